@@ -1,6 +1,10 @@
 """One error for all that can go wrong while data moves, with a kind that callers can act on."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+SECRET_PARAMETERS = ("signature", "sig", "token", "key", "secret", "password", "credential", "auth", "jwt")
 
 
 class Kind(StrEnum):
@@ -18,18 +22,70 @@ class Kind(StrEnum):
     UNSUPPORTED = "unsupported"
     STORAGE = "storage"
     DISK = "disk"
+    SETTINGS = "settings"
+    CANCELLED = "cancelled"
 
 
 class StagingError(Exception):
     """Data could not be moved.
 
-    `href` is the source or destination as the user wrote it (secrets masked), `reason` says what happened
-    with the value that caused it, `remedy` says what to do next and by whom.
+    `href` is the source or destination as the user wrote it (secrets masked here), `reason` says what
+    happened with the value that caused it, `remedy` says what to do next and by whom. Of several problems
+    at once, the first is the error itself and `others` are the rest.
     """
 
     def __init__(self, kind: Kind, href: str, reason: str, remedy: str) -> None:
+        href = mask_href(href)
         super().__init__(f"{href}: {reason}")
         self.kind = kind
         self.href = href
         self.reason = reason
         self.remedy = remedy
+        self.others: tuple[StagingError, ...] = ()
+
+
+class RetryableError(StagingError):
+    """A failure that may go away by itself: asking again is sensible.
+
+    `retry_after_seconds` is what the server asked for (RFC 9110, section 10.2.3), None when it did not.
+    """
+
+    def __init__(
+        self, kind: Kind, href: str, reason: str, remedy: str, *, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(kind, href, reason, remedy)
+        self.retry_after_seconds = retry_after_seconds
+
+
+def merge_errors(errors: Sequence[StagingError]) -> StagingError:
+    """One error for several: the first, which says how many more there are and carries them in `others`."""
+    first, *others = errors
+    if not others:
+        return first
+    merged = StagingError(
+        first.kind, first.href, f"{first.reason} (and {len(others)} more problems)", first.remedy
+    )
+    merged.others = tuple(others)
+    merged.__cause__ = first
+    return merged
+
+
+def mask_href(href: str) -> str:
+    """Hide what must not be shown in an address: a password, and the signature of a signed URL."""
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        return href
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}:***@{host}" if ":" in user else parts.netloc
+    query = "&".join(_mask_parameter(pair) for pair in parts.query.split("&")) if parts.query else ""
+    if netloc == parts.netloc and query == parts.query:
+        return href
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def _mask_parameter(pair: str) -> str:
+    name = pair.partition("=")[0]
+    decoded = parse_qsl(f"{name}=x")
+    plain = decoded[0][0].lower() if decoded else ""
+    return f"{name}=***" if any(word in plain for word in SECRET_PARAMETERS) and "=" in pair else pair

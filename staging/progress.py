@@ -7,7 +7,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """How far a stage is. `bytes_total` is None while a size is unknown; `href` is the file that just moved."""
+    """How far a stage is, after some bytes of the file `href` moved.
+
+    `bytes_total` is None while the size of a file is unknown; secrets in `href` are masked.
+    """
 
     stage: Literal["stage-in", "stage-out"]
     href: str

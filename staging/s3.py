@@ -1,36 +1,15 @@
 """The one door to S3 object storage (obstore); its errors are translated here."""
 
-from dataclasses import dataclass, field
+import re
+from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from staging.errors import Kind, StagingError
+from staging.errors import Kind, RetryableError, StagingError
+from staging.settings import S3Options
 
-
-@dataclass(frozen=True)
-class S3Options:
-    """How to reach an S3 service: any endpoint, signed with keys or anonymous when there is no key.
-
-    `endpoint` is a URL (None: AWS); a plain `http:` one is accepted as the operator wrote it.
-    """
-
-    endpoint: str | None = None
-    region: str = "us-east-1"
-    access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
-
-    @property
-    def anonymous(self) -> bool:
-        """Whether requests go out unsigned."""
-        return not self.access_key_id
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values that must never be shown."""
-        return tuple(value for value in (self.secret_access_key, self.session_token) if value)
+__all__ = ["S3Options", "S3Store", "open_bucket", "split_s3_url", "translate"]
 
 
 def split_s3_url(href: str) -> tuple[str, str]:
@@ -43,8 +22,13 @@ def split_s3_url(href: str) -> tuple[str, str]:
     return parts.netloc, unquote(parts.path.lstrip("/"))
 
 
-def open_bucket(bucket: str, options: S3Options) -> S3Store:
-    """Open a bucket; nothing is requested yet."""
+def open_bucket(
+    bucket: str, options: S3Options, *, retries: int = 4, request_timeout_seconds: float = 300
+) -> S3Store:
+    """Open a bucket; nothing is requested yet.
+
+    A request, its body included, that fails in a way that may pass is asked again up to `retries` times.
+    """
     endpoint = options.endpoint
     return S3Store(
         bucket,
@@ -57,5 +41,127 @@ def open_bucket(bucket: str, options: S3Options) -> S3Store:
             **({"session_token": options.session_token} if options.session_token else {}),
             **({"skip_signature": True} if options.anonymous else {}),
         },
-        client_options={"allow_http": bool(endpoint and endpoint.startswith("http:"))},
+        client_options={
+            "allow_http": bool(endpoint and endpoint.startswith("http:")),
+            "connect_timeout": timedelta(seconds=10),
+            "timeout": timedelta(seconds=request_timeout_seconds),
+        },
+        retry_config={
+            "max_retries": retries,
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=250),
+                "max_backoff": timedelta(seconds=15),
+                "base": 2,
+            },
+        },
+    )
+
+
+def translate(error: Exception, href: str) -> StagingError:
+    """Say what an error of the S3 client means for `href`; a `RetryableError` where asking again may help.
+
+    The client tells an HTTP status and the server's XML error code, or the transport's failure, only in
+    its text; that text is matched here and never shown.
+    """
+    if isinstance(error, StagingError):
+        return error
+    text = str(error)
+    status = re.search(r"status code: (\d{3})", text)
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    if status or isinstance(error, FileNotFoundError):
+        return _translate_answer(int(status[1]) if status else 404, code[1] if code else "", href)
+    return _translate_transport(text, href)
+
+
+def _translate_answer(status: int, code: str, href: str) -> StagingError:
+    said = f"HTTP {status} {code}".rstrip()
+    bucket = urlsplit(href).netloc
+    if code == "NoSuchBucket":
+        return StagingError(
+            Kind.NOT_FOUND,
+            href,
+            f"there is no bucket {bucket!r} at this S3 service ({said})",
+            "Check the bucket's name and that the endpoint set is the service that holds it.",
+        )
+    if status == 404:
+        return StagingError(
+            Kind.NOT_FOUND,
+            href,
+            f"the object does not exist ({said})",
+            "Check the spelling of bucket and key; names are case-sensitive.",
+        )
+    if status in (401, 403):
+        return _translate_refusal(code, said, href)
+    if status in (408, 429) or status >= 500:
+        return RetryableError(
+            Kind.STORAGE,
+            href,
+            f"the S3 service cannot answer now ({said})",
+            "Try again later; if it stays, tell the operator of the S3 service.",
+        )
+    return StagingError(
+        Kind.STORAGE,
+        href,
+        f"the S3 service refused the request ({said})",
+        "Check endpoint and region; if they are right, give this message to the operator of the S3 service.",
+    )
+
+
+def _translate_refusal(code: str, said: str, href: str) -> StagingError:
+    causes = {
+        "InvalidAccessKeyId": "the S3 service does not know the access key",
+        "SignatureDoesNotMatch": "the secret key does not belong to the access key",
+        "ExpiredToken": "the session token has expired",
+        "InvalidToken": "the session token is not valid",
+        "RequestTimeTooSkewed": "this machine's clock is wrong",
+    }
+    cause = causes.get(code, "access is denied")
+    return StagingError(
+        Kind.FORBIDDEN,
+        href,
+        f"{cause} ({said})",
+        "Check the access key, secret and session token set for this bucket, and its rights there.",
+    )
+
+
+def _translate_transport(text: str, href: str) -> StagingError:
+    if "InvalidCertificate" in text:
+        return StagingError(
+            Kind.UNTRUSTED,
+            href,
+            "the certificate of the S3 endpoint is not trusted",
+            "Ask the endpoint's operator for a valid certificate, or install its authority on this machine.",
+        )
+    if "InvalidMessage" in text:
+        return StagingError(
+            Kind.UNREACHABLE,
+            href,
+            "the S3 endpoint does not speak TLS",
+            "If the endpoint is plain HTTP, write its address with http:// in the settings.",
+        )
+    if "TimedOut" in text or "kind: Timeout" in text:
+        return RetryableError(
+            Kind.TIMEOUT,
+            href,
+            "the S3 endpoint did not answer in time",
+            "Try again; check endpoint and network.",
+        )
+    if "Connect" in text or "dns error" in text:
+        why = "its name cannot be resolved" if "dns error" in text else "no connection"
+        return RetryableError(
+            Kind.UNREACHABLE,
+            href,
+            f"the S3 endpoint cannot be reached ({why})",
+            "Check the endpoint in the settings and that the service runs.",
+        )
+    if "kind: Interrupted" in text or "kind: Body" in text:
+        return RetryableError(
+            Kind.SIZE, href, "the connection broke before all bytes came", "Try again; check the network."
+        )
+    first_line = text.strip().partition("\n")[0][:200]
+    return StagingError(
+        Kind.STORAGE,
+        href,
+        f"the S3 client failed: {first_line}",
+        "Check address, endpoint and region; give this message to the operator if they are right.",
     )

@@ -1,0 +1,55 @@
+"""Which network addresses may be asked: a guard against being made to ask a cloud's metadata service."""
+
+import ipaddress
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# where clouds answer with credentials, or neighbours on the wire do; never a place of data
+NEVER = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16",  # link-local: AWS, Azure, Google, OpenStack metadata
+        "fe80::/10",  # link-local
+        "fd00:ec2::/32",  # AWS metadata
+        "fd20:ce::/32",  # Google metadata
+        "fd00:42::/32",  # Scaleway metadata
+        "100.100.100.200/32",  # Alibaba metadata
+        "168.63.129.16/32",  # Azure wire server
+        "192.0.0.192/32",  # Oracle metadata
+    )
+)
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def parse_address(host: str) -> Address | None:
+    """Read an IP address (brackets and zone dropped); None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def find_refusal(host: str, allow_private: bool) -> str | None:
+    """Why the IP address `host` may not be asked; None when it may.
+
+    Link-local and metadata addresses never; private networks, loopback included, only with
+    `allow_private`. An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) counts as what it is.
+    """
+    address = parse_address(host)
+    if address is None:
+        return f"{host} is not an IP address"
+    for form in (address, *_inner(address)):
+        if any(form.version == network.version and form in network for network in NEVER):
+            return f"{host} is a link-local or cloud metadata address"
+        if not allow_private and (not form.is_global or form.is_multicast):
+            return f"{host} is in a private network"
+    return None
+
+
+def _inner(address: Address) -> list[ipaddress.IPv4Address]:
+    if not isinstance(address, ipaddress.IPv6Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour]
+    if address in NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [inner for inner in found if inner is not None]

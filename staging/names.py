@@ -1,0 +1,33 @@
+"""File names made from what users and servers wrote: never a path, never a collision."""
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+LONGEST_NAME_BYTES = 180
+
+
+def safe_name(text: str, otherwise: str = "unnamed") -> str:
+    """Turn any text into one plain file name: letters, digits, `._-` and `+=@,` stay, the rest becomes `_`.
+
+    The result is never empty, hidden, an option (`-x`) or a step up (`..`), and at most 180 bytes long: a
+    longer one is cut and ends in a digest of the whole, with its suffix kept.
+    """
+    name = re.sub(r"[^\w.+=@,-]", "_", text, flags=re.ASCII).lstrip(".-")
+    if not name.strip("_"):
+        return otherwise
+    if len(name) <= LONGEST_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    suffix = PurePosixPath(name).suffix[:16]
+    return f"{name[: LONGEST_NAME_BYTES - 13 - len(suffix)]}-{digest}{suffix}"
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """Give `name`, or `name-2`, `name-3` … before its suffix if taken (whatever the case), and take it."""
+    path, number, candidate = PurePosixPath(name), 1, name
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{path.stem}-{number}{path.suffix}"
+    taken.add(candidate.casefold())
+    return candidate
