@@ -59,6 +59,8 @@ $graph:
         listing:
           - entryname: water.py
             entry: {$include: water.py}
+          - entryname: picture.py
+            entry: {$include: picture.py}
       ResourceRequirement:
         coresMin: 1
         coresMax: 1
