@@ -48,7 +48,7 @@ $graph:
         type: Directory
         outputSource: series/results
     steps:
-      index:
+      per-date:
         label: Index of one date
         run: "#index"
         scatter: item
@@ -60,7 +60,7 @@ $graph:
         label: Series of all dates
         run: "#series"
         in:
-          scenes: index/scene
+          scenes: per-date/scene
           place: place
         out: [results]
 
