@@ -138,6 +138,16 @@ def _tool_time_limit(match: re.Match[str], findings: Findings, step: StepEnded |
     )
 
 
+def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return EngineError(
+        f"the container of {_name(step)} could not be started: {match['why']}",
+        "Run any container by hand with podman or docker on this machine and mend what it says, or run without"
+        " (ZOO_RUNNER_CONTAINERS=none).",
+        evidence=(match[0],),
+        step=step.step if step else None,
+    )
+
+
 _CAUSES = (
     (
         re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"),
@@ -149,6 +159,7 @@ _CAUSES = (
         re.compile(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
         _tool_missing,
     ),
+    (re.compile(r"(?:runc|crun|OCI runtime)\S* (?:error|create failed)[^\n]*?: (?P<why>[^\n]+)"), _runtime_broken),
     (
         re.compile(
             r"Error collecting output for parameter '?(?P<output>[^':\s]+)'?:.*?"

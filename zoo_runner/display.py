@@ -19,22 +19,31 @@ class PlainDisplay:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._tenths = -1
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
             case StageStarted():
+                self._tenths = -1
                 self._say(f"{_TITLES.get(event.stage, event.stage)}: {event.about}")
             case Transferred():
-                self._say(f"  {event.files_done}/{event.files_total} {event.href}")
+                self._count(event)
             case StepStarted():
                 self._say(f"  step {event.step} begins")
             case StepEnded():
                 self._say(f"  step {event.step} ends with exit code {event.exit_code}")
-            case EngineLine(severity="error" | "warning"):
+            case EngineLine(severity="error" | "warning") if not event.text.startswith("[job "):
                 self._say(f"  engine: {event.text.splitlines()[0] if event.text else ''}")
             case _:
                 pass
+
+    def _count(self, event: Transferred) -> None:
+        """Tell of every tenth part, not of every file."""
+        tenths = event.files_done * 10 // max(event.files_total, 1)
+        if tenths > self._tenths and event.files_done:
+            self._tenths = tenths
+            self._say(f"  {event.files_done} of {event.files_total} files, {event.bytes_done / 2**20:.1f} MiB")
 
     def _say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
@@ -65,7 +74,7 @@ class LiveDisplay:
                 self._steps[event.step] = self._progress.add_task(f"  {event.step}", total=None, detail="running")
             case StepEnded():
                 self._end_step(event)
-            case EngineLine(severity="error" | "warning"):
+            case EngineLine(severity="error" | "warning") if not event.text.startswith("[job "):
                 self._progress.console.print(f"engine: {event.text}", style="yellow", markup=False, highlight=False)
             case _:
                 pass

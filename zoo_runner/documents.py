@@ -16,11 +16,22 @@ Fetch = Callable[[str, int], bytes]
 
 def fetch_over_http(url: str, max_bytes: int) -> bytes:
     """Fetch a document over HTTP(S) through the stagers' door, with its rules on addresses."""
+    import asyncio
+
     from staging.errors import StagingError
-    from staging.http import fetch_bytes
+    from staging.http import HttpClient, HttpOptions
+
+    async def fetch() -> bytes:
+        content = b""
+        async with HttpClient(HttpOptions()) as client, client.get(url) as answer:
+            async for chunk in answer.chunks:
+                content += chunk
+                if len(content) > max_bytes:
+                    raise _too_large(url, max_bytes)
+        return content
 
     try:
-        return fetch_bytes(url, max_bytes=max_bytes)
+        return asyncio.run(fetch())
     except StagingError as error:
         raise PackageError(f"{url} could not be fetched: {error.reason}", error.remedy) from error
 
@@ -77,7 +88,7 @@ class Documents:
         path = Path(unquote(urlsplit(uri).path))
         try:
             if path.stat().st_size > self._max_bytes:
-                raise self._too_large(uri)
+                raise _too_large(uri, self._max_bytes)
             return path.read_bytes()
         except OSError as error:
             raise PackageError(
@@ -99,11 +110,12 @@ class Documents:
         write_atomically(kept, content)
         return content
 
-    def _too_large(self, uri: str) -> PackageError:
-        return PackageError(
-            f"{uri} is larger than {self._settings.package_max_mib:g} MiB",
-            "CWL that large is most likely not CWL; otherwise raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
-        )
+
+def _too_large(uri: str, max_bytes: int) -> PackageError:
+    return PackageError(
+        f"{uri} is larger than {max_bytes / 2**20:g} MiB",
+        "CWL that large is most likely not CWL; otherwise raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
+    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,7 +14,6 @@ from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.models import Job, Outcome, Status
 from zoo_runner.names import JobPaths, check_job_id, new_job_id
 from zoo_runner.package import Package
-from zoo_runner.pipeline import check_destination
 from zoo_runner.record import Records, new_record, with_outcome
 from zoo_runner.settings import Settings
 
@@ -54,15 +53,7 @@ def run_job(
 
         record = records.save(record.moved_to(Status.RUNNING))
         with cancellation.deadline():
-            outcome = _guard(
-                lambda: (
-                    check_destination(job, settings.environ),
-                    engine.run(plan, tell, cancellation),
-                )[1],
-                job,
-                masker,
-                log,
-            )
+            outcome = _guard(lambda: engine.run(plan, tell, cancellation), job, masker)
         outcome = replace(outcome, usage=log.usage)
         if outcome.diagnosis:
             log.tell_failure(outcome.diagnosis)
@@ -72,14 +63,15 @@ def run_job(
     return outcome
 
 
-def _guard(run: Callable[[], Outcome], job: Job, masker: Masker, log: JobLog) -> Outcome:
+def _guard(run: Callable[[], Outcome], job: Job, masker: Masker) -> Outcome:
     """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end."""
     try:
         return run()
     except RunnerError as error:
         return _failed(error, job, masker)
     except Exception as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
-        log.tell("defect", traceback.format_exc())
+        # for whoever mends it; the job log is for users
+        (job.paths.record / "defect.txt").write_text(masker.mask(traceback.format_exc()))
         return _failed(build_defect(error), job, masker)
 
 

@@ -47,7 +47,8 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _parse_yaml(content: bytes, name: str) -> Any:
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         return YAML(typ="safe", pure=True).load(content.decode("utf-8-sig")) or {}

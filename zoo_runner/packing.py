@@ -16,7 +16,8 @@ from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
 from cwltool.pack import pack
 from cwltool.workflow import default_make_tool
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from staging.cancel import Cancellation as Switch
 from staging.errors import Kind, StagingError
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.errors import Level, RunnerError, Stage, StageInError, StageOutError
-from zoo_runner.events import Report, StageStarted
+from zoo_runner.events import EngineLine, Report, StageStarted
 from zoo_runner.models import Job, Results
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -36,7 +37,7 @@ def check_destination(job: Job, environ: Mapping[str, str]) -> None:
     from stageout.stage import check_destination as probe
 
     with _translated(StageOutError):
-        probe(job.destination, load_options(environ, job_id=job.id, workflow_id=job.workflow_id))
+        probe(job.destination, load_options(environ, job.id, job.workflow_id).options)
 
 
 def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation: Cancellation) -> Mapping[str, Any]:
@@ -47,7 +48,8 @@ def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation
 
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
     with _translated(StageInError), _switch(cancellation) as switch:
-        return stage_in(job.order, job.paths.scratch / "inputs", load_options(environ), report, switch)
+        folder = job.paths.scratch / "inputs"
+        return stage_in(job.order, folder, load_options(environ), report, cancellation=switch)
 
 
 def _stage_out(
@@ -57,9 +59,15 @@ def _stage_out(
     from stageout.stage import stage_out
 
     report(StageStarted(Stage.STAGE_OUT, job.destination))
-    options = load_options(environ, job_id=job.id, workflow_id=job.workflow_id)
     with _translated(StageOutError), _switch(cancellation) as switch:
-        put = stage_out(outputs, job.destination, options, report, switch)
+        options = replace(
+            load_options(environ, job.id, job.workflow_id).options,
+            title=job.package.process.get("label"),
+            outputs_folder=job.paths.scratch / "outputs",
+        )
+        put = stage_out(outputs, job.destination, options, report, cancellation=switch)
+    for warning in put.warnings:
+        report(EngineLine("warning", f"stage-out: {warning}"))
     return Results(put.document, put.collection, put.collection_href)
 
 

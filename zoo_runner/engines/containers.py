@@ -30,7 +30,8 @@ class ContainerNeeds:
 
 def find_container_needs(package: Package) -> ContainerNeeds:
     """Read the DockerRequirements of a package, wherever in it they stand."""
-    required, hinted = [], []
+    required: list[str] = []
+    hinted: list[str] = []
     for process in package.processes.values():
         required += _images(process, "requirements")
         hinted += _images(process, "hints")

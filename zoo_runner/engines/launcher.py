@@ -62,8 +62,12 @@ class _EngineLog(logging.Handler):
         self._emit = emit
 
     def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
         severity = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        self._emit(EngineLine(severity, record.getMessage()))
+        # what the step's own events tell already, and advice on cwltool's command line, is no warning here
+        if severity == "warning" and (text.startswith(("[step ", "[workflow ")) or "Skipping Docker" in text):
+            severity = "info"
+        self._emit(EngineLine(severity, text))
 
 
 class _Watch:

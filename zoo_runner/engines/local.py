@@ -20,7 +20,7 @@ from zoo_runner.errors import EngineError
 from zoo_runner.events import EngineLine, Report, decode_event
 from zoo_runner.models import Job, Outcome, Plan, Results, Status
 from zoo_runner.names import check_job_id
-from zoo_runner.pipeline import run_stages
+from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -83,6 +83,7 @@ class LocalEngine:
                 ensure_images(runtime, needs.images, report)
             elif needs.images:
                 report(EngineLine("warning", _NO_CONTAINER))
+            check_destination(job, self._settings.environ)
             _make_scratch(job.paths.scratch)
             try:
                 run = _Run(job, runtime, self._settings, report, cancellation)
