@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from zoo_runner.cwltypes import Community, Record
+from zoo_runner.cwltypes import Community, Record, short_name
 from zoo_runner.problems import show
 from zoo_runner.values import Checker, check_fields, check_members, check_record
 
@@ -50,7 +50,10 @@ def _check_bbox(checker: Checker, shape: Record, value: Any, path: str) -> Any:
     corners = value.get("bbox")
     if isinstance(corners, list) and len(corners) not in {4, 6}:
         return checker.refuse(f"{path}.bbox", f"{len(corners)} numbers", "4 or 6 numbers")
-    return check_record(checker, shape, {"crs": BBOX_CRS, **value}, path)
+    crs = value.get("crs", BBOX_CRS)
+    word = short_name(crs) if isinstance(crs, str) else crs
+    in_type = any(member.name == "crs" for member in shape.fields)
+    return check_record(checker, shape, {**value, "crs": word} if in_type else value, path)
 
 
 def _check_geojson(checker: Checker, shape: Record, value: Mapping[str, Any], path: str) -> Any:
