@@ -28,9 +28,7 @@ def stage_in(
     interrupt no file is there in part; complete ones may be. Not to be called inside a running event loop:
     there, await `stage_in_async`.
     """
-    return _run(
-        stage_in_async(job_order, folder, options, report, base_folder=base_folder), folder, cancellation
-    )
+    return _run(stage_in_async(job_order, folder, options, report, base_folder=base_folder), folder, cancellation)
 
 
 async def stage_in_async(

@@ -42,9 +42,7 @@ def split_s3_url(href: str) -> tuple[str, str]:
     return parts.netloc, unquote(parts.path.lstrip("/"))
 
 
-def open_bucket(
-    bucket: str, options: S3Options, *, retries: int = 4, request_timeout_seconds: float = 300
-) -> S3Store:
+def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_timeout_seconds: float = 300) -> S3Store:
     """Open a bucket; nothing is requested yet.
 
     A request, its body included, that fails in a way that may pass is asked again up to `retries` times.

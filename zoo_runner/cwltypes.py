@@ -94,9 +94,7 @@ class Union:
     options: tuple["CwlType", ...]
 
 
-CwlType = (
-    Primitive | FileType | DirectoryType | AnyType | NullType | Array | Enum | Record | Community | Union
-)
+CwlType = Primitive | FileType | DirectoryType | AnyType | NullType | Array | Enum | Record | Community | Union
 
 ATOMS: Mapping[str, CwlType] = {
     **{name: Primitive(name) for name in PRIMITIVES},

@@ -1,8 +1,8 @@
 """The process description of a package, as OGC API - Processes, Part 1 has it (OGC 18-062r2, section 7.10).
 
 How CWL is told there: an array is `maxOccurs: unbounded` and the schema is that of one occurrence; null or a
-default make `minOccurs` 0; a File or Directory input is a URI, given as a string or as a link by `href`; a File or
-Directory output is a link. Schemas keep to OpenAPI 3.0, which the standard prescribes.
+default make `minOccurs` 0; a File or Directory input is a URI, given as a string or as a link by `href`; an
+output of these is a link. Schemas keep to OpenAPI 3.0, which the standard prescribes.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -55,9 +55,7 @@ def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | 
     return _build(package, values, checker)
 
 
-def read_execute_request(
-    package: Package, request: Mapping[str, Any], *, base: str | None = None
-) -> JobOrder:
+def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
     """A job order from an execute request: `{"inputs": {...}, "outputs": {...}}`.
 
     Takes inline values, values qualified as `{"value": ...}`, links `{"href": ...}` for files and folders,
@@ -130,9 +128,7 @@ def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> An
     if not isinstance(value, Mapping) or "value" not in value or not value.keys() <= QUALIFIED_KEYS:
         return value
     wanted = without_null(cwl_type)
-    if isinstance(wanted, FileType | DirectoryType) and not (
-        len(value) == 1 and isinstance(value["value"], str)
-    ):
+    if isinstance(wanted, FileType | DirectoryType) and not (len(value) == 1 and isinstance(value["value"], str)):
         return value
     if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
         return value["value"] if isinstance(value["value"], Mapping) else value
@@ -141,9 +137,7 @@ def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> An
     return value["value"]
 
 
-def _refuse_unknown(
-    checker: Checker, given: Iterable[Any], parameters: tuple[Parameter, ...], prefix: str
-) -> None:
+def _refuse_unknown(checker: Checker, given: Iterable[Any], parameters: tuple[Parameter, ...], prefix: str) -> None:
     known = tuple(parameter.name for parameter in parameters)
     kind = "output" if prefix else "input"
     for name in given:

@@ -75,9 +75,7 @@ class ReferenceReader:
             checker.refuse(path, show(reference), f"the URL or absolute path of a {word}{relative}")
         return location
 
-    def _check_object(
-        self, checker: Checker, word: str, value: Mapping[str, Any], path: str
-    ) -> dict[str, Any]:
+    def _check_object(self, checker: Checker, word: str, value: Mapping[str, Any], path: str) -> dict[str, Any]:
         result: dict[str, Any] = {"class": word}
         if "location" in value:
             # A location is a URI reference, so what has no scheme may be percent-encoded; a path never is.
@@ -112,9 +110,7 @@ class ReferenceReader:
         checked = []
         for index, member in enumerate(members):
             is_folder = isinstance(member, Mapping) and member.get("class") == "Directory"
-            checked.append(
-                checker.check(DirectoryType() if is_folder else FileType(), member, f"{path}[{index}]")
-            )
+            checked.append(checker.check(DirectoryType() if is_folder else FileType(), member, f"{path}[{index}]"))
         return checked
 
 

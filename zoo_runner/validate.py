@@ -1,7 +1,7 @@
 """What is wrong, or could be better, with a package: findings with rule, place and remedy; nothing is run.
 
-`20-089/req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package (20-089r1) that
-can be decided from the CWL alone; `runner/...` are ours, among them what platforms refuse when they deploy.
+`20-089/req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package
+(20-089r1) that the CWL alone decides; `runner/...` are ours, among them what platforms refuse when deploying.
 """
 
 import keyword
@@ -50,8 +50,8 @@ class Severity(StrEnum):
 class Finding:
     """One finding.
 
-    `place` is a JSON pointer (RFC 6901) into the packed document, `subject` the thing by the author's name, such
-    as `input 'aoi'`.
+    `place` is a JSON pointer (RFC 6901) into the packed document, `subject` the thing by the author's name,
+    such as `input 'aoi'`.
     """
 
     rule: str
@@ -82,6 +82,8 @@ class _View:
     package: Package
     entry: _Located
     processes: tuple[_Located, ...]
+    inputs: tuple[Parameter, ...]
+    outputs: tuple[Parameter, ...]
 
     def of_class(self, name: str) -> tuple[_Located, ...]:
         return tuple(located for located in self.processes if located.process.get("class") == name)
@@ -108,11 +110,11 @@ def _build_view(package: Package) -> _View:
         located for place, process in places for located in _walk(package, process, place, package.entry)
     )
     entry = next(located for located in processes if located.process is package.process)
-    return _View(package, entry, processes)
+    return _View(package, entry, processes, parse_parameters(package), parse_outputs(package))
 
 
 def _walk(package: Package, process: Document, place: str, packed_id: str) -> Iterator[_Located]:
-    """The process and those written inside its steps; packing leaves these where they are, some without id."""
+    """The process and those written inside its steps, where packing leaves them, some without id."""
     own_id = str(process.get("id", packed_id))
     is_entry = own_id.lstrip("#") == package.entry.lstrip("#")
     yield _Located(
@@ -128,9 +130,11 @@ def _requirement(process: Document, name: str, part: str = "requirements") -> Do
 
 
 def _inherited(view: _View, process: Document, name: str) -> tuple[Document | None, bool]:
-    """A requirement of a tool, or of the entry that passes it on (CWL v1.2 Workflow, 4.2); and whether as a hint."""
+    """A requirement of a tool, or of a workflow or step that may pass it on; and whether it is a hint."""
+    workflows = [workflow.process for workflow in view.of_class("Workflow")]
+    steps = [step for workflow in workflows for step in workflow.get("steps", ())]
     for part in ("requirements", "hints"):
-        for holder in (process, view.entry.process):
+        for holder in (process, *workflows, *steps):
             found = _requirement(holder, name, part)
             if found is not None:
                 return found, part == "hints"
@@ -205,24 +209,20 @@ def _check_texts(view: _View) -> Iterator[Finding]:
     entry = view.entry
     texts = {part: join_text(entry.process.get(part)) for part in ("label", "doc")}
     yield from _missing_texts("20-089/req-9", entry.place, entry.subject, texts)
-    for rule, part, parameters in _interfaces(view):
+    interfaces = (("20-089/req-10", "input", view.inputs), ("runner/output-text", "output", view.outputs))
+    for rule, part, parameters in interfaces:
         for parameter in parameters:
             place = f"{entry.place}/{part}s/{parameter.position}"
             texts = {"label": parameter.label, "doc": parameter.doc}
             yield from _missing_texts(rule, place, f"{part} '{parameter.name}'", texts)
 
 
-def _interfaces(view: _View) -> tuple[tuple[str, str, tuple[Parameter, ...]], ...]:
-    inputs, outputs = parse_parameters(view.package), parse_outputs(view.package)
-    return (("20-089/req-10", "input", inputs), ("runner/output-text", "output", outputs))
-
-
 def _missing_texts(rule: str, place: str, subject: str, texts: Mapping[str, Any]) -> Iterator[Finding]:
-    purposes = {"label": "title", "doc": "description"}
-    for part, text in texts.items():
-        if not text:
-            message = f"no {part}, so users see no {purposes[part]} of it"
-            yield Finding(rule, Severity.WARNING, place, subject, message, f"Add a {part}.")
+    missing = [part for part, text in texts.items() if not text]
+    if missing:
+        message = f"no {' and no '.join(missing)}: users see label as title and doc as description"
+        remedy = f"Add {' and '.join(missing)}."
+        yield Finding(rule, Severity.WARNING, place, subject, message, remedy)
 
 
 def _check_version(view: _View) -> Iterator[Finding]:
@@ -236,12 +236,12 @@ def _check_directories(view: _View) -> Iterator[Finding]:
     entry = view.entry
     staged = {
         "20-089/req-13" if entry.process.get("class") == "Workflow" else "20-089/req-12": (
-            parse_parameters(view.package),
+            view.inputs,
             "no input is a Directory, so no STAC item or catalogue is staged in",
             "Type inputs that are EO products Directory or Directory[].",
         ),
         "20-089/req-14": (
-            parse_outputs(view.package),
+            view.outputs,
             "no output is a Directory, so no STAC catalogue of results can be staged out as one",
             "Give results as a Directory that holds a STAC catalog.json.",
         ),
@@ -271,7 +271,9 @@ def _check_step_names(view: _View) -> Iterator[Finding]:
         for index, step in enumerate(workflow.process.get("steps", ())):
             name = short_name(str(step["id"]))
             if name.startswith(RESERVED_STEP_PREFIXES):
-                message = f"platforms keep step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} to themselves"
+                message = (
+                    f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are the platforms' own"
+                )
                 place = f"{workflow.place}/steps/{index}"
                 yield Finding(
                     "runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step."
@@ -279,13 +281,10 @@ def _check_step_names(view: _View) -> Iterator[Finding]:
 
 
 def _check_input_names(view: _View) -> Iterator[Finding]:
-    for parameter in parse_parameters(view.package):
+    for parameter in view.inputs:
         place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
         if parameter.name in RESERVED_INPUTS:
             message = "platforms keep this name for credentials of their own"
-            yield Finding("runner/input-name", Severity.ERROR, place, subject, message, "Rename the input.")
-        if parameter.name == "id":
-            message = "cwltool takes 'id' in a job order for its own and drops the value"
             yield Finding("runner/input-name", Severity.ERROR, place, subject, message, "Rename the input.")
 
 

@@ -91,8 +91,7 @@ def describe_position(scenes: list[Scene]) -> str:
     west, south, east, north = scenes[0].item["bbox"]
     latitude, longitude = (south + north) / 2, (west + east) / 2
     return (
-        f"{abs(latitude):.2f}° {'N' if latitude >= 0 else 'S'} "
-        f"{abs(longitude):.2f}° {'E' if longitude >= 0 else 'W'}"
+        f"{abs(latitude):.2f}° {'N' if latitude >= 0 else 'S'} {abs(longitude):.2f}° {'E' if longitude >= 0 else 'W'}"
     )
 
 
@@ -138,9 +137,7 @@ def draw_series(axis: Axes, scenes: list[Scene], index: str) -> None:
     axis.set_ylabel(index.upper(), color=INK)
     span = max(upper) - min(lower) if known else 1.0
     axis.set_ylim(min([0.0, *lower]), max(upper, default=1.0) + 0.16 * span)
-    axis.legend(
-        loc="upper left", facecolor="white", edgecolor="none", framealpha=1, fontsize=9, labelcolor=INK
-    )
+    axis.legend(loc="upper left", facecolor="white", edgecolor="none", framealpha=1, fontsize=9, labelcolor=INK)
 
 
 def draw_clear_fraction(axis: Axes, scenes: list[Scene]) -> None:
@@ -177,9 +174,7 @@ def write_chart(path: Path, scenes: list[Scene], place: str) -> None:
     index = scenes[0].item["id"].rsplit("-", 1)[1]
     figure = plt.figure(figsize=(11, 7), dpi=150, facecolor="white")
     maps = figure.add_gridspec(1, MAPS_SHOWN, left=0.07, right=0.915, top=0.835, bottom=0.64, wspace=0.06)
-    lines = figure.add_gridspec(
-        2, 1, left=0.07, right=0.97, top=0.59, bottom=0.1, hspace=0.12, height_ratios=[3.4, 1]
-    )
+    lines = figure.add_gridspec(2, 1, left=0.07, right=0.97, top=0.59, bottom=0.1, hspace=0.12, height_ratios=[3.4, 1])
     series = figure.add_subplot(lines[0])
     share = figure.add_subplot(lines[1], sharex=series)
     draw_maps(figure, [figure.add_subplot(maps[0, column]) for column in range(MAPS_SHOWN)], scenes, index)
@@ -247,9 +242,7 @@ def write_results(root: Path, scenes: list[Scene], place: str) -> None:
         shutil.copytree(scene.folder, folder, copy_function=shutil.copyfile)
         links.append(write_item(folder, scene.item))
     catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": "vegetation-series", "links": links}
-    catalog["description"] = (
-        f"Vegetation index of {len(scenes)} dates with its time series. {credit(scenes)}".strip()
-    )
+    catalog["description"] = f"Vegetation index of {len(scenes)} dates with its time series. {credit(scenes)}".strip()
     (root / "catalog.json").write_text(json.dumps(catalog, indent=2), encoding="utf-8")
 
 

@@ -92,9 +92,7 @@ def write_quicklook(path: Path, figure: Figure, item: Json, numbers: Json) -> No
     area = f", {numbers['water_hectares']:,.0f} ha" if "water_hectares" in numbers else ""
     share = f"{100 * numbers['water_fraction']:.1f} % water{area} (NDWI above {numbers['threshold']:g})"
     left, right = 0.6 / width, (0.6 + PANEL_INCHES) / width
-    figure.text(
-        left, 1 - 0.45 / height, f"Water on {date_of(item)}", fontsize=16, fontweight="bold", color=INK
-    )
+    figure.text(left, 1 - 0.45 / height, f"Water on {date_of(item)}", fontsize=16, fontweight="bold", color=INK)
     figure.text(left, 1 - 0.72 / height, f"{share}, {item['id']}", fontsize=10, color=MUTED)
     figure.text(right, 0.16 / height, credit(item), fontsize=8, color=MUTED, ha="right")
     figure.savefig(path, metadata={"Software": None})

@@ -96,9 +96,7 @@ def measure(ndwi: np.ndarray, threshold: float, grid: Json) -> Json:
     """Return share and area of water among the observed pixels."""
     observed = int(np.isfinite(ndwi).sum())
     if not observed:
-        raise UnusableItemError(
-            "no pixel has both a green and a nir value, so no share of water can be given"
-        )
+        raise UnusableItemError("no pixel has both a green and a nir value, so no share of water can be given")
     water = int((ndwi > threshold).sum())
     numbers: Json = {"threshold": threshold, "pixels": int(ndwi.size), "observed_pixels": observed}
     numbers |= {"water_pixels": water, "water_fraction": round(water / observed, 6)}

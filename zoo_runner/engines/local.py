@@ -82,7 +82,7 @@ class LocalEngine:
             if runtime:
                 ensure_images(runtime, needs.images, report)
             elif needs.images:
-                report(EngineLine("warning", _NO_CONTAINER))
+                report(EngineLine("warning", _build_trust_note(self._settings)))
             check_destination(job, self._settings.environ)
             _make_scratch(job.paths.scratch)
             try:
@@ -116,10 +116,9 @@ class LocalEngine:
         return self._settings.state / check_job_id(job_id)
 
 
-_NO_CONTAINER = (
-    "no container engine answers (podman, docker): the steps run with the rights and the files of this user,"
-    " which is for packages that you trust"
-)
+def _build_trust_note(settings: Settings) -> str:
+    why = "containers are switched off" if settings.containers == "none" else "neither podman nor docker answers"
+    return f"{why}: the steps run with the rights and the files of this user, which is for packages that you trust"
 
 
 class _Run:
