@@ -1,0 +1,64 @@
+"""Where results go: a Protocol, and one table of its kinds by URL scheme."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+from stageout.destinations.folder import FolderDestination
+from stageout.destinations.s3 import S3Destination
+from stageout.options import StageOutOptions
+from staging.errors import Kind, StagingError
+
+
+class Destination(Protocol):
+    """A place below which files get keys (`/`-separated, no leading slash).
+
+    A key is seen with all its bytes or not at all; writing to a key replaces what was there. All methods
+    raise StagingError with a remedy.
+    """
+
+    def get_path(self, key: str) -> str:
+        """Return the key as a public web server over the bucket or folder would see it."""
+
+    def get_href(self, key: str) -> str:
+        """Return the absolute href of a key."""
+
+    async def put_file(self, key: str, source: Path, media_type: str) -> None:
+        """Copy a file."""
+
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
+        """Write a small object."""
+
+    async def get_size(self, key: str) -> int | None:
+        """Return how many bytes lie at a key, None when nothing does."""
+
+    async def probe(self) -> None:
+        """Write something tiny and take it away again, to see whether results could be written."""
+
+
+_KINDS: Mapping[str, Callable[[str, StageOutOptions], Destination]] = {
+    "": FolderDestination.open,
+    "file": FolderDestination.open,
+    "s3": S3Destination.open,
+}
+
+
+def open_destination(destination: str, options: StageOutOptions) -> Destination:
+    """Open a destination by the scheme of its URL; nothing is written or requested yet."""
+    scheme = urlsplit(destination).scheme
+    if not destination or scheme not in _KINDS:
+        raise StagingError(
+            Kind.UNSUPPORTED,
+            destination or "destination",
+            f"results cannot be put to {scheme + ':' if scheme else 'an empty destination'}",
+            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix>.",
+        )
+    return _KINDS[scheme](destination, options)
+
+
+def build_public_href(destination: Destination, key: str, public_base_url: str | None) -> str:
+    """Return the href under which readers find a key: below the public base URL when there is one."""
+    if public_base_url is None:
+        return destination.get_href(key)
+    return f"{public_base_url.rstrip('/')}/{quote(destination.get_path(key))}"

@@ -1,0 +1,110 @@
+"""Results into a folder of this machine: written beside their name, then renamed to it."""
+
+import asyncio
+import errno
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from stageout.options import StageOutOptions
+from staging.errors import Kind, StagingError
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class FolderDestination:
+    """A folder; it is made when it is not there."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, destination: str, _: StageOutOptions) -> Self:
+        """Open `file://<path>` or a path; a relative one begins in the current folder."""
+        parts = urlsplit(destination)
+        path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(destination)
+        return cls(path.absolute())
+
+    def get_path(self, key: str) -> str:
+        """Return the key: a web server over the folder sees just that."""
+        return key
+
+    def get_href(self, key: str) -> str:
+        """Return a `file://` URL."""
+        return (self.root / key).as_uri()
+
+    async def put_file(self, key: str, source: Path, media_type: str) -> None:
+        """Copy a file; when cancelled, the copy stops soon and leaves nothing."""
+
+        def copy(target: BinaryIO, stopped: threading.Event) -> None:
+            with source.open("rb") as stream:
+                while (chunk := stream.read(_CHUNK_BYTES)) and not stopped.is_set():
+                    target.write(chunk)
+
+        await self._write(key, copy)
+
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
+        """Write a small file."""
+        await self._write(key, lambda target, _: target.write(body))
+
+    async def get_size(self, key: str) -> int | None:
+        """Return the size of the file in bytes."""
+        try:
+            return (self.root / key).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _translate(error, self.get_href(key)) from error
+
+    async def probe(self) -> None:
+        """Make the folder and see that a file can be written in it."""
+        key = f".probe-{uuid4().hex}"
+        await self.put_bytes(key, b"", "text/plain")
+        try:
+            (self.root / key).unlink()
+        except OSError as error:
+            raise _translate(error, self.root.as_uri()) from error
+
+    async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object]) -> None:
+        stopped = threading.Event()
+        try:
+            await asyncio.to_thread(self._write_and_rename, self.root / key, write, stopped)
+        except OSError as error:
+            raise _translate(error, self.get_href(key)) from error
+        finally:
+            stopped.set()
+
+    def _write_and_rename(
+        self, target: Path, write: Callable[[BinaryIO, threading.Event], object], stopped: threading.Event
+    ) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{uuid4().hex}.part")
+        try:
+            with partial.open("xb") as stream:
+                write(stream, stopped)
+            if not stopped.is_set():
+                partial.replace(target)
+        finally:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+
+
+def _translate(error: OSError, href: str) -> StagingError:
+    said = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in _FULL:
+        return StagingError(
+            Kind.DISK, href, f"the disk is full ({said})", "Make room, or put the results elsewhere."
+        )
+    if error.errno in _DENIED:
+        remedy = "Choose another folder (STAGEOUT_OUTPUT), or give this user the right to write in it."
+        return StagingError(Kind.FORBIDDEN, href, f"this user may not write there ({said})", remedy)
+    remedy = "Check the folder given as destination (STAGEOUT_OUTPUT)."
+    return StagingError(Kind.STORAGE, href, f"cannot be written ({said})", remedy)

@@ -1,0 +1,117 @@
+"""Results into a bucket of any S3 service; large files go up in parts, with bounded memory."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import obstore
+from obstore.exceptions import BaseError
+
+from stageout.options import StageOutOptions
+from staging.errors import Kind, StagingError
+from staging.s3 import S3Store, open_bucket, split_s3_url, translate
+
+# The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
+_PART_BYTES = 5 * 1024 * 1024
+_MOST_PARTS = 10_000
+_PARTS_AT_ONCE = 6
+_LARGE_FILES_AT_ONCE = 2
+
+_REMEDIES = {
+    Kind.FORBIDDEN: (
+        "Check STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY and STAGEOUT_AWS_SESSION_TOKEN, "
+        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) under the prefix."
+    ),
+    Kind.NOT_FOUND: (
+        "Create the bucket, or name another one (STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is the "
+        "service that holds it."
+    ),
+    Kind.UNREACHABLE: "Check STAGEOUT_AWS_SERVICEURL, and that the S3 service runs and is reachable.",
+    Kind.TIMEOUT: "Check STAGEOUT_AWS_SERVICEURL and the network; try again.",
+    Kind.STORAGE: "Check STAGEOUT_AWS_SERVICEURL and STAGEOUT_AWS_REGION; else tell the service's operator.",
+}
+
+
+@dataclass(frozen=True)
+class S3Destination:
+    """A prefix in a bucket (`prefix` without slashes at its ends, may be empty)."""
+
+    bucket: str
+    prefix: str
+    store: S3Store
+    large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
+
+    @classmethod
+    def open(cls, destination: str, options: StageOutOptions) -> Self:
+        """Open `s3://<bucket>/<prefix>`."""
+        bucket, prefix = split_s3_url(destination)
+        parts = prefix.strip("/").split("/") if prefix.strip("/") else []
+        if "@" in bucket or urlsplit(destination).query or any(part in ("", ".", "..") for part in parts):
+            raise StagingError(
+                Kind.UNSUPPORTED,
+                "s3 destination",
+                "is not of the form s3://<bucket>/<prefix>",
+                "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
+            )
+        return cls(bucket, "/".join(parts), open_bucket(bucket, options.s3))
+
+    def get_path(self, key: str) -> str:
+        """Return the whole key in the bucket."""
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    def get_href(self, key: str) -> str:
+        """Return an `s3://` URL, percent-encoded."""
+        return f"s3://{self.bucket}/{quote(self.get_path(key))}"
+
+    async def put_file(self, key: str, source: Path, media_type: str) -> None:
+        """Upload a file; one larger than a part goes up in parts."""
+        size_bytes = source.stat().st_size
+        if size_bytes <= _PART_BYTES:
+            await self._put(key, source, media_type, _PART_BYTES)
+            return
+        async with self.large_files:
+            await self._put(key, source, media_type, max(_PART_BYTES, -(-size_bytes // _MOST_PARTS)))
+
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
+        """Upload a small object."""
+        await self._put(key, body, media_type, max(_PART_BYTES, len(body)))
+
+    async def get_size(self, key: str) -> int | None:
+        """Return the size of the object in bytes."""
+        try:
+            return (await obstore.head_async(self.store, self.get_path(key)))["size"]
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise self._explain(error, key) from error
+
+    async def probe(self) -> None:
+        """Put an empty object under the prefix and delete it."""
+        key = f".probe-{uuid4().hex}"
+        await self.put_bytes(key, b"", "text/plain")
+        with suppress(FileNotFoundError):
+            try:
+                await obstore.delete_async(self.store, self.get_path(key))
+            except (BaseError, PermissionError) as error:
+                raise self._explain(error, key) from error
+
+    async def _put(self, key: str, body: Path | bytes, media_type: str, part_bytes: int) -> None:
+        try:
+            await obstore.put_async(
+                self.store,
+                self.get_path(key),
+                body,
+                attributes={"Content-Type": media_type},
+                chunk_size=part_bytes,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+        except (BaseError, OSError) as error:
+            raise self._explain(error, key) from error
+
+    def _explain(self, error: Exception, key: str) -> StagingError:
+        told = translate(error, self.get_href(key))
+        return StagingError(told.kind, told.href, told.reason, _REMEDIES.get(told.kind, told.remedy))

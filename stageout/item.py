@@ -1,0 +1,98 @@
+"""The STAC Item of an output that came without STAC (STAC 1.1, item specification); pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from stageout.found import FoundData, FoundFile, RasterFacts
+from stageout.media import JSON, build_roles
+from stageout.raster import build_footprint
+
+STAC_VERSION = "1.1.0"
+FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+PROJECTION_EXTENSION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+
+Bbox = tuple[float, float, float, float]
+
+_SHA2_256 = "1220"  # multihash: code 0x12 (sha2-256), 0x20 bytes
+
+
+@dataclass(frozen=True)
+class ItemNames:
+    """What an item is called; `self_href` is absolute, `collection_href` relative to the item."""
+
+    item_id: str
+    title: str
+    self_href: str
+    collection_id: str
+    collection_href: str
+
+
+def build_item(data: FoundData, names: ItemNames, now: datetime) -> dict[str, Any]:
+    """Return a STAC Item whose assets are the files, which lie beside it; `now` is its time."""
+    rasters = [file.raster for file in data.files if file.raster]
+    bbox = merge_bboxes([raster.bbox for raster in rasters if raster.bbox])
+    extensions = [FILE_EXTENSION] if data.files else []
+    if any(raster.projection for raster in rasters):
+        extensions.append(PROJECTION_EXTENSION)
+    collection = {"type": JSON, "href": names.collection_href}
+    return {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": extensions,
+        "id": names.item_id,
+        "geometry": _build_geometry(rasters, bbox),
+        **({"bbox": list(bbox)} if bbox else {}),
+        "properties": {"title": names.title, "datetime": format_time(now)},
+        "collection": names.collection_id,
+        "links": [
+            {"rel": "root", **collection},
+            {"rel": "parent", **collection},
+            {"rel": "collection", **collection},
+            {"rel": "self", "type": "application/geo+json", "href": names.self_href},
+        ],
+        "assets": {file.name: _build_asset(file) for file in data.files},
+    }
+
+
+def format_time(time: datetime) -> str:
+    """Return a UTC time as STAC writes it: RFC 3339 with `Z`."""
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def merge_bboxes(bboxes: Sequence[Bbox]) -> Bbox | None:
+    """Return the box around boxes, None for none.
+
+    When one of several crosses the antimeridian, the result has all longitudes.
+    """
+    if not bboxes:
+        return None
+    if len(set(bboxes)) == 1:
+        return bboxes[0]
+    west, south, east, north = zip(*bboxes, strict=True)
+    if any(left > right for left, right in zip(west, east, strict=True)):
+        return -180.0, min(south), 180.0, max(north)
+    return min(west), min(south), max(east), max(north)
+
+
+def _build_geometry(rasters: Sequence[RasterFacts], bbox: Bbox | None) -> Mapping[str, Any] | None:
+    placed = [raster.geometry for raster in rasters if raster.geometry]
+    if len(placed) == 1:
+        return placed[0]
+    return build_footprint(bbox) if bbox else None
+
+
+def _build_asset(file: FoundFile) -> dict[str, Any]:
+    asset: dict[str, Any] = {
+        "href": quote(f"./{file.name}"),
+        "type": file.media_type,
+        "roles": build_roles(file.name, file.media_type),
+        "file:size": file.size_bytes,
+    }
+    if file.sha256:
+        asset["file:checksum"] = _SHA2_256 + file.sha256
+    if file.raster:
+        asset |= {**file.raster.projection, "bands": [dict(band) for band in file.raster.bands]}
+    return asset

@@ -1,0 +1,67 @@
+"""Media types and STAC asset roles of files, by name; pure."""
+
+from mimetypes import guess_type
+from pathlib import PurePosixPath
+
+GEOTIFF = "image/tiff; application=geotiff"
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+GEOJSON = "application/geo+json"
+JSON = "application/json"
+BINARY = "application/octet-stream"
+
+_BY_SUFFIX = {
+    ".tif": GEOTIFF,
+    ".tiff": GEOTIFF,
+    ".jp2": "image/jp2",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+    ".json": JSON,
+    ".geojson": GEOJSON,
+    ".ndjson": "application/x-ndjson",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".log": "text/plain",
+    ".md": "text/markdown",
+    ".html": "text/html",
+    ".xml": "application/xml",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".nc": "application/netcdf",
+    ".h5": "application/x-hdf5",
+    ".hdf5": "application/x-hdf5",
+    ".zarr": "application/vnd.zarr",
+    ".parquet": "application/vnd.apache.parquet",
+    ".geoparquet": "application/vnd.apache.parquet",
+    ".gpkg": "application/geopackage+sqlite3",
+    ".fgb": "application/vnd.flatgeobuf",
+    ".kml": "application/vnd.google-earth.kml+xml",
+    ".laz": "application/vnd.laszip",
+    ".pdf": "application/pdf",
+    ".zip": "application/zip",
+    ".gz": "application/gzip",
+    ".tar": "application/x-tar",
+}
+_IANA = "https://www.iana.org/assignments/media-types/"
+_PICTURES = ("image/png", "image/jpeg", "image/webp")
+_SMALL_PICTURE_WORDS = ("thumb", "preview", "quicklook", "browse")
+
+
+def get_media_type(name: str, cwl_format: str | None = None) -> str:
+    """Return the media type of a file: from a CWL `format` that is an IANA media type, else from its name."""
+    if cwl_format and cwl_format.startswith(_IANA):
+        return cwl_format.removeprefix(_IANA)
+    suffix = PurePosixPath(name.lower()).suffix
+    return _BY_SUFFIX.get(suffix) or guess_type(name)[0] or BINARY
+
+
+def build_roles(name: str, media_type: str) -> list[str]:
+    """Return the STAC roles of an asset (STAC 1.1, asset roles)."""
+    lowered = PurePosixPath(name.lower()).name
+    if media_type in _PICTURES and any(word in lowered for word in _SMALL_PICTURE_WORDS):
+        return ["thumbnail"]
+    if media_type == "application/xml":
+        return ["metadata"]
+    return ["data"]

@@ -1,0 +1,51 @@
+"""Names from users made fit for object keys, file names and identifiers; pure."""
+
+import re
+from hashlib import sha256
+
+from staging.errors import Kind, StagingError
+
+RESULT_COLLECTION = "collection.json"
+
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def build_segment(name: str) -> str:
+    """Turn any name into one key segment; a changed one ends in a hash, so that two never meet."""
+    fit = _UNFIT.sub("-", name).lstrip(".")
+    if fit == name and name not in ("", RESULT_COLLECTION) and len(name) <= 128:
+        return name
+    return f"{fit[:80]}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+
+
+def check_relative_name(name: str, href: str) -> str:
+    """Return `name`, a `/`-separated path below a folder; StagingError(REFUSED) when it can be none."""
+    segments = name.split("/")
+    if any(segment in ("", ".", "..") for segment in segments):
+        problem = "leads out of its folder"
+    elif any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in name):
+        problem = "has control characters or is not UTF-8"
+    else:
+        return name
+    raise StagingError(
+        Kind.REFUSED,
+        href,
+        f"the name {name!r} cannot be used: it {problem}",
+        "Let the tool give its output file a plain name.",
+    )
+
+
+class Ids:
+    """Hands out identifiers that nobody else in one plan has: `col_7`, `col_7_2`, …."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def claim(self, wanted: str) -> str:
+        """Return `wanted`, with a number behind it when it is taken."""
+        number, claimed = 1, wanted
+        while claimed in self._taken:
+            number += 1
+            claimed = f"{wanted}_{number}"
+        self._taken.add(claimed)
+        return claimed

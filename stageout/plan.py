@@ -1,0 +1,160 @@
+"""Plans what is to be written where, from what was found on disk; pure.
+
+The order is the point: data first, then items, then catalogs from the deepest up, the collection of the
+results last, so that no reader ever sees a document that refers to something missing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from stageout.collection import CollectionNames, PlacedItem, build_collection
+from stageout.found import Found, FoundArray, FoundCatalog, FoundData, FoundLiteral, StacDocument
+from stageout.hrefs import build_relative_href
+from stageout.item import ItemNames, build_item
+from stageout.media import GEOJSON, JSON
+from stageout.names import RESULT_COLLECTION, Ids, build_segment
+from stageout.options import StageOutOptions
+from stageout.planned import Plan, PlannedDocument, PlannedFile
+from stageout.rewrite import Surroundings, rewrite_document
+from stageout.shape import is_blank
+
+
+def build_plan(
+    found: Mapping[str, Found], get_href: Callable[[str], str], options: StageOutOptions, now: datetime
+) -> Plan:
+    """Plan how to write all outputs; `get_href` gives the absolute href of a key at the destination.
+
+    Every output has a folder of its name; elements of arrays and fields of records have folders in it.
+    """
+    ids = Ids()
+    ids_of = {
+        id(document): ids.claim(_choose_id(document, options.job_id))
+        for catalog in _find_catalogs(found.values())
+        for document in catalog.documents
+        if document.kind != "Item" and is_blank(document.body.get("id"))
+    }
+    collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
+    planner = _Planner(get_href, options, now, collection_id, ids_of)
+    results = {name: planner.place(value, build_segment(name), (name,)) for name, value in found.items()}
+    return planner.finish(results)
+
+
+@dataclass
+class _Planner:
+    get_href: Callable[[str], str]
+    options: StageOutOptions
+    now: datetime
+    collection_id: str
+    ids_of: Mapping[int, str]
+    files: list[PlannedFile] = field(default_factory=list)
+    items: list[PlacedItem] = field(default_factory=list)
+    item_documents: list[PlannedDocument] = field(default_factory=list)
+    catalogs: list[tuple[int, PlannedDocument]] = field(default_factory=list)
+    catalog_hrefs: list[str] = field(default_factory=list)
+
+    def place(self, value: Found, place: str, names: tuple[str, ...]) -> Any:
+        """Plan one value into the folder `place`; return what the results document says of it."""
+        if isinstance(value, FoundLiteral):
+            return value.value
+        if isinstance(value, FoundArray):
+            parts = ((each, str(index)) for index, each in enumerate(value.values))
+            return [self.place(each, f"{place}/{name}", (*names, name)) for each, name in parts]
+        if isinstance(value, FoundCatalog):
+            return self._place_catalog(value, place)
+        if isinstance(value, FoundData):
+            return self._place_data(value, place, names)
+        return {
+            name: self.place(each, f"{place}/{build_segment(name)}", (*names, name))
+            for name, each in value.fields.items()
+        }
+
+    def _place_catalog(self, catalog: FoundCatalog, place: str) -> dict[str, Any]:
+        root = catalog.documents[0].path
+        ids = {each.path: self.ids_of.get(id(each)) or each.body["id"] for each in catalog.documents}
+        self.files += [
+            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes)
+            for file in catalog.files
+        ]
+        for document in catalog.documents:
+            key = f"{place}/{document.path}"
+            around = Surroundings(
+                root, ids, self.get_href(key), build_relative_href(RESULT_COLLECTION, key), self.collection_id
+            )
+            self._add_document(document, key, rewrite_document(document, around))
+        href = self.get_href(f"{place}/{root}")
+        self.catalog_hrefs.append(href)
+        title = catalog.documents[0].body.get("title")
+        return {"href": href, "type": JSON, **({"title": title} if isinstance(title, str) else {})}
+
+    def _add_document(self, document: StacDocument, key: str, body: dict[str, Any]) -> None:
+        if document.kind == "Item":
+            self._add_item(key, body)
+        else:
+            self.catalogs.append((document.depth, PlannedDocument(key, body, JSON)))
+
+    def _add_item(self, key: str, body: dict[str, Any]) -> None:
+        self.items.append(PlacedItem(self.get_href(key), body))
+        self.item_documents.append(PlannedDocument(key, body, GEOJSON))
+
+    def _place_data(self, data: FoundData, place: str, names: tuple[str, ...]) -> dict[str, Any]:
+        self.files += [
+            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes)
+            for file in data.files
+        ]
+        item_id = "-".join((self.options.workflow_id, self.options.job_id, *names))
+        used = {file.name.partition("/")[0] for file in data.files}
+        stem = build_segment(item_id)
+        while f"{stem}.json" in used:
+            stem += "-item"
+        key = f"{place}/{stem}.json"
+        collection_href = build_relative_href(RESULT_COLLECTION, key)
+        title = ".".join(names)
+        item = ItemNames(item_id, title, self.get_href(key), self.collection_id, collection_href)
+        self._add_item(key, build_item(data, item, self.now))
+        if data.kind == "Directory":
+            return {"href": self.get_href(key), "type": GEOJSON, "title": data.title}
+        main = data.files[0]
+        return {"href": self.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
+
+    def finish(self, results: Mapping[str, Any]) -> Plan:
+        """Put all in order and add the collection of the results."""
+        process = self.options.title or self.options.workflow_id
+        names = CollectionNames(
+            self.collection_id,
+            self.options.collection_title or f"Results of {process}",
+            f"Results of job {self.options.job_id} of {process}.",
+            self.get_href(RESULT_COLLECTION),
+        )
+        collection = build_collection(names, self.items, self.now)
+        depths = sorted({depth for depth, _ in self.catalogs}, reverse=True)
+        waves = [
+            tuple(self.item_documents),
+            *(tuple(each for at, each in self.catalogs if at == depth) for depth in depths),
+            (PlannedDocument(RESULT_COLLECTION, collection, JSON),),
+        ]
+        return Plan(
+            files=tuple(self.files),
+            documents=tuple(wave for wave in waves if wave),
+            results=results,
+            collection=collection,
+            collection_href=names.self_href,
+            catalog_hrefs=tuple(self.catalog_hrefs),
+        )
+
+
+def _find_catalogs(values: Any) -> list[FoundCatalog]:
+    catalogs: list[FoundCatalog] = []
+    for value in values:
+        if isinstance(value, FoundCatalog):
+            catalogs.append(value)
+        elif isinstance(value, FoundArray):
+            catalogs += _find_catalogs(value.values)
+        elif not isinstance(value, FoundData | FoundLiteral):
+            catalogs += _find_catalogs(value.fields.values())
+    return catalogs
+
+
+def _choose_id(document: StacDocument, job_id: str) -> str:
+    return f"{'col' if document.kind == 'Collection' else 'cat'}_{job_id}"

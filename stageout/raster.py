@@ -1,0 +1,85 @@
+"""Where a raster lies and how it is made up; the one module that knows rasterio, which may be absent."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stageout.found import RasterFacts
+
+_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
+
+
+def read_raster(path: Path) -> RasterFacts | None:
+    """Read the facts of a GeoTIFF or JPEG 2000 file; None when it cannot be read, or rasterio is absent.
+
+    Only the one file is opened, by these two drivers: a file that a tool wrote must not lead GDAL elsewhere.
+    """
+    driver = _DRIVERS.get(path.suffix.lower())
+    if driver is None:
+        return None
+    try:
+        import rasterio  # type: ignore[import-untyped]  # it ships none
+        from rasterio.errors import RasterioError  # type: ignore[import-untyped]
+    except ImportError:
+        return None
+    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+    try:
+        with rasterio.Env(**options), rasterio.open(path, driver=driver) as dataset:
+            return _describe(dataset)
+    except (RasterioError, OSError, ValueError):
+        return None
+
+
+def _describe(dataset: Any) -> RasterFacts:
+    bbox = _read_bbox(dataset) if dataset.crs else None
+    return RasterFacts(
+        bbox=bbox,
+        geometry=build_footprint(bbox) if bbox else None,
+        projection=_read_projection(dataset) if dataset.crs else {},
+        bands=tuple(_read_band(dataset, index) for index in range(dataset.count)),
+        cloud_optimized=dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG",
+    )
+
+
+def _read_bbox(dataset: Any) -> tuple[float, float, float, float] | None:
+    from rasterio.warp import transform_bounds  # type: ignore[import-untyped]  # it ships none
+
+    west, south, east, north = transform_bounds(dataset.crs, "OGC:CRS84", *dataset.bounds, densify_pts=21)
+    if not all(math.isfinite(value) for value in (west, south, east, north)):
+        return None
+    return round(west, 7), round(south, 7), round(east, 7), round(north, 7)
+
+
+def _read_projection(dataset: Any) -> Mapping[str, Any]:
+    authority = dataset.crs.to_authority()
+    reference = {"proj:code": ":".join(authority)} if authority else {"proj:wkt2": dataset.crs.to_wkt()}
+    return {
+        **reference,
+        "proj:bbox": list(dataset.bounds),
+        "proj:shape": [dataset.height, dataset.width],
+        "proj:transform": list(dataset.transform)[:6],
+    }
+
+
+def _read_band(dataset: Any, index: int) -> Mapping[str, Any]:
+    nodata = dataset.nodatavals[index]
+    name = dataset.descriptions[index]
+    return {
+        "name": name or f"b{index + 1}",
+        "data_type": dataset.dtypes[index],
+        **({} if nodata is None else {"nodata": nodata if math.isfinite(nodata) else str(nodata)}),
+    }
+
+
+def build_footprint(bbox: tuple[float, float, float, float]) -> Mapping[str, Any]:
+    """Return a bounding box as GeoJSON geometry, cut at the antimeridian (RFC 7946, section 3.1.9)."""
+    west, south, east, north = bbox
+    if west <= east:
+        return {"type": "Polygon", "coordinates": [_build_ring(west, south, east, north)]}
+    halves = (_build_ring(west, south, 180.0, north), _build_ring(-180.0, south, east, north))
+    return {"type": "MultiPolygon", "coordinates": [[ring] for ring in halves]}
+
+
+def _build_ring(west: float, south: float, east: float, north: float) -> list[list[float]]:
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]

@@ -1,0 +1,161 @@
+"""Reads what the outputs of a CWL run refer to (CWL v1.2, File and Directory) into plain values."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from stageout.catalog import find_catalog, read_catalog
+from stageout.found import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord
+from stageout.media import COG, GEOTIFF, get_media_type
+from stageout.names import check_relative_name
+from stageout.raster import read_raster
+from staging.cancel import Cancellation
+from staging.errors import Kind, StagingError
+
+
+def read_outputs(
+    outputs: Mapping[str, Any],
+    outputs_folder: Path | None,
+    warnings: list[str],
+    cancellation: Cancellation,
+) -> Mapping[str, Found]:
+    """Read every output of a CWL output object; what is odd but harmless is added to `warnings`.
+
+    Raises StagingError: NOT_FOUND, REFUSED (outside the allowed folder), INVALID_STAC, CANCELLED.
+    """
+    reader = _OutputReader(outputs_folder, warnings, cancellation)
+    return {name: reader.read(value, name) for name, value in outputs.items()}
+
+
+class _OutputReader:
+    def __init__(self, outputs_folder: Path | None, warnings: list[str], cancellation: Cancellation) -> None:
+        self._outputs_folder = outputs_folder
+        self._warnings = warnings
+        self._cancellation = cancellation
+
+    def read(self, value: Any, href: str) -> Found:
+        """Read one value; `href` names it in messages, such as `results[2].mask`."""
+        if isinstance(value, list):
+            return FoundArray(tuple(self.read(each, f"{href}[{index}]") for index, each in enumerate(value)))
+        if not isinstance(value, dict):
+            return FoundLiteral(value)
+        if value.get("class") == "File":
+            files = tuple(self._read_with_secondary(value, href))
+            return FoundData("File", files[0].name, files)
+        if value.get("class") == "Directory":
+            return self._read_directory(value, href)
+        return FoundRecord({name: self.read(each, f"{href}.{name}") for name, each in value.items()})
+
+    def _read_directory(self, value: Mapping[str, Any], href: str) -> Found:
+        title = _get_basename(value, href)
+        if "location" not in value and "path" not in value:
+            return FoundData("Directory", title, tuple(self._read_listing(value, href, "")))
+        folder = self._get_path(value, href)
+        if not folder.is_dir():
+            raise _missing(href, folder, "folder")
+        root = find_catalog(folder, href)
+        if root:
+            return read_catalog(root, href, self._warnings)
+        files = tuple(self._read_folder(folder, href))
+        if not files:
+            self._warnings.append(f"{href} is an empty folder")
+        return FoundData("Directory", title, files)
+
+    def _read_with_secondary(
+        self, value: Mapping[str, Any], href: str, below: str = ""
+    ) -> Iterator[FoundFile]:
+        path = self._get_path(value, href)
+        if not path.is_file():
+            raise _missing(href, path, "file")
+        name = _get_basename(value, href)
+        yield self._read_file(path, f"{below}{name}", href, value.get("format"))
+        yield from self._read_listing({"listing": value.get("secondaryFiles") or []}, href, below)
+
+    def _read_listing(self, value: Mapping[str, Any], href: str, below: str) -> Iterator[FoundFile]:
+        for each in value.get("listing") or []:
+            if each.get("class") == "File":
+                yield from self._read_with_secondary(each, href, below)
+            elif "location" in each or "path" in each:
+                name = _get_basename(each, href)
+                yield from self._read_folder(self._get_path(each, href), href, f"{below}{name}/")
+            else:
+                yield from self._read_listing(each, href, f"{below}{_get_basename(each, href)}/")
+
+    def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
+        allowed = folder.resolve()
+        for path in _walk(folder, ()):
+            name = path.relative_to(folder).as_posix()
+            if not path.resolve().is_relative_to(allowed):
+                raise _outside(href, f"{name!r} leads out of the output folder through a symbolic link")
+            if path.is_file():
+                yield self._read_file(path, f"{below}{name}", href, None)
+
+    def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
+        if self._cancellation.cancelled:
+            raise StagingError(
+                Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to have the results."
+            )
+        check_relative_name(name, href)
+        raster = read_raster(path)
+        media_type = get_media_type(name, cwl_format if isinstance(cwl_format, str) else None)
+        if raster and raster.cloud_optimized and media_type == GEOTIFF:
+            media_type = COG
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return FoundFile(path, name, path.stat().st_size, media_type, sha256, raster)
+
+    def _get_path(self, value: Mapping[str, Any], href: str) -> Path:
+        location = str(value.get("location") or value.get("path") or "")
+        parts = urlsplit(location)
+        if not location or parts.scheme not in ("", "file"):
+            reason = (
+                f"its location {location!r} is not a file on this machine"
+                if location
+                else "it has no location"
+            )
+            remedy = "Give the output object as the engine wrote it, with file:// locations or paths."
+            raise StagingError(Kind.UNSUPPORTED, href, reason, remedy)
+        path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)
+        allowed = self._outputs_folder or path.parent
+        if not path.resolve().is_relative_to(allowed.resolve()):
+            raise _outside(href, f"{path.name!r} lies or leads out of the folder of the outputs")
+        return path
+
+
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Give every entry that is no folder, in order; a folder behind a link once on each way down."""
+    real = folder.resolve()
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        loops = entry.is_symlink() and path.resolve() in (*above, real)
+        inside = not entry.is_symlink() or path.resolve().is_relative_to((*above, real)[0])
+        if entry.is_dir() and inside and not loops:
+            yield from _walk(path, (*above, real))
+        elif not entry.is_dir() or not inside:
+            yield path
+
+
+def _get_basename(value: Mapping[str, Any], href: str) -> str:
+    location = str(value.get("location") or value.get("path") or "").rstrip("/")
+    name = str(value.get("basename") or unquote(location.rpartition("/")[2]))
+    if "/" in name:
+        raise _outside(href, f"the basename {name!r} is not a plain name")
+    return check_relative_name(name, href)
+
+
+def _missing(href: str, path: Path, kind: str) -> StagingError:
+    return StagingError(
+        Kind.NOT_FOUND,
+        href,
+        f"the {kind} {path.name!r} of this output does not exist",
+        "Keep the output folder of the run until the results are staged out.",
+    )
+
+
+def _outside(href: str, reason: str) -> StagingError:
+    return StagingError(
+        Kind.REFUSED, href, reason, "Let the tool copy the file into its output instead of linking to it."
+    )

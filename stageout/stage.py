@@ -1,0 +1,118 @@
+"""The story of stage-out: read what the outputs refer to, plan, write, say what the results are."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from stageout.destinations import Destination, build_public_href, open_destination
+from stageout.options import StageOutOptions
+from stageout.plan import build_plan
+from stageout.planned import Plan
+from stageout.read import read_outputs
+from stageout.upload import Uploaded, upload
+from staging.cancel import Cancellation
+from staging.errors import Kind, StagingError
+from staging.progress import Report, ignore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the user gets.
+
+    `document` maps output names to values (OGC API - Processes, results): literals as they are, File and
+    Directory as a link (`href`, `type`, `title`). `collection` is the STAC Collection of all result items,
+    which lies at `collection_href`; `catalog_hrefs` are the root catalogs of outputs that came with STAC.
+    `files` and `bytes` count everything written. `warnings` are sentences for the author of the package.
+    """
+
+    document: Mapping[str, Any]
+    collection: Mapping[str, Any]
+    collection_href: str
+    catalog_hrefs: tuple[str, ...]
+    files: int
+    bytes: int
+    warnings: tuple[str, ...]
+
+
+def stage_out(
+    outputs: Mapping[str, Any],
+    destination: str,
+    options: StageOutOptions,
+    report: Report = ignore,
+    *,
+    cancellation: Cancellation | None = None,
+    now: datetime | None = None,
+) -> Results:
+    """Put the outputs of a CWL run to `destination`: a folder, `file://…` or `s3://bucket/prefix`.
+
+    `outputs` is the CWL output object; `now` (with time zone; default: the clock) becomes the time of outputs
+    without STAC. Raises StagingError; nothing then points to what was written, and a CANCELLED one when
+    `cancellation` was pressed.
+    """
+    opened = open_destination(destination, options)
+    switch = cancellation or Cancellation()
+    plan, warnings = plan_stage_out(outputs, opened, options, cancellation=switch, now=now)
+    done = _run(lambda: upload(plan, opened, options.concurrency, report), switch, destination)
+    return _build_results(plan, done, warnings)
+
+
+def plan_stage_out(
+    outputs: Mapping[str, Any],
+    destination: Destination,
+    options: StageOutOptions,
+    *,
+    cancellation: Cancellation | None = None,
+    now: datetime | None = None,
+) -> tuple[Plan, tuple[str, ...]]:
+    """Read the outputs and plan what would be written, with warnings; nothing is written or requested."""
+    warnings: list[str] = []
+    switch = cancellation or Cancellation()
+    found = read_outputs(outputs, options.outputs_folder, warnings, switch)
+
+    def get_href(key: str) -> str:
+        return build_public_href(destination, key, options.public_base_url)
+
+    time = (now or datetime.now(UTC)).astimezone(UTC)
+    return build_plan(found, get_href, options, time), tuple(warnings)
+
+
+def check_destination(destination: str, options: StageOutOptions) -> None:
+    """See whether results could be written: put something tiny there and take it away again.
+
+    For the start of a long job. Raises the StagingError that stage-out would end in.
+    """
+    opened = open_destination(destination, options)
+    _run(opened.probe, Cancellation(), destination)
+
+
+def _build_results(plan: Plan, done: Uploaded, warnings: tuple[str, ...]) -> Results:
+    return Results(
+        document=plan.results,
+        collection=plan.collection,
+        collection_href=plan.collection_href,
+        catalog_hrefs=plan.catalog_hrefs,
+        files=done.files,
+        bytes=done.bytes,
+        warnings=warnings,
+    )
+
+
+def _run(action: Callable[[], Awaitable[T]], cancellation: Cancellation, destination: str) -> T:
+    async def work() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        withdraw = cancellation.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
+        try:
+            return await action()
+        finally:
+            withdraw()
+
+    try:
+        return asyncio.run(work())
+    except asyncio.CancelledError:
+        raise StagingError(
+            Kind.CANCELLED, destination, "stage-out was cancelled", "Start it again to have the results."
+        ) from None

@@ -1,0 +1,99 @@
+"""Carries out a plan: files in a bounded pool, then documents wave by wave; sizes are verified."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from stageout.destinations import Destination
+from stageout.planned import Plan, PlannedDocument, PlannedFile
+from staging.errors import Kind, StagingError, merge_errors
+from staging.pool import run_pool
+from staging.progress import Report, Transferred
+
+_SETTLE_SECONDS = 5.0
+
+
+@dataclass
+class _Progress:
+    report: Report
+    files_total: int
+    bytes_total: int
+    files_done: int = field(default=0)
+    bytes_done: int = field(default=0)
+
+    def add(self, href: str, size_bytes: int) -> None:
+        self.files_done += 1
+        self.bytes_done += size_bytes
+        self.report(
+            Transferred(
+                "stage-out", href, self.files_done, self.files_total, self.bytes_done, self.bytes_total
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """How much was written."""
+
+    files: int
+    bytes: int
+
+
+async def upload(plan: Plan, destination: Destination, concurrency: int, report: Report) -> Uploaded:
+    """Write everything in the order of the plan. Raises the StagingError of the first failure."""
+    waves = [[(document, _encode(document)) for document in wave] for wave in plan.documents]
+    bodies = [body for wave in waves for _, body in wave]
+    progress = _Progress(
+        report,
+        len(plan.files) + len(bodies),
+        sum(file.size_bytes for file in plan.files) + sum(len(body) for body in bodies),
+    )
+    await _run([partial(_put_file, file, destination, progress) for file in plan.files], concurrency)
+    for wave in waves:
+        await _run([partial(_put_document, *each, destination, progress) for each in wave], concurrency)
+    return Uploaded(progress.files_done, progress.bytes_done)
+
+
+def _encode(document: PlannedDocument) -> bytes:
+    return json.dumps(document.body, ensure_ascii=False, indent=2).encode()
+
+
+async def _run(actions: list[Callable[[], Awaitable[None]]], concurrency: int) -> None:
+    _, errors = await run_pool(actions, concurrency, settle_seconds=_SETTLE_SECONDS)
+    if errors:
+        raise merge_errors(errors)
+
+
+async def _put_file(file: PlannedFile, destination: Destination, progress: _Progress) -> None:
+    try:
+        await destination.put_file(file.key, file.source, file.media_type)
+    except FileNotFoundError as error:
+        raise StagingError(
+            Kind.NOT_FOUND,
+            file.key,
+            f"the file {file.source.name!r} went away while results were staged out",
+            "Keep the output folder of the run until the results are staged out.",
+        ) from error
+    await _check_size(file.key, file.size_bytes, destination)
+    progress.add(destination.get_href(file.key), file.size_bytes)
+
+
+async def _put_document(
+    document: PlannedDocument, body: bytes, destination: Destination, progress: _Progress
+) -> None:
+    await destination.put_bytes(document.key, body, document.media_type)
+    await _check_size(document.key, len(body), destination)
+    progress.add(destination.get_href(document.key), len(body))
+
+
+async def _check_size(key: str, size_bytes: int, destination: Destination) -> None:
+    found = await destination.get_size(key)
+    if found != size_bytes:
+        lies = "nothing lies" if found is None else f"{found} bytes lie"
+        raise StagingError(
+            Kind.SIZE,
+            destination.get_href(key),
+            f"{lies} there after {size_bytes} bytes were written",
+            "Try again; if it stays, tell the operator of the destination.",
+        )
