@@ -73,10 +73,7 @@ def _read_outputs(stream: Any, paths: tuple[Path, ...]) -> Mapping[str, Any]:
         raise click.UsageError("Give either --outputs FILE or the folders and files to put away.")
     if stream is None:
         kinds = ((path, "Directory" if path.is_dir() else "File") for path in paths)
-        named = [
-            (path.absolute().name, {"class": kind, "location": path.absolute().as_uri()})
-            for path, kind in kinds
-        ]
+        named = [(path.absolute().name, {"class": kind, "location": path.absolute().as_uri()}) for path, kind in kinds]
         if len(dict(named)) < len(named):
             raise click.UsageError("Two of the folders and files have the same name.")
         return dict(named)

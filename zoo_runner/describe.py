@@ -147,11 +147,7 @@ def _describe_text(parameter: Parameter) -> dict[str, Any]:
 
 def _plain(cwl_type: CwlType, default: Any) -> Any:
     """A default as a request would write it: the text alone where CWL wraps a text into a record."""
-    if (
-        isinstance(cwl_type, Community)
-        and cwl_type.family == "string_format"
-        and isinstance(default, Mapping)
-    ):
+    if isinstance(cwl_type, Community) and cwl_type.family == "string_format" and isinstance(default, Mapping):
         return default.get("value")
     return default
 

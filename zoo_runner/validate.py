@@ -106,9 +106,7 @@ def validate_package(package: Package) -> tuple[Finding, ...]:
 def _build_view(package: Package) -> _View:
     roots = package.document.get("$graph")
     places = [("", package.document)] if roots is None else [(f"/$graph/{i}", p) for i, p in enumerate(roots)]
-    processes = tuple(
-        located for place, process in places for located in _walk(package, process, place, package.entry)
-    )
+    processes = tuple(located for place, process in places for located in _walk(package, process, place, package.entry))
     entry = next(located for located in processes if located.process is package.process)
     return _View(package, entry, processes, parse_parameters(package), parse_outputs(package))
 
@@ -117,9 +115,7 @@ def _walk(package: Package, process: Document, place: str, packed_id: str) -> It
     """The process and those written inside its steps, where packing leaves them, some without id."""
     own_id = str(process.get("id", packed_id))
     is_entry = own_id.lstrip("#") == package.entry.lstrip("#")
-    yield _Located(
-        process, place, package.workflow_id if is_entry else own_id.lstrip("#").removeprefix("main/")
-    )
+    yield _Located(process, place, package.workflow_id if is_entry else own_id.lstrip("#").removeprefix("main/"))
     for index, step in enumerate(process.get("steps", ())):
         if isinstance(step["run"], Mapping):
             yield from _walk(package, step["run"], f"{place}/steps/{index}/run", str(step["id"]))
@@ -189,15 +185,11 @@ def _check_image(tool: _Located, docker: Document | None, is_hint: bool) -> Iter
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
         return
     if is_hint:
-        message = (
-            "the DockerRequirement is a hint: platforms use it, a laptop may run the tool without container"
-        )
+        message = "the DockerRequirement is a hint: platforms use it, a laptop may run the tool without container"
         remedy = "Nothing to do; move it to requirements if the container is a must."
         yield Finding(rule, Severity.INFO, tool.place, tool.subject, message, remedy)
     if not docker.get("dockerPull"):
-        message = (
-            "the DockerRequirement has no dockerPull; platforms can only pull images, not build or load them"
-        )
+        message = "the DockerRequirement has no dockerPull; platforms can only pull images, not build or load them"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
     if docker.get("dockerOutputDirectory"):
         message = "dockerOutputDirectory is not supported by engines on Kubernetes"
@@ -271,13 +263,9 @@ def _check_step_names(view: _View) -> Iterator[Finding]:
         for index, step in enumerate(workflow.process.get("steps", ())):
             name = short_name(str(step["id"]))
             if name.startswith(RESERVED_STEP_PREFIXES):
-                message = (
-                    f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are the platforms' own"
-                )
+                message = f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are the platforms' own"
                 place = f"{workflow.place}/steps/{index}"
-                yield Finding(
-                    "runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step."
-                )
+                yield Finding("runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
 
 
 def _check_input_names(view: _View) -> Iterator[Finding]:
