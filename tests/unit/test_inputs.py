@@ -389,6 +389,7 @@ WORDS = st.sampled_from(
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS | st.text(), inner, max_size=5),
+    max_leaves=20,
 )
 INPUTS = st.dictionaries(
     st.sampled_from([entry["id"].removeprefix("#main/") for entry in EVERYTHING.process["inputs"]]), JSON
