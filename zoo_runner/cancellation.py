@@ -19,7 +19,8 @@ class Cancellation:
     """Set once, never unset; callbacks run in the thread that cancels."""
 
     def __init__(self, time_limit_seconds: float | None = None) -> None:
-        self._lock = threading.Lock()
+        # a signal handler cancels too, and may strike while its own thread holds the lock
+        self._lock = threading.RLock()
         self._callbacks: list[Callable[[], None]] = []
         self._time_limit_seconds = time_limit_seconds
         self.reason: Reason | None = None

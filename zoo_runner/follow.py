@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from zoo_runner.masking import Masker
-from zoo_runner.names import JobPaths
+from zoo_runner.names import STAGE_LOGS, JobPaths
 from zoo_runner.record import FINAL, JobRecord, Records
 from zoo_runner.settings import Settings
 
@@ -34,7 +34,7 @@ def _log_path(record: JobRecord, step: str | None) -> Path:
     if step is None:
         return Path(record.log)
     paths = JobPaths(record.workflow_id, record.id, Path(record.log).parent, Path(), Path())
-    return paths.step_log(step)
+    return paths.log_folder / f"{step}.log" if step in STAGE_LOGS else paths.step_log(step)
 
 
 def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) -> Iterator[str]:

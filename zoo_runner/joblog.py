@@ -1,6 +1,8 @@
 """The logs of a job, written while it runs: one file that tells the whole story, and one for each step."""
 
+import contextlib
 import json
+import re
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,24 +12,35 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from staging.progress import Transferred
-from zoo_runner.errors import Diagnosis, Stage
+from zoo_runner.errors import Diagnosis, SettingsError, Stage
 from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.masking import Masker
 from zoo_runner.names import JobPaths
+
+# colours and cursor movements of terminals (ECMA-48), and what else would not stay on its line
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class JobLog:
     """Turns events into the job log and the step logs under the names that platforms rely on.
 
     Nothing gets into a file unmasked. Where `temp` is emptied by others while the job runs, what follows is
-    written to files made anew.
+    written to files made anew. Raises `SettingsError` where the logs' folder cannot be made.
     """
 
     def __init__(self, paths: JobPaths, masker: Masker) -> None:
         self._paths, self._masker = paths, masker
         self._lock = threading.Lock()
         self._usage: list[StepEnded] = []
-        paths.log_folder.mkdir(parents=True, exist_ok=True)
+        self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
+        try:
+            paths.log_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"the logs cannot be kept: {paths.log_folder} cannot be made: {error.strerror}",
+                "Point ZOO_RUNNER_TEMP to a folder that this user may write to.",
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +72,9 @@ class JobLog:
 
     @_write.register
     def _(self, event: Transferred) -> None:
+        if self._files_done.get(event.stage) == event.files_done:
+            return  # progress within a file is for displays; a log tells of files
+        self._files_done[event.stage] = event.files_done
         line = f"{event.files_done}/{event.files_total} {event.href} ({event.bytes_done} bytes so far)"
         self._tell(event.stage, line)
         if log := self._stage_log(Stage(event.stage)):
@@ -128,24 +144,30 @@ class JobLog:
         self._append(self._paths.job_log, f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}")
 
     def _append(self, path: Path, line: str) -> None:
-        with self._open(path, "a") as file:
-            file.write(self._masker.mask(line) + "\n")
+        # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
+        with contextlib.suppress(OSError), self._open(path, "a") as file:
+            file.write(_one_line(self._masker.mask(line)) + "\n")
 
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
-        with self._open(path, "w") as file:
+        with contextlib.suppress(OSError), self._open(path, "w") as file:
             file.write(json.dumps(self._masker.mask_data(content), indent=2) + "\n")
 
     @staticmethod
     def _open(path: Path, mode: str) -> IO[str]:
         try:
-            return path.open(mode, encoding="utf-8")
+            return path.open(mode, encoding="utf-8", errors="backslashreplace")
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open(mode, encoding="utf-8")
+            return path.open(mode, encoding="utf-8", errors="backslashreplace")
 
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _one_line(text: str) -> str:
+    """What a tool prints may neither forge lines nor steer the terminal of whoever reads the log."""
+    return _CONTROL.sub(" ", _TERMINAL.sub("", text))
 
 
 def _end_line(event: StepEnded) -> str:

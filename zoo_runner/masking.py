@@ -23,7 +23,9 @@ _SECRET_VARIABLE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY
 
 def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of an environment that must never be shown, by the names of their variables."""
-    return tuple(value for name, value in environ.items() if value and _SECRET_VARIABLE.search(name))
+    values = [value for name, value in environ.items() if _SECRET_VARIABLE.search(name)]
+    # a key of several lines is met line by line in a log
+    return tuple(line for value in values for line in (value, *value.splitlines()) if line.strip())
 
 
 class Masker:
@@ -45,7 +47,9 @@ class Masker:
         """Return JSON-like data with the secrets in its strings replaced, and whole values under a telling name."""
         if isinstance(node, Mapping):
             return {
-                key: MASK if isinstance(value, str) and _SECRET_VARIABLE.search(str(key)) else self.mask_data(value)
+                self.mask(str(key)): MASK
+                if isinstance(value, str) and _SECRET_VARIABLE.search(str(key))
+                else self.mask_data(value)
                 for key, value in node.items()
             }
         if isinstance(node, list | tuple):

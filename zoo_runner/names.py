@@ -11,6 +11,8 @@ from zoo_runner.errors import JobNotFoundError
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _NAME_LENGTH = 100
+STAGE_LOGS = ("node_stage_in", "node_stage_out")
+"""Names of the stages' logs, which platforms rely on."""
 
 
 def new_job_id() -> str:
@@ -31,7 +33,7 @@ def check_job_id(job_id: str) -> str:
 def file_name(text: str) -> str:
     """Turn any text into a file name; what had to be changed gets a hash, so that two names never become one."""
     safe = _UNSAFE.sub("-", text).lstrip(".-")[:_NAME_LENGTH]
-    if safe == text:
+    if safe and safe == text:
         return safe
     return f"{safe or 'x'}-{sha256(text.encode()).hexdigest()[:8]}"
 
@@ -61,18 +63,22 @@ class JobPaths:
         return self.temp / f"{file_name(self.workflow_id)}-{self.job_id}"
 
     def step_log(self, step: str) -> Path:
-        """The log of one step; scattered steps arrive here already numbered."""
-        return self.log_folder / f"{file_name(step)}.log"
+        """The log of one step; scattered steps arrive here already numbered.
+
+        A step that is called like a stage does not get the stage's log.
+        """
+        name = f"step-{step}" if step in STAGE_LOGS else file_name(step)
+        return self.log_folder / f"{name}.log"
 
     @property
     def stage_in_log(self) -> Path:
         """What was brought here and from where."""
-        return self.log_folder / "node_stage_in.log"
+        return self.log_folder / f"{STAGE_LOGS[0]}.log"
 
     @property
     def stage_out_log(self) -> Path:
         """What was put away and where."""
-        return self.log_folder / "node_stage_out.log"
+        return self.log_folder / f"{STAGE_LOGS[1]}.log"
 
     @property
     def plan(self) -> Path:

@@ -1,5 +1,6 @@
 """Settings of the runner: read once, frozen, typed, each with its variable, default and meaning in one place."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -64,17 +65,28 @@ SETTINGS = tuple(setting for setting in fields(Settings) if setting.metadata)
 
 def _convert(kind: Any, text: str) -> Any:
     if kind is Path:
-        return Path(text).expanduser().absolute()
+        return _folder(text)
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind in (float, float | None):
-        number = float(text)
-        if number <= 0:
-            raise ValueError("must be above 0")
-        return number
+        return _positive(text)
     if kind is Containers and text not in get_args(Containers):
         raise ValueError(f"must be one of {', '.join(get_args(Containers))}")
     return text
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("there is no such user") from error
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= threading.TIMEOUT_MAX:
+        raise ValueError(f"must be above 0 and at most {threading.TIMEOUT_MAX:.0f}")
+    return number
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
