@@ -21,11 +21,7 @@ class Problem:
     accepted: str
 
     def __str__(self) -> str:
-        path = (
-            self.path
-            if len(self.path) <= SHOWN_PATH_CHARACTERS
-            else f"{self.path[:SHOWN_PATH_CHARACTERS]}..."
-        )
+        path = self.path if len(self.path) <= SHOWN_PATH_CHARACTERS else f"{self.path[:SHOWN_PATH_CHARACTERS]}..."
         return make_printable(f"{path}: found {self.found}; accepted: {self.accepted}")
 
 

@@ -27,9 +27,7 @@ from zoo_runner.package import Document, Package
 CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
 KERNEL_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 RESERVED_STEP_PREFIXES = ("node_stage_in", "node_stage_out")
-AWS_INPUTS = frozenset(
-    f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
-)
+AWS_INPUTS = frozenset(f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
 RESERVED_INPUTS = AWS_INPUTS | {"CALLING_WORKSPACE_ACCESS_TOKEN"}
 OUR_MODULES = frozenset({"zoo", "zoo_runner", "staging", "stagein", "stageout"})
 

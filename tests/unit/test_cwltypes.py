@@ -71,9 +71,7 @@ def test_a_community_type_is_recognised_behind_whatever_name_packing_gave_it() -
 
 
 def test_an_own_record_called_like_a_community_type_is_a_plain_record() -> None:
-    assert parse_type(record("#main/x/URI", value="string")) == Record(
-        (Field("value", Primitive("string")),), "URI"
-    )
+    assert parse_type(record("#main/x/URI", value="string")) == Record((Field("value", Primitive("string")),), "URI")
 
 
 def test_a_type_that_holds_itself_ends_in_any() -> None:
@@ -95,9 +93,7 @@ def test_something_that_is_no_type_is_a_package_error() -> None:
 def test_a_parameter_keeps_what_the_author_said() -> None:
     text = full("File", label="Image", doc=["One.", "Two."], format="edam:1", streamable=True)
     (parameter,) = parse_parameters(build_package({"image": text}))
-    assert parameter == Parameter(
-        "image", FileType(), "Image", "One.\nTwo.", formats=("edam:1",), streamable=True
-    )
+    assert parameter == Parameter("image", FileType(), "Image", "One.\nTwo.", formats=("edam:1",), streamable=True)
 
 
 @pytest.mark.parametrize(

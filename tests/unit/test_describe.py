@@ -65,9 +65,7 @@ def test_a_process_says_what_its_author_said_of_it() -> None:
 
 def test_what_has_no_label_is_titled_by_its_id_and_has_no_description() -> None:
     description = build_description(build_package({"x": "int"}, {"y": "int"}))
-    titles = [
-        entry["title"] for entry in (description, description["inputs"]["x"], description["outputs"]["y"])
-    ]
+    titles = [entry["title"] for entry in (description, description["inputs"]["x"], description["outputs"]["y"])]
     assert titles == ["water", "x", "y"]
     assert "None" not in str(description)
     assert "description" not in description
@@ -83,9 +81,7 @@ def test_what_has_no_label_is_titled_by_its_id_and_has_no_description() -> None:
         ({}, "0.0.0"),
     ],
 )
-def test_the_version_is_found_under_each_spelling_of_schema_org(
-    members: dict[str, Any], version: str
-) -> None:
+def test_the_version_is_found_under_each_spelling_of_schema_org(members: dict[str, Any], version: str) -> None:
     assert build_description(build_package(**members))["version"] == version
 
 

@@ -85,9 +85,7 @@ def test_a_value_of_the_type_stays_as_it_is(cwl_type: Any, value: Any) -> None:
         (record("#main/x/r", a="int"), {}, "x.a: found nothing; accepted: int"),
     ],
 )
-def test_another_value_is_told_with_place_finding_and_what_is_accepted(
-    cwl_type: Any, value: Any, line: str
-) -> None:
+def test_another_value_is_told_with_place_finding_and_what_is_accepted(cwl_type: Any, value: Any, line: str) -> None:
     (evidence,) = refuse(cwl_type, value)
     assert evidence.startswith(line)
 
@@ -292,9 +290,7 @@ def test_geojson_without_bbox_gets_the_one_that_the_type_demands_and_keeps_its_p
 # Execute requests
 
 
-@pytest.mark.parametrize(
-    "value", [URL, {"href": URL, "type": "application/json"}, directory(URL), {"value": URL}]
-)
+@pytest.mark.parametrize("value", [URL, {"href": URL, "type": "application/json"}, directory(URL), {"value": URL}])
 def test_a_folder_may_be_given_as_text_link_or_cwl_object(value: Any) -> None:
     assert request("Directory", value) == directory(URL)
 
@@ -383,9 +379,7 @@ EVERYTHING = build_package(
     }
 )
 KEYS = st.sampled_from(["class", "location", "path", "href", "value", "bbox", "coordinates", "a", "$include"])
-WORDS = st.sampled_from(
-    ["File", "Directory", "red", URL, "Point", "CRS84", "//[", "http://[", "\0", "\ud800"]
-)
+WORDS = st.sampled_from(["File", "Directory", "red", URL, "Point", "CRS84", "//[", "http://[", "\0", "\ud800"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS | st.text(), inner, max_size=5),
@@ -398,9 +392,7 @@ INPUTS = st.dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(INPUTS, st.sampled_from([None, "/jobs", "https://example.org/jobs/", "s3://["]))
-def test_whatever_json_is_given_only_an_input_error_is_raised(
-    inputs: dict[str, Any], base: str | None
-) -> None:
+def test_whatever_json_is_given_only_an_input_error_is_raised(inputs: dict[str, Any], base: str | None) -> None:
     for door, given_value in ((build_job_order, inputs), (read_execute_request, {"inputs": inputs})):
         try:
             order = door(EVERYTHING, given_value, base=base)

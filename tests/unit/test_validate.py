@@ -192,9 +192,7 @@ def test_a_step_named_like_a_platforms_own_is_an_error(name: str) -> None:
         "/$graph/0/steps/1",
         f"step '{name}'",
     )
-    assert (
-        finding.message == "step names that begin with node_stage_in or node_stage_out are the platforms' own"
-    )
+    assert finding.message == "step names that begin with node_stage_in or node_stage_out are the platforms' own"
 
 
 @pytest.mark.parametrize(
