@@ -5,7 +5,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stagein.plan import build_job_order, build_plan
@@ -66,7 +66,8 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
 def open_bundle(bundle: bytes, work_folder: Path) -> tuple[Job, dict[str, Any]]:
     """Unpack a bundle into the work folder; return the job and how its steps are to be run."""
     with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
-        archive.extractall(work_folder, filter="data")
+        # the caller made it; still, nothing but plain files and folders below the work folder is taken
+        archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
     content = json.loads((work_folder / JOB_FILE).read_text())
     package = content["package"]
     paths = JobPaths(
@@ -95,6 +96,11 @@ def _collect_local(
     names = {where: f"{_FILES}/{number}/{path.name}" for number, (where, path) in enumerate(staged.items())}
     order = build_job_order(job.order, {where: Path(work_folder) / name for where, name in names.items()})
     return order, {names[where]: path for where, path in staged.items()}
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    path = PurePosixPath(member.name)
+    return (member.isfile() or member.isdir()) and not path.is_absolute() and ".." not in path.parts
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
