@@ -60,6 +60,7 @@ class _CatalogReader:
         self._files: dict[str, FoundFile] = {}
 
     def read(self) -> FoundCatalog:
+        self._locate_member(self._root, self._root, "the catalog")
         while self._queue:
             path, depth, parent = self._queue.popleft()
             if path not in self._documents:

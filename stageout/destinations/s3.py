@@ -24,7 +24,7 @@ _LARGE_FILES_AT_ONCE = 2
 _REMEDIES = {
     Kind.FORBIDDEN: (
         "Check STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY and STAGEOUT_AWS_SESSION_TOKEN, "
-        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) under the prefix."
+        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) there."
     ),
     Kind.NOT_FOUND: (
         "Create the bucket, or name another one (STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is the "
