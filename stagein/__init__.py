@@ -1,1 +1,6 @@
-"""Stage-in: a job order that refers to remote data goes in, one with local paths comes out."""
+"""Stage-in: what a job order refers to, brought to local disk; a job order with local paths comes back."""
+
+from stagein.settings import StageInOptions, load_options
+from stagein.stage import stage_in, stage_in_async
+
+__all__ = ["StageInOptions", "load_options", "stage_in", "stage_in_async"]

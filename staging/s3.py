@@ -1,15 +1,35 @@
 """The one door to S3 object storage (obstore); its errors are translated here."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import obstore
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from staging.errors import Kind, RetryableError, StagingError
 from staging.settings import S3Options
 
-__all__ = ["S3Options", "S3Store", "open_bucket", "split_s3_url", "translate"]
+if TYPE_CHECKING:
+    from obstore import BytesStream  # a type only: the vendor offers it to type checkers alone
+
+__all__ = [
+    "S3Object",
+    "S3Options",
+    "S3Store",
+    "list_objects",
+    "open_bucket",
+    "read_object",
+    "split_s3_url",
+    "translate",
+]
+
+CHUNK_BYTES = 4 << 20
 
 
 def split_s3_url(href: str) -> tuple[str, str]:
@@ -140,12 +160,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
             "If the endpoint is plain HTTP, write its address with http:// in the settings.",
         )
     if "TimedOut" in text or "kind: Timeout" in text:
-        return RetryableError(
-            Kind.TIMEOUT,
-            href,
-            "the S3 endpoint did not answer in time",
-            "Try again; check endpoint and network.",
-        )
+        return _timeout(href)
     if "Connect" in text or "dns error" in text:
         why = "its name cannot be resolved" if "dns error" in text else "no connection"
         return RetryableError(
@@ -165,3 +180,55 @@ def _translate_transport(text: str, href: str) -> StagingError:
         f"the S3 client failed: {first_line}",
         "Check address, endpoint and region; give this message to the operator if they are right.",
     )
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object whose bytes have begun to come, in chunks of about 4 MiB."""
+
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+
+
+async def read_object(bucket: S3Store, key: str, href: str, *, read_timeout_seconds: float) -> S3Object:
+    """Begin to read the object `key`; `href` names it in errors, which are `StagingError`s."""
+    try:
+        async with asyncio.timeout(read_timeout_seconds):
+            result = await obstore.get_async(bucket, key)
+    except (BaseError, OSError, ValueError) as error:
+        raise _translate_or_timeout(error, href) from error
+    return S3Object(result.meta["size"], _stream(result.stream(CHUNK_BYTES), href, read_timeout_seconds))
+
+
+async def list_objects(bucket: S3Store, prefix: str, href: str) -> list[tuple[str, int]]:
+    """Keys and sizes (in bytes) of what lies under `prefix`, a folder, sorted."""
+    try:
+        found = await obstore.list(bucket, prefix=prefix).collect_async()
+    except (BaseError, OSError, ValueError) as error:
+        raise _translate_or_timeout(error, href) from error
+    return sorted((entry["path"], entry["size"]) for entry in found)
+
+
+async def _stream(stream: "BytesStream", href: str, read_timeout_seconds: float) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(read_timeout_seconds):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except (BaseError, OSError) as error:
+            raise _translate_or_timeout(error, href) from error
+        yield chunk
+
+
+def _timeout(href: str) -> StagingError:
+    return RetryableError(
+        Kind.TIMEOUT,
+        href,
+        "the S3 endpoint did not answer in time",
+        "Try again; check endpoint and network.",
+    )
+
+
+def _translate_or_timeout(error: Exception, href: str) -> StagingError:
+    return _timeout(href) if isinstance(error, TimeoutError) else translate(error, href)

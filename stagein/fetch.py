@@ -1,0 +1,187 @@
+"""Bringing planned references to disk: documents first, then all files in one pool, then the catalogs."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from stagein.layout import CatalogFolder, build_catalog_folder
+from stagein.plan import Reference, Where
+from stagein.settings import StageInOptions
+from stagein.sources import Entry, SourceTable, open_sources
+from stagein.sources.local import check_local
+from stagein.stac import Document, parse_document
+from stagein.transfer import Transfer, transfer_all
+from stagein.walk import walk
+from staging.errors import Kind, StagingError, mask_href, merge_errors
+from staging.names import safe_name, unique_name
+from staging.pool import RetryOptions, retry, run_pool
+from staging.progress import Report
+
+LARGEST_DOCUMENT_BYTES = 64 << 20
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Staged:
+    """Where a reference will be, the files to bring for it, the documents to write after them."""
+
+    where: Where
+    path: Path
+    transfers: list[Transfer] = field(default_factory=list)
+    documents: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
+
+
+async def fetch_references(
+    references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report
+) -> dict[Where, Path]:
+    """Bring `references` into `folder`; where each is. Raises `StagingError`: the first problem and the rest."""
+    async with open_sources(options) as sources:
+        fetcher = _Fetcher(sources, folder, options)
+        staged, errors = await run_pool(
+            [lambda reference=reference: fetcher.prepare(reference) for reference in references],  # type: ignore[misc]
+            options.concurrency,
+        )
+        if errors:
+            raise merge_errors(errors)
+        await transfer_all((move for one in staged for move in one.transfers), sources, options, report)
+    for one in staged:
+        for path, document in one.documents:
+            _write_document(path, document)
+    return {one.where: one.path for one in staged}
+
+
+class _Fetcher:
+    """Finds out what each reference consists of; documents referred to twice are read once."""
+
+    def __init__(self, sources: SourceTable, folder: Path, options: StageInOptions) -> None:
+        self._sources = sources
+        self._folder = folder
+        self._options = options
+        self._documents: dict[str, asyncio.Task[Document]] = {}
+
+    async def prepare(self, reference: Reference) -> Staged:
+        """What is to be done for one reference."""
+        place = self._folder / reference.place
+        if reference.is_local:
+            path = check_local(Path(reference.href), self._options.allowed_roots)
+            if reference.cwl_class == "File" or path.is_dir():
+                return Staged(reference.where, _check_class(reference, path))
+        if reference.cwl_class == "File":
+            self._sources.get(reference.href)
+            target = place / reference.name
+            transfer = Transfer(reference.href, target, reference.size_bytes, reference.checksum)
+            return Staged(reference.where, target, [transfer])
+        entries = await self._list_folder(reference.href)
+        if entries is not None:
+            return Staged(reference.where, place, _plan_folder(entries, place))
+        return await self._prepare_catalog(reference, place)
+
+    async def _prepare_catalog(self, reference: Reference, place: Path) -> Staged:
+        found = await walk(
+            reference.href,
+            self._read_once,
+            max_items=self._options.max_items,
+            concurrency=self._options.concurrency,
+        )
+        layout = build_catalog_folder(found.source, found.items, found.collections, self._options)
+        _log_unverified(layout)
+        return Staged(
+            reference.where,
+            place,
+            [Transfer(one.href, place / one.path, one.size_bytes, one.checksum) for one in layout.files],
+            [(place / path, document) for path, document in layout.documents],
+        )
+
+    async def _list_folder(self, href: str) -> list[Entry] | None:
+        entries = await retry(lambda: self._sources.get(href).list_folder(href), self._waits)
+        if entries is not None and not entries:
+            raise StagingError(
+                Kind.NOT_FOUND, href, "the folder does not exist or is empty", "Check bucket and prefix."
+            )
+        return entries
+
+    async def _read_once(self, href: str) -> Document:
+        if href not in self._documents:
+            self._documents[href] = asyncio.create_task(retry(lambda: self._read(href), self._waits))
+        return await self._documents[href]
+
+    async def _read(self, href: str) -> Document:
+        data = bytearray()
+        async with self._sources.get(href).open(href) as content:
+            async for chunk in content.chunks:
+                data += chunk
+                if len(data) > LARGEST_DOCUMENT_BYTES:
+                    raise _too_large(href)
+            final = content.href
+        # a redirect to a signed address leads to the document only, not to what lies beside it
+        base = final if mask_href(final) == final else href
+        return parse_document(bytes(data), base)
+
+    @property
+    def _waits(self) -> RetryOptions:
+        options = self._options
+        return RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
+
+
+def _check_class(reference: Reference, path: Path) -> Path:
+    if reference.cwl_class == "File" and not path.is_file():
+        raise StagingError(
+            Kind.NOT_FOUND, reference.href, "is a folder, but the input is a File", "Refer to a file."
+        )
+    return path
+
+
+def _plan_folder(entries: Sequence[Entry], place: Path) -> list[Transfer]:
+    taken: dict[PurePosixPath, set[str]] = {}
+    transfers = []
+    for entry in entries:
+        *folders, name = entry.path.split("/")
+        parent = PurePosixPath(*(_keep_or_mend(folder) for folder in folders))
+        path = parent / unique_name(_keep_or_mend(name), taken.setdefault(parent, set()))
+        transfers.append(Transfer(entry.href, place / path, entry.size_bytes))
+    return transfers
+
+
+def _keep_or_mend(part: str) -> str:
+    """A name of a remote folder as it is, unless it could lead elsewhere or no disk would take it."""
+    plain = part not in ("", ".", "..") and "\0" not in part and len(part.encode()) <= 255
+    return part if plain else safe_name(part)
+
+
+def _log_unverified(layout: CatalogFolder) -> None:
+    for file in layout.files:
+        if file.unverified is not None:
+            logger.warning(
+                "%s: checksum not verified, unknown kind: %s", mask_href(file.href), file.unverified
+            )
+
+
+def _too_large(href: str) -> StagingError:
+    return StagingError(
+        Kind.INVALID_STAC,
+        href,
+        f"is larger than {LARGEST_DOCUMENT_BYTES} bytes, too large for a STAC document",
+        "Give it as a File if it is data; otherwise refer to a smaller collection.",
+    )
+
+
+def _write_document(path: Path, document: dict[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except (OSError, UnicodeError) as error:
+        raise StagingError(
+            Kind.DISK,
+            str(path),
+            f"cannot be written: {error}",
+            "Check the folder, its space and permissions.",
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,160 @@
+"""Which places of a job order refer to data, and where each goes: decided without any input or output."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from staging.checksum import Checksum, parse_cwl_checksum
+from staging.errors import Kind, StagingError
+from staging.names import safe_name, unique_name
+
+Where = tuple[str | int, ...]
+LOCAL = "file"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One File or Directory of the job order.
+
+    `where` leads to it through the job order, `href` is an absolute path (local) or a URL. A remote one is
+    put into the folder `place` (relative to the stage-in folder), a File there under `name`.
+    """
+
+    where: Where
+    cwl_class: Literal["File", "Directory"]
+    href: str
+    place: str
+    name: str = ""
+    size_bytes: int | None = None
+    checksum: Checksum | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine already."""
+        return get_scheme(self.href) == LOCAL
+
+
+def get_scheme(href: str) -> str:
+    """The URL scheme in lower case; `file` for a plain path."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", href)
+    return match[1].lower() if match else LOCAL
+
+
+def local_path(href: str, base_folder: Path) -> Path:
+    """The absolute path that a plain path (taken from `base_folder`) or a `file:` URL means."""
+    if not href.lower().startswith("file:"):
+        return base_folder / href
+    parts = urlsplit(href)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise StagingError(
+            Kind.UNSUPPORTED, href, "is not a file URL of this machine", "Write it as file:///absolute/path."
+        )
+    return Path(url2pathname(parts.path))
+
+
+def build_plan(job_order: Mapping[str, Any], base_folder: Path) -> tuple[Reference, ...]:
+    """Find every File and Directory in a job order that has a `location` or `path`.
+
+    Arrays and records are searched, plain strings never touched; literals (`contents`, or `listing` without
+    a location) stay as they are, but what they list is found. Raises `StagingError` for a `file:` URL of
+    another machine or a location that is not text.
+    """
+    planner = _Planner(base_folder)
+    return tuple(reference for name in job_order for reference in planner.visit(job_order[name], (name,), ""))
+
+
+def build_job_order(job_order: Mapping[str, Any], staged: Mapping[Where, Path]) -> dict[str, Any]:
+    """A copy of the job order: each place of `staged` has its local path, as `location` and as `path`."""
+    return {name: _replace(value, (name,), staged) for name, value in job_order.items()}
+
+
+def build_hrefs_plan(
+    hrefs: Sequence[str], base_folder: Path, *, as_files: bool
+) -> tuple[dict[str, Any], tuple[Reference, ...]]:
+    """A job order whose only input `staged` is these addresses, and its plan.
+
+    A single one goes into the stage-in folder itself, several each into a folder of theirs.
+    """
+    objects = [{"class": "File" if as_files else "Directory", "location": href} for href in hrefs]
+    job_order = {"staged": objects[0] if len(objects) == 1 else objects}
+    plan = build_plan(job_order, base_folder)
+    return job_order, plan if len(plan) > 1 else tuple(replace(reference, place="") for reference in plan)
+
+
+class _Planner:
+    def __init__(self, base_folder: Path) -> None:
+        self._base_folder = base_folder
+        self._places: set[str] = set()
+        self._names: dict[str, set[str]] = {}
+
+    def visit(self, value: Any, where: Where, place: str) -> Iterator[Reference]:
+        """Walk through `value`; `place` is the folder of the File whose secondary file this is, or empty."""
+        if isinstance(value, list):
+            for index, entry in enumerate(value):
+                yield from self.visit(entry, (*where, index), place)
+        elif isinstance(value, dict) and value.get("class") in ("File", "Directory"):
+            yield from self._visit_object(value, where, place)
+        elif isinstance(value, dict):
+            for key, entry in value.items():
+                yield from self.visit(entry, (*where, key), "")
+
+    def _visit_object(self, value: dict[str, Any], where: Where, place: str) -> Iterator[Reference]:
+        location = value.get("location", value.get("path"))
+        if location is None or str(location).startswith("_:"):
+            yield from self.visit(value.get("listing"), (*where, "listing"), "")
+        else:
+            place = place or self._take_place(where)
+            yield self._build_reference(value, location, where, place)
+        yield from self.visit(value.get("secondaryFiles"), (*where, "secondaryFiles"), place)
+
+    def _build_reference(
+        self, value: dict[str, Any], location: object, where: Where, place: str
+    ) -> Reference:
+        if not isinstance(location, str) or not location or "\0" in location:
+            raise StagingError(
+                Kind.UNSUPPORTED,
+                ".".join(map(str, where)),
+                f"its location is {location!r}, which is no path or URL",
+                "Write the path or URL as text.",
+            )
+        href = str(local_path(location, self._base_folder)) if get_scheme(location) == LOCAL else location
+        is_file = value["class"] == "File"
+        size = value.get("size")
+        return Reference(
+            where=where,
+            cwl_class=value["class"],
+            href=href,
+            place=place,
+            name=self._take_name(place, value.get("basename") or name_of(href)) if is_file else "",
+            size_bytes=size if is_file and isinstance(size, int) else None,
+            checksum=parse_cwl_checksum(value.get("checksum")) if is_file else None,
+        )
+
+    def _take_place(self, where: Where) -> str:
+        name = safe_name(str(where[0]), "input")
+        numbers = "".join(f"-{step + 1}" for step in where if isinstance(step, int))
+        return unique_name(f"{name}{numbers}".replace(".", "_"), self._places)
+
+    def _take_name(self, place: str, wanted: object) -> str:
+        return unique_name(safe_name(str(wanted), "file"), self._names.setdefault(place, set()))
+
+
+def name_of(href: str) -> str:
+    """The last part of a URL's path or of a local path, decoded; may be empty, and is not yet safe."""
+    if get_scheme(href) == LOCAL:
+        return Path(href).name
+    return unquote(urlsplit(href).path).rstrip("/").rpartition("/")[2]
+
+
+def _replace(value: Any, where: Where, staged: Mapping[Where, Path]) -> Any:
+    if isinstance(value, list):
+        return [_replace(entry, (*where, index), staged) for index, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    copy = {key: _replace(entry, (*where, key), staged) for key, entry in value.items()}
+    path = staged.get(where)
+    return copy if path is None else {**copy, "location": path.as_uri(), "path": str(path)}

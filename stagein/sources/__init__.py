@@ -1,0 +1,60 @@
+"""Where data comes from: one small interface, one module per kind of source, one table by URL scheme."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+from stagein.plan import get_scheme
+from stagein.settings import StageInOptions
+from stagein.sources.content import Content, Entry, Source
+from stagein.sources.http import open_http
+from stagein.sources.local import open_local
+from stagein.sources.s3 import open_s3
+from staging.errors import Kind, StagingError
+
+__all__ = ["SOURCES", "Content", "Entry", "Source", "SourceTable", "open_sources"]
+
+
+class OpenSource(Protocol):
+    """How a kind of source is opened for the length of one stage-in."""
+
+    def __call__(self, options: StageInOptions) -> AbstractAsyncContextManager[Source]: ...
+
+
+# a new scheme is one module and one line here
+SOURCES: Mapping[str, OpenSource] = {
+    "file": open_local,
+    "http": open_http,
+    "https": open_http,
+    "s3": open_s3,
+}
+
+
+class SourceTable:
+    """The opened sources; finds the one for an address."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = sources
+
+    def get(self, href: str) -> Source:
+        """The source for the scheme of `href`; raises `StagingError` listing the schemes there are."""
+        scheme = get_scheme(href)
+        if scheme not in self._sources:
+            raise StagingError(
+                Kind.UNSUPPORTED,
+                href,
+                f"the scheme {scheme!r} is not supported",
+                f"Use one of: {', '.join(self._sources)}, or a plain path.",
+            )
+        return self._sources[scheme]
+
+
+@asynccontextmanager
+async def open_sources(options: StageInOptions) -> AsyncIterator[SourceTable]:
+    """Open every kind of source once, and close them at the end."""
+    async with AsyncExitStack() as stack:
+        opened: dict[Callable[..., object], Source] = {}
+        for open_source in SOURCES.values():
+            if open_source not in opened:
+                opened[open_source] = await stack.enter_async_context(open_source(options))
+        yield SourceTable({scheme: opened[open_source] for scheme, open_source in SOURCES.items()})

@@ -1,0 +1,41 @@
+"""Web servers."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from stagein.settings import StageInOptions
+from stagein.sources.content import Content, Entry, Source
+from staging.http import HttpClient, HttpOptions
+
+
+@asynccontextmanager
+async def open_http(options: StageInOptions) -> AsyncIterator[Source]:
+    """Open the web as a source."""
+    async with HttpClient(
+        HttpOptions(
+            allow_private=options.allow_private,
+            connect_timeout_seconds=options.connect_timeout_seconds,
+            read_timeout_seconds=options.read_timeout_seconds,
+        )
+    ) as client:
+        yield HttpSource(client)
+
+
+class HttpSource:
+    """Addresses of http and https."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
+        """Begin to read what `href` answers."""
+        return self._open(href)
+
+    async def list_folder(self, href: str) -> list[Entry] | None:
+        """None: HTTP knows no folders."""
+        return None
+
+    @asynccontextmanager
+    async def _open(self, href: str) -> AsyncIterator[Content]:
+        async with self._client.get(href) as answer:
+            yield Content(answer.href, answer.size_bytes, answer.chunks)

@@ -1,0 +1,89 @@
+"""Files of this machine, for STAC documents on disk and their assets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from stagein.plan import local_path
+from stagein.settings import StageInOptions
+from stagein.sources.content import Content, Entry, Source
+from staging.errors import Kind, StagingError
+
+CHUNK_BYTES = 1 << 20
+
+
+@asynccontextmanager
+async def open_local(options: StageInOptions) -> AsyncIterator[Source]:
+    """Open the local disk as a source."""
+    yield LocalSource(options.allowed_roots)
+
+
+class LocalSource:
+    """Plain paths and `file:` URLs, inside the allowed roots."""
+
+    def __init__(self, allowed_roots: tuple[Path, ...] | None) -> None:
+        self._allowed_roots = allowed_roots
+
+    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
+        """Begin to read a file."""
+        return self._open(href)
+
+    async def list_folder(self, href: str) -> list[Entry] | None:
+        """None: folders of this machine are used where they are."""
+        return None
+
+    @asynccontextmanager
+    async def _open(self, href: str) -> AsyncIterator[Content]:
+        path = check_local(local_path(href, Path.cwd()), self._allowed_roots)
+        try:
+            file = path.open("rb")
+            size = path.stat().st_size
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        with file:
+            yield Content(href, size, _stream(file, path))
+
+
+def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
+    """Make sure that `path` exists and, links followed, lies in an allowed root; raises `StagingError`."""
+    try:
+        resolved = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, PermissionError):
+            raise _unreadable(path, error) from error
+        raise StagingError(
+            Kind.NOT_FOUND,
+            str(path),
+            "there is no such file or folder on this machine",
+            "Check the spelling; a relative path counts from the folder of the job order.",
+        ) from error
+    if allowed_roots is not None and not any(
+        resolved.is_relative_to(root.resolve()) for root in allowed_roots
+    ):
+        raise StagingError(
+            Kind.REFUSED,
+            str(path),
+            "local files are accepted only from " + (", ".join(map(str, allowed_roots)) or "nowhere"),
+            "Give an address the platform can reach, or ask its operator to allow the folder.",
+        )
+    return path
+
+
+async def _stream(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _unreadable(path: Path, error: OSError) -> StagingError:
+    kind = Kind.FORBIDDEN if isinstance(error, PermissionError) else Kind.DISK
+    return StagingError(
+        kind, str(path), f"cannot be read: {error.strerror}", "Make it a file that this user may read."
+    )

@@ -1,0 +1,83 @@
+"""The story of stage-in: plan, bring what is planned, write the new job order."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stagein.plan import Reference, Where, build_job_order, build_plan
+from stagein.settings import StageInOptions
+from staging.cancel import Cancellation
+from staging.errors import Kind, StagingError
+from staging.progress import Report, ignore
+
+T = TypeVar("T")
+
+
+def stage_in(
+    job_order: Mapping[str, Any],
+    folder: Path,
+    options: StageInOptions,
+    report: Report = ignore,
+    *,
+    base_folder: Path | None = None,
+    cancellation: Cancellation | None = None,
+) -> dict[str, Any]:
+    """Bring what `job_order` refers to into `folder`; give a job order whose Files and Directories are local.
+
+    Relative paths count from `base_folder` (the working directory when None). Local files and folders stay
+    where they are. Raises `StagingError`; a cancelled one has the kind `CANCELLED`. After an error or an
+    interrupt no file is there in part; complete ones may be. Not to be called inside a running event loop:
+    there, await `stage_in_async`.
+    """
+    return run_cancellable(
+        stage_in_async(job_order, folder, options, report, base_folder=base_folder), folder, cancellation
+    )
+
+
+async def stage_in_async(
+    job_order: Mapping[str, Any],
+    folder: Path,
+    options: StageInOptions,
+    report: Report = ignore,
+    *,
+    base_folder: Path | None = None,
+) -> dict[str, Any]:
+    """Do what `stage_in` does; cancel the task to stop it."""
+    references = build_plan(job_order, (base_folder or Path()).absolute())
+    return build_job_order(job_order, await stage_references(references, folder, options, report))
+
+
+async def stage_references(
+    references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report = ignore
+) -> dict[Where, Path]:
+    """Bring planned references into `folder`; where each one is now."""
+    if not references:
+        return {}
+    # the libraries of HTTP and S3 take half a second to load: only who has something to fetch pays
+    from stagein.fetch import fetch_references
+
+    return await fetch_references(references, folder.absolute(), options, report)
+
+
+def run_cancellable(work: Coroutine[Any, Any, T], folder: Path, cancellation: Cancellation | None) -> T:
+    """Run `work` to its end, or until the switch is pressed: then a `StagingError` (`CANCELLED`)."""
+
+    async def watched() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        switch = cancellation or Cancellation()
+        withdraw = switch.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
+        try:
+            return await work
+        finally:
+            withdraw()
+
+    try:
+        return asyncio.run(watched())
+    except asyncio.CancelledError as error:
+        raise StagingError(
+            Kind.CANCELLED,
+            str(folder),
+            "stage-in was cancelled",
+            "Start the job again if that was not meant.",
+        ) from error

@@ -1,0 +1,91 @@
+"""Reading a STAC document and all that hangs below it, within limits."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from stagein.stac import Document, StacType, invalid, read_features
+from staging.errors import Kind, StagingError, merge_errors
+from staging.pool import run_pool
+
+ReadDocument = Callable[[str], Awaitable[Document]]
+
+
+@dataclass
+class Found:
+    """What a walk found, in the order of the links."""
+
+    source: Document
+    items: list[Document] = field(default_factory=list)
+    collections: list[Document] = field(default_factory=list)
+
+
+async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: int) -> Found:
+    """Read the document at `href` and follow its item, child and paging links, level by level.
+
+    Each document is read once, so that circles end. Raises `StagingError`: a document that cannot be read or
+    is not STAC, more than `max_items` items (or documents), or no item at all.
+    """
+    source = await read(href)
+    found = Found(source)
+    seen = {href, source.href}
+    level, others = [source], 0
+    while level:
+        steps = [_take(document, found, seen) for document in level]
+        items = [link for step in steps for link in step.items]
+        more = [link for step in steps for link in step.others]
+        others += len(more)
+        _check_limit(len(found.items) + len(items), "items", max_items, href)
+        _check_limit(others, "catalogs, collections and pages", max_items, href)
+        level, errors = await run_pool([_reader(read, link) for link in [*items, *more]], concurrency)
+        if errors:
+            raise merge_errors(errors)
+    _check_limit(len(found.items), "items", max_items, href)
+    if not found.items:
+        raise invalid(href, "it holds no item")
+    return found
+
+
+def _reader(read: ReadDocument, href: str) -> Callable[[], Awaitable[Document]]:
+    return lambda: read(href)
+
+
+@dataclass(frozen=True)
+class _Step:
+    items: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def _take(document: Document, found: Found, seen: set[str]) -> _Step:
+    """Note what a document is; give the links to go on with that were not seen yet."""
+    match document.type:
+        case StacType.ITEM:
+            found.items.append(document)
+            return _Step()
+        case StacType.ITEMS:
+            found.items += read_features(document)
+            return _Step(others=_fresh(document, seen, "next"))
+        case StacType.COLLECTION:
+            found.collections.append(document)
+        case StacType.CATALOG:
+            pass
+    step = _Step(_fresh(document, seen, "item"), _fresh(document, seen, "child"))
+    if step.items or step.others or document.type is not StacType.COLLECTION:
+        return step
+    # an API lists a collection's items in pages, a static catalog links each
+    return _Step(others=_fresh(document, seen, "items"))
+
+
+def _fresh(document: Document, seen: set[str], rel: str) -> list[str]:
+    fresh = [link for link in dict.fromkeys(document.links(rel)) if link not in seen]
+    seen.update(fresh)
+    return fresh
+
+
+def _check_limit(count: int, what: str, most: int, href: str) -> None:
+    if count > most:
+        raise StagingError(
+            Kind.REFUSED,
+            href,
+            f"it holds more than {most} {what}",
+            "Refer to a smaller collection or to single items, or raise STAGEIN_MAX_ITEMS.",
+        )
