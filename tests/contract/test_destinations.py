@@ -10,13 +10,13 @@ from pathlib import Path
 import obstore
 import pytest
 
-from staging.errors import Kind, StagingError
-from staging.s3 import open_bucket
-from staging.settings import S3Options
 from stageout.destinations import Destination, open_destination
 from stageout.options import StageOutOptions
 from stageout.stage import check_destination, stage_out
-from tests.servers import serve_s3
+from staging.errors import Kind, StagingError
+from staging.s3 import open_bucket
+from staging.settings import S3Options
+from tests.servers import S3Server, serve_s3
 
 pytestmark = pytest.mark.contract
 
@@ -34,11 +34,11 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S3Options]]:
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     folder = tmp_path_factory.mktemp("buckets")
-    (folder / "results").mkdir()  # before the server starts: it remembers which buckets there are
-    with serve_s3(folder) as options:
-        yield folder, options
+    (folder / "results").mkdir()
+    with serve_s3(folder) as server:
+        yield server
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -46,8 +46,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     options = StageOutOptions(job_id="7", workflow_id="ndvi")
     if request.param == "folder":
         return Place(str(tmp_path / "results"), tmp_path / "results", options)
-    root, s3 = request.getfixturevalue("s3")
-    return Place(f"s3://results/{tmp_path.name}", root / "results" / tmp_path.name, replace(options, s3=s3))
+    server: S3Server = request.getfixturevalue("s3")
+    folder = server.folder / "results" / tmp_path.name
+    return Place(f"s3://results/{tmp_path.name}", folder, replace(options, s3=server.options))
 
 
 def list_files(folder: Path) -> list[str]:
@@ -114,12 +115,14 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     assert links == [f"{base}/t/ndvi-7-t.json"]
 
 
-def test_objects_in_a_bucket_have_their_media_type(s3: tuple[Path, S3Options], tmp_path: Path) -> None:
+def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_text("x")
-    options = StageOutOptions(job_id="7", s3=s3[1])
+    options = StageOutOptions(job_id="7", s3=s3.options)
     media_type = "image/tiff; application=geotiff"
-    asyncio.run(open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type))
-    got = obstore.get(open_bucket("results", s3[1]), "types/a.bin")
+    asyncio.run(
+        open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type)
+    )
+    got = obstore.get(open_bucket("results", s3.options), "types/a.bin")
     assert got.attributes["Content-Type"] == media_type
 
 
@@ -130,36 +133,34 @@ def refuse(url: str, options: S3Options) -> StagingError:
     return caught.value
 
 
-def test_a_missing_bucket_is_named_with_the_settings_to_look_at(s3: tuple[Path, S3Options]) -> None:
-    error = refuse("s3://no-such-bucket/results", s3[1])
+def test_a_missing_bucket_is_named_with_the_settings_to_look_at(s3: S3Server) -> None:
+    error = refuse("s3://no-such-bucket/results", s3.options)
     assert error.kind == Kind.NOT_FOUND
     assert error.reason.startswith("there is no bucket 'no-such-bucket' at this S3 service")
     assert "STAGEOUT_AWS_SERVICEURL" in error.remedy
 
 
-def test_a_wrong_secret_is_forbidden_with_the_settings_to_look_at(s3: tuple[Path, S3Options]) -> None:
-    error = refuse("s3://results/x", replace(s3[1], secret_access_key="wrong-secret"))
+def test_a_wrong_secret_is_forbidden_with_the_settings_to_look_at(s3: S3Server) -> None:
+    error = refuse("s3://results/x", replace(s3.options, secret_access_key="wrong-secret"))
     assert error.kind == Kind.FORBIDDEN
     assert "STAGEOUT_AWS_SECRET_ACCESS_KEY" in error.remedy
 
 
-def test_an_unknown_key_is_forbidden(s3: tuple[Path, S3Options]) -> None:
-    error = refuse("s3://results/x", replace(s3[1], access_key_id="SOMEBODYELSE"))
+def test_an_unknown_key_is_forbidden(s3: S3Server) -> None:
+    error = refuse("s3://results/x", replace(s3.options, access_key_id="SOMEBODYELSE"))
     assert error.kind == Kind.FORBIDDEN
     assert "STAGEOUT_AWS_ACCESS_KEY_ID" in error.remedy
 
 
-def test_an_endpoint_that_is_down_is_unreachable(s3: tuple[Path, S3Options]) -> None:
-    error = refuse("s3://bucket/results", replace(s3[1], endpoint="http://127.0.0.1:1"))
+def test_an_endpoint_that_is_down_is_unreachable(s3: S3Server) -> None:
+    error = refuse("s3://bucket/results", replace(s3.options, endpoint="http://127.0.0.1:1"))
     assert error.kind == Kind.UNREACHABLE
     assert "STAGEOUT_AWS_SERVICEURL" in error.remedy
 
 
 @pytest.mark.parametrize("url", ["s3://key:wrong-secret@bucket/x", "s3://bucket/a/../b", "s3://bucket/a?b=c"])
-def test_a_destination_that_is_no_plain_bucket_and_prefix_is_refused(
-    url: str, s3: tuple[Path, S3Options]
-) -> None:
-    assert refuse(url, s3[1]).kind == Kind.UNSUPPORTED
+def test_a_destination_that_is_no_plain_bucket_and_prefix_is_refused(url: str, s3: S3Server) -> None:
+    assert refuse(url, s3.options).kind == Kind.UNSUPPORTED
 
 
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pystac
 import pytest
 
-from staging.errors import Kind, StagingError
 from stageout.stage import Results, stage_out
+from staging.errors import Kind, StagingError
 from tests.unit.stageout.catalogs import (
     NOW,
     OPTIONS,
@@ -67,7 +67,7 @@ def test_items_of_a_catalog_become_items_of_the_result_collection(tmp_path: Path
 
 
 def test_what_the_scientist_wrote_is_kept_but_for_links(tmp_path: Path) -> None:
-    extra = {"stac_extensions": ["https://example.com/x.json"], "x:mine": {"deep": [1]}}
+    extra: dict[str, Any] = {"stac_extensions": ["https://example.com/x.json"], "x:mine": {"deep": [1]}}
     item = build_stac_item(**extra)
     item["properties"]["proj:epsg"] = 32633
     put(write_catalog(tmp_path / "made", item=item), tmp_path / "to")
@@ -85,9 +85,7 @@ def test_a_self_link_is_the_absolute_href_at_the_destination(tmp_path: Path) -> 
 def test_hrefs_absolute_on_this_machine_become_relative(tmp_path: Path) -> None:
     made = tmp_path / "made"
     asset = {"href": (made / "scene/data.tif").as_uri()}
-    item = build_stac_item(
-        assets={"data": asset}, links=[build_link("parent", str(made / "catalog.json"))]
-    )
+    item = build_stac_item(assets={"data": asset}, links=[build_link("parent", str(made / "catalog.json"))])
     write_catalog(made, build_stac_catalog([build_link("item", str(made / "scene/scene.json"))]), item)
     put(made, tmp_path / "to")
     written = read_json(tmp_path / "to/out/scene/scene.json")
