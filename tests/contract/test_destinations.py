@@ -152,6 +152,12 @@ def test_an_unknown_key_is_forbidden(s3: S3Server) -> None:
     assert "STAGEOUT_AWS_ACCESS_KEY_ID" in error.remedy
 
 
+def test_without_a_key_the_remedy_is_to_set_one(s3: S3Server) -> None:
+    error = refuse("s3://results/x", S3Options(endpoint=s3.options.endpoint))
+    assert error.kind in (Kind.FORBIDDEN, Kind.STORAGE)
+    assert error.remedy.startswith("No STAGEOUT_AWS_ACCESS_KEY_ID is set")
+
+
 def test_an_endpoint_that_is_down_is_unreachable(s3: S3Server) -> None:
     error = refuse("s3://bucket/results", replace(s3.options, endpoint="http://127.0.0.1:1"))
     assert error.kind == Kind.UNREACHABLE

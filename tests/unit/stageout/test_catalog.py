@@ -180,6 +180,21 @@ def test_an_asset_outside_the_output_is_refused(tmp_path: Path, href: str) -> No
     assert "copy the file into the folder of its output" in error.remedy
 
 
+@pytest.mark.parametrize("href", ["file://[", "a\0b", "\ud800.tif", "x" * 5000, ".", ""])
+def test_an_href_that_no_file_can_have_is_refused(tmp_path: Path, href: str) -> None:
+    item = build_stac_item(assets={"bad": {"href": href}})
+    error = refuse(write_catalog(tmp_path / "made", item=item), tmp_path / "to")
+    assert error.kind in (Kind.REFUSED, Kind.INVALID_STAC)
+    assert "asset" in error.reason
+    assert "'bad'" in error.reason
+
+
+def test_text_that_utf_8_cannot_hold_stays_json(tmp_path: Path) -> None:
+    item = build_stac_item(**{"x:odd": "\ud800"})
+    put(write_catalog(tmp_path / "made", item=item), tmp_path / "to")
+    assert read_json(tmp_path / "to/out/scene/scene.json")["x:odd"] == "\ud800"
+
+
 def test_an_asset_that_is_a_link_out_of_the_output_is_refused(tmp_path: Path) -> None:
     made = write_catalog(tmp_path / "made")
     (tmp_path / "secret").write_text("s")
@@ -256,6 +271,12 @@ BROKEN: dict[str, tuple[object, object, str, str]] = {
         build_stac_item(properties=None),
         "out/scene/scene.json",
         "has no `properties`",
+    ),
+    "item beyond time": (
+        None,
+        build_stac_item(properties={"datetime": "0001-01-01T00:00:00+14:00"}),
+        "out/scene/scene.json",
+        "has no `datetime` of the form 2024-05-01T10:00:00Z, nor `start_datetime` and `end_datetime`",
     ),
     "item without time": (
         None,

@@ -219,6 +219,20 @@ def test_links_inside_a_plain_folder_are_followed_once(tmp_path: Path) -> None:
     assert sorted(read_json(tmp_path / "to/x/ndvi-7-x.json")["assets"]) == ["g", "in/f"]
 
 
+def test_a_link_that_leads_to_itself_is_no_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "made/f")
+    (tmp_path / "made/loop").symlink_to("loop")
+    put({"x": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert list(read_json(tmp_path / "to/x/ndvi-7-x.json")["assets"]) == ["f"]
+
+
+@pytest.mark.parametrize("location", ["file://[", "a\0b", "/\ud800", "x" * 5000])
+def test_a_location_that_no_file_can_have_is_said_so(tmp_path: Path, location: str) -> None:
+    with pytest.raises(StagingError) as caught:
+        put({"x": {"class": "File", "location": location}}, tmp_path / "to")
+    assert caught.value.href == "x"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StagingError) as caught:
         put({"x": describe_file(tmp_path / "gone.tif")}, tmp_path / "to")
