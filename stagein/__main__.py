@@ -68,7 +68,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     except StagingError as error:
         _show(error)
         context.exit(USAGE_ERROR if error.kind is Kind.SETTINGS else 1)
-    text = json.dumps(staged, indent=2, ensure_ascii=False)
+    text = json.dumps(staged, indent=2)
     if given["result"]:
         given["result"].write_text(text + "\n", encoding="utf-8")
     click.echo(text)
@@ -104,8 +104,9 @@ def _stage_hrefs(
 
 
 def _read_job_order(path: Path) -> dict[str, Any]:
-    """Read JSON or YAML; a job order from elsewhere may hold anything, so that only plain data is made of it."""
-    from ruamel.yaml import YAML, YAMLError
+    """Read JSON or YAML; of YAML only plain data is made, whatever its tags ask for."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         text = path.read_text(encoding="utf-8")
