@@ -40,7 +40,8 @@ def find_refusal(host: str, allow_private: bool) -> str | None:
     address = parse_address(host)
     if address is None:
         return f"{host} is not an IP address"
-    for form in _inner(address) or [address]:
+    forms: list[Address] = [*_inner(address)] or [address]
+    for form in forms:
         if any(form.version == network.version and form in network for network in NEVER):
             return f"{host} is a link-local or cloud metadata address"
         if not allow_private and (not form.is_global or form.is_multicast):

@@ -125,11 +125,12 @@ def test_only_wanted_assets_are_brought_and_the_others_keep_their_remote_address
         "red": {"href": "r.tif", "roles": ["data"], "type": "image/tiff; application=geotiff"},
         "view": {"href": "v.jpg", "roles": ["thumbnail"], "type": "image/jpeg"},
     }
-    for options in (
+    wanted: tuple[dict[str, Any], ...] = (
         {"asset_keys": frozenset({"red"})},
         {"asset_roles": frozenset({"data"})},
         {"asset_media_types": frozenset({"image/tiff"})},
-    ):
+    )
+    for options in wanted:
         folder = lay_out(build_item("a", assets), **options)
         assert [file.href for file in folder.files] == ["https://host/stac/scene/r.tif"]
         assert folder.documents[0][1]["assets"]["view"]["href"] == "https://host/stac/scene/v.jpg"

@@ -96,7 +96,8 @@ def test_with_a_settle_time_nothing_new_starts_after_a_failure_and_the_slow_are_
 
     late = Action()
     failing = Action(StagingError(Kind.NOT_FOUND, "a", "gone", "Check."))
-    results, errors = asyncio.run(run_pool([slow, failing, late], 2, settle_seconds=0.01))
+    actions: list[Callable[[], Awaitable[int]]] = [slow, failing, late]
+    results, errors = asyncio.run(run_pool(actions, 2, settle_seconds=0.01))
     assert (results, [error.href for error in errors]) == ([], ["a"])
     assert stopped == [True]
     assert late.calls == 0
