@@ -87,9 +87,7 @@ def _stage(given: dict[str, Any]) -> dict[str, Any]:
     if not given["job_order"]:
         return _stage_hrefs(given, options, report, cancellation)
     path: Path = given["job_order"]
-    return stage_in(
-        _read_job_order(path), folder, options, report, base_folder=path.parent, cancellation=cancellation
-    )
+    return stage_in(_read_job_order(path), folder, options, report, base_folder=path.parent, cancellation=cancellation)
 
 
 def _stage_hrefs(
@@ -148,9 +146,7 @@ class _Lines:
         if progress.files_done > self._files_done:
             self._files_done = progress.files_done
             mib = progress.bytes_done / (1 << 20)
-            click.echo(
-                f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True
-            )
+            click.echo(f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True)
 
 
 if __name__ == "__main__":

@@ -130,9 +130,7 @@ class _Fetcher:
 
 def _check_class(reference: Reference, path: Path) -> Path:
     if reference.cwl_class == "File" and not path.is_file():
-        raise StagingError(
-            Kind.NOT_FOUND, reference.href, "is a folder, but the input is a File", "Refer to a file."
-        )
+        raise StagingError(Kind.NOT_FOUND, reference.href, "is a folder, but the input is a File", "Refer to a file.")
     return path
 
 
@@ -156,9 +154,7 @@ def _keep_or_mend(part: str) -> str:
 def _log_unverified(layout: CatalogFolder) -> None:
     for file in layout.files:
         if file.unverified is not None:
-            logger.warning(
-                "%s: checksum not verified, unknown kind: %s", mask_href(file.href), file.unverified
-            )
+            logger.warning("%s: checksum not verified, unknown kind: %s", mask_href(file.href), file.unverified)
 
 
 def _too_large(href: str) -> StagingError:

@@ -185,9 +185,7 @@ def test_a_real_item_becomes_a_local_catalog_with_its_assets_verified(origin: Or
     staged = stage_in({"scene": directory(put_landsat(origin))}, tmp_path / "in", origin.options)
     folder = Path(staged["scene"]["path"])
     name = LANDSAT.name
-    assert all_files(folder) == sorted(
-        ["catalog.json", *(f"{name}/{path.name}" for path in LANDSAT.iterdir())]
-    )
+    assert all_files(folder) == sorted(["catalog.json", *(f"{name}/{path.name}" for path in LANDSAT.iterdir())])
     for path in LANDSAT.glob("*.tif"):
         assert (folder / name / path.name).read_bytes() == path.read_bytes()
     item = json.loads((folder / name / f"{name}.json").read_text())
@@ -202,9 +200,7 @@ def test_a_catalog_is_walked_down_to_its_items(origin: Origin, tmp_path: Path) -
     origin.put("c/a/a.tif", b"a")
     origin.put("c/b/b.tif", b"bb")
     put_json(origin, "c/a/a.json", build_item("a", {"x": {"href": "./a.tif"}}, collection="s2"))
-    put_json(
-        origin, "c/b/b.json", build_item("b", {"x": {"href": "b.tif", "file:size": 2}}, stac_version="1.1.0")
-    )
+    put_json(origin, "c/b/b.json", build_item("b", {"x": {"href": "b.tif", "file:size": 2}}, stac_version="1.1.0"))
     put_json(
         origin,
         "c/collection.json",
@@ -336,14 +332,10 @@ def test_a_body_that_always_breaks_off_leaves_nothing(faulty: Any, tmp_path: Pat
     assert all_files(tmp_path / "in") == []
 
 
-def test_a_server_that_stands_still_is_not_waited_for_longer_than_the_read_timeout(
-    faulty: Any, tmp_path: Path
-) -> None:
+def test_a_server_that_stands_still_is_not_waited_for_longer_than_the_read_timeout(faulty: Any, tmp_path: Path) -> None:
     href = faulty.put("a.tif", b"pixels" * 1000)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=100, stall=True))
-    error = fail(
-        {"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=0, read_timeout_seconds=0.2)
-    )
+    error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=0, read_timeout_seconds=0.2))
     assert error.kind is Kind.TIMEOUT
     assert "did not answer in time" in error.reason
     assert all_files(tmp_path / "in") == []
@@ -368,9 +360,7 @@ def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path) 
         assert server.requests == []
 
 
-def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(
-    faulty: Any, tmp_path: Path
-) -> None:
+def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(faulty: Any, tmp_path: Path) -> None:
     data = b"x" * (9 << 20)
     href = faulty.put("a.tif", data)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=len(data) - 1, stall=True))
@@ -409,9 +399,7 @@ def test_several_problems_are_told_together(faulty: Any, tmp_path: Path) -> None
 # the web
 
 
-def test_redirects_are_followed_and_relative_hrefs_count_from_where_they_lead(
-    web: Web, tmp_path: Path
-) -> None:
+def test_redirects_are_followed_and_relative_hrefs_count_from_where_they_lead(web: Web, tmp_path: Path) -> None:
     web.put("new/a.tif", b"pixels")
     put_json(web, "new/item.json", build_item("a", {"x": {"href": "./a.tif"}}))
     web.server.fail_always("old/item.json", Fault(302, {"Location": "/new/item.json"}))
@@ -516,9 +504,7 @@ def test_a_missing_bucket_is_named(s3: RealS3, tmp_path: Path, href: str) -> Non
         ({"access_key_id": None}, "the S3 service wants signed requests, and no key is set"),
     ],
 )
-def test_wrong_keys_are_told_and_never_shown(
-    s3: RealS3, tmp_path: Path, change: dict[str, Any], reason: str
-) -> None:
+def test_wrong_keys_are_told_and_never_shown(s3: RealS3, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     href = s3.put("a.tif", b"pixels")
     options = replace(s3.options, s3=replace(s3.options.s3, **change))
     error = fail({"a": file(href)}, tmp_path / "in", options)
@@ -529,8 +515,6 @@ def test_wrong_keys_are_told_and_never_shown(
 
 def test_a_bucket_can_have_settings_of_its_own(s3: RealS3, tmp_path: Path) -> None:
     href = s3.put("a.tif", b"pixels")
-    options = replace(
-        s3.options, s3=S3Options(endpoint="http://127.0.0.1:1"), buckets={"bucket": s3.options.s3}
-    )
+    options = replace(s3.options, s3=S3Options(endpoint="http://127.0.0.1:1"), buckets={"bucket": s3.options.s3})
     staged = stage_in({"a": file(href)}, tmp_path / "in", options)
     assert Path(staged["a"]["path"]).read_bytes() == b"pixels"

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def build_item(
-    identity: str = "scene", assets: Mapping[str, Any] | None = None, **more: Any
-) -> dict[str, Any]:
+def build_item(identity: str = "scene", assets: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return {
         "type": "Feature",
         "stac_version": "1.0.0",

@@ -136,9 +136,7 @@ def test_only_wanted_assets_are_brought_and_the_others_keep_their_remote_address
         assert folder.documents[0][1]["assets"]["view"]["href"] == "https://host/stac/scene/v.jpg"
 
 
-@given(
-    st.text(min_size=1), st.lists(st.text(min_size=1).filter(lambda text: "\0" not in text and text.strip()))
-)
+@given(st.text(min_size=1), st.lists(st.text(min_size=1).filter(lambda text: "\0" not in text and text.strip())))
 def test_hostile_ids_and_hrefs_never_lead_out_of_the_folder(identity: str, hrefs: list[str]) -> None:
     item = build_item(identity, {f"../{n}": {"href": href} for n, href in enumerate(hrefs)})
     try:
@@ -154,9 +152,7 @@ def test_hostile_ids_and_hrefs_never_lead_out_of_the_folder(identity: str, hrefs
         assert path == PurePosixPath(*path.parts[-2:])
 
 
-@pytest.mark.parametrize(
-    "href", ["../../etc/passwd", "/etc/passwd", "..%2f..%2fx", "a/..", "https://h/x?y=/../z"]
-)
+@pytest.mark.parametrize("href", ["../../etc/passwd", "/etc/passwd", "..%2f..%2fx", "a/..", "https://h/x?y=/../z"])
 def test_an_asset_gets_one_plain_name_whatever_its_href(href: str) -> None:
     (file,) = lay_out(build_item("a", {"key": {"href": href}})).files
     assert file.path.parent == PurePosixPath("a")

@@ -66,9 +66,7 @@ def test_what_is_no_json_is_quoted() -> None:
         parse_document(b"[" * 100_000, HREF)
 
 
-@given(
-    st.recursive(st.none() | st.booleans() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
-)
+@given(st.recursive(st.none() | st.booleans() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_any_json_is_a_document_or_a_clear_error(content: Any) -> None:
     with pytest.raises(StagingError):
         parse({"type": "Feature", "assets": content, "links": content, "id": content})

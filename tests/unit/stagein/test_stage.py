@@ -126,6 +126,4 @@ def test_wrong_use_of_the_command_has_an_exit_code_of_its_own(tmp_path: Path) ->
 
 
 def command(*arguments: object) -> Any:
-    return run(
-        [sys.executable, "-m", "stagein", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    return run([sys.executable, "-m", "stagein", *map(str, arguments)], capture_output=True, text=True, check=False)

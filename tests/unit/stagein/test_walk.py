@@ -58,9 +58,7 @@ def test_catalogs_and_collections_are_walked_in_the_order_of_their_links() -> No
 def test_circles_end_and_each_document_is_read_once() -> None:
     web = Web(
         {
-            ROOT: build_catalog(
-                "r", [link("child", ROOT), link("child", "./b.json"), link("item", "i.json")]
-            ),
+            ROOT: build_catalog("r", [link("child", ROOT), link("child", "./b.json"), link("item", "i.json")]),
             "https://h/b.json": build_catalog("b", [link("child", ROOT), link("item", "i.json")]),
             "https://h/i.json": build_item("i"),
         }

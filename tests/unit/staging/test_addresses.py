@@ -26,9 +26,7 @@ def test_link_local_and_metadata_addresses_are_always_refused(host: str) -> None
         assert find_refusal(host, allow_private) == f"{host} is a link-local or cloud metadata address"
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "0.0.0.0", "fd12::1", "100.64.1.1"]
-)
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "0.0.0.0", "fd12::1", "100.64.1.1"])
 def test_private_networks_are_refused_unless_allowed(host: str) -> None:
     assert find_refusal(host, True) is None
     assert find_refusal(host, False) == f"{host} is in a private network"

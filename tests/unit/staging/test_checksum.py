@@ -26,9 +26,7 @@ def test_a_multihash_names_its_algorithm_and_digest(prefix: str, algorithm: str)
     assert (checksum.algorithm, checksum.digest_hex) == (algorithm, digest)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "zz", "12", "1220ab", "7f20" + "00" * 32, "ff" * 20, None, 7, "1204deadbeef"]
-)
+@pytest.mark.parametrize("text", ["", "zz", "12", "1220ab", "7f20" + "00" * 32, "ff" * 20, None, 7, "1204deadbeef"])
 def test_what_cannot_be_verified_is_not_a_checksum(text: object) -> None:
     assert parse_multihash(text) is None
 
