@@ -68,7 +68,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     except StagingError as error:
         _show(error)
         context.exit(USAGE_ERROR if error.kind is Kind.SETTINGS else 1)
-    text = json.dumps(staged, indent=2, ensure_ascii=False)
+    text = json.dumps(staged, indent=2)
     if given["result"]:
         given["result"].write_text(text + "\n", encoding="utf-8")
     click.echo(text)
@@ -87,9 +87,7 @@ def _stage(given: dict[str, Any]) -> dict[str, Any]:
     if not given["job_order"]:
         return _stage_hrefs(given, options, report, cancellation)
     path: Path = given["job_order"]
-    return stage_in(
-        _read_job_order(path), folder, options, report, base_folder=path.parent, cancellation=cancellation
-    )
+    return stage_in(_read_job_order(path), folder, options, report, base_folder=path.parent, cancellation=cancellation)
 
 
 def _stage_hrefs(
@@ -104,8 +102,9 @@ def _stage_hrefs(
 
 
 def _read_job_order(path: Path) -> dict[str, Any]:
-    """Read JSON or YAML; a job order from elsewhere may hold anything, so that only plain data is made of it."""
-    from ruamel.yaml import YAML, YAMLError
+    """Read JSON or YAML; of YAML only plain data is made, whatever its tags ask for."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -147,9 +146,7 @@ class _Lines:
         if progress.files_done > self._files_done:
             self._files_done = progress.files_done
             mib = progress.bytes_done / (1 << 20)
-            click.echo(
-                f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True
-            )
+            click.echo(f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Staged:
 async def fetch_references(
     references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report
 ) -> dict[Where, Path]:
-    """Bring `references` into `folder`; where each is. Raises `StagingError`: the first problem and the rest."""
+    """Bring `references` into `folder`; where each is. Raises `StagingError`."""
     async with open_sources(options) as sources:
         fetcher = _Fetcher(sources, folder, options)
         staged, errors = await run_pool(
@@ -130,9 +130,7 @@ class _Fetcher:
 
 def _check_class(reference: Reference, path: Path) -> Path:
     if reference.cwl_class == "File" and not path.is_file():
-        raise StagingError(
-            Kind.NOT_FOUND, reference.href, "is a folder, but the input is a File", "Refer to a file."
-        )
+        raise StagingError(Kind.NOT_FOUND, reference.href, "is a folder, but the input is a File", "Refer to a file.")
     return path
 
 
@@ -156,9 +154,7 @@ def _keep_or_mend(part: str) -> str:
 def _log_unverified(layout: CatalogFolder) -> None:
     for file in layout.files:
         if file.unverified is not None:
-            logger.warning(
-                "%s: checksum not verified, unknown kind: %s", mask_href(file.href), file.unverified
-            )
+            logger.warning("%s: checksum not verified, unknown kind: %s", mask_href(file.href), file.unverified)
 
 
 def _too_large(href: str) -> StagingError:
@@ -174,9 +170,11 @@ def _write_document(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        # half a surrogate pair, which JSON may hold and UTF-8 not, is written as the escape it was
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))
         partial.replace(path)
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise StagingError(
             Kind.DISK,
             str(path),

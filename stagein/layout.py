@@ -134,8 +134,7 @@ def _localise_collection(collection: Document) -> Json:
     content = {**collection.content, "links": _localise_links(collection, "")}
     if content.get("assets"):
         content["assets"] = {
-            key: {**asset, "href": _absolute(collection, asset["href"])}
-            for key, asset in content["assets"].items()
+            key: {**asset, "href": _absolute(collection, asset["href"])} for key, asset in content["assets"].items()
         }
     return content
 

@@ -111,9 +111,7 @@ class _Planner:
             yield self._build_reference(value, location, where, place)
         yield from self.visit(value.get("secondaryFiles"), (*where, "secondaryFiles"), place)
 
-    def _build_reference(
-        self, value: dict[str, Any], location: object, where: Where, place: str
-    ) -> Reference:
+    def _build_reference(self, value: dict[str, Any], location: object, where: Where, place: str) -> Reference:
         if not isinstance(location, str) or not location or "\0" in location:
             raise StagingError(
                 Kind.UNSUPPORTED,

@@ -67,9 +67,7 @@ def load_options(environ: Mapping[str, str] | None = None) -> StageInOptions:
         retries=read("RETRIES", _parse_count, usual.retries),
         first_wait_seconds=read("FIRST_WAIT_SECONDS", _parse_seconds, usual.first_wait_seconds),
         longest_wait_seconds=read("LONGEST_WAIT_SECONDS", _parse_seconds, usual.longest_wait_seconds),
-        connect_timeout_seconds=read(
-            "CONNECT_TIMEOUT_SECONDS", _parse_seconds, usual.connect_timeout_seconds
-        ),
+        connect_timeout_seconds=read("CONNECT_TIMEOUT_SECONDS", _parse_seconds, usual.connect_timeout_seconds),
         read_timeout_seconds=read("READ_TIMEOUT_SECONDS", _parse_seconds, usual.read_timeout_seconds),
         max_items=read("MAX_ITEMS", _parse_positive, usual.max_items),
         max_bytes=read("MAX_BYTES", _parse_positive, usual.max_bytes),

@@ -53,9 +53,7 @@ Exit codes: 0 all is there; 1 results could not be put away, or it was interrupt
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Refuse files that do not lie in this folder.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["json", "cwl"]), default="json", help="Results, or CWL outputs."
-)
+@click.option("--format", "form", type=click.Choice(["json", "cwl"]), default="json", help="Results, or CWL outputs.")
 @click.option("--quiet", is_flag=True, help="No progress lines.")
 @click.pass_context
 def main(context: click.Context, /, **given: Any) -> None:
@@ -116,8 +114,7 @@ def _read_outputs(stream: BinaryIO | None, paths: tuple[Path, ...]) -> Mapping[s
 
 def _describe_paths(paths: list[Path]) -> Mapping[str, Any]:
     outputs = {
-        path.name: {"class": "Directory" if path.is_dir() else "File", "location": path.as_uri()}
-        for path in paths
+        path.name: {"class": "Directory" if path.is_dir() else "File", "location": path.as_uri()} for path in paths
     }
     if len(outputs) < len(paths):
         raise click.UsageError("Two of the folders and files have the same name.")

@@ -77,24 +77,16 @@ class _CatalogReader:
         body = self._parse(check_relative_name(path, self._href))
         kind = get_kind(body)
         problem = (
-            find_problem(kind, body)
-            if kind
-            else "is not STAC: its `type` is none of Catalog, Collection, Feature"
+            find_problem(kind, body) if kind else "is not STAC: its `type` is none of Catalog, Collection, Feature"
         )
         if kind is None or problem:
-            self._fail(
-                path, str(problem), "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
-            )
+            self._fail(path, str(problem), "Let the tool write valid STAC 1.0 or 1.1, for example with pystac.")
         if depth == 0:
             self._folder = OutputFolder(self._path, find_origin(_get_self_href(body)))
             if kind == "Item":
-                self._fail(
-                    path, "is an Item, not a Catalog or Collection", "Let the tool write a catalog.json."
-                )
+                self._fail(path, "is an Item, not a Catalog or Collection", "Let the tool write a catalog.json.")
         links = dict(self._follow_links(path, kind, depth, body))
-        return StacDocument(
-            path, kind, body, depth, parent, {**links, **dict(self._follow_assets(path, body))}
-        )
+        return StacDocument(path, kind, body, depth, parent, {**links, **dict(self._follow_assets(path, body))})
 
     def _parse(self, path: str) -> Mapping[str, Any]:
         not_numbers: list[str] = []
@@ -162,9 +154,7 @@ class _CatalogReader:
                 "Let the tool copy the file into the folder of its output and give a relative href.",
             ) from None
         if target is not None and not (self._path / target).is_file():
-            self._fail(
-                path, f"{what} is not in the output", "Let the tool write the file where the href says."
-            )
+            self._fail(path, f"{what} is not in the output", "Let the tool write the file where the href says.")
         return target
 
     def _add_file(self, name: str, media_type: object) -> None:
@@ -176,11 +166,7 @@ class _CatalogReader:
 
     def _warn_of_left_files(self) -> None:
         known = self._documents.keys() | self._files.keys()
-        names = (
-            path.relative_to(self._path).as_posix()
-            for path in sorted(self._path.rglob("*"))
-            if path.is_file()
-        )
+        names = (path.relative_to(self._path).as_posix() for path in sorted(self._path.rglob("*")) if path.is_file())
         left = [name for name in names if name not in known]
         if left:
             self._warn(

@@ -74,8 +74,7 @@ class _Planner:
         root = catalog.documents[0].path
         ids = {each.path: self.ids_of.get(id(each)) or each.body["id"] for each in catalog.documents}
         self.files += [
-            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes)
-            for file in catalog.files
+            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in catalog.files
         ]
         for document in catalog.documents:
             key = f"{place}/{document.path}"
@@ -100,8 +99,7 @@ class _Planner:
 
     def _place_data(self, data: FoundData, place: str, names: tuple[str, ...]) -> dict[str, Any]:
         self.files += [
-            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes)
-            for file in data.files
+            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in data.files
         ]
         item_id = "-".join((self.options.workflow_id, self.options.job_id, *names))
         used = {file.name.partition("/")[0] for file in data.files}

@@ -77,9 +77,7 @@ class _OutputReader:
             self._warnings.append(f"{href} is an empty folder")
         return FoundData("Directory", title, files)
 
-    def _read_with_secondary(
-        self, value: Mapping[str, Any], href: str, below: str = ""
-    ) -> Iterator[FoundFile]:
+    def _read_with_secondary(self, value: Mapping[str, Any], href: str, below: str = "") -> Iterator[FoundFile]:
         path = self._get_path(value, href)
         if not path.is_file():
             raise _missing(href, path, "file")
@@ -108,9 +106,7 @@ class _OutputReader:
 
     def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
         if self._cancellation.cancelled:
-            raise StagingError(
-                Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to have the results."
-            )
+            raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to have the results.")
         check_relative_name(name, href)
         raster = read_raster(path)
         media_type = get_media_type(name, cwl_format if isinstance(cwl_format, str) else None)
@@ -124,11 +120,7 @@ class _OutputReader:
         location = str(value.get("location") or value.get("path") or "")
         parts = urlsplit(location)
         if not location or parts.scheme not in ("", "file"):
-            reason = (
-                f"its location {location!r} is not a file on this machine"
-                if location
-                else "it has no location"
-            )
+            reason = f"its location {location!r} is not a file on this machine" if location else "it has no location"
             remedy = "Give the output object as the engine wrote it, with file:// locations or paths."
             raise StagingError(Kind.UNSUPPORTED, href, reason, remedy)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)

@@ -44,8 +44,7 @@ def _build_links(document: StacDocument, around: Surroundings) -> list[dict[str,
     kept = [
         {**link, "href": _rewrite_href(link["href"], document)}
         for link in document.body["links"]
-        if link["rel"] not in ("self", "root", "parent")
-        and document.targets.get(link["href"], "") is not None
+        if link["rel"] not in ("self", "root", "parent") and document.targets.get(link["href"], "") is not None
     ]
     built = [_build_link("root", build_relative_href(around.root, document.path), given)]
     if document.parent is not None:

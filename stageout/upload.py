@@ -26,9 +26,7 @@ class _Progress:
         self.files_done += 1
         self.bytes_done += size_bytes
         self.report(
-            Transferred(
-                "stage-out", href, self.files_done, self.files_total, self.bytes_done, self.bytes_total
-            )
+            Transferred("stage-out", href, self.files_done, self.files_total, self.bytes_done, self.bytes_total)
         )
 
 
@@ -81,9 +79,7 @@ async def _put_file(file: PlannedFile, destination: Destination, progress: _Prog
     progress.add(destination.get_href(file.key), file.size_bytes)
 
 
-async def _put_document(
-    document: PlannedDocument, body: bytes, destination: Destination, progress: _Progress
-) -> None:
+async def _put_document(document: PlannedDocument, body: bytes, destination: Destination, progress: _Progress) -> None:
     await destination.put_bytes(document.key, body, document.media_type)
     await _check_size(document.key, len(body), destination)
     progress.add(destination.get_href(document.key), len(body))

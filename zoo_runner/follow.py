@@ -1,0 +1,48 @@
+"""Reads the log of a job, also while it grows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from zoo_runner.masking import Masker
+from zoo_runner.names import STAGE_LOGS, JobPaths
+from zoo_runner.record import FINAL, JobRecord, Records
+from zoo_runner.settings import Settings
+
+
+def follow_log(job_id: str, step: str | None, follow: bool, settings: Settings) -> Iterator[str]:
+    """Yield the lines of a job's log, or of one step's; with `follow`, as they come until the job ends.
+
+    Raises `JobNotFoundError`, and `FileNotFoundError` where there is no such log.
+    """
+    records = Records(settings.state, Masker())
+    record = records.load(job_id)
+    path = _log_path(record, step)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        if follow and record.status not in FINAL:
+            yield from _follow(file, path, records, settings.state / job_id)
+        yield from file
+
+
+def list_steps(job_id: str, settings: Settings) -> list[str]:
+    """Name the steps of a job that have a log."""
+    record = Records(settings.state, Masker()).load(job_id)
+    return sorted(path.stem for path in Path(record.log_folder).glob("*.log"))
+
+
+def _log_path(record: JobRecord, step: str | None) -> Path:
+    if step is None:
+        return Path(record.log)
+    paths = JobPaths(record.workflow_id, record.id, Path(record.log).parent, Path(), Path())
+    return paths.log_folder / f"{step}.log" if step in STAGE_LOGS else paths.step_log(step)
+
+
+def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) -> Iterator[str]:
+    """Wake up when the log or the record changes; the record says when there is nothing more to come."""
+    from watchfiles import watch
+
+    job_id = record_folder.name
+    for _ in watch(path.parent, record_folder, recursive=False, step=20, debounce=100, yield_on_timeout=True):
+        yield from file
+        if records.load(job_id).status in FINAL:
+            return

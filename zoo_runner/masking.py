@@ -1,0 +1,57 @@
+"""Secrets are replaced before a line reaches a file or a screen."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "*****"
+_SHORTEST_SECRET = 4
+_PATTERNS = (
+    # signed URLs: AWS, Azure SAS, Google
+    re.compile(
+        r"(?i)((?:X-Amz-(?:Signature|Security-Token|Credential)|sig|X-Goog-Signature|access_token|token)=)[^&\s\"']+"
+    ),
+    re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"),
+    re.compile(r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]*[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+"),
+    # user:password@ in a URL
+    re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
+)
+
+
+_SECRET_VARIABLE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+
+
+def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values of an environment that must never be shown, by the names of their variables."""
+    values = [value for name, value in environ.items() if _SECRET_VARIABLE.search(name)]
+    # a key of several lines is met line by line in a log
+    return tuple(line for value in values for line in (value, *value.splitlines()) if line.strip())
+
+
+class Masker:
+    """Replaces known secrets and what looks like one."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def mask(self, text: str) -> str:
+        """Return the text with every secret replaced by `*****`."""
+        if self._known:
+            text = self._known.sub(MASK, text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\g<1>{MASK}", text)
+        return text
+
+    def mask_data(self, node: Any) -> Any:
+        """Return JSON-like data with the secrets in its strings replaced, and whole values under a telling name."""
+        if isinstance(node, Mapping):
+            return {
+                self.mask(str(key)): MASK
+                if isinstance(value, str) and _SECRET_VARIABLE.search(str(key))
+                else self.mask_data(value)
+                for key, value in node.items()
+            }
+        if isinstance(node, list | tuple):
+            return [self.mask_data(item) for item in node]
+        return self.mask(node) if isinstance(node, str) else node

@@ -1,0 +1,91 @@
+"""Identity, computed: job id → folder and file names that are valid for any input and never collide."""
+
+import re
+import uuid
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from zoo_runner.errors import JobNotFoundError
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_NAME_LENGTH = 100
+STAGE_LOGS = ("node_stage_in", "node_stage_out")
+"""Names of the stages' logs, which platforms rely on."""
+
+
+def new_job_id() -> str:
+    """Make the id of a new job: a random UUID, as OGC API - Processes servers use."""
+    return str(uuid.uuid4())
+
+
+def check_job_id(job_id: str) -> str:
+    """Return a job id that is safe as a file name, or raise `JobNotFoundError`: no such job can exist."""
+    if not _JOB_ID.fullmatch(job_id) or ".." in job_id:
+        raise JobNotFoundError(
+            f"{job_id!r} is not a job id",
+            "A job id has letters, digits, '-', '_' and '.'; `zoo-runner run` prints it first.",
+        )
+    return job_id
+
+
+def file_name(text: str) -> str:
+    """Turn any text into a file name; what had to be changed gets a hash, so that two names never become one."""
+    safe = _UNSAFE.sub("-", text).lstrip(".-")[:_NAME_LENGTH]
+    if safe and safe == text:
+        return safe
+    return f"{safe or 'x'}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class JobPaths:
+    """Where the files of one job lie.
+
+    `temp` may be public and emptied by others; `record` is the job's private folder; `scratch` is removed at
+    the end of the job.
+    """
+
+    workflow_id: str
+    job_id: str
+    temp: Path
+    record: Path
+    scratch: Path
+
+    @property
+    def job_log(self) -> Path:
+        """The whole story of the job, under the name that platforms rely on."""
+        return self.temp / f"{file_name(self.workflow_id)}_{self.job_id}_error.log"
+
+    @property
+    def log_folder(self) -> Path:
+        """Step logs, plan and usage report."""
+        return self.temp / f"{file_name(self.workflow_id)}-{self.job_id}"
+
+    def step_log(self, step: str) -> Path:
+        """The log of one step; scattered steps arrive here already numbered.
+
+        A step that is called like a stage does not get the stage's log.
+        """
+        name = f"step-{step}" if step in STAGE_LOGS else file_name(step)
+        return self.log_folder / f"{name}.log"
+
+    @property
+    def stage_in_log(self) -> Path:
+        """What was brought here and from where."""
+        return self.log_folder / f"{STAGE_LOGS[0]}.log"
+
+    @property
+    def stage_out_log(self) -> Path:
+        """What was put away and where."""
+        return self.log_folder / f"{STAGE_LOGS[1]}.log"
+
+    @property
+    def plan(self) -> Path:
+        """What was submitted."""
+        return self.log_folder / "plan.json"
+
+    @property
+    def usage(self) -> Path:
+        """What each step used."""
+        return self.log_folder / "usage.json"

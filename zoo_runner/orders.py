@@ -1,0 +1,95 @@
+"""Reads what a user gives as inputs: a job file (YAML or JSON), an OGC execute request, `name=value` words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.documents import Documents, as_uri
+from zoo_runner.errors import InputError
+from zoo_runner.inputs import JobOrder, build_job_order, read_execute_request
+from zoo_runner.package import Package
+from zoo_runner.settings import Settings
+
+
+def read_order(package: Package, job_file: str | None, words: Sequence[str], settings: Settings) -> JobOrder:
+    """Read and check the inputs of a job; raises `InputError` with every problem found.
+
+    A job file with a member `inputs` is an execute request (OGC API - Processes, Part 1), unless the package has
+    an input of that name. Paths in a job file are relative to it, paths in words to the current folder.
+    """
+    values: dict[str, Any] = {}
+    base = f"{Path.cwd().as_uri()}/"
+    if job_file is not None:
+        base = as_uri(job_file)
+        values = _parse(Documents(base, settings).read(base), job_file)
+    given = _read_words(words, package)
+    if "inputs" in values and not _kinds(package, "inputs"):
+        return read_execute_request(package, _merge(values, given), base=base)
+    return build_job_order(package, {**values, **given}, base=base)
+
+
+def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**request, "inputs": {**request["inputs"], **given}} if given else request
+
+
+def _parse(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        values = json.loads(content)
+    except ValueError:
+        values = _parse_yaml(content, name)
+    if not isinstance(values, dict):
+        raise InputError(
+            f"{name} holds {type(values).__name__}, not inputs by name",
+            "Write one `name: value` line per input.",
+        )
+    return values
+
+
+def _parse_yaml(content: bytes, name: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(content.decode("utf-8-sig")) or {}
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{name} is neither YAML nor JSON",
+            "Mend the syntax at the place named.",
+            evidence=tuple(str(error).splitlines()[:8]),
+        ) from error
+
+
+def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
+    """Read `name=value` words; JSON counts as such where a text is not asked for, a repeated name makes an array."""
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise InputError(f"{word!r} is not of the form name=value", "Write, for example, -i threshold=0.2.")
+        kinds = _kinds(package, name)
+        value = text if "string" in kinds else _read_json(text)
+        if name in values or ("array" in kinds and not isinstance(value, list)):
+            value = [*values.get(name, []), value]
+        values[name] = value
+    return values
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _kinds(package: Package, name: str) -> set[str]:
+    """Names of the types that an input accepts, `array` for arrays."""
+    for item in package.process["inputs"]:
+        if _short(item) == name:
+            kinds = item["type"] if isinstance(item["type"], list) else [item["type"]]
+            return {kind["type"] if isinstance(kind, dict) else kind for kind in kinds}
+    return set()
+
+
+def _short(item: Mapping[str, Any]) -> str:
+    return str(item["id"]).rpartition("/")[2]

@@ -1,0 +1,181 @@
+"""The one door to cwltool's loader: documents in, one validated, packed document out."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from cwltool.context import LoadingContext
+from cwltool.errors import GraphTargetMissingException, WorkflowException
+from cwltool.load_tool import load_tool
+from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.loghandler import defaultStreamHandler
+from cwltool.pack import pack
+from cwltool.workflow import default_make_tool
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from schema_salad.exceptions import SchemaSaladException
+from schema_salad.fetcher import Fetcher
+from schema_salad.ref_resolver import Loader
+
+from zoo_runner.documents import Documents, join_uri
+from zoo_runner.errors import PackageError
+
+PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
+_EVIDENCE_LINES = 12
+
+cwltool_logger.removeHandler(defaultStreamHandler)
+for _name in ("salad", "cwltool", "rdflib.term"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class _Fetcher(Fetcher):
+    """Gives schema-salad the texts that `Documents` allows, and never asks the network whether a link exists."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
+        return self._documents.read(url).decode("utf-8-sig")
+
+    def check_exists(self, url: str) -> bool:
+        path = urlsplit(url)
+        return path.scheme != "file" or Path(unquote(path.path)).exists()
+
+    def urljoin(self, base_url: str, url: str) -> str:
+        return join_uri(base_url, url)
+
+
+def _loading_context(documents: Documents) -> LoadingContext:
+    def make_fetcher(*_: object) -> Fetcher:
+        return _Fetcher(documents)
+
+    context = LoadingContext(
+        {
+            "construct_tool_object": default_make_tool,
+            "fetcher_constructor": make_fetcher,
+            "skip_schemas": True,
+            # record types of the community's schemas carry `doc`, which strict v1.0 refuses
+            "strict": False,
+            "disable_js_validation": True,
+        }
+    )
+    context.loader = Loader(
+        {"cwl": "https://w3id.org/cwl/cwl#", "id": "@id"}, fetcher_constructor=make_fetcher, skip_schemas=True
+    )
+    return context
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except PackageError:
+        raise
+    except GraphTargetMissingException as error:
+        raise PackageError(f"{uri}: {error}", "Name one of the ids as <package>#<id>.") from error
+    except (
+        SchemaSaladException,
+        WorkflowException,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
+        # cwltool lets bare Python errors out on documents of the wrong shape
+        lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
+        raise PackageError(
+            f"{uri} is not valid CWL: {_first_cause(lines)}",
+            "Mend the document where the evidence points to.",
+            evidence=tuple(lines[:_EVIDENCE_LINES]),
+        ) from error
+
+
+def _first_cause(lines: list[str]) -> str:
+    """Pick the line that says most: the deepest of the first branch of schema-salad's tree of causes."""
+    last = ""
+    for line in lines:
+        text = re.sub(r"^\S+?:\d+:\d+:\s*", "", line).strip().lstrip("*- ")
+        if last and not text.startswith(("checking", "tried", "Trying", "in file", "while", "the `", "item is")):
+            last = text
+            break
+        last = text or last
+    return last or "its shape is not that of a CWL document"
+
+
+def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
+    """Read the document itself as plain data, before anything is resolved; raises `PackageError`."""
+    try:
+        text = documents.read(uri).decode("utf-8-sig")
+        root = YAML(typ="safe", pure=True).load(text)
+    except UnicodeDecodeError as error:
+        raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
+    except YAMLError as error:
+        raise PackageError(
+            f"{uri} is neither YAML nor JSON",
+            "Mend the syntax at the place named.",
+            evidence=tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
+        ) from error
+    if not isinstance(root, dict) or "cwlVersion" not in root:
+        found = (
+            f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
+        )
+        raise PackageError(
+            f"{uri} has no cwlVersion, so it is not a CWL document (found: {found})",
+            "Point to a document with `cwlVersion: v1.2` (or v1.0, v1.1) at its top.",
+        )
+    return root
+
+
+def choose_entry(root: Mapping[str, Any], uri: str) -> str:
+    """Name the process to run, as a URI with fragment where the document has a graph.
+
+    Raises `PackageError` that lists the candidates where several workflows stand there and no id was given.
+    """
+    base, fragment = urldefrag(uri)
+    if "$graph" not in root:
+        if fragment and fragment != str(root.get("id", "")).lstrip("#"):
+            raise PackageError(
+                f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
+                "Leave the #id away.",
+            )
+        return base
+    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in root["$graph"] if isinstance(p, dict) and "id" in p}
+    if fragment:
+        if fragment not in kinds:
+            raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
+        return uri
+    workflows = [name for name, kind in kinds.items() if kind == "Workflow"]
+    candidates = workflows or list(kinds)
+    if "main" in kinds:
+        candidates = ["main"]
+    if len(candidates) != 1:
+        listed = ", ".join(f"#{name}" for name in candidates) or "none"
+        raise PackageError(
+            f"{base} has several processes that could be run: {listed}",
+            f"Say which, for example {base.rpartition('/')[2]}#{(candidates or ['id'])[0]}.",
+        )
+    return f"{base}#{candidates[0]}"
+
+
+def check_documents(documents: Documents, uri: str) -> None:
+    """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
+    with _translated(unquote(uri)):
+        load_tool(uri, _loading_context(documents))
+
+
+def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Resolve and pack; return the document and the map from original to packed ids."""
+    rewrite: dict[str, str] = {}
+    with _translated(unquote(uri)):
+        context = _loading_context(documents)
+        packed = json.loads(json.dumps(pack(context, uri, rewrite_out=rewrite, loader=context.loader)))
+    packed.pop("$schemas", None)
+    for process in packed["$graph"]:
+        for key in ("$schemas", "$namespaces", "cwlVersion"):
+            process.pop(key, None)
+    return packed, rewrite

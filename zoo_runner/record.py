@@ -1,0 +1,103 @@
+"""The job record proper: private, one folder per job, kept whatever happens to the public logs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.documents import write_atomically
+from zoo_runner.errors import Diagnosis, JobNotFoundError
+from zoo_runner.masking import Masker
+from zoo_runner.models import Job, Outcome, Status
+from zoo_runner.names import check_job_id
+
+FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
+_NEXT = {
+    Status.ACCEPTED: {Status.RUNNING, *FINAL},
+    Status.RUNNING: FINAL,
+}
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What is known of a job; times are ISO 8601 in UTC, paths absolute."""
+
+    id: str
+    workflow_id: str
+    status: Status
+    engine: str
+    created: str
+    log: str
+    log_folder: str
+    destination: str
+    updated: str
+    results: Mapping[str, Any] | None = None
+    collection_href: str | None = None
+    diagnosis: Mapping[str, Any] | None = None
+    exit_code: int | None = None
+
+    def moved_to(self, status: Status) -> "JobRecord":
+        """Return the record in its next state; a state that is final stays."""
+        if status not in _NEXT.get(self.status, set()):
+            raise ValueError(f"a job that is {self.status} cannot become {status}")
+        return replace(self, status=status, updated=_now())
+
+
+def new_record(job: Job, engine: str) -> JobRecord:
+    """Make the record of a job that was just accepted."""
+    return JobRecord(
+        id=job.id,
+        workflow_id=job.workflow_id,
+        status=Status.ACCEPTED,
+        engine=engine,
+        created=_now(),
+        updated=_now(),
+        log=str(job.paths.job_log),
+        log_folder=str(job.paths.log_folder),
+        destination=job.destination,
+    )
+
+
+def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
+    """Return the record of a job that ended."""
+    ended = replace(record.moved_to(outcome.status), exit_code=outcome.exit_code)
+    if outcome.results:
+        ended = replace(ended, results=outcome.results.document, collection_href=outcome.results.collection_href)
+    return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended
+
+
+class Records:
+    """Job records in a folder, each in a folder of its own; writing is atomic and masked."""
+
+    def __init__(self, folder: Path, masker: Masker) -> None:
+        self._folder, self._masker = folder, masker
+
+    def save(self, record: JobRecord) -> JobRecord:
+        """Write a record and return it."""
+        folder = self._folder / check_job_id(record.id)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = json.dumps(self._masker.mask_data(asdict(record)), indent=2)
+        write_atomically(folder / "record.json", content.encode())
+        return record
+
+    def load(self, job_id: str) -> JobRecord:
+        """Read a record; raises `JobNotFoundError`."""
+        path = self._folder / check_job_id(job_id) / "record.json"
+        try:
+            fields = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise JobNotFoundError(
+                f"there is no job {job_id!r} in {self._folder}",
+                "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
+            ) from None
+        return JobRecord(**{**fields, "status": Status(fields["status"])})
+
+
+def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
+    return asdict(diagnosis)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
