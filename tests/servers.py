@@ -97,9 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._answer(200, headers, data, fault or Fault())
 
-    def _answer(
-        self, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None = None
-    ) -> None:
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None = None) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -197,9 +195,7 @@ def serve_s3(
             address = re.search(r"Starting s3 server on \[(http://[^/\]]+)", "".join(log))
             if address is None:
                 raise RuntimeError(f"rclone did not start: {''.join(log)}")
-            options = S3Options(
-                endpoint=address[1], access_key_id=access_key_id, secret_access_key=secret_access_key
-            )
+            options = S3Options(endpoint=address[1], access_key_id=access_key_id, secret_access_key=secret_access_key)
             yield S3Server(folder, options, log)
         finally:
             process.terminate()

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 SHOWN_CHARACTERS = 60
+SHOWN_PATH_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,13 @@ class Problem:
     accepted: str
 
     def __str__(self) -> str:
-        return f"{self.path}: found {self.found}; accepted: {self.accepted}"
+        path = self.path if len(self.path) <= SHOWN_PATH_CHARACTERS else f"{self.path[:SHOWN_PATH_CHARACTERS]}..."
+        return make_printable(f"{path}: found {self.found}; accepted: {self.accepted}")
+
+
+def make_printable(text: str) -> str:
+    """The text on one line and safe for a terminal: what cannot be printed is escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def show(value: Any) -> str:

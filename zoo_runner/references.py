@@ -22,7 +22,8 @@ PLAIN_KEYS: Mapping[str, type] = {
     "format": str,
     "contents": str,
 }
-BASENAME = re.compile(r"(?!\.{1,2}$)[^/\0]+")
+BASENAME = re.compile(r"(?!\.{1,2}$)[^/\0\ud800-\udfff]+")
+UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")
 LIST_KEYS = ("secondaryFiles", "listing")
 
 
@@ -37,7 +38,7 @@ class ReferenceReader:
 
     def resolve(self, reference: str) -> str | None:
         """The location (a URI) that a path or URL means; None where it cannot be told."""
-        if "\0" in reference or not reference.strip():
+        if not reference.strip() or UNWRITABLE.search(reference):
             return None
         if SCHEME.match(reference):
             return reference

@@ -27,14 +27,8 @@ from zoo_runner.package import Document, Package
 CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
 KERNEL_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 RESERVED_STEP_PREFIXES = ("node_stage_in", "node_stage_out")
-RESERVED_INPUTS = frozenset(
-    {
-        "STAGE_AWS_ACCESS_KEY_ID",
-        "STAGE_AWS_SECRET_ACCESS_KEY",
-        "STAGE_AWS_SESSION_TOKEN",
-        "CALLING_WORKSPACE_ACCESS_TOKEN",
-    }
-)
+AWS_INPUTS = frozenset(f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
+RESERVED_INPUTS = AWS_INPUTS | {"CALLING_WORKSPACE_ACCESS_TOKEN"}
 OUR_MODULES = frozenset({"zoo", "zoo_runner", "staging", "stagein", "stageout"})
 
 
@@ -140,10 +134,8 @@ def _inherited(view: _View, process: Document, name: str) -> tuple[Document | No
 def _check_cwl_version(view: _View) -> Iterator[Finding]:
     version = str(view.package.document.get("cwlVersion"))
     if version not in CWL_VERSIONS:
-        message = f"the CWL version is {version}, not one of {', '.join(CWL_VERSIONS)}"
-        yield Finding(
-            "runner/cwl-version", Severity.ERROR, "/cwlVersion", "package", message, "Write cwlVersion: v1.2."
-        )
+        message, remedy = f"cwlVersion is {version}, not one of {', '.join(CWL_VERSIONS)}", "Write v1.2."
+        yield Finding("runner/cwl-version", Severity.ERROR, "/cwlVersion", "package", message, remedy)
 
 
 def _check_classes(view: _View) -> Iterator[Finding]:
@@ -226,21 +218,15 @@ def _check_version(view: _View) -> Iterator[Finding]:
 
 def _check_directories(view: _View) -> Iterator[Finding]:
     entry = view.entry
-    staged = {
-        "20-089/req-13" if entry.process.get("class") == "Workflow" else "20-089/req-12": (
-            view.inputs,
-            "no input is a Directory, so no STAC item or catalogue is staged in",
-            "Type inputs that are EO products Directory or Directory[].",
-        ),
-        "20-089/req-14": (
-            view.outputs,
-            "no output is a Directory, so no STAC catalogue of results can be staged out as one",
-            "Give results as a Directory that holds a STAC catalog.json.",
-        ),
-    }
-    for rule, (parameters, message, remedy) in staged.items():
-        if not any(holds(parameter.type, DirectoryType) for parameter in parameters):
-            yield Finding(rule, Severity.INFO, entry.place, entry.subject, message, remedy)
+    if not any(holds(parameter.type, DirectoryType) for parameter in view.inputs):
+        rule = "20-089/req-13" if entry.process.get("class") == "Workflow" else "20-089/req-12"
+        message = "no input is a Directory, so no STAC item or catalogue is staged in"
+        remedy = "Type inputs that are EO products Directory or Directory[]."
+        yield Finding(rule, Severity.INFO, entry.place, entry.subject, message, remedy)
+    if not any(holds(parameter.type, DirectoryType) for parameter in view.outputs):
+        message = "no output is a Directory, so no STAC catalogue of results can be staged out as one"
+        remedy = "Give results as a Directory that holds a STAC catalog.json."
+        yield Finding("20-089/req-14", Severity.INFO, entry.place, entry.subject, message, remedy)
 
 
 def _check_identifier(view: _View) -> Iterator[Finding]:

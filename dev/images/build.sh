@@ -57,7 +57,7 @@ fi
 if [ "${1:-}" != --rebuild ] && podman image exists "$EO_TOOLS"; then
   say "$EO_TOOLS is there"
 else
-  say "building $EO_TOOLS (some minutes, about 250 Debian packages)"
+  say "building $EO_TOOLS (a minute or two, 250 Debian packages)"
   # chroot isolation: RUN lines work where nested namespaces are not allowed
   # shellcheck disable=SC2046  # one word per option is meant
   podman build --quiet --pull=never --isolation chroot $(host_mounts) -t "$EO_TOOLS" -f Dockerfile.eo-tools . >/dev/null

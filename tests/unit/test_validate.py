@@ -1,0 +1,223 @@
+"""Rules of the findings."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.packed import build_package, build_tool, full
+from zoo_runner.package import Package
+from zoo_runner.validate import Finding, Severity, validate_package
+
+TEXTS = {"label": "Title", "doc": "Text."}
+VERSION = {"https://schema.org/softwareVersion": "1.0.0"}
+DOCKER = {"class": "DockerRequirement", "dockerPull": "example.org/tool:1.0"}
+
+
+def build_good_package(**members: Any) -> Package:
+    folder = full("Directory", **TEXTS)
+    return build_package({"scene": folder}, {"results": folder}, **{**TEXTS, **VERSION, **members})
+
+
+def with_tool(**members: Any) -> Package:
+    package = build_good_package()
+    document = {**package.document, "$graph": [package.process, build_tool(**members)]}
+    return Package(document, "#main", "water", {}, "")
+
+
+def renamed(workflow_id: str) -> Package:
+    return Package(build_good_package().document, "#main", workflow_id, {}, "")
+
+
+def find(package: Package, rule: str) -> Finding:
+    (finding,) = [finding for finding in validate_package(package) if finding.rule == rule]
+    return finding
+
+
+def test_a_package_that_follows_the_best_practice_has_no_findings() -> None:
+    assert validate_package(build_good_package()) == ()
+
+
+@pytest.mark.parametrize("version", ["v1.0", "v1.1", "v1.2"])
+def test_three_cwl_versions_are_accepted(version: str) -> None:
+    document = {**build_good_package().document, "cwlVersion": version}
+    assert validate_package(Package(document, "#main", "water", {}, "")) == ()
+
+
+def test_another_cwl_version_is_an_error() -> None:
+    document = {**build_good_package().document, "cwlVersion": "v1.3.0-dev1"}
+    assert validate_package(Package(document, "#main", "water", {}, "")) == (
+        Finding(
+            "runner/cwl-version",
+            Severity.ERROR,
+            "/cwlVersion",
+            "package",
+            "cwlVersion is v1.3.0-dev1, not one of v1.0, v1.1, v1.2",
+            "Write v1.2.",
+        ),
+    )
+
+
+def test_a_single_tool_runs_but_platforms_expect_a_workflow() -> None:
+    finding = find(Package(build_tool("#main", cwlVersion="v1.2"), "#main", "echo", {}, ""), "20-089/req-7")
+    assert (finding.severity, finding.place, finding.subject) == ("warning", "", "CommandLineTool 'echo'")
+    assert finding.message == "what runs is a CommandLineTool; platforms expect a Workflow"
+
+
+def test_a_package_with_neither_workflow_nor_tool_is_an_error() -> None:
+    lone = {"cwlVersion": "v1.2", "class": "ExpressionTool", "id": "#main", "inputs": [], "outputs": []}
+    findings = validate_package(Package(lone, "#main", "sum", {}, ""))
+    assert (findings[0].rule, findings[0].severity) == ("20-089/req-7", Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("members", "severity", "message"),
+    [
+        (
+            {"requirements": []},
+            "warning",
+            "no DockerRequirement, so the tool can only run where its program is",
+        ),
+        ({"requirements": [], "hints": [DOCKER]}, "info", "the DockerRequirement is a hint"),
+        (
+            {"requirements": [{**DOCKER, "dockerPull": ""}]},
+            "warning",
+            "the DockerRequirement has no dockerPull",
+        ),
+        ({"baseCommand": []}, "warning", "neither baseCommand nor arguments say what to run"),
+    ],
+)
+def test_a_tool_needs_an_image_and_a_command(members: Any, severity: str, message: str) -> None:
+    finding = find(with_tool(**members), "20-089/req-8")
+    assert (finding.severity, finding.place, finding.subject) == (
+        severity,
+        "/$graph/1",
+        "CommandLineTool 'tool'",
+    )
+    assert finding.message.startswith(message)
+
+
+def test_a_tool_has_the_image_of_the_workflow_that_passes_it_on() -> None:
+    package = build_good_package(requirements=[DOCKER])
+    document = {**package.document, "$graph": [package.process, build_tool(requirements=[])]}
+    rules = {finding.rule for finding in validate_package(Package(document, "#main", "water", {}, ""))}
+    assert rules == {"runner/resources"}
+
+
+def test_an_output_directory_of_the_image_is_a_warning() -> None:
+    docker = {**DOCKER, "dockerOutputDirectory": "/out"}
+    assert find(with_tool(requirements=[docker]), "runner/docker-output").severity == "warning"
+
+
+def test_a_tool_without_resources_is_told() -> None:
+    finding = find(with_tool(requirements=[DOCKER]), "runner/resources")
+    assert (finding.severity, finding.remedy) == (
+        "info",
+        "Add a ResourceRequirement with coresMax and ramMax (MiB).",
+    )
+
+
+def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
+    tool = {"class": "CommandLineTool", "baseCommand": "a", "inputs": [], "outputs": []}
+    finding = find(build_good_package(steps=[{"id": "#main/cut", "run": tool}]), "20-089/req-8")
+    assert (finding.place, finding.subject) == ("/$graph/0/steps/0/run", "CommandLineTool 'cut'")
+
+
+@pytest.mark.parametrize(
+    ("package", "rule", "place", "subject", "message"),
+    [
+        (build_good_package(label=None), "20-089/req-9", "/$graph/0", "Workflow 'water'", "no label"),
+        (
+            build_package({"x": full("Directory", label="X")}),
+            "20-089/req-10",
+            "/$graph/0/inputs/0",
+            "input 'x'",
+            "no doc",
+        ),
+        (
+            build_package(outputs={"y": "Directory"}),
+            "runner/output-text",
+            "/$graph/0/outputs/0",
+            "output 'y'",
+            "no label and no doc",
+        ),
+    ],
+)
+def test_missing_texts_are_warnings_at_their_place(
+    package: Package, rule: str, place: str, subject: str, message: str
+) -> None:
+    finding = find(package, rule)
+    assert (finding.severity, finding.place, finding.subject) == ("warning", place, subject)
+    assert finding.message == f"{message}: users see label as title and doc as description"
+
+
+def test_a_package_without_version_is_a_warning() -> None:
+    finding = find(build_package(), "20-089/req-11")
+    assert (finding.severity, finding.message) == ("warning", "the package tells no version of its software")
+
+
+@pytest.mark.parametrize(("rule", "part"), [("20-089/req-13", "input"), ("20-089/req-14", "output")])
+def test_a_package_that_stages_nothing_is_told(rule: str, part: str) -> None:
+    finding = find(build_package({"a": "string"}, {"b": "File"}), rule)
+    assert (finding.severity, finding.message.split(",")[0]) == ("info", f"no {part} is a Directory")
+
+
+@pytest.mark.parametrize("workflow_id", ["water", "_water", "water-2_b"])
+def test_an_id_that_a_zoo_kernel_runs_is_fine(workflow_id: str) -> None:
+    assert validate_package(renamed(workflow_id)) == ()
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "reason"),
+    [
+        ("2water", "it has to be a letter or underscore, then"),
+        ("wasser.größe", "it has to be a letter or underscore, then"),
+        ("water\n", "it has to be a letter or underscore, then"),
+        ("lambda", "Python already has something of that name"),
+        ("json", "Python already has something of that name"),
+        ("zoo-runner", "Python already has something of that name"),
+    ],
+)
+def test_an_id_that_a_zoo_kernel_cannot_run_is_a_warning(workflow_id: str, reason: str) -> None:
+    finding = find(renamed(workflow_id), "runner/identifier")
+    assert finding.severity == "warning"
+    assert finding.message.startswith(f"a ZOO-Project platform cannot run the id {workflow_id!r}: {reason}")
+
+
+@pytest.mark.parametrize("name", ["node_stage_in", "node_stage_out_2"])
+def test_a_step_named_like_a_platforms_own_is_an_error(name: str) -> None:
+    steps = [{"id": "#main/cut", "run": "#tool"}, {"id": f"#main/{name}", "run": "#tool"}]
+    finding = find(build_good_package(steps=steps), "runner/step-name")
+    assert (finding.severity, finding.place, finding.subject) == (
+        "error",
+        "/$graph/0/steps/1",
+        f"step '{name}'",
+    )
+    assert finding.message == "step names that begin with node_stage_in or node_stage_out are the platforms' own"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "STAGE_AWS_ACCESS_KEY_ID",
+        "STAGE_AWS_SECRET_ACCESS_KEY",
+        "STAGE_AWS_SESSION_TOKEN",
+        "CALLING_WORKSPACE_ACCESS_TOKEN",
+    ],
+)
+def test_an_input_named_like_a_platforms_credential_is_an_error(name: str) -> None:
+    finding = find(build_package({name: "string"}), "runner/input-name")
+    assert (finding.severity, finding.subject) == ("error", f"input '{name}'")
+
+
+def test_javascript_needs_node() -> None:
+    finding = find(
+        build_good_package(hints=[], requirements=[{"class": "InlineJavascriptRequirement"}]),
+        "runner/javascript",
+    )
+    assert (finding.severity, finding.subject) == ("info", "Workflow 'water'")
+
+
+def test_errors_come_first_and_infos_last() -> None:
+    package = build_package(steps=[{"id": "#main/node_stage_in", "run": "#tool"}])
+    severities = [finding.severity for finding in validate_package(package)]
+    assert severities == ["error", "warning", "warning", "info", "info"]
