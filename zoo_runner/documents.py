@@ -40,7 +40,10 @@ def fetch_over_http(url: str, max_bytes: int) -> bytes:
 
 
 def as_uri(reference: str) -> str:
-    """Turn what a user writes (path, file: or http(s): URL, with or without `#id`) into a URI; raises `PackageError`."""
+    """Turn what a user writes into a URI: a path, a file: or http(s): URL, with or without `#id`.
+
+    Raises `PackageError`.
+    """
     try:
         scheme = urlsplit(reference).scheme
         if scheme in ("http", "https", "file"):
