@@ -250,7 +250,7 @@ def _accept(
 
 
 class _stopping:
-    """Turns Ctrl-C and SIGTERM into a cancellation while a job runs."""
+    """Turns Ctrl-C, SIGTERM and the end of the terminal into a cancellation while a job runs."""
 
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
@@ -258,7 +258,8 @@ class _stopping:
     def __enter__(self) -> None:
         import signal
 
-        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in numbers}
 
     def __exit__(self, *_: object) -> None:
         import signal
