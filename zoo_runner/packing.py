@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os.path
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,10 +24,12 @@ from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader
 
 from zoo_runner.documents import Documents, join_uri
-from zoo_runner.errors import PackageError
+from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
+_MOST_FAULTS = 50
+_LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 
 cwltool_logger.removeHandler(defaultStreamHandler)
 for _name in ("salad", "cwltool", "rdflib.term"):
@@ -87,24 +90,43 @@ def _translated(uri: str) -> Iterator[None]:
         AttributeError,
     ) as error:
         # cwltool lets bare Python errors out on documents of the wrong shape
-        lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
-        raise PackageError(
-            f"{uri} is not valid CWL: {_first_cause(lines)}",
+        lines = tuple(line.rstrip() for line in str(error).splitlines() if line.strip())
+        faults = _read_faults(error)
+        cause = faults[0].message if faults else "its shape is not that of a CWL document"
+        raise InvalidPackageError(
+            f"{uri} is not valid CWL: {cause}",
             "Mend the document where the evidence points to.",
-            evidence=tuple(lines[:_EVIDENCE_LINES]),
+            faults,
+            lines[:_EVIDENCE_LINES],
         ) from error
 
 
-def _first_cause(lines: list[str]) -> str:
-    """Pick the line that says most: the deepest of the first branch of schema-salad's tree of causes."""
-    last = ""
-    for line in lines:
-        text = re.sub(r"^\S+?:\d+:\d+:\s*", "", line).strip().lstrip("*- ")
-        if last and not text.startswith(("checking", "tried", "Trying", "in file", "while", "the `", "item is")):
-            last = text
-            break
-        last = text or last
-    return last or "its shape is not that of a CWL document"
+def _read_faults(error: Exception) -> tuple[Fault, ...]:
+    """The innermost causes that schema-salad or cwltool name, each at its place and once."""
+    if isinstance(error, SchemaSaladException):
+        leaves = (_read_fault(leaf) for leaf in error.leaves())
+        return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
+
+
+def _read_fault(leaf: SchemaSaladException) -> Fault:
+    if leaf.start is None or not leaf.file:
+        return _parse_fault(leaf.message)
+    line, column = leaf.start
+    return Fault(_source_uri(leaf.file), " ".join(leaf.message.split()), line, column)
+
+
+def _parse_fault(text: str) -> Fault:
+    """Read `file:line:column: text` lines as one fault, at the place of the first."""
+    message = " ".join(_LED_LINE.sub("", text).split())
+    first = _LED_LINE.search(text)
+    if first is None:
+        return Fault("", message)
+    return Fault(_source_uri(first[1]), message, int(first[2]), int(first[3]))
+
+
+def _source_uri(file: str) -> str:
+    return file if "://" in file else Path(os.path.normpath(Path(file).absolute())).as_uri()
 
 
 def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
@@ -115,10 +137,13 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
     except YAMLError as error:
-        raise PackageError(
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or "the syntax is wrong")
+        raise InvalidPackageError(
             f"{uri} is neither YAML nor JSON",
             "Mend the syntax at the place named.",
-            evidence=tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
+            (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
+            tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
         ) from error
     if not isinstance(root, dict) or "cwlVersion" not in root:
         found = (
@@ -143,7 +168,8 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
                 f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
                 "Leave the #id away.",
             )
-        return base
+        own = str(root.get("id") or "").lstrip("#")
+        return f"{base}#{own}" if own else base
     kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in root["$graph"] if isinstance(p, dict) and "id" in p}
     if fragment:
         if fragment not in kinds:
