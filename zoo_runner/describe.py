@@ -55,6 +55,7 @@ STRING_FORMATS = {
     "URITemplate": "uri-template",
 }
 GEOJSON_FORMATS = {"Feature": "geojson-feature", "FeatureCollection": "geojson-feature-collection"}
+STAC_FORMATS = {"Item": "stac-item", "Collection": "stac-collection", "Catalog": "stac-catalog"}
 
 
 def build_description(package: Package, *, self_href: str | None = None) -> dict[str, Any]:
@@ -198,6 +199,8 @@ def _build_community_schema(cwl_type: Community) -> Schema:
             return {"type": "string", "format": STRING_FORMATS.get(name, name.lower())}
         case Community("ogc", "BBox", Record()):
             return _build_bbox_schema()
+        case Community("stac", name, Record()):
+            return {"type": "object", "format": STAC_FORMATS[name]} if name in STAC_FORMATS else {"type": "object"}
         case Community("geojson", name, Record()):
             return {"type": "object", "format": GEOJSON_FORMATS.get(name, "geojson-geometry")}
     return build_schema(cwl_type.shape)

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from zoo_runner.errors import PackageError
 from zoo_runner.package import SourceFile
 from zoo_runner.settings import Settings
+from zoo_runner.wellknown import find_document
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
@@ -53,7 +54,7 @@ def is_remote(uri: str) -> bool:
 class Documents:
     """Reads the documents of one package and remembers what it read.
 
-    Remote documents other than the entry are kept in `cache` by URL and never fetched twice; a remote document
+    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are kept in `cache` by URL and never fetched twice; a remote document
     may not refer to local files.
     """
 
@@ -96,6 +97,9 @@ class Documents:
             ) from error
 
     def _read_remote(self, uri: str) -> bytes:
+        known = find_document(uri)
+        if known is not None:
+            return known
         host = urlsplit(uri).hostname or ""
         hosts = self._settings.package_hosts
         if hosts and host not in hosts:
