@@ -54,8 +54,8 @@ def is_remote(uri: str) -> bool:
 class Documents:
     """Reads the documents of one package and remembers what it read.
 
-    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are kept in `cache` by URL and never fetched twice; a remote document
-    may not refer to local files.
+    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are
+    kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
     """
 
     def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch = fetch_over_http) -> None:

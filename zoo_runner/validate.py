@@ -16,8 +16,8 @@ from zoo_runner.cwltypes import (
     join_text,
     short_name,
 )
-from zoo_runner.describe import read_software_version
 from zoo_runner.findings import Finding, Severity, sort_findings
+from zoo_runner.metadata import read_software_version
 from zoo_runner.package import Document, Package
 from zoo_runner.problems import suggest
 from zoo_runner.processes import Located, PackageView, build_view, find_inherited, find_requirement
