@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Staged:
-    """Where a reference will be, the files to bring for it, and the documents to write when they are there."""
+    """Where a reference will be, the files to bring for it, the documents to write after them."""
 
     where: Where
     path: Path
@@ -39,7 +39,7 @@ class Staged:
 async def fetch_references(
     references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report
 ) -> dict[Where, Path]:
-    """Bring `references` into `folder`; where each one is. Raises `StagingError`: the first and how many more."""
+    """Bring `references` into `folder`; where each is. Raises `StagingError`."""
     async with open_sources(options) as sources:
         fetcher = _Fetcher(sources, folder, options)
         staged, errors = await run_pool(
@@ -170,9 +170,11 @@ def _write_document(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        # half a surrogate pair, which JSON may hold and UTF-8 not, is written as the escape it was
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))
         partial.replace(path)
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise StagingError(
             Kind.DISK,
             str(path),

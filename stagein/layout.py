@@ -63,9 +63,9 @@ def build_catalog_folder(
         name = unique_name(safe_name(item.content["id"], "item"), taken)
         assets = _plan_assets(item, name, options)
         files += assets.values()
-        collection = folders.get(str(item.content.get("collection")), "")
+        home = folders.get(str(item.content.get("collection")), "")
         path = PurePosixPath(name, f"{name}.json")
-        documents.append((path, _localise_item(item, assets, collection)))
+        documents.append((path, _localise_item(item, assets, home)))
         members.append(_link("item", f"./{path}", "application/geo+json"))
     documents.append((PurePosixPath(CATALOG), _build_catalog(source, [*children, *members])))
     return CatalogFolder(tuple(files), tuple(documents))
@@ -140,7 +140,7 @@ def _localise_collection(collection: Document) -> Json:
 
 
 def _localise_links(document: Document, collection: str) -> list[Json]:
-    """Links of the local tree first, the others as they were with absolute hrefs; `self` becomes `canonical`."""
+    """Links of the local tree, then the others with absolute hrefs; `self` becomes `canonical`."""
     own = document.content["links"]
     links = [_link(rel, f"../{CATALOG}", "application/json") for rel in ("root", "parent")]
     if collection:

@@ -1,8 +1,8 @@
 """Which places of a job order refer to data, and where each goes: decided without any input or output."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -68,8 +68,21 @@ def build_plan(job_order: Mapping[str, Any], base_folder: Path) -> tuple[Referen
 
 
 def build_job_order(job_order: Mapping[str, Any], staged: Mapping[Where, Path]) -> dict[str, Any]:
-    """A copy of the job order in which each place of `staged` has the local path (as `location` and `path`)."""
+    """A copy of the job order: each place of `staged` has its local path, as `location` and as `path`."""
     return {name: _replace(value, (name,), staged) for name, value in job_order.items()}
+
+
+def build_hrefs_plan(
+    hrefs: Sequence[str], base_folder: Path, *, as_files: bool
+) -> tuple[dict[str, Any], tuple[Reference, ...]]:
+    """A job order whose only input `staged` is these addresses, and its plan.
+
+    A single one goes into the stage-in folder itself, several each into a folder of theirs.
+    """
+    objects = [{"class": "File" if as_files else "Directory", "location": href} for href in hrefs]
+    job_order = {"staged": objects[0] if len(objects) == 1 else objects}
+    plan = build_plan(job_order, base_folder)
+    return job_order, plan if len(plan) > 1 else tuple(replace(reference, place="") for reference in plan)
 
 
 class _Planner:

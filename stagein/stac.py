@@ -40,6 +40,7 @@ class Document:
         """Absolute addresses of the links with one of these relations, in order."""
         for link in self.content.get("links", []):
             if link["rel"] in rels:
+                _check_method(link, self.href)
                 yield resolve_href(self.href, link["href"])
 
 
@@ -49,7 +50,7 @@ def invalid(href: str, what: str) -> StagingError:
         Kind.INVALID_STAC,
         href,
         f"not a valid STAC document: {what}",
-        "Give the address of a STAC Item, Collection or Catalog (JSON); if it is one, its publisher must mend it.",
+        "Give the address of a STAC Item, Collection or Catalog; if it is one, its publisher must mend it.",
     )
 
 
@@ -68,7 +69,7 @@ def parse_document(data: bytes, href: str) -> Document:
 def check_document(content: Json, href: str) -> Document:
     """Check what stage-in relies on: the fields that STAC requires of its kind (not the whole schema)."""
     found = content.get("type")
-    if found not in set(StacType):
+    if not isinstance(found, str) or found not in set(StacType):
         raise invalid(href, f"its type is {found!r}, none of {', '.join(StacType)}")
     kind = StacType(found)
     if kind is StacType.ITEMS:
@@ -144,8 +145,8 @@ def _check_assets(content: Json, href: str) -> None:
     for key, asset in assets.items():
         if not isinstance(asset, dict) or not isinstance(asset.get("href"), str) or not asset["href"].strip():
             raise invalid(href, f"its asset {key!r} has no href")
-        if "\0" in asset["href"]:
-            raise invalid(href, f"the href of its asset {key!r} holds a null character")
+        if not _is_reference(asset["href"]):
+            raise invalid(href, f"its asset {key!r} has the href {asset['href']!r}, which is no URL")
 
 
 def _check_items(content: Json, href: str) -> None:
@@ -155,12 +156,37 @@ def _check_items(content: Json, href: str) -> None:
 
 def _check_links(content: Json, href: str) -> None:
     links = content.get("links", [])
-    good = isinstance(links, list) and all(
-        isinstance(link, dict) and isinstance(link.get("rel"), str) and isinstance(link.get("href"), str)
-        for link in links
-    )
-    if not good:
+    if not isinstance(links, list) or not all(_is_link(link) for link in links):
         raise invalid(href, "its links are not a list of objects with rel and href")
+
+
+def _is_link(link: object) -> bool:
+    return (
+        isinstance(link, dict)
+        and isinstance(link.get("rel"), str)
+        and isinstance(link.get("href"), str)
+        and _is_reference(link["href"])
+    )
+
+
+def _is_reference(href: str) -> bool:
+    """Whether `href` can be taken apart as a URL reference at all."""
+    try:
+        urljoin("http://host/", href)
+    except ValueError:
+        return False
+    return "\0" not in href
+
+
+def _check_method(link: Json, href: str) -> None:
+    """Leaving out the pages that only a POST gives (STAC API, paging) would be silent loss."""
+    if str(link.get("method", "GET")).upper() != "GET":
+        raise StagingError(
+            Kind.UNSUPPORTED,
+            href,
+            f"its link {link['rel']!r} needs the HTTP method {link['method']}",
+            "Refer to a search address (GET) whose answer fits one page, or to the items themselves.",
+        )
 
 
 def _describe(kind: StacType) -> str:

@@ -1,15 +1,17 @@
-"""The story of stage-in: plan, read documents, bring files, write the local catalogs and the new job order."""
+"""The story of stage-in: plan, bring what is planned, write the new job order."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stagein.plan import Reference, Where, build_job_order, build_plan
 from stagein.settings import StageInOptions
 from staging.cancel import Cancellation
 from staging.errors import Kind, StagingError
 from staging.progress import Report, ignore
+
+T = TypeVar("T")
 
 
 def stage_in(
@@ -28,7 +30,9 @@ def stage_in(
     interrupt no file is there in part; complete ones may be. Not to be called inside a running event loop:
     there, await `stage_in_async`.
     """
-    return _run(stage_in_async(job_order, folder, options, report, base_folder=base_folder), folder, cancellation)
+    return run_cancellable(
+        stage_in_async(job_order, folder, options, report, base_folder=base_folder), folder, cancellation
+    )
 
 
 async def stage_in_async(
@@ -56,8 +60,10 @@ async def stage_references(
     return await fetch_references(references, folder.absolute(), options, report)
 
 
-def _run(work: Any, folder: Path, cancellation: Cancellation | None) -> Any:
-    async def watched() -> Any:
+def run_cancellable(work: Coroutine[Any, Any, T], folder: Path, cancellation: Cancellation | None) -> T:
+    """Run `work` to its end, or until the switch is pressed: then a `StagingError` (`CANCELLED`)."""
+
+    async def watched() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         switch = cancellation or Cancellation()
         withdraw = switch.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)

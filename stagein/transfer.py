@@ -37,6 +37,9 @@ class Progress:
 
     def __init__(self, transfers: Iterable[Transfer], report: Report, max_bytes: int | None) -> None:
         self._sizes = {transfer: transfer.size_bytes for transfer in transfers}
+        # kept as running sums: thousands of files report thousands of times
+        self._known_bytes = sum(size or 0 for size in self._sizes.values())
+        self._unknown_files = sum(size is None for size in self._sizes.values())
         self._report = report
         self._max_bytes = max_bytes
         self._files_done = 0
@@ -44,24 +47,25 @@ class Progress:
 
     def expect(self, transfer: Transfer, size_bytes: int | None) -> None:
         """A size became known."""
+        before = self._sizes[transfer]
         self._sizes[transfer] = size_bytes
-        known = sum(size or 0 for size in self._sizes.values())
-        self._check(known, transfer)
+        self._known_bytes += (size_bytes or 0) - (before or 0)
+        self._unknown_files += (size_bytes is None) - (before is None)
+        self._check(self._known_bytes, transfer)
 
     def add(self, transfer: Transfer, size_bytes: int, *, files: int = 0) -> None:
         """Bytes came (or, negative, came in vain)."""
         self._bytes_done += size_bytes
         self._files_done += files
         self._check(self._bytes_done, transfer)
-        sizes = list(self._sizes.values())
         self._report(
             Transferred(
                 stage="stage-in",
                 href=mask_href(transfer.href),
                 files_done=self._files_done,
-                files_total=len(sizes),
+                files_total=len(self._sizes),
                 bytes_done=self._bytes_done,
-                bytes_total=None if None in sizes else sum(size or 0 for size in sizes),
+                bytes_total=None if self._unknown_files else self._known_bytes,
             )
         )
 

@@ -28,15 +28,18 @@ async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: in
     source = await read(href)
     found = Found(source)
     seen = {href, source.href}
-    level = [source]
-    documents = 1
+    level, others = [source], 0
     while level:
-        following = [link for document in level for link in _take(document, found, seen)]
-        documents += len(following)
-        _check_limit(max(len(found.items), documents - len(found.collections) - 1), max_items, href)
-        level, errors = await run_pool([_reader(read, link) for link in following], concurrency)
+        steps = [_take(document, found, seen) for document in level]
+        items = [link for step in steps for link in step.items]
+        more = [link for step in steps for link in step.others]
+        others += len(more)
+        _check_limit(len(found.items) + len(items), "items", max_items, href)
+        _check_limit(others, "catalogs, collections and pages", max_items, href)
+        level, errors = await run_pool([_reader(read, link) for link in [*items, *more]], concurrency)
         if errors:
             raise merge_errors(errors)
+    _check_limit(len(found.items), "items", max_items, href)
     if not found.items:
         raise invalid(href, "it holds no item")
     return found
@@ -46,31 +49,43 @@ def _reader(read: ReadDocument, href: str) -> Callable[[], Awaitable[Document]]:
     return lambda: read(href)
 
 
-def _take(document: Document, found: Found, seen: set[str]) -> list[str]:
+@dataclass(frozen=True)
+class _Step:
+    items: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def _take(document: Document, found: Found, seen: set[str]) -> _Step:
     """Note what a document is; give the links to go on with that were not seen yet."""
     match document.type:
         case StacType.ITEM:
             found.items.append(document)
-            return []
+            return _Step()
         case StacType.ITEMS:
             found.items += read_features(document)
-            links = list(document.links("next"))
+            return _Step(others=_fresh(document, seen, "next"))
         case StacType.COLLECTION:
             found.collections.append(document)
-            # an API lists a collection's items in pages, a static catalog links each
-            links = list(document.links("item", "child")) or list(document.links("items"))
         case StacType.CATALOG:
-            links = list(document.links("item", "child"))
-    fresh = [link for link in dict.fromkeys(links) if link not in seen]
+            pass
+    step = _Step(_fresh(document, seen, "item"), _fresh(document, seen, "child"))
+    if step.items or step.others or document.type is not StacType.COLLECTION:
+        return step
+    # an API lists a collection's items in pages, a static catalog links each
+    return _Step(others=_fresh(document, seen, "items"))
+
+
+def _fresh(document: Document, seen: set[str], rel: str) -> list[str]:
+    fresh = [link for link in dict.fromkeys(document.links(rel)) if link not in seen]
     seen.update(fresh)
     return fresh
 
 
-def _check_limit(count: int, max_items: int, href: str) -> None:
-    if count > max_items:
+def _check_limit(count: int, what: str, most: int, href: str) -> None:
+    if count > most:
         raise StagingError(
             Kind.REFUSED,
             href,
-            f"it holds more than {max_items} items",
+            f"it holds more than {most} {what}",
             "Refer to a smaller collection or to single items, or raise STAGEIN_MAX_ITEMS.",
         )

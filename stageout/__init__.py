@@ -1,1 +1,15 @@
 """Stage-out: a CWL output object goes in, results in a bucket or a folder come out."""
+
+from stageout.options import StageOutOptions
+from stageout.settings import Settings, load_options
+from stageout.stage import Results, check_destination, plan_stage_out, stage_out
+
+__all__ = [
+    "Results",
+    "Settings",
+    "StageOutOptions",
+    "check_destination",
+    "load_options",
+    "plan_stage_out",
+    "stage_out",
+]

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, get_args
 from stageout.found import FoundCatalog, FoundFile, StacDocument, StacKind
 from stageout.hrefs import OutputFolder, OutsideError, find_origin
 from stageout.media import get_media_type
+from stageout.names import check_relative_name
 from stageout.shape import find_problem
 from staging.errors import Kind, StagingError
 
@@ -60,6 +61,7 @@ class _CatalogReader:
         self._files: dict[str, FoundFile] = {}
 
     def read(self) -> FoundCatalog:
+        self._locate_member(self._root, self._root, "the catalog")
         while self._queue:
             path, depth, parent = self._queue.popleft()
             if path not in self._documents:
@@ -72,7 +74,7 @@ class _CatalogReader:
         return FoundCatalog(documents, tuple(files))
 
     def _read_document(self, path: str, depth: int, parent: str | None) -> StacDocument:
-        body = self._parse(path)
+        body = self._parse(check_relative_name(path, self._href))
         kind = get_kind(body)
         problem = (
             find_problem(kind, body) if kind else "is not STAC: its `type` is none of Catalog, Collection, Feature"
@@ -157,6 +159,7 @@ class _CatalogReader:
 
     def _add_file(self, name: str, media_type: object) -> None:
         path = self._path / name
+        check_relative_name(name, self._href)
         given = media_type if isinstance(media_type, str) and media_type.isprintable() else None
         if name not in self._files or given:
             self._files[name] = FoundFile(path, name, path.stat().st_size, given or get_media_type(name))

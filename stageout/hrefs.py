@@ -11,7 +11,12 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 class OutsideError(Exception):
-    """An href leads out of the output folder; the text says how."""
+    """An href leads out of the output folder, or cannot be followed; the text says how."""
+
+
+def resolve(path: Path) -> Path:
+    """Follow all symbolic links; unlike `Path.resolve`, a loop of links is no error."""
+    return Path(os.path.realpath(path))
 
 
 def is_remote(href: str) -> bool:
@@ -37,7 +42,10 @@ def find_origin(self_href: str | None) -> str | None:
     """
     if not self_href or is_relative(self_href):
         return None
-    return posixpath.dirname(_strip_file_scheme(self_href)) or None
+    try:
+        return posixpath.dirname(_strip_file_scheme(self_href)) or None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ class OutputFolder:
         Raises OutsideError when it leads out of the folder, also by a symbolic link. Whether there is
         anything at the place is not looked at, except where the answer depends on it.
         """
+        try:
+            return self._locate(href, document)
+        except (ValueError, OSError) as error:
+            raise OutsideError(f"{href!r} cannot be followed ({error})") from error
+
+    def _locate(self, href: str, document: str) -> str | None:
         written_there = self._cut_origin(href)
         if is_remote(href) and (written_there is None or not (self.path / written_there).exists()):
             return None
@@ -72,13 +86,13 @@ class OutputFolder:
 
     def _place(self, path: str, base: str, href: str) -> str:
         absolute = os.path.normpath(self.path.absolute() / base / path)
-        for folder in (self.path.absolute(), self.path.resolve()):
+        for folder in (self.path.absolute(), resolve(self.path)):
             if Path(absolute).is_relative_to(folder):
                 return Path(absolute).relative_to(folder).as_posix()
         raise OutsideError(f"{href!r} leads out of the output folder")
 
     def _check_links(self, name: str, href: str) -> None:
-        if not (self.path / name).resolve().is_relative_to(self.path.resolve()):
+        if not resolve(self.path / name).is_relative_to(resolve(self.path)):
             raise OutsideError(f"{href!r} leads out of the output folder through a symbolic link")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from stageout.catalog import find_catalog, read_catalog
 from stageout.found import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord
+from stageout.hrefs import resolve
 from stageout.media import COG, GEOTIFF, get_media_type
 from stageout.names import check_relative_name
 from stageout.raster import read_raster
@@ -27,7 +28,19 @@ def read_outputs(
     Raises StagingError: NOT_FOUND, REFUSED (outside the allowed folder), INVALID_STAC, CANCELLED.
     """
     reader = _OutputReader(outputs_folder, warnings, cancellation)
-    return {name: reader.read(value, name) for name, value in outputs.items()}
+    return {name: _read_output(reader, value, name) for name, value in outputs.items()}
+
+
+def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
+    try:
+        return reader.read(value, name)
+    except (OSError, ValueError) as error:
+        raise StagingError(
+            Kind.STORAGE,
+            name,
+            f"cannot be read ({error})",
+            "Let the tool write files with plain names that everybody may read.",
+        ) from error
 
 
 class _OutputReader:
@@ -83,10 +96,10 @@ class _OutputReader:
                 yield from self._read_listing(each, href, f"{below}{_get_basename(each, href)}/")
 
     def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
-        allowed = folder.resolve()
+        allowed = resolve(folder)
         for path in _walk(folder, ()):
             name = path.relative_to(folder).as_posix()
-            if not path.resolve().is_relative_to(allowed):
+            if not resolve(path).is_relative_to(allowed):
                 raise _outside(href, f"{name!r} leads out of the output folder through a symbolic link")
             if path.is_file():
                 yield self._read_file(path, f"{below}{name}", href, None)
@@ -111,22 +124,22 @@ class _OutputReader:
             remedy = "Give the output object as the engine wrote it, with file:// locations or paths."
             raise StagingError(Kind.UNSUPPORTED, href, reason, remedy)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)
-        allowed = self._outputs_folder or path.parent
-        if not path.resolve().is_relative_to(allowed.resolve()):
+        allowed = self._outputs_folder
+        if allowed is not None and not resolve(path).is_relative_to(resolve(allowed)):
             raise _outside(href, f"{path.name!r} lies or leads out of the folder of the outputs")
         return path
 
 
 def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
     """Give every entry that is no folder, in order; a folder behind a link once on each way down."""
-    real = folder.resolve()
+    real = resolve(folder)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
-        loops = entry.is_symlink() and path.resolve() in (*above, real)
-        inside = not entry.is_symlink() or path.resolve().is_relative_to((*above, real)[0])
-        if entry.is_dir() and inside and not loops:
+        loops = entry.is_symlink() and resolve(path) in (*above, real)
+        inside = not entry.is_symlink() or resolve(path).is_relative_to((*above, real)[0])
+        if path.is_dir() and inside and not loops:
             yield from _walk(path, (*above, real))
-        elif not entry.is_dir() or not inside:
+        elif not path.is_dir() or not inside:
             yield path
 
 

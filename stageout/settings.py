@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from stageout.options import StageOutOptions
 from staging.settings import load_s3_options
@@ -23,16 +24,23 @@ def read_environ() -> Mapping[str, str]:
     return os.environ  # noqa: TID251 - the one place
 
 
-def load_options(environ: Mapping[str, str], job_id: str, workflow_id: str = "workflow") -> Settings:
-    """Read the `STAGEOUT_…` settings.
+def load_options(
+    environ: Mapping[str, str],
+    job_id: str,
+    workflow_id: str = "workflow",
+    outputs_folder: Path | None = None,
+) -> Settings:
+    """Read the settings from the environment or any other mapping.
 
-    `STAGEOUT_AWS_SERVICEURL`, `…_REGION`, `…_ACCESS_KEY_ID`, `…_SECRET_ACCESS_KEY`, `…_SESSION_TOKEN`
-    (each falling back to `AWS_…`), `STAGEOUT_OUTPUT` and `STAGEOUT_PUBLIC_URL`.
+    S3: `STAGEOUT_AWS_SERVICEURL`, `STAGEOUT_AWS_REGION`, `STAGEOUT_AWS_ACCESS_KEY_ID`,
+    `STAGEOUT_AWS_SECRET_ACCESS_KEY`, `STAGEOUT_AWS_SESSION_TOKEN`, each falling back to `AWS_…`. Others:
+    `STAGEOUT_OUTPUT` and `STAGEOUT_PUBLIC_URL`. The parameters are those of `StageOutOptions`.
     """
     options = StageOutOptions(
         job_id=job_id,
         workflow_id=workflow_id,
         s3=load_s3_options(environ, PREFIX),
         public_base_url=environ.get(f"{PREFIX}_PUBLIC_URL") or None,
+        outputs_folder=outputs_folder,
     )
     return Settings(options, environ.get(f"{PREFIX}_OUTPUT") or None)

@@ -21,7 +21,10 @@ def parse_time(text: object) -> datetime:
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is not a time")  # noqa: TRY004 - one error for all that is no time
     time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of range") from error
 
 
 def get_interval(properties: Mapping[str, Any]) -> tuple[datetime, datetime]:

@@ -54,7 +54,8 @@ async def upload(plan: Plan, destination: Destination, concurrency: int, report:
 
 
 def _encode(document: PlannedDocument) -> bytes:
-    return json.dumps(document.body, ensure_ascii=False, indent=2).encode()
+    # a lone surrogate, which JSON can hold and UTF-8 cannot, stays the escape that it was
+    return json.dumps(document.body, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
 
 
 async def _run(actions: list[Callable[[], Awaitable[None]]], concurrency: int) -> None:
@@ -65,14 +66,15 @@ async def _run(actions: list[Callable[[], Awaitable[None]]], concurrency: int) -
 
 async def _put_file(file: PlannedFile, destination: Destination, progress: _Progress) -> None:
     try:
-        await destination.put_file(file.key, file.source, file.media_type)
-    except FileNotFoundError as error:
+        file.source.open("rb").close()
+    except OSError as error:
         raise StagingError(
-            Kind.NOT_FOUND,
+            Kind.NOT_FOUND if isinstance(error, FileNotFoundError) else Kind.STORAGE,
             file.key,
-            f"the file {file.source.name!r} went away while results were staged out",
-            "Keep the output folder of the run until the results are staged out.",
+            f"the file {file.source.name!r} cannot be read ({error.strerror})",
+            "Keep the output folder of the run, readable, until the results are staged out.",
         ) from error
+    await destination.put_file(file.key, file.source, file.media_type)
     await _check_size(file.key, file.size_bytes, destination)
     progress.add(destination.get_href(file.key), file.size_bytes)
 

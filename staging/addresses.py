@@ -20,6 +20,8 @@ NEVER = tuple(
 )
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
+PRIVATE = "is in a private network"
+
 
 def parse_address(host: str) -> Address | None:
     """Read an IP address (brackets and zone dropped); None for a name."""
@@ -38,11 +40,12 @@ def find_refusal(host: str, allow_private: bool) -> str | None:
     address = parse_address(host)
     if address is None:
         return f"{host} is not an IP address"
-    for form in (address, *_inner(address)):
+    forms: list[Address] = [*_inner(address)] or [address]
+    for form in forms:
         if any(form.version == network.version and form in network for network in NEVER):
             return f"{host} is a link-local or cloud metadata address"
         if not allow_private and (not form.is_global or form.is_multicast):
-            return f"{host} is in a private network"
+            return f"{host} {PRIVATE}"
     return None
 
 

@@ -8,7 +8,7 @@ class Cancellation:
     """A switch that any thread may press once; those who asked are called at that moment."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may press it in the thread that registers
         self._cancelled = False
         self._calls: list[Callable[[], object]] = []
 

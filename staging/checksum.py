@@ -16,7 +16,7 @@ ALGORITHMS = {
     0x20: "sha384",
     0xD5: "md5",
     0x1013: "sha224",
-    0xB220: "blake2b",
+    0xB240: "blake2b",
     0xB260: "blake2s",
 }
 # those two codes name the longest digest of their family; others of the family are other codes

@@ -62,7 +62,7 @@ def merge_errors(errors: Sequence[StagingError]) -> StagingError:
     first, *others = errors
     if not others:
         return first
-    merged = StagingError(first.kind, first.href, f"{first.reason} (and {len(others)} more problems)", first.remedy)
+    merged = StagingError(first.kind, first.href, f"{first.reason} (and {len(others)} more)", first.remedy)
     merged.others = tuple(others)
     merged.__cause__ = first
     return merged

@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from staging.addresses import find_refusal, parse_address
+from staging.addresses import PRIVATE, find_refusal, parse_address
 from staging.errors import Kind, RetryableError, StagingError
 
 CHUNK_BYTES = 1 << 20
@@ -224,12 +224,10 @@ def _host(href: str) -> str:
 
 
 def _refused(href: str, reason: str) -> StagingError:
-    return StagingError(
-        Kind.REFUSED,
-        href,
-        f"the address is refused: {reason}",
-        "Use a public address, or have the operator allow private networks (STAGEIN_ALLOW_PRIVATE=true).",
-    )
+    remedy = "Use the public address of the data."
+    if reason.endswith(PRIVATE):
+        remedy = "Use a public address, or have the operator allow private networks."
+    return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
 
 
 def _redirect(url: URL, location: str, href: str) -> URL:

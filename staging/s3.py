@@ -16,7 +16,9 @@ from staging.errors import Kind, RetryableError, StagingError
 from staging.settings import S3Options
 
 if TYPE_CHECKING:
-    from obstore import BytesStream  # a type only: the vendor offers it to type checkers alone
+    # the vendor offers these to type checkers only
+    from obstore import BytesStream
+    from obstore.store import S3Config
 
 __all__ = [
     "S3Object",
@@ -30,6 +32,16 @@ __all__ = [
 ]
 
 CHUNK_BYTES = 4 << 20
+
+# error codes of S3 that mean: with these credentials, no (some services answer them with HTTP 400)
+REFUSALS = {
+    "InvalidAccessKeyId": "the S3 service does not know the access key",
+    "SignatureDoesNotMatch": "the secret key does not belong to the access key",
+    "ExpiredToken": "the session token has expired",
+    "InvalidToken": "the session token is not valid",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "UnsupportedAlgorithm": "the S3 service wants signed requests, and no key is set",
+}
 
 
 def split_s3_url(href: str) -> tuple[str, str]:
@@ -54,10 +66,7 @@ def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_ti
             "region": options.region,
             "virtual_hosted_style_request": False,
             **({"endpoint": endpoint} if endpoint else {}),
-            **({"access_key_id": options.access_key_id} if options.access_key_id else {}),
-            **({"secret_access_key": options.secret_access_key} if options.secret_access_key else {}),
-            **({"session_token": options.session_token} if options.session_token else {}),
-            **({"skip_signature": True} if options.anonymous else {}),
+            **_build_credentials(options),
         },
         client_options={
             "allow_http": bool(endpoint and endpoint.startswith("http:")),
@@ -73,6 +82,17 @@ def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_ti
             },
         },
     )
+
+
+def _build_credentials(options: S3Options) -> "S3Config":
+    if options.anonymous:
+        return {"skip_signature": True}
+    credentials: S3Config = {"access_key_id": options.access_key_id or ""}
+    if options.secret_access_key:
+        credentials["secret_access_key"] = options.secret_access_key
+    if options.session_token:
+        credentials["session_token"] = options.session_token
+    return credentials
 
 
 def translate(error: Exception, href: str) -> StagingError:
@@ -108,7 +128,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
             f"the object does not exist ({said})",
             "Check the spelling of bucket and key; names are case-sensitive.",
         )
-    if status in (401, 403):
+    if status in (401, 403) or code in REFUSALS:
         return _translate_refusal(code, said, href)
     if status in (408, 429) or status >= 500:
         return RetryableError(
@@ -126,14 +146,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
 
 
 def _translate_refusal(code: str, said: str, href: str) -> StagingError:
-    causes = {
-        "InvalidAccessKeyId": "the S3 service does not know the access key",
-        "SignatureDoesNotMatch": "the secret key does not belong to the access key",
-        "ExpiredToken": "the session token has expired",
-        "InvalidToken": "the session token is not valid",
-        "RequestTimeTooSkewed": "this machine's clock is wrong",
-    }
-    cause = causes.get(code, "access is denied")
+    cause = REFUSALS.get(code, "access is denied")
     return StagingError(
         Kind.FORBIDDEN,
         href,

@@ -32,5 +32,5 @@ class Source(Protocol):
         ...
 
     async def list_folder(self, href: str) -> list[Entry] | None:
-        """The files under `href`, with all that lie deeper; None where `href` is not a folder of this source."""
+        """All files under `href`, however deep; None where `href` is not a folder of this source."""
         ...

@@ -50,7 +50,7 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
     """Make sure that `path` exists and, links followed, lies in an allowed root; raises `StagingError`."""
     try:
         resolved = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise _unreadable(path, error) from error
         raise StagingError(

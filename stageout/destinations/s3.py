@@ -24,7 +24,7 @@ _LARGE_FILES_AT_ONCE = 2
 _REMEDIES = {
     Kind.FORBIDDEN: (
         "Check STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY and STAGEOUT_AWS_SESSION_TOKEN, "
-        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) under the prefix."
+        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) there."
     ),
     Kind.NOT_FOUND: (
         "Create the bucket, or name another one (STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is the "
@@ -43,6 +43,7 @@ class S3Destination:
     bucket: str
     prefix: str
     store: S3Store
+    anonymous: bool
     large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
 
     @classmethod
@@ -57,7 +58,7 @@ class S3Destination:
                 "is not of the form s3://<bucket>/<prefix>",
                 "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
             )
-        return cls(bucket, "/".join(parts), open_bucket(bucket, options.s3))
+        return cls(bucket, "/".join(parts), open_bucket(bucket, options.s3), options.s3.anonymous)
 
     def get_path(self, key: str) -> str:
         """Return the whole key in the bucket."""
@@ -114,4 +115,7 @@ class S3Destination:
 
     def _explain(self, error: Exception, key: str) -> StagingError:
         told = translate(error, self.get_href(key))
-        return StagingError(told.kind, told.href, told.reason, _REMEDIES.get(told.kind, told.remedy))
+        remedy = _REMEDIES.get(told.kind, told.remedy)
+        if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.STORAGE):
+            remedy = f"No STAGEOUT_AWS_ACCESS_KEY_ID is set, so requests are not signed: set it. {remedy}"
+        return StagingError(told.kind, told.href, told.reason, remedy)

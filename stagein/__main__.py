@@ -1,0 +1,153 @@
+"""The command `stagein`."""
+
+import json
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from stagein.settings import StageInOptions
+    from staging.cancel import Cancellation
+    from staging.errors import StagingError
+    from staging.progress import Transferred
+
+USAGE_ERROR = 2
+
+HELP = """Bring input data to local disk and print where it is, as a CWL job order.
+
+\b
+HREF is a STAC Item, Collection or Catalog (http, https, s3 or a path); it becomes a folder with a
+catalog.json, one folder per item and relative links. An s3:// address that ends in / is a folder.
+With --job-order, what the File and Directory inputs of a CWL job order refer to is brought instead.
+
+\b
+Examples:
+  stagein https://example.org/items/S2A_33UUU.json --output-folder scene
+  stagein s3://bucket/results/ --output-folder results
+  stagein --job-order job.json --output-folder inputs --result staged.json
+
+\b
+Settings (environment): STAGEIN_AWS_SERVICEURL, STAGEIN_AWS_REGION, STAGEIN_AWS_ACCESS_KEY_ID,
+STAGEIN_AWS_SECRET_ACCESS_KEY, STAGEIN_AWS_SESSION_TOKEN, or the usual AWS_… ones; without a key,
+requests are anonymous. STAGEIN_BUCKETS_FILE (JSON: settings per bucket), STAGEIN_CONCURRENCY,
+STAGEIN_RETRIES, STAGEIN_MAX_ITEMS, STAGEIN_MAX_BYTES, STAGEIN_ALLOW_PRIVATE, STAGEIN_ALLOWED_ROOTS,
+STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES, STAGEIN_ASSET_MEDIA_TYPES.
+
+\b
+Exit codes: 0 all is there; 1 data could not be brought, or it was interrupted;
+2 wrong use: options, settings, or a job order that cannot be read.
+"""
+
+
+@click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("hrefs", nargs=-1, metavar="[HREF]...")
+@click.option("--job-order", type=click.Path(path_type=Path), help="CWL job order, JSON or YAML.")
+@click.option(
+    "--output-folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Where data goes.",
+)
+@click.option("--result", type=click.Path(path_type=Path), help="Also write the printed job order here.")
+@click.option("--file", "as_files", is_flag=True, help="The HREFs are plain files, not STAC.")
+@click.option("--quiet", is_flag=True, help="No progress lines.")
+@click.pass_context
+def main(context: click.Context, /, **given: Any) -> None:
+    """Bring input data to local disk."""
+    if bool(given["hrefs"]) == bool(given["job_order"]):
+        raise click.UsageError("Give either HREFs or --job-order.")
+    # only now: the help shall not wait for what moves data
+    from staging.errors import Kind, StagingError
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        staged = _stage(given)
+    except StagingError as error:
+        _show(error)
+        context.exit(USAGE_ERROR if error.kind is Kind.SETTINGS else 1)
+    text = json.dumps(staged, indent=2)
+    if given["result"]:
+        given["result"].write_text(text + "\n", encoding="utf-8")
+    click.echo(text)
+
+
+def _stage(given: dict[str, Any]) -> dict[str, Any]:
+    from stagein.settings import load_options
+    from stagein.stage import stage_in
+    from staging.cancel import Cancellation
+    from staging.progress import ignore
+
+    cancellation = Cancellation()
+    signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
+    report = ignore if given["quiet"] else _Lines().report
+    options, folder = load_options(), given["output_folder"]
+    if not given["job_order"]:
+        return _stage_hrefs(given, options, report, cancellation)
+    path: Path = given["job_order"]
+    return stage_in(_read_job_order(path), folder, options, report, base_folder=path.parent, cancellation=cancellation)
+
+
+def _stage_hrefs(
+    given: dict[str, Any], options: "StageInOptions", report: Any, cancellation: "Cancellation"
+) -> dict[str, Any]:
+    from stagein.plan import build_hrefs_plan, build_job_order
+    from stagein.stage import run_cancellable, stage_references
+
+    job_order, references = build_hrefs_plan(given["hrefs"], Path.cwd(), as_files=given["as_files"])
+    work = stage_references(references, given["output_folder"], options, report)
+    return build_job_order(job_order, run_cancellable(work, given["output_folder"], cancellation))
+
+
+def _read_job_order(path: Path) -> dict[str, Any]:
+    """Read JSON or YAML; of YAML only plain data is made, whatever its tags ask for."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+    except (OSError, ValueError, YAMLError) as error:
+        raise _unreadable(path, str(error).partition("\n")[0]) from error
+    if not isinstance(content, dict):
+        raise _unreadable(path, f"it holds a {type(content).__name__}, not input names and values")
+    return content
+
+
+def _unreadable(path: Path, why: str) -> "StagingError":
+    from staging.errors import Kind, StagingError
+
+    return StagingError(
+        Kind.SETTINGS,
+        str(path),
+        f"cannot be read as a job order: {why}",
+        "Give a CWL job order, JSON or YAML.",
+    )
+
+
+def _show(error: "StagingError") -> None:
+    click.echo(f"stagein failed ({error.kind}): {error.href}", err=True)
+    click.echo(f"  why:        {error.reason}", err=True)
+    click.echo(f"  what to do: {error.remedy}", err=True)
+    for other in error.others:
+        click.echo(f"  also ({other.kind}): {other}", err=True)
+
+
+class _Lines:
+    """A line for each file that is complete."""
+
+    def __init__(self) -> None:
+        self._files_done = 0
+
+    def report(self, progress: "Transferred") -> None:
+        """Print when another file is there."""
+        if progress.files_done > self._files_done:
+            self._files_done = progress.files_done
+            mib = progress.bytes_done / (1 << 20)
+            click.echo(f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""One suite for all destinations: a folder, and a bucket of a real S3 server."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import obstore
+import pytest
+
+from stageout.destinations import Destination, open_destination
+from stageout.options import StageOutOptions
+from stageout.stage import check_destination, stage_out
+from staging.errors import Kind, StagingError
+from staging.s3 import open_bucket
+from staging.settings import S3Options
+from tests.servers import S3Server, serve_s3
+
+pytestmark = pytest.mark.contract
+
+
+@dataclass(frozen=True)
+class Place:
+    """A destination, and the folder where its files really lie."""
+
+    url: str
+    folder: Path
+    options: StageOutOptions
+
+    def open(self) -> Destination:
+        return open_destination(self.url, self.options)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    folder = tmp_path_factory.mktemp("buckets")
+    (folder / "results").mkdir()
+    with serve_s3(folder) as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    options = StageOutOptions(job_id="7", workflow_id="ndvi")
+    if request.param == "folder":
+        return Place(str(tmp_path / "results"), tmp_path / "results", options)
+    server: S3Server = request.getfixturevalue("s3")
+    folder = server.folder / "results" / tmp_path.name
+    return Place(f"s3://results/{tmp_path.name}", folder, replace(options, s3=server.options))
+
+
+def list_files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("key", ["a.txt", "deep/er/a.txt", "a b#c%20?.txt", "ü.txt"])
+def test_a_file_arrives_with_all_its_bytes_under_its_key(place: Place, tmp_path: Path, key: str) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"hello")
+
+    async def put() -> int | None:
+        destination = place.open()
+        await destination.put_file(key, source, "text/plain")
+        return await destination.get_size(key)
+
+    assert asyncio.run(put()) == 5
+    assert list_files(place.folder) == [key]
+    assert (place.folder / key).read_bytes() == b"hello"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 5 * 1024 * 1024, 12 * 1024 * 1024 + 1])
+def test_files_of_any_size_arrive_whole(place: Place, tmp_path: Path, size_bytes: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(size_bytes))
+    asyncio.run(place.open().put_file("big.bin", source, "application/octet-stream"))
+    assert (place.folder / "big.bin").read_bytes() == source.read_bytes()
+
+
+def test_writing_to_a_key_replaces_what_was_there(place: Place) -> None:
+    async def put() -> None:
+        for body in (b"long before", b"after"):
+            await place.open().put_bytes("a.json", body, "application/json")
+
+    asyncio.run(put())
+    assert (place.folder / "a.json").read_bytes() == b"after"
+
+
+def test_nothing_lies_at_a_key_that_was_not_written(place: Place) -> None:
+    assert asyncio.run(place.open().get_size("nothing")) is None
+
+
+def test_a_source_that_goes_away_leaves_nothing_at_the_key(place: Place, tmp_path: Path) -> None:
+    with pytest.raises((StagingError, FileNotFoundError)):
+        asyncio.run(place.open().put_file("a.txt", tmp_path / "gone", "text/plain"))
+    assert list_files(place.folder) == []
+
+
+def test_the_probe_of_a_good_destination_leaves_nothing(place: Place) -> None:
+    check_destination(place.url, place.options)
+    assert list_files(place.folder) == []
+
+
+def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b")
+    outputs = {"t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()}, "n": 1}
+    results = stage_out(outputs, place.url, place.options)
+    assert list_files(place.folder) == ["collection.json", "t/ndvi-7-t.json", "t/t.csv"]
+    assert json.loads((place.folder / "collection.json").read_bytes()) == results.collection
+    base = place.url if "://" in place.url else place.folder.as_uri()
+    assert results.collection_href == f"{base}/collection.json"
+    assert results.document["t"]["href"] == f"{base}/t/t.csv"
+    links = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
+    assert links == [f"{base}/t/ndvi-7-t.json"]
+
+
+def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_text("x")
+    options = StageOutOptions(job_id="7", s3=s3.options)
+    media_type = "image/tiff; application=geotiff"
+    asyncio.run(open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type))
+    got = obstore.get(open_bucket("results", s3.options), "types/a.bin")
+    assert got.attributes["Content-Type"] == media_type
+
+
+def refuse(url: str, options: S3Options) -> StagingError:
+    with pytest.raises(StagingError) as caught:
+        check_destination(url, StageOutOptions(job_id="7", s3=options))
+    assert "wrong-secret" not in f"{caught.value} {caught.value.remedy}"
+    return caught.value
+
+
+def test_a_missing_bucket_is_named_with_the_settings_to_look_at(s3: S3Server) -> None:
+    error = refuse("s3://no-such-bucket/results", s3.options)
+    assert error.kind == Kind.NOT_FOUND
+    assert error.reason.startswith("there is no bucket 'no-such-bucket' at this S3 service")
+    assert "STAGEOUT_AWS_SERVICEURL" in error.remedy
+
+
+def test_a_wrong_secret_is_forbidden_with_the_settings_to_look_at(s3: S3Server) -> None:
+    error = refuse("s3://results/x", replace(s3.options, secret_access_key="wrong-secret"))
+    assert error.kind == Kind.FORBIDDEN
+    assert "STAGEOUT_AWS_SECRET_ACCESS_KEY" in error.remedy
+
+
+def test_an_unknown_key_is_forbidden(s3: S3Server) -> None:
+    error = refuse("s3://results/x", replace(s3.options, access_key_id="SOMEBODYELSE"))
+    assert error.kind == Kind.FORBIDDEN
+    assert "STAGEOUT_AWS_ACCESS_KEY_ID" in error.remedy
+
+
+def test_without_a_key_the_remedy_is_to_set_one(s3: S3Server) -> None:
+    error = refuse("s3://results/x", S3Options(endpoint=s3.options.endpoint))
+    assert error.kind in (Kind.FORBIDDEN, Kind.STORAGE)
+    assert error.remedy.startswith("No STAGEOUT_AWS_ACCESS_KEY_ID is set")
+
+
+def test_an_endpoint_that_is_down_is_unreachable(s3: S3Server) -> None:
+    error = refuse("s3://bucket/results", replace(s3.options, endpoint="http://127.0.0.1:1"))
+    assert error.kind == Kind.UNREACHABLE
+    assert "STAGEOUT_AWS_SERVICEURL" in error.remedy
+
+
+@pytest.mark.parametrize("url", ["s3://key:wrong-secret@bucket/x", "s3://bucket/a/../b", "s3://bucket/a?b=c"])
+def test_a_destination_that_is_no_plain_bucket_and_prefix_is_refused(url: str, s3: S3Server) -> None:
+    assert refuse(url, s3.options).kind == Kind.UNSUPPORTED
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    error = refuse(str(tmp_path / "file" / "results"), S3Options())
+    assert error.kind == Kind.STORAGE
+    assert error.reason == "cannot be written (Not a directory)"
+
+
+def test_a_folder_on_a_read_only_file_system_is_forbidden() -> None:
+    error = refuse("/sys/results", S3Options())
+    assert error.kind == Kind.FORBIDDEN
+    assert "STAGEOUT_OUTPUT" in error.remedy

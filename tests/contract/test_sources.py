@@ -1,0 +1,520 @@
+"""One suite over every kind of source: a folder, a web server, a real S3 server, and S3 with faults."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from stagein.settings import StageInOptions
+from stagein.stage import stage_in
+from staging.cancel import Cancellation
+from staging.errors import Kind, StagingError
+from staging.progress import Transferred
+from staging.settings import S3Options
+from tests.servers import Fault, FileServer, serve_files, serve_s3
+from tests.unit.stagein.items import build_catalog, build_collection, build_item, link
+
+pytestmark = pytest.mark.contract
+
+DATA = Path(__file__).parents[1] / "data"
+LANDSAT = DATA / "landsat-p035r032-sr" / "LT50350322008174PAC01"
+QUICK = StageInOptions(first_wait_seconds=0.01, longest_wait_seconds=5, read_timeout_seconds=10)
+
+
+class Origin(Protocol):
+    """A place that data is offered at."""
+
+    options: StageInOptions
+
+    def put(self, path: str, data: bytes) -> str:
+        """Offer `data`; its address."""
+        ...
+
+
+@dataclass
+class Folder:
+    folder: Path
+    options: StageInOptions = QUICK
+
+    def put(self, path: str, data: bytes) -> str:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        return str(target)
+
+
+@dataclass
+class Web:
+    server: FileServer
+    options: StageInOptions = QUICK
+    prefix: str = ""
+
+    def put(self, path: str, data: bytes) -> str:
+        return self.server.put(path, data)
+
+
+@dataclass
+class FaultyS3:
+    """The web server again, which unsigned S3 requests cannot tell from an S3 service."""
+
+    server: FileServer
+    prefix: str = "bucket/"
+
+    @property
+    def options(self) -> StageInOptions:
+        return replace(QUICK, s3=S3Options(endpoint=self.server.url))
+
+    def put(self, path: str, data: bytes) -> str:
+        return "s3:/" + self.server.put(self.prefix + path, data).removeprefix(self.server.url)
+
+
+@dataclass
+class RealS3:
+    server: Any
+
+    @property
+    def options(self) -> StageInOptions:
+        return replace(QUICK, s3=self.server.options)
+
+    def put(self, path: str, data: bytes) -> str:
+        return str(self.server.put("bucket", path, data))
+
+
+@contextmanager
+def open_origin(kind: str, folder: Path) -> Iterator[Any]:
+    folder.mkdir()
+    if kind == "folder":
+        yield Folder(folder)
+    elif kind == "s3":
+        (folder / "bucket").mkdir()
+        with serve_s3(folder) as s3:
+            yield RealS3(s3)
+    else:
+        with serve_files(folder) as server:
+            yield Web(server) if kind == "web" else FaultyS3(server)
+
+
+@pytest.fixture(params=["folder", "web", "s3"])
+def origin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Origin]:
+    with open_origin(request.param, tmp_path / "origin") as opened:
+        yield opened
+
+
+@pytest.fixture(params=["web", "faulty-s3"])
+def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    with open_origin(request.param, tmp_path / "origin") as opened:
+        yield opened
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    with open_origin("web", tmp_path / "origin") as opened:
+        yield opened
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[RealS3]:
+    with open_origin("s3", tmp_path / "origin") as opened:
+        yield opened
+
+
+def file(href: str, **more: Any) -> dict[str, Any]:
+    return {"class": "File", "location": href, **more}
+
+
+def directory(href: str) -> dict[str, Any]:
+    return {"class": "Directory", "location": href}
+
+
+def put_json(origin: Origin, path: str, content: Any) -> str:
+    return origin.put(path, json.dumps(content).encode())
+
+
+def put_landsat(origin: Origin) -> str:
+    for path in LANDSAT.iterdir():
+        href = origin.put(f"items/{path.name}", path.read_bytes())
+        if path.suffix == ".json":
+            found = href
+    return found
+
+
+def put_item(origin: Origin, sizes: dict[str, int], **more: Any) -> dict[str, Any]:
+    """Offer an item with assets of these sizes (in bytes); the input that refers to it."""
+    for name, size in sizes.items():
+        origin.put(name, b"x" * size)
+    assets = {name: {"href": f"./{name}", "file:size": size, **more} for name, size in sizes.items()}
+    return directory(put_json(origin, "item.json", build_item("a", assets)))
+
+
+def all_files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def fail(job_order: dict[str, Any], folder: Path, options: StageInOptions) -> StagingError:
+    with pytest.raises(StagingError) as caught:
+        stage_in(job_order, folder, options)
+    return caught.value
+
+
+# what every source does
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.tif", b"pixels"),
+        ("empty.txt", b""),
+        ("a b+ü.tif", b"x"),
+        ("large.bin", bytes(range(256)) * 40_000),
+    ],
+    ids=["plain", "empty", "odd-name", "large"],
+)
+def test_a_file_arrives_byte_for_byte(origin: Origin, tmp_path: Path, name: str, data: bytes) -> None:
+    staged = stage_in({"a": file(origin.put(name, data))}, tmp_path / "in", origin.options)
+    assert Path(staged["a"]["path"]).read_bytes() == data
+
+
+def test_a_real_item_becomes_a_local_catalog_with_its_assets_verified(origin: Origin, tmp_path: Path) -> None:
+    staged = stage_in({"scene": directory(put_landsat(origin))}, tmp_path / "in", origin.options)
+    folder = Path(staged["scene"]["path"])
+    name = LANDSAT.name
+    assert all_files(folder) == sorted(["catalog.json", *(f"{name}/{path.name}" for path in LANDSAT.iterdir())])
+    for path in LANDSAT.glob("*.tif"):
+        assert (folder / name / path.name).read_bytes() == path.read_bytes()
+    item = json.loads((folder / name / f"{name}.json").read_text())
+    assert {asset["href"] for asset in item["assets"].values()} == {
+        f"./{path.name}" for path in LANDSAT.iterdir() if path.suffix != ".json"
+    }
+    before = json.loads((LANDSAT / f"{name}.json").read_text())
+    assert item["properties"] == before["properties"]
+
+
+def test_a_catalog_is_walked_down_to_its_items(origin: Origin, tmp_path: Path) -> None:
+    origin.put("c/a/a.tif", b"a")
+    origin.put("c/b/b.tif", b"bb")
+    put_json(origin, "c/a/a.json", build_item("a", {"x": {"href": "./a.tif"}}, collection="s2"))
+    put_json(origin, "c/b/b.json", build_item("b", {"x": {"href": "b.tif", "file:size": 2}}, stac_version="1.1.0"))
+    put_json(
+        origin,
+        "c/collection.json",
+        build_collection("s2", [link("item", "./a/a.json"), link("item", "./b/b.json")]),
+    )
+    href = put_json(origin, "catalog.json", build_catalog("root", [link("child", "./c/collection.json")]))
+    staged = stage_in({"all": directory(href)}, tmp_path / "in", origin.options)
+    assert all_files(Path(staged["all"]["path"])) == [
+        "a/a.json",
+        "a/a.tif",
+        "b/b.json",
+        "b/b.tif",
+        "catalog.json",
+        "s2/collection.json",
+    ]
+
+
+def test_what_does_not_exist_is_named(origin: Origin, tmp_path: Path) -> None:
+    href = origin.put("there.json", b"{}").replace("there", "not-there")
+    options = replace(origin.options, allowed_roots=None)
+    for wanted in (file(href), directory(href)):
+        error = fail({"a": wanted}, tmp_path / "in", options)
+        assert error.kind is Kind.NOT_FOUND
+        assert error.href == href
+        assert "not exist" in error.reason or "no such file" in error.reason
+
+
+def test_a_wrong_checksum_is_an_error_and_the_file_is_not_there(origin: Origin, tmp_path: Path) -> None:
+    origin.put("a.tif", b"changed")
+    asset = {"href": "./a.tif", "file:checksum": "1220" + "00" * 32}
+    href = put_json(origin, "item.json", build_item("a", {"x": asset}))
+    error = fail({"a": directory(href)}, tmp_path / "in", origin.options)
+    assert error.kind is Kind.CHECKSUM
+    assert error.href.endswith("a.tif")
+    found = hashlib.sha256(b"changed").hexdigest()
+    assert error.reason == f"its sha256 is {found}, but its metadata states {'00' * 32}"
+    assert all_files(tmp_path / "in") == []
+
+
+def test_a_checksum_of_unknown_kind_is_told_and_does_no_harm(
+    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    origin.put("a.tif", b"pixels")
+    href = put_json(origin, "item.json", build_item("a", {"x": {"href": "a.tif", "file:checksum": "7f0100"}}))
+    stage_in({"a": directory(href)}, tmp_path / "in", origin.options)
+    assert "checksum not verified, unknown kind: 7f0100" in caplog.text
+
+
+def test_a_wrong_size_is_an_error_and_the_file_is_not_there(origin: Origin, tmp_path: Path) -> None:
+    wanted = put_item(origin, {"a.tif": 4}, **{"file:size": 5})
+    error = fail({"a": wanted}, tmp_path / "in", origin.options)
+    assert error.kind is Kind.SIZE
+    assert error.reason == "the source offers 4 bytes, but its metadata states 5"
+    assert all_files(tmp_path / "in") == []
+
+
+def test_what_is_no_stac_is_said_so(origin: Origin, tmp_path: Path) -> None:
+    error = fail({"a": directory(origin.put("a.json", b"<html>"))}, tmp_path / "in", origin.options)
+    assert error.kind is Kind.INVALID_STAC
+    assert "it is not JSON (it begins with '<html>')" in error.reason
+
+
+def test_too_many_bytes_are_refused(origin: Origin, tmp_path: Path) -> None:
+    options = replace(origin.options, max_bytes=10)
+    error = fail({"a": put_item(origin, {"1.bin": 8, "2.bin": 8})}, tmp_path / "in", options)
+    assert error.kind is Kind.REFUSED
+    assert error.reason.startswith("with it the inputs of this job have more than the allowed 10 bytes")
+    assert not list((tmp_path / "in").rglob("*.part"))
+
+
+def test_progress_counts_up_to_the_whole(origin: Origin, tmp_path: Path) -> None:
+    seen: list[Transferred] = []
+    wanted = put_item(origin, {"1.bin": 1, "2.bin": 2, "3.bin": 3})
+    stage_in({"a": wanted}, tmp_path / "in", origin.options, seen.append)
+    assert (seen[-1].files_done, seen[-1].files_total) == (3, 3)
+    assert (seen[-1].bytes_done, seen[-1].bytes_total) == (6, 6)
+    assert [one.bytes_done for one in seen] == sorted(one.bytes_done for one in seen)
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error_of_the_disk(origin: Origin, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a file, not a folder")
+    error = fail({"a": put_item(origin, {"a.tif": 1})}, tmp_path / "in", origin.options)
+    assert error.kind is Kind.DISK
+    assert "cannot be written to" in error.reason
+
+
+# what sources over a network do, whatever goes wrong on the way
+
+
+def test_a_server_that_is_busy_twice_is_asked_a_third_time(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels")
+    faulty.server.fail(f"{faulty.prefix}a.tif", Fault(503), Fault(503))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
+    assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+    assert faulty.server.count(f"{faulty.prefix}a.tif") == 3
+
+
+def test_a_server_that_stays_busy_is_given_up(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels")
+    faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(503))
+    error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=1))
+    assert error.kind is Kind.STORAGE
+    assert "cannot answer now (HTTP 503" in error.reason
+    assert faulty.server.count(f"{faulty.prefix}a.tif") == 2
+
+
+def test_a_refusal_is_final(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels")
+    faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(403, body=b"no"))
+    error = fail({"a": file(href)}, tmp_path / "in", faulty.options)
+    assert error.kind is Kind.FORBIDDEN
+    assert "access is denied (HTTP 403" in error.reason
+    assert faulty.server.count(f"{faulty.prefix}a.tif") == 1
+
+
+def test_a_body_that_breaks_off_is_fetched_again(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels" * 1000)
+    faulty.server.fail(f"{faulty.prefix}a.tif", Fault(cut_bytes=100))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
+    assert Path(staged["a"]["path"]).read_bytes() == b"pixels" * 1000
+
+
+def test_a_body_that_always_breaks_off_leaves_nothing(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels" * 1000)
+    faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=100))
+    error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=1))
+    assert error.kind is Kind.SIZE
+    assert error.reason == "the connection broke before all bytes came"
+    assert all_files(tmp_path / "in") == []
+
+
+def test_a_server_that_stands_still_is_not_waited_for_longer_than_the_read_timeout(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels" * 1000)
+    faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=100, stall=True))
+    error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=0, read_timeout_seconds=0.2))
+    assert error.kind is Kind.TIMEOUT
+    assert "did not answer in time" in error.reason
+    assert all_files(tmp_path / "in") == []
+
+
+def test_a_server_that_is_down_cannot_be_reached(faulty: Any, tmp_path: Path) -> None:
+    options = replace(faulty.options, retries=0, s3=S3Options(endpoint="http://127.0.0.1:1"))
+    href = "s3://bucket/a.tif" if faulty.prefix else "http://127.0.0.1:1/a.tif"
+    error = fail({"a": file(href)}, tmp_path / "in", options)
+    assert error.kind is Kind.UNREACHABLE
+    assert error.href == href
+
+
+def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path) -> None:
+    certificate = (DATA / "untrusted-certificate.pem", DATA / "untrusted-key.pem")
+    with serve_files(tmp_path, certificate) as server:
+        options = replace(QUICK, s3=S3Options(endpoint=server.url))
+        for href in (f"{server.url}/a.tif", "s3://bucket/a.tif"):
+            error = fail({"a": file(href)}, tmp_path / "in", options)
+            assert error.kind is Kind.UNTRUSTED
+            assert "is not trusted" in error.reason
+        assert server.requests == []
+
+
+def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(faulty: Any, tmp_path: Path) -> None:
+    data = b"x" * (9 << 20)
+    href = faulty.put("a.tif", data)
+    faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=len(data) - 1, stall=True))
+    cancellation, visible, pressed = Cancellation(), list[bool](), list[float]()
+
+    def look(progress: Transferred) -> None:
+        visible.append((tmp_path / "in" / "a" / "a.tif").exists())
+        if progress.bytes_done > (4 << 20) and not pressed:
+            pressed.append(time.monotonic())
+            threading.Thread(target=cancellation.cancel).start()
+
+    with pytest.raises(StagingError, match="stage-in was cancelled"):
+        stage_in({"a": file(href)}, tmp_path / "in", faulty.options, look, cancellation=cancellation)
+    assert time.monotonic() - pressed[0] < 1
+    assert len(visible) > 1
+    assert not any(visible)
+    assert all_files(tmp_path / "in") == []
+
+
+def test_an_address_that_several_inputs_name_is_fetched_once(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("a.tif", b"pixels")
+    staged = stage_in({"a": file(href), "b": [file(href)]}, tmp_path / "in", faulty.options)
+    paths = [Path(staged["a"]["path"]), Path(staged["b"][0]["path"])]
+    assert paths[0] != paths[1]
+    assert [path.read_bytes() for path in paths] == [b"pixels", b"pixels"]
+    assert faulty.server.count(f"{faulty.prefix}a.tif") == 1
+
+
+def test_several_problems_are_told_together(faulty: Any, tmp_path: Path) -> None:
+    first = faulty.put("here", b"")
+    error = fail({"a": file(f"{first}1"), "b": file(f"{first}2")}, tmp_path / "in", faulty.options)
+    assert error.reason.endswith("(and 1 more)")
+    assert [other.href for other in error.others] == [f"{first}2"]
+
+
+# the web
+
+
+def test_redirects_are_followed_and_relative_hrefs_count_from_where_they_lead(web: Web, tmp_path: Path) -> None:
+    web.put("new/a.tif", b"pixels")
+    put_json(web, "new/item.json", build_item("a", {"x": {"href": "./a.tif"}}))
+    web.server.fail_always("old/item.json", Fault(302, {"Location": "/new/item.json"}))
+    staged = stage_in({"a": directory(f"{web.server.url}/old/item.json")}, tmp_path / "in", QUICK)
+    assert (Path(staged["a"]["path"]) / "a" / "a.tif").read_bytes() == b"pixels"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://[fd00:ec2::254]/",
+        "http://[::ffff:a9fe:a9fe]/",
+    ],
+)
+def test_a_redirect_to_a_metadata_address_is_refused(web: Web, tmp_path: Path, location: str) -> None:
+    web.server.fail_always("a.tif", Fault(302, {"Location": location}))
+    error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert error.kind is Kind.REFUSED
+    assert error.reason.endswith("is a link-local or cloud metadata address")
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/"])
+def test_a_redirect_to_another_scheme_is_refused(web: Web, tmp_path: Path, location: str) -> None:
+    web.server.fail_always("a.tif", Fault(302, {"Location": location}))
+    error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert error.kind is Kind.REFUSED
+    assert "which is not http or https" in error.reason
+
+
+def test_redirects_in_a_circle_end(web: Web, tmp_path: Path) -> None:
+    web.server.fail_always("a.tif", Fault(302, {"Location": "/a.tif"}))
+    error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert error.reason == "the server redirected more than 10 times"
+
+
+def test_private_networks_are_refused_where_the_operator_says_so_by_address_and_by_name(
+    web: Web, tmp_path: Path
+) -> None:
+    web.put("a.tif", b"pixels")
+    options = replace(QUICK, allow_private=False)
+    for url in (web.server.url, web.server.url.replace("127.0.0.1", "localhost")):
+        error = fail({"a": file(f"{url}/a.tif")}, tmp_path / "in", options)
+        assert error.kind is Kind.REFUSED
+        assert error.reason.endswith("is in a private network")
+    assert web.server.requests == []
+
+
+def test_the_wait_that_a_server_asks_for_is_kept(web: Web, tmp_path: Path) -> None:
+    href = web.put("a.tif", b"pixels")
+    web.server.fail("a.tif", Fault(429, {"Retry-After": "1"}))
+    start = time.monotonic()
+    stage_in({"a": file(href)}, tmp_path / "in", QUICK)
+    assert time.monotonic() - start >= 1
+
+
+def test_a_remote_item_may_not_fetch_a_file_of_this_machine(web: Web, tmp_path: Path) -> None:
+    href = put_json(web, "item.json", build_item("a", {"x": {"href": "file:///etc/passwd"}}))
+    error = fail({"a": directory(href)}, tmp_path / "in", QUICK)
+    assert error.kind is Kind.REFUSED
+    assert all_files(tmp_path / "in") == []
+
+
+def test_what_cannot_fit_on_the_disk_is_refused_before_it_is_fetched(web: Web, tmp_path: Path) -> None:
+    error = fail({"a": file(web.put("a", b"x"), size=1 << 60)}, tmp_path / "in", QUICK)
+    assert error.kind is Kind.DISK
+    assert error.reason.startswith(f"the inputs need {1 << 60} bytes, but ")
+    assert web.server.requests == []
+
+
+# a real S3 server
+
+
+def test_a_prefix_becomes_a_folder(s3: RealS3, tmp_path: Path) -> None:
+    s3.put("run/catalog.json", b"{}")
+    s3.put("run/deep/a b.tif", b"pixels")
+    s3.put("runaway.txt", b"no")
+    staged = stage_in({"a": directory("s3://bucket/run/")}, tmp_path / "in", s3.options)
+    folder = Path(staged["a"]["path"])
+    assert all_files(folder) == ["catalog.json", "deep/a b.tif"]
+    assert (folder / "deep" / "a b.tif").read_bytes() == b"pixels"
+
+
+def test_an_empty_prefix_does_not_exist(s3: RealS3, tmp_path: Path) -> None:
+    error = fail({"a": directory("s3://bucket/nothing/")}, tmp_path / "in", s3.options)
+    assert (error.kind, error.reason) == (Kind.NOT_FOUND, "the folder does not exist or is empty")
+
+
+@pytest.mark.parametrize("href", ["s3://no-such-bucket/a.tif", "s3://no-such-bucket/folder/"])
+def test_a_missing_bucket_is_named(s3: RealS3, tmp_path: Path, href: str) -> None:
+    wanted = directory(href) if href.endswith("/") else file(href)
+    error = fail({"a": wanted}, tmp_path / "in", s3.options)
+    assert error.kind is Kind.NOT_FOUND
+    assert error.reason == "there is no bucket 'no-such-bucket' at this S3 service (HTTP 404 NoSuchBucket)"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"access_key_id": "another-key"}, "the S3 service does not know the access key"),
+        ({"secret_access_key": "another-secret"}, "the secret key does not belong to the access key"),
+        ({"access_key_id": None}, "the S3 service wants signed requests, and no key is set"),
+    ],
+)
+def test_wrong_keys_are_told_and_never_shown(s3: RealS3, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    href = s3.put("a.tif", b"pixels")
+    options = replace(s3.options, s3=replace(s3.options.s3, **change))
+    error = fail({"a": file(href)}, tmp_path / "in", options)
+    assert error.kind is Kind.FORBIDDEN
+    assert reason in error.reason
+    assert "another-" not in f"{error} {error.remedy}"
+
+
+def test_a_bucket_can_have_settings_of_its_own(s3: RealS3, tmp_path: Path) -> None:
+    href = s3.put("a.tif", b"pixels")
+    options = replace(s3.options, s3=S3Options(endpoint="http://127.0.0.1:1"), buckets={"bucket": s3.options.s3})
+    staged = stage_in({"a": file(href)}, tmp_path / "in", options)
+    assert Path(staged["a"]["path"]).read_bytes() == b"pixels"

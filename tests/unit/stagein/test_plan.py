@@ -1,0 +1,121 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagein.plan import build_hrefs_plan, build_job_order, build_plan
+from staging.checksum import Checksum
+from staging.errors import StagingError
+
+pytestmark = pytest.mark.unit
+
+BASE = Path("/jobs/1")
+
+
+def directory(location: str) -> dict[str, Any]:
+    return {"class": "Directory", "location": location}
+
+
+def file(location: str, **more: Any) -> dict[str, Any]:
+    return {"class": "File", "location": location, **more}
+
+
+def test_plain_values_are_never_touched() -> None:
+    job_order = {"a": "s3://bucket/item.json", "b": 3, "c": None, "d": {"x": ["https://host/a"]}}
+    assert build_plan(job_order, BASE) == ()
+    assert build_job_order(job_order, {}) == job_order
+
+
+def test_files_and_directories_are_found_anywhere() -> None:
+    plan = build_plan(
+        {
+            "scene": directory("https://h/item.json"),
+            "scenes": [directory("https://h/1.json"), directory("https://h/2.json")],
+            "record": {"deep": [{"mask": file("s3://b/mask.tif")}]},
+        },
+        BASE,
+    )
+    assert [(one.where, one.place, one.name) for one in plan] == [
+        (("scene",), "scene", ""),
+        (("scenes", 0), "scenes-1", ""),
+        (("scenes", 1), "scenes-2", ""),
+        (("record", "deep", 0, "mask"), "record-1", "mask.tif"),
+    ]
+
+
+def test_local_paths_become_absolute_from_the_base_folder() -> None:
+    plan = build_plan(
+        {
+            "a": {"class": "File", "path": "data/a b.tif"},
+            "b": file("file:///data/a%20b.tif"),
+            "c": directory("/data/scene"),
+        },
+        BASE,
+    )
+    assert [one.href for one in plan] == ["/jobs/1/data/a b.tif", "/data/a b.tif", "/data/scene"]
+    assert all(one.is_local for one in plan)
+
+
+def test_a_path_that_is_a_url_counts_as_remote() -> None:
+    (reference,) = build_plan({"a": {"class": "File", "path": "s3://b/a.tif"}}, BASE)
+    assert not reference.is_local
+
+
+def test_secondary_files_go_beside_their_file_under_names_of_their_own() -> None:
+    plan = build_plan({"a": file("https://h/x/a.tif", secondaryFiles=[file("https://h/y/a.tif")])}, BASE)
+    assert [(one.place, one.name) for one in plan] == [("a", "a.tif"), ("a", "a-2.tif")]
+
+
+def test_literals_stay_and_what_they_list_is_found() -> None:
+    job_order = {
+        "text": {"class": "File", "basename": "t.txt", "contents": "s3://x/y"},
+        "folder": {"class": "Directory", "basename": "d", "listing": [file("https://h/a.tif")]},
+    }
+    (reference,) = build_plan(job_order, BASE)
+    assert reference.where == ("folder", "listing", 0)
+
+
+def test_size_and_checksum_of_a_cwl_file_are_expected() -> None:
+    (reference,) = build_plan({"a": file("https://h/a", size=3, checksum="sha1$ab")}, BASE)
+    assert (reference.size_bytes, reference.checksum) == (3, Checksum("sha1", "ab"))
+
+
+def test_the_new_job_order_has_local_locations_and_keeps_the_rest() -> None:
+    job_order = {"a": [file("https://h/a b.tif", format="tiff"), 5], "b": "x"}
+    assert build_job_order(job_order, {("a", 0): Path("/in/a b.tif")}) == {
+        "a": [
+            {"class": "File", "location": "file:///in/a%20b.tif", "path": "/in/a b.tif", "format": "tiff"},
+            5,
+        ],
+        "b": "x",
+    }
+    assert job_order["a"][0] == file("https://h/a b.tif", format="tiff")
+
+
+def test_a_file_url_of_another_machine_is_an_error() -> None:
+    with pytest.raises(StagingError, match="is not a file URL of this machine"):
+        build_plan({"a": file("file://server/share/a.tif")}, BASE)
+
+
+@pytest.mark.parametrize("location", [7, "", "a\0b", ["x"]])
+def test_a_location_that_is_no_text_is_an_error_that_names_the_input(location: Any) -> None:
+    with pytest.raises(StagingError, match=r"^scenes\.1: its location is .* which is no path or URL"):
+        build_plan({"scenes": [1, {"class": "File", "location": location}]}, BASE)
+
+
+@given(st.lists(st.text(), min_size=1, unique=True))
+def test_hostile_input_names_get_folders_of_their_own_inside_the_folder(names: list[str]) -> None:
+    plan = build_plan({name: directory("https://h/x.json") for name in names}, BASE)
+    places = [one.place.casefold() for one in plan]
+    assert len(set(places)) == len(names)
+    assert not any("/" in place or place.startswith(".") for place in places)
+
+
+def test_a_single_address_goes_into_the_folder_itself() -> None:
+    job_order, (reference,) = build_hrefs_plan(["https://h/item.json"], BASE, as_files=False)
+    assert job_order == {"staged": directory("https://h/item.json")}
+    assert reference.place == ""
+    _, several = build_hrefs_plan(["https://h/1", "https://h/2"], BASE, as_files=True)
+    assert [one.place for one in several] == ["staged-1", "staged-2"]

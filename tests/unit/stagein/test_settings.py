@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from stagein.settings import StageInOptions, load_options
+from staging.errors import Kind, StagingError
+from staging.settings import S3Options
+
+pytestmark = pytest.mark.unit
+
+
+def test_without_settings_the_defaults_hold() -> None:
+    assert load_options({}) == StageInOptions()
+
+
+def test_each_setting_is_read(tmp_path: Path) -> None:
+    buckets = tmp_path / "buckets.json"
+    buckets.write_text(json.dumps({"eodata": {"endpoint": "https://eodata", "access_key_id": "id"}}))
+    options = load_options(
+        {
+            "STAGEIN_AWS_SERVICEURL": "http://s3",
+            "STAGEIN_BUCKETS_FILE": str(buckets),
+            "STAGEIN_ALLOW_PRIVATE": "false",
+            "STAGEIN_ALLOWED_ROOTS": "/a:/b",
+            "STAGEIN_CONCURRENCY": "3",
+            "STAGEIN_RETRIES": "0",
+            "STAGEIN_READ_TIMEOUT_SECONDS": "1.5",
+            "STAGEIN_MAX_BYTES": "100",
+            "STAGEIN_ASSET_ROLES": "data, metadata",
+        }
+    )
+    assert options == StageInOptions(
+        s3=S3Options(endpoint="http://s3"),
+        buckets={"eodata": S3Options(endpoint="https://eodata", access_key_id="id")},
+        allow_private=False,
+        allowed_roots=(Path("/a"), Path("/b")),
+        concurrency=3,
+        retries=0,
+        read_timeout_seconds=1.5,
+        max_bytes=100,
+        asset_roles=frozenset({"data", "metadata"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("CONCURRENCY", "0", "it must be a whole number above zero"),
+        ("RETRIES", "-1", "it must be a whole number, not negative"),
+        ("ALLOW_PRIVATE", "maybe", "it must be true or false"),
+        ("READ_TIMEOUT_SECONDS", "nan", "it must be a number of seconds above zero"),
+        ("ALLOWED_ROOTS", "data", "its folders must be absolute paths"),
+        ("BUCKETS_FILE", "/nowhere.json", "No such file"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(name: str, value: str, why: str) -> None:
+    with pytest.raises(StagingError, match=why) as caught:
+        load_options({f"STAGEIN_{name}": value})
+    assert caught.value.kind is Kind.SETTINGS
+    assert caught.value.href == f"STAGEIN_{name}"
+    assert repr(value) in caught.value.reason

@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagein.stac import StacType, parse_document, read_features, resolve_href
+from staging.errors import Kind, StagingError
+from tests.unit.stagein.items import build_catalog, build_item, link
+
+pytestmark = pytest.mark.unit
+
+REAL_ITEMS = sorted((Path(__file__).parents[2] / "data" / "real-items").glob("*.json"))
+HREF = "https://host/stac/item.json"
+
+
+def parse(content: Any) -> Any:
+    return parse_document(json.dumps(content).encode(), HREF)
+
+
+@pytest.mark.parametrize("path", REAL_ITEMS, ids=lambda path: path.name[:20])
+def test_items_as_real_catalogues_serve_them_are_read_unchanged(path: Path) -> None:
+    document = parse_document(path.read_bytes(), HREF)
+    assert document.type is StacType.ITEM
+    assert document.content == json.loads(path.read_bytes())
+
+
+def test_all_six_real_items_are_there() -> None:
+    assert len(REAL_ITEMS) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ([], "it is a JSON list, not an object"),
+        ({}, "its type is None, none of Feature, Catalog, Collection, FeatureCollection"),
+        ({"type": "Topology"}, "its type is 'Topology'"),
+        ({"type": ["Feature"]}, "its type is ['Feature']"),
+        (build_item(assets={"a": {"href": "https://[x/a"}}), "its asset 'a' has the href 'https://[x/a'"),
+        ({"type": "Feature"}, "this Item has no stac_version, id, links, geometry, properties, assets"),
+        (build_item(assets={"a": {}}), "its asset 'a' has no href"),
+        (build_item(assets={"a": {"href": "x\0"}}), r"its asset 'a' has the href 'x\x00', which is no URL"),
+        (build_item(stac_version="0.9.0"), "its stac_version is '0.9.0'; 1.0 and 1.1 are read"),
+        (build_item(id=""), "the id of this Item is empty"),
+        (build_item(id=7), "the id of this Item is 7"),
+        (build_item(links=[{"rel": "self"}]), "its links are not a list of objects with rel and href"),
+        ({**build_item(), "assets": []}, "the assets of this Item is []"),
+        ({"type": "FeatureCollection"}, "this FeatureCollection has no features"),
+        ({**build_catalog("c", []), "links": None}, "the links of this Catalog is None"),
+    ],
+)
+def test_an_invalid_document_is_refused_with_what_is_wrong(content: Any, what: str) -> None:
+    with pytest.raises(StagingError) as caught:
+        parse(content)
+    assert caught.value.kind is Kind.INVALID_STAC
+    assert caught.value.href == HREF
+    assert what in caught.value.reason
+
+
+def test_what_is_no_json_is_quoted() -> None:
+    with pytest.raises(StagingError, match=r"it is not JSON \(it begins with '<html>"):
+        parse_document(b"<html>Not found</html>", HREF)
+    with pytest.raises(StagingError, match="it is not JSON"):
+        parse_document(b"[" * 100_000, HREF)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+def test_any_json_is_a_document_or_a_clear_error(content: Any) -> None:
+    with pytest.raises(StagingError):
+        parse({"type": "Feature", "assets": content, "links": content, "id": content})
+
+
+@pytest.mark.parametrize(
+    ("base", "href", "absolute"),
+    [
+        ("https://h/a/item.json", "./b.tif", "https://h/a/b.tif"),
+        ("https://h/a/item.json", "../b.tif", "https://h/b.tif"),
+        ("https://h/a/item.json", "../../../etc/passwd", "https://h/etc/passwd"),
+        ("https://h/a/item.json", "/etc/passwd", "https://h/etc/passwd"),
+        ("https://h/a/item.json", "s3://b/k.tif", "s3://b/k.tif"),
+        ("https://h/a/item.json", "//other/k.tif", "https://other/k.tif"),
+        ("s3://b/a/item.json", "./k.tif", "s3://b/a/k.tif"),
+        ("s3://b/a/item.json", "../../../k.tif", "s3://b/k.tif"),
+        ("/data/a/item.json", "./k.tif", "/data/a/k.tif"),
+        ("/data/a/item.json", "../b/k.tif", "/data/b/k.tif"),
+        ("/data/a/item.json", "https://h/k.tif", "https://h/k.tif"),
+        ("/data/a/item.json", "file:///x/k%20.tif", "/x/k .tif"),
+    ],
+)
+def test_references_are_resolved_against_the_document(base: str, href: str, absolute: str) -> None:
+    assert resolve_href(base, href) == absolute
+
+
+@pytest.mark.parametrize("base", ["https://h/item.json", "s3://b/item.json"])
+def test_a_remote_document_may_not_refer_to_a_file_of_this_machine(base: str) -> None:
+    with pytest.raises(StagingError, match="refers to a file of this machine") as caught:
+        resolve_href(base, "file:///etc/passwd")
+    assert caught.value.kind is Kind.REFUSED
+
+
+def test_items_of_search_results_are_resolved_against_their_own_address() -> None:
+    own = build_item("one", links=[link("self", "https://h/items/one")])
+    items = read_features(parse({"type": "FeatureCollection", "features": [own, build_item("two")]}))
+    assert [item.href for item in items] == ["https://h/items/one", HREF]
+
+
+def test_a_feature_that_is_no_item_is_named_by_its_place() -> None:
+    with pytest.raises(StagingError, match=r"item\.json#/features/1: .* this Item has no stac_version"):
+        read_features(parse({"type": "FeatureCollection", "features": [build_item(), {"type": "Feature"}]}))
+
+
+def test_a_page_that_only_a_post_gives_is_an_error_not_a_loss() -> None:
+    page = parse(
+        {
+            "type": "FeatureCollection",
+            "features": [],
+            "links": [{"rel": "next", "href": "https://h/search", "method": "POST"}],
+        }
+    )
+    with pytest.raises(StagingError, match="its link 'next' needs the HTTP method POST"):
+        list(page.links("next"))

@@ -1,0 +1,129 @@
+import json
+import sys
+from pathlib import Path
+from subprocess import run
+from typing import Any
+
+import pytest
+
+from stagein.settings import StageInOptions
+from stagein.stage import stage_in
+from staging.cancel import Cancellation
+from staging.errors import Kind, StagingError
+
+pytestmark = pytest.mark.unit
+
+LANDSAT = Path(__file__).parents[2] / "data" / "landsat-p035r032-sr" / "LT50350322008174PAC01"
+
+
+def refer(path: Path | str, cwl_class: str = "File") -> dict[str, Any]:
+    return {"class": cwl_class, "location": str(path)}
+
+
+def test_local_files_and_folders_stay_where_they_are(tmp_path: Path) -> None:
+    staged = stage_in(
+        {"a": refer("thumbnail.jpg"), "b": refer(LANDSAT, "Directory")},
+        tmp_path / "in",
+        StageInOptions(),
+        base_folder=LANDSAT,
+    )
+    assert staged["a"]["path"] == str(LANDSAT / "thumbnail.jpg")
+    assert staged["b"]["location"] == LANDSAT.as_uri()
+    assert not (tmp_path / "in").exists()
+
+
+def test_missing_local_data_is_told_with_all_others(tmp_path: Path) -> None:
+    with pytest.raises(StagingError, match="there is no such file or folder on this machine") as caught:
+        stage_in(
+            {"a": refer("no.tif"), "b": refer("neither.tif")},
+            tmp_path,
+            StageInOptions(),
+            base_folder=tmp_path,
+        )
+    assert caught.value.href == str(tmp_path / "no.tif")
+    assert [other.href for other in caught.value.others] == [str(tmp_path / "neither.tif")]
+
+
+def test_a_folder_given_as_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StagingError, match="is a folder, but the input is a File"):
+        stage_in({"a": refer(tmp_path)}, tmp_path, StageInOptions())
+
+
+def test_local_data_must_lie_in_an_allowed_root_links_followed(tmp_path: Path) -> None:
+    allowed, outside = tmp_path / "allowed", tmp_path / "secret.txt"
+    allowed.mkdir()
+    outside.write_text("secret")
+    (allowed / "link").symlink_to(outside)
+    (allowed / "good.txt").write_text("fine")
+    options = StageInOptions(allowed_roots=(allowed,))
+    stage_in({"a": refer(allowed / "good.txt")}, tmp_path, options)
+    for path in (outside, allowed / "link", allowed / ".." / "secret.txt"):
+        with pytest.raises(StagingError, match="local files are accepted only from") as caught:
+            stage_in({"a": refer(path)}, tmp_path, options)
+        assert caught.value.kind is Kind.REFUSED
+
+
+def test_a_local_item_may_not_reach_out_of_the_allowed_roots(tmp_path: Path) -> None:
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    item = json.loads((LANDSAT / f"{LANDSAT.name}.json").read_text())
+    item["assets"] = {"a": {"href": "../secret.txt"}}
+    (allowed / "item.json").write_text(json.dumps(item))
+    with pytest.raises(StagingError, match="local files are accepted only from"):
+        stage_in(
+            {"a": refer(allowed / "item.json", "Directory")},
+            tmp_path / "in",
+            StageInOptions(allowed_roots=(allowed,)),
+        )
+    assert [path for path in (tmp_path / "in").rglob("*") if path.is_file()] == []
+
+
+def test_an_unknown_scheme_is_answered_with_what_is_supported(tmp_path: Path) -> None:
+    with pytest.raises(StagingError, match="the scheme 'ftp' is not supported") as caught:
+        stage_in({"a": refer("ftp://host/a.tif")}, tmp_path, StageInOptions())
+    assert caught.value.remedy == "Use one of: file, http, https, s3, or a plain path."
+
+
+def test_what_was_cancelled_before_does_not_start(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    item = refer(LANDSAT / f"{LANDSAT.name}.json", "Directory")
+    with pytest.raises(StagingError, match="stage-in was cancelled") as caught:
+        stage_in({"a": item}, tmp_path / "in", StageInOptions(), cancellation=cancellation)
+    assert caught.value.kind is Kind.CANCELLED
+    assert not list(tmp_path.rglob("*.tif"))
+
+
+def test_the_command_prints_the_new_job_order(tmp_path: Path) -> None:
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({"scene": refer(LANDSAT / f"{LANDSAT.name}.json", "Directory"), "n": 3}))
+    result = command("--job-order", job, "--output-folder", tmp_path / "in", "--result", tmp_path / "r.json")
+    assert result.returncode == 0, result.stderr
+    staged = json.loads(result.stdout)
+    assert staged == json.loads((tmp_path / "r.json").read_text())
+    assert staged["n"] == 3
+    assert (Path(staged["scene"]["path"]) / "catalog.json").is_file()
+    assert "[5/5]" in result.stderr
+
+
+def test_the_command_tells_what_why_and_what_to_do(tmp_path: Path) -> None:
+    result = command("ftp://host/x", "--output-folder", tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "stagein failed (unsupported): ftp://host/x",
+        "  why:        the scheme 'ftp' is not supported",
+        "  what to do: Use one of: file, http, https, s3, or a plain path.",
+    ]
+
+
+def test_wrong_use_of_the_command_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    for arguments in (("--output-folder", tmp_path), ("--job-order", "no.json", "--output-folder", tmp_path)):
+        result = command(*arguments)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+
+
+def command(*arguments: object) -> Any:
+    return run([sys.executable, "-m", "stagein", *map(str, arguments)], capture_output=True, text=True, check=False)

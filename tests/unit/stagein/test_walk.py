@@ -1,0 +1,111 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from stagein.stac import Document, check_document
+from stagein.walk import Found, walk
+from staging.errors import Kind, StagingError
+from tests.unit.stagein.items import build_catalog, build_collection, build_item, link
+
+pytestmark = pytest.mark.unit
+
+ROOT = "https://h/catalog.json"
+
+
+class Web:
+    """Documents by address, counting how often each is read."""
+
+    def __init__(self, documents: dict[str, Any]) -> None:
+        self._documents = documents
+        self.reads: list[str] = []
+
+    async def read(self, href: str) -> Document:
+        self.reads.append(href)
+        if href not in self._documents:
+            raise StagingError(Kind.NOT_FOUND, href, "does not exist", "Check the address.")
+        return check_document(self._documents[href], href)
+
+    def walk(self, href: str = ROOT, max_items: int = 10) -> Found:
+        return asyncio.run(walk(href, self.read, max_items=max_items, concurrency=2))
+
+
+def ids(found: Found) -> list[str]:
+    return [item.content["id"] for item in found.items]
+
+
+def test_an_item_is_found_by_itself() -> None:
+    assert ids(Web({ROOT: build_item("a")}).walk()) == ["a"]
+
+
+def test_catalogs_and_collections_are_walked_in_the_order_of_their_links() -> None:
+    web = Web(
+        {
+            ROOT: build_catalog("root", [link("child", "./c/collection.json"), link("item", "./x.json")]),
+            "https://h/c/collection.json": build_collection(
+                "c", [link("item", "./a.json"), link("item", "b.json"), link("root", "../catalog.json")]
+            ),
+            "https://h/c/a.json": build_item("a"),
+            "https://h/c/b.json": build_item("b"),
+            "https://h/x.json": build_item("x"),
+        }
+    )
+    found = web.walk()
+    assert ids(found) == ["x", "a", "b"]
+    assert [one.content["id"] for one in found.collections] == ["c"]
+
+
+def test_circles_end_and_each_document_is_read_once() -> None:
+    web = Web(
+        {
+            ROOT: build_catalog("r", [link("child", ROOT), link("child", "./b.json"), link("item", "i.json")]),
+            "https://h/b.json": build_catalog("b", [link("child", ROOT), link("item", "i.json")]),
+            "https://h/i.json": build_item("i"),
+        }
+    )
+    assert ids(web.walk()) == ["i"]
+    assert len(web.reads) == 3
+
+
+def test_pages_of_search_results_are_followed() -> None:
+    web = Web(
+        {
+            ROOT: build_collection("c", [link("items", "https://h/items")]),
+            "https://h/items": {
+                "type": "FeatureCollection",
+                "features": [build_item("a")],
+                "links": [link("next", "https://h/items?page=2")],
+            },
+            "https://h/items?page=2": {"type": "FeatureCollection", "features": [build_item("b")]},
+        }
+    )
+    assert ids(web.walk()) == ["a", "b"]
+
+
+def test_too_many_items_are_refused_before_they_are_read() -> None:
+    web = Web({ROOT: build_catalog("r", [link("item", f"{n}.json") for n in range(11)])})
+    with pytest.raises(StagingError, match="it holds more than 10 items") as caught:
+        web.walk()
+    assert caught.value.kind is Kind.REFUSED
+    assert web.reads == [ROOT]
+
+
+def test_an_endless_chain_of_catalogs_is_refused() -> None:
+    class Endless(Web):
+        async def read(self, href: str) -> Document:
+            return check_document(build_catalog("r", [link("child", f"{href}x")]), href)
+
+    with pytest.raises(StagingError, match="it holds more than 10 catalogs, collections and pages"):
+        Endless({}).walk()
+
+
+def test_a_catalog_without_items_is_said_to_be_empty() -> None:
+    with pytest.raises(StagingError, match="it holds no item") as caught:
+        Web({ROOT: build_catalog("r", [])}).walk()
+    assert caught.value.kind is Kind.INVALID_STAC
+
+
+def test_all_broken_links_are_told_together() -> None:
+    web = Web({ROOT: build_catalog("r", [link("item", "a.json"), link("item", "b.json")])})
+    with pytest.raises(StagingError, match=r"^https://h/a\.json: does not exist \(and 1 more\)"):
+        web.walk()

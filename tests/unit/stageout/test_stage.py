@@ -1,0 +1,370 @@
+"""Outputs without STAC, the results document, the order of writing and cancelling."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import rasterio  # type: ignore[import-untyped]  # it ships none
+from pystac.validation import validate_dict
+from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
+
+from stageout.destinations import open_destination
+from stageout.stage import Results, plan_stage_out, stage_out
+from stageout.upload import upload
+from staging.cancel import Cancellation
+from staging.errors import Kind, StagingError
+from staging.progress import Transferred
+from tests.unit.stageout.catalogs import (
+    NOW,
+    OPTIONS,
+    build_link,
+    build_stac_catalog,
+    build_stac_item,
+    describe_file,
+    describe_folder,
+    read_json,
+    write_catalog,
+    write_json,
+)
+
+pytestmark = pytest.mark.unit
+
+
+def check_core_schema(document: Mapping[str, Any]) -> None:
+    """Validate against the STAC core schemas that pystac ships; nothing is fetched."""
+    assert validate_dict(dict(document), extensions=[]) == [
+        f"https://schemas.stacspec.org/v1.1.0/{kind}-spec/json-schema/{kind}.json"
+        for kind in ("item" if document["type"] == "Feature" else document["type"].lower(),)
+    ]
+
+
+def put(outputs: dict[str, Any], to: Path) -> Results:
+    return stage_out(outputs, str(to), OPTIONS, now=NOW)
+
+
+def write_text(path: Path, text: str = "hello") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def write_raster(path: Path, west: float = 500_000) -> Path:
+    profile = {"driver": "GTiff", "width": 4, "height": 2, "count": 1, "dtype": "int16", "nodata": -9999}
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, west, 0, -10, 5_500_000)}
+    with rasterio.open(path, "w", **profile, **place) as dataset:
+        dataset.write(numpy.ones((1, 2, 4), "int16"))
+    return path
+
+
+def test_literals_null_arrays_and_records_are_their_own_results(tmp_path: Path) -> None:
+    outputs = {"n": 3, "x": 0.5, "s": "a", "b": True, "none": None, "many": [1, [2]], "r": {"k": "v"}}
+    assert put(outputs, tmp_path / "to").document == outputs
+
+
+def test_no_outputs_give_an_empty_results_document_and_a_valid_collection(tmp_path: Path) -> None:
+    results = put({}, tmp_path / "to")
+    assert (results.document, results.files) == ({}, 1)
+    check_core_schema(read_json(tmp_path / "to/collection.json"))
+
+
+def test_a_file_is_a_link_with_media_type_and_title(tmp_path: Path) -> None:
+    results = put({"table": describe_file(write_text(tmp_path / "t.csv"))}, tmp_path / "to")
+    href = (tmp_path / "to/table/t.csv").as_uri()
+    assert results.document == {"table": {"href": href, "type": "text/csv", "title": "t.csv"}}
+
+
+def test_a_file_gets_a_valid_item_with_size_and_checksum(tmp_path: Path) -> None:
+    put({"table": describe_file(write_text(tmp_path / "t.csv"))}, tmp_path / "to")
+    item = read_json(tmp_path / "to/table/ndvi-7-table.json")
+    check_core_schema(item)
+    assert (item["geometry"], item["properties"]["datetime"]) == (None, "2026-03-04T05:06:07Z")
+    assert item["assets"]["t.csv"] == {
+        "href": "./t.csv",
+        "type": "text/csv",
+        "roles": ["data"],
+        "file:size": 5,
+        "file:checksum": "1220" + hashlib.sha256(b"hello").hexdigest(),
+    }
+
+
+def test_the_item_of_a_raster_says_where_it_lies(tmp_path: Path) -> None:
+    results = put({"ndvi": describe_file(write_raster(tmp_path / "n.tif"))}, tmp_path / "to")
+    item = read_json(tmp_path / "to/ndvi/ndvi-7-ndvi.json")
+    check_core_schema(item)
+    assert item["bbox"] == pytest.approx([15.0, 49.6516, 15.0006, 49.6518], abs=1e-3)
+    asset = item["assets"]["n.tif"]
+    assert (asset["proj:code"], asset["proj:shape"]) == ("EPSG:32633", [2, 4])
+    assert asset["bands"] == [{"name": "b1", "data_type": "int16", "nodata": -9999.0}]
+    assert results.collection["extent"]["spatial"]["bbox"] == [item["bbox"]]
+
+
+def test_a_file_that_only_looks_like_a_raster_gets_an_item_without_place(tmp_path: Path) -> None:
+    put({"x": describe_file(write_text(tmp_path / "x.tif"))}, tmp_path / "to")
+    item = read_json(tmp_path / "to/x/ndvi-7-x.json")
+    assert item["geometry"] is None
+    assert "bbox" not in item
+
+
+def test_a_folder_without_stac_gets_one_item_with_an_asset_per_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "made/b/c d.txt")
+    write_raster(tmp_path / "made/a.tif")
+    write_raster(tmp_path / "made/far.tif", west=600_000)
+    results = put({"out": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    item = read_json(tmp_path / "to/out/ndvi-7-out.json")
+    check_core_schema(item)
+    assert list(item["assets"]) == ["a.tif", "b/c d.txt", "far.tif"]
+    assert item["assets"]["b/c d.txt"]["href"] == "./b/c%20d.txt"
+    assert (tmp_path / "to/out/b/c d.txt").read_text() == "hello"
+    assert item["bbox"][2] > 16
+    assert results.document["out"]["type"] == "application/geo+json"
+
+
+def test_files_of_one_name_in_an_array_do_not_meet(tmp_path: Path) -> None:
+    files = [write_text(tmp_path / each / "a.txt", each) for each in ("one", "two")]
+    results = put({"out": [describe_file(file) for file in files]}, tmp_path / "to")
+    assert [(tmp_path / "to/out" / str(i) / "a.txt").read_text() for i in (0, 1)] == ["one", "two"]
+    assert len([link for link in results.collection["links"] if link["rel"] == "item"]) == 2
+    assert [link["title"] for link in results.document["out"]] == ["a.txt", "a.txt"]
+
+
+def test_files_in_records_are_staged_out_too(tmp_path: Path) -> None:
+    results = put({"r": {"n": 1, "f": describe_file(write_text(tmp_path / "a.txt"))}}, tmp_path / "to")
+    assert results.document["r"]["n"] == 1
+    assert results.document["r"]["f"]["href"] == (tmp_path / "to/r/f/a.txt").as_uri()
+
+
+def test_secondary_files_are_assets_beside_their_file(tmp_path: Path) -> None:
+    second = describe_file(write_text(tmp_path / "a.shx"))
+    value = describe_file(write_text(tmp_path / "a.shp"), secondaryFiles=[second])
+    put({"shape": value}, tmp_path / "to")
+    assert list(read_json(tmp_path / "to/shape/ndvi-7-shape.json")["assets"]) == ["a.shp", "a.shx"]
+    assert (tmp_path / "to/shape/a.shx").is_file()
+
+
+def test_a_directory_that_is_only_a_listing_is_put_together(tmp_path: Path) -> None:
+    inner = {"class": "Directory", "basename": "in", "listing": [describe_file(write_text(tmp_path / "a"))]}
+    value = {"class": "Directory", "basename": "made", "listing": [inner]}
+    put({"out": value}, tmp_path / "to")
+    assert (tmp_path / "to/out/in/a").read_text() == "hello"
+
+
+def test_an_empty_folder_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    results = put({"out": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert results.warnings == ("out is an empty folder",)
+
+
+def test_the_collection_and_rewritten_stac_1_1_documents_are_valid(tmp_path: Path) -> None:
+    item = build_stac_item(stac_version="1.1.0")
+    write_catalog(tmp_path / "made", build_stac_catalog(stac_version="1.1.0"), item)
+    put({"out": describe_folder(tmp_path / "made"), "n": 1}, tmp_path / "to")
+    check_core_schema(read_json(tmp_path / "to/out/catalog.json"))
+    check_core_schema(read_json(tmp_path / "to/out/scene/scene.json"))
+    check_core_schema(read_json(tmp_path / "to/collection.json"))
+
+
+def test_links_are_below_the_public_base_url_when_there_is_one(tmp_path: Path) -> None:
+    options = replace(OPTIONS, public_base_url="https://results.example.com/")
+    outputs = {"t": describe_file(write_text(tmp_path / "a b.txt"))}
+    results = stage_out(outputs, str(tmp_path / "to"), options, now=NOW)
+    assert results.document["t"]["href"] == "https://results.example.com/t/a%20b.txt"
+    assert results.collection_href == "https://results.example.com/collection.json"
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "ü", "collection.json", ""])
+def test_an_output_of_any_name_lies_in_a_folder_of_its_own(tmp_path: Path, name: str) -> None:
+    outputs = {name: describe_file(write_text(tmp_path / "f")), "other": describe_file(tmp_path / "f")}
+    results = put(outputs, tmp_path / "to")
+    assert results.files == 5
+    assert len(list((tmp_path / "to").iterdir())) == 3
+    assert (tmp_path / "to/collection.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["../f", "..", "a\nb"])
+def test_a_basename_that_is_no_plain_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StagingError) as caught:
+        put({"x": {**describe_file(write_text(tmp_path / "f")), "basename": name}}, tmp_path / "to")
+    assert caught.value.kind == Kind.REFUSED
+
+
+def test_a_file_outside_the_outputs_folder_is_refused(tmp_path: Path) -> None:
+    options = replace(OPTIONS, outputs_folder=tmp_path / "run")
+    outputs = {"x": describe_file(write_text(tmp_path / "elsewhere/secret"))}
+    with pytest.raises(StagingError) as caught:
+        stage_out(outputs, str(tmp_path / "to"), options)
+    assert caught.value.kind == Kind.REFUSED
+    assert caught.value.reason == "'secret' lies or leads out of the folder of the outputs"
+
+
+def test_an_output_that_is_a_link_is_followed_where_the_tools_are_trusted(tmp_path: Path) -> None:
+    write_catalog(tmp_path / "staged")
+    (tmp_path / "made").symlink_to(tmp_path / "staged")
+    results = put({"x": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert results.files == 4
+
+
+def test_an_output_that_is_a_link_out_of_the_outputs_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/f").symlink_to(write_text(tmp_path / "secret"))
+    options = replace(OPTIONS, outputs_folder=tmp_path / "run")
+    with pytest.raises(StagingError) as caught:
+        stage_out({"x": describe_file(tmp_path / "run/f")}, str(tmp_path / "to"), options)
+    assert caught.value.kind == Kind.REFUSED
+
+
+def test_a_link_out_of_a_plain_folder_is_refused(tmp_path: Path) -> None:
+    write_text(tmp_path / "secret/key")
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/link").symlink_to(tmp_path / "secret")
+    with pytest.raises(StagingError) as caught:
+        put({"x": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert caught.value.reason == "'link' leads out of the output folder through a symbolic link"
+
+
+def test_links_inside_a_plain_folder_are_followed_once(tmp_path: Path) -> None:
+    write_text(tmp_path / "made/in/f")
+    (tmp_path / "made/in/loop").symlink_to(tmp_path / "made")
+    (tmp_path / "made/g").symlink_to(tmp_path / "made/in/f")
+    put({"x": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert sorted(read_json(tmp_path / "to/x/ndvi-7-x.json")["assets"]) == ["g", "in/f"]
+
+
+def test_a_link_that_leads_to_itself_is_no_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "made/f")
+    (tmp_path / "made/loop").symlink_to("loop")
+    put({"x": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert list(read_json(tmp_path / "to/x/ndvi-7-x.json")["assets"]) == ["f"]
+
+
+@pytest.mark.parametrize("location", ["file://[", "a\0b", "/\ud800", "x" * 5000])
+def test_a_location_that_no_file_can_have_is_said_so(tmp_path: Path, location: str) -> None:
+    with pytest.raises(StagingError) as caught:
+        put({"x": {"class": "File", "location": location}}, tmp_path / "to")
+    assert caught.value.href == "x"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StagingError) as caught:
+        put({"x": describe_file(tmp_path / "gone.tif")}, tmp_path / "to")
+    assert str(caught.value) == "x: the file 'gone.tif' of this output does not exist"
+
+
+def test_a_location_on_another_machine_is_not_supported(tmp_path: Path) -> None:
+    with pytest.raises(StagingError) as caught:
+        put({"x": {"class": "File", "location": "https://example.com/a"}}, tmp_path / "to")
+    assert caught.value.kind == Kind.UNSUPPORTED
+
+
+def test_an_unknown_scheme_is_answered_with_those_that_work(tmp_path: Path) -> None:
+    with pytest.raises(StagingError) as caught:
+        stage_out({}, "ftp://example.com/x", OPTIONS)
+    assert caught.value.reason == "results cannot be put to ftp:"
+    assert caught.value.remedy == "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix>."
+
+
+class RecordingDestination:
+    """Keeps keys in the order in which they were written; `lost` is a key that does not arrive."""
+
+    def __init__(self, lost: str = "") -> None:
+        self.sizes: dict[str, int] = {}
+        self.lost = lost
+
+    def get_path(self, key: str) -> str:
+        return key
+
+    def get_href(self, key: str) -> str:
+        return f"record://{key}"
+
+    async def put_file(self, key: str, source: Path, media_type: str) -> None:
+        self.sizes[key] = source.stat().st_size
+
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
+        self.sizes[key] = len(body)
+
+    async def get_size(self, key: str) -> int | None:
+        return None if key == self.lost else self.sizes.get(key)
+
+    async def probe(self) -> None:
+        self.sizes[".probe"] = 0
+
+
+def write_tree(folder: Path) -> dict[str, Any]:
+    write_catalog(folder, build_stac_catalog([build_link("child", "./sub/catalog.json")]))
+    write_json(folder / "sub/catalog.json", build_stac_catalog([build_link("item", "../scene/scene.json")]))
+    return {"out": describe_folder(folder)}
+
+
+async def record(outputs: dict[str, Any], destination: RecordingDestination) -> None:
+    plan, _ = plan_stage_out(outputs, destination, OPTIONS, now=NOW)
+    await upload(plan, destination, 4, lambda _: None)
+
+
+def run(outputs: dict[str, Any], destination: RecordingDestination) -> None:
+    asyncio.run(record(outputs, destination))
+
+
+def test_data_goes_first_then_items_then_catalogs_from_the_deepest_and_the_collection_last(
+    tmp_path: Path,
+) -> None:
+    destination = RecordingDestination()
+    run(write_tree(tmp_path / "made"), destination)
+    assert list(destination.sizes) == [
+        "out/scene/data.tif",
+        "out/scene/scene.json",
+        "out/sub/catalog.json",
+        "out/catalog.json",
+        "collection.json",
+    ]
+
+
+def test_nothing_points_to_data_that_did_not_arrive(tmp_path: Path) -> None:
+    destination = RecordingDestination(lost="out/scene/data.tif")
+    with pytest.raises(StagingError) as caught:
+        run(write_tree(tmp_path / "made"), destination)
+    assert caught.value.kind == Kind.SIZE
+    assert caught.value.reason == "nothing lies there after 19 bytes were written"
+    assert list(destination.sizes) == ["out/scene/data.tif"]
+
+
+def test_a_plan_is_made_without_writing(tmp_path: Path) -> None:
+    destination = open_destination(str(tmp_path / "to"), OPTIONS)
+    plan, _ = plan_stage_out(write_tree(tmp_path / "made"), destination, OPTIONS, now=NOW)
+    assert [len(wave) for wave in plan.documents] == [1, 1, 1, 1]
+    assert not (tmp_path / "to").exists()
+
+
+def test_progress_ends_with_everything_done(tmp_path: Path) -> None:
+    seen: list[Transferred] = []
+    results = stage_out(write_tree(tmp_path / "made"), str(tmp_path / "to"), OPTIONS, seen.append, now=NOW)
+    assert [each.files_done for each in seen] == [1, 2, 3, 4, 5]
+    last = seen[-1]
+    assert (last.files_done, last.bytes_done) == (last.files_total, last.bytes_total)
+    assert (results.files, results.bytes) == (last.files_done, last.bytes_done)
+    assert last.href == results.collection_href
+
+
+def test_a_cancelled_stage_out_leaves_no_collection_and_no_partial_file(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    with pytest.raises(StagingError) as caught:
+        stage_out(
+            write_tree(tmp_path / "made"),
+            str(tmp_path / "to"),
+            OPTIONS,
+            lambda _: cancellation.cancel(),
+            cancellation=cancellation,
+        )
+    assert caught.value.kind == Kind.CANCELLED
+    assert [path.name for path in (tmp_path / "to").rglob("*") if path.is_file()] == ["data.tif"]
+
+
+def test_running_again_replaces_what_was_there(tmp_path: Path) -> None:
+    for text in ("old", "newer"):
+        put({"t": describe_file(write_text(tmp_path / "t.txt", text))}, tmp_path / "to")
+    assert (tmp_path / "to/t/t.txt").read_text() == "newer"
+    assert json.loads((tmp_path / "to/t/ndvi-7-t.json").read_text())["assets"]["t.txt"]["file:size"] == 5

@@ -1,0 +1,37 @@
+import pytest
+
+from staging.settings import S3Options, load_s3_options
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_names_that_platforms_set_win_over_the_usual_ones() -> None:
+    environ = {
+        "STAGEIN_AWS_SERVICEURL": "http://s3.local",
+        "STAGEIN_AWS_ACCESS_KEY_ID": "id",
+        "STAGEIN_AWS_SECRET_ACCESS_KEY": "secret",
+        "STAGEIN_AWS_REGION": "eu",
+        "AWS_ENDPOINT_URL": "http://other",
+        "AWS_ACCESS_KEY_ID": "other",
+        "AWS_SESSION_TOKEN": "other",
+    }
+    assert load_s3_options(environ, "STAGEIN") == S3Options("http://s3.local", "eu", "id", "secret", None)
+
+
+def test_the_usual_names_are_used_where_the_platforms_are_not_set() -> None:
+    environ = {
+        "AWS_ENDPOINT_URL_S3": "http://s3",
+        "AWS_ENDPOINT_URL": "http://all",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_DEFAULT_REGION": "eu",
+    }
+    assert load_s3_options(environ, "STAGEOUT") == S3Options("http://s3", "eu", "id", "secret", "token")
+
+
+def test_without_a_key_requests_are_anonymous_and_secrets_are_never_shown() -> None:
+    assert load_s3_options({}, "STAGEIN").anonymous
+    options = S3Options(access_key_id="id", secret_access_key="hidden-1", session_token="hidden-2")
+    assert "hidden" not in repr(options)
+    assert options.secrets == ("hidden-1", "hidden-2")
