@@ -28,6 +28,7 @@ class JobLog:
         self._lock = threading.Lock()
         self._usage: list[StepEnded] = []
         paths.log_folder.mkdir(parents=True, exist_ok=True)
+        paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +126,9 @@ class JobLog:
         return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
 
     def _tell(self, source: str, text: str) -> None:
-        self._append(self._paths.job_log, f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}")
+        line = f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}"
+        self._append(self._paths.job_log, line)
+        self._append(self._paths.kept_log, line)
 
     def _append(self, path: Path, line: str) -> None:
         with self._open(path, "a") as file:

@@ -56,6 +56,11 @@ class JobPaths:
         return self.temp / f"{file_name(self.workflow_id)}_{self.job_id}_error.log"
 
     @property
+    def kept_log(self) -> Path:
+        """The same story once more, where nobody else removes it: a platform's dismissal empties `temp`."""
+        return self.record / "job.log"
+
+    @property
     def log_folder(self) -> Path:
         """Step logs, plan and usage report."""
         return self.temp / f"{file_name(self.workflow_id)}-{self.job_id}"
