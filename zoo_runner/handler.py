@@ -6,9 +6,8 @@ namespace of the site's own), `get_additional_parameters`, `get_pod_env_vars`, `
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +137,8 @@ def _find_object(name: str) -> Any:
 
 
 def _find_entry_point(name: str) -> Any:
+    from importlib.metadata import entry_points
+
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in points:
         raise SettingsError(
@@ -165,14 +166,3 @@ def call_optional(handler: Any, name: str, default: Any = None) -> Any:
     hook = getattr(handler, name, None)
     answer = call_hook(hook, name) if hook else None
     return default if answer is None else answer
-
-
-def build_hook_output(document: Mapping[str, Any], collection_href: str) -> dict[str, Any]:
-    """Results as hooks know them: by output the address as `value`, and the STAC document of all of them."""
-    return {name: _with_value(value) for name, value in document.items()} | {"StacCatalogUri": collection_href}
-
-
-def _with_value(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_with_value(item) for item in value]
-    return {**value, "value": value["href"]} if isinstance(value, Mapping) and "href" in value else value

@@ -7,9 +7,11 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +19,14 @@ from typing import Any, Protocol, cast
 
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.dismiss import holding_job, watch_dismissal
+from zoo_runner.documents import write_atomically
 from zoo_runner.engines import open_engine
 from zoo_runner.errors import Diagnosis, InputError, RunnerError
 from zoo_runner.execute import accept_job, build_defect, run_job
-from zoo_runner.handler import HookError, add_service_logs, build_hook_output, call_hook, call_optional, load_handler
+from zoo_runner.handler import HookError, add_service_logs, load_handler
+from zoo_runner.hooks import Hooks, build_hook_output
 from zoo_runner.joblog import JobLog
-from zoo_runner.kernel_conf import Conf, Site, find_conf_secrets, load_site_settings, read_site
+from zoo_runner.kernel_conf import Conf, find_conf_secrets, load_site_settings, read_site
 from zoo_runner.kernel_process import captured_output, child_signals, forget_services_folder
 from zoo_runner.kernel_progress import Progress
 from zoo_runner.kernel_results import build_failure_message, build_outputs, build_service_logs, read_hook_value
@@ -31,8 +35,8 @@ from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.models import Job, Outcome
 from zoo_runner.names import JobPaths, check_process_id
 from zoo_runner.package import Package
+from zoo_runner.prepare import prepare_package
 from zoo_runner.record import Records, record_failure
-from zoo_runner.resolve import load_package
 from zoo_runner.settings import Settings
 
 Entries = dict[str, dict[str, Any]]
@@ -70,11 +74,16 @@ def run_service(conf: Conf, inputs: Entries, outputs: Entries, workflow_id: str,
 class KernelJob:
     """One call of a service by a kernel.
 
-    `handler` is the site's; without one it is made as the settings say.
+    `package` is a reference or a whole CWL document; `handler` the site's, without which it is made as the
+    settings say; `namespace` overrides the one that the handler names.
     """
 
-    def __init__(self, package: str, conf: Conf, inputs: Entries, outputs: Entries, handler: Any = None) -> None:
-        self._package_reference = package
+    namespace: str | None = None
+
+    def __init__(
+        self, package: str | Mapping[str, Any], conf: Conf, inputs: Entries, outputs: Entries, handler: Any = None
+    ) -> None:
+        self._package = package
         self._conf, self._inputs, self._outputs = conf, inputs, outputs
         self._handler = handler
         self._kernel = open_kernel()
@@ -99,7 +108,7 @@ class KernelJob:
             with ExitStack() as stack:
                 stack.enter_context(child_signals())
                 stack.enter_context(captured_output(call.take_line))
-                return call.run(self._package_reference, self._handler, time_limit_seconds)
+                return call.run(self._package, self._handler, self.namespace, time_limit_seconds)
         except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel, not even SystemExit
             known = error if isinstance(error, RunnerError) else build_defect(error)
             sys.stderr.write(f"{known.diagnosis.cause}\n")
@@ -128,25 +137,33 @@ class _Call:
         """Put a line that somebody printed into the job log."""
         self._log.tell("service", text)
 
-    def run(self, reference: str, handler: Any, time_limit_seconds: float | None) -> Diagnosis | None:
+    def run(
+        self, given: str | Mapping[str, Any], handler: Any, namespace: str | None, time_limit_seconds: float | None
+    ) -> Diagnosis | None:
         """Run the job; returns why it failed."""
         try:
             with holding_job(self._paths.record):
-                return self._run(reference, handler, time_limit_seconds)
+                check_process_id(self._site.process_id)
+                self._progress.tell(4, "preparing the job")
+                hooks = Hooks(handler or self._make_handler())
+                parameters = hooks.prepare(self._site, namespace)
+                return self._run(given, hooks, parameters, time_limit_seconds)
         except RunnerError as error:
             return self._fail(error)
         except BaseException as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
             return self._fail(build_defect(error))
 
-    def _run(self, reference: str, handler: Any, time_limit_seconds: float | None) -> Diagnosis | None:
-        check_process_id(self._site.process_id)
-        self._progress.tell(4, "preparing the job")
-        hooks = _Hooks(handler or self._make_handler())
-        parameters = hooks.prepare(self._site)
+    def _run(
+        self,
+        given: str | Mapping[str, Any],
+        hooks: Hooks,
+        parameters: dict[str, Any],
+        time_limit_seconds: float | None,
+    ) -> Diagnosis | None:
         self._settings = self._load_settings(parameters)
         self._masker = self._make_masker()
         self._log = JobLog(self._paths, self._masker)
-        package = load_package(reference, self._settings)
+        package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         job = self._accept(package, parameters, time_limit_seconds)
         cancellation = Cancellation(job.time_limit_seconds)
@@ -154,6 +171,14 @@ class _Call:
         with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
             outcome = run_job(job, engine, self._settings, self._progress, cancellation)
         return self._deliver(hooks, outcome)
+
+    def _keep_package(self, document: Mapping[str, Any]) -> str:
+        """Write a document that a service handed over, so that it can be referred to."""
+        content = json.dumps(document, default=str).encode()
+        path = self._settings.cache / "given" / f"{sha256(content).hexdigest()}.cwl"
+        if not path.exists():
+            write_atomically(path, content)
+        return f"{path}#{self._site.process_id}"
 
     def _make_handler(self) -> Any:
         given = {"conf": self._conf, "inputs": self._inputs, "outputs": self._outputs}
@@ -204,13 +229,12 @@ class _Call:
         self._conf["lenv"]["message"] = message
         self._kernel.update_status(self._conf, percent)
 
-    def _deliver(self, hooks: "_Hooks", outcome: Outcome) -> Diagnosis | None:
+    def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:
         """Call the hooks that follow a job and fill the outputs."""
         results = outcome.results
         try:
             self._progress.tell(96, "delivering results and logs")
-            output = build_hook_output(results.document, results.collection_href) if results else {}
-            hooks.finish(self._paths, output)
+            hooks.finish(self._paths, build_hook_output(results) if results else {})
         except HookError as error:
             if outcome.diagnosis is None:
                 return self._fail(error)
@@ -243,52 +267,3 @@ class _Call:
         record_failure(Records(self._settings.state, self._masker), self._paths, diagnosis, error.exit_code)
         self._link_logs()
         return self._with_log(diagnosis)
-
-
-class _Hooks:
-    """Calls a handler in the order that existing handlers expect."""
-
-    def __init__(self, handler: Any) -> None:
-        self.handler = handler
-
-    def prepare(self, site: Site) -> dict[str, Any]:
-        """Call what comes before a job; returns the parameters that it gives, those for pods as settings."""
-        handler = self.handler
-        namespace = call_optional(handler, "get_namespace")
-        call_optional(handler, "pre_execution_hook")
-        pods = {"ZOO_RUNNER_PULL_SECRETS": call_optional(handler, "get_secrets")}
-        if hasattr(handler, "set_job_id"):
-            call_hook(handler.set_job_id, "set_job_id", job_id=build_namespace_name(site, namespace))
-        if namespace:
-            pods["ZOO_RUNNER_NAMESPACE"] = str(namespace)
-            pods["ZOO_RUNNER_SERVICE_ACCOUNT"] = call_optional(handler, "get_service_account")
-        parameters = call_optional(handler, "get_additional_parameters", {})
-        pods["ZOO_RUNNER_POD_ENV_VARS"] = call_optional(handler, "get_pod_env_vars")
-        pods["ZOO_RUNNER_POD_NODE_SELECTOR"] = call_optional(handler, "get_pod_node_selector")
-        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in pods.items() if value}
-        return {**parameters, **texts}
-
-    def finish(self, paths: JobPaths, output: dict[str, Any]) -> None:
-        """Call what follows a job, both hooks with the same arguments by name."""
-        given = {
-            "log": _read_text(paths.kept_log),
-            "output": output,
-            "usage_report": json.loads(_read_text(paths.usage) or "{}"),
-            "tool_logs": [str(path) for path in sorted(paths.log_folder.glob("*.log"))],
-        }
-        for name in ("handle_outputs", "post_execution_hook"):
-            if hook := getattr(self.handler, name, None):
-                call_hook(hook, name, **given)
-
-
-def build_namespace_name(site: Site, namespace: str | None = None) -> str:
-    """The name that existing handlers know a job by: the site's namespace, or process and job id."""
-    name = namespace or f"{site.process_id.replace('_', '-')}-{site.job_id}"
-    return name[:63].rstrip("-")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

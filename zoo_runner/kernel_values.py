@@ -205,3 +205,17 @@ def _parse_json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+_KINDS: Mapping[str, CwlType] = {
+    "integer": Primitive("long"),
+    "float": Primitive("double"),
+    "double": Primitive("double"),
+    "boolean": Primitive("boolean"),
+}
+
+
+def convert_value_by_kind(entry: Entry, text: str | None) -> Any:
+    """A text as the type that the kernel names in `dataType` (`DataType` where a zcfg file describes the input)."""
+    kind = _pick(entry, "dataType", 0) or _pick(entry, "DataType", 0) or "string"
+    return convert_text(_KINDS.get(kind, Primitive("string")), text or "")

@@ -94,7 +94,7 @@ class Worker:
         elif os.fstat(1).st_size:
             self._violations.append(f"{os.fstat(1).st_size} bytes were written to stdout")
         if str(Path.cwd()) != folder:
-            self._violations.append(f"the current folder is now {str(Path.cwd())}")
+            self._violations.append(f"the current folder is now {Path.cwd()!s}")
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 fields = stat.read_text().rpartition(")")[2].split()
