@@ -8,6 +8,7 @@ the module path.
 import contextlib
 import ctypes
 import fcntl
+import io
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def captured_output(take: Callable[[str], None]) -> Iterator[None]:
     The lines come from a thread, in order. The last of them have been taken when the block is left.
     """
     _flush()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     former = os.dup(1), os.dup(2)
     # what goes to the job log afterwards must not overwrite what was added to it meanwhile
     fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_APPEND)

@@ -108,8 +108,11 @@ class KernelDouble:
         for folder in (self.services, self.cgi, self.cache, self._jobs):
             folder.mkdir(parents=True)
 
-    def deploy(self, user: str, cwl: str | Path, workflow_id: str) -> Path:
-        """Deploy a package: render the template, put the rewritten CWL beside it; returns the service's folder."""
+    def deploy(self, user: str, cwl: str | Path, workflow_id: str, warm: bool = True) -> Path:
+        """Deploy a package: render the template, put the rewritten CWL beside it; returns the service's folder.
+
+        `warm`: as if a job of it had run before, so that the package is resolved already.
+        """
         template = self._template or Path(zoo_runner.__file__).parent.parent / "template"
         target = self.services / user
         target.mkdir(exist_ok=True)
@@ -118,7 +121,8 @@ class KernelDouble:
         render(str(template), no_input=True, extra_context=context, output_dir=str(target))
         package = target / workflow_id / "app-package.cwl"
         _rewrite(Path(cwl), package)
-        settings = load_settings({"ZOO_RUNNER_CACHE": str(self._jobs / "described")})
+        cache = self.services / ".zoo-runner" / user / "cache" if warm else self._jobs / "described"
+        settings = load_settings({"ZOO_RUNNER_CACHE": str(cache)})
         self._packages[user, workflow_id] = load_package(f"{package}#{workflow_id}", settings)
         return package.parent
 
