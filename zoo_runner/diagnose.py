@@ -9,6 +9,7 @@ from zoo_runner.events import EngineLine, Event, StepEnded, StepLine
 
 _TAIL_LINES = 8
 _KILLED = {-9, 137}
+_RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
 @dataclass
@@ -109,13 +110,37 @@ def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | No
     )
 
 
-def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    unit = {"ram": "MiB of memory", "cores": "cores"}.get(match["kind"], match["kind"])
+def build_too_small(step: str | None, kind: str, asked: float | str, there: float | str) -> EngineError:
+    """Say that a machine has less than a package asks for; `kind` as in ResourceRequirement: ram, cores, tmpdir …"""
+    where = f" for its step {step!r}" if step else ""
     return EngineError(
-        f"the package asks for {match['asked']} {unit} and this machine has {match['there']}",
-        "Lower the ResourceRequirement or run it on a larger machine.",
-        evidence=(match[0],),
+        f"the package asks for {asked} {_RESOURCES.get(kind, kind)}{where} and this machine has {there}",
+        f"Lower {kind}Min in the ResourceRequirement, free some of it here, or run it on a larger machine.",
         level=Level.USER,
+        step=step,
+    )
+
+
+def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    step_name = re.search(r"^\[step (?P<step>[^]]+)\] Cannot make job", "\n".join(findings.complaints), re.MULTILINE)
+    return build_too_small(step_name["step"] if step_name else None, match["kind"], match["asked"], match["there"])
+
+
+def _out_of_memory(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} ran out of memory: its limit is {match['limit']} MiB, as its ResourceRequirement says",
+        "Raise ramMin (and ramMax, where there is one) in the step's ResourceRequirement, or give it less data.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
+    )
+
+
+def _input_changed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} changed its input in place ({match['files']}), which other steps may read as well",
+        "Have the tool write a new file, or list the input in InitialWorkDirRequirement with `writable: true`.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
     )
 
 
@@ -149,6 +174,8 @@ def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | 
 
 
 _CAUSES = (
+    (re.compile(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
+    (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
     (
         re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"),
         _tool_time_limit,
