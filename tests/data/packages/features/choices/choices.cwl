@@ -74,18 +74,18 @@ $graph:
     outputs:
       text:
         type: string
-        outputBinding: {glob: text.txt, loadContents: true, outputEval: $(self[0].contents)}
+        outputBinding: {glob: text.txt, loadContents: true, outputEval: '$(self[0].contents)'}
 
   - class: CommandLineTool
     id: count
     hints:
       DockerRequirement: {dockerPull: docker.io/library/debian:bookworm-slim}
     baseCommand: [printf, '%s']
-    arguments: [$(inputs.words.length)]
+    arguments: ['$(inputs.words.length)']
     stdout: text.txt
     inputs:
       words: Any
     outputs:
       text:
         type: string
-        outputBinding: {glob: text.txt, loadContents: true, outputEval: $(self[0].contents)}
+        outputBinding: {glob: text.txt, loadContents: true, outputEval: '$(self[0].contents)'}

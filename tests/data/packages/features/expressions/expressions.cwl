@@ -20,7 +20,7 @@ $graph:
       shout:
         run: "#shout"
         in:
-          text: {source: note, valueFrom: $(self.contents.trim() + "!")}
+          text: {source: note, valueFrom: '$(self.contents.trim() + "!")'}
         out: [upper]
       list:
         run: "#list"
@@ -32,7 +32,7 @@ $graph:
         out: [sum]
       never:
         run: "#add"
-        when: ${ return inputs.numbers.length > 5; }
+        when: '${ return inputs.numbers.length > 5; }'
         in: {numbers: {default: [1, 2, 3]}}
         out: [sum]
       measure:
@@ -77,7 +77,7 @@ $graph:
     hints:
       DockerRequirement: {dockerPull: docker.io/library/debian:bookworm-slim}
     baseCommand: echo
-    arguments: [$(runtime.ram), $(runtime.cores)]
+    arguments: ['$(runtime.ram)', '$(runtime.cores)']
     stdout: memory.txt
     inputs: {sum: int}
     outputs:

@@ -45,4 +45,4 @@ $graph:
       line: stdout
       text:
         type: string
-        outputBinding: {glob: line.txt, loadContents: true, outputEval: $(self[0].contents)}
+        outputBinding: {glob: line.txt, loadContents: true, outputEval: '$(self[0].contents)'}

@@ -57,4 +57,4 @@ $graph:
     outputs:
       text:
         type: string
-        outputBinding: {glob: pair.txt, loadContents: true, outputEval: $(self[0].contents)}
+        outputBinding: {glob: pair.txt, loadContents: true, outputEval: '$(self[0].contents)'}

@@ -48,7 +48,7 @@ $graph:
             entry: $(inputs.folder)
             writable: true
       EnvVarRequirement:
-        envDef: {GREETING: good day $(inputs.name)}
+        envDef: {GREETING: 'good day $(inputs.name)'}
       NetworkAccess: {networkAccess: false}
       WorkReuse: {enableReuse: false}
     hints:
@@ -59,7 +59,7 @@ $graph:
     outputs:
       seen: stdout
       original: {type: File, outputBinding: {glob: renamed.txt}}
-      changed: {type: File, outputBinding: {glob: $(inputs.note.basename)}}
+      changed: {type: File, outputBinding: {glob: '$(inputs.note.basename)'}}
       tree: {type: Directory, outputBinding: {glob: tree}}
 
   - class: CommandLineTool
