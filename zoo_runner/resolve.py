@@ -53,7 +53,7 @@ def _resolve(uri: str, documents: Documents) -> Package:
 
     root = read_root(documents, uri)
     entry_uri = choose_entry(root, uri)
-    check_documents(documents, entry_uri)
+    check_documents(documents, entry_uri, root["cwlVersion"])
     packed, rewrite = pack_documents(documents, entry_uri)
     packed.update({key: value for key, value in root.items() if ":" in key and key not in packed})
     entry = next((new for old, new in rewrite.items() if old == entry_uri), "#main")
