@@ -38,8 +38,9 @@ class Told:
         return [line for line in lines if "packages that you trust" not in line]
 
 
-def run_package(name: str, folder: Path, *words: str, **environ: str) -> Told:
-    """Run a package with its inputs.yml, in an installation of its own in `folder`."""
+def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
+    """Run the package of a folder of features/ with its inputs.yml, in an installation of its own in `folder`."""
+    name = Path(path).name
     settings = load_settings(
         {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
@@ -51,8 +52,8 @@ def run_package(name: str, folder: Path, *words: str, **environ: str) -> Told:
             **environ,
         }
     )
-    package = load_package(str(FEATURES / name / f"{name}.cwl"), settings)
-    order = read_order(package, str(FEATURES / name / "inputs.yml"), words, settings)
+    package = load_package(f"{FEATURES / path / name}.cwl#{name}", settings)
+    order = read_order(package, str(FEATURES / path / "inputs.yml"), words, settings)
     job = accept_job(package, order.values, lambda _: str(folder / "results"), settings)
     events: list[Event] = []
     outcome = run_job(job, open_engine("local", settings), settings, events.append)

@@ -36,7 +36,8 @@ class Findings:
     def failed(self) -> StepEnded | None:
         """The first step that cwltool did not accept the end of."""
         for step in self.ended:
-            if any(f"[job {step.step}] completed permanentFail" in text for text in self.complaints):
+            ends = (f"[job {step.step}] completed {how}" for how in ("permanentFail", "temporaryFail"))
+            if any(end in text for end in ends for text in self.complaints):
                 return step
         return next((step for step in self.ended if step.exit_code), None)
 
@@ -51,7 +52,8 @@ def diagnose_execution(findings: Findings) -> RunnerError:
             return explain(match, findings, failed)
     if failed is not None and failed.exit_code in _KILLED:
         return _killed(findings, failed)
-    if failed is not None and failed.exit_code:
+    # a package may declare any code a failure, 0 as well
+    if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):
         return _exit_code(findings, failed)
     return EngineError(
         f"the engine gave up: {_last_line(text) or 'it said nothing'}",
@@ -74,9 +76,13 @@ def _last_line(text: str) -> str:
 
 def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
     said = next((line.strip() for line in reversed(_tail(findings, step)) if line.strip()), "")
+    if f"[job {step.step}] completed temporaryFail" in findings.complaints:
+        remedy = "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
+    else:
+        remedy = "Read the step's log; the tool reported the failure, so the package's author or its inputs are next."
     return ToolError(
         f"{_name(step)} ended with exit code {step.exit_code}" + (f": {said}" if said else " and printed nothing"),
-        "Read the step's log; the tool itself reported the failure, so the package's author or its inputs are next.",
+        remedy,
         evidence=_tail(findings, step),
         step=step.step,
     )
@@ -122,8 +128,40 @@ def build_too_small(step: str | None, kind: str, asked: float | str, there: floa
 
 
 def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    step_name = re.search(r"^\[step (?P<step>[^]]+)\] Cannot make job", "\n".join(findings.complaints), re.MULTILINE)
-    return build_too_small(step_name["step"] if step_name else None, match["kind"], match["asked"], match["there"])
+    """Read cwltool's refusal of a job, whose needs were an expression, so that nobody could refuse it before."""
+    for kind in ("cores", "ram"):
+        asked = re.search(rf"'{kind}': (?P<amount>[\d.]+)", match["asked"])
+        if asked and float(asked["amount"]) > float(match[kind]):
+            return build_too_small(match["step"], kind, asked["amount"], match[kind])
+    return build_too_small(match["step"], "resources", match["asked"], f"{match['ram']} MiB, {match['cores']} cores")
+
+
+def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    found = re.search(r'"format": "(?P<format>[^"]+)"', match["file"])
+    name = re.search(r'"basename": "(?P<name>[^"]+)"', match["file"])
+    return ToolError(
+        f"step {match['step']!r} takes files of format {match['wanted']} as its input {match['input']!r},"
+        f" and {name['name'] if name else 'the file'} " + (f"is of {found['format']}" if found else "says none"),
+        "Give a file of that format, and say so in the inputs (`format`), or mend the format in the package.",
+        step=match["step"],
+    )
+
+
+def _undeclared(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"the package uses what it does not declare: {match['what'].strip()}",
+        f"Add {match['requirement']} to the requirements of the workflow.",
+        evidence=(match[0].strip(),),
+    )
+
+
+def _pick_failed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"the package could not choose among the outputs of its steps: {match['why'].strip()}",
+        "Compare the `when` of the steps with `pickValue`: first_non_null and the_only_non_null need a step that"
+        " runs, the_only_non_null just one; all_non_null takes any number.",
+        evidence=(match[0].strip(),),
+    )
 
 
 def _out_of_memory(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
@@ -196,7 +234,26 @@ _CAUSES = (
         _glob_nothing,
     ),
     (
-        re.compile(r"Requested at least (?P<asked>\S+) (?P<kind>\w+) but only (?P<there>\S+) available"),
+        re.compile(
+            r'Job "(?P<step>[^"]+)" cannot be run, requests more resources \((?P<asked>\{.*?\})\)'
+            r".*max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+)"
+        ),
         _too_small,
+    ),
+    (
+        re.compile(
+            r"\[step (?P<step>[^]]+)\] Cannot make job: Expected value of '(?P<input>[^']+)' to have format"
+            r" (?P<wanted>.+?) but\s+File has (?:an incompatible|no 'format').*?(?P<file>\{.*?^\})",
+            re.DOTALL | re.MULTILINE,
+        ),
+        _format_differs,
+    ),
+    (
+        re.compile(r"^.*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE),
+        _pick_failed,
+    ),
+    (
+        re.compile(r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement) is not declared)"),
+        _undeclared,
     ),
 )

@@ -1,5 +1,6 @@
 """cwltool's jobs, made to report while they run, to get real files, and to keep their limits."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -42,10 +43,13 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             self, env: MutableMapping[str, str], runtimeContext: RuntimeContext
         ) -> tuple[list[str], str | None]:
             context = runtimeContext.copy()
-            context.strict_memory_limit = shared.limits_memory and _asks_for_memory(self)
+            memory_mib = _read_memory_limit(self) if shared.limits_memory else None
+            context.strict_memory_limit = memory_mib is not None
             runtime, id_file = super().create_runtime(env, context)
+            # cwltool takes the minimum for the limit
+            runtime = [f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in runtime]
             if id_file is not None:
-                self.container = _describe_container(self, shared, Path(id_file), context.strict_memory_limit)
+                self.container = _describe_container(shared, Path(id_file), memory_mib)
                 if self.container.monitor_file is not None:
                     runtime.insert(2, f"--conmon-pidfile={self.container.monitor_file}")
             return runtime, id_file
@@ -97,12 +101,14 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
             job.generatemapper.update(key, str(kept), entry.target, entry.type, entry.staged)
 
 
-def _asks_for_memory(job: Any) -> bool:
-    wanted, _ = job.builder.get_requirement("ResourceRequirement")
-    return bool(wanted) and bool({"ramMin", "ramMax"} & set(wanted))
+def _read_memory_limit(job: Any) -> int | None:
+    """Read how much memory (MiB) a step's container may use: ramMax, else ramMin; None where neither is said."""
+    wanted = job.builder.get_requirement("ResourceRequirement")[0] or {}
+    if wanted.get("ramMax") is not None:
+        return math.ceil(job.builder.do_eval(wanted["ramMax"]))
+    return math.ceil(job.builder.resources["ram"]) if wanted.get("ramMin") is not None else None
 
 
-def _describe_container(job: Any, shared: Reporting, id_file: Path, limited: bool) -> Container:
+def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:
     monitor = id_file.parent.parent / "monitors" / id_file.name if shared.runtime == "podman" else None
-    memory = int(job.builder.resources["ram"]) if limited else None
-    return Container(shared.runtime or "docker", id_file, monitor, memory)
+    return Container(shared.runtime or "docker", id_file, monitor, memory_mib)

@@ -22,7 +22,7 @@ $graph:
       nested: {type: string, outputSource: nested/text}
       flattened: {type: string, outputSource: flattened/text}
       expression: {type: string, outputSource: expression/text}
-      thing: {type: Any, outputSource: thing}
+      same: {type: Any, outputSource: thing}
     steps:
       runs:
         run: "#tell"

@@ -5,16 +5,16 @@ $graph:
     id: inplace
     inputs: {note: File}
     outputs:
-      note: {type: File, outputSource: second/note}
+      updated: {type: File, outputSource: second/updated}
     steps:
       first:
         run: "#append"
         in: {note: note}
-        out: [note]
+        out: [updated]
       second:
         run: "#append"
-        in: {note: first/note}
-        out: [note]
+        in: {note: first/updated}
+        out: [updated]
 
   - class: CommandLineTool
     id: append
@@ -29,4 +29,4 @@ $graph:
     baseCommand: [sh, -c, 'echo more >> note.txt']
     inputs: {note: File}
     outputs:
-      note: {type: File, outputBinding: {glob: note.txt}}
+      updated: {type: File, outputBinding: {glob: note.txt}}

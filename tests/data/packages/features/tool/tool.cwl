@@ -6,10 +6,10 @@ hints:
   DockerRequirement: {dockerPull: docker.io/library/debian:bookworm-slim}
 baseCommand: [sh, -c]
 arguments:
-  - 'printf hello > hello.txt; printf "{\"count\": %s, \"file\": {\"class\": \"File\", \"path\": \"hello.txt\"}, \"list\": [[1], [2, 3]]}" "$0" > cwl.output.json'
+  - 'printf hello > hello.txt; printf "{\"number\": %s, \"file\": {\"class\": \"File\", \"path\": \"hello.txt\"}, \"list\": [[1], [2, 3]]}" "$0" > cwl.output.json'
 inputs:
   count: {type: int, inputBinding: {position: 1}}
 outputs:
-  count: int
+  number: int
   file: File
   list: {type: {type: array, items: {type: array, items: int}}}

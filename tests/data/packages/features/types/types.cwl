@@ -5,24 +5,15 @@ $graph:
   - class: Workflow
     id: types
     requirements:
-      SchemaDefRequirement:
-        types:
-          - name: place
-            type: record
-            fields:
-              - {name: name, type: string, inputBinding: {prefix: --name}}
-              - {name: at, type: {type: array, items: double}, inputBinding: {prefix: --at, itemSeparator: ','}}
-          - name: size
-            type: enum
-            symbols: [small, large]
+      SchemaDefRequirement: {types: [{$import: named.yml}]}
     inputs:
-      place: {type: place}
-      size: {type: size}
+      place: {type: 'named.yml#place'}
+      size: {type: 'named.yml#size'}
       matrix: {type: {type: array, items: {type: array, items: int}}}
       table: {type: File, format: edam:format_3752, secondaryFiles: [.idx]}
     outputs:
       line: {type: File, outputSource: show/line}
-      place: {type: {type: record, fields: {name: string, file: File}}, outputSource: make/place}
+      made: {type: {type: record, fields: {name: string, file: File}}, outputSource: make/place}
       copy: {type: File, secondaryFiles: [.idx], outputSource: show/copy}
     steps:
       show:
@@ -37,23 +28,14 @@ $graph:
   - class: CommandLineTool
     id: show
     requirements:
-      SchemaDefRequirement:
-        types:
-          - name: place
-            type: record
-            fields:
-              - {name: name, type: string, inputBinding: {prefix: --name}}
-              - {name: at, type: {type: array, items: double}, inputBinding: {prefix: --at, itemSeparator: ','}}
-          - name: size
-            type: enum
-            symbols: [small, large]
+      SchemaDefRequirement: {types: [{$import: named.yml}]}
     hints:
       DockerRequirement: {dockerPull: docker.io/library/debian:bookworm-slim}
     baseCommand: [sh, -c, 'cat "$0" "$0.idx"; cp "$0" copy.csv; cp "$0.idx" copy.csv.idx; echo "$@"']
     stdout: line.txt
     inputs:
-      place: {type: place, inputBinding: {position: 2}}
-      size: {type: size, inputBinding: {position: 3}}
+      place: {type: 'named.yml#place', inputBinding: {position: 2}}
+      size: {type: 'named.yml#size', inputBinding: {position: 3}}
       matrix:
         type:
           type: array

@@ -5,20 +5,22 @@ $graph:
     id: workdir
     inputs:
       note: File
-      folder: Directory
+      given: Directory
+      tree: Directory
+      renamed: File
       name: string
     outputs:
       seen: {type: File, outputSource: look/seen}
       original: {type: File, outputSource: look/original}
       changed: {type: File, outputSource: look/changed}
-      tree: {type: Directory, outputSource: look/tree}
+      grown: {type: Directory, outputSource: look/grown}
       told: {type: File, outputSource: stream/told}
       wrong: {type: File, outputSource: stream/wrong}
     steps:
       look:
         run: "#look"
-        in: {note: note, folder: folder, name: name}
-        out: [seen, original, changed, tree]
+        in: {note: note, renamed: renamed, given: given, tree: tree, name: name}
+        out: [seen, original, changed, grown]
       stream:
         run: "#stream"
         in: {source: look/seen}
@@ -39,13 +41,13 @@ $graph:
           - entryname: literal.txt
             entry: "a literal for $(inputs.name)\n"
           - entryname: renamed.txt
-            entry: $(inputs.note)
+            entry: $(inputs.renamed)
           - entry: $(inputs.note)
             writable: true
           - entryname: given
-            entry: $(inputs.folder)
+            entry: $(inputs.given)
           - entryname: tree
-            entry: $(inputs.folder)
+            entry: $(inputs.tree)
             writable: true
       EnvVarRequirement:
         envDef: {GREETING: 'good day $(inputs.name)'}
@@ -55,12 +57,12 @@ $graph:
       DockerRequirement: {dockerPull: docker.io/library/debian:bookworm-slim}
     baseCommand: [sh, look.sh]
     stdout: seen.txt
-    inputs: {note: File, folder: Directory, name: string}
+    inputs: {note: File, renamed: File, given: Directory, tree: Directory, name: string}
     outputs:
       seen: stdout
       original: {type: File, outputBinding: {glob: renamed.txt}}
       changed: {type: File, outputBinding: {glob: '$(inputs.note.basename)'}}
-      tree: {type: Directory, outputBinding: {glob: tree}}
+      grown: {type: Directory, outputBinding: {glob: tree}}
 
   - class: CommandLineTool
     id: stream
