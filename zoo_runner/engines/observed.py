@@ -105,8 +105,8 @@ def _read_memory_limit(job: Any) -> int | None:
     """Read how much memory (MiB) a step's container may use: ramMax, else ramMin; None where neither is said."""
     wanted = job.builder.get_requirement("ResourceRequirement")[0] or {}
     if wanted.get("ramMax") is not None:
-        return math.ceil(job.builder.do_eval(wanted["ramMax"]))
-    return math.ceil(job.builder.resources["ram"]) if wanted.get("ramMin") is not None else None
+        return math.ceil(float(job.builder.do_eval(wanted["ramMax"])))
+    return math.ceil(float(job.builder.resources["ram"])) if wanted.get("ramMin") is not None else None
 
 
 def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:

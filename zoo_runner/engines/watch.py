@@ -61,6 +61,7 @@ class Watch:
     ) -> None:
         self._step, self._emit, self._container = step, emit, container
         self._time_limit_seconds = time_limit_seconds or None
+        self._late = False
         self.started, self._began = time.time(), time.monotonic()
         reader, writer = os.pipe()
         self.writer: IO[bytes] = os.fdopen(writer, "wb")
@@ -77,7 +78,8 @@ class Watch:
         """Wait for the step's process. Raises `WorkflowException` where it ended because of its time limit."""
         self.writer.close()
         self._wait_until_killed(process)
-        late = self._time_limit_seconds is not None and time.monotonic() - self._began >= self._time_limit_seconds
+        limit = self._time_limit_seconds
+        self._late = limit is not None and time.monotonic() - self._began >= limit
         try:
             # tells what the process and its children used, without sampling
             _, status, used = os.wait4(process.pid, 0)
@@ -86,8 +88,8 @@ class Watch:
         else:
             process.returncode = os.waitstatus_to_exitcode(status)
             self._finish(process.returncode, self._measure(used))
-        if late:
-            raise WorkflowException(f"{self._step} was stopped after {self._time_limit_seconds} seconds")
+        if self._late:
+            raise WorkflowException(f"{self._step} was stopped after {limit} seconds")
 
     def _wait_until_killed(self, process: "subprocess.Popen[str]") -> None:
         if self._time_limit_seconds is None:
@@ -127,7 +129,7 @@ class Watch:
     def _finish(self, exit_code: int | None, used: Used) -> None:
         self._pump.join(_LAST_WORDS_SECONDS)
         limit = self._container.memory_mib if self._container else None
-        if limit and _lacked_memory(exit_code, used, limit):
+        if limit and not self._late and _lacked_memory(exit_code, used, limit):
             self._emit(EngineLine("error", f"[job {self._step}] ran out of memory at its limit of {limit} MiB"))
         ended = time.time()
         self._emit(StepEnded(self._step, self.started, ended, exit_code, used.cpu_seconds, used.peak_memory_mib))

@@ -14,14 +14,14 @@ $graph:
       flags: boolean[]
       thing: Any
     outputs:
-      first: {type: string, outputSource: [skipped/text, runs/text, also/text], pickValue: first_non_null}
-      only: {type: string, outputSource: [skipped/text, runs/text], pickValue: the_only_non_null}
-      all: {type: 'string[]', outputSource: [also/text, skipped/text, runs/text], pickValue: all_non_null}
-      skipped: {type: string?, outputSource: skipped/text}
-      some: {type: 'string[]', outputSource: some/text, pickValue: all_non_null}
-      nested: {type: string, outputSource: nested/text}
-      flattened: {type: string, outputSource: flattened/text}
-      expression: {type: string, outputSource: expression/text}
+      first: {type: string, outputSource: [skipped-step/text, runs/text, also/text], pickValue: first_non_null}
+      only: {type: string, outputSource: [skipped-step/text, runs/text], pickValue: the_only_non_null}
+      all: {type: 'string[]', outputSource: [also/text, skipped-step/text, runs/text], pickValue: all_non_null}
+      skipped: {type: string?, outputSource: skipped-step/text}
+      some: {type: 'string[]', outputSource: some-step/text, pickValue: all_non_null}
+      nested: {type: string, outputSource: nested-step/text}
+      flattened: {type: string, outputSource: flattened-step/text}
+      expression: {type: string, outputSource: expression-step/text}
       same: {type: Any, outputSource: thing}
     steps:
       runs:
@@ -34,12 +34,12 @@ $graph:
         when: $(inputs.run)
         in: {run: yes, words: {default: [also]}}
         out: [text]
-      skipped:
+      skipped-step:
         run: "#tell"
         when: $(inputs.run)
         in: {run: no, words: {default: [skipped]}}
         out: [text]
-      some:
+      some-step:
         run: "#tell"
         when: $(inputs.run)
         scatter: [run, words]
@@ -48,15 +48,15 @@ $graph:
           run: flags
           words: words
         out: [text]
-      nested:
+      nested-step:
         run: "#count"
         in: {words: {source: [words, words], linkMerge: merge_nested}}
         out: [text]
-      flattened:
+      flattened-step:
         run: "#count"
         in: {words: {source: [words, words], linkMerge: merge_flattened}}
         out: [text]
-      expression:
+      expression-step:
         run: "#tell"
         in:
           other: words
