@@ -102,8 +102,11 @@ class Records:
 
     def create(self, record: JobRecord) -> JobRecord:
         """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
+        folder = self._folder / check_job_id(record.id)
         try:
-            (self._folder / check_job_id(record.id)).mkdir(parents=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # the folder itself may be there: a job is dismissed or logged before it has a record
+            (folder / "record.json").touch(exist_ok=False)
         except FileExistsError:
             raise SettingsError(
                 f"there is a job {record.id!r} already",
