@@ -26,8 +26,8 @@ from zoo_runner.execute import accept_job, build_defect, run_job
 from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.hooks import Hooks, build_hook_output
 from zoo_runner.joblog import JobLog
-from zoo_runner.kernel_conf import Conf, find_conf_secrets, load_site_settings, read_site
-from zoo_runner.kernel_process import captured_output, child_signals, forget_services_folder
+from zoo_runner.kernel_conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
+from zoo_runner.kernel_process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.kernel_progress import Progress
 from zoo_runner.kernel_results import build_failure_message, build_outputs, build_service_logs, read_hook_value
 from zoo_runner.kernel_values import InputReader
@@ -108,6 +108,7 @@ class KernelJob:
             with ExitStack() as stack:
                 stack.enter_context(child_signals())
                 stack.enter_context(captured_output(call.take_line))
+                stack.enter_context(direct_connections(os.environ, call.api_proxy))  # noqa: TID251
                 return call.run(self._package, self._handler, self.namespace, time_limit_seconds)
         except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel, not even SystemExit
             known = error if isinstance(error, RunnerError) else build_defect(error)
@@ -121,6 +122,7 @@ class _Call:
     def __init__(self, conf: Conf, inputs: Entries, outputs: Entries, kernel: Kernel) -> None:
         self._conf, self._inputs, self._outputs, self._kernel = conf, inputs, outputs, kernel
         self._site = read_site(conf)
+        self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
         self._settings = self._load_settings()
         self._masker = self._make_masker()
         self._log = JobLog(self._paths, self._masker)
@@ -146,7 +148,7 @@ class _Call:
                 check_process_id(self._site.process_id)
                 self._progress.tell(4, "preparing the job")
                 hooks = Hooks(handler or self._make_handler())
-                parameters = hooks.prepare(self._site, namespace)
+                parameters = hooks.prepare(self._site, self._conf, namespace)
                 return self._run(given, hooks, parameters, time_limit_seconds)
         except RunnerError as error:
             return self._fail(error)
@@ -186,7 +188,11 @@ class _Call:
 
     def _load_settings(self, parameters: dict[str, Any] | None = None) -> Settings:
         # read again after the hooks: existing handlers put settings into the environment
-        return load_site_settings(self._conf, os.environ, self._site, parameters)  # noqa: TID251 this door's one place
+        environ = dict(os.environ)  # noqa: TID251 this door's one place
+        if self.api_proxy:
+            environ.pop("HTTP_PROXY", None)
+            environ.setdefault("ZOO_RUNNER_KUBERNETES_URL", self.api_proxy)
+        return load_site_settings(self._conf, environ, self._site, parameters)
 
     def _make_masker(self) -> Masker:
         return Masker([*find_secrets(self._settings.environ), *find_conf_secrets(self._conf)])
