@@ -1,5 +1,6 @@
 """Container engines of one machine: which one answers, and whether the images of a package are there."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -84,6 +85,16 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
             f"Start {wanted}, or set ZOO_RUNNER_CONTAINERS to auto or none.",
         )
     return None
+
+
+def limits_memory(runtime: str) -> bool:
+    """Ask podman or docker whether it can hold containers to a memory limit here."""
+    answer = _run(runtime, "info", "--format", "{{json .}}")
+    try:
+        told = json.loads(answer.stdout)
+    except ValueError:
+        return False
+    return told.get("MemoryLimit") is True or "memory" in (told.get("host", {}).get("cgroupControllers") or ())
 
 
 def ensure_images(runtime: str, images: tuple[str, ...], report: Report) -> None:
