@@ -61,7 +61,9 @@ def open_kernel() -> Kernel:
         return cast(Kernel, silent)
 
 
-def run_service(conf: Conf, inputs: Entries, outputs: Entries, workflow_id: str, service_file: str) -> int:
+def run_service(
+    conf: Conf, inputs: Entries | None, outputs: Entries | None, workflow_id: str, service_file: str
+) -> int:
     """Run the package beside a generated service; returns what the kernel wants: 3 succeeded, 4 failed.
 
     Never raises. On failure the status message says cause and remedy.
@@ -81,10 +83,16 @@ class KernelJob:
     namespace: str | None = None
 
     def __init__(
-        self, package: str | Mapping[str, Any], conf: Conf, inputs: Entries, outputs: Entries, handler: Any = None
+        self,
+        package: str | Mapping[str, Any],
+        conf: Conf,
+        inputs: Entries | None,
+        outputs: Entries | None,
+        handler: Any = None,
     ) -> None:
         self._package = package
-        self._conf, self._inputs, self._outputs = conf, inputs, outputs
+        # of a process without inputs or outputs the kernel has not even an empty dict
+        self._conf, self._inputs, self._outputs = conf, inputs or {}, {} if outputs is None else outputs
         self._handler = handler
         self._kernel = open_kernel()
         # the kernel leaves holes in this section; whoever reads or copies them dies
@@ -153,7 +161,9 @@ class _Call:
         except RunnerError as error:
             return self._fail(error)
         except BaseException as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
-            return self._fail(build_defect(error))
+            defect = build_defect(error)
+            defect.__cause__ = error
+            return self._fail(defect)
 
     def _run(
         self,
