@@ -180,3 +180,56 @@ def watching(*pids: int) -> Iterator[list[Watched]]:
     finally:
         for process in watched:
             process.close()
+
+
+class Pipe:
+    """A named pipe between a test and a tool that it runs."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        # opened both ways, so that neither side waits for the other
+        self._handle = os.open(path, os.O_RDWR)
+
+    def read(self, seconds: float = LONGEST_SECONDS) -> str:
+        """What the tool says, once it does."""
+        if not select.select([self._handle], [], [], seconds)[0]:
+            raise TimeoutError(f"nobody wrote into {self.path}")
+        return os.read(self._handle, 4096).decode()
+
+    def release(self) -> None:
+        """Let a tool that reads come to the end."""
+        os.close(os.open(self.path, os.O_WRONLY))
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Processes that have to do with a folder: by their words, their environment, or where they are."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            texts = [(process / name).read_bytes() for name in ("cmdline", "environ")]
+            place = str((process / "cwd").readlink())
+        except OSError:
+            continue
+        if any(str(folder).encode() in text for text in (*texts, place.encode())):
+            found.append(int(process.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def wait_until_none_is_left(folder: Path) -> bool:
+    """Whether all processes of a folder end, each within a time."""
+    while pids := processes_of(folder):
+        try:
+            with watching(pids[0]) as watched:
+                if not watched[0].ends():
+                    return False
+        except ProcessLookupError:
+            continue
+    return True

@@ -136,25 +136,33 @@ def describe(package: str) -> None:
 
 @cli.command()
 @_package
-@_format
-def validate(package: str, form: str) -> None:
-    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules."""
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="json: a list of findings; sarif: SARIF 2.1.0, for code hosts and editors. [default: text]",
+)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+def validate(package: str, form: str, strict: bool) -> None:
+    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules.
+
+    Exit code 0: it can be used; 3: there is an error, or with --strict a warning.
+    """
     from dataclasses import asdict
 
     from zoo_runner.errors import PackageError
-    from zoo_runner.resolve import load_package
-    from zoo_runner.validate import validate_package
+    from zoo_runner.findings import build_sarif, format_findings
+    from zoo_runner.inspection import inspect_package
 
-    findings = validate_package(load_package(package, _settings()))
+    findings = inspect_package(package, _settings())
     if form == "json":
         _print_json([asdict(finding) for finding in findings])
+    elif form == "sarif":
+        _print_json(build_sarif(findings, _version()))
     else:
-        for finding in findings:
-            click.echo(
-                f"{finding.severity:<8}{finding.place}  {finding.message}\n        {finding.remedy}  [{finding.rule}]"
-            )
-        click.echo(f"{len(findings)} findings" if findings else "no findings")
-    if any(finding.severity == "error" for finding in findings):
+        click.echo(format_findings(findings))
+    if any(finding.severity in ("error", "warning" if strict else "error") for finding in findings):
         sys.exit(PackageError.exit_code)
 
 
@@ -250,7 +258,7 @@ def _accept(
 
 
 class _stopping:
-    """Turns Ctrl-C and SIGTERM into a cancellation while a job runs."""
+    """Turns Ctrl-C, SIGTERM and the end of the terminal into a cancellation while a job runs."""
 
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
@@ -258,13 +266,23 @@ class _stopping:
     def __enter__(self) -> None:
         import signal
 
-        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in numbers}
 
     def __exit__(self, *_: object) -> None:
         import signal
 
         for number, handler in self._former.items():
             signal.signal(number, handler)
+
+
+def _version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("zoo-runner")
+    except PackageNotFoundError:  # run from a checkout
+        return None
 
 
 def _tell(text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.documents import write_atomically
-from zoo_runner.errors import Diagnosis, JobNotFoundError
+from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, SettingsError
 from zoo_runner.masking import Masker
 from zoo_runner.models import Job, Outcome, Status
 from zoo_runner.names import check_job_id
@@ -73,6 +73,23 @@ class Records:
 
     def __init__(self, folder: Path, masker: Masker) -> None:
         self._folder, self._masker = folder, masker
+
+    def create(self, record: JobRecord) -> JobRecord:
+        """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
+        try:
+            (self._folder / check_job_id(record.id)).mkdir(parents=True, mode=0o700)
+        except FileExistsError:
+            raise SettingsError(
+                f"there is a job {record.id!r} already",
+                "Leave --job-id away, or choose another; `zoo-runner logs` shows the one that is there.",
+                level=Level.USER,
+            ) from None
+        except OSError as error:
+            raise SettingsError(
+                f"the job record cannot be kept in {self._folder}: {error.strerror}",
+                "Point ZOO_RUNNER_STATE to a folder that this user may write to.",
+            ) from error
+        return self.save(record)
 
     def save(self, record: JobRecord) -> JobRecord:
         """Write a record and return it."""

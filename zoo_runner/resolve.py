@@ -14,7 +14,7 @@ from zoo_runner.package import Package, SourceFile
 from zoo_runner.settings import Settings
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
-_FORMAT = 1
+_FORMAT = 2
 
 
 def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package:
@@ -78,7 +78,8 @@ def build_package(
     named = {str(kind["name"]) for kind in _schema_types(packed) if isinstance(kind, dict) and "name" in kind}
     types = {new: old for old, new in rewrite.items() if new in named}
     digest = sha256(json.dumps([packed, entry], sort_keys=True).encode()).hexdigest()
-    return Package(dict(packed), entry, workflow_id, types, digest, files)
+    origins = {new: old for old, new in rewrite.items()}
+    return Package(dict(packed), entry, workflow_id, types, digest, files, origins)
 
 
 def _schema_types(node: Any) -> list[Any]:

@@ -95,7 +95,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_a_folder_or_a_missing_file_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=f"{tmp_path} cannot be read: Is a directory"):
         Documents("file:///x", settings_in(tmp_path)).read(tmp_path.as_uri())
-    with pytest.raises(PackageError, match="none.cwl cannot be read: No such file"):
+    with pytest.raises(PackageError, match=r"none\.cwl cannot be read: No such file"):
         Documents("file:///x", settings_in(tmp_path)).read(f"{tmp_path.as_uri()}/none.cwl")
 
 

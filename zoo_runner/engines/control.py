@@ -1,27 +1,25 @@
-"""Holds a job of this machine, by its private folder: one runner at a time, cancelled from any process."""
+"""Who runs a job on this machine, and how others tell that process to stop: by the job's private folder alone."""
 
 import contextlib
 import fcntl
-import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo_runner.cancellation import Cancellation
-from zoo_runner.models import Results
 
 
 @contextlib.contextmanager
-def only_runner(record: Path) -> Iterator[None]:
-    """Hold the job: the lock ends with the process, in whatever way that ends."""
+def hold_job(record: Path) -> Iterator[None]:
+    """Hold the job, once nobody else does: the lock ends with the process, in whatever way that ends."""
     with (record / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
-def listening(record: Path, cancellation: Cancellation) -> Iterator[None]:
+def listen_for_cancel(record: Path, cancellation: Cancellation) -> Iterator[None]:
     """Take a `cancel` from other processes, which know the job's id only."""
     control = record / "control"
     with contextlib.suppress(FileExistsError):
@@ -43,22 +41,7 @@ def listening(record: Path, cancellation: Cancellation) -> Iterator[None]:
         control.unlink(missing_ok=True)
 
 
-def write_results(record: Path, results: Results) -> None:
-    """Keep what a job yielded, for whoever waits for it."""
-    content = {
-        "document": results.document,
-        "collection": results.collection,
-        "collection_href": results.collection_href,
-    }
-    (record / "results.json").write_text(json.dumps(content))
-
-
-def read_results(record: Path) -> Results:
-    """Read what a job yielded; raises `FileNotFoundError` where it yielded nothing."""
-    return Results(**json.loads((record / "results.json").read_text()))
-
-
-def send_cancel(record: Path) -> None:
+def tell_cancel(record: Path) -> None:
     """Tell whoever runs the job to stop; nobody does: nothing to stop."""
     with contextlib.suppress(OSError):
         control = os.open(record / "control", os.O_WRONLY | os.O_NONBLOCK)

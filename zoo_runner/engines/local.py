@@ -13,14 +13,16 @@ from typing import IO, Any
 
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.diagnose import Findings, diagnose_execution
+from zoo_runner.documents import write_atomically
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
-from zoo_runner.engines.control import listening, only_runner, read_results, send_cancel, write_results
+from zoo_runner.engines.control import hold_job, listen_for_cancel, tell_cancel
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
-from zoo_runner.errors import EngineError
+from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.events import EngineLine, Report, decode_event
-from zoo_runner.models import Job, Outcome, Plan, Status
+from zoo_runner.masking import Masker, find_secrets
+from zoo_runner.models import Job, Outcome, Plan, Results, Status
 from zoo_runner.names import check_job_id
 from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
@@ -78,7 +80,8 @@ class LocalEngine:
         """Stage in, execute and stage out."""
         job = plan.job
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with only_runner(job.paths.record), listening(job.paths.record, cancellation):
+        with hold_job(job.paths.record), listen_for_cancel(job.paths.record, cancellation):
+            cancellation.check()
             machine = self._check_machine(job)
             needs = find_container_needs(job.package)
             runtime = choose_runtime(needs, self._settings.containers)
@@ -93,14 +96,19 @@ class LocalEngine:
                 results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
             finally:
                 shutil.rmtree(job.paths.scratch, onerror=_force_removal)
-            write_results(job.paths.record, results)
+            _write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
         """Wait for whoever runs the job and return its results; a run whose caller died is lost."""
         record = self._record(job_id)
-        with only_runner(record), contextlib.suppress(FileNotFoundError):
-            return Outcome(Status.SUCCESSFUL, read_results(record))
+        if not record.exists():
+            raise JobNotFoundError(
+                f"there is no job {job_id!r} in {record.parent}",
+                "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
+            )
+        with hold_job(record), contextlib.suppress(FileNotFoundError):
+            return Outcome(Status.SUCCESSFUL, _read_results(record))
         raise EngineError(
             f"job {job_id} ended with the process that ran it",
             "Run it again: a local run cannot outlive its caller.",
@@ -108,7 +116,7 @@ class LocalEngine:
 
     def cancel(self, job_id: str) -> None:
         """Tell whoever runs the job to stop; nobody does: nothing to stop."""
-        send_cancel(self._record(job_id))
+        tell_cancel(self._record(job_id))
 
     def _check_machine(self, job: Job) -> Machine:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
@@ -147,6 +155,11 @@ class _Run:
         findings = Findings()
         code = self._supervise(self._write_orders(order), findings)
         self._cancellation.check()
+        if code < 0:
+            raise EngineError(
+                f"the run's supervisor was killed (signal {-code})",
+                "Find out who stops processes on this machine (out of memory, an operator) and run the job again.",
+            )
         if code != 0:
             raise diagnose_execution(findings)
         outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
@@ -169,6 +182,7 @@ class _Run:
             "limits_memory": self._runtime is not None and limits_memory(self._runtime),
             "memory_mib": self._machine.memory_mib,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
+            "remover": [self._runtime or "", "rm", "--force"],
         }
         (scratch / "run.json").write_text(json.dumps(spec))
         # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
@@ -178,7 +192,7 @@ class _Run:
             "env": self._environment(),
             "cwd": str(scratch),
             "cid_folder": spec["cid_folder"],
-            "remover": [self._runtime or "", "rm", "--force"],
+            "remover": spec["remover"],
         }
 
     def _environment(self) -> dict[str, str]:
@@ -256,21 +270,26 @@ def _say_cancel(stdin: IO[bytes]) -> None:
 
 
 def _make_scratch(scratch: Path) -> None:
-    for folder in (
-        scratch,
-        scratch / "inputs",
-        scratch / "tmp",
-        scratch / "out",
-        scratch / "outputs",
-        scratch / "cids",
-        scratch / "monitors",
-    ):
-        folder.mkdir(parents=True, mode=0o700)
+    for name in ("", "inputs", "tmp", "out", "outputs", "cids", "monitors"):
+        (scratch / name).mkdir(parents=True, mode=0o700)
 
 
 def _force_removal(remove: Any, path: str, _: Any) -> None:
-    """Tools and cwltool leave read-only folders behind."""
-    Path(path).parent.chmod(0o700)
+    """Tools and cwltool leave read-only folders behind, and a tool may have removed what is ours."""
     with contextlib.suppress(OSError):
+        Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)
         remove(path)
+
+
+def _write_results(record: Path, results: Results, masker: Masker) -> None:
+    content = {
+        "document": results.document,
+        "collection": results.collection,
+        "collection_href": results.collection_href,
+    }
+    write_atomically(record / "results.json", json.dumps(masker.mask_data(content)).encode())
+
+
+def _read_results(record: Path) -> Results:
+    return Results(**json.loads((record / "results.json").read_text()))

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 GRACE_SECONDS = 3.0
+_CANNOT_START = 127
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -29,6 +30,11 @@ def _prctl(option: int, value: int) -> None:
     """Call prctl where there is one (Linux); elsewhere the process group has to do."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Have descendants that lose their parent come to this process, so that it still finds them."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def descendants(pid: int) -> list[int]:
@@ -64,7 +70,7 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _kill_descendants() -> None:
+def kill_descendants() -> None:
     """Kill until none is left: orphans come to us, because we are their subreaper."""
     deadline = time.monotonic() + GRACE_SECONDS
     while (pids := descendants(os.getpid())) and time.monotonic() < deadline:
@@ -78,7 +84,8 @@ def _kill_descendants() -> None:
                 pass
 
 
-def _remove_containers(cid_folder: str | None, remover: list[str]) -> None:
+def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
+    """Remove the containers whose ids lie in a folder."""
     if cid_folder is None:
         return
     ids = [path.read_text().strip() for path in Path(cid_folder).glob("*") if path.is_file()]
@@ -97,21 +104,25 @@ def main() -> int:
     """Run what stdin says; see the module's text."""
     lifeline = sys.stdin.fileno()
     order = json.loads(_read_line(lifeline))
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    child = subprocess.Popen(
-        order["command"],
-        env=order["env"],
-        cwd=order["cwd"],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
-    )
+    adopt_orphans()
+    try:
+        child = subprocess.Popen(
+            order["command"],
+            env=order["env"],
+            cwd=order["cwd"],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
+        )
+    except OSError as error:
+        sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
+        return _CANNOT_START
     stopped = _wait_for_child(child.pid, None, also=lifeline) != "ended"
     if stopped:
         _stop(child)
     code = child.wait()
-    _kill_descendants()
-    _remove_containers(order["cid_folder"], order["remover"])
+    kill_descendants()
+    remove_containers(order["cid_folder"], order["remover"])
     return code if code >= 0 else 128 - code
 
 
