@@ -11,7 +11,7 @@ from zoo_runner.documents import write_atomically
 from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, SettingsError
 from zoo_runner.masking import Masker
 from zoo_runner.models import Job, Outcome, Status
-from zoo_runner.names import check_job_id
+from zoo_runner.names import JobPaths, check_job_id
 
 FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
 _NEXT = {
@@ -66,6 +66,32 @@ def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
     if outcome.results:
         ended = replace(ended, results=outcome.results.document, collection_href=outcome.results.collection_href)
     return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended
+
+
+def with_failure(record: JobRecord, status: Status, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
+    """Return the record of a job that did not come to results."""
+    return with_outcome(record, Outcome(status, diagnosis=diagnosis, exit_code=exit_code))
+
+
+def record_failure(records: "Records", paths: JobPaths, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
+    """Keep a job that failed before or after its engine; what a record says of its end stays as it is."""
+    try:
+        record = records.load(paths.job_id)
+    except JobNotFoundError:
+        record = JobRecord(
+            id=paths.job_id,
+            workflow_id=paths.workflow_id,
+            status=Status.ACCEPTED,
+            engine="none",
+            created=_now(),
+            updated=_now(),
+            log=str(paths.job_log),
+            log_folder=str(paths.log_folder),
+            destination="",
+        )
+    if record.status in FINAL:
+        return records.save(replace(record, diagnosis=_plain(diagnosis), updated=_now()))
+    return records.save(with_failure(record, Status.FAILED, diagnosis, exit_code))
 
 
 class Records:

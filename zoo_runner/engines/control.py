@@ -41,6 +41,16 @@ def listen_for_cancel(record: Path, cancellation: Cancellation) -> Iterator[None
         control.unlink(missing_ok=True)
 
 
+def is_abandoned(record: Path) -> bool:
+    """Whether a job was held once and nobody holds it now: it ended, or the process that ran it did."""
+    try:
+        with (record / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def tell_cancel(record: Path) -> None:
     """Tell whoever runs the job to stop; nobody does: nothing to stop."""
     with contextlib.suppress(OSError):
