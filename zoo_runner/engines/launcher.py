@@ -86,6 +86,7 @@ def _stop_on_term(spec: dict[str, Any]) -> None:
     Where the supervisor itself is gone, its work falls to us.
     """
     parent = os.getppid()
+    # podman's monitors become children of this process, which so learns what their containers used
     adopt_orphans()
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -13,17 +13,16 @@ from typing import IO, Any
 
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.documents import write_atomically
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
-from zoo_runner.engines.control import hold_job, listen_for_cancel, tell_cancel
+from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results, tell_cancel, write_results
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
 from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.events import EngineLine, Report, decode_event
 from zoo_runner.interpreter import find_python
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.models import Job, Outcome, Plan, Results, Status
+from zoo_runner.models import Job, Outcome, Plan, Status
 from zoo_runner.names import check_job_id
 from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
@@ -97,7 +96,7 @@ class LocalEngine:
                 results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
             finally:
                 shutil.rmtree(job.paths.scratch, onerror=_force_removal)
-            _write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
+            write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
@@ -109,7 +108,7 @@ class LocalEngine:
                 "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
             )
         with hold_job(record), contextlib.suppress(FileNotFoundError):
-            return Outcome(Status.SUCCESSFUL, _read_results(record))
+            return Outcome(Status.SUCCESSFUL, read_results(record))
         raise EngineError(
             f"job {job_id} ended with the process that ran it",
             "Run it again: a local run cannot outlive its caller.",
@@ -183,6 +182,7 @@ class _Run:
             "limits_memory": self._runtime is not None and limits_memory(self._runtime),
             "memory_mib": self._machine.memory_mib,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
+            "remover": [self._runtime or "", "rm", "--force"],
         }
         (scratch / "run.json").write_text(json.dumps(spec))
         # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
@@ -271,8 +271,16 @@ def _say_cancel(stdin: IO[bytes]) -> None:
 
 
 def _make_scratch(scratch: Path) -> None:
-    for name in ("", "inputs", "tmp", "out", "outputs", "cids", "monitors"):
-        (scratch / name).mkdir(parents=True, mode=0o700)
+    for folder in (
+        scratch,
+        scratch / "inputs",
+        scratch / "tmp",
+        scratch / "out",
+        scratch / "outputs",
+        scratch / "cids",
+        scratch / "monitors",
+    ):
+        folder.mkdir(parents=True, mode=0o700)
 
 
 def _force_removal(remove: Any, path: str, _: Any) -> None:
@@ -281,16 +289,3 @@ def _force_removal(remove: Any, path: str, _: Any) -> None:
         Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)
         remove(path)
-
-
-def _write_results(record: Path, results: Results, masker: Masker) -> None:
-    content = {
-        "document": results.document,
-        "collection": results.collection,
-        "collection_href": results.collection_href,
-    }
-    write_atomically(record / "results.json", json.dumps(masker.mask_data(content)).encode())
-
-
-def _read_results(record: Path) -> Results:
-    return Results(**json.loads((record / "results.json").read_text()))
