@@ -41,7 +41,6 @@ class JobLog:
                 f"the logs cannot be kept: {paths.log_folder} cannot be made: {error.strerror}",
                 "Point ZOO_RUNNER_TEMP to a folder that this user may write to.",
             ) from error
-        paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def __enter__(self) -> Self:
         return self
