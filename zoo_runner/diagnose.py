@@ -219,6 +219,8 @@ _CAUSES = (
         _tool_time_limit,
     ),
     (re.compile(r"No space left on device"), _disk_full),
+    # before the missing tool, for what podman's network lacks may be a program of this machine
+    (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
     (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
     (
         re.compile(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
