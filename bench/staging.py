@@ -75,10 +75,10 @@ def main() -> None:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder)))
         home.chmod(0o755)  # the web server's workers may be another user
         data, buckets, work = home / "data", home / "buckets", home / "work"
-        for folder in (data / "large", data / "small", buckets / "in", buckets / "out", work):
+        for folder in (data / "large", data / "small", buckets / "source", buckets / "results", work):
             folder.mkdir(parents=True)
         http, s3 = stack.enter_context(serve_http(data, work)), stack.enter_context(serve_s3(buckets))
-        _write_data(data, buckets / "in", http, given)
+        _write_data(data, buckets / "source", http, given)
         place = Place(data, buckets, work, http, s3)
         cases = [case for case in _build_cases(place, given) if given.only in case.name]
         print(f"HTTP: {http.name}; S3: {s3.name}; {os.cpu_count()} cores; {given.rounds} rounds, medians\n", flush=True)
@@ -101,14 +101,20 @@ def _write_data(data: Path, bucket: Path, http: Server, given: argparse.Namespac
 
 def _build_item(folder: Path, url: str) -> dict[str, object]:
     assets = {path.name: {"href": f"{url}/{folder.name}/{path.name}"} for path in folder.iterdir()}
-    item = {"type": "Feature", "stac_version": "1.0.0", "id": folder.name, "geometry": None, "links": []}
+    item: dict[str, object] = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": folder.name,
+        "geometry": None,
+        "links": [],
+    }
     return {**item, "properties": {"datetime": "2024-01-01T00:00:00Z"}, "assets": assets}
 
 
 def _build_cases(place: Place, given: argparse.Namespace) -> Iterable[Case]:
     python, rclone = [sys.executable, "-m"], [find_rclone(), "copy", "--config="]
     bucket = f":s3,provider=Other,access_key_id={ACCESS_KEY},secret_access_key={SECRET_KEY},endpoint='{place.s3.url}':"
-    into, out = place.work / "in", place.buckets / "out" / "run"
+    into, out = place.work / "in", place.buckets / "results" / "run"
     sizes = {
         "large": (f"1 x {given.large_mib} MiB", 1, given.large_mib * MIB),
         "small": (f"{given.small_files} x 64 KiB", given.small_files, given.small_files * SMALL_BYTES),
@@ -117,14 +123,14 @@ def _build_cases(place: Place, given: argparse.Namespace) -> Iterable[Case]:
     for kind, (name, files, size_bytes) in sizes.items():
         yield Case(
             f"s3-in {name}",
-            [*stagein, f"s3://in/{kind}/", "--output-folder", str(into)],
-            [*rclone, f"{bucket}in/{kind}", str(into)],
+            [*stagein, f"s3://source/{kind}/", "--output-folder", str(into)],
+            [*rclone, f"{bucket}source/{kind}", str(into)],
             into, files, size_bytes,
         )  # fmt: skip
         yield Case(
             f"s3-out {name}",
-            [*stageout, str(place.data / kind), "--destination", "s3://out/run"],
-            [*rclone, str(place.data / kind), f"{bucket}out/run"],
+            [*stageout, str(place.data / kind), "--destination", "s3://results/run"],
+            [*rclone, str(place.data / kind), f"{bucket}results/run"],
             out, files, size_bytes,
         )  # fmt: skip
         yield Case(
