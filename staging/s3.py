@@ -67,6 +67,7 @@ def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_ti
             "region": options.region,
             "virtual_hosted_style_request": False,
             **({"endpoint": endpoint} if endpoint else {}),
+            **({"request_payer": True} if options.request_payer else {}),
             **_build_credentials(options),
         },
         client_options={

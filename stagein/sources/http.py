@@ -17,6 +17,7 @@ async def open_http(options: StageInOptions) -> AsyncIterator[Source]:
             allow_private=options.allow_private,
             connect_timeout_seconds=options.connect_timeout_seconds,
             read_timeout_seconds=options.read_timeout_seconds,
+            authorization=options.hosts,
         )
     ) as client:
         yield HttpSource(client)
