@@ -41,6 +41,7 @@ class JobLog:
                 f"the logs cannot be kept: {paths.log_folder} cannot be made: {error.strerror}",
                 "Point ZOO_RUNNER_TEMP to a folder that this user may write to.",
             ) from error
+        paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +142,9 @@ class JobLog:
         return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
 
     def _tell(self, source: str, text: str) -> None:
-        self._append(self._paths.job_log, f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}")
+        line = f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}"
+        self._append(self._paths.job_log, line)
+        self._append(self._paths.kept_log, line)
 
     def _append(self, path: Path, line: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job

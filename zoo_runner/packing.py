@@ -28,6 +28,8 @@ from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
+_MOST_NODES = 1_000_000
+_VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 
@@ -62,7 +64,6 @@ def _loading_context(documents: Documents) -> LoadingContext:
             "construct_tool_object": default_make_tool,
             "fetcher_constructor": make_fetcher,
             "skip_schemas": True,
-            # record types of the community's schemas carry `doc`, which strict v1.0 refuses
             "strict": False,
             "disable_js_validation": True,
         }
@@ -88,11 +89,15 @@ def _translated(uri: str) -> Iterator[None]:
         TypeError,
         KeyError,
         AttributeError,
+        IndexError,
+        AssertionError,
+        RecursionError,
+        YAMLError,
     ) as error:
         # cwltool lets bare Python errors out on documents of the wrong shape
         lines = tuple(line.rstrip() for line in str(error).splitlines() if line.strip())
         faults = _read_faults(error)
-        cause = faults[0].message if faults else "its shape is not that of a CWL document"
+        cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
         raise InvalidPackageError(
             f"{uri} is not valid CWL: {cause}",
             "Mend the document where the evidence points to.",
@@ -101,8 +106,17 @@ def _translated(uri: str) -> Iterator[None]:
         ) from error
 
 
+def _tell(fault: Fault) -> str:
+    place = f"{fault.uri.rpartition('/')[2]}:{fault.line}: " if fault.line else ""
+    return place + re.sub(r"^tried '\w+' but |, tried \S+:.*$", "", fault.message)
+
+
 def _read_faults(error: Exception) -> tuple[Fault, ...]:
     """The innermost causes that schema-salad or cwltool name, each at its place and once."""
+    # the loader of a step's tool wraps what schema-salad said into a text of its own
+    inner = error.__context__
+    if isinstance(inner, SchemaSaladException):
+        return _read_faults(inner)
     if isinstance(error, SchemaSaladException):
         leaves = (_read_fault(leaf) for leaf in error.leaves())
         return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
@@ -145,6 +159,9 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
             tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
         ) from error
+    except RecursionError as error:
+        raise PackageError(f"{uri} is nested too deeply", "Point to a CWL document.") from error
+    _check_unfolded(root, uri)
     if not isinstance(root, dict) or "cwlVersion" not in root:
         found = (
             f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
@@ -153,7 +170,29 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             f"{uri} has no cwlVersion, so it is not a CWL document (found: {found})",
             "Point to a document with `cwlVersion: v1.2` (or v1.0, v1.1) at its top.",
         )
+    if root["cwlVersion"] not in _VERSIONS:
+        raise PackageError(
+            f"{uri} has the cwlVersion {root['cwlVersion']!r}, and accepted are {', '.join(_VERSIONS)}",
+            "Upgrade the document, for example with cwl-upgrader.",
+        )
     return root
+
+
+def _check_unfolded(root: Any, uri: str) -> None:
+    """Refuse a document whose aliases multiply: what follows visits every place, not every value."""
+    nodes = 0
+    queue = [root]
+    while queue:
+        node = queue.pop()
+        nodes += 1
+        if nodes > _MOST_NODES:
+            raise PackageError(
+                f"{uri} unfolds to more than {_MOST_NODES} values by its aliases", "Write it without YAML aliases."
+            )
+        if isinstance(node, dict):
+            queue.extend(node.values())
+        elif isinstance(node, list):
+            queue.extend(node)
 
 
 def choose_entry(root: Mapping[str, Any], uri: str) -> str:
@@ -163,14 +202,20 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     """
     base, fragment = urldefrag(uri)
     if "$graph" not in root:
-        if fragment and fragment != str(root.get("id", "")).lstrip("#"):
+        own = str(root.get("id", "")).lstrip("#")
+        if fragment and fragment != own:
             raise PackageError(
                 f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
                 "Leave the #id away.",
             )
-        own = str(root.get("id") or "").lstrip("#")
-        return f"{base}#{own}" if own else base
-    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in root["$graph"] if isinstance(p, dict) and "id" in p}
+        # under this address, if it has an id, cwltool will know it
+        return join_uri(base, f"#{own}") if own else base
+    graph = root["$graph"] if isinstance(root["$graph"], list) else []
+    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
+    if not kinds:
+        raise PackageError(
+            f"{base} has no process that could be run", "List processes under `$graph`, each with an `id`."
+        )
     if fragment:
         if fragment not in kinds:
             raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
@@ -180,18 +225,21 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     if "main" in kinds:
         candidates = ["main"]
     if len(candidates) != 1:
-        listed = ", ".join(f"#{name}" for name in candidates) or "none"
+        listed = ", ".join(f"#{name}" for name in candidates)
         raise PackageError(
             f"{base} has several processes that could be run: {listed}",
-            f"Say which, for example {base.rpartition('/')[2]}#{(candidates or ['id'])[0]}.",
+            f"Say which, for example {base.rpartition('/')[2]}#{candidates[0]}.",
         )
     return f"{base}#{candidates[0]}"
 
 
-def check_documents(documents: Documents, uri: str) -> None:
+def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
+    context = _loading_context(documents)
+    # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
+    context.strict = cwl_version != "v1.0"
     with _translated(unquote(uri)):
-        load_tool(uri, _loading_context(documents))
+        load_tool(uri, context)
 
 
 def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -2,7 +2,8 @@
 
 The one door to cwltool's executor, started by the supervisor in a process of its own that holds no credentials.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
-`name`, `containers` (bool) and `cid_folder`. Events go as JSON lines to what was stdout.
+`name`, `containers` (bool), `cid_folder` and `remover` (as the supervisor's). Events go as JSON lines to what was
+stdout.
 """
 
 import contextlib
@@ -33,6 +34,7 @@ from cwltool.utils import processes_to_kill
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
+from zoo_runner.engines.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.events import EngineLine, StepEnded, StepLine, StepStarted, encode_event
 
 # a tool may leave a daemon behind that holds its output open: its log ends this long after the tool
@@ -164,12 +166,24 @@ def _make_tool_maker(emit: Emit) -> Callable[..., Process]:
     return make_tool
 
 
-def _stop_on_term(number: int, frame: FrameType | None) -> None:
-    """End the steps, then ourselves at once; the supervisor sees to whatever does not listen."""
-    for process in processes_to_kill:
-        with contextlib.suppress(OSError):
-            process.terminate()
-    os._exit(128 + number)
+def _stop_on_term(spec: dict[str, Any]) -> None:
+    """On SIGTERM end the steps, then ourselves at once; the supervisor sees to whatever does not listen.
+
+    Where the supervisor itself is gone, its work falls to us.
+    """
+    parent = os.getppid()
+    adopt_orphans()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for process in processes_to_kill:
+            with contextlib.suppress(OSError):
+                process.terminate()
+        if os.getppid() != parent:
+            kill_descendants()
+            remove_containers(spec["cid_folder"], spec["remover"])
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _runtime_context(spec: dict[str, Any]) -> RuntimeContext:
@@ -226,12 +240,13 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
 def main(spec_file: str) -> int:
     """Run by the supervisor; every failure ends as an event and exit code 1."""
     emit = _open_event_stream()
-    signal.signal(signal.SIGTERM, _stop_on_term)
+    spec = json.loads(Path(spec_file).read_text())
+    _stop_on_term(spec)
     cwltool_logger.removeHandler(cast(logging.Handler, defaultStreamHandler))
     cwltool_logger.addHandler(_EngineLog(emit))
     cwltool_logger.propagate = False
     try:
-        return run(json.loads(Path(spec_file).read_text()), emit)
+        return run(spec, emit)
     except (WorkflowException, SchemaSaladException) as error:
         emit(EngineLine("error", str(error)))
         return 1
