@@ -9,6 +9,8 @@ from zoo_runner.events import EngineLine, Event, StepEnded, StepLine
 
 _TAIL_LINES = 8
 _KILLED = {-9, 137}
+_AMOUNT = re.compile(r"(ram|cores)\W+(\d+(?:\.\d+)?)")
+_UNITS = {"ram": "MiB of memory", "cores": "cores"}
 
 
 @dataclass
@@ -109,13 +111,28 @@ def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | No
     )
 
 
+def _wrong_type(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} succeeded, but its output {match['output']!r} has the wrong type: {match['why']}",
+        "Correct the type of the output in the package, or what the tool writes (its cwl.output.json, its glob).",
+        evidence=tuple(match[0].splitlines()),
+        step=match["step"],
+    )
+
+
 def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    unit = {"ram": "MiB of memory", "cores": "cores"}.get(match["kind"], match["kind"])
+    asked, there = (
+        {kind: float(number) for kind, number in _AMOUNT.findall(match[part])} for part in ("asked", "there")
+    )
+    kinds = [kind for kind in there if asked.get(kind, 0) > there[kind]] or ["ram"]
+    wants = " and ".join(f"{asked.get(kind, 0):.10g} {_UNITS[kind]}" for kind in kinds)
+    has = " and ".join(f"{there.get(kind, 0):g}" for kind in kinds)
     return EngineError(
-        f"the package asks for {match['asked']} {unit} and this machine has {match['there']}",
+        f"step {match['step']!r} asks for {wants}, and this machine has {has}",
         "Lower the ResourceRequirement or run it on a larger machine.",
         evidence=(match[0],),
         level=Level.USER,
+        step=match["step"],
     )
 
 
@@ -169,7 +186,17 @@ _CAUSES = (
         _glob_nothing,
     ),
     (
-        re.compile(r"Requested at least (?P<asked>\S+) (?P<kind>\w+) but only (?P<there>\S+) available"),
+        re.compile(
+            r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field is not"
+            r" valid because\s+(?P<why>[^\n]+)"
+        ),
+        _wrong_type,
+    ),
+    (
+        re.compile(
+            r"Job \"(?P<step>[^\"]+)\" cannot be run, requests more resources \((?P<asked>\{.*?\})\) than available on"
+            r" this host \(.*?(?P<there>max ram .*?)\)"
+        ),
         _too_small,
     ),
 )

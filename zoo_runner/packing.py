@@ -29,6 +29,8 @@ PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
 _MOST_NODES = 1_000_000
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
+_BULLETS = ("- ", "* ")
+_BRANCH = re.compile(r"(^|: )checking |(because|:|but)$")
 _PLACED = re.compile(r"(?P<file>\S+?):(?P<line>\d+):\d+:\s*")
 
 cwltool_logger.removeHandler(defaultStreamHandler)
@@ -93,32 +95,39 @@ def _translated(uri: str) -> Iterator[None]:
         YAMLError,
     ) as error:
         # cwltool lets bare Python errors out on documents of the wrong shape
-        lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
+        causes = _read_causes(str(error))
         raise PackageError(
-            f"{uri} is not valid CWL: {_first_cause(lines)}",
+            f"{uri} is not valid CWL: {_first_cause(causes)}",
             "Mend the document where the evidence points to.",
-            evidence=tuple(lines[:_EVIDENCE_LINES]),
+            evidence=tuple(causes[:_EVIDENCE_LINES]),
         ) from error
 
 
-def _first_cause(lines: list[str]) -> str:
-    """Pick what says most: the first leaf of schema-salad's tree of causes, with its place.
+def _read_causes(text: str) -> list[str]:
+    """Read schema-salad's tree of causes, each with its place.
 
-    The tree is told by indentation, long texts are wrapped at the column where they began.
+    It tells the tree by indentation, and wraps a long text at the column where it began.
     """
-    entries: list[tuple[int, str, str]] = []
-    place = ""
-    for line in lines:
+    causes: list[str] = []
+    column, place = -1, ""
+    for line in filter(str.strip, text.splitlines()):
         found = _PLACED.match(line)
-        place = f"{found['file'].rpartition('/')[2]}:{found['line']}: " if found else place
-        start = found.end() if found else len(line) - len(line.lstrip(" -*"))
-        if entries and not found and line[:start].isspace() and start == entries[-1][0]:
-            entries[-1] = (start, entries[-1][1], f"{entries[-1][2]} {line[start:]}")
+        start = found.end() if found else len(line) - len(line.lstrip())
+        said = line[start:].rstrip()
+        if causes and not found and start == column and not said.startswith(_BULLETS):
+            causes[-1] += f" {said}"
         else:
-            entries.append((start, place, line[start:]))
-    for _, where, text in entries:
-        if not text.startswith("checking ") and not text.endswith(("because", ":", "but")):
-            return where + re.sub(r"^tried '\w+' but |, tried \S+:.*$", "", text)
+            place = f"{found['file'].rpartition('/')[2]}:{found['line']}: " if found else place
+            causes.append(place + said.removeprefix("- ").removeprefix("* "))
+        column = start
+    return causes
+
+
+def _first_cause(causes: list[str]) -> str:
+    """Pick what says most: the first leaf of the tree."""
+    for cause in causes:
+        if not _BRANCH.search(cause):
+            return re.sub(r", tried \S+:.*$", "", cause)
     return "its shape is not that of a CWL document"
 
 
