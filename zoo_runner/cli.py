@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo_runner.errors import DismissedError, RunnerError
-from zoo_runner.show import print_json, show_failure, show_outcome, tell
+from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
 
 if TYPE_CHECKING:
     from zoo_runner.models import Job
@@ -139,25 +139,33 @@ def describe(package: str) -> None:
 
 @cli.command()
 @_package
-@_format
-def validate(package: str, form: str) -> None:
-    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules."""
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="json: a list of findings; sarif: SARIF 2.1.0, for code hosts and editors. [default: text]",
+)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+def validate(package: str, form: str, strict: bool) -> None:
+    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules.
+
+    Exit code 0: it can be used; 3: there is an error, or with --strict a warning.
+    """
     from dataclasses import asdict
 
     from zoo_runner.errors import PackageError
-    from zoo_runner.resolve import load_package
-    from zoo_runner.validate import validate_package
+    from zoo_runner.findings import build_sarif, format_findings
+    from zoo_runner.inspection import inspect_package
 
-    findings = validate_package(load_package(package, _settings()))
+    findings = inspect_package(package, _settings())
     if form == "json":
         print_json([asdict(finding) for finding in findings])
+    elif form == "sarif":
+        print_json(build_sarif(findings, read_version()))
     else:
-        for finding in findings:
-            click.echo(
-                f"{finding.severity:<8}{finding.place}  {finding.message}\n        {finding.remedy}  [{finding.rule}]"
-            )
-        click.echo(f"{len(findings)} findings" if findings else "no findings")
-    if any(finding.severity == "error" for finding in findings):
+        click.echo(format_findings(findings))
+    if any(finding.severity in ("error", "warning" if strict else "error") for finding in findings):
         sys.exit(PackageError.exit_code)
 
 

@@ -1,7 +1,8 @@
 """What inputs and outputs may hold: CWL's types as a small frozen algebra, read from the packed document.
 
 Source: CWL v1.0 to v1.2, Command Line Tool Description, sections 5.1 (inputs) and 5.2 (outputs); the
-community's named types: `string_format.yaml`, `ogc.yaml` and `geojson.yaml` of github.com/eoap/schemas.
+community's named types: `string_format.yaml`, `ogc.yaml`, `geojson.yaml` and `stac.yaml` of
+github.com/eoap/schemas.
 """
 
 import re
@@ -13,7 +14,8 @@ from zoo_runner.errors import PackageError
 from zoo_runner.package import Document, Package
 
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})
-COMMUNITY_NAME = re.compile(r"\b(string_format|ogc|geojson)\.ya?ml[#/](\w+)$")
+_FAMILY_PREFIXES = {"geojson": "GeoJSON ", "stac": "STAC "}
+COMMUNITY_NAME = re.compile(r"\b(string_format|ogc|geojson|stac)\.ya?ml[#/](\w+)$")
 
 
 @dataclass(frozen=True)
@@ -184,12 +186,8 @@ def describe_type(cwl_type: CwlType) -> str:
         case Record():
             return f"{cwl_type.name or 'object'} with {', '.join(member.name for member in cwl_type.fields)}"
         case Primitive() | Community():
-            return f"GeoJSON {cwl_type.name}" if _is_geojson(cwl_type) else cwl_type.name
+            return f"{_FAMILY_PREFIXES.get(getattr(cwl_type, 'family', ''), '')}{cwl_type.name}"
     return next(word for word, atom in ATOMS.items() if atom == cwl_type)
-
-
-def _is_geojson(cwl_type: CwlType) -> bool:
-    return isinstance(cwl_type, Community) and cwl_type.family == "geojson"
 
 
 def short_name(packed_id: str) -> str:
@@ -230,6 +228,7 @@ def _type_definitions(package: Package) -> Mapping[str, Document]:
         for requirement in [*process.get("requirements", ()), *process.get("hints", ())]
         if requirement.get("class") == "SchemaDefRequirement"
         for definition in requirement.get("types", ())
+        if "name" in definition
     }
 
 

@@ -187,8 +187,8 @@ _CAUSES = (
     ),
     (
         re.compile(
-            r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field is not"
-            r" valid because\s+(?P<why>[^\n]+)"
+            r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field"
+            r" is not valid because\s+(?P<why>[^\n]+)"
         ),
         _wrong_type,
     ),

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from zoo_runner.errors import PackageError, SettingsError
 from zoo_runner.package import SourceFile
 from zoo_runner.settings import Settings
+from zoo_runner.wellknown import find_document
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
@@ -72,8 +73,8 @@ def is_remote(uri: str) -> bool:
 class Documents:
     """Reads the documents of one package and remembers what it read.
 
-    Remote documents other than the entry are kept in `cache` by URL and never fetched twice; a remote document
-    may not refer to local files.
+    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are
+    kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
     """
 
     def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch = fetch_over_http) -> None:
@@ -115,6 +116,9 @@ class Documents:
             raise PackageError(f"{path} cannot be read: {why}", "Check the path and its rights.") from error
 
     def _read_remote(self, uri: str) -> bytes:
+        known = find_document(uri)
+        if known is not None:
+            return known
         host = urlsplit(uri).hostname
         if not host:
             raise _not_a_reference(uri, "it names no host")

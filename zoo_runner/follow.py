@@ -7,7 +7,7 @@ from typing import IO
 from zoo_runner.engines.control import is_abandoned
 from zoo_runner.errors import EngineError
 from zoo_runner.masking import Masker
-from zoo_runner.names import STAGE_LOGS, JobPaths
+from zoo_runner.names import STAGE_LOGS, JobPaths, check_job_id
 from zoo_runner.record import FINAL, JobRecord, Records
 from zoo_runner.settings import Settings
 
@@ -21,6 +21,8 @@ def follow_log(job_id: str, step: str | None, follow: bool, settings: Settings) 
     records = Records(settings.state, Masker())
     record = records.load(job_id)
     path = _log_path(record, step)
+    if step is None and not path.exists():
+        path = settings.state / check_job_id(job_id) / "job.log"
     with path.open(encoding="utf-8", errors="replace") as file:
         if follow and record.status not in FINAL:
             yield from _follow(file, path, records, settings.state / job_id)

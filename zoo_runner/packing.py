@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os.path
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,15 +24,14 @@ from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader
 
 from zoo_runner.documents import Documents, join_uri
-from zoo_runner.errors import PackageError
+from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
 _MOST_NODES = 1_000_000
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
-_BULLETS = ("- ", "* ")
-_BRANCH = re.compile(r"(^|: )checking |(because|:|but)$")
-_PLACED = re.compile(r"(?P<file>\S+?):(?P<line>\d+):\d+:\s*")
+_MOST_FAULTS = 50
+_LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 
 cwltool_logger.removeHandler(defaultStreamHandler)
 for _name in ("salad", "cwltool", "rdflib.term"):
@@ -95,40 +95,51 @@ def _translated(uri: str) -> Iterator[None]:
         YAMLError,
     ) as error:
         # cwltool lets bare Python errors out on documents of the wrong shape
-        causes = _read_causes(str(error))
-        raise PackageError(
-            f"{uri} is not valid CWL: {_first_cause(causes)}",
+        faults = _read_faults(error)
+        cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
+        raise InvalidPackageError(
+            f"{uri} is not valid CWL: {cause}",
             "Mend the document where the evidence points to.",
-            evidence=tuple(causes[:_EVIDENCE_LINES]),
+            faults,
+            tuple(map(_tell, faults))[:_EVIDENCE_LINES],
         ) from error
 
 
-def _read_causes(text: str) -> list[str]:
-    """Read schema-salad's tree of causes, each with its place.
-
-    It tells the tree by indentation, and wraps a long text at the column where it began.
-    """
-    causes: list[str] = []
-    column, place = -1, ""
-    for line in filter(str.strip, text.splitlines()):
-        found = _PLACED.match(line)
-        start = found.end() if found else len(line) - len(line.lstrip())
-        said = line[start:].rstrip()
-        if causes and not found and start == column and not said.startswith(_BULLETS):
-            causes[-1] += f" {said}"
-        else:
-            place = f"{found['file'].rpartition('/')[2]}:{found['line']}: " if found else place
-            causes.append(place + said.removeprefix("- ").removeprefix("* "))
-        column = start
-    return causes
+def _tell(fault: Fault) -> str:
+    place = f"{fault.uri.rpartition('/')[2]}:{fault.line}: " if fault.line else ""
+    return place + re.sub(r"^tried '\w+' but |, tried \S+:.*$", "", fault.message)
 
 
-def _first_cause(causes: list[str]) -> str:
-    """Pick what says most: the first leaf of the tree."""
-    for cause in causes:
-        if not _BRANCH.search(cause):
-            return re.sub(r", tried \S+:.*$", "", cause)
-    return "its shape is not that of a CWL document"
+def _read_faults(error: Exception) -> tuple[Fault, ...]:
+    """The innermost causes that schema-salad or cwltool name, each at its place and once."""
+    # the loader of a step's tool wraps what schema-salad said into a text of its own
+    inner = error.__context__
+    if isinstance(inner, SchemaSaladException):
+        return _read_faults(inner)
+    if isinstance(error, SchemaSaladException):
+        leaves = (_read_fault(leaf) for leaf in error.leaves())
+        return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
+
+
+def _read_fault(leaf: SchemaSaladException) -> Fault:
+    if leaf.start is None or not leaf.file:
+        return _parse_fault(leaf.message)
+    line, column = leaf.start
+    return Fault(_source_uri(leaf.file), " ".join(leaf.message.split()), line, column)
+
+
+def _parse_fault(text: str) -> Fault:
+    """Read `file:line:column: text` lines as one fault, at the place of the first."""
+    message = " ".join(_LED_LINE.sub("", text).split())
+    first = _LED_LINE.search(text)
+    if first is None:
+        return Fault("", message)
+    return Fault(_source_uri(first[1]), message, int(first[2]), int(first[3]))
+
+
+def _source_uri(file: str) -> str:
+    return file if "://" in file else Path(os.path.normpath(Path(file).absolute())).as_uri()
 
 
 def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
@@ -139,10 +150,13 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
     except YAMLError as error:
-        raise PackageError(
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or "the syntax is wrong")
+        raise InvalidPackageError(
             f"{uri} is neither YAML nor JSON",
             "Mend the syntax at the place named.",
-            evidence=tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
+            (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
+            tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
         ) from error
     except RecursionError as error:
         raise PackageError(f"{uri} is nested too deeply", "Point to a CWL document.") from error

@@ -11,7 +11,7 @@ from zoo_runner.documents import write_atomically
 from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, SettingsError
 from zoo_runner.masking import Masker
 from zoo_runner.models import Job, Outcome, Status
-from zoo_runner.names import check_job_id
+from zoo_runner.names import JobPaths, check_job_id
 
 FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
 _NEXT = {
@@ -68,6 +68,32 @@ def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
     return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended
 
 
+def with_failure(record: JobRecord, status: Status, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
+    """Return the record of a job that did not come to results."""
+    return with_outcome(record, Outcome(status, diagnosis=diagnosis, exit_code=exit_code))
+
+
+def record_failure(records: "Records", paths: JobPaths, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
+    """Keep a job that failed before or after its engine; what a record says of its end stays as it is."""
+    try:
+        record = records.load(paths.job_id)
+    except JobNotFoundError:
+        record = JobRecord(
+            id=paths.job_id,
+            workflow_id=paths.workflow_id,
+            status=Status.ACCEPTED,
+            engine="none",
+            created=_now(),
+            updated=_now(),
+            log=str(paths.job_log),
+            log_folder=str(paths.log_folder),
+            destination="",
+        )
+    if record.status in FINAL:
+        return records.save(replace(record, diagnosis=_plain(diagnosis), updated=_now()))
+    return records.save(with_failure(record, Status.FAILED, diagnosis, exit_code))
+
+
 class Records:
     """Job records in a folder, each in a folder of its own; writing is atomic and masked."""
 
@@ -76,19 +102,16 @@ class Records:
 
     def create(self, record: JobRecord) -> JobRecord:
         """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
+        folder = self._folder / check_job_id(record.id)
         try:
-            (self._folder / check_job_id(record.id)).mkdir(parents=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / "claimed").touch(exist_ok=False)
         except FileExistsError:
             raise SettingsError(
                 f"there is a job {record.id!r} already",
                 "Leave --job-id away, or choose another; `zoo-runner logs` shows the one that is there.",
                 level=Level.USER,
             ) from None
-        except OSError as error:
-            raise SettingsError(
-                f"the job record cannot be kept in {self._folder}: {error.strerror}",
-                "Point ZOO_RUNNER_STATE to a folder that this user may write to.",
-            ) from error
         return self.save(record)
 
     def save(self, record: JobRecord) -> JobRecord:

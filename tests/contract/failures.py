@@ -66,7 +66,7 @@ class Scene:
 
     def run_and_cancel(self) -> Done:
         """Run a slow package, and cancel it from another process once its step has begun."""
-        words = ["run", FAILING / "slow" / "slow.cwl", "--job-id", "slow-one", "--format", "json"]
+        words: list[str | Path] = ["run", FAILING / "slow" / "slow.cwl", "--job-id", "slow-one", "--format", "json"]
         with self.site.started(*words, "-o", self.site.results) as process:
             assert process.stderr
             for line in process.stderr:

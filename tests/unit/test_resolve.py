@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def test_files_that_a_workflow_runs_are_packed_in_and_known(load: Load) -> None:
     package = load(PACKAGES / "multi" / "multi.cwl")
     assert package.workflow_id == "multi"
     assert {Path(file.uri).name for file in package.files} == {"multi.cwl", "describe.cwl", "join.cwl", "types.yml"}
-    assert "$import" not in json.dumps(package.document)
+    # what is left are references within the document: cwltool names a type that stands twice only once
+    assert all(name.startswith("#") for name in re.findall(r'"\$import": "([^"]*)"', json.dumps(package.document)))
 
 
 def test_types_are_known_by_the_address_that_the_author_wrote(load: Load) -> None:

@@ -19,6 +19,7 @@ from zoo_runner.engines.containers import choose_runtime, ensure_images, find_co
 from zoo_runner.engines.control import hold_job, listen_for_cancel, tell_cancel
 from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.events import EngineLine, Report, decode_event
+from zoo_runner.interpreter import find_python
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.models import Job, Outcome, Plan, Results, Status
 from zoo_runner.names import check_job_id
@@ -170,18 +171,19 @@ class _Run:
         # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
         paths = [path for path in sys.path if path and Path(path).is_absolute()]
         return {
-            "command": [sys.executable, "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
+            "command": [find_python(self._settings), "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
             "env": self._environment(),
             "cwd": str(scratch),
             "cid_folder": spec["cid_folder"],
             "remover": spec["remover"],
+            "scratch": str(scratch),
         }
 
     def _environment(self) -> dict[str, str]:
         environ = {name: self._settings.environ[name] for name in _INHERITED if name in self._settings.environ}
         path = environ.get("PATH", os.defpath)
         programs = self._link_programs(path)
-        environ["PATH"] = os.pathsep.join([str(programs), str(Path(sys.executable).parent), path])
+        environ["PATH"] = os.pathsep.join([str(programs), str(Path(find_python(self._settings)).parent), path])
         return environ
 
     def _link_programs(self, path: str) -> Path:
@@ -196,7 +198,7 @@ class _Run:
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
         with subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            [find_python(self._settings), "-I", "-S", str(_SUPERVISOR)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,11 +2,13 @@
 
 A program of its own that needs the standard library only. The first line on its stdin says what to do:
 
-    {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"]}
+    {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"],
+     "scratch": "..."}
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
-`cid_folder` are removed. The exit code is the run's (128 + n where signal n ended it).
+`cid_folder` are removed, and where the parent is gone the `scratch` folder too, which nobody else would remove.
+The exit code is the run's (128 + n where signal n ended it).
 """
 
 import contextlib
@@ -14,6 +16,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,7 +126,17 @@ def main() -> int:
     code = child.wait()
     kill_descendants()
     remove_containers(order["cid_folder"], order["remover"])
+    if order.get("scratch") and _is_orphan(lifeline):
+        shutil.rmtree(order["scratch"], ignore_errors=True)
     return code if code >= 0 else 128 - code
+
+
+def _is_orphan(lifeline: int) -> bool:
+    """Whether the parent died: nobody else would tidy up then. A line `cancel` may still stand in the pipe."""
+    while select.select([lifeline], [], [], 0)[0]:
+        if not os.read(lifeline, 64):
+            return True
+    return False
 
 
 def _read_line(descriptor: int) -> bytes:
