@@ -40,8 +40,7 @@ class Supervised:
         with cancellation.calling(self.stop):
             for line in self._stdout:
                 on_line(line.decode("utf-8", "replace").rstrip("\n"))
-            code = self._process.wait()
-        return code
+            return self._process.wait()
 
     @property
     def complaints(self) -> tuple[str, ...]:
