@@ -124,8 +124,8 @@ class _OutputReader:
             remedy = "Give the output object as the engine wrote it, with file:// locations or paths."
             raise StagingError(Kind.UNSUPPORTED, href, reason, remedy)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)
-        allowed = self._outputs_folder or path.parent
-        if not resolve(path).is_relative_to(resolve(allowed)):
+        allowed = self._outputs_folder
+        if allowed is not None and not resolve(path).is_relative_to(resolve(allowed)):
             raise _outside(href, f"{path.name!r} lies or leads out of the folder of the outputs")
         return path
 

@@ -202,6 +202,22 @@ def test_a_file_outside_the_outputs_folder_is_refused(tmp_path: Path) -> None:
     assert caught.value.reason == "'secret' lies or leads out of the folder of the outputs"
 
 
+def test_an_output_that_is_a_link_is_followed_where_the_tools_are_trusted(tmp_path: Path) -> None:
+    write_catalog(tmp_path / "staged")
+    (tmp_path / "made").symlink_to(tmp_path / "staged")
+    results = put({"x": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert results.files == 4
+
+
+def test_an_output_that_is_a_link_out_of_the_outputs_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/f").symlink_to(write_text(tmp_path / "secret"))
+    options = replace(OPTIONS, outputs_folder=tmp_path / "run")
+    with pytest.raises(StagingError) as caught:
+        stage_out({"x": describe_file(tmp_path / "run/f")}, str(tmp_path / "to"), options)
+    assert caught.value.kind == Kind.REFUSED
+
+
 def test_a_link_out_of_a_plain_folder_is_refused(tmp_path: Path) -> None:
     write_text(tmp_path / "secret/key")
     (tmp_path / "made").mkdir()
