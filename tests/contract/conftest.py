@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import find_kubeconfig, serve_pods
 from tests.servers import FileServer, S3Server, serve_files, serve_s3
 from tests.site import Site
+
+CANARY = "canary-of-the-contract"
 
 
 @pytest.fixture(scope="session")
@@ -28,4 +31,15 @@ def web(tmp_path: Path) -> Iterator[FileServer]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with serve_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    return find_kubeconfig()
+
+
+@pytest.fixture(scope="session")
+def pods_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
         yield server
