@@ -183,7 +183,10 @@ class S3Server:
 
 @contextmanager
 def serve_s3(
-    folder: Path, access_key_id: str = "test-access-key", secret_access_key: str = "test-secret-key"
+    folder: Path,
+    access_key_id: str = "test-access-key",
+    secret_access_key: str = "test-secret-key",
+    host: str = "127.0.0.1",
 ) -> Iterator[S3Server]:
     """Serve `folder` with `rclone serve s3`, which demands signed requests."""
     command = [
@@ -192,7 +195,7 @@ def serve_s3(
         "s3",
         str(folder),
         "--config=",
-        "--addr=127.0.0.1:0",
+        f"--addr={host}:0",
         "--dir-cache-time=0s",
         f"--auth-key={access_key_id},{secret_access_key}",
     ]

@@ -1,18 +1,19 @@
 """The command line: parse, call one library function, show what came of it."""
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo_runner.errors import Diagnosis, RunnerError
+from zoo_runner.errors import DismissedError, RunnerError
+from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
 
 if TYPE_CHECKING:
-    from zoo_runner.models import Job, Outcome
+    from zoo_runner.models import Job
     from zoo_runner.settings import Settings
 
 EXIT_CODES = """
@@ -98,11 +99,11 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     job = _accept(package, job_file, settings, **options)
     engine = open_engine(settings.engine, settings)
     if not quiet:
-        _tell(f"job {job.id}\nlog {job.paths.job_log}")
+        tell(f"job {job.id}\nlog {job.paths.job_log}")
     cancellation = Cancellation(job.time_limit_seconds)
     with _stopping(cancellation.cancel), open_display(quiet) as report:
         outcome = run_job(job, engine, settings, report, cancellation)
-    _show_outcome(job, outcome, form)
+    show_outcome(job, outcome, form)
     sys.exit(outcome.exit_code)
 
 
@@ -118,10 +119,12 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
 def plan(package: str, job_file: str | None, **options: Any) -> None:
     """Print, as JSON, what `run` would submit; nothing is started."""
     from zoo_runner.engines import open_engine
+    from zoo_runner.masking import Masker, find_secrets
 
     settings = _settings(**options)
     job = _accept(package, job_file, settings, **options)
-    _print_json(open_engine(settings.engine, settings).plan(job).describe())
+    described = open_engine(settings.engine, settings).plan(job).describe()
+    print_json(Masker(find_secrets(settings.environ)).mask_data(described))
 
 
 @cli.command()
@@ -131,30 +134,38 @@ def describe(package: str) -> None:
     from zoo_runner.describe import build_description
     from zoo_runner.resolve import load_package
 
-    _print_json(build_description(load_package(package, _settings())))
+    print_json(build_description(load_package(package, _settings())))
 
 
 @cli.command()
 @_package
-@_format
-def validate(package: str, form: str) -> None:
-    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules."""
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="json: a list of findings; sarif: SARIF 2.1.0, for code hosts and editors. [default: text]",
+)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+def validate(package: str, form: str, strict: bool) -> None:
+    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules.
+
+    Exit code 0: it can be used; 3: there is an error, or with --strict a warning.
+    """
     from dataclasses import asdict
 
     from zoo_runner.errors import PackageError
-    from zoo_runner.resolve import load_package
-    from zoo_runner.validate import validate_package
+    from zoo_runner.findings import build_sarif, format_findings
+    from zoo_runner.inspection import inspect_package
 
-    findings = validate_package(load_package(package, _settings()))
+    findings = inspect_package(package, _settings())
     if form == "json":
-        _print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
+    elif form == "sarif":
+        print_json(build_sarif(findings, read_version()))
     else:
-        for finding in findings:
-            click.echo(
-                f"{finding.severity:<8}{finding.place}  {finding.message}\n        {finding.remedy}  [{finding.rule}]"
-            )
-        click.echo(f"{len(findings)} findings" if findings else "no findings")
-    if any(finding.severity == "error" for finding in findings):
+        click.echo(format_findings(findings))
+    if any(finding.severity in ("error", "warning" if strict else "error") for finding in findings):
         sys.exit(PackageError.exit_code)
 
 
@@ -190,15 +201,21 @@ def cancel(job_id: str) -> None:
     settings = _settings()
     record = Records(settings.state, Masker()).load(job_id)
     open_engine(record.engine, settings).cancel(job_id)
-    _tell(f"job {job_id} was told to stop")
+    tell(f"job {job_id} was told to stop")
 
 
 def main() -> None:
     """Entry point: every error ends here as a message and an exit code."""
     try:
-        cli(prog_name="zoo-runner", standalone_mode=True)
+        code = cli(prog_name="zoo-runner", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        tell("stopped before anything was done")
+        sys.exit(DismissedError.exit_code)
     except RunnerError as error:
-        _show_error(error)
+        show_failure(error, _asked_form())
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -206,8 +223,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 the door: no traceback reaches a user
         from zoo_runner.execute import build_defect
 
-        _show_error(build_defect(error))
+        show_failure(build_defect(error), _asked_form())
         sys.exit(1)
+    sys.exit(code)
+
+
+def _asked_form() -> str:
+    """Whether the command that failed was to print a document: its context is gone by now."""
+    words = sys.argv[1:]
+    return "json" if "--format=json" in words or ("--format", "json") in pairwise(words) else "text"
 
 
 def _settings(
@@ -250,7 +274,7 @@ def _accept(
 
 
 class _stopping:
-    """Turns Ctrl-C and SIGTERM into a cancellation while a job runs."""
+    """Turns Ctrl-C, SIGTERM and the end of the terminal into a cancellation while a job runs."""
 
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
@@ -258,68 +282,11 @@ class _stopping:
     def __enter__(self) -> None:
         import signal
 
-        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in numbers}
 
     def __exit__(self, *_: object) -> None:
         import signal
 
         for number, handler in self._former.items():
             signal.signal(number, handler)
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2))
-
-
-def _show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
-    if form == "json":
-        _print_json(_describe_outcome(job, outcome))
-    elif outcome.results:
-        click.echo("results")
-        for name, value in outcome.results.document.items():
-            click.echo(f"  {name}: {_short(value)}")
-        click.echo(f"collection {outcome.results.collection_href}")
-        click.echo(f"step logs {job.paths.log_folder}")
-    if outcome.diagnosis:
-        _show_diagnosis(outcome.diagnosis)
-
-
-def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "jobID": job.id,
-        "processID": job.workflow_id,
-        "status": outcome.status,
-        "results": outcome.results.document if outcome.results else None,
-        "collection": outcome.results.collection_href if outcome.results else None,
-        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
-        "log": str(job.paths.job_log),
-        "stepLogs": str(job.paths.log_folder),
-    }
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping) and "href" in value:
-        return str(value["href"])
-    if isinstance(value, list):
-        return ", ".join(map(_short, value)) or "[]"
-    return json.dumps(value)
-
-
-def _show_error(error: RunnerError) -> None:
-    _show_diagnosis(error.diagnosis)
-
-
-def _show_diagnosis(diagnosis: Diagnosis) -> None:
-    _tell(f"error: {diagnosis.cause}")
-    _tell(f"  stage: {diagnosis.stage}, level: {diagnosis.level}")
-    for line in diagnosis.evidence:
-        _tell(f"  | {line}")
-    _tell(f"  what to do: {diagnosis.remedy}")
-    if diagnosis.log:
-        _tell(f"  log: {diagnosis.log}")

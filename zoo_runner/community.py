@@ -27,7 +27,7 @@ def check_community(checker: Checker, wanted: Community, value: Any, path: str) 
             return _check_string_format(checker, wanted, value, path)
         case "ogc", "BBox":
             return _check_bbox(checker, wanted.shape, value, path)
-        case "geojson", _ if isinstance(value, Mapping):
+        case "geojson" | "stac", _ if isinstance(value, Mapping):
             return _check_geojson(checker, wanted.shape, value, path)
     return checker.check(wanted.shape, value, path)
 

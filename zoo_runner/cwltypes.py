@@ -1,7 +1,8 @@
 """What inputs and outputs may hold: CWL's types as a small frozen algebra, read from the packed document.
 
 Source: CWL v1.0 to v1.2, Command Line Tool Description, sections 5.1 (inputs) and 5.2 (outputs); the
-community's named types: `string_format.yaml`, `ogc.yaml` and `geojson.yaml` of github.com/eoap/schemas.
+community's named types: `string_format.yaml`, `ogc.yaml`, `geojson.yaml` and `stac.yaml` of
+github.com/eoap/schemas.
 """
 
 import re
@@ -13,7 +14,8 @@ from zoo_runner.errors import PackageError
 from zoo_runner.package import Document, Package
 
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})
-COMMUNITY_NAME = re.compile(r"\b(string_format|ogc|geojson)\.ya?ml[#/](\w+)$")
+_FAMILY_PREFIXES = {"geojson": "GeoJSON ", "stac": "STAC "}
+COMMUNITY_NAME = re.compile(r"\b(string_format|ogc|geojson|stac)\.ya?ml[#/](\w+)$")
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,20 @@ ATOMS: Mapping[str, CwlType] = {
 
 
 @dataclass(frozen=True)
+class SecondaryFile:
+    """A file that belongs to another: a pattern on its name (or an expression), and whether it must be there."""
+
+    pattern: str
+    required: bool
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One input or output of the process that runs.
 
     `default` is None when the package has none (a default of null is none); `formats` are the format URIs of
-    files, expressions among them; `position` is the index in the packed list.
+    files, expressions among them; `secondary_files` are those of each file; `position` is the index in the packed
+    list.
     """
 
     name: str
@@ -119,6 +130,7 @@ class Parameter:
     doc: str | None = None
     default: Any = None
     formats: tuple[str, ...] = ()
+    secondary_files: tuple[SecondaryFile, ...] = ()
     streamable: bool = False
     position: int = 0
 
@@ -184,12 +196,8 @@ def describe_type(cwl_type: CwlType) -> str:
         case Record():
             return f"{cwl_type.name or 'object'} with {', '.join(member.name for member in cwl_type.fields)}"
         case Primitive() | Community():
-            return f"GeoJSON {cwl_type.name}" if _is_geojson(cwl_type) else cwl_type.name
+            return f"{_FAMILY_PREFIXES.get(getattr(cwl_type, 'family', ''), '')}{cwl_type.name}"
     return next(word for word, atom in ATOMS.items() if atom == cwl_type)
-
-
-def _is_geojson(cwl_type: CwlType) -> bool:
-    return isinstance(cwl_type, Community) and cwl_type.family == "geojson"
 
 
 def short_name(packed_id: str) -> str:
@@ -203,17 +211,31 @@ def _parse_list(package: Package, entries: Iterable[Document]) -> tuple[Paramete
 
 
 def _parse_parameter(reader: "_Reader", entry: Document, position: int) -> Parameter:
-    formats = entry.get("format") or ()
     return Parameter(
         name=short_name(str(entry["id"])),
         type=reader.read(entry.get("type", "Any")),
         label=join_text(entry.get("label")),
         doc=join_text(entry.get("doc")),
         default=entry.get("default"),
-        formats=(formats,) if isinstance(formats, str) else tuple(formats),
+        formats=tuple(map(str, _listed(entry.get("format")))),
+        secondary_files=tuple(map(_read_secondary_file, _listed(entry.get("secondaryFiles")))),
         streamable=bool(entry.get("streamable", False)),
         position=position,
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _read_secondary_file(entry: Any) -> SecondaryFile:
+    """CWL v1.0 has plain patterns; v1.1 and later may say whether the file is required, by default it is."""
+    if not isinstance(entry, Mapping):
+        return SecondaryFile(str(entry).removesuffix("?"), not str(entry).endswith("?"))
+    pattern, required = str(entry.get("pattern", "")), entry.get("required")
+    return SecondaryFile(pattern.removesuffix("?"), (required is None or required is True) and pattern[-1:] != "?")
 
 
 def join_text(text: Any) -> str | None:
@@ -230,6 +252,7 @@ def _type_definitions(package: Package) -> Mapping[str, Document]:
         for requirement in [*process.get("requirements", ()), *process.get("hints", ())]
         if requirement.get("class") == "SchemaDefRequirement"
         for definition in requirement.get("types", ())
+        if "name" in definition  # packing leaves an `$import` where a type was defined before
     }
 
 

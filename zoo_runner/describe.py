@@ -28,12 +28,12 @@ from zoo_runner.cwltypes import (
     parse_parameters,
     without_null,
 )
+from zoo_runner.metadata import build_metadata, read_keywords, read_software_version
 from zoo_runner.package import Package
 
 Schema = dict[str, Any]
 
 EXECUTE_REL = "http://www.opengis.net/def/rel/ogc/1.0/execute"
-SCHEMA_ORG = ("https://schema.org/", "http://schema.org/")
 UNKNOWN_VERSION = "0.0.0"
 CRS_URIS = ("http://www.opengis.net/def/crs/OGC/1.3/CRS84", "http://www.opengis.net/def/crs/OGC/0/CRS84h")
 PRIMITIVE_SCHEMAS: Mapping[str, Schema] = {
@@ -55,6 +55,7 @@ STRING_FORMATS = {
     "URITemplate": "uri-template",
 }
 GEOJSON_FORMATS = {"Feature": "geojson-feature", "FeatureCollection": "geojson-feature-collection"}
+STAC_FORMATS = {"Item": "stac-item", "Collection": "stac-collection", "Catalog": "stac-catalog"}
 
 
 def build_description(package: Package, *, self_href: str | None = None) -> dict[str, Any]:
@@ -65,13 +66,14 @@ def build_description(package: Package, *, self_href: str | None = None) -> dict
     """
     process = package.process
     doc = join_text(process.get("doc"))
-    keywords = _read_keywords(package)
+    keywords, metadata = read_keywords(package), build_metadata(package)
     return {
         "id": package.workflow_id,
         "version": read_software_version(package) or UNKNOWN_VERSION,
         "title": join_text(process.get("label")) or package.workflow_id,
         **({"description": doc} if doc else {}),
         **({"keywords": keywords} if keywords else {}),
+        **({"metadata": metadata} if metadata else {}),
         "jobControlOptions": ["async-execute"],
         "outputTransmission": ["value", "reference"],
         "inputs": {parameter.name: _describe_input(parameter) for parameter in parse_parameters(package)},
@@ -80,37 +82,9 @@ def build_description(package: Package, *, self_href: str | None = None) -> dict
     }
 
 
-def read_schema_org(package: Package, term: str) -> Any:
-    """What the package says under a schema.org term such as `softwareVersion`; None if nothing.
-
-    Looks in the process first, then in the document, for the full URI and for each prefix of schema.org.
-    """
-    namespaces = package.document.get("$namespaces") or {}
-    prefixes = [prefix for prefix, uri in namespaces.items() if str(uri) in SCHEMA_ORG] or ["s"]
-    keys = [*(f"{uri}{term}" for uri in SCHEMA_ORG), *(f"{prefix}:{term}" for prefix in prefixes)]
-    places = (package.process, package.document)
-    return next((place[key] for place in places for key in keys if place.get(key) is not None), None)
-
-
-def read_software_version(package: Package) -> str | None:
-    """The version that the author gave the package (`softwareVersion`, or `version`), if any."""
-    for term in ("softwareVersion", "version"):
-        version = read_schema_org(package, term)
-        if isinstance(version, str | int | float) and str(version).strip():
-            return str(version).strip()
-    return None
-
-
 def build_schema(cwl_type: CwlType) -> Schema:
     """The schema of one value of this type, as a request or a result writes it."""
     return _SCHEMAS[type(cwl_type)](cwl_type)
-
-
-def _read_keywords(package: Package) -> list[str]:
-    keywords = read_schema_org(package, "keywords")
-    if isinstance(keywords, str):
-        keywords = keywords.split(",")
-    return [str(word).strip() for word in keywords or [] if isinstance(word, str) and word.strip()]
 
 
 def _build_links(self_href: str) -> list[dict[str, str]]:
@@ -198,6 +172,8 @@ def _build_community_schema(cwl_type: Community) -> Schema:
             return {"type": "string", "format": STRING_FORMATS.get(name, name.lower())}
         case Community("ogc", "BBox", Record()):
             return _build_bbox_schema()
+        case Community("stac", name, Record()):
+            return {"type": "object", "format": STAC_FORMATS[name]} if name in STAC_FORMATS else {"type": "object"}
         case Community("geojson", name, Record()):
             return {"type": "object", "format": GEOJSON_FORMATS.get(name, "geojson-geometry")}
     return build_schema(cwl_type.shape)

@@ -1,14 +1,18 @@
 """Where CWL text comes from: local files, and URLs by rules (hosts, size), each remote file fetched once."""
 
+import errno
 import os
+import stat
+import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from zoo_runner.errors import PackageError
+from zoo_runner.errors import PackageError, SettingsError
 from zoo_runner.package import SourceFile
 from zoo_runner.settings import Settings
+from zoo_runner.wellknown import find_document
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
@@ -37,12 +41,28 @@ def fetch_over_http(url: str, max_bytes: int) -> bytes:
 
 
 def as_uri(reference: str) -> str:
-    """Turn what a user writes (path, file: or http(s): URL, with or without `#id`) into a URI."""
-    if urlsplit(reference).scheme in ("http", "https", "file"):
-        return reference
-    path, _, fragment = reference.partition("#")
-    uri = Path(path).expanduser().absolute().as_uri()
+    """Turn what a user writes into a URI: a path, a file: or http(s): URL, with or without `#id`.
+
+    Raises `PackageError`.
+    """
+    try:
+        scheme = urlsplit(reference).scheme
+        if scheme in ("http", "https", "file"):
+            return reference
+        path, _, fragment = reference.partition("#")
+        uri = Path(path).expanduser().absolute().as_uri()
+    except (ValueError, RuntimeError) as error:
+        raise _not_a_reference(reference, str(error)) from error
+    if reference.startswith(f"{scheme}://"):
+        raise _not_a_reference(reference, f"{scheme} is not supported")
     return f"{uri}#{fragment}" if fragment else uri
+
+
+def _not_a_reference(reference: str, why: str) -> PackageError:
+    return PackageError(
+        f"{reference!r} is neither a path nor a web address: {why}",
+        "Give the path of a file, or an http(s) address.",
+    )
 
 
 def is_remote(uri: str) -> bool:
@@ -53,8 +73,8 @@ def is_remote(uri: str) -> bool:
 class Documents:
     """Reads the documents of one package and remembers what it read.
 
-    Remote documents other than the entry are kept in `cache` by URL and never fetched twice; a remote document
-    may not refer to local files.
+    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are
+    kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
     """
 
     def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch = fetch_over_http) -> None:
@@ -87,16 +107,21 @@ class Documents:
             )
         path = Path(unquote(urlsplit(uri).path))
         try:
-            if path.stat().st_size > self._max_bytes:
+            size_bytes = _regular_size_bytes(path)
+            if size_bytes > self._max_bytes:
                 raise _too_large(uri, self._max_bytes)
             return path.read_bytes()
-        except OSError as error:
-            raise PackageError(
-                f"{path} cannot be read: {error.strerror}", "Check the path of the package and its rights."
-            ) from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise PackageError(f"{path} cannot be read: {why}", "Check the path and its rights.") from error
 
     def _read_remote(self, uri: str) -> bytes:
-        host = urlsplit(uri).hostname or ""
+        known = find_document(uri)
+        if known is not None:
+            return known
+        host = urlsplit(uri).hostname
+        if not host:
+            raise _not_a_reference(uri, "it names no host")
         hosts = self._settings.package_hosts
         if hosts and host not in hosts:
             raise PackageError(
@@ -111,6 +136,16 @@ class Documents:
         return content
 
 
+def _regular_size_bytes(path: Path) -> int:
+    """Size of a file, and no reading from devices and pipes, which may never end."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is not a regular file")
+    return found.st_size
+
+
 def _too_large(uri: str, max_bytes: int) -> PackageError:
     return PackageError(
         f"{uri} is larger than {max_bytes / 2**20:g} MiB",
@@ -119,11 +154,23 @@ def _too_large(uri: str, max_bytes: int) -> PackageError:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    """Write a file so that nobody ever sees half of it, however many write it; raises `SettingsError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            Path(partial).replace(path)
+        except OSError:
+            Path(partial).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be written: {error.strerror}",
+            "Free space on that disk, or point the setting of that folder (ZOO_RUNNER_CACHE, ZOO_RUNNER_STATE) to one"
+            " that this user may write to.",
+        ) from error
 
 
 def join_uri(base: str, reference: str) -> str:

@@ -3,6 +3,7 @@
     RunnerError
     ├── SettingsError       a setting cannot be used                     exit 2
     ├── PackageError        the application package cannot be used      exit 3
+    │   └── InvalidPackageError  its documents are not CWL
     ├── InputError          the inputs do not fit the package           exit 4
     ├── StageInError        a source could not be brought here          exit 5
     ├── ToolError           a step of the package failed                exit 6
@@ -91,6 +92,24 @@ class PackageError(RunnerError):
     stage = Stage.PACKAGE
     http_status = 400
     exit_code = 3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One place where a document is not CWL: the document's URI, line and column (from 1; None: not known)."""
+
+    uri: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+class InvalidPackageError(PackageError):
+    """The package's documents are not CWL; `faults` says where, as far as it is known."""
+
+    def __init__(self, cause: str, remedy: str, faults: tuple[Fault, ...], evidence: tuple[str, ...] = ()) -> None:
+        super().__init__(cause, remedy, evidence=evidence)
+        self.faults = faults
 
 
 class InputError(RunnerError):

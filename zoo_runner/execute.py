@@ -36,14 +36,16 @@ def run_job(
 ) -> Outcome:
     """Run a job to its end and return how it ended: this never raises for what a job can do wrong.
 
-    Job log, step logs, usage report and record are kept on every path.
+    Raises `SettingsError` before anything happens where its id is taken or its logs or record cannot be kept. Job
+    log, step logs, usage report and record are kept on every path.
     """
     masker = Masker(find_secrets(settings.environ))
     records = Records(settings.state, masker)
     cancellation = cancellation or Cancellation(job.time_limit_seconds)
     plan = engine.plan(job)
-    with JobLog(job.paths, masker) as log:
-        record = records.save(new_record(job, engine.name))
+    log = JobLog(job.paths, masker)
+    record = records.create(new_record(job, engine.name))
+    with log:
         log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
         log.write_plan(plan.describe())
 

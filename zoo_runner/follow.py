@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from zoo_runner.engines.control import is_abandoned
+from zoo_runner.errors import EngineError
 from zoo_runner.masking import Masker
-from zoo_runner.names import STAGE_LOGS, JobPaths
+from zoo_runner.names import STAGE_LOGS, JobPaths, check_job_id
 from zoo_runner.record import FINAL, JobRecord, Records
 from zoo_runner.settings import Settings
 
@@ -13,11 +15,14 @@ from zoo_runner.settings import Settings
 def follow_log(job_id: str, step: str | None, follow: bool, settings: Settings) -> Iterator[str]:
     """Yield the lines of a job's log, or of one step's; with `follow`, as they come until the job ends.
 
-    Raises `JobNotFoundError`, and `FileNotFoundError` where there is no such log.
+    Raises `JobNotFoundError`, `FileNotFoundError` where there is no such log, and `EngineError` where the process that
+    ran the job is gone.
     """
     records = Records(settings.state, Masker())
     record = records.load(job_id)
     path = _log_path(record, step)
+    if step is None and not path.exists():
+        path = settings.state / check_job_id(job_id) / "job.log"
     with path.open(encoding="utf-8", errors="replace") as file:
         if follow and record.status not in FINAL:
             yield from _follow(file, path, records, settings.state / job_id)
@@ -42,7 +47,12 @@ def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) ->
     from watchfiles import watch
 
     job_id = record_folder.name
-    for _ in watch(path.parent, record_folder, recursive=False, step=20, debounce=100, yield_on_timeout=True):
+    for changes in watch(path.parent, record_folder, recursive=False, step=20, debounce=100, yield_on_timeout=True):
         yield from file
         if records.load(job_id).status in FINAL:
             return
+        if not changes and is_abandoned(record_folder):
+            raise EngineError(
+                f"job {job_id} ended with the process that ran it, and its log ends here",
+                "Run it again: a local run cannot outlive its caller.",
+            )

@@ -34,13 +34,8 @@ class JobLog:
         self._lock = threading.Lock()
         self._usage: list[StepEnded] = []
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
-        try:
-            paths.log_folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(
-                f"the logs cannot be kept: {paths.log_folder} cannot be made: {error.strerror}",
-                "Point ZOO_RUNNER_TEMP to a folder that this user may write to.",
-            ) from error
+        _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
+        _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +136,9 @@ class JobLog:
         return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
 
     def _tell(self, source: str, text: str) -> None:
-        self._append(self._paths.job_log, f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}")
+        line = f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}"
+        self._append(self._paths.job_log, line)
+        self._append(self._paths.kept_log, line)
 
     def _append(self, path: Path, line: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
@@ -163,6 +160,16 @@ class JobLog:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _make_folder(folder: Path, mode: int, variable: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as error:
+        raise SettingsError(
+            f"the logs of the job cannot be kept: {folder} cannot be made: {error.strerror}",
+            f"Point {variable} to a folder that this user may write to.",
+        ) from error
 
 
 def _one_line(text: str) -> str:

@@ -1,14 +1,18 @@
 """Identity, computed: job id → folder and file names that are valid for any input and never collide."""
 
+import keyword
 import re
+import sys
 import uuid
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from zoo_runner.errors import JobNotFoundError
+from zoo_runner.errors import JobNotFoundError, PackageError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_PROCESS_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_OWN_NAMES = {"zoo", "zoo_runner", "staging", "stagein", "stageout", "cwltool", "schema_salad"}
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _NAME_LENGTH = 100
 STAGE_LOGS = ("node_stage_in", "node_stage_out")
@@ -28,6 +32,25 @@ def check_job_id(job_id: str) -> str:
             "A job id has letters, digits, '-', '_' and '.'; `zoo-runner run` prints it first.",
         )
     return job_id
+
+
+def check_process_id(process_id: str) -> str:
+    """Return a process id that a ZOO kernel can run, or raise `PackageError`.
+
+    The kernel imports the module `<id>.service` and calls the function `<id>` with `-` as `_`.
+    """
+    function = process_id.replace("-", "_")
+    if not _PROCESS_ID.fullmatch(process_id) or keyword.iskeyword(function):
+        raise PackageError(
+            f"a ZOO kernel cannot run a process of the id {process_id!r}",
+            "Use a letter or '_', then letters, digits, '_' and '-', and no word of the Python language.",
+        )
+    if process_id in _OWN_NAMES or process_id in sys.stdlib_module_names:
+        raise PackageError(
+            f"the process id {process_id!r} is the name of a Python module that services need",
+            "Give the workflow another id.",
+        )
+    return process_id
 
 
 def file_name(text: str) -> str:
@@ -56,6 +79,11 @@ class JobPaths:
     def job_log(self) -> Path:
         """The whole story of the job, under the name that platforms rely on."""
         return self.temp / f"{file_name(self.workflow_id)}_{self.job_id}_error.log"
+
+    @property
+    def kept_log(self) -> Path:
+        """The same story once more, where nobody else removes it: a platform's dismissal empties `temp`."""
+        return self.record / "job.log"
 
     @property
     def log_folder(self) -> Path:

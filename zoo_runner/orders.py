@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.documents import Documents, as_uri
-from zoo_runner.errors import InputError
+from zoo_runner.errors import InputError, PackageError
 from zoo_runner.inputs import JobOrder, build_job_order, read_execute_request
 from zoo_runner.package import Package
 from zoo_runner.settings import Settings
@@ -21,12 +21,20 @@ def read_order(package: Package, job_file: str | None, words: Sequence[str], set
     values: dict[str, Any] = {}
     base = f"{Path.cwd().as_uri()}/"
     if job_file is not None:
-        base = as_uri(job_file)
-        values = _parse(Documents(base, settings).read(base), job_file)
+        base, content = _read_job_file(job_file, settings)
+        values = _parse(content, job_file)
     given = _read_words(words, package)
     if "inputs" in values and not _kinds(package, "inputs"):
         return read_execute_request(package, _merge(values, given), base=base)
     return build_job_order(package, {**values, **given}, base=base)
+
+
+def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
+    try:
+        base = as_uri(job_file)
+        return base, Documents(base, settings).read(base)
+    except PackageError as error:
+        raise InputError(f"the job file cannot be had: {error}", error.diagnosis.remedy) from error
 
 
 def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The application package: one resolved, packed CWL document and what it says, without I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +24,8 @@ class Package:
 
     `document` is the packed CWL (one `cwlVersion`, and either a single process or a `$graph`); `entry` the id of
     the process to run in it (packing renames it, usually to `#main`); `workflow_id` the id that the author gave
-    it; `types` maps type names as packing left them to the names that the author wrote; `digest` is the SHA-256
-    (hex) of document and entry; `files` what it was made of.
+    it; `types` maps type names as packing left them to the names that the author wrote, `origins` all ids so (to
+    URIs); `digest` is the SHA-256 (hex) of document and entry; `files` what it was made of.
     """
 
     document: Document
@@ -34,6 +34,7 @@ class Package:
     types: Mapping[str, str]
     digest: str
     files: tuple[SourceFile, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def processes(self) -> Mapping[str, Document]:

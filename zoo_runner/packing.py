@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os.path
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,10 +24,14 @@ from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader
 
 from zoo_runner.documents import Documents, join_uri
-from zoo_runner.errors import PackageError
+from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
+_MOST_NODES = 1_000_000
+_VERSIONS = ("v1.0", "v1.1", "v1.2")
+_MOST_FAULTS = 50
+_LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 
 cwltool_logger.removeHandler(defaultStreamHandler)
 for _name in ("salad", "cwltool", "rdflib.term"):
@@ -59,7 +64,6 @@ def _loading_context(documents: Documents) -> LoadingContext:
             "construct_tool_object": default_make_tool,
             "fetcher_constructor": make_fetcher,
             "skip_schemas": True,
-            # record types of the community's schemas carry `doc`, which strict v1.0 refuses
             "strict": False,
             "disable_js_validation": True,
         }
@@ -85,26 +89,57 @@ def _translated(uri: str) -> Iterator[None]:
         TypeError,
         KeyError,
         AttributeError,
+        IndexError,
+        AssertionError,
+        RecursionError,
+        YAMLError,
     ) as error:
         # cwltool lets bare Python errors out on documents of the wrong shape
-        lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
-        raise PackageError(
-            f"{uri} is not valid CWL: {_first_cause(lines)}",
+        faults = _read_faults(error)
+        cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
+        raise InvalidPackageError(
+            f"{uri} is not valid CWL: {cause}",
             "Mend the document where the evidence points to.",
-            evidence=tuple(lines[:_EVIDENCE_LINES]),
+            faults,
+            tuple(map(_tell, faults))[:_EVIDENCE_LINES],
         ) from error
 
 
-def _first_cause(lines: list[str]) -> str:
-    """Pick the line that says most: the deepest of the first branch of schema-salad's tree of causes."""
-    last = ""
-    for line in lines:
-        text = re.sub(r"^\S+?:\d+:\d+:\s*", "", line).strip().lstrip("*- ")
-        if last and not text.startswith(("checking", "tried", "Trying", "in file", "while", "the `", "item is")):
-            last = text
-            break
-        last = text or last
-    return last or "its shape is not that of a CWL document"
+def _tell(fault: Fault) -> str:
+    place = f"{fault.uri.rpartition('/')[2]}:{fault.line}: " if fault.line else ""
+    return place + re.sub(r"^tried '\w+' but |, tried \S+:.*$", "", fault.message)
+
+
+def _read_faults(error: Exception) -> tuple[Fault, ...]:
+    """The innermost causes that schema-salad or cwltool name, each at its place and once."""
+    # the loader of a step's tool wraps what schema-salad said into a text of its own
+    inner = error.__context__
+    if isinstance(inner, SchemaSaladException):
+        return _read_faults(inner)
+    if isinstance(error, SchemaSaladException):
+        leaves = (_read_fault(leaf) for leaf in error.leaves())
+        return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
+
+
+def _read_fault(leaf: SchemaSaladException) -> Fault:
+    if leaf.start is None or not leaf.file:
+        return _parse_fault(leaf.message)
+    line, column = leaf.start
+    return Fault(_source_uri(leaf.file), " ".join(leaf.message.split()), line, column)
+
+
+def _parse_fault(text: str) -> Fault:
+    """Read `file:line:column: text` lines as one fault, at the place of the first."""
+    message = " ".join(_LED_LINE.sub("", text).split())
+    first = _LED_LINE.search(text)
+    if first is None:
+        return Fault("", message)
+    return Fault(_source_uri(first[1]), message, int(first[2]), int(first[3]))
+
+
+def _source_uri(file: str) -> str:
+    return file if "://" in file else Path(os.path.normpath(Path(file).absolute())).as_uri()
 
 
 def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
@@ -115,11 +150,17 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
     except YAMLError as error:
-        raise PackageError(
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or "the syntax is wrong")
+        raise InvalidPackageError(
             f"{uri} is neither YAML nor JSON",
             "Mend the syntax at the place named.",
-            evidence=tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
+            (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
+            tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
         ) from error
+    except RecursionError as error:
+        raise PackageError(f"{uri} is nested too deeply", "Point to a CWL document.") from error
+    _check_unfolded(root, uri)
     if not isinstance(root, dict) or "cwlVersion" not in root:
         found = (
             f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
@@ -128,7 +169,29 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             f"{uri} has no cwlVersion, so it is not a CWL document (found: {found})",
             "Point to a document with `cwlVersion: v1.2` (or v1.0, v1.1) at its top.",
         )
+    if root["cwlVersion"] not in _VERSIONS:
+        raise PackageError(
+            f"{uri} has the cwlVersion {root['cwlVersion']!r}, and accepted are {', '.join(_VERSIONS)}",
+            "Upgrade the document, for example with cwl-upgrader.",
+        )
     return root
+
+
+def _check_unfolded(root: Any, uri: str) -> None:
+    """Refuse a document whose aliases multiply: what follows visits every place, not every value."""
+    nodes = 0
+    queue = [root]
+    while queue:
+        node = queue.pop()
+        nodes += 1
+        if nodes > _MOST_NODES:
+            raise PackageError(
+                f"{uri} unfolds to more than {_MOST_NODES} values by its aliases", "Write it without YAML aliases."
+            )
+        if isinstance(node, dict):
+            queue.extend(node.values())
+        elif isinstance(node, list):
+            queue.extend(node)
 
 
 def choose_entry(root: Mapping[str, Any], uri: str) -> str:
@@ -138,13 +201,20 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     """
     base, fragment = urldefrag(uri)
     if "$graph" not in root:
-        if fragment and fragment != str(root.get("id", "")).lstrip("#"):
+        own = str(root.get("id", "")).lstrip("#")
+        if fragment and fragment != own:
             raise PackageError(
                 f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
                 "Leave the #id away.",
             )
-        return base
-    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in root["$graph"] if isinstance(p, dict) and "id" in p}
+        # under this address, if it has an id, cwltool will know it
+        return join_uri(base, f"#{own}") if own else base
+    graph = root["$graph"] if isinstance(root["$graph"], list) else []
+    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
+    if not kinds:
+        raise PackageError(
+            f"{base} has no process that could be run", "List processes under `$graph`, each with an `id`."
+        )
     if fragment:
         if fragment not in kinds:
             raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
@@ -154,18 +224,21 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     if "main" in kinds:
         candidates = ["main"]
     if len(candidates) != 1:
-        listed = ", ".join(f"#{name}" for name in candidates) or "none"
+        listed = ", ".join(f"#{name}" for name in candidates)
         raise PackageError(
             f"{base} has several processes that could be run: {listed}",
-            f"Say which, for example {base.rpartition('/')[2]}#{(candidates or ['id'])[0]}.",
+            f"Say which, for example {base.rpartition('/')[2]}#{candidates[0]}.",
         )
     return f"{base}#{candidates[0]}"
 
 
-def check_documents(documents: Documents, uri: str) -> None:
+def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
+    context = _loading_context(documents)
+    # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
+    context.strict = cwl_version != "v1.0"
     with _translated(unquote(uri)):
-        load_tool(uri, _loading_context(documents))
+        load_tool(uri, context)
 
 
 def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict[str, str]]:

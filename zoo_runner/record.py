@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.documents import write_atomically
-from zoo_runner.errors import Diagnosis, JobNotFoundError
+from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, SettingsError
 from zoo_runner.masking import Masker
 from zoo_runner.models import Job, Outcome, Status
-from zoo_runner.names import check_job_id
+from zoo_runner.names import JobPaths, check_job_id
 
 FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
 _NEXT = {
@@ -68,19 +68,70 @@ def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
     return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended
 
 
+def with_failure(record: JobRecord, status: Status, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
+    """Return the record of a job that did not come to results."""
+    return with_outcome(record, Outcome(status, diagnosis=diagnosis, exit_code=exit_code))
+
+
+def record_failure(records: "Records", paths: JobPaths, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
+    """Keep a job that failed before or after its engine; what a record says of its end stays as it is."""
+    try:
+        record = records.load(paths.job_id)
+    except JobNotFoundError:
+        record = JobRecord(
+            id=paths.job_id,
+            workflow_id=paths.workflow_id,
+            status=Status.ACCEPTED,
+            engine="none",
+            created=_now(),
+            updated=_now(),
+            log=str(paths.job_log),
+            log_folder=str(paths.log_folder),
+            destination="",
+        )
+    if record.status in FINAL:
+        return records.save(replace(record, diagnosis=_plain(diagnosis), updated=_now()))
+    return records.save(with_failure(record, Status.FAILED, diagnosis, exit_code))
+
+
 class Records:
     """Job records in a folder, each in a folder of its own; writing is atomic and masked."""
 
     def __init__(self, folder: Path, masker: Masker) -> None:
         self._folder, self._masker = folder, masker
 
+    def create(self, record: JobRecord) -> JobRecord:
+        """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
+        path = self._folder / check_job_id(record.id) / "record.json"
+        draft = path.with_name("record.draft")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.write_bytes(self._encode(record))
+            # the folder may be there already, with the log of a caller; a link is made for one of two, never both
+            path.hardlink_to(draft)
+            draft.unlink()
+        except FileExistsError:
+            raise SettingsError(
+                f"there is a job {record.id!r} already",
+                "Leave --job-id away, or choose another; `zoo-runner logs` shows the one that is there.",
+                level=Level.USER,
+            ) from None
+        except OSError as error:
+            raise SettingsError(
+                f"the job record cannot be kept in {self._folder}: {error.strerror}",
+                "Point ZOO_RUNNER_STATE to a folder that this user may write to.",
+            ) from error
+        return record
+
     def save(self, record: JobRecord) -> JobRecord:
         """Write a record and return it."""
         folder = self._folder / check_job_id(record.id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = json.dumps(self._masker.mask_data(asdict(record)), indent=2)
-        write_atomically(folder / "record.json", content.encode())
+        write_atomically(folder / "record.json", self._encode(record))
         return record
+
+    def _encode(self, record: JobRecord) -> bytes:
+        return json.dumps(self._masker.mask_data(asdict(record)), indent=2).encode()
 
     def load(self, job_id: str) -> JobRecord:
         """Read a record; raises `JobNotFoundError`."""

@@ -14,7 +14,7 @@ from zoo_runner.package import Package, SourceFile
 from zoo_runner.settings import Settings
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
-_FORMAT = 1
+_FORMAT = 2
 
 
 def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package:
@@ -25,12 +25,22 @@ def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_h
     """
     uri = as_uri(reference)
     documents = Documents(uri, settings, fetch)
-    kept = settings.cache / "packages" / f"{sha256(f'{_FORMAT} {uri}'.encode()).hexdigest()}.json"
+    kept = _kept_path(uri, settings)
     package = _read_kept(kept, documents)
     if package is None:
         package = _resolve(uri, documents)
         write_atomically(kept, json.dumps(asdict(package)).encode())
     return package
+
+
+def load_kept_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package | None:
+    """Load a package if the cache has it as it is now; without cwltool."""
+    uri = as_uri(reference)
+    return _read_kept(_kept_path(uri, settings), Documents(uri, settings, fetch))
+
+
+def _kept_path(uri: str, settings: Settings) -> Path:
+    return settings.cache / "packages" / f"{sha256(f'{_FORMAT} {uri}'.encode()).hexdigest()}.json"
 
 
 def _read_kept(kept: Path, documents: Documents) -> Package | None:
@@ -53,7 +63,7 @@ def _resolve(uri: str, documents: Documents) -> Package:
 
     root = read_root(documents, uri)
     entry_uri = choose_entry(root, uri)
-    check_documents(documents, entry_uri)
+    check_documents(documents, entry_uri, root["cwlVersion"])
     packed, rewrite = pack_documents(documents, entry_uri)
     packed.update({key: value for key, value in root.items() if ":" in key and key not in packed})
     entry = next((new for old, new in rewrite.items() if old == entry_uri), "#main")
@@ -78,7 +88,8 @@ def build_package(
     named = {str(kind["name"]) for kind in _schema_types(packed) if isinstance(kind, dict) and "name" in kind}
     types = {new: old for old, new in rewrite.items() if new in named}
     digest = sha256(json.dumps([packed, entry], sort_keys=True).encode()).hexdigest()
-    return Package(dict(packed), entry, workflow_id, types, digest, files)
+    origins = {new: old for old, new in rewrite.items()}
+    return Package(dict(packed), entry, workflow_id, types, digest, files, origins)
 
 
 def _schema_types(node: Any) -> list[Any]:

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from zoo_runner.errors import SettingsError
 
 Containers = Literal["auto", "podman", "docker", "none"]
+ResultsForm = Literal["auto", "collection", "links"]
 
 
 def _setting(variable: str, default: Any, meaning: str) -> Any:
@@ -56,6 +57,34 @@ class Settings:
         "Hosts that CWL may be fetched from, comma-separated; unset: any public one.",
     )
     package_max_mib: float = _setting("ZOO_RUNNER_PACKAGE_MAX_MIB", 16.0, "Largest CWL file that is read, in MiB.")
+    python: str = _setting(
+        "ZOO_RUNNER_PYTHON",
+        "",
+        "Python that runs the local engine's programs; unset: the one that runs the service, or its installation's.",
+    )
+    handler: str = _setting(
+        "ZOO_RUNNER_HANDLER",
+        "",
+        "ZOO services: the site's execution handler, as module:Class or the name of an entry point in the group"
+        " zoo_runner.handlers; unset: our own.",
+    )
+    results: ResultsForm = _setting(
+        "ZOO_RUNNER_RESULTS",
+        "auto",
+        "ZOO services: what a file output gives: collection (one STAC Collection of everything), links, or auto"
+        " (the Collection where the package has one such output, links where it has several).",
+    )
+    platform_inputs: tuple[str, ...] = _setting(
+        "ZOO_RUNNER_PLATFORM_INPUTS",
+        (),
+        "ZOO services: names of inputs, comma-separated, that the platform adds to requests; only the handler sees"
+        " those that the package does not have.",
+    )
+    dismiss_check_seconds: float = _setting(
+        "ZOO_RUNNER_DISMISS_CHECK",
+        2.0,
+        "ZOO services: seconds between looks at the job's folder for a dismissal from another machine.",
+    )
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -70,8 +99,8 @@ def _convert(kind: Any, text: str) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind in (float, float | None):
         return _positive(text)
-    if kind is Containers and text not in get_args(Containers):
-        raise ValueError(f"must be one of {', '.join(get_args(Containers))}")
+    if get_origin(kind) is Literal and text not in get_args(kind):
+        raise ValueError(f"must be one of {', '.join(get_args(kind))}")
     return text
 
 

@@ -8,82 +8,38 @@ import keyword
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from zoo_runner.cwltypes import (
     DirectoryType,
-    Parameter,
     holds,
     join_text,
-    parse_outputs,
-    parse_parameters,
     short_name,
 )
-from zoo_runner.describe import read_software_version
+from zoo_runner.findings import Finding, Severity, sort_findings
+from zoo_runner.metadata import read_software_version
 from zoo_runner.package import Document, Package
+from zoo_runner.problems import suggest
+from zoo_runner.processes import Located, PackageView, build_view, find_inherited, find_requirement
 
+KNOWN_HINTS = (
+    *("DockerRequirement", "EnvVarRequirement", "InitialWorkDirRequirement", "InlineJavascriptRequirement"),
+    *("InplaceUpdateRequirement", "LoadListingRequirement", "MultipleInputFeatureRequirement", "NetworkAccess"),
+    *("ResourceRequirement", "ScatterFeatureRequirement", "SchemaDefRequirement", "ShellCommandRequirement"),
+    *("SoftwareRequirement", "StepInputExpressionRequirement", "SubworkflowFeatureRequirement"),
+    *("ToolTimeLimit", "WorkReuse"),
+)
+NAMESPACED = re.compile(r"[:/#]")
 CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
 KERNEL_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+FIXED_IMAGE = re.compile(r"@sha256:[0-9a-f]{64}$|:(?!latest$)[^:/@]+$")
 RESERVED_STEP_PREFIXES = ("node_stage_in", "node_stage_out")
 AWS_INPUTS = frozenset(f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
 RESERVED_INPUTS = AWS_INPUTS | {"CALLING_WORKSPACE_ACCESS_TOKEN"}
 OUR_MODULES = frozenset({"zoo", "zoo_runner", "staging", "stagein", "stageout"})
 
 
-class Severity(StrEnum):
-    """An error: some platform refuses the package. A warning: it runs, with a loss. An info: good to know."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One finding.
-
-    `place` is a JSON pointer (RFC 6901) into the packed document, `subject` the thing by the author's name,
-    such as `input 'aoi'`.
-    """
-
-    rule: str
-    severity: Severity
-    place: str
-    subject: str
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class _Located:
-    """A process of the package, where it stands, and what its author calls it."""
-
-    process: Document
-    place: str
-    name: str
-
-    @property
-    def subject(self) -> str:
-        return f"{self.process.get('class', 'process')} '{self.name}'"
-
-
-@dataclass(frozen=True)
-class _View:
-    """The package as the rules see it."""
-
-    package: Package
-    entry: _Located
-    processes: tuple[_Located, ...]
-    inputs: tuple[Parameter, ...]
-    outputs: tuple[Parameter, ...]
-
-    def of_class(self, name: str) -> tuple[_Located, ...]:
-        return tuple(located for located in self.processes if located.process.get("class") == name)
-
-
-Rule = Callable[[_View], Iterator[Finding]]
+Rule = Callable[[PackageView], Iterator[Finding]]
 
 
 def validate_package(package: Package) -> tuple[Finding, ...]:
@@ -91,54 +47,18 @@ def validate_package(package: Package) -> tuple[Finding, ...]:
 
     Raises PackageError when the package has no such entry, or a type that cannot be read.
     """
-    view = _build_view(package)
-    order = list(Severity)
-    findings = [finding for rule in RULES for finding in rule(view)]
-    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
+    view = build_view(package)
+    return sort_findings(finding for rule in RULES for finding in rule(view))
 
 
-def _build_view(package: Package) -> _View:
-    roots = package.document.get("$graph")
-    places = [("", package.document)] if roots is None else [(f"/$graph/{i}", p) for i, p in enumerate(roots)]
-    processes = tuple(located for place, process in places for located in _walk(package, process, place, package.entry))
-    entry = next(located for located in processes if located.process is package.process)
-    return _View(package, entry, processes, parse_parameters(package), parse_outputs(package))
-
-
-def _walk(package: Package, process: Document, place: str, packed_id: str) -> Iterator[_Located]:
-    """The process and those written inside its steps, where packing leaves them, some without id."""
-    own_id = str(process.get("id", packed_id))
-    is_entry = own_id.lstrip("#") == package.entry.lstrip("#")
-    yield _Located(process, place, package.workflow_id if is_entry else own_id.lstrip("#").removeprefix("main/"))
-    for index, step in enumerate(process.get("steps", ())):
-        if isinstance(step["run"], Mapping):
-            yield from _walk(package, step["run"], f"{place}/steps/{index}/run", str(step["id"]))
-
-
-def _requirement(process: Document, name: str, part: str = "requirements") -> Document | None:
-    return next((entry for entry in process.get(part, ()) if entry.get("class") == name), None)
-
-
-def _inherited(view: _View, process: Document, name: str) -> tuple[Document | None, bool]:
-    """A requirement of a tool, or of a workflow or step that may pass it on; and whether it is a hint."""
-    workflows = [workflow.process for workflow in view.of_class("Workflow")]
-    steps = [step for workflow in workflows for step in workflow.get("steps", ())]
-    for part in ("requirements", "hints"):
-        for holder in (process, *workflows, *steps):
-            found = _requirement(holder, name, part)
-            if found is not None:
-                return found, part == "hints"
-    return None, False
-
-
-def _check_cwl_version(view: _View) -> Iterator[Finding]:
+def _check_cwl_version(view: PackageView) -> Iterator[Finding]:
     version = str(view.package.document.get("cwlVersion"))
     if version not in CWL_VERSIONS:
         message, remedy = f"cwlVersion is {version}, not one of {', '.join(CWL_VERSIONS)}", "Write v1.2."
         yield Finding("runner/cwl-version", Severity.ERROR, "/cwlVersion", "package", message, remedy)
 
 
-def _check_classes(view: _View) -> Iterator[Finding]:
+def _check_classes(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     rule = "20-089/req-7"
     if not view.of_class("CommandLineTool"):
@@ -152,25 +72,33 @@ def _check_classes(view: _View) -> Iterator[Finding]:
         yield Finding(rule, severity, entry.place, entry.subject, message, remedy)
 
 
-def _check_tools(view: _View) -> Iterator[Finding]:
+def _check_ids(view: PackageView) -> Iterator[Finding]:
+    for located in view.processes:
+        if not view.has_own_id(located):
+            rule = "20-089/req-9" if located.process.get("class") == "Workflow" else "20-089/req-8"
+            message, remedy = "no id of its own; the name of the file or step stands in", "Add an id."
+            yield Finding(rule, Severity.WARNING, located.place, located.subject, message, remedy)
+
+
+def _check_tools(view: PackageView) -> Iterator[Finding]:
     for tool in view.of_class("CommandLineTool"):
         if not tool.process.get("baseCommand") and not tool.process.get("arguments"):
             message = "neither baseCommand nor arguments say what to run, so the image's own command would"
             remedy = "Name the program in baseCommand."
             yield Finding("20-089/req-8", Severity.WARNING, tool.place, tool.subject, message, remedy)
-        if _inherited(view, tool.process, "ResourceRequirement")[0] is None:
+        if find_inherited(view, tool.process, "ResourceRequirement")[0] is None:
             message = "no ResourceRequirement, so a platform's default decides CPU and memory"
             remedy = "Add a ResourceRequirement with coresMax and ramMax (MiB)."
             yield Finding("runner/resources", Severity.INFO, tool.place, tool.subject, message, remedy)
 
 
-def _check_images(view: _View) -> Iterator[Finding]:
+def _check_images(view: PackageView) -> Iterator[Finding]:
     for tool in view.of_class("CommandLineTool"):
-        docker, is_hint = _inherited(view, tool.process, "DockerRequirement")
+        docker, is_hint = find_inherited(view, tool.process, "DockerRequirement")
         yield from _check_image(tool, docker, is_hint)
 
 
-def _check_image(tool: _Located, docker: Document | None, is_hint: bool) -> Iterator[Finding]:
+def _check_image(tool: Located, docker: Document | None, is_hint: bool) -> Iterator[Finding]:
     rule, pull = "20-089/req-8", "Add a DockerRequirement with dockerPull."
     if docker is None:
         message = "no DockerRequirement, so the tool can only run where its program is installed"
@@ -183,13 +111,17 @@ def _check_image(tool: _Located, docker: Document | None, is_hint: bool) -> Iter
     if not docker.get("dockerPull"):
         message = "the DockerRequirement has no dockerPull; platforms can only pull images, not build or load them"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
+    elif not FIXED_IMAGE.search(str(docker["dockerPull"])):
+        message = f"the image {docker['dockerPull']} has no fixed tag, so it may be another one tomorrow"
+        remedy = "Name a version tag, or a digest as in name@sha256:..."
+        yield Finding("runner/image-tag", Severity.INFO, tool.place, tool.subject, message, remedy)
     if docker.get("dockerOutputDirectory"):
         message = "dockerOutputDirectory is not supported by engines on Kubernetes"
         remedy = "Remove it and write results to the working directory."
         yield Finding("runner/docker-output", Severity.WARNING, tool.place, tool.subject, message, remedy)
 
 
-def _check_texts(view: _View) -> Iterator[Finding]:
+def _check_texts(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     texts = {part: join_text(entry.process.get(part)) for part in ("label", "doc")}
     yield from _missing_texts("20-089/req-9", entry.place, entry.subject, texts)
@@ -209,14 +141,14 @@ def _missing_texts(rule: str, place: str, subject: str, texts: Mapping[str, Any]
         yield Finding(rule, Severity.WARNING, place, subject, message, remedy)
 
 
-def _check_version(view: _View) -> Iterator[Finding]:
+def _check_version(view: PackageView) -> Iterator[Finding]:
     if read_software_version(view.package) is None:
         message = "the package tells no version of its software"
         remedy = "Add s:softwareVersion, with $namespaces: {s: https://schema.org/}."
         yield Finding("20-089/req-11", Severity.WARNING, "", "package", message, remedy)
 
 
-def _check_directories(view: _View) -> Iterator[Finding]:
+def _check_directories(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     if not any(holds(parameter.type, DirectoryType) for parameter in view.inputs):
         rule = "20-089/req-13" if entry.process.get("class") == "Workflow" else "20-089/req-12"
@@ -229,7 +161,7 @@ def _check_directories(view: _View) -> Iterator[Finding]:
         yield Finding("20-089/req-14", Severity.INFO, entry.place, entry.subject, message, remedy)
 
 
-def _check_identifier(view: _View) -> Iterator[Finding]:
+def _check_identifier(view: PackageView) -> Iterator[Finding]:
     name, entry = view.package.workflow_id, view.entry
     function = name.replace("-", "_")
     modules = sys.stdlib_module_names | OUR_MODULES
@@ -244,7 +176,7 @@ def _check_identifier(view: _View) -> Iterator[Finding]:
     yield Finding("runner/identifier", Severity.WARNING, entry.place, entry.subject, message, remedy)
 
 
-def _check_step_names(view: _View) -> Iterator[Finding]:
+def _check_step_names(view: PackageView) -> Iterator[Finding]:
     for workflow in view.of_class("Workflow"):
         for index, step in enumerate(workflow.process.get("steps", ())):
             name = short_name(str(step["id"]))
@@ -254,7 +186,7 @@ def _check_step_names(view: _View) -> Iterator[Finding]:
                 yield Finding("runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
 
 
-def _check_input_names(view: _View) -> Iterator[Finding]:
+def _check_input_names(view: PackageView) -> Iterator[Finding]:
     for parameter in view.inputs:
         place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
         if parameter.name in RESERVED_INPUTS:
@@ -262,17 +194,40 @@ def _check_input_names(view: _View) -> Iterator[Finding]:
             yield Finding("runner/input-name", Severity.ERROR, place, subject, message, "Rename the input.")
 
 
-def _check_javascript(view: _View) -> Iterator[Finding]:
+def _check_javascript(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
-        if _requirement(located.process, "InlineJavascriptRequirement") is not None:
+        if find_requirement(located.process, "InlineJavascriptRequirement") is not None:
             message = "JavaScript expressions need node on the machine that runs the engine"
             remedy = "Install node, or zoo-runner with its extra `javascript`."
             yield Finding("runner/javascript", Severity.INFO, located.place, located.subject, message, remedy)
 
 
+def _hint_name(view: PackageView, name: str) -> str:
+    """The hint as its author wrote it: the loader takes an unknown one for a file beside the document."""
+    folder = view.package.origins.get(view.package.entry, "").partition("#")[0].rpartition("/")[0]
+    return short_name(name) if folder and name.startswith(f"{folder}/") else name
+
+
+def _check_engine_features(view: PackageView) -> Iterator[Finding]:
+    for located in view.processes:
+        in_place = find_requirement(located.process, "InplaceUpdateRequirement")
+        if in_place is not None and in_place.get("inplaceUpdate"):
+            message = "InplaceUpdateRequirement lets a tool change its inputs, which no engine here allows"
+            remedy = "Copy the input with InitialWorkDirRequirement and `writable: true`."
+            yield Finding("runner/in-place", Severity.ERROR, located.place, located.subject, message, remedy)
+        for hint in located.process.get("hints", ()):
+            name = _hint_name(view, str(hint.get("class")))
+            if name not in KNOWN_HINTS and not NAMESPACED.search(name):
+                near = suggest(name, KNOWN_HINTS)
+                message = f"engines do not know the hint {name!r} and pass over it"
+                remedy = f"Correct the name: {near}"
+                yield Finding("runner/unknown-hint", Severity.WARNING, located.place, located.subject, message, remedy)
+
+
 RULES: tuple[Rule, ...] = (
     _check_cwl_version,
     _check_classes,
+    _check_ids,
     _check_tools,
     _check_images,
     _check_texts,
@@ -282,4 +237,5 @@ RULES: tuple[Rule, ...] = (
     _check_step_names,
     _check_input_names,
     _check_javascript,
+    _check_engine_features,
 )

@@ -1,7 +1,7 @@
 """The process description's schema of OGC API - Processes, Part 1 (OGC 18-062r2), restated for offline tests.
 
-Follows `process.yaml`, `inputDescription.yaml`, `outputDescription.yaml`, `link.yaml` and `schema.yaml` of
-schemas.opengis.net/ogcapi/processes/part1/1.0/openapi/schemas; exclusive limits are booleans there.
+Follows `process.yaml`, `metadata.yaml`, `inputDescription.yaml`, `outputDescription.yaml`, `link.yaml` and
+`schema.yaml` of schemas.opengis.net/ogcapi/processes/part1/1.0/openapi/schemas; exclusive limits are booleans there.
 """
 
 from typing import Any
@@ -11,7 +11,13 @@ FLAG = {"type": "boolean"}
 COUNT = {"type": "integer", "minimum": 0}
 SCHEMA = {"$ref": "#/$defs/schema"}
 SCHEMAS = {"type": "array", "items": SCHEMA}
-DESCRIPTION = {"title": TEXT, "description": TEXT, "keywords": {"type": "array", "items": TEXT}}
+METADATA = {"type": "object", "properties": {"title": TEXT, "role": TEXT, "href": TEXT}}
+DESCRIPTION = {
+    "title": TEXT,
+    "description": TEXT,
+    "keywords": {"type": "array", "items": TEXT},
+    "metadata": {"type": "array", "items": METADATA},
+}
 
 
 def each(schema: dict[str, Any], *names: str) -> dict[str, Any]:

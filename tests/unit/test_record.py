@@ -59,5 +59,5 @@ def test_a_running_job_is_not_accepted_again(record: JobRecord) -> None:
 
 @pytest.mark.parametrize("job_id", ["none", "../none", "/etc/passwd"])
 def test_an_unknown_job_is_said_to_be_unknown(tmp_path: Path, job_id: str) -> None:
-    with pytest.raises(JobNotFoundError, match="there is no job|is not a job id"):
+    with pytest.raises(JobNotFoundError, match=r"there is no job|is not a job id"):
         Records(tmp_path, Masker()).load(job_id)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import build_package, build_tool, full
+from zoo_runner.findings import Finding, Severity
 from zoo_runner.package import Package
-from zoo_runner.validate import Finding, Severity, validate_package
+from zoo_runner.validate import validate_package
 
 TEXTS = {"label": "Title", "doc": "Text."}
 VERSION = {"https://schema.org/softwareVersion": "1.0.0"}
@@ -118,8 +119,37 @@ def test_a_tool_without_resources_is_told() -> None:
 
 def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
     tool = {"class": "CommandLineTool", "baseCommand": "a", "inputs": [], "outputs": []}
-    finding = find(build_good_package(steps=[{"id": "#main/cut", "run": tool}]), "20-089/req-8")
-    assert (finding.place, finding.subject) == ("/$graph/0/steps/0/run", "CommandLineTool 'cut'")
+    package = build_good_package(steps=[{"id": "#main/cut", "run": tool}])
+    findings = [finding for finding in validate_package(package) if finding.rule == "20-089/req-8"]
+    assert {(finding.place, finding.subject) for finding in findings} == {
+        ("/$graph/0/steps/0/run", "CommandLineTool 'cut'")
+    }
+    assert [finding.message.split(";")[0].split(",")[0] for finding in findings] == [
+        "no id of its own",
+        "no DockerRequirement",
+    ]
+
+
+def test_an_image_without_fixed_tag_is_told() -> None:
+    for image in ("example.org:5000/tool", "example.org/tool:latest", "tool"):
+        finding = find(with_tool(requirements=[{**DOCKER, "dockerPull": image}]), "runner/image-tag")
+        assert finding.message == f"the image {image} has no fixed tag, so it may be another one tomorrow"
+    pinned = {**DOCKER, "dockerPull": f"tool@sha256:{'0' * 64}"}
+    assert {one.rule for one in validate_package(with_tool(requirements=[pinned]))} == {"runner/resources"}
+
+
+def test_changing_inputs_in_place_is_an_error() -> None:
+    in_place = {"class": "InplaceUpdateRequirement", "inplaceUpdate": True}
+    finding = find(with_tool(requirements=[DOCKER, in_place]), "runner/in-place")
+    assert (finding.severity, finding.place) == ("error", "/$graph/1")
+
+
+def test_a_hint_that_no_engine_knows_is_a_warning() -> None:
+    finding = find(with_tool(hints=[{"class": "ResourceRequirment"}]), "runner/unknown-hint")
+    assert finding.message == "engines do not know the hint 'ResourceRequirment' and pass over it"
+    assert finding.remedy == "Correct the name: did you mean 'ResourceRequirement'?"
+    extension = {"class": "http://commonwl.org/cwltool#CUDARequirement"}
+    assert "runner/unknown-hint" not in {one.rule for one in validate_package(with_tool(hints=[extension]))}
 
 
 @pytest.mark.parametrize(

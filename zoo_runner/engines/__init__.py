@@ -47,6 +47,7 @@ class Engine(Protocol):
 ENGINES = {
     "local": "zoo_runner.engines.local:LocalEngine",
     "fake": "zoo_runner.engines.fake:FakeEngine",
+    "calrissian": "zoo_runner.engines.calrissian:CalrissianEngine",
 }
 
 

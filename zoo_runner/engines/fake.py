@@ -11,7 +11,10 @@ from zoo_runner.settings import Settings
 
 
 class FakeEngine:
-    """Ends every job as it was told: at once with `document`, with `failure`, or not before it is cancelled."""
+    """Ends every job as it was told: at once with `document`, with `failure`, or not before it is cancelled.
+
+    `ZOO_RUNNER_FAKE=waits` makes it wait in processes that cannot be told otherwise.
+    """
 
     name = "fake"
     capabilities = Capabilities(remote=True, isolates=True)
@@ -20,7 +23,7 @@ class FakeEngine:
         self._settings = settings
         self.document: dict[str, object] = {}
         self.failure: RunnerError | None = None
-        self.waits = False
+        self.waits = settings.environ.get("ZOO_RUNNER_FAKE") == "waits"
         self.finished: dict[str, Outcome] = {}
         self.cancelled: list[str] = []
         self._running: dict[str, Cancellation] = {}

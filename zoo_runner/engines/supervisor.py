@@ -2,11 +2,13 @@
 
 A program of its own that needs the standard library only. The first line on its stdin says what to do:
 
-    {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"]}
+    {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"],
+     "scratch": "..."}
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
-`cid_folder` are removed. The exit code is the run's (128 + n where signal n ended it).
+`cid_folder` are removed, and where the parent is gone the `scratch` folder too, which nobody else would remove.
+The exit code is the run's (128 + n where signal n ended it).
 """
 
 import contextlib
@@ -14,6 +16,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +24,7 @@ import time
 from pathlib import Path
 
 GRACE_SECONDS = 3.0
+_CANNOT_START = 127
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -29,6 +33,11 @@ def _prctl(option: int, value: int) -> None:
     """Call prctl where there is one (Linux); elsewhere the process group has to do."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Have descendants that lose their parent come to this process, so that it still finds them."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def descendants(pid: int) -> list[int]:
@@ -64,7 +73,7 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _kill_descendants() -> None:
+def kill_descendants() -> None:
     """Kill until none is left: orphans come to us, because we are their subreaper."""
     deadline = time.monotonic() + GRACE_SECONDS
     while (pids := descendants(os.getpid())) and time.monotonic() < deadline:
@@ -78,7 +87,8 @@ def _kill_descendants() -> None:
                 pass
 
 
-def _remove_containers(cid_folder: str | None, remover: list[str]) -> None:
+def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
+    """Remove the containers whose ids lie in a folder."""
     if cid_folder is None:
         return
     ids = [path.read_text().strip() for path in Path(cid_folder).glob("*") if path.is_file()]
@@ -97,22 +107,36 @@ def main() -> int:
     """Run what stdin says; see the module's text."""
     lifeline = sys.stdin.fileno()
     order = json.loads(_read_line(lifeline))
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    child = subprocess.Popen(
-        order["command"],
-        env=order["env"],
-        cwd=order["cwd"],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
-    )
+    adopt_orphans()
+    try:
+        child = subprocess.Popen(
+            order["command"],
+            env=order["env"],
+            cwd=order["cwd"],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
+        )
+    except OSError as error:
+        sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
+        return _CANNOT_START
     stopped = _wait_for_child(child.pid, None, also=lifeline) != "ended"
     if stopped:
         _stop(child)
     code = child.wait()
-    _kill_descendants()
-    _remove_containers(order["cid_folder"], order["remover"])
+    kill_descendants()
+    remove_containers(order["cid_folder"], order["remover"])
+    if order.get("scratch") and _is_orphan(lifeline):
+        shutil.rmtree(order["scratch"], ignore_errors=True)
     return code if code >= 0 else 128 - code
+
+
+def _is_orphan(lifeline: int) -> bool:
+    """Whether the parent died: nobody else would tidy up then. A line `cancel` may still stand in the pipe."""
+    while select.select([lifeline], [], [], 0)[0]:
+        if not os.read(lifeline, 64):
+            return True
+    return False
 
 
 def _read_line(descriptor: int) -> bytes:

@@ -1,0 +1,1 @@
+# The deploy service puts the application package here.

@@ -1,0 +1,45 @@
+"""What contract tests share: installations of the runner, and one cache of resolved packages for all of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import find_kubeconfig, serve_pods
+from tests.servers import FileServer, S3Server, serve_files, serve_s3
+from tests.site import Site
+
+CANARY = "canary-of-the-contract"
+
+
+@pytest.fixture(scope="session")
+def package_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture
+def site(tmp_path: Path, package_cache: Path) -> Site:
+    return Site(tmp_path, package_cache)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[FileServer]:
+    with serve_files(tmp_path / "web") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    return find_kubeconfig()
+
+
+@pytest.fixture(scope="session")
+def pods_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
+        yield server

@@ -1,0 +1,249 @@
+"""One contract for every engine: a further one joins by a driver and one line in DRIVERS."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.cluster import join_cluster
+from tests.contract.conftest import CANARY
+from tests.site import Site, Story
+from tests.values import EXAMPLES, FAILING
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.engines import ENGINES, Engine, open_engine
+from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.errors import RunnerError, SettingsError, Stage, ToolError
+from zoo_runner.events import StageStarted, StepStarted
+from zoo_runner.models import Job, Status
+
+
+class Driver(Protocol):
+    """What the contract needs to know of an engine: how it is opened, and jobs that end in each way."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def make_good(self) -> Job: ...
+
+    def make_failing(self) -> Job: ...
+
+    def make_endless(self) -> Job: ...
+
+    def cancel_from_elsewhere(self, job_id: str) -> None: ...
+
+
+class FakeDriver:
+    def __init__(self, site: Site) -> None:
+        self.engine = FakeEngine(site.settings)
+        self._site = site
+
+    def make_good(self) -> Job:
+        self.engine.document = {"text": "hello"}
+        return self._site.accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
+
+    def make_failing(self) -> Job:
+        self.engine.failure = ToolError("step 'run' ended with exit code 3", "Read the log.", step="run")
+        return self.make_good()
+
+    def make_endless(self) -> Job:
+        self.engine.waits = True
+        return self.make_good()
+
+    def cancel_from_elsewhere(self, job_id: str) -> None:
+        self.engine.cancel(job_id)
+
+
+class LocalDriver:
+    def __init__(self, site: Site) -> None:
+        self.engine = open_engine("local", site.settings)
+        self._site = site
+
+    def make_good(self) -> Job:
+        return self._site.accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
+
+    def make_failing(self) -> Job:
+        return self._site.accept(FAILING / "tool-exit-code" / "tool-exit-code.cwl")
+
+    def make_endless(self) -> Job:
+        return self._site.accept(FAILING / "slow" / "slow.cwl")
+
+    def cancel_from_elsewhere(self, job_id: str) -> None:
+        done = self._site.command("cancel", job_id)
+        assert done.returncode == 0, done.stderr
+
+
+class CalrissianDriver(LocalDriver):
+    """The same jobs on a cluster, where results go to object storage."""
+
+    def __init__(self, site: Site) -> None:
+        self.engine = open_engine("calrissian", site.settings)
+        self._site = site
+
+    def _accept(self, package: Path, *more: Path) -> Job:
+        return self._site.accept(package, *more, destination="s3://results/contract")
+
+    def make_good(self) -> Job:
+        return self._accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
+
+    def make_failing(self) -> Job:
+        return self._accept(FAILING / "tool-exit-code" / "tool-exit-code.cwl")
+
+    def make_endless(self) -> Job:
+        return self._accept(FAILING / "slow" / "slow.cwl")
+
+
+DRIVERS: dict[str, Callable[[Site], Driver]] = {
+    "fake": FakeDriver,
+    "local": LocalDriver,
+    "calrissian": CalrissianDriver,
+}
+
+
+@pytest.fixture
+def canary_site(site: Site) -> Site:
+    return site.having(AWS_SECRET_ACCESS_KEY=CANARY)
+
+
+@pytest.fixture(params=list(DRIVERS))
+def driver(request: pytest.FixtureRequest, canary_site: Site) -> Driver:
+    make: Callable[[Site], Driver] = DRIVERS[request.param]
+    if request.param != "calrissian":
+        return make(canary_site)
+    cluster = request.getfixturevalue("kubeconfig"), request.getfixturevalue("pods_s3")
+    return make(join_cluster(canary_site, *cluster))
+
+
+def list_files(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def test_every_engine_of_the_table_keeps_this_contract() -> None:
+    assert set(DRIVERS) >= {"fake", "local"}
+    assert set(DRIVERS) <= set(ENGINES)
+
+
+def test_an_engine_that_is_not_in_the_table_is_answered_with_those_that_are(site: Site) -> None:
+    with pytest.raises(SettingsError, match="there is no engine 'abacus'") as caught:
+        open_engine("abacus", site.settings)
+    assert "local, fake" in caught.value.diagnosis.remedy
+
+
+def test_a_plan_is_pure_and_holds_no_secret(driver: Driver, canary_site: Site) -> None:
+    job = driver.make_good()
+    before = list_files(canary_site.folder)
+    plan = driver.engine.plan(job)
+    assert list_files(canary_site.folder) == before
+    text = json.dumps(plan.describe())
+    assert CANARY not in text
+    assert json.loads(text)["engine"] == driver.engine.name
+    assert driver.engine.plan(job) == plan
+
+
+def test_a_good_job_ends_with_a_results_document_and_a_collection(driver: Driver, canary_site: Site) -> None:
+    job = driver.make_good()
+    story = canary_site.run(job, driver.engine)
+    assert story.outcome.status is Status.SUCCESSFUL
+    assert story.outcome.exit_code == 0
+    assert story.outcome.diagnosis is None
+    assert story.outcome.results is not None
+    assert set(story.outcome.results.document) == {"text"}
+    assert story.outcome.results.collection["type"] == "Collection"
+    assert story.outcome.results.collection_href
+    assert story.engine_errors == []
+    assert any(isinstance(event, StageStarted) and event.stage is Stage.EXECUTE for event in story.events)
+
+
+def test_a_failing_job_ends_with_the_reason_and_not_with_an_exception(driver: Driver, canary_site: Site) -> None:
+    outcome = canary_site.run(driver.make_failing(), driver.engine).outcome
+    assert outcome.status is Status.FAILED
+    assert outcome.exit_code == ToolError.exit_code
+    assert outcome.diagnosis is not None
+    assert outcome.diagnosis.cause.startswith("step 'run' ended with exit code 3")
+    assert outcome.diagnosis.step == "run"
+
+
+def run_and_cancel(driver: Driver, site: Site, job: Job) -> Story:
+    told: list[bool] = []
+
+    def cancel_once(event: object) -> None:
+        begun = isinstance(event, StepStarted) or driver.engine.name == "fake"
+        if begun and not told:
+            told.append(True)
+            driver.cancel_from_elsewhere(job.id)
+
+    return site.run(job, driver.engine, on=cancel_once)
+
+
+def test_a_job_is_cancelled_from_elsewhere_by_its_id(driver: Driver, canary_site: Site) -> None:
+    story = run_and_cancel(driver, canary_site, driver.make_endless())
+    assert story.outcome.status is Status.DISMISSED
+    assert story.outcome.exit_code == 10
+    assert "the job was dismissed" in story.log
+
+
+def test_a_job_that_takes_too_long_is_stopped(driver: Driver, canary_site: Site) -> None:
+    outcome = canary_site.run(driver.make_endless(), driver.engine, Cancellation(3)).outcome
+    assert outcome.status is Status.FAILED
+    assert outcome.exit_code == 9
+    assert outcome.diagnosis is not None
+    assert "its time limit of 3 s" in outcome.diagnosis.cause
+
+
+def test_a_job_that_was_cancelled_before_it_began_does_nothing(driver: Driver, canary_site: Site) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    story = canary_site.run(driver.make_good(), driver.engine, cancellation)
+    assert story.outcome.status is Status.DISMISSED
+    assert not canary_site.results.exists()
+
+
+def test_who_comes_after_the_end_gets_the_same_results(driver: Driver, canary_site: Site) -> None:
+    job = driver.make_good()
+    outcome = canary_site.run(job, driver.engine).outcome
+    again = driver.engine.reattach(job.id, lambda _: None, Cancellation())
+    assert again.results == outcome.results
+    assert again.status is Status.SUCCESSFUL
+
+
+def test_a_job_that_failed_has_no_results_to_come_back_for(driver: Driver, canary_site: Site) -> None:
+    job = driver.make_failing()
+    canary_site.run(job, driver.engine)
+    with pytest.raises(RunnerError) as caught:
+        driver.engine.reattach(job.id, lambda _: None, Cancellation())
+    assert caught.value.diagnosis.remedy
+
+
+@pytest.mark.parametrize("job_id", ["never-there", "d5b1c3b2-0000-4000-8000-000000000000"])
+def test_a_job_that_never_was_is_told_and_stopping_it_is_no_error(driver: Driver, job_id: str) -> None:
+    driver.engine.cancel(job_id)
+    with pytest.raises(RunnerError, match=job_id):
+        driver.engine.reattach(job_id, lambda _: None, Cancellation())
+
+
+def test_stopping_a_job_that_has_ended_is_no_error(driver: Driver, canary_site: Site) -> None:
+    job = driver.make_good()
+    assert canary_site.run(job, driver.engine).outcome.status is Status.SUCCESSFUL
+    driver.engine.cancel(job.id)
+    assert driver.engine.reattach(job.id, lambda _: None, Cancellation()).status is Status.SUCCESSFUL
+
+
+def test_logs_record_and_plan_are_kept_however_a_job_ends(driver: Driver, canary_site: Site) -> None:
+    for job in (driver.make_good(), driver.make_failing()):
+        story = canary_site.run(job, driver.engine)
+        paths = story.job.paths
+        assert paths.job_log.exists()
+        assert json.loads(paths.plan.read_text())["job"] == job.id
+        assert json.loads(paths.usage.read_text())["job"] == job.id
+        record = json.loads((paths.record / "record.json").read_text())
+        assert record["status"] == story.outcome.status
+        assert not paths.scratch.exists()
+
+
+def test_no_secret_of_the_caller_is_in_any_file_that_is_left(driver: Driver, canary_site: Site) -> None:
+    for job in (driver.make_good(), driver.make_failing()):
+        canary_site.run(job, driver.engine)
+    files = [path for path in list_files(canary_site.folder) if path.is_file()]
+    assert len(files) > 4
+    assert [path for path in files if CANARY.encode() in path.read_bytes()] == []

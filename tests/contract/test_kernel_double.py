@@ -1,0 +1,593 @@
+"""A service in the kernel's double: one test for each thing that a kernel does and a service must bear."""
+
+import http.server
+import json
+import os
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo_runner.masking import Masker
+from zoo_runner.models import Status
+from zoo_runner.record import Records
+from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
+from zoo_runner.testing.kernel import PASSWORD, TOKEN
+
+ROOT = Path(__file__).parents[2]
+ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+PACKAGES = ROOT / "tests" / "data" / "packages"
+KINDS = PACKAGES / "kernel" / "kinds.cwl"
+SITE_PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
+GIVEN = {
+    "text": "plain",
+    "whole": 3,
+    "real": 2.25,
+    "flag": True,
+    "color": "green",
+    "words": ["a", "b"],
+    "usual": "given",
+}
+
+MakeKernel = Callable[..., KernelDouble]
+
+
+@pytest.fixture
+def make_kernel(tmp_path: Path) -> MakeKernel:
+    def make(engine: str = "local", python_path: tuple[str, ...] = (), **environ: str) -> KernelDouble:
+        variables = {"ZOO_RUNNER_ENGINE": engine, "ZOO_RUNNER_CONTAINERS": "none", **environ}
+        return KernelDouble(tmp_path / "zoo", environ=variables, python_path=[*python_path, *SITE_PACKAGES])
+
+    return make
+
+
+@pytest.fixture
+def fake(make_kernel: MakeKernel) -> KernelDouble:
+    """A kernel whose engine does nothing, with `echo` deployed for alice."""
+    kernel = make_kernel("fake")
+    kernel.deploy("alice", ECHO, "echo")
+    return kernel
+
+
+@pytest.fixture
+def local(make_kernel: MakeKernel) -> KernelDouble:
+    """A kernel that runs packages, with `echo` deployed for alice."""
+    kernel = make_kernel()
+    kernel.deploy("alice", ECHO, "echo")
+    return kernel
+
+
+@pytest.fixture
+def make_handler(tmp_path: Path, make_kernel: MakeKernel) -> Callable[[str], KernelDouble]:
+    """A kernel with a site's handler: the methods of a class `Handler`."""
+
+    def make(methods: str, base: str = "ExecutionHandler", **environ: str) -> KernelDouble:
+        (tmp_path / "site_hooks").mkdir()
+        body = textwrap.indent(textwrap.dedent(methods), "    ")
+        source = f"import os, sys\nfrom zoo_runner.handler import ExecutionHandler\nclass Handler({base}):\n{body}\n"
+        (tmp_path / "site_hooks" / "site_handler.py").write_text(source)
+        variables = {"ZOO_RUNNER_HANDLER": "site_handler:Handler", **environ}
+        kernel = make_kernel("fake", python_path=(str(tmp_path / "site_hooks"),), **variables)
+        kernel.deploy("alice", ECHO, "echo")
+        return kernel
+
+    return make
+
+
+def run_echo(kernel: KernelDouble, message: str = "hello", **request: Any) -> SubmittedJob:
+    return kernel.submit("alice", "echo", {"inputs": {"message": message}, **request}).wait()
+
+
+def read_record(kernel: KernelDouble, job: SubmittedJob) -> Any:
+    return Records(kernel.services / ".zoo-runner" / job.user / "jobs", Masker()).load(job.id)
+
+
+def read_given(kernel: KernelDouble, job: SubmittedJob) -> Any:
+    """What the package `kinds` got."""
+    assert job.succeeded, job.message + job.error_log
+    return json.loads((job.temp / f"kinds-{job.id}" / "results" / "given" / "given.json").read_text())
+
+
+def wait_for(ready: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not ready():
+        assert time.monotonic() < deadline, "it did not come about"
+        pause.wait(0.05)
+
+
+def find_processes(text: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if text in line and path.parent.name != str(os.getpid()):
+            found.append(line)
+    return found
+
+
+# --- 1: child processes
+
+
+def test_exit_codes_of_steps_count_although_the_kernel_ignores_sigchld(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", PACKAGES / "failing" / "tool-exit-code" / "tool-exit-code.cwl", "tool-exit-code")
+    job = kernel.submit("alice", "tool-exit-code", {}).wait()
+    assert job.findings["returned"] == 4
+    assert "exit code 3: scene has no band red. What to do: " in job.message
+    assert job.violations == []
+
+
+def test_a_python_is_found_although_the_interpreter_is_embedded(local: KernelDouble) -> None:
+    job = run_echo(local)
+    assert job.succeeded, job.message
+
+
+# --- 2: stdout
+
+
+def test_what_hooks_and_their_children_print_goes_to_the_log_and_not_to_stdout(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def pre_execution_hook(self):
+            print("printed by a hook")
+            os.system("echo printed by a child")
+            os.write(1, b"written without Python\\n")
+        """)
+    job = run_echo(kernel)
+    assert job.violations == []
+    for text in ("printed by a hook", "printed by a child", "written without Python"):
+        assert f"[service] {text}\n" in job.error_log
+
+
+# --- 3: conf
+
+
+def test_the_whole_of_conf_is_never_touched(fake: KernelDouble) -> None:
+    job = run_echo(fake)
+    assert job.succeeded, "a section of conf has a hole that kills whoever reads it"
+
+
+def test_no_password_of_the_kernel_reaches_a_file_that_it_serves(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def pre_execution_hook(self):
+            print("token", self.conf["auth_env"]["jwt"], "and", self.conf["metadb"]["password"])
+            raise ValueError(self.conf["auth_env"]["jwt"])
+        """)
+    job = run_echo(kernel)
+    served = "".join(path.read_text() for path in job.temp.rglob("*") if path.is_file())
+    assert "[service] token *****" in served
+    assert TOKEN not in served + job.message
+    assert PASSWORD not in served + job.message
+
+
+# --- 4: inputs
+
+
+def test_every_kind_of_input_arrives_as_the_package_types_it(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    job = kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "large": 2**40, "numbers": [7]}}).wait()
+    given = read_given(kernel, job)
+    assert given == {**GIVEN, "large": 2**40, "numbers": [7], "note": None, "notes": None, "perhaps": None}
+
+
+def test_an_empty_array_and_absent_optionals_are_what_they_are(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    job = kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "words": [], "perhaps": "NULL"}}).wait()
+    given = read_given(kernel, job)
+    assert (given["words"], given["perhaps"], given["numbers"]) == ([], "NULL", None)
+
+
+def test_values_that_do_not_fit_are_all_named_in_the_status(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake")
+    kernel.deploy("alice", KINDS, "kinds")
+    request = {"inputs": {**GIVEN, "whole": "many", "color": "blue", "nonsense": "1"}}
+    job = kernel.submit("alice", "kinds", request).wait()
+    assert job.findings["code"] == "InvalidParameterValue"
+    assert "(3 problems)" in job.message
+    log = job.error_log
+    for text in (
+        'whole: found "many" (string); accepted: int',
+        "accepted: one of red, green",
+        "nonsense: found an input",
+    ):
+        assert text in log
+
+
+def test_a_file_object_that_the_kernel_lost_is_read_from_the_request(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    note = {"class": "File", "basename": "n.txt", "contents": "words of the note"}
+    given = read_given(kernel, kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "note": note}}).wait())
+    assert given["note"]["basename"] == "n.txt"
+    assert given["note"]["contents"] == "words of the note"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[str]:
+    """A server of two files; the URL of its root."""
+    root = tmp_path / "served"
+    root.mkdir()
+    (root / "one.txt").write_text("one")
+    (root / "two.txt").write_text("two two")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(root))
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_link_that_the_kernel_downloaded_is_used_under_its_own_name(make_kernel: MakeKernel, files: str) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    request = {"inputs": {**GIVEN, "note": {"href": f"{files}/one.txt"}}}
+    given = read_given(kernel, kernel.submit("alice", "kinds", request).wait())
+    assert (given["note"]["basename"], given["note"]["size"]) == ("one.txt", 3)
+
+
+def test_several_links_in_one_input_all_arrive_although_the_kernel_counts_wrongly(
+    make_kernel: MakeKernel, files: str
+) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    notes = [{"href": f"{files}/one.txt"}, {"href": f"{files}/two.txt"}]
+    given = read_given(kernel, kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "notes": notes}}).wait())
+    assert [note["basename"] for note in given["notes"]] == ["one.txt", "two.txt"]
+
+
+def test_a_bare_url_is_staged_in(make_kernel: MakeKernel, files: str) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    request = {"inputs": {**GIVEN, "note": f"{files}/two.txt"}}
+    given = read_given(kernel, kernel.submit("alice", "kinds", request).wait())
+    assert given["note"]["size"] == len("two two")
+
+
+@pytest.mark.parametrize("address", ["/etc/passwd", "file:///etc/passwd"])
+def test_a_caller_cannot_have_files_of_the_workers_machine_read(make_kernel: MakeKernel, address: str) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", KINDS, "kinds")
+    job = kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "note": address}}).wait()
+    assert not job.succeeded
+    assert "/etc/passwd" in job.message
+    assert "root:" not in job.error_log
+
+
+# --- 5: what leaves us
+
+
+@pytest.mark.parametrize("response", ["raw", "document"])
+def test_no_percent_and_no_double_dollar_leave_in_results(make_kernel: MakeKernel, response: str) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", PACKAGES / "kernel" / "odd-names.cwl", "odd-names")
+    job = kernel.submit("alice", "odd-names", {"inputs": {"name": "50% of $$ é.txt"}, "response": response}).wait()
+    assert job.succeeded, job.message
+    assert job.violations == []
+    assert json.loads(job.outputs["result"]["value"])["type"]
+
+
+def test_no_percent_leaves_in_messages(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake")
+    kernel.deploy("alice", KINDS, "kinds")
+    job = kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "color": "100% $$ http://x/a%20b"}}).wait()
+    assert job.violations == []
+    assert '"100 percent $ $ http://x/a b"' in job.message
+
+
+# --- 6: failures
+
+
+def test_a_failure_of_the_package_says_cause_and_remedy_in_the_status(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake")
+    folder = kernel.deploy("alice", ECHO, "echo")
+    (folder / "app-package.cwl").write_text("cwlVersion: v1.2\n$graph: [")
+    job = run_echo(kernel)
+    assert job.findings["returned"] == 4
+    assert "is neither YAML nor JSON. What to do: Mend the syntax at the place named." in job.message
+    assert job.violations == []
+
+
+@pytest.mark.parametrize("raised", ["ValueError('no storage')", "SystemExit('no storage')", "KeyboardInterrupt()"])
+def test_what_a_hook_raises_is_reported_as_the_hooks(make_handler: Callable[[str], KernelDouble], raised: str) -> None:
+    kernel = make_handler(f"def pre_execution_hook(self): raise {raised}")
+    job = run_echo(kernel)
+    assert job.findings["returned"] == 4
+    assert "the hook pre_execution_hook of the site's handler Handler failed: " in job.message
+    assert "operator" in job.message
+    assert job.violations == []
+    assert "Traceback" not in job.error_log
+
+
+def test_a_wrong_setting_is_named_in_the_status(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("no-such-engine")
+    kernel.deploy("alice", ECHO, "echo")
+    assert "there is no engine 'no-such-engine'. What to do: Choose one of: local" in run_echo(kernel).message
+
+
+def test_a_package_that_was_never_resolved_is_resolved_by_the_first_job(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake")
+    kernel.deploy("alice", ECHO, "echo", warm=False)
+    job = run_echo(kernel)
+    assert job.succeeded, job.message
+    assert job.violations == []
+
+
+def test_every_requested_output_is_set_on_success(fake: KernelDouble) -> None:
+    job = run_echo(fake)
+    assert job.violations == []
+    assert set(job.outputs) == {"text"}
+
+
+# --- 7: progress
+
+
+def test_progress_moves_forward_with_a_message_for_each_stage_and_step(local: KernelDouble) -> None:
+    updates = run_echo(local).updates
+    numbers = [update["progress"] for update in updates]
+    messages = [update["message"] for update in updates]
+    assert numbers == sorted(numbers)
+    for text in ("preparing the job", "executing", "step write runs", "step write ended with exit code 0"):
+        assert any(message.startswith(text) for message in messages), text
+    assert len(updates) <= 12
+
+
+# --- 8: dismissal
+
+
+def start_slow(kernel: KernelDouble, seconds: int) -> SubmittedJob:
+    kernel.deploy("alice", PACKAGES / "failing" / "slow" / "slow.cwl", "slow")
+    job = kernel.submit("alice", "slow", {"inputs": {"seconds": seconds}})
+    wait_for(lambda: bool(find_processes(f"sleep {seconds}")) or job.process.poll() is not None)
+    return job
+
+
+def test_nothing_of_a_dismissed_job_is_left_but_its_log_and_record(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    job = start_slow(kernel, 98761)
+    dismissal = kernel.dismiss(job).wait()
+    assert dismissal.succeeded, dismissal.error_log
+    assert dismissal.violations == []
+    wait_for(lambda: not find_processes("sleep 98761"))
+    private = kernel.services / ".zoo-runner" / "alice"
+    wait_for(lambda: not list((private / "scratch").iterdir()))
+    assert read_record(kernel, job).status is Status.DISMISSED
+    assert "[sleep-long] " in (private / "jobs" / job.id / "job.log").read_text().replace("[sleep]", "[sleep-long]")
+    assert list(job.temp.glob(f"*{job.id}*")) == []
+
+
+def test_a_dismissal_reaches_a_service_on_another_machine(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel(ZOO_RUNNER_DISMISS_CHECK="0.1")
+    job = start_slow(kernel, 98762)
+    dismissal = kernel.dismiss(job, kill=False).wait()
+    assert dismissal.succeeded, dismissal.error_log
+    assert not job.wait().succeeded
+    assert job.findings["returned"] == 4
+    assert not find_processes("sleep 98762")
+    assert read_record(kernel, job).status is Status.DISMISSED
+
+
+def test_a_dismissal_may_be_repeated_and_may_come_after_the_end(fake: KernelDouble) -> None:
+    job = run_echo(fake)
+    for _ in range(2):
+        assert fake.dismiss(job).wait().succeeded
+    assert read_record(fake, job).status is Status.SUCCESSFUL
+
+
+def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake", ZOO_RUNNER_FAKE="waits", ZOO_RUNNER_DISMISS_CHECK="0.1")
+    kernel.deploy("alice", ECHO, "echo")
+    job = kernel.submit("alice", "echo", {"inputs": {"message": "x"}})
+    wait_for(lambda: bool(job.updates))
+    dismissal = kernel.dismiss(job, user="bob").wait()
+    assert dismissal.succeeded
+    assert "not known in this workspace" in dismissal.error_log
+    assert job.process.poll() is None
+    kernel.dismiss(job).wait()
+
+
+# --- 9 and 10: temp is emptied by others, and public
+
+
+def test_record_and_scratch_lie_outside_of_what_the_kernel_serves(fake: KernelDouble) -> None:
+    job = run_echo(fake)
+    assert read_record(fake, job).status is Status.SUCCESSFUL
+    served = {path.name for path in job.temp.rglob("*") if path.is_file()}
+    assert "record.json" not in served
+    assert "results.json" not in served
+
+
+# --- 11: links to logs
+
+
+@pytest.mark.parametrize("name", ["echo", "tool-exit-code"])
+def test_logs_are_linked_whether_the_job_succeeds_or_fails(make_kernel: MakeKernel, name: str) -> None:
+    kernel = make_kernel()
+    cwl = ECHO if name == "echo" else PACKAGES / "failing" / name / f"{name}.cwl"
+    kernel.deploy("alice", cwl, name)
+    inputs = {"message": "x"} if name == "echo" else {}
+    job = kernel.submit("alice", name, {"inputs": inputs}).wait()
+    links = job.service_logs
+    urls = [value for key, value in links.items() if key.startswith("url")]
+    assert links["length"] == str(len(urls))
+    root = "http://kernel.example/alice/temp/"
+    assert f"{root}{name}_{job.id}_error.log" in urls
+    assert f"{root}{name}-{job.id}/{'write' if name == 'echo' else 'run'}.log" in urls
+    assert all((job.temp / url.removeprefix(root)).is_file() for url in urls)
+
+
+# --- 12: one log, in order
+
+
+def test_our_lines_and_the_kernels_stand_in_one_log_in_order(fake: KernelDouble) -> None:
+    lines = run_echo(fake).error_log.splitlines()
+    assert lines[0] == "kernel: before the service"
+    assert lines[-1] == "kernel: after the service"
+    assert "[job] SUCCESSFUL" in lines[-2]
+
+
+# --- 13: names
+
+
+def test_a_process_beside_ours_cannot_pass_for_a_module(fake: KernelDouble) -> None:
+    for name in ("stagein", "cwltool", "zoo_runner_testing", "email", "asyncio"):
+        (fake.services / "alice" / name).mkdir()
+        (fake.services / "alice" / name / "__init__.py").write_text("raise RuntimeError('shadowed')")
+    assert run_echo(fake).succeeded
+
+
+# --- 15, 16, 19, 20
+
+
+def test_the_kernel_refuses_what_no_service_is_asked(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake")
+    kernel.deploy("alice", KINDS, "kinds")
+    with pytest.raises(MissingInput, match="usual"):
+        kernel.submit("alice", "kinds", {"inputs": {key: GIVEN[key] for key in GIVEN if key != "usual"}})
+    with pytest.raises(KernelCrash, match="null"):
+        kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "perhaps": None}})
+
+
+def test_a_job_whose_service_died_can_be_told_from_a_slow_one(make_kernel: MakeKernel) -> None:
+    from zoo_runner.dismiss import find_lost_jobs
+    from zoo_runner.settings import load_settings
+
+    kernel = make_kernel("fake", ZOO_RUNNER_FAKE="waits")
+    kernel.deploy("alice", ECHO, "echo")
+    job = kernel.submit("alice", "echo", {"inputs": {"message": "x"}})
+    wait_for(lambda: any(update["message"] == "executing" for update in job.updates))
+    settings = load_settings({"ZOO_RUNNER_STATE": str(kernel.services / ".zoo-runner" / "alice" / "jobs")})
+    assert find_lost_jobs(settings) == []
+    job.process.kill()
+    job.process.wait()
+    assert [record.id for record in find_lost_jobs(settings)] == [job.id]
+
+
+def test_settings_come_from_the_environment_and_from_a_section_of_main_cfg(tmp_path: Path) -> None:
+    kernel = KernelDouble(
+        tmp_path / "zoo",
+        environ={"ZOO_RUNNER_ENGINE": "no-such-engine"},
+        sections={"zoo_runner": {"engine": "fake"}},
+        python_path=SITE_PACKAGES,
+    )
+    kernel.deploy("alice", ECHO, "echo")
+    assert run_echo(kernel).succeeded
+
+
+# --- the hooks
+
+
+def test_hooks_are_called_in_order_with_the_arguments_that_handlers_know(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        calls = []
+        def get_namespace(self): self.calls.append("get_namespace"); return "ws-alice"
+        def pre_execution_hook(self): self.calls.append("pre_execution_hook")
+        def get_secrets(self): self.calls.append("get_secrets")
+        def set_job_id(self, job_id): self.calls.append("set_job_id=" + job_id)
+        def get_service_account(self): self.calls.append("get_service_account")
+        def get_additional_parameters(self): self.calls.append("get_additional_parameters"); return {}
+        def get_pod_env_vars(self): self.calls.append("get_pod_env_vars")
+        def get_pod_node_selector(self): self.calls.append("get_pod_node_selector")
+        def handle_outputs(self, log, output, usage_report, tool_logs):
+            self.calls.append("handle_outputs")
+            assert output["StacCatalogUri"].endswith("/collection.json")
+            assert "[job]" in log and usage_report["steps"] == [] and tool_logs == []
+        def post_execution_hook(self, log, output, usage_report, tool_logs):
+            print(" ".join([*self.calls, "post_execution_hook"]))
+        """)
+    job = run_echo(kernel)
+    assert job.succeeded, job.message
+    assert job.violations == []
+    order = (
+        "get_namespace pre_execution_hook get_secrets set_job_id=ws-alice get_service_account"
+        " get_additional_parameters get_pod_env_vars get_pod_node_selector handle_outputs post_execution_hook"
+    )
+    assert order in job.error_log
+
+
+def test_what_a_handler_makes_of_the_results_is_what_the_client_gets(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def __init__(self, conf): super().__init__(conf=conf); self.feature_collection = None
+        def post_execution_hook(self, **given): self.feature_collection = '{"id": "theirs 50%"}'
+        """)
+    job = run_echo(kernel)
+    assert job.violations == []
+    assert json.loads(job.outputs["text"]["value"]) == {"id": "theirs 50%"}
+
+
+def test_settings_that_a_handler_puts_into_the_environment_count(
+    make_handler: Callable[[str], KernelDouble], tmp_path: Path
+) -> None:
+    kernel = make_handler(f"""
+        def pre_execution_hook(self): os.environ["STAGEOUT_OUTPUT"] = {str(tmp_path / "bucket")!r}
+        """)
+    job = run_echo(kernel)
+    wanted = tmp_path / "bucket" / "alice" / "processing-results" / job.id
+    assert read_record(kernel, job).destination == str(wanted)
+
+
+def test_a_service_written_for_the_incumbent_runs_with_its_import_changed(fake: KernelDouble) -> None:
+    folder = fake.services / "alice" / "echo"
+    (folder / "service.py").write_text(
+        textwrap.dedent("""
+        import json, pathlib, zoo
+        from zoo_runner.calrissian_runner import ExecutionHandler, ZooCalrissianRunner
+
+        class Handler(ExecutionHandler):
+            def __init__(self, conf):
+                super().__init__()
+                self.conf = conf
+                self.feature_collection = None
+            def post_execution_hook(self, log, output, usage_report, tool_logs):
+                self.feature_collection = json.dumps({"read": output["StacCatalogUri"]})
+
+        def echo(conf, inputs, outputs):
+            cwl = json.loads(pathlib.Path(__file__).with_name("app-package.cwl").read_text())
+            handler = Handler(conf=conf)
+            runner = ZooCalrissianRunner(
+                cwl=cwl, conf=conf, inputs=inputs, outputs=outputs, execution_handler=handler)
+            assert runner.get_namespace_name() == "echo-" + conf["lenv"]["usid"]
+            assert (runner.get_max_cores(), runner.get_max_ram(), runner.get_volume_size("Gi")) == (1, "128Mi", "10Gi")
+            status = runner.execute()
+            if status == zoo.SERVICE_SUCCEEDED:
+                outputs[list(outputs.keys())[0]]["value"] = handler.feature_collection
+                return zoo.SERVICE_SUCCEEDED
+            return zoo.SERVICE_FAILED
+        """)
+    )
+    job = run_echo(fake)
+    assert job.succeeded, job.message + job.error_log
+    assert job.violations == []
+    assert "collection.json" in json.loads(job.outputs["text"]["value"])["read"]
+
+
+# --- many at once
+
+
+def test_jobs_run_at_once_and_do_not_disturb_each_other(fake: KernelDouble) -> None:
+    jobs = [fake.submit("alice", "echo", {"inputs": {"message": str(number)}}) for number in range(4)]
+    assert all(job.wait().succeeded and not job.violations for job in jobs)

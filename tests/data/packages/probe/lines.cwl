@@ -1,0 +1,8 @@
+# Prints a line when it begins, waits until somebody opens the named pipe `go`, and prints another.
+cwlVersion: v1.2
+class: CommandLineTool
+id: lines
+baseCommand: [sh, -c, 'echo first; cat "$0"; echo last']
+inputs:
+  go: {type: string, inputBinding: {position: 1}}
+outputs: []

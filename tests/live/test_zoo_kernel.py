@@ -1,0 +1,356 @@
+"""Against a running ZOO kernel: `ZOO_URL=http://host:port pytest tests/live/test_zoo_kernel.py`.
+
+docs/zoo.md says what the kernel needs. Variables: `ZOO_URL` (required), `ZOO_SERVICES_FOLDER` (the services folder
+of the kernel where this machine sees it: then what a dismissal leaves is looked at too).
+"""
+
+import http.server
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ZOO_URL = os.environ.get("ZOO_URL", "").rstrip("/")  # noqa: TID251 the one place of this file
+SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not ZOO_URL, reason="ZOO_URL names no running ZOO kernel"),
+]
+
+ROOT = Path(__file__).parents[2]
+ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+PACKAGES = ROOT / "tests" / "data" / "packages"
+CWL = "application/cwl"
+PACKAGE = "application/ogcapppkg+json"
+JSON = "application/json"
+GIVEN = {
+    "text": "plain",
+    "whole": 3,
+    "real": 2.25,
+    "flag": True,
+    "color": "green",
+    "words": ["a", "b"],
+    "usual": "given",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    headers: Any
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(method: str, url: str, body: bytes | None = None, media: str = JSON, **headers: str) -> Answer:
+    request = urllib.request.Request(url, method=method, data=body, headers={"Accept": JSON, **headers})
+    if body is not None:
+        request.add_header("Content-Type", media)
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return Answer(answer.status, answer.headers, answer.read().decode("utf-8", "replace"))
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers, error.read().decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True)
+class Job:
+    url: str
+
+    @property
+    def id(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    def status(self) -> Any:
+        return ask("GET", self.url).json
+
+    def wait(self, seconds: float = 240) -> list[Any]:
+        """Every status seen until the end, the last one final."""
+        seen: list[Any] = []
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while time.monotonic() < deadline:
+            status = self.status()
+            if not seen or status != seen[-1]:
+                seen.append(status)
+            if status["status"] not in ("accepted", "running"):
+                return seen
+            pause.wait(0.2)
+        pytest.fail(f"job {self.id} did not end in {seconds} s; last: {seen[-1]}")
+
+    def results(self) -> Any:
+        return ask("GET", f"{self.url}/results").json
+
+    def links(self) -> dict[str, str]:
+        return {link["title"]: link["href"] for link in self.status()["links"]}
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+
+    @property
+    def api(self) -> str:
+        return f"{ZOO_URL}/{self.name}/ogc-api"
+
+    def deploy(self, path: Path, **query: str) -> Answer:
+        return ask("POST", f"{self.api}/processes", path.read_bytes(), CWL)
+
+    def execute(self, process: str, inputs: Any, **request: Any) -> Job:
+        body = json.dumps({"inputs": inputs, **request}).encode()
+        answer = ask("POST", f"{self.api}/processes/{process}/execution", body, Prefer="respond-async")
+        assert answer.code == 201, answer.body
+        return Job(answer.headers["Location"])
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    yield from make_user("zra")
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[User]:
+    yield from make_user("zrb")
+
+
+def make_user(prefix: str) -> Iterator[User]:
+    """A user of this run's own; what it deployed is taken away again."""
+    user = User(f"{prefix}{uuid.uuid4().hex[:8]}")
+    yield user
+    for process in ask("GET", f"{user.api}/processes").json["processes"]:
+        if process.get("mutable"):
+            ask("DELETE", f"{user.api}/processes/{process['id']}")
+
+
+@pytest.fixture(scope="module")
+def echo(user: User) -> str:
+    assert user.deploy(ECHO).code == 201
+    return "echo"
+
+
+@pytest.fixture(scope="module")
+def kinds(user: User) -> str:
+    assert user.deploy(PACKAGES / "kernel" / "kinds.cwl").code == 201
+    return "kinds"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server on this machine with two files and a package; the URL of its root."""
+    root = tmp_path_factory.mktemp("served")
+    (root / "one.txt").write_text("one")
+    (root / "two.txt").write_text("two two")
+    (root / "linked.cwl").write_text(ECHO.read_text().replace("id: echo", "id: echo-linked"))
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(root))
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def read_given(job: Job) -> Any:
+    """What the package `kinds` got, read through the links of its results."""
+    last = job.wait()[-1]
+    assert last["status"] == "successful", last["message"]
+    collection = job.results()
+    item_href = next(link["href"] for link in collection["links"] if link["rel"] == "item")
+    return ask("GET", item_href.rpartition("/")[0] + "/given.json").json
+
+
+# --- deploy
+
+
+def test_a_package_is_deployed_listed_described_and_refused_twice(user: User, echo: str) -> None:
+    listed = {process["id"] for process in ask("GET", f"{user.api}/processes").json["processes"]}
+    assert echo in listed
+    description = ask("GET", f"{user.api}/processes/{echo}").json
+    assert (description["title"], set(description["inputs"]), set(description["outputs"])) == (
+        "Echo",
+        {"message"},
+        {"text"},
+    )
+    assert user.deploy(ECHO).code == 409
+
+
+def test_a_package_is_deployed_by_link(user: User, files: str) -> None:
+    body = json.dumps({"executionUnit": {"href": f"{files}/linked.cwl", "type": CWL}}).encode()
+    assert ask("POST", f"{user.api}/processes", body, PACKAGE).code == 201
+    last = user.execute("echo-linked", {"message": "by link"}).wait()[-1]
+    assert last["status"] == "successful", last["message"]
+
+
+def test_a_package_is_deployed_by_value_replaced_and_undeployed(user: User) -> None:
+    text = ECHO.read_text().replace("id: echo", "id: echo-value")
+    body = json.dumps({"executionUnit": {"value": text, "mediaType": "application/cwl+yaml"}}).encode()
+    assert ask("POST", f"{user.api}/processes", body, PACKAGE).code == 201
+    process = f"{user.api}/processes/echo-value"
+    replaced = text.replace("label: Echo", "label: Echo replaced")
+    assert ask("PUT", process, replaced.encode(), CWL).code == 204
+    assert ask("GET", process).json["title"] == "Echo replaced"
+    assert ask("DELETE", process).code == 204
+    assert ask("GET", process).code == 404
+    assert ask("DELETE", process).code == 404
+
+
+@pytest.mark.parametrize("name", ["1st", "json", "zoo_runner"])
+def test_an_id_that_cannot_run_is_refused_at_deploy(user: User, name: str) -> None:
+    body = ECHO.read_text().replace("id: echo", f"id: {name}").encode()
+    assert ask("POST", f"{user.api}/processes", body, CWL).code == 400
+    assert ask("GET", f"{user.api}/processes/{name}").code == 404 or name == "json"
+
+
+# --- execute
+
+
+def test_progress_moves_results_are_a_collection_and_every_log_opens(user: User, echo: str) -> None:
+    job = user.execute(echo, {"message": "100% live $$"})
+    seen = job.wait()
+    assert seen[-1]["status"] == "successful", seen[-1]["message"]
+    numbers = [status["progress"] for status in seen if "progress" in status]
+    assert numbers == sorted(numbers)
+    assert len({number for number in numbers if number > 3}) >= 2
+    collection = job.results()
+    assert collection["type"] == "Collection"
+    links = job.links()
+    assert {"Job log", "Tool log write.log", "Usage report"} <= set(links)
+    for title in ("Job log", "Tool log write.log", "Usage report"):
+        assert ask("GET", links[title]).code == 200, title
+    log = ask("GET", links["Job log"]).body
+    assert log.index("[execute] begins") < log.index("[write] begins") < log.index("[job] SUCCESSFUL")
+
+
+def test_every_kind_of_input_arrives(user: User, kinds: str, files: str) -> None:
+    inputs = {**GIVEN, "large": 2**40, "numbers": [7], "note": f"{files}/two.txt"}
+    given = read_given(user.execute(kinds, inputs))
+    assert given["note"].pop("size") == len("two two")
+    assert {name: given[name] for name in (*GIVEN, "large", "numbers")} == {**GIVEN, "large": 2**40, "numbers": [7]}
+    assert given["perhaps"] is given["notes"] is None
+
+
+def test_an_empty_array_and_a_file_by_value_arrive(user: User, kinds: str) -> None:
+    note = {"value": "words of the note\n", "format": {"mediaType": "text/plain"}}
+    given = read_given(user.execute(kinds, {**GIVEN, "words": [], "note": note}))
+    assert given["words"] == []
+    assert (given["note"]["basename"], given["note"]["contents"]) == ("note.txt", "words of the note\n")
+
+
+def test_a_file_object_that_the_kernel_drops_arrives(user: User, kinds: str) -> None:
+    note = {"class": "File", "basename": "n.txt", "contents": "contents"}
+    given = read_given(user.execute(kinds, {**GIVEN, "note": note}))
+    assert (given["note"]["basename"], given["note"]["contents"]) == ("n.txt", "contents")
+
+
+def test_a_link_arrives(user: User, kinds: str, files: str) -> None:
+    given = read_given(user.execute(kinds, {**GIVEN, "note": {"href": f"{files}/one.txt", "type": "text/plain"}}))
+    assert (given["note"]["basename"], given["note"]["size"]) == ("one.txt", 3)
+
+
+def test_several_links_in_one_request_arrive(user: User, kinds: str, files: str) -> None:
+    notes = [{"href": f"{files}/one.txt"}, {"href": f"{files}/two.txt"}]
+    given = read_given(user.execute(kinds, {**GIVEN, "notes": notes}))
+    assert [note["basename"] for note in given["notes"]] == ["one.txt", "two.txt"]
+
+
+def test_values_that_do_not_fit_are_refused_with_the_reason(user: User, kinds: str) -> None:
+    last = user.execute(kinds, {**GIVEN, "color": "100% $$ blue"}).wait()[-1]
+    assert last["status"] == "failed"
+    assert "color: found " in last["message"]
+    assert "accepted: one of red, green" in last["message"]
+    assert "What to do: " in last["message"]
+
+
+@pytest.mark.parametrize("response", ["raw", "document"])
+def test_a_result_of_an_odd_name_survives_the_kernel(user: User, response: str) -> None:
+    user.deploy(PACKAGES / "kernel" / "odd-names.cwl")
+    job = user.execute("odd-names", {"name": "50% of $$ é.txt"}, response=response)
+    assert job.wait()[-1]["status"] == "successful"
+    results = job.results()
+    document = results if response == "raw" else results["result"]["value"]
+    assert document.get("type") == "Collection" or "href" in document
+
+
+def test_a_package_that_fails_says_why(user: User) -> None:
+    user.deploy(PACKAGES / "failing" / "tool-exit-code" / "tool-exit-code.cwl")
+    job = user.execute("tool-exit-code", {})
+    last = job.wait()[-1]
+    assert last["status"] == "failed"
+    assert "step 'run' ended with exit code 3: scene has no band red. What to do: " in last["message"]
+    assert "Log: http" in last["message"]
+    log = ask("GET", job.links()["Job log"]).body
+    assert "FAILED at execute" in log
+    assert "Traceback" not in log
+
+
+# --- two users, dismissal, many at once
+
+
+def test_two_users_deploy_the_same_id_and_see_their_own_jobs_only(user: User, other: User, echo: str) -> None:
+    assert other.deploy(ECHO).code == 201
+    theirs = other.execute("echo", {"message": "theirs"})
+    assert theirs.wait()[-1]["status"] == "successful"
+    listed = {job["jobID"] for job in ask("GET", f"{user.api}/jobs").json["jobs"]}
+    assert theirs.id not in listed
+    assert f"/{other.name}/temp/" in theirs.links()["Job log"]
+
+
+def test_a_dismissal_leaves_nothing_running_and_keeps_record_and_log(user: User) -> None:
+    user.deploy(PACKAGES / "failing" / "slow" / "slow.cwl")
+    seconds = 90000 + int(uuid.uuid4().hex[:3], 16)
+    job = user.execute("slow", {"seconds": seconds})
+    wait_until(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
+    assert ask("DELETE", job.url).json["status"] == "dismissed"
+    assert ask("GET", job.url).code == 404
+    wait_until(lambda: not find_processes(f"sleep {seconds}"))
+    if SERVICES:
+        private = Path(SERVICES) / ".zoo-runner" / user.name
+        record = private / "jobs" / job.id / "record.json"
+        wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
+        assert "[sleep] begins" in (record.parent / "job.log").read_text()
+        wait_until(lambda: not list((private / "scratch").iterdir()))
+
+
+def test_twenty_jobs_at_once_all_succeed(user: User, echo: str) -> None:
+    jobs = [user.execute(echo, {"message": f"number {number}"}) for number in range(20)]
+    ends = [job.wait(900)[-1] for job in jobs]
+    assert [end["status"] for end in ends] == ["successful"] * 20
+
+
+def wait_until(ready: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not ready():
+        assert time.monotonic() < deadline, "it did not come about"
+        pause.wait(0.2)
+
+
+def find_processes(text: str) -> list[str]:
+    """Command lines of this machine that hold a text; none of a kernel elsewhere."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return [line for line in lines if text in line]

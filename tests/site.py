@@ -1,0 +1,235 @@
+"""An installation of the runner in a folder of its own, as a test uses it: in this process or as a command."""
+
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.values import ROOT
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.engines import Engine, open_engine
+from zoo_runner.events import EngineLine, Event
+from zoo_runner.execute import accept_job, run_job
+from zoo_runner.models import Job, Outcome
+from zoo_runner.orders import read_order
+from zoo_runner.resolve import load_package
+from zoo_runner.settings import Settings, load_settings
+
+LONGEST_SECONDS = 120
+COMMAND = [sys.executable, "-c", "from zoo_runner.cli import main; main()"]
+
+
+@dataclass
+class Story:
+    """What a job did: how it ended, and all that it told."""
+
+    job: Job
+    outcome: Outcome
+    events: list[Event]
+
+    @property
+    def engine_errors(self) -> list[str]:
+        """What the engine complained of at level error."""
+        return [e.text for e in self.events if isinstance(e, EngineLine) and e.severity == "error"]
+
+    @property
+    def log(self) -> str:
+        """The job log."""
+        return self.job.paths.job_log.read_text()
+
+
+@dataclass(frozen=True)
+class Site:
+    """Folders and environment of one installation; `more` is added to its environment."""
+
+    folder: Path
+    cache: Path
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a command of this installation finds in its environment."""
+        return {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
+            "HOME": str(self.folder / "home"),
+            "PYTHONPATH": str(ROOT),
+            "ZOO_RUNNER_TEMP": str(self.folder / "temp"),
+            "ZOO_RUNNER_STATE": str(self.folder / "state"),
+            "ZOO_RUNNER_SCRATCH": str(self.folder / "scratch"),
+            "ZOO_RUNNER_CACHE": str(self.cache),
+            "ZOO_RUNNER_CONTAINERS": "none",
+            "STAGEIN_RETRIES": "1",
+            "STAGEIN_FIRST_WAIT_SECONDS": "0.01",
+            **self.more,
+        }
+
+    def having(self, **more: str) -> "Site":
+        """The same installation with more in its environment."""
+        return Site(self.folder, self.cache, {**self.more, **more})
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this installation."""
+        return load_settings(self.environ)
+
+    @property
+    def state(self) -> Path:
+        """The private folder of job records."""
+        return self.folder / "state"
+
+    @property
+    def temp(self) -> Path:
+        """The public folder of logs."""
+        return self.folder / "temp"
+
+    @property
+    def results(self) -> Path:
+        """Where results go when a test does not say."""
+        return self.folder / "results"
+
+    def accept(self, package: Path | str, job_file: Path | None = None, *words: str, **options: Any) -> Job:
+        """Make a job, as every door does."""
+        settings = self.settings
+        loaded = load_package(str(package), settings)
+        order = read_order(loaded, str(job_file) if job_file else None, words, settings)
+        destination = options.get("destination", str(self.results))
+        return accept_job(loaded, order.values, lambda _: destination, settings, options.get("job_id"))
+
+    def run(
+        self,
+        job: Job,
+        engine: Engine | None = None,
+        cancellation: Cancellation | None = None,
+        on: Callable[[Event], None] = lambda _: None,
+    ) -> Story:
+        """Run a job to its end in this process."""
+        events: list[Event] = []
+
+        def report(event: Event) -> None:
+            events.append(event)
+            on(event)
+
+        settings = self.settings
+        engine = engine or open_engine(settings.engine, settings)
+        return Story(job, run_job(job, engine, settings, report, cancellation), events)
+
+    def command(
+        self, *words: str | Path, cwd: Path | None = None, timeout: float = LONGEST_SECONDS
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run the command line to its end."""
+        return subprocess.run(
+            [*COMMAND, *map(str, words)],
+            env=self.environ,
+            cwd=cwd or self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    @contextmanager
+    def started(self, *words: str | Path) -> Iterator["subprocess.Popen[str]"]:
+        """Start the command line; it is killed at the end of the block where it still runs."""
+        with subprocess.Popen(
+            [*COMMAND, *map(str, words)],
+            env=self.environ,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            guard = threading.Timer(LONGEST_SECONDS, process.kill)
+            guard.start()
+            try:
+                yield process
+            finally:
+                guard.cancel()
+                process.kill()
+
+
+class Watched:
+    """A process of somebody else, watched by handle, so that its number cannot come to mean another."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._handle = os.pidfd_open(pid)
+
+    def ends(self, seconds: float = 20) -> bool:
+        """Whether it ends within so many seconds."""
+        return bool(select.select([self._handle], [], [], seconds)[0])
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._handle)
+
+
+@contextmanager
+def watching(*pids: int) -> Iterator[list[Watched]]:
+    """Watch processes while the block runs."""
+    watched = [Watched(pid) for pid in pids]
+    try:
+        yield watched
+    finally:
+        for process in watched:
+            process.close()
+
+
+class Pipe:
+    """A named pipe between a test and a tool that it runs."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        # opened both ways, so that neither side waits for the other
+        self._handle = os.open(path, os.O_RDWR)
+
+    def read(self, seconds: float = LONGEST_SECONDS) -> str:
+        """What the tool says, once it does."""
+        if not select.select([self._handle], [], [], seconds)[0]:
+            raise TimeoutError(f"nobody wrote into {self.path}")
+        return os.read(self._handle, 4096).decode()
+
+    def release(self) -> None:
+        """Let a tool that reads come to the end."""
+        os.close(os.open(self.path, os.O_WRONLY))
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Processes that have to do with a folder: by their words, their environment, or where they are."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            texts = [(process / name).read_bytes() for name in ("cmdline", "environ")]
+            place = str((process / "cwd").readlink())
+        except OSError:
+            continue
+        if any(str(folder).encode() in text for text in (*texts, place.encode())):
+            found.append(int(process.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def wait_until_none_is_left(folder: Path) -> bool:
+    """Whether all processes of a folder end, each within a time."""
+    while pids := processes_of(folder):
+        try:
+            with watching(pids[0]) as watched:
+                if not watched[0].ends():
+                    return False
+        except ProcessLookupError:
+            continue
+    return True

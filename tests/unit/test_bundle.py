@@ -1,0 +1,92 @@
+"""Rules of what is sent to the job pod."""
+
+import json
+import os
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.unit.packed import build_package
+from zoo_runner.engines.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.errors import InputError, StageInError
+from zoo_runner.models import Job
+from zoo_runner.names import JobPaths
+
+
+def build_job(folder: Path, order: dict[str, object]) -> Job:
+    paths = JobPaths("water", "1", folder / "temp", folder / "record", folder / "scratch")
+    return Job(paths, build_package(), order, "s3://bucket/1", 60.0)
+
+
+def pack(folder: Path, order: dict[str, object], **environ: str) -> bytes:
+    return build_bundle(build_job(folder, order), {"retries": 2}, str(folder / "pod"), lambda _: None, environ)
+
+
+def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
+    bundle = pack(tmp_path, {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}})
+    job, steps = open_bundle(bundle, tmp_path / "pod")
+    before = build_job(tmp_path, {})
+    assert (job.id, job.workflow_id, job.destination, job.time_limit_seconds) == ("1", "water", "s3://bucket/1", 60.0)
+    assert job.package.document == before.package.document
+    assert job.order == {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}}
+    assert steps == {"retries": 2}
+
+
+def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "deeper").mkdir(parents=True)
+    (tmp_path / "folder" / "deeper" / "b.txt").write_text("b")
+    (tmp_path / "note.txt").write_text("note")
+    order: dict[str, object] = {
+        "source": {"class": "File", "path": str(tmp_path / "note.txt")},
+        "folder": {"class": "Directory", "location": (tmp_path / "folder").as_uri()},
+    }
+    job, _ = open_bundle(pack(tmp_path, order), tmp_path / "pod")
+    assert Path(job.order["source"]["path"]).read_text() == "note"
+    assert Path(job.order["source"]["path"]).name == "note.txt"
+    assert (Path(job.order["folder"]["path"]) / "deeper" / "b.txt").read_text() == "b"
+    assert Path(job.order["folder"]["path"]).is_relative_to(tmp_path / "pod")
+
+
+def test_a_file_that_is_not_there_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(StageInError, match=r"missing\.txt"):
+        pack(tmp_path, {"source": {"class": "File", "path": str(tmp_path / "missing.txt")}})
+
+
+def test_no_setting_of_the_caller_is_in_the_bundle(tmp_path: Path) -> None:
+    bundle = pack(tmp_path, {}, AWS_SECRET_ACCESS_KEY="canary-4711", STAGEIN_AWS_SESSION_TOKEN="canary-4711")
+    with tarfile.open(fileobj=BytesIO(bundle)) as archive:
+        texts = [content.read() for member in archive if (content := archive.extractfile(member))]
+    assert b"canary" not in b"".join(texts)
+
+
+def test_job_orders_of_many_megabytes_are_sent(tmp_path: Path) -> None:
+    text = os.urandom(5 * 2**20 // 2).hex()
+    job, _ = open_bundle(pack(tmp_path, {"text": text}), tmp_path / "pod")
+    assert job.order["text"] == text
+
+
+def test_what_is_too_large_for_the_api_is_refused_with_its_size() -> None:
+    with pytest.raises(InputError) as caught:
+        check_bundle(bytes(3 * 2**20), 2)
+    assert "make 3.0 MiB, compressed, and at most 2 MiB are sent" in caught.value.diagnosis.cause
+    assert "ZOO_RUNNER_BUNDLE_MAX_MIB" in caught.value.diagnosis.remedy
+
+
+def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in ("../escaped", "/escaped", "link"):
+            entry = tarfile.TarInfo(name)
+            entry.type = tarfile.SYMTYPE if name == "link" else tarfile.REGTYPE
+            entry.linkname = "/etc"
+            archive.addfile(entry)
+        content = json.dumps({"note": 1}).encode()
+        entry = tarfile.TarInfo("job.json")
+        entry.size = len(content)
+        archive.addfile(entry, BytesIO(content))
+    with pytest.raises(KeyError):
+        open_bundle(packed.getvalue(), tmp_path / "pod")
+    assert [path.name for path in (tmp_path / "pod").iterdir()] == ["job.json"]
+    assert not (tmp_path / "escaped").exists()

@@ -1,0 +1,134 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.values import settings_in
+from zoo_runner.documents import Documents, as_uri, is_remote, write_atomically
+from zoo_runner.errors import PackageError, SettingsError
+
+ENTRY = "https://cwl.example/app.cwl"
+
+
+class Web:
+    """A fetcher over a mapping, which counts what it is asked for."""
+
+    def __init__(self, pages: dict[str, bytes]) -> None:
+        self.pages, self.asked = pages, list[str]()
+
+    def __call__(self, url: str, max_bytes: int) -> bytes:
+        self.asked.append(url)
+        return self.pages[url]
+
+
+def test_a_path_becomes_a_file_uri_and_keeps_its_id(tmp_path: Path) -> None:
+    assert as_uri(f"{tmp_path}/a b.cwl#main") == f"{tmp_path.as_uri()}/a%20b.cwl#main"
+
+
+@pytest.mark.parametrize("uri", ["https://h/a.cwl#x", "http://h/a.cwl", "file:///a.cwl"])
+def test_a_uri_stays_as_it_is(uri: str) -> None:
+    assert as_uri(uri) == uri
+    assert is_remote(uri) == uri.startswith("http")
+
+
+@pytest.mark.parametrize("reference", ["http://[::1/a.cwl", "~no-such-user/a.cwl", "https://", "a\0b.cwl"])
+def test_a_reference_that_is_none_is_refused_with_its_text(reference: str, tmp_path: Path) -> None:
+    with pytest.raises(PackageError) as caught:
+        uri = as_uri(reference)
+        Documents(uri, settings_in(tmp_path), Web({})).read(uri)
+    assert caught.value.diagnosis.remedy
+
+
+@pytest.mark.parametrize("reference", ["s3://bucket/app.cwl", "ftp://host/app.cwl", "oci://host/app"])
+def test_an_address_of_another_kind_is_refused_with_what_is_accepted(reference: str) -> None:
+    with pytest.raises(PackageError, match="neither a path nor a web address"):
+        as_uri(reference)
+
+
+def test_a_document_is_read_once(tmp_path: Path) -> None:
+    web = Web({ENTRY: b"one"})
+    documents = Documents(ENTRY, settings_in(tmp_path), web)
+    assert documents.read(ENTRY) == documents.read(f"{ENTRY}#main") == b"one"
+    assert web.asked == [ENTRY]
+    assert [file.uri for file in documents.files] == [ENTRY]
+
+
+def test_a_remote_import_is_fetched_once_ever_and_the_entry_each_time(tmp_path: Path) -> None:
+    other = "https://cwl.example/types.yml"
+    web = Web({ENTRY: b"one", other: b"two"})
+    for _ in range(3):
+        documents = Documents(ENTRY, settings_in(tmp_path), web)
+        assert (documents.read(ENTRY), documents.read(other)) == (b"one", b"two")
+    assert web.asked.count(ENTRY) == 3
+    assert web.asked.count(other) == 1
+
+
+def test_a_remote_document_may_not_refer_to_local_files(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    documents = Documents(ENTRY, settings_in(tmp_path), Web({}))
+    with pytest.raises(PackageError, match="which is not a web address") as caught:
+        documents.read(secret.as_uri())
+    assert "http(s) addresses only" in caught.value.diagnosis.remedy
+
+
+def test_only_hosts_of_the_rule_are_asked(tmp_path: Path) -> None:
+    web = Web({ENTRY: b"one"})
+    settings = settings_in(tmp_path, ZOO_RUNNER_PACKAGE_HOSTS="good.example,cwl.example")
+    documents = Documents(ENTRY, settings, web)
+    assert documents.read(ENTRY) == b"one"
+    for url in ("https://bad.example/x", "https://cwl.example.bad.example/x", "https://cwl.example@bad.example/x"):
+        with pytest.raises(PackageError, match=r"lies on \S+, and CWL is accepted from good\.example, cwl\.example"):
+            documents.read(url)
+    assert web.asked == [ENTRY]
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    large = tmp_path / "large.cwl"
+    large.write_bytes(b"x" * 5000)
+    settings = settings_in(tmp_path, ZOO_RUNNER_PACKAGE_MAX_MIB="0.00390625")
+    with pytest.raises(PackageError, match=r"is larger than 0\.00390625 MiB") as caught:
+        Documents(large.as_uri(), settings).read(large.as_uri())
+    assert "ZOO_RUNNER_PACKAGE_MAX_MIB" in caught.value.diagnosis.remedy
+
+
+def test_a_folder_or_a_missing_file_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=f"{tmp_path} cannot be read: Is a directory"):
+        Documents("file:///x", settings_in(tmp_path)).read(tmp_path.as_uri())
+    with pytest.raises(PackageError, match=r"none\.cwl cannot be read: No such file"):
+        Documents("file:///x", settings_in(tmp_path)).read(f"{tmp_path.as_uri()}/none.cwl")
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match="/dev/zero cannot be read: it is not a regular file"):
+        Documents("file:///x", settings_in(tmp_path)).read("file:///dev/zero")
+
+
+def test_many_writers_leave_one_whole_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file"
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(8)
+
+    def write(letter: int) -> None:
+        barrier.wait()
+        try:
+            for _ in range(50):
+                write_atomically(target, bytes([letter]) * 100_000)
+        except OSError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(set(target.read_bytes())) == 1
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_matter_of_settings(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="cannot be written: ") as caught:
+        write_atomically(tmp_path / "file" / "x", b"")
+    assert "ZOO_RUNNER_" in caught.value.diagnosis.remedy

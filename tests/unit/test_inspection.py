@@ -1,0 +1,150 @@
+"""Rules of checking a package from its author's point of view: places, broken documents, formats."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from tests.unit.sarif import SARIF
+from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
+from zoo_runner.cli import cli
+from zoo_runner.findings import RULE_TEXTS, Finding, Severity, build_sarif, format_findings
+from zoo_runner.inspection import inspect_package
+from zoo_runner.validate import RULES
+
+WORKFLOW = """\
+cwlVersion: v1.2
+class: Workflow
+inputs:
+  plain: string
+  listed:
+    type: int
+steps:
+  - id: cut
+    in: {m: plain}
+    out: [o]
+    run:
+      class: CommandLineTool
+      inputs: {m: string}
+      outputs: {o: stdout}
+      baseCommand: echo
+outputs:
+  - {id: o, type: File, outputSource: cut/o}
+"""
+
+
+def inspect(folder: Path, text: str, name: str = "water.cwl") -> tuple[Finding, ...]:
+    (folder / name).write_text(text)
+    return inspect_package(str(folder / name), settings_in(folder))
+
+
+def places(findings: tuple[Finding, ...], rule: str) -> set[tuple[str, str]]:
+    return {(finding.subject, finding.where) for finding in findings if finding.rule == rule}
+
+
+def test_every_finding_stands_at_its_line(tmp_path: Path) -> None:
+    findings = inspect(tmp_path, WORKFLOW)
+    assert all(finding.uri == (tmp_path / "water.cwl").as_uri() and finding.line for finding in findings)
+    assert places(findings, "20-089/req-10") == {
+        ("input 'plain'", "water.cwl:4:3"),
+        ("input 'listed'", "water.cwl:5:3"),
+    }
+    assert places(findings, "runner/output-text") == {("output 'o'", "water.cwl:17:5")}
+    assert places(findings, "20-089/req-9") == {("Workflow 'water'", "water.cwl:1:1")}
+    assert places(findings, "20-089/req-8") == {("CommandLineTool 'cut'", "water.cwl:11:5")}
+
+
+def test_a_finding_in_a_tool_of_another_file_stands_in_that_file(tmp_path: Path) -> None:
+    findings = inspect_package(str(PACKAGES / "multi" / "multi.cwl"), settings_in(tmp_path))
+    assert places(findings, "runner/resources") == {
+        ("CommandLineTool 'describe.cwl'", "describe.cwl:1:1"),
+        ("CommandLineTool 'join.cwl'", "join.cwl:1:1"),
+    }
+    assert places(findings, "20-089/req-9") == set()
+
+
+def test_a_finding_in_a_graph_stands_at_its_process(tmp_path: Path) -> None:
+    findings = inspect_package(str(EXAMPLES / "water" / "water.cwl"), settings_in(tmp_path))
+    text = (EXAMPLES / "water" / "water.cwl").read_text().splitlines()
+    (finding,) = findings
+    assert finding.line is not None
+    assert "class: CommandLineTool" in " ".join(text[finding.line - 1 : finding.line + 2])
+
+
+@pytest.mark.parametrize(
+    ("package", "where", "message"),
+    [
+        ("bad-type", "bad-type.cwl:25:9", "Field 'type' references unknown identifier 'number', tried "),
+        ("missing-class", "missing-class.cwl:2:1", "Missing 'class' field"),
+        ("bad-yaml", "bad-yaml.cwl:6:7", "expected ',' or ']', but got ':'"),
+        ("several-workflows", "several-workflows.cwl", "file://"),
+    ],
+)
+def test_a_package_that_is_not_cwl_has_findings_too(tmp_path: Path, package: str, where: str, message: str) -> None:
+    (finding,) = inspect_package(str(FAILING / package / f"{package}.cwl"), settings_in(tmp_path))
+    assert (finding.severity, finding.where) == (Severity.ERROR, where)
+    assert finding.message.startswith(message)
+    assert finding.remedy
+
+
+def test_connected_types_that_do_not_fit_are_found_at_the_source(tmp_path: Path) -> None:
+    (finding,) = inspect(tmp_path, WORKFLOW.replace("type: File, outputSource", "type: int, outputSource"))
+    assert (finding.rule, finding.line) == ("cwl/invalid", 10)
+    assert finding.message == "Source 'o' of type \"File\" is incompatible with sink 'o' of type \"int\""
+
+
+def test_each_rule_has_help_and_each_help_a_rule() -> None:
+    source = "".join(Path(module).read_text() for module in (code_of(RULES[0]), code_of(inspect_package)))
+    assert [rule for rule in RULE_TEXTS if f'"{rule}"' not in source] == []
+    assert all(text.short.endswith(".") and text.full.endswith(".") for text in RULE_TEXTS.values())
+
+
+def code_of(function: Any) -> str:
+    return str(function.__code__.co_filename)
+
+
+def test_sarif_follows_its_schema_and_keeps_place_and_help(tmp_path: Path) -> None:
+    log = build_sarif(inspect(tmp_path, WORKFLOW), "1.0")
+    jsonschema.Draft7Validator(SARIF).validate(log)
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        rule = rules[result["ruleIndex"]]
+        assert (rule["id"], bool(rule["help"]["text"])) == (result["ruleId"], True)
+    physical = run["results"][0]["locations"][0]["physicalLocation"]
+    assert physical["artifactLocation"]["uri"] == (tmp_path / "water.cwl").as_uri()
+    assert {result["level"] for result in run["results"]} == {"warning", "note"}
+
+
+def test_text_names_place_severity_rule_and_remedy() -> None:
+    finding = Finding(
+        "20-089/req-9", Severity.WARNING, "/a", "Workflow 'w'", "no doc", "Add doc.", "file:///x/w.cwl", 3, 5
+    )
+    assert (
+        format_findings([finding])
+        == "w.cwl:3:5: warning: Workflow 'w': no doc  [20-089/req-9]\n    Add doc.\n1 warning"
+    )
+    assert format_findings([]) == "no findings"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([str(EXAMPLES / "water" / "water.cwl")], 0),
+        (["--strict", str(EXAMPLES / "water" / "water.cwl")], 0),
+        ([str(PACKAGES / "multi" / "multi.cwl")], 0),
+        (["--strict", str(PACKAGES / "multi" / "multi.cwl")], 3),
+        (["--format", "json", str(FAILING / "bad-type" / "bad-type.cwl")], 3),
+        (["--format", "sarif", str(FAILING / "bad-type" / "bad-type.cwl")], 3),
+        (["/nowhere/package.cwl"], 3),
+    ],
+)
+def test_the_exit_code_says_whether_a_package_can_be_used(tmp_path: Path, arguments: list[str], code: int) -> None:
+    environ = {f"ZOO_RUNNER_{part}": str(tmp_path / part) for part in ("CACHE", "STATE", "SCRATCH", "TEMP")}
+    result = CliRunner(env=environ).invoke(cli, ["validate", *arguments])
+    assert result.exit_code == code, result.output
+    if "--format" in arguments:
+        assert json.loads(result.stdout)

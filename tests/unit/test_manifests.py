@@ -1,0 +1,240 @@
+"""Rules of what a job is on Kubernetes."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.packed import build_package, build_tool
+from zoo_runner.engines.cluster import ClusterSettings, load_cluster_settings, parse_quantity
+from zoo_runner.engines.manifests import (
+    CHUNK_BYTES,
+    JOB_ACCOUNT,
+    Names,
+    build_access,
+    build_bundle_maps,
+    build_claim,
+    build_job,
+    build_names,
+    build_namespace,
+    build_objects,
+    build_secret,
+    dns_name,
+    owned_by,
+    without_content,
+)
+from zoo_runner.errors import SettingsError
+from zoo_runner.package import Package
+
+USUAL = ClusterSettings()
+JOB_ID = "5d0a7d1c-8c7e-4a4f-9a3e-0d9a2b1f6c11"
+NAMES = build_names(JOB_ID, USUAL)
+
+
+def with_disk(**resources: object) -> Package:
+    requirement = {"class": "ResourceRequirement", **resources}
+    package = build_package()
+    return Package(
+        {**package.document, "$graph": [package.process, build_tool(requirements=[requirement])]}, "#main", "w", {}, ""
+    )
+
+
+def test_a_job_runs_in_the_namespace_of_its_workspace() -> None:
+    assert build_names(JOB_ID, ClusterSettings(workspace="alice")).namespace == "ws-alice"
+
+
+def test_a_job_may_have_a_namespace_of_its_own() -> None:
+    names = build_names(JOB_ID, ClusterSettings(namespace_per="job"))
+    assert names.namespace == f"job-{JOB_ID}"
+    assert names.own_namespace
+
+
+def test_the_namespace_of_a_workspace_does_not_carry_the_label_by_which_jobs_are_removed() -> None:
+    assert "zoo-runner/job" not in build_namespace(NAMES)["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("text", ["A", "a_b", "x" * 200, "-", "job.1", "ÄÖ", "a-"])
+def test_any_text_becomes_a_name_that_kubernetes_accepts(text: str) -> None:
+    name = dns_name(text)
+    assert name.strip("-") == name
+    assert 0 < len(name) <= 50
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_two_ids_never_become_one_name() -> None:
+    assert len({dns_name(text) for text in ("a.b", "a-b", "a_b", "A-b", "x" * 60, "x" * 61)}) == 6
+
+
+def test_the_job_may_handle_pods_and_read_their_logs_and_nothing_else() -> None:
+    role = next(manifest for manifest in build_access(NAMES, USUAL) if manifest["kind"] == "Role")
+    assert {resource for rule in role["rules"] for resource in rule["resources"]} == {"pods", "pods/log"}
+
+
+def test_steps_have_no_token() -> None:
+    accounts = [manifest for manifest in build_access(NAMES, USUAL) if manifest["kind"] == "ServiceAccount"]
+    assert [account.get("automountServiceAccountToken") for account in accounts] == [None, False]
+
+
+def test_credentials_are_in_the_secret_alone() -> None:
+    canary = "canary-4711"
+    package = build_package()
+    job = build_job(NAMES, USUAL, 1, None)
+    others = [build_namespace(NAMES), *build_access(NAMES, USUAL), job, *build_objects(NAMES, USUAL, package, b"")]
+    secret = build_secret(NAMES, {"AWS_SECRET_ACCESS_KEY": canary})
+    assert base64.b64decode(secret["data"]["AWS_SECRET_ACCESS_KEY"]).decode() == canary
+    assert canary not in json.dumps(others)
+
+
+def test_a_manifest_that_is_shown_holds_no_secret() -> None:
+    assert without_content(build_secret(NAMES, {"KEY": "value"}))["data"] == {"KEY": "*****"}
+
+
+@pytest.mark.parametrize("size", [1, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * 2**20])
+def test_a_bundle_of_any_size_is_cut_into_config_maps_that_kubernetes_takes(size: int) -> None:
+    bundle = bytes(size)
+    maps = build_bundle_maps(NAMES, bundle)
+    parts = {name: base64.b64decode(text) for one in maps for name, text in one["binaryData"].items()}
+    assert b"".join(parts[name] for name in sorted(parts)) == bundle
+    assert all(len(json.dumps(one)) < 2**20 for one in maps)
+
+
+def test_the_pod_mounts_every_part_of_the_bundle() -> None:
+    volumes = build_job(NAMES, USUAL, 3, None)["spec"]["template"]["spec"]["volumes"]
+    (bundle,) = [volume for volume in volumes if volume["name"] == "bundle"]
+    assert [part["configMap"]["name"] for part in bundle["projected"]["sources"]] == [
+        f"{NAMES.job}-{n}" for n in range(3)
+    ]
+
+
+def test_a_volume_has_the_default_size_when_the_package_asks_for_less() -> None:
+    claim = build_claim(NAMES, ClusterSettings(volume_size="2Gi"), with_disk(tmpdirMin=100, outdirMin=100))
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
+
+
+def test_a_volume_is_as_large_as_the_package_asks_for() -> None:
+    claim = build_claim(NAMES, ClusterSettings(volume_size="1Gi"), with_disk(tmpdirMax=1500, outdirMin=700))
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2200Mi"
+
+
+def test_an_expression_for_disk_space_counts_nothing() -> None:
+    claim = build_claim(NAMES, USUAL, with_disk(tmpdirMin="$(inputs.size)"))
+    assert claim["spec"]["resources"]["requests"]["storage"] == USUAL.volume_size
+
+
+def test_a_job_is_never_tried_twice_by_kubernetes() -> None:
+    spec = build_job(NAMES, USUAL, 1, None)["spec"]
+    assert (spec["backoffLimit"], spec["template"]["spec"]["restartPolicy"]) == (0, "Never")
+
+
+def test_a_job_waits_until_all_that_it_needs_is_there() -> None:
+    assert build_job(NAMES, USUAL, 1, None)["spec"]["suspend"] is True
+
+
+def test_what_a_job_needs_goes_with_it() -> None:
+    job = {"metadata": {"name": NAMES.job, "uid": "u1"}}
+    owners = owned_by(build_secret(NAMES, {}), job)["metadata"]["ownerReferences"]
+    assert owners == [{"apiVersion": "batch/v1", "kind": "Job", "name": NAMES.job, "uid": "u1"}]
+
+
+def test_pods_run_as_an_ordinary_user() -> None:
+    context = build_job(NAMES, USUAL, 1, None)["spec"]["template"]["spec"]["securityContext"]
+    assert context == {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": True}
+
+
+def test_all_settings_of_a_site_reach_the_pod() -> None:
+    site = load_cluster_settings(
+        {
+            "IMAGE_PULL_SECRETS": "one, two",
+            "POD_NODE_SELECTOR": '{"pool": "eo"}',
+            "POD_TOLERATIONS": '[{"key": "eo", "operator": "Exists"}]',
+            "POD_PRIORITY_CLASS": "low",
+            "POD_LABELS": '{"team": "a"}',
+            "POD_ANNOTATIONS": '{"note": "b"}',
+            "POD_VOLUMES": '[{"claim": "block-store", "path": "/data", "readOnly": true}]',
+        }
+    )
+    template = build_job(NAMES, site, 1, None)["spec"]["template"]
+    spec = template["spec"]
+    assert spec["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert spec["nodeSelector"] == {"pool": "eo"}
+    assert spec["tolerations"] == [{"key": "eo", "operator": "Exists"}]
+    assert spec["priorityClassName"] == "low"
+    assert template["metadata"]["labels"]["team"] == "a"
+    assert template["metadata"]["annotations"] == {"note": "b"}
+    assert {"name": "extra-0", "mountPath": "/data", "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert spec["serviceAccountName"] == JOB_ACCOUNT
+
+
+def test_a_label_of_the_site_cannot_hide_a_job() -> None:
+    site = ClusterSettings(labels={"zoo-runner/job": "other"})
+    assert build_job(NAMES, site, 1, None)["spec"]["template"]["metadata"]["labels"]["zoo-runner/job"] == NAMES.job
+
+
+def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
+    site = ClusterSettings(namespace_per="job", quota={"pods": "5"}, isolated=True)
+    objects = build_objects(build_names(JOB_ID, site), site, build_package(), b"x")
+    kinds = [manifest["kind"] for manifest in objects]
+    assert kinds == ["ConfigMap", "PersistentVolumeClaim", "NetworkPolicy", "ResourceQuota"]
+
+
+def test_existing_names_of_settings_are_read() -> None:
+    site = load_cluster_settings(
+        {
+            "STORAGE_CLASS": "nfs",
+            "DEFAULT_VOLUME_SIZE": "12000",
+            "DEFAULT_MAX_CORES": "8",
+            "DEFAULT_MAX_RAM": "16Gi",
+            "CALRISSIAN_IMAGE": "example.org/job:1",
+            "KUBECONFIG": "/etc/kube",
+        }
+    )
+    assert site == ClusterSettings(
+        storage_class="nfs",
+        volume_size="12000Mi",
+        max_cores=8,
+        max_ram="16Gi",
+        image="example.org/job:1",
+        kubeconfig="/etc/kube",
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DEFAULT_VOLUME_SIZE", "much"),
+        ("DEFAULT_MAX_CORES", "-1"),
+        ("POD_NODE_SELECTOR", "[1]"),
+        ("POD_TOLERATIONS", "{}"),
+        ("ZOO_RUNNER_NAMESPACE_PER", "user"),
+        ("ZOO_RUNNER_ISOLATE_STEPS", "maybe"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_its_value(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_cluster_settings({variable: text})
+    assert f"{variable}={text!r} cannot be used" in caught.value.diagnosis.cause
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("100m", 0.1), ("1.5", 1.5), ("512Mi", 512 * 2**20), ("2G", 2e9), ("1Ki", 1024), ("16k", 16e3)]
+)
+def test_quantities_are_read_as_kubernetes_means_them(text: str, number: float) -> None:
+    assert parse_quantity(text) == number
+
+
+def test_no_code_deletes_a_namespace_that_is_not_the_jobs_own() -> None:
+    """By construction: one place deletes namespaces, and it asks whether the job made it."""
+    engine_files = Path(__file__).parents[2].joinpath("zoo_runner").rglob("*.py")
+    places = [
+        (file.name, lines[number - 1].strip())
+        for file in engine_files
+        for lines in [file.read_text().splitlines()]
+        for number, line in enumerate(lines)
+        if 'delete("Namespace"' in line
+    ]
+    assert places == [("calrissian.py", "if names.own_namespace:")]
+
+
+def test_names_are_computed_from_the_id_alone() -> None:
+    assert build_names(JOB_ID, USUAL) == Names("ws-default", f"job-{JOB_ID}", own_namespace=False)

@@ -1,0 +1,63 @@
+"""Rules of the job pod's log."""
+
+import pytest
+
+from staging.progress import Transferred
+from zoo_runner.engines.podlog import Ended, build_error, decode_line, encode_line
+from zoo_runner.errors import Diagnosis, EngineError, Level, Stage, StageInError
+from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.models import Results
+
+FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"), "write", None)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StageStarted(Stage.STAGE_IN, "there"),
+        StepStarted("write_2", "echo a", 1.5),
+        StepLine("write", "[a] {b} engine info: c"),
+        StepLine("write", ""),
+        StepEnded("write", 1.0, 2.0, None, None, None),
+        EngineLine("warning", "careful: [x]"),
+        Transferred("stage-in", "s3://a/b", 1, 2, 3, None),
+        Ended(Results({"a": 1}, {"type": "Collection"}, "s3://b/c.json")),
+        Ended(None, FOUND, "StageInError"),
+    ],
+)
+def test_every_event_comes_back_from_its_line(event: Event | Ended) -> None:
+    (line,) = encode_line(event)
+    assert "\n" not in line
+    assert decode_line(line) == event
+
+
+def test_a_line_of_a_step_is_readable_as_it_stands() -> None:
+    assert encode_line(StepLine("write", "Hello")) == ["[write] Hello"]
+
+
+def test_a_step_cannot_pretend_that_the_job_has_ended() -> None:
+    (forged,) = encode_line(StepLine("write", encode_line(Ended(None, FOUND, "EngineError"))[0]))
+    assert isinstance(decode_line(forged), StepLine)
+
+
+def test_a_line_that_is_none_of_ours_is_the_engines() -> None:
+    assert decode_line("Traceback (most recent call last):") == EngineLine("info", "Traceback (most recent call last):")
+    assert decode_line('{"event": "Unheard"}') == EngineLine("info", '{"event": "Unheard"}')
+
+
+def test_several_lines_of_the_engine_stay_several() -> None:
+    assert encode_line(EngineLine("info", "a\nb")) == ["engine info: a", "engine info: b"]
+
+
+def test_the_error_of_the_pod_is_made_again() -> None:
+    error = build_error(Ended(None, FOUND, "StageInError"))
+    assert isinstance(error, StageInError)
+    assert error.diagnosis == FOUND
+
+
+def test_an_error_of_an_unknown_kind_is_the_engines() -> None:
+    assert isinstance(build_error(Ended(None, FOUND, "Newer")), EngineError)
+
+
+def test_a_job_with_results_has_no_error() -> None:
+    assert build_error(Ended(Results({}, {}, "s3://b/c.json"))) is None

@@ -1,0 +1,114 @@
+"""Rules of the pod of a step."""
+
+import json
+from typing import Any
+
+import pytest
+
+from zoo_runner.engines.cluster import ClusterSettings
+from zoo_runner.engines.manifests import STEP_ACCOUNT, build_names
+from zoo_runner.engines.steppod import Owner, build_resources, build_step_pod, build_step_settings, show_pod
+from zoo_runner.engines.steprunner import exceeds_quota_alone
+from zoo_runner.masking import Masker
+
+NAMES = build_names("1", ClusterSettings())
+OWNER = Owner("job-1-abcde", "u1")
+BUILT: dict[str, Any] = {
+    "spec": {
+        "containers": [
+            {
+                "image": "example.org/tool:1",
+                "command": ["/bin/sh", "-c"],
+                "args": ["echo a > logs/out.txt"],
+                "workingDir": "/out",
+                "env": [{"name": "HOME", "value": "/out"}],
+                "volumeMounts": [{"name": "job-1-work", "mountPath": "/out", "subPath": "run/out/x"}],
+                "resources": {"requests": {"cpu": "2", "memory": "512Mi"}},
+            }
+        ],
+        "initContainers": [{"command": ["/bin/sh", "-c", "mkdir -p logs;"], "image": "alpine:3.10"}],
+        "volumes": [{"name": "job-1-work", "persistentVolumeClaim": {"claimName": "job-1-work"}}],
+    }
+}
+RESOURCES = {"cores": 2, "ram": 512, "coresMin": 1, "ramMin": 128}
+
+
+def build(site: ClusterSettings = ClusterSettings(), step: str = "crop_2") -> dict[str, Any]:  # noqa: B008 a value
+    return build_step_pod(BUILT, build_step_settings(NAMES, site), step, "abcdef", RESOURCES, OWNER)
+
+
+def test_a_step_asks_for_the_minimum_and_is_limited_to_the_maximum() -> None:
+    assert build()["spec"]["containers"][0]["resources"] == {
+        "requests": {"cpu": "1", "memory": "128Mi"},
+        "limits": {"cpu": "2", "memory": "512Mi"},
+    }
+
+
+def test_gpus_are_asked_for_as_calrissian_says() -> None:
+    inner = {"limits": {"nvidia.com/gpu": "1"}}
+    assert build_resources({"cores": 1, "ram": 64}, inner)["limits"] == {
+        "nvidia.com/gpu": "1",
+        "cpu": "1",
+        "memory": "64Mi",
+    }
+
+
+def test_a_step_goes_with_its_job() -> None:
+    owners = build()["metadata"]["ownerReferences"]
+    assert owners == [{"apiVersion": "v1", "kind": "Pod", "name": "job-1-abcde", "uid": "u1"}]
+
+
+def test_a_step_carries_the_label_of_its_job_and_its_own_name() -> None:
+    meta = build()["metadata"]
+    assert meta["labels"]["zoo-runner/job"] == "job-1"
+    assert meta["annotations"]["zoo-runner/step"] == "crop_2"
+    assert meta["name"].startswith("job-1-crop-2-")
+
+
+def test_a_step_has_no_token_and_no_right() -> None:
+    spec = build()["spec"]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == (STEP_ACCOUNT, False)
+
+
+def test_a_step_gets_what_the_site_wants_for_it() -> None:
+    site = ClusterSettings(
+        step_environ={"REGION": "eu"},
+        tolerations=({"operator": "Exists"},),
+        priority_class="low",
+        pull_secrets=("regcred",),
+        volumes=({"claim": "store", "path": "/data"},),
+    )
+    spec = build(site)["spec"]
+    container = spec["containers"][0]
+    assert {"name": "REGION", "value": "eu"} in container["env"]
+    assert spec["tolerations"] == [{"operator": "Exists"}]
+    assert spec["priorityClassName"] == "low"
+    assert spec["imagePullSecrets"] == [{"name": "regcred"}]
+    assert {"name": "extra-0", "persistentVolumeClaim": {"claimName": "store"}} in spec["volumes"]
+    assert {"name": "extra-0", "mountPath": "/data", "readOnly": False} in container["volumeMounts"]
+
+
+def test_folders_of_redirected_output_are_made_by_the_steps_own_image() -> None:
+    (first,) = build()["spec"]["initContainers"]
+    assert (first["image"], first["args"], first["name"]) == ("example.org/tool:1", ["mkdir -p logs;"], "folders")
+
+
+def test_images_may_choose_their_own_user() -> None:
+    assert "securityContext" not in build(ClusterSettings(user=None))["spec"]
+
+
+def test_a_pod_in_the_log_shows_its_limits_and_hides_secrets_of_its_environment() -> None:
+    shown = show_pod(build(ClusterSettings(step_environ={"API_TOKEN": "canary"})), Masker())
+    assert "canary" not in shown
+    assert json.loads(shown)["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "2", "memory": "512Mi"}
+
+
+@pytest.mark.parametrize(
+    ("requested", "alone"), [("pods=1,requests.cpu=3", True), ("pods=1,requests.cpu=1", False), ("pods=1", False)]
+)
+def test_a_request_larger_than_the_whole_quota_is_not_waited_for(requested: str, alone: bool) -> None:
+    message = (
+        f'pods "x" is forbidden: exceeded quota: small, requested: {requested},'
+        " used: pods=2,requests.cpu=2, limited: pods=2,requests.cpu=2"
+    )
+    assert exceeds_quota_alone(message) is alone

@@ -1,0 +1,251 @@
+"""The calrissian engine: one Kubernetes Job for each job, whose pod stages in, runs Calrissian and stages out."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.documents import write_atomically
+from zoo_runner.engines import Capabilities
+from zoo_runner.engines.bundle import build_bundle, check_bundle
+from zoo_runner.engines.cluster import load_cluster_settings
+from zoo_runner.engines.follower import Follower
+from zoo_runner.engines.k8s import ApiError, Cluster
+from zoo_runner.engines.manifests import (
+    GRACE_SECONDS,
+    WORK_FOLDER,
+    Manifest,
+    Names,
+    build_access,
+    build_job,
+    build_names,
+    build_namespace,
+    build_objects,
+    build_secret,
+    owned_by,
+    without_content,
+)
+from zoo_runner.engines.podlog import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.steppod import build_step_settings
+from zoo_runner.errors import DismissedError, EngineError, RunnerError, StageOutError
+from zoo_runner.events import EngineLine, Report
+from zoo_runner.models import Job, Outcome, Plan, Status
+from zoo_runner.names import check_job_id
+from zoo_runner.settings import Settings
+
+_SUBMISSION, _STARTED, _ENDED = "submission.json", "started", "ended.json"
+_BUCKETS = "STAGEIN_BUCKETS_FILE"
+_DISMISSED = ("the job was dismissed", "Nothing to do; run it again when you want its results.")
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+
+
+class CalrissianEngine:
+    """Runs a job as a Kubernetes Job; who started it may go and come back."""
+
+    name = "calrissian"
+    capabilities = Capabilities(remote=True, isolates=True)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._cluster = load_cluster_settings(settings.environ)
+
+    def plan(self, job: Job) -> Plan:
+        """Say what would be submitted; pure. What the bundle and the Secret hold is left out."""
+        names = build_names(job.id, self._cluster)
+        objects = [
+            build_namespace(names),
+            *build_access(names, self._cluster),
+            build_job(names, self._cluster, 1, job.time_limit_seconds),
+            build_secret(names, find_credentials(self._settings.environ)),
+            *build_objects(names, self._cluster, job.package, b""),
+        ]
+        return Plan(
+            job,
+            self.name,
+            {
+                "namespace": names.namespace,
+                "steps": build_step_settings(names, self._cluster),
+                "manifests": [without_content(manifest) for manifest in objects],
+            },
+        )
+
+    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
+        """Submit the job and follow it to its end."""
+        cancellation.check()
+        job = plan.job
+        _check_destination(job)
+        names = build_names(job.id, self._cluster)
+        job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
+        steps = build_step_settings(names, self._cluster)
+        try:
+            bundle = build_bundle(job, steps, WORK_FOLDER, report, self._settings.environ)
+        finally:
+            shutil.rmtree(job.paths.scratch, ignore_errors=True)
+        check_bundle(bundle, self._cluster.bundle_max_mib)
+        objects = build_objects(names, self._cluster, job.package, bundle)
+        chunks = sum(manifest["kind"] == "ConfigMap" for manifest in objects)
+        submission = {
+            "names": asdict(names),
+            "job": build_job(names, self._cluster, chunks, job.time_limit_seconds),
+            "objects": objects,
+        }
+        write_atomically(job.paths.record / _SUBMISSION, json.dumps(submission).encode())
+        return self._finish(job.paths.record, report, cancellation)
+
+    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
+        """Go on where the caller was lost: what is not submitted yet is, what runs is followed, what ended is told."""
+        record = self._settings.state / check_job_id(job_id)
+        if not (record / _SUBMISSION).exists():
+            raise EngineError(
+                f"job {job_id} was never submitted to a cluster from here",
+                "Run it again, or set ZOO_RUNNER_STATE to what it was when the job was started.",
+            )
+        return self._finish(record, report, cancellation)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop the job's pods; whoever follows the job sees to the rest, and so does `gc`."""
+        names = self._load_names(job_id)
+        with self._open() as cluster:
+            cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": True}})
+            cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+
+    def _load_names(self, job_id: str) -> Names:
+        try:
+            submission = json.loads((self._settings.state / check_job_id(job_id) / _SUBMISSION).read_text())
+        except FileNotFoundError:
+            return build_names(job_id, self._cluster)
+        return Names(**submission["names"])
+
+    @contextmanager
+    def _open(self) -> Iterator[Cluster]:
+        with closing(Cluster(self._cluster.kubeconfig, self._cluster.api_url)) as cluster:
+            yield cluster
+
+    def _finish(self, record: Path, report: Report, cancellation: Cancellation) -> Outcome:
+        submission = json.loads((record / _SUBMISSION).read_text())
+        names = Names(**submission["names"])
+        with self._open() as cluster:
+            ended = _read_ended(record)
+            try:
+                ended = ended or self._follow(cluster, names, submission, record, report, cancellation)
+            finally:
+                _remove(cluster, names, report)
+        error = build_error(ended)
+        if error:
+            raise error
+        return Outcome(Status.SUCCESSFUL, ended.results)
+
+    def _follow(
+        self,
+        cluster: Cluster,
+        names: Names,
+        submission: Mapping[str, Any],
+        record: Path,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> Ended:
+        cancellation.check()
+        self._submit(cluster, names, submission, record)
+        try:
+            ended = Follower(cluster, names, self._cluster, report).follow(cancellation)
+        except RunnerError as error:
+            cancellation.check()
+            error = DismissedError(*_DISMISSED) if _is_suspended(cluster, names) else error
+            ended = Ended(None, error.diagnosis, type(error).__name__)
+        if ended.results is None:
+            cancellation.check()
+        write_atomically(record / _ENDED, "\n".join(encode_line(ended)).encode())
+        return ended
+
+    def _submit(self, cluster: Cluster, names: Names, submission: Mapping[str, Any], record: Path) -> None:
+        """Create what is not there yet; the pod starts with the last request, so that nothing ever starts twice."""
+        started = record / _STARTED
+        if started.exists():
+            if cluster.get("Job", names.namespace, names.job) is None:
+                raise EngineError(
+                    f"the Job {names.job} is gone from namespace {names.namespace} and left no results here",
+                    "Run the job again: somebody deleted it, or it ended more than a day ago.",
+                )
+            if _is_suspended(cluster, names):
+                raise DismissedError(*_DISMISSED)
+            return
+        _prepare_namespace(cluster, names, build_access(names, self._cluster))
+        job = cluster.create(submission["job"])
+        secret = build_secret(names, find_credentials(self._settings.environ))
+        for manifest in (secret, *submission["objects"]):
+            cluster.create(owned_by(manifest, job))
+        started.touch()
+        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+
+
+def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """Pick what stage-in and stage-out need of the environment: all of it goes to the Secret of the job pod."""
+    picked = {
+        name: text
+        for name, text in environ.items()
+        if text and (name.startswith(("STAGEIN_", "STAGEOUT_")) or name in _CREDENTIALS)
+    }
+    if path := picked.pop(_BUCKETS, None):
+        picked[f"{_BUCKETS}_CONTENT"] = Path(path).read_text()
+    return picked
+
+
+def _check_destination(job: Job) -> None:
+    if not job.destination.startswith("s3://"):
+        raise StageOutError(
+            f"a job on the cluster cannot put its results to {job.destination}, a folder of this machine",
+            "Name a place in object storage: -o s3://<bucket>/<prefix>.",
+        )
+
+
+def _prepare_namespace(cluster: Cluster, names: Names, access: list[Manifest]) -> None:
+    """Create or adopt the namespace and the accounts; where only others may, what they made is used."""
+    if cluster.get("RoleBinding", names.namespace, access[-1]["metadata"]["name"]):
+        return
+    for manifest in (build_namespace(names), *access):
+        try:
+            cluster.create(manifest)
+        except ApiError as error:
+            if error.status != 403 or not cluster.get(manifest["kind"], names.namespace, manifest["metadata"]["name"]):
+                raise
+
+
+def _is_suspended(cluster: Cluster, names: Names) -> bool:
+    """Whether the Job was stopped by its id: a Job that was started is only ever suspended for that."""
+    job = cluster.get("Job", names.namespace, names.job)
+    return bool(job and job["spec"].get("suspend"))
+
+
+def _read_ended(record: Path) -> Ended | None:
+    try:
+        ended = decode_line((record / _ENDED).read_text())
+    except FileNotFoundError:
+        return None
+    return ended if isinstance(ended, Ended) else None
+
+
+def _remove(cluster: Cluster, names: Names, report: Report) -> None:
+    """Remove all of the job: what the Job owns goes with it. A workspace's namespace is never among it."""
+    try:
+        if names.own_namespace:
+            cluster.delete("Namespace", "", names.namespace)
+        cluster.delete("Secret", names.namespace, names.secret)
+        cluster.delete("Job", names.namespace, names.job)
+        cluster.delete_labelled("Pod", names.namespace, names.selector, 1)
+    except RunnerError as error:
+        report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))

@@ -1,0 +1,15 @@
+"""A ZOO kernel's double, for tests of services and handlers without a kernel.
+
+    kernel = KernelDouble(tmp_path)
+    kernel.deploy("alice", "water.cwl", "water")
+    job = kernel.submit("alice", "water", {"inputs": {"item": "https://..."}}).wait()
+    assert job.succeeded, job.message
+
+Each job is a process of its own, started as a kernel starts it, with the traps that a kernel has. What would
+harm a real kernel or spoil a response is in `job.violations`.
+"""
+
+from zoo_runner.testing.kernel import KernelDouble, SubmittedJob
+from zoo_runner.testing.requests import KernelCrash, MissingInput, build_kernel_inputs
+
+__all__ = ["KernelCrash", "KernelDouble", "MissingInput", "SubmittedJob", "build_kernel_inputs"]

@@ -1,0 +1,257 @@
+"""The kernel's double: deploys with the real template, runs each job in a process of its own, dismisses by SIGKILL."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+import zoo_runner
+from zoo_runner.cwltypes import DirectoryType, FileType, holds, parse_outputs
+from zoo_runner.names import new_job_id
+from zoo_runner.package import Package
+from zoo_runner.resolve import load_package
+from zoo_runner.settings import load_settings
+from zoo_runner.testing.requests import Surroundings, build_kernel_inputs
+
+_WORKER = Path(__file__).with_name("worker.py")
+PASSWORD = "canary-database-password"
+TOKEN = "canary-jwt-token"
+
+
+@dataclass
+class SubmittedJob:
+    """A job of the double, while it runs and after."""
+
+    id: str
+    user: str
+    process_id: str
+    temp: Path
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    findings: dict[str, Any] = field(default_factory=dict)
+
+    def wait(self, timeout_seconds: float = 60) -> "SubmittedJob":
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+        self.process.wait(timeout_seconds)
+        path = self.folder / "findings.json"
+        self.findings = json.loads(path.read_text()) if path.exists() else {"status": "running", "violations": []}
+        if self.process.returncode < 0 and not path.exists():
+            self.findings["violations"].append(f"the process was ended by signal {-self.process.returncode}")
+        return self
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the service returned 3."""
+        return self.findings.get("status") == "successful"
+
+    @property
+    def message(self) -> str:
+        """The message of the status."""
+        return str(self.findings.get("message", ""))
+
+    @property
+    def violations(self) -> list[str]:
+        """What the service did that a kernel does not take well."""
+        return list(self.findings.get("violations", ()))
+
+    @property
+    def outputs(self) -> dict[str, dict[str, str]]:
+        """The outputs that the kernel keeps."""
+        return dict(self.findings.get("outputs", {}))
+
+    @property
+    def service_logs(self) -> dict[str, str]:
+        """The links in the status."""
+        return dict(self.findings.get("service_logs", {}))
+
+    @property
+    def updates(self) -> list[dict[str, Any]]:
+        """Every status update so far: `progress` and `message`."""
+        path = self.folder / "status.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def error_log(self) -> str:
+        """The text of the file that the kernel makes of stderr."""
+        return (self.temp / f"{self.process_id}_{self.id}_error.log").read_text()
+
+
+class KernelDouble:
+    """A kernel with its folders below `root`.
+
+    `environ` is the environment of the workers, `sections` further sections of main.cfg, `python_path` where
+    modules are found besides the interpreter's own places.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        environ: Mapping[str, str] | None = None,
+        sections: Mapping[str, dict[str, str]] | None = None,
+        python_path: Sequence[str] = (),
+        template: Path | None = None,
+    ) -> None:
+        self.services, self.cgi, self.cache = root / "services", root / "cgi-bin", root / "cache"
+        self._jobs, self._template = root / "jobs", template
+        self._environ, self._sections = dict(environ or {}), dict(sections or {})
+        self._python_path = [*python_path, str(Path(zoo_runner.__file__).parent.parent)]
+        self._packages: dict[tuple[str, str], Package] = {}
+        for folder in (self.services, self.cgi, self.cache, self._jobs):
+            folder.mkdir(parents=True)
+
+    def deploy(self, user: str, cwl: str | Path, workflow_id: str, warm: bool = True) -> Path:
+        """Deploy a package: render the template, put the rewritten CWL beside it; returns the service's folder.
+
+        `warm`: as if a job of it had run before, so that the package is resolved already.
+        """
+        template = self._template or Path(zoo_runner.__file__).parent.parent / "template"
+        target = self.services / user
+        target.mkdir(exist_ok=True)
+        context = {"service_name": workflow_id, "workflow_id": workflow_id, "conf": "configuration"}
+        render = import_module("cookiecutter.main").cookiecutter
+        render(str(template), no_input=True, extra_context=context, output_dir=str(target))
+        package = target / workflow_id / "app-package.cwl"
+        _rewrite(Path(cwl), package)
+        cache = self.services / ".zoo-runner" / user / "cache" if warm else self._jobs / "described"
+        settings = load_settings({"ZOO_RUNNER_CACHE": str(cache)})
+        self._packages[user, workflow_id] = load_package(f"{package}#{workflow_id}", settings)
+        return package.parent
+
+    def submit(self, user: str, process_id: str, request: Mapping[str, Any], **lenv: str) -> SubmittedJob:
+        """Start a job, asynchronously; further arguments go to the section `lenv`."""
+        package = self._packages[user, process_id]
+        job_id = new_job_id()
+        temp, url = self.temp(user), f"http://kernel.example/{user}/temp"
+        inputs = build_kernel_inputs(package, request, Surroundings(temp, url, self.cache, job_id))
+        outputs = {
+            parameter.name: _describe_output(holds(parameter.type, FileType, DirectoryType), parameter.name, request)
+            for parameter in parse_outputs(package)
+        }
+        conf = self._build_conf(user, process_id, job_id, request)
+        conf["lenv"].update(lenv)
+        call = (f"{process_id}.service", process_id.replace("-", "_"))
+        # no dict at all where there is nothing to put in
+        return self.start(user, process_id, call, (conf, inputs or None, outputs or None))
+
+    def start(self, user: str, process_id: str, call: tuple[str, str], arguments: tuple[Any, Any, Any]) -> SubmittedJob:
+        """Start any function of any module (`call`) with `conf`, `inputs`, `outputs`."""
+        conf, inputs, outputs = arguments
+        job_id = conf["lenv"]["usid"]
+        folder, temp = self._jobs / job_id, self.temp(user)
+        folder.mkdir()
+        spec = {
+            "module": call[0],
+            "function": call[1],
+            "conf": conf,
+            "inputs": inputs,
+            "outputs": outputs,
+            "python_path": [str(self.services / user), *self._python_path, str(self.cgi)],
+            "findings": str(folder / "findings.json"),
+            "status": str(folder / "status.jsonl"),
+        }
+        (folder / "spec.json").write_text(json.dumps(spec))
+        with (
+            (temp / f"{process_id}_final_{job_id}.json").open("wb") as stdout,
+            (temp / f"{process_id}_{job_id}_error.log").open("wb") as stderr,
+        ):
+            process = subprocess.Popen(
+                [sys.executable, "-I", str(_WORKER), str(folder / "spec.json")],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=self.cgi,
+                env={"PATH": "/usr/bin:/bin", "HOME": str(self._jobs), "SERVICES_NAMESPACE": user, **self._environ},
+            )
+        return SubmittedJob(job_id, user, process_id, temp, folder, process)
+
+    def dismiss(self, job: SubmittedJob, user: str | None = None, kill: bool = True) -> SubmittedJob:
+        """Dismiss a job as a kernel does: kill, remove its files from temp, run `runDismiss`; returns that run.
+
+        Without `kill` the kernel and the job are on two machines. `user`: whose prefix the request went to.
+        """
+        user = user or job.user
+        if kill and user == job.user:
+            job.process.send_signal(signal.SIGKILL)
+            job.process.wait()
+        for path in self.temp(user).glob(f"*{job.id}*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        conf = self._build_conf(user, "runDismiss", new_job_id(), {})
+        conf["lenv"]["gs_usid"] = job.id
+        value = json.dumps({"type": "process", "processID": job.process_id})
+        inputs = {"param": {"value": value, "mimeType": "application/json"}}
+        outputs = {"Result": {"DataType": "string", "inRequest": "false"}}
+        return self.start(user, "runDismiss", ("zoo_runner.dismiss", "runDismiss"), (conf, inputs, outputs))
+
+    def temp(self, user: str) -> Path:
+        """The public folder of a user."""
+        folder = self.services / user / "temp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _build_conf(
+        self, user: str, process_id: str, job_id: str, request: Mapping[str, Any]
+    ) -> dict[str, dict[str, str]]:
+        home = str(self.services / user)
+        lenv = {
+            "Identifier": process_id,
+            "usid": job_id,
+            "uusid": job_id,
+            "cwd": home,
+            "fpm_user": user,
+            "message": "Inputs downloaded, nested processes execution finalized",
+            "status": "3",
+            "async": "true",
+            "file.log": f"{home}/temp/{process_id}_{job_id}_error.log",
+        }
+        request_section = {
+            "jrequest": json.dumps(request),
+            "Identifier": process_id,
+            "mode": "async",
+            "response": str(request.get("response", "raw")),
+        }
+        return {
+            "main": {
+                "tmpPath": f"{home}/temp",
+                "tmpUrl": f"http://kernel.example/{user}/temp/",
+                "cacheDir": str(self.cache),
+                "serverAddress": "http://kernel.example",
+            },
+            "lenv": lenv,
+            "auth_env": {"user": user, "cwd": home, "jwt": TOKEN},
+            "zooServicesNamespace": {"namespace": user},
+            "servicesNamespace": {"path": str(self.services)},
+            "database": {"host": "127.0.0.1", "password": PASSWORD},
+            "metadb": {"host": "127.0.0.1", "password": PASSWORD},
+            "request": request_section,
+            "renv": {"jrequest": json.dumps(request)},
+            "additional_parameters": {"APP": "zoo"},
+            **self._sections,
+        }
+
+
+def _describe_output(is_complex: bool, name: str, request: Mapping[str, Any]) -> dict[str, str]:
+    requested = not request.get("outputs") or name in request["outputs"]
+    entry = {"inRequest": "true" if requested else "false", "transmissionMode": "value"}
+    if is_complex:
+        return entry | {"mimeType": "application/json", "dataFormat": "stac-collection", "ecoding": "utf-8", "": "1"}
+    return entry | {"dataType": "string"}
+
+
+def _rewrite(source: Path, target: Path) -> None:
+    """Write a package as the deploy service does: version 1.2, tools first, names and metadata gone."""
+    yaml = YAML(typ="safe", pure=True)
+    document = yaml.load(source.read_text())
+    kept = {key: value for key, value in document.items() if ":" not in key and not key.startswith("$")}
+    kept["cwlVersion"] = "v1.2"
+    if "$graph" in document:
+        kept["$graph"] = sorted(document["$graph"], key=lambda process: str(process["class"]))
+    target.write_text(json.dumps(kept))

@@ -1,0 +1,178 @@
+"""One job of the kernel's double: a program of its own that calls a service as a kernel's worker does.
+
+Needs the standard library only. Argument: a JSON file that says what to call; the findings go to a file of it.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+import types
+from pathlib import Path
+from typing import Any, NoReturn
+
+SUCCEEDED, FAILED = 3, 4
+_PREFIX = "Unable to run the Service. The message returned back by the Service was the following: "
+_USELESS = "ZOO-Kernel accepted to run your service!"
+
+
+class Hole:
+    """An element that the kernel never filled: whoever touches it dies."""
+
+    def _die(self, *_: object) -> NoReturn:
+        die()
+
+    __repr__ = __str__ = __eq__ = __hash__ = __reduce_ex__ = __deepcopy__ = __copy__ = _die
+
+
+def die() -> NoReturn:
+    """End as the kernel does on its own faults."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    raise SystemExit
+
+
+class Worker:
+    """Calls the service and judges what it does."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        self._findings = Path(spec["findings"])
+        self._status = Path(spec["status"])
+        self._violations: list[str] = []
+        self._percent = 0
+
+    def run(self) -> None:
+        """Call the service and write down what came of it."""
+        spec = self._spec
+        conf = {**spec["conf"], "orequests": {"value": [spec["conf"]["lenv"]["usid"], Hole()]}}
+        before = str(Path.cwd()), os.fstat(1).st_ino
+        _say("kernel: before the service")
+        code, outcome = self._call(conf, spec["inputs"], spec["outputs"])
+        _say("kernel: after the service")
+        self._judge_process(*before)
+        self._report({"returned": code, **outcome, **self._read_back(conf, spec["outputs"] or {}, code)})
+
+    def _call(self, conf: Any, inputs: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:
+        try:
+            module = importlib.import_module(self._spec["module"])
+            code = getattr(module, self._spec["function"])(conf, inputs, outputs)
+        except BaseException:  # noqa: BLE001 the kernel stops at nothing either
+            traceback.print_exc()
+            self._violations.append("the service raised an exception")
+            return None, {"status": "failed", "message": _USELESS}
+        if code == SUCCEEDED:
+            return code, {"status": "successful", "message": "ZOO-Kernel successfully run your service!"}
+        return code, {"status": "failed", "message": _PREFIX + str(conf["lenv"].get("message", ""))}
+
+    def update_status(self, conf: Any, percent: Any) -> None:
+        """The kernel's own, with its rules."""
+        if not isinstance(percent, int) or not 0 <= percent <= 100:
+            raise SystemError("update_status returned a result with an exception set")
+        if not all(isinstance(section, dict) for section in conf.values()) or not conf["lenv"].get("message"):
+            self._violations.append("update_status without a message, or with a section that is no dict")
+            self._report({"status": "running"})
+            die()
+        message = conf["lenv"]["message"]
+        self._judge_text("status message", message)
+        if percent < self._percent:
+            self._violations.append(f"progress went back from {self._percent} to {percent}")
+        self._percent = percent
+        with self._status.open("a") as file:
+            file.write(json.dumps({"progress": percent, "message": message}) + "\n")
+
+    def _judge_text(self, name: str, text: Any, raw: bool = False) -> None:
+        if not isinstance(text, str):
+            self._violations.append(f"{name} is {type(text).__name__}, not text")
+        elif "$$" in text or ("%" in text and not raw):
+            self._violations.append(f"{name} holds what the kernel trips over: {text!r}")
+
+    def _judge_process(self, folder: str, stdout: int) -> None:
+        if os.fstat(1).st_ino != stdout:
+            self._violations.append("stdout was not given back")
+        elif os.fstat(1).st_size:
+            self._violations.append(f"{os.fstat(1).st_size} bytes were written to stdout")
+        if str(Path.cwd()) != folder:
+            self._violations.append(f"the current folder is now {Path.cwd()!s}")
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid():
+                self._violations.append(f"a child is left: {stat.parent.name} ({fields[0]})")
+
+    def _read_back(self, conf: dict[str, Any], outputs: dict[str, Any], code: Any) -> dict[str, Any]:
+        for name, section in conf.items():
+            if not isinstance(section, dict):
+                self._violations.append(f"conf[{name!r}] is {type(section).__name__}")
+                self._report({"status": "running"})
+                die()
+        kept = {name: entry for name, entry in ((n, self._keep(n, e)) for n, e in outputs.items()) if entry}
+        if code == SUCCEEDED:
+            self._judge_outputs(outputs, kept)
+        self._judge_text("message", conf["lenv"].get("message", "-"))
+        logs = self._keep("service_logs", conf.get("service_logs", {}))
+        for key, text in logs.items():
+            self._judge_text(f"service_logs.{key}", text)
+        return {"outputs": kept, "service_logs": logs, "code": conf["lenv"].get("code")}
+
+    def _judge_outputs(self, outputs: dict[str, Any], kept: dict[str, Any]) -> None:
+        document = self._spec["conf"]["request"].get("response") == "document"
+        for name, entry in outputs.items():
+            if entry.get("inRequest") != "true":
+                continue
+            value = kept.get(name, {}).get("value")
+            if not value:
+                self._violations.append(f"the requested output {name} was not set")
+                continue
+            printed = value
+            if "json" in entry.get("mimeType", ""):
+                printed = json.dumps(json.loads(value), ensure_ascii=False) if document else value
+            self._judge_text(f"output {name}", printed)
+
+    @staticmethod
+    def _keep(name: str, entry: dict[Any, Any]) -> dict[str, Any]:
+        """What the kernel keeps of a dict: texts that are not empty, or nothing where a value is no text."""
+        if any(str(key).startswith("value") and not isinstance(item, str | bytes) for key, item in entry.items()):
+            return {}
+        return {key: item for key, item in entry.items() if isinstance(key, str) and isinstance(item, str) and item}
+
+    def _report(self, findings: dict[str, Any]) -> None:
+        partial = self._findings.with_suffix(".partial")
+        partial.write_text(json.dumps({**findings, "violations": self._violations}))
+        partial.replace(self._findings)
+
+
+def _say(text: str) -> None:
+    """Write as the kernel does: to stderr, at the kernel's own offset."""
+    os.write(2, f"{text}\n".encode())
+
+
+def _make_zoo(worker: Worker) -> types.ModuleType:
+    zoo = types.ModuleType("zoo")
+    names = ("ACCEPTED", "STARTED", "PAUSED", "SUCCEEDED", "FAILED", "DISMISSED", "DEPLOYED", "UNDEPLOYED")
+    vars(zoo).update({f"SERVICE_{name}": number for number, name in enumerate(names)})
+    vars(zoo).update(VERSION="double", exception=type("exception", (Exception,), {}), _=lambda text: text)
+    vars(zoo)["update_status"] = worker.update_status
+    for level in ("trace", "debug", "info", "success", "warning", "error", "critical"):
+        vars(zoo)[level] = _say
+    return zoo
+
+
+def main(spec_file: str) -> None:
+    """Set the process up as a kernel's worker is, and run the job."""
+    spec = json.loads(Path(spec_file).read_text())
+    worker = Worker(spec)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    sys.modules["zoo"] = _make_zoo(worker)
+    own = str(Path(__file__).parent)
+    sys.path[:] = [*spec["python_path"], *(entry for entry in sys.path if entry != own)]
+    sys.argv = [""]
+    sys.executable = ""
+    worker.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
