@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from zoo_runner.engines.cluster import CLUSTER_SETTINGS
 from zoo_runner.errors import JobNotFoundError, SettingsError
 from zoo_runner.names import check_job_id, file_name
 from zoo_runner.settings import SETTINGS, Settings, load_settings
@@ -182,10 +181,15 @@ def load_site_settings(
 
 
 def _read_section(conf: Conf) -> dict[str, str]:
+    section = get_section(conf, SECTION)
+    if not section:
+        return {}
+    from zoo_runner.engines.cluster import CLUSTER_SETTINGS
+
     known = {setting.metadata["variable"] for setting in SETTINGS}
     known |= {setting.metadata["variables"][0] for setting in CLUSTER_SETTINGS}
     values = {}
-    for key, value in get_section(conf, SECTION).items():
+    for key, value in section.items():
         name = key if key.startswith(PASSED_ON) else f"ZOO_RUNNER_{key.upper()}"
         if name.startswith("ZOO_RUNNER_") and name not in known:
             names = ", ".join(sorted(name[11:].lower() for name in known if name.startswith("ZOO_RUNNER_")))
