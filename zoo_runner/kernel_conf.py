@@ -153,6 +153,10 @@ def build_environ(conf: Conf, environ: Mapping[str, str], parameters: Mapping[st
     bucket that STAGEOUT_OUTPUT names, or else to the public temp folder.
     """
     own = {**environ, **_read_section(conf), **_read_parameters(parameters)}
+    if proxy := find_api_proxy(own):
+        # not for downloads, neither here nor in pods
+        del own["HTTP_PROXY"]
+        own.setdefault("ZOO_RUNNER_KUBERNETES_URL", proxy)
     own["ZOO_RUNNER_TEMP"] = str(site.temp)
     own["ZOO_RUNNER_WORKSPACE"] = site.workspace
     if site.private:
