@@ -51,8 +51,8 @@ def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | 
     """A job order from `{input: value}` as a CWL job file has it.
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
-    or the URL of the job file; without it they are refused. `$namespaces` gives prefixes for formats. Raises InputError with one line of evidence per
-    problem.
+    or the URL of the job file; without it they are refused. `$namespaces` gives prefixes for formats. Raises
+    InputError with one line of evidence per problem.
     """
     namespaces = values.get("$namespaces") if isinstance(values, Mapping) else None
     if not isinstance(namespaces, Mapping):

@@ -57,17 +57,24 @@ def offer(claim: dict[str, Any]) -> None:
     folder = ROOT / name
     folder.mkdir(exist_ok=True)
     folder.chmod(0o777)
-    kubectl("apply", "-f", "-", document={
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
-        "spec": {
-            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
-            "accessModes": spec["accessModes"],
-            "storageClassName": CLASS,
-            "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
-            "hostPath": {"path": str(folder), "type": "Directory"},
+    kubectl(
+        "apply",
+        "-f",
+        "-",
+        document={
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {
+                "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+                "accessModes": spec["accessModes"],
+                "storageClassName": CLASS,
+                "persistentVolumeReclaimPolicy": "Retain",
+                "claimRef": {"namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
+                "hostPath": {"path": str(folder), "type": "Directory"},
+            },
         },
-    })
+    )
 
 
 def take_away(volume: dict[str, Any]) -> None:
