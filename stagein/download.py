@@ -78,6 +78,8 @@ class Downloader:
                 return
             large = content.validator is not None and size is not None and size >= LARGE_BYTES
             await self._workers.run(landing.open)
+            if size is not None:
+                await self._workers.run(lambda: landing.reserve(size))
             digest_hex = None if large else await self._write_whole(content, landing)
         if large:
             digest_hex = await self._write_parts(landing, size or 0, content.validator or "")

@@ -74,7 +74,9 @@ def _read_buckets(text: str) -> dict[str, S3Options]:
 
 def _read_hosts(text: str) -> dict[str, str]:
     content = json.loads(Path(text).read_text(encoding="utf-8"))
-    return {origin.lower(): _build_authorization(origin, value) for origin, value in dict(content).items()}
+    if isinstance(content, dict):
+        return {origin.lower(): _build_authorization(origin, value) for origin, value in content.items()}
+    raise ValueError("the file must hold an object of origins, each with its credentials")
 
 
 def _build_authorization(origin: str, value: object) -> str:
