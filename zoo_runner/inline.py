@@ -20,7 +20,7 @@ TEXT_ENCODINGS = frozenset({"utf-8", "utf8"})
 ENCODINGS_ACCEPTED = "utf-8 or base64"
 
 
-def read_inline(checker: Checker, value: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+def read_inline(checker: Checker, value: Mapping[str, Any], path: str) -> Any:
     """The File of `{"value": content}`; what is wrong with it is noted."""
     about = _read_about(value)
     media_type = about.get("mediaType")
@@ -43,7 +43,7 @@ def _read_about(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**(nested if isinstance(nested, Mapping) else {}), **value}
 
 
-def _read_text(checker: Checker, content: Any, media_type: str | None, path: str) -> dict[str, Any] | None:
+def _read_text(checker: Checker, content: Any, media_type: str | None, path: str) -> Any:
     if isinstance(content, Mapping | list):
         content, media_type = json.dumps(content), media_type or "application/json"
     if not isinstance(content, str):
@@ -59,7 +59,7 @@ def _read_text(checker: Checker, content: Any, media_type: str | None, path: str
     return _file(path, media_type or "text/plain") | {"contents": content}
 
 
-def _read_base64(checker: Checker, content: Any, media_type: str, path: str) -> dict[str, Any] | None:
+def _read_base64(checker: Checker, content: Any, media_type: str, path: str) -> Any:
     if not isinstance(content, str):
         checker.refuse(f"{path}.value", show(content), "data in base64, as text")
         return None

@@ -62,11 +62,16 @@ def _parse_json_or_yaml(content: bytes, name: str) -> Any:
 
 
 def _parse_yaml(content: bytes, name: str) -> Any:
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    from zoo_runner.shape import ShapeError, parse_document
+
     try:
-        return YAML(typ="safe", pure=True).load(content.decode("utf-8-sig")) or {}
+        return parse_document(content.decode("utf-8-sig")) or {}
+    except ShapeError as error:
+        raise InputError(
+            f"{name} cannot be used: {error}", "Write it flatter and without aliases that multiply."
+        ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             f"{name} is neither YAML nor JSON",
