@@ -11,7 +11,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -167,4 +166,4 @@ def _print(title: str, ours: float, bare: float, incumbent: float | None) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

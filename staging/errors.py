@@ -69,7 +69,9 @@ def merge_errors(errors: Sequence[StagingError]) -> StagingError:
 
 
 def mask_href(href: str) -> str:
-    """Hide what must not be shown in an address: a password, and the signature of a signed URL."""
+    """Hide what must not be shown in an address: a password, the signature of a signed URL, data in a `data:` URL."""
+    if href[:5].lower() == "data:":
+        return f"{href.partition(',')[0][:60]},..."
     try:
         parts = urlsplit(href)
     except ValueError:

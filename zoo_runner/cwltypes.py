@@ -108,11 +108,20 @@ ATOMS: Mapping[str, CwlType] = {
 
 
 @dataclass(frozen=True)
+class SecondaryFile:
+    """A file that belongs to another: a pattern on its name (or an expression), and whether it must be there."""
+
+    pattern: str
+    required: bool
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One input or output of the process that runs.
 
     `default` is None when the package has none (a default of null is none); `formats` are the format URIs of
-    files, expressions among them; `position` is the index in the packed list.
+    files, expressions among them; `secondary_files` are those of each file; `position` is the index in the packed
+    list.
     """
 
     name: str
@@ -121,6 +130,7 @@ class Parameter:
     doc: str | None = None
     default: Any = None
     formats: tuple[str, ...] = ()
+    secondary_files: tuple[SecondaryFile, ...] = ()
     streamable: bool = False
     position: int = 0
 
@@ -201,17 +211,31 @@ def _parse_list(package: Package, entries: Iterable[Document]) -> tuple[Paramete
 
 
 def _parse_parameter(reader: "_Reader", entry: Document, position: int) -> Parameter:
-    formats = entry.get("format") or ()
     return Parameter(
         name=short_name(str(entry["id"])),
         type=reader.read(entry.get("type", "Any")),
         label=join_text(entry.get("label")),
         doc=join_text(entry.get("doc")),
         default=entry.get("default"),
-        formats=(formats,) if isinstance(formats, str) else tuple(formats),
+        formats=tuple(map(str, _listed(entry.get("format")))),
+        secondary_files=tuple(map(_read_secondary_file, _listed(entry.get("secondaryFiles")))),
         streamable=bool(entry.get("streamable", False)),
         position=position,
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _read_secondary_file(entry: Any) -> SecondaryFile:
+    """CWL v1.0 has plain patterns; v1.1 and later may say whether the file is required, by default it is."""
+    if not isinstance(entry, Mapping):
+        return SecondaryFile(str(entry).removesuffix("?"), not str(entry).endswith("?"))
+    pattern, required = str(entry.get("pattern", "")), entry.get("required")
+    return SecondaryFile(pattern.removesuffix("?"), (required is None or required is True) and pattern[-1:] != "?")
 
 
 def join_text(text: Any) -> str | None:

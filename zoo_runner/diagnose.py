@@ -182,6 +182,15 @@ def _input_changed(match: re.Match[str], findings: Findings, step: StepEnded | N
     )
 
 
+def _wrong_type(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} succeeded, but its output {match['output']!r} has the wrong type: {match['why']}",
+        "Correct the type of the output in the package, or what the tool writes (its cwl.output.json, its glob).",
+        evidence=tuple(match[0].splitlines()),
+        step=match["step"],
+    )
+
+
 def _disk_full(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return EngineError(
         f"{_name(step)} filled the disk",
@@ -219,6 +228,8 @@ _CAUSES = (
         _tool_time_limit,
     ),
     (re.compile(r"No space left on device"), _disk_full),
+    # before the missing tool, for what podman's network lacks may be a program of this machine
+    (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
     (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
     (
         re.compile(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
@@ -232,6 +243,13 @@ _CAUSES = (
             re.DOTALL | re.MULTILINE,
         ),
         _glob_nothing,
+    ),
+    (
+        re.compile(
+            r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field"
+            r" is not valid because\s+(?P<why>[^\n]+)"
+        ),
+        _wrong_type,
     ),
     (
         re.compile(

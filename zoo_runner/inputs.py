@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo_runner.community import check_community
+from zoo_runner.companions import fit_files
 from zoo_runner.cwltypes import (
     Array,
     Community,
@@ -19,18 +20,20 @@ from zoo_runner.cwltypes import (
     Record,
     Union,
     describe_type,
+    holds,
     parse_outputs,
     parse_parameters,
     without_null,
 )
 from zoo_runner.errors import InputError
+from zoo_runner.inline import TEXT_ENCODINGS
 from zoo_runner.package import Package
 from zoo_runner.problems import Problem, show, suggest
 from zoo_runner.references import ReferenceReader
 from zoo_runner.values import BASIC_HANDLERS, Checker, Handler
 
+DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas"})
 QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
-TEXT_ENCODINGS = frozenset({"utf-8", "utf8"})
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,25 @@ def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | 
     """A job order from `{input: value}` as a CWL job file has it.
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
-    or the URL of the job file; without it they are refused. Raises InputError with one line of evidence per
-    problem.
+    or the URL of the job file; without it they are refused. `$namespaces` gives prefixes for formats. Raises
+    InputError with one line of evidence per problem.
     """
-    checker = _build_checker(base, from_request=False)
-    return _build(package, values, checker)
+    namespaces = values.get("$namespaces") if isinstance(values, Mapping) else None
+    if not isinstance(namespaces, Mapping):
+        return _build(package, values, _build_checker(base, {}, from_request=False))
+    prefixes = {str(prefix): str(uri) for prefix, uri in namespaces.items()}
+    own = {name: value for name, value in values.items() if name not in DOCUMENT_KEYS}
+    return _build(package, own, _build_checker(base, prefixes, from_request=False))
 
 
 def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
     """A job order from an execute request: `{"inputs": {...}, "outputs": {...}}`.
 
-    Takes inline values, values qualified as `{"value": ...}`, links `{"href": ...}` for files and folders,
-    and one value in place of an array of one. Raises InputError with one line of evidence per problem.
+    Takes inline values, values qualified as `{"value": ...}`, links `{"href": ...}` for files and folders, file
+    content by value (text, JSON, base64), and one value in place of an array of one. Raises InputError with one
+    line of evidence per problem.
     """
-    checker = _build_checker(base, from_request=True)
+    checker = _build_checker(base, {}, from_request=True)
     if not isinstance(request, Mapping):
         raise _fail(package, [Problem("request", show(request), "an object with the member inputs")])
     outputs = request.get("outputs") or {}
@@ -73,8 +81,8 @@ def read_execute_request(package: Package, request: Mapping[str, Any], *, base: 
     return _build(package, {} if inputs is None else inputs, checker)
 
 
-def _build_checker(base: str | None, *, from_request: bool) -> Checker:
-    files = ReferenceReader(base)
+def _build_checker(base: str | None, namespaces: Mapping[str, str], *, from_request: bool) -> Checker:
+    files = ReferenceReader(base, namespaces)
     handlers: Mapping[type, Handler] = {
         FileType: files.check,
         DirectoryType: files.check,
@@ -107,7 +115,10 @@ def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
         return None
     if checker.from_request:
         value = _read_occurrences(checker, parameter.type, value, parameter.name)
-    return checker.check(parameter.type, value, parameter.name)
+    checked = checker.check(parameter.type, value, parameter.name)
+    if holds(parameter.type, FileType):
+        fit_files(checker, parameter, checked)
+    return checked
 
 
 def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> Any:

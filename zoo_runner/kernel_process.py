@@ -13,16 +13,23 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 
+_PROXIES = ("HTTP_PROXY", "http_proxy")
 _PIPE_BYTES = 1 << 20
 _MARK = b"\0end of capture\0\n"
 
 
 @contextlib.contextmanager
 def child_signals() -> Iterator[None]:
-    """Have children reported as they end while the block runs; else their exit codes are lost."""
+    """Have children reported as they end while the block runs; else their exit codes are lost.
+
+    Only the main thread may change that; a kernel calls services there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     former = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
@@ -30,6 +37,17 @@ def child_signals() -> Iterator[None]:
         # None: a handler that C installed, which Python cannot put back
         if former is not None:
             signal.signal(signal.SIGCHLD, former)
+
+
+@contextlib.contextmanager
+def direct_connections(environ: MutableMapping[str, str], api_proxy: str | None) -> Iterator[None]:
+    """Take away a proxy of the Kubernetes API: storage clients would ask it for objects. Other proxies stay."""
+    names = [name for name in _PROXIES if api_proxy and environ.get(name) == api_proxy]
+    former = {name: environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        environ.update(former)
 
 
 def forget_services_folder(folder: Path) -> None:
@@ -80,7 +98,9 @@ def _pump(reader: int, take: Callable[[str], None]) -> None:
         for line in lines:
             text, marked, _ = (line + b"\n").partition(_MARK)
             if text.strip():
-                take(text.rstrip(b"\n").decode("utf-8", "replace"))
+                # a full disk must not stop the reading: whoever writes to the pipe would wait for ever
+                with contextlib.suppress(OSError):
+                    take(text.rstrip(b"\n").decode("utf-8", "replace"))
             if marked:
                 return
 

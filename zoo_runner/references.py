@@ -3,17 +3,19 @@
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 from zoo_runner.cwltypes import DirectoryType, FileType, describe_type
+from zoo_runner.formats import MEDIA_TYPE, media_type_uri
+from zoo_runner.inline import read_inline
 from zoo_runner.problems import show, suggest
 from zoo_runner.values import Checker
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-INLINE_ACCEPTED = 'a link such as {"href": "https://..."}; file content inside a request is not supported'
+FOLDER_ACCEPTED = 'a link such as {"href": "https://..."}; a Directory has no content of its own'
 ENGINE_KEYS = frozenset({"class", "location", "path", "dirname", "nameroot", "nameext"})
 PLAIN_KEYS: Mapping[str, type] = {
     "basename": str,
@@ -31,10 +33,12 @@ LIST_KEYS = ("secondaryFiles", "listing")
 class ReferenceReader:
     """Reads references relative to `base`: a local folder, or the URL of the document that they stand in.
 
-    With `base` None nothing is relative: a reference is a URL or an absolute path.
+    With `base` None nothing is relative: a reference is a URL or an absolute path. `namespaces` are the
+    prefixes that the document declares for the formats of files.
     """
 
     base: str | None = None
+    namespaces: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, reference: str) -> str | None:
         """The location (a URI) that a path or URL means; None where it cannot be told."""
@@ -58,16 +62,29 @@ class ReferenceReader:
                 return {"class": word, "location": self._locate(checker, word, value, path)}
             case Mapping() if value.get("class") == word:
                 return self._check_object(checker, word, value, path)
-            case {"href": href} if checker.from_request and "class" not in value:
-                return {"class": word, "location": self._locate(checker, word, href, f"{path}.href")}
+            case {"href": _} if checker.from_request and "class" not in value:
+                return self._check_link(checker, word, value, path)
             case {"value": _} if checker.from_request and "class" not in value:
-                checker.refuse(path, "inline content", INLINE_ACCEPTED)
+                if word == "File":
+                    return read_inline(checker, value, path)
+                checker.refuse(path, "inline content", FOLDER_ACCEPTED)
             case Mapping():
                 found = show(value["class"]) if "class" in value else "nothing"
                 checker.refuse(f"{path}.class", found, f'"{word}"')
             case _:
                 checker.refuse(path, show(value), f"{word}, as a path or URL")
         return None
+
+    def _check_link(self, checker: Checker, word: str, link: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """A link of OGC API - Processes: `href`, and perhaps the media type as `type`."""
+        result = {"class": word, "location": self._locate(checker, word, link["href"], f"{path}.href")}
+        media_type = link.get("type")
+        if media_type is None or word != "File":
+            return result
+        if not isinstance(media_type, str) or not MEDIA_TYPE.fullmatch(media_type):
+            checker.refuse(f"{path}.type", show(media_type), "a media type such as image/tiff")
+            return result
+        return {**result, "format": media_type_uri(media_type)}
 
     def _locate(self, checker: Checker, word: str, reference: Any, path: str) -> str | None:
         location = self.resolve(reference) if isinstance(reference, str) else None
@@ -103,7 +120,11 @@ class ReferenceReader:
             return checker.refuse(path, show(member), words[PLAIN_KEYS[key]])
         if key == "basename" and not BASENAME.fullmatch(str(member)):
             return checker.refuse(path, show(member), "a file name without folders")
-        return member
+        return self._expand(str(member)) if key == "format" else member
+
+    def _expand(self, uri: str) -> str:
+        prefix, colon, rest = uri.partition(":")
+        return f"{self.namespaces[prefix]}{rest}" if colon and prefix in self.namespaces else uri
 
     def _check_list(self, checker: Checker, members: Any, path: str) -> Any:
         if not isinstance(members, list):

@@ -81,8 +81,8 @@ class CalrissianDriver(LocalDriver):
         self.engine = open_engine("calrissian", site.settings)
         self._site = site
 
-    def _accept(self, package: Path, *more: Path) -> Job:
-        return self._site.accept(package, *more, destination="s3://results/contract")
+    def _accept(self, package: Path, job_file: Path | None = None) -> Job:
+        return self._site.accept(package, job_file, destination="s3://results/contract")
 
     def make_good(self) -> Job:
         return self._accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")

@@ -76,8 +76,9 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     if needs.required:
         raise EngineError(
             f"the package requires a container ({', '.join(needs.required)}), and "
-            + ("containers are switched off" if not candidates else f"neither of {', '.join(candidates)} answers"),
-            "Install podman or start docker, or make the DockerRequirement a hint where the tools are installed here.",
+            + (f"there is none: {' and '.join(candidates)} did not answer" if candidates else "containers are off"),
+            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint where the"
+            " tools are installed here.",
         )
     if wanted not in ("auto", "none"):
         raise EngineError(

@@ -1,0 +1,57 @@
+"""Data inside an address itself: `data:` URLs (RFC 2397), as execute requests with file content become."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import unquote_to_bytes
+
+from stagein.settings import StageInOptions
+from stagein.sources.content import Content, Entry, Source
+from staging.errors import Kind, StagingError
+from staging.parts import Part
+
+
+@asynccontextmanager
+async def open_inline(options: StageInOptions) -> AsyncIterator[Source]:
+    """Open the source of `data:` URLs; it needs nothing."""
+    yield InlineSource()
+
+
+class InlineSource:
+    """Decodes `data:` URLs."""
+
+    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+        """Decode `href`; never asked for a part, which a `data:` URL does not offer."""
+        return self._open(href)
+
+    async def list_folder(self, href: str) -> list[Entry] | None:
+        """None: a `data:` URL is one document."""
+        return None
+
+    @asynccontextmanager
+    async def _open(self, href: str) -> AsyncIterator[Content]:
+        data = decode(href)
+
+        async def give() -> AsyncIterator[bytes]:
+            yield data
+
+        yield Content(href, len(data), give())
+
+
+def decode(href: str) -> bytes:
+    """The bytes of a `data:` URL; raises `StagingError`."""
+    head, comma, body = href.partition(",")
+    try:
+        data = unquote_to_bytes(body)
+        decoded = base64.b64decode(data, validate=True) if head.lower().endswith(";base64") else data
+    except (binascii.Error, ValueError, UnicodeError) as error:
+        raise _malformed(href, str(error)) from error
+    if not comma:
+        raise _malformed(href, "it has no comma")
+    return decoded
+
+
+def _malformed(href: str, reason: str) -> StagingError:
+    remedy = "Write it as data:<media type>;base64,<data>."
+    return StagingError(Kind.UNSUPPORTED, href, f"is not a data URL: {reason}", remedy)
