@@ -10,11 +10,12 @@ from typing import Any
 
 from stagein.layout import CatalogFolder, build_catalog_folder
 from stagein.plan import Reference, Where
+from stagein.progress import Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
 from stagein.sources.local import check_local
 from stagein.stac import Document, parse_document
-from stagein.transfer import Transfer, transfer_all
+from stagein.transfer import transfer_all
 from stagein.walk import walk
 from staging.errors import Kind, StagingError, mask_href, merge_errors
 from staging.names import safe_name, unique_name

@@ -1,89 +1,25 @@
-"""Settings of stage-in, read once."""
+"""Settings of stage-in, read once, each with its variable, default and meaning in one place."""
 
+import base64
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from staging.errors import Kind, StagingError
-from staging.settings import S3Options, load_s3_options
+from staging.settings import S3Options, Setting, build_s3_settings, load_s3_options
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class StageInOptions:
-    """How stage-in works.
-
-    `buckets` overrides `s3` for single buckets. `allow_private`: hosts in private networks, this machine
-    included, may be asked (link-local and cloud metadata addresses never). `allowed_roots`: folders that
-    local inputs must lie in (None: anywhere). `max_items` bounds what one catalog may bring (its documents
-    too), `max_bytes` what one job may (None: no bound). Of an item, only the assets are downloaded that
-    match each of `asset_keys`, `asset_roles` and `asset_media_types` that is not empty; the others keep
-    their remote address.
-    """
-
-    s3: S3Options = field(default_factory=S3Options)
-    buckets: Mapping[str, S3Options] = field(default_factory=dict)
-    allow_private: bool = True
-    allowed_roots: tuple[Path, ...] | None = None
-    concurrency: int = 8
-    retries: int = 4
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 60.0
-    connect_timeout_seconds: float = 10.0
-    read_timeout_seconds: float = 60.0
-    max_items: int = 1000
-    max_bytes: int | None = None
-    asset_keys: frozenset[str] = frozenset()
-    asset_roles: frozenset[str] = frozenset()
-    asset_media_types: frozenset[str] = frozenset()
+PREFIX = "STAGEIN"
 
 
-def load_options(environ: Mapping[str, str] | None = None) -> StageInOptions:
-    """Read the options from the environment (or the mapping given).
-
-    S3: `STAGEIN_AWS_SERVICEURL`, `STAGEIN_AWS_ACCESS_KEY_ID`, `STAGEIN_AWS_SECRET_ACCESS_KEY`,
-    `STAGEIN_AWS_SESSION_TOKEN`, `STAGEIN_AWS_REGION`, each falling back to `AWS_…`;
-    `STAGEIN_BUCKETS_FILE`, a JSON file `{"<bucket>": {"endpoint": …, "region": …, "access_key_id": …,
-    "secret_access_key": …, "session_token": …}}`. Others: `STAGEIN_<OPTION>` in capitals; lists are separated
-    by commas, `STAGEIN_ALLOWED_ROOTS` as `PATH` is. Raises `StagingError` naming the setting that is wrong.
-    """
-    source = os.environ if environ is None else environ  # noqa: TID251 - this is the settings module
-
-    def read(name: str, parse: Callable[[str], T], default: T) -> T:
-        text = source.get(f"STAGEIN_{name}", "")
-        return _parse(f"STAGEIN_{name}", text, parse) if text else default
-
-    usual = StageInOptions()
-    return StageInOptions(
-        s3=load_s3_options(source, "STAGEIN"),
-        buckets=read("BUCKETS_FILE", _read_buckets, {}),
-        allow_private=read("ALLOW_PRIVATE", _parse_bool, usual.allow_private),
-        allowed_roots=read("ALLOWED_ROOTS", _parse_roots, usual.allowed_roots),
-        concurrency=read("CONCURRENCY", _parse_positive, usual.concurrency),
-        retries=read("RETRIES", _parse_count, usual.retries),
-        first_wait_seconds=read("FIRST_WAIT_SECONDS", _parse_seconds, usual.first_wait_seconds),
-        longest_wait_seconds=read("LONGEST_WAIT_SECONDS", _parse_seconds, usual.longest_wait_seconds),
-        connect_timeout_seconds=read("CONNECT_TIMEOUT_SECONDS", _parse_seconds, usual.connect_timeout_seconds),
-        read_timeout_seconds=read("READ_TIMEOUT_SECONDS", _parse_seconds, usual.read_timeout_seconds),
-        max_items=read("MAX_ITEMS", _parse_positive, usual.max_items),
-        max_bytes=read("MAX_BYTES", _parse_positive, usual.max_bytes),
-        asset_keys=read("ASSET_KEYS", _parse_words, usual.asset_keys),
-        asset_roles=read("ASSET_ROLES", _parse_words, usual.asset_roles),
-        asset_media_types=read("ASSET_MEDIA_TYPES", _parse_words, usual.asset_media_types),
-    )
-
-
-def _parse(name: str, text: str, parse: Callable[[str], T]) -> T:
-    try:
-        return parse(text)
-    except (ValueError, OSError) as error:
-        raise StagingError(
-            Kind.SETTINGS, name, f"is {text!r}: {error}", "Correct this environment variable or unset it."
-        ) from error
+def _setting(name: str, default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
+    metadata = {"variable": f"{PREFIX}_{name}", "parse": parse, "meaning": meaning}
+    if default == {}:  # what is read from a file of its own may hold secrets
+        return field(default_factory=dict, repr=False, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def _parse_bool(text: str) -> bool:
@@ -134,3 +70,125 @@ def _read_buckets(text: str) -> dict[str, S3Options]:
     ):
         raise ValueError(f"the file must hold an object of bucket names, each with some of {sorted(known)}")
     return {bucket: S3Options(**value) for bucket, value in content.items()}
+
+
+def _read_hosts(text: str) -> dict[str, str]:
+    content = json.loads(Path(text).read_text(encoding="utf-8"))
+    if isinstance(content, dict):
+        return {origin.lower(): _build_authorization(origin, value) for origin, value in content.items()}
+    raise ValueError("the file must hold an object of origins, each with its credentials")
+
+
+def _build_authorization(origin: str, value: object) -> str:
+    if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?", origin):
+        raise ValueError(f"{origin!r} is not of the form https://host or https://host:port")
+    match value:
+        case {"bearer_token": str(token), **others} if token and not others:
+            return f"Bearer {token}"
+        case {"username": str(username), "password": str(password), **others} if not others:
+            return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+    raise ValueError(f"{origin!r} needs either bearer_token, or username and password")
+
+
+@dataclass(frozen=True)
+class StageInOptions:
+    """How stage-in works.
+
+    `buckets` overrides `s3` for single buckets; `hosts` is what single web origins get as `Authorization`.
+    Link-local and cloud metadata addresses are refused whatever `allow_private` says. `max_items` bounds the
+    documents of a catalog too. Of an item, only the assets are downloaded that match each of `asset_keys`,
+    `asset_roles` and `asset_media_types` that is not empty; the others keep their remote address.
+    """
+
+    s3: S3Options = field(default_factory=S3Options)
+    buckets: Mapping[str, S3Options] = _setting(
+        "BUCKETS_FILE",
+        {},
+        _read_buckets,
+        "JSON file with S3 settings for single buckets: {bucket: {endpoint, region, access_key_id, "
+        "secret_access_key, session_token, request_payer}}.",
+    )
+    hosts: Mapping[str, str] = _setting(
+        "HOSTS_FILE",
+        {},
+        _read_hosts,
+        "JSON file with credentials of single web hosts: {https://host[:port]: {bearer_token} or {username, "
+        "password}}; no other host gets them, whatever redirects there are.",
+    )
+    allow_private: bool = _setting(
+        "ALLOW_PRIVATE",
+        True,
+        _parse_bool,
+        "Whether web hosts in private networks, this machine included, may be asked.",
+    )
+    allowed_roots: tuple[Path, ...] | None = _setting(
+        "ALLOWED_ROOTS",
+        None,
+        _parse_roots,
+        "Folders that local inputs must lie in, separated as in PATH; unset: anywhere.",
+    )
+    concurrency: int = _setting("CONCURRENCY", 8, _parse_positive, "Streams at the same time.")
+    retries: int = _setting("RETRIES", 4, _parse_count, "How often to ask again after a failure that may pass.")
+    first_wait_seconds: float = _setting(
+        "FIRST_WAIT_SECONDS", 0.5, _parse_seconds, "Longest wait before the first new try; it doubles each time."
+    )
+    longest_wait_seconds: float = _setting(
+        "LONGEST_WAIT_SECONDS",
+        60.0,
+        _parse_seconds,
+        "Longest wait before any new try; a server that asks for more is given up.",
+    )
+    connect_timeout_seconds: float = _setting(
+        "CONNECT_TIMEOUT_SECONDS", 10.0, _parse_seconds, "Longest wait for a connection."
+    )
+    read_timeout_seconds: float = _setting("READ_TIMEOUT_SECONDS", 60.0, _parse_seconds, "Longest wait for bytes.")
+    max_items: int = _setting("MAX_ITEMS", 1000, _parse_positive, "Most items that one catalog may bring.")
+    max_bytes: int | None = _setting(
+        "MAX_BYTES", None, _parse_positive, "Most bytes that one job may bring; unset: no limit."
+    )
+    asset_keys: frozenset[str] = _setting(
+        "ASSET_KEYS",
+        frozenset(),
+        _parse_words,
+        "Bring only assets with these keys, comma-separated; unset: all.",
+    )
+    asset_roles: frozenset[str] = _setting(
+        "ASSET_ROLES", frozenset(), _parse_words, "Bring only assets with one of these roles; unset: all."
+    )
+    asset_media_types: frozenset[str] = _setting(
+        "ASSET_MEDIA_TYPES", frozenset(), _parse_words, "Bring only assets of these media types; unset: all."
+    )
+
+
+SETTINGS: tuple[Setting, ...] = (
+    *build_s3_settings(PREFIX),
+    *(
+        Setting(one.metadata["variable"], None if one.default is MISSING else one.default, one.metadata["meaning"])
+        for one in fields(StageInOptions)
+        if one.metadata
+    ),
+)
+"""The documented settings, in order."""
+
+
+def load_options(environ: Mapping[str, str] | None = None) -> StageInOptions:
+    """Read the options, as `SETTINGS` lists them, from the environment or the mapping given.
+
+    An empty value counts as unset. Raises `StagingError` naming the setting that is wrong.
+    """
+    source = os.environ if environ is None else environ  # noqa: TID251 - this is the settings module
+    values = {
+        one.name: _parse(one.metadata["variable"], text, one.metadata["parse"])
+        for one in fields(StageInOptions)
+        if one.metadata and (text := source.get(one.metadata["variable"]))
+    }
+    return StageInOptions(s3=load_s3_options(source, PREFIX), **values)
+
+
+def _parse(name: str, text: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except (ValueError, TypeError, OSError) as error:
+        raise StagingError(
+            Kind.SETTINGS, name, f"is {text!r}: {error}", "Correct this environment variable or unset it."
+        ) from error

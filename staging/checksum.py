@@ -34,6 +34,10 @@ class Checksum:
         """Begin a digest to be fed with the file's bytes."""
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
+    def compute(self, data: bytes | bytearray) -> str:
+        """The digest of all of a file's bytes, in lower-case hex."""
+        return hashlib.new(self.algorithm, data, usedforsecurity=False).hexdigest()
+
 
 def parse_multihash(text: object) -> Checksum | None:
     """Read STAC's `file:checksum` (file extension 2.1: a multihash in lower-case hex).

@@ -1,285 +1,276 @@
-"""The one door to HTTP (aiohttp): checked addresses, redirects followed by hand, errors translated here."""
+"""The one door to HTTP: checked addresses, redirects followed by hand, credentials per host, errors translated.
 
+The standard library's client in threads: of those measured it moves a byte, and makes a request, at the least cost
+(docs/staging.md).
+"""
+
+import asyncio
+import base64
+import http.client
 import re
 import socket
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.message import Message
 from typing import Self
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-from yarl import URL
+from staging.addresses import parse_address
+from staging.answers import check_status, refused, translate, translate_body
+from staging.connections import PORTS, Connection, ConnectionPool, Origin, Reach, Resolve, find_refusal_once
+from staging.errors import Kind, StagingError
+from staging.parts import ChangedError, Part, broken_off
+from staging.threads import Workers
 
-from staging.addresses import PRIVATE, find_refusal, parse_address
-from staging.errors import Kind, RetryableError, StagingError
-
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 2 << 20
 MOST_REDIRECTS = 10
+_Call = Callable[[], memoryview]
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+HEADERS = {"User-Agent": "zoo-runner-stagein", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """How patient to be, and whether hosts in private networks (this machine too) may be asked."""
+    """How patient to be, and whether hosts in private networks (this machine too) may be asked.
+
+    `authorization` is what to send as the header of that name, per origin (`https://host[:port]`); no other
+    origin gets it. `resolve` resolves names, as `socket.getaddrinfo` does.
+    """
 
     allow_private: bool = True
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
+    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resolve: Resolve = socket.getaddrinfo
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose body has begun to come: its final address, its size if told, its bytes."""
+    """An answer whose body has begun to come: its final address, its size if told, its bytes.
+
+    `validator` names this version of the file (RFC 9110, section 8.8) where the server can give parts of it. A
+    chunk is valid until the next one is asked for.
+    """
 
     href: str
     size_bytes: int | None
-    chunks: AsyncIterator[bytes]
-
-
-class _RefusedAddressError(OSError):
-    """A name resolved to refused addresses only; `str()` is the reason."""
-
-
-class _CheckedResolver(AbstractResolver):
-    """Resolves names and keeps refused addresses back, so that what was checked is what is connected to."""
-
-    def __init__(self, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        reasons = [find_refusal(result["host"], self._allow_private) for result in found]
-        allowed = [result for result, reason in zip(found, reasons, strict=True) if reason is None]
-        if found and not allowed:
-            raise _RefusedAddressError(reasons[0])
-        return allowed
-
-    async def close(self) -> None:
-        await self._resolver.close()
+    chunks: AsyncIterator[memoryview]
+    validator: str | None = None
 
 
 class HttpClient:
-    """One session of HTTP: use as an async context manager; `get` streams."""
+    """Web servers, with connections kept open: use as an async context manager; `get` streams."""
 
     def __init__(self, options: HttpOptions) -> None:
         self._options = options
-        self._session: aiohttp.ClientSession | None = None
+        self._workers = Workers()
+        self._pool = ConnectionPool(
+            Reach(options.allow_private, options.connect_timeout_seconds, options.read_timeout_seconds, options.resolve)
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._pool.close()
+        self._workers.close()
 
     @asynccontextmanager
-    async def get(self, href: str) -> AsyncIterator[Answer]:
-        """Ask for `href` and stream what comes; each redirect is checked as the first address was.
+    async def get(self, href: str, part: Part | None = None) -> AsyncIterator[Answer]:
+        """Ask for `href`, or a part of it, and stream what comes; each redirect is checked as the first address was.
 
         Raises `StagingError`, of which `RetryableError` says that asking again may help: no connection, a
-        time-out, an overloaded server (408, 425, 429, 5xx but 501), a body that broke off.
+        time-out, an overloaded server (408, 425, 429, 5xx but 501), a body that broke off, a file that changed.
         """
-        async with AsyncExitStack() as stack:
-            # only the request is translated: what fails while the caller handles the bytes is the caller's
-            try:
-                response = await stack.enter_async_context(self._follow(href))
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise translate(error, href) from error
-            encoded = "Content-Encoding" in response.headers
-            yield Answer(
-                href=str(response.url),
-                size_bytes=None if encoded else response.content_length,
-                chunks=_stream(response, href),
-            )
+        exchange = _Exchange(href, self._options, self._pool, part)
+        try:
+            chunk = await self._run(exchange, exchange.begin)
+            yield Answer(exchange.final, exchange.size_bytes, self._stream(exchange, chunk), exchange.validator)
+        finally:
+            # at once when all was read; else the connection is of no further use, and closing it may wait
+            if not exchange.finish():
+                exchange.interrupt()
+                exchange.close()
 
-    @asynccontextmanager
-    async def _follow(self, href: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        url = _parse_url(href)
+    async def _stream(self, exchange: "_Exchange", chunk: memoryview) -> AsyncIterator[memoryview]:
+        while chunk:
+            yield chunk
+            if exchange.is_complete:
+                return
+            chunk = await self._run(exchange, exchange.read)
+
+    async def _run(self, exchange: "_Exchange", call: _Call) -> memoryview:
+        try:
+            return await self._workers.run(call)
+        except asyncio.CancelledError:
+            exchange.interrupt()
+            raise
+
+
+class _Exchange:
+    """One request with its redirects, and the answer; its methods block."""
+
+    def __init__(self, href: str, options: HttpOptions, pool: ConnectionPool, part: Part | None) -> None:
+        self._href = href
+        self._options = options
+        self._pool = pool
+        self._part = part
+        self._connection: Connection | None = None
+        self._response: http.client.HTTPResponse | None = None
+        self._view = memoryview(b"")
+        self._ended = False
+        self.final = href
+        self.size_bytes: int | None = None
+        self.validator: str | None = None
+        self.is_complete = False
+
+    def begin(self) -> memoryview:
+        """Ask, follow redirects, and give the first bytes of the body; empty when there are none."""
+        try:
+            self._follow()
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            raise translate(error, self._href) from error
+        size = self.size_bytes
+        self._view = memoryview(bytearray(CHUNK_BYTES if size is None else min(size, CHUNK_BYTES)))
+        return self.read()
+
+    def read(self) -> memoryview:
+        """The next bytes; empty at the end."""
+        response = self._response
+        assert response is not None
+        try:
+            count = response.readinto(self._view) if self._view else 0
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            raise translate_body(error, self._href) from error
+        if not count and response.length:
+            raise broken_off(self._href)
+        self.is_complete = response.length == 0 or not count
+        return self._view[:count]
+
+    def finish(self) -> bool:
+        """Put the connection back for others; False when its answer was not read to the end."""
+        response, connection = self._response, self._connection
+        if response is None or connection is None or (response.length != 0 and not response.isclosed()):
+            return connection is None
+        response.close()
+        self._connection = None
+        if response.will_close or connection.sock is None:
+            connection.close()
+        else:
+            self._pool.give_back(connection)
+        return True
+
+    def interrupt(self) -> None:
+        """Wake a thread that waits for this exchange, and have it ask no more."""
+        self._ended = True
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._response is not None:
+            self._response.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _follow(self) -> None:
+        url = _parse_url(self._href)
         for _ in range(MOST_REDIRECTS):
-            self._check(url, href)
-            async with self._open_session().get(url, allow_redirects=False) as response:
-                if response.status not in REDIRECTS or "Location" not in response.headers:
-                    _check_status(response, href)
-                    yield response
-                    return
-                url = _redirect(url, response.headers["Location"], href)
+            origin = self._check(url)
+            response = self._ask(origin, url)
+            location = response.headers.get("Location")
+            if response.status not in REDIRECTS or location is None:
+                self._accept(response, url)
+                return
+            response.read(CHUNK_BYTES)
+            if not self.finish():
+                self.close()
+            url = _redirect(url, location, self._href)
         raise StagingError(
             Kind.REFUSED,
-            href,
+            self._href,
             f"the server redirected more than {MOST_REDIRECTS} times",
             "Ask the server's operator; the address may only work after a login.",
         )
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, resolver=_CheckedResolver(self._options.allow_private), use_dns_cache=False
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    sock_connect=self._options.connect_timeout_seconds,
-                    sock_read=self._options.read_timeout_seconds,
-                ),
-                headers={"User-Agent": "zoo-runner-stagein", "Accept-Encoding": "identity"},
-                read_bufsize=CHUNK_BYTES,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
-
-    def _check(self, url: URL, href: str) -> None:
-        if url.scheme not in ("http", "https") or not url.host:
-            raise _refused(href, f"it leads to {url.human_repr()!r}, which is not http or https")
-        address = parse_address(url.host)
-        reason = find_refusal(url.host, self._options.allow_private) if address else None
+    def _check(self, url: SplitResult) -> Origin:
+        host = url.hostname
+        if url.scheme not in PORTS or not host:
+            raise refused(self._href, f"it leads to {url.geturl()!r}, which is not http or https")
+        reason = find_refusal_once(host, self._options.allow_private) if parse_address(host) else None
         if reason:
-            raise _refused(href, reason)
+            raise refused(self._href, reason)
+        return url.scheme, host, url.port or PORTS[url.scheme]
+
+    def _ask(self, origin: Origin, url: SplitResult) -> http.client.HTTPResponse:
+        """Send the request; once more where a kept connection turns out to have been closed meanwhile."""
+        target = url._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        target = target if target.startswith("/") else f"/{target}"
+        headers = {**HEADERS, **_authorize(origin, url, self._options.authorization)}
+        if self._part is not None:
+            headers |= {"Range": f"bytes={self._part.start}-{self._part.end - 1}", "If-Range": self._part.validator}
+        for fresh in (False, True):
+            connection = self._connection = self._pool.take(origin, fresh=fresh)
+            try:
+                if connection.sock is None:
+                    connection.connect()
+                self._check_wanted()
+                connection.request("GET", target, headers=headers)
+                response = self._response = connection.getresponse()
+            except BaseException as error:
+                connection.close()
+                if connection.used and isinstance(error, ConnectionError | http.client.BadStatusLine):
+                    continue
+                raise
+            return response
+        raise AssertionError  # a fresh connection is not a used one
+
+    def _check_wanted(self) -> None:
+        if self._ended:
+            raise ConnectionAbortedError
+
+    def _accept(self, response: http.client.HTTPResponse, url: SplitResult) -> None:
+        headers = response.headers
+        check_status(response.status, response.reason, headers, self._href)
+        self.final = url.geturl()
+        encoded = "Content-Encoding" in headers
+        self.size_bytes = None if encoded else response.length
+        if self._part is None:
+            parts = headers.get("Accept-Ranges") == "bytes" and not encoded
+            self.validator = _read_validator(headers) if parts else None
+        elif response.status != http.HTTPStatus.PARTIAL_CONTENT or self.size_bytes != self._part.end - self._part.start:
+            raise ChangedError(self._href)
 
 
-def translate(error: Exception, href: str) -> StagingError:
-    """Say what an error of the HTTP client means for `href`."""
-    if isinstance(error, StagingError):
-        return error
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, _RefusedAddressError):
-        return _refused(href, str(cause))
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        return _untrusted(error, href)
-    if isinstance(error, aiohttp.ClientPayloadError | TimeoutError):
-        return _interrupted(error, href)
-    if isinstance(cause, OSError) or isinstance(error, aiohttp.ClientConnectionError):
-        return _unreachable(cause, href)
-    return StagingError(
-        Kind.UNREACHABLE,
-        href,
-        f"the address or the answer of the server is not valid HTTP ({type(error).__name__})",
-        "Check the address in a browser.",
-    )
+def _read_validator(headers: Message) -> str | None:
+    """A strong entity tag, all that `If-Range` may carry here: a date is too coarse (RFC 9110, section 13.1.5)."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else None
 
 
-def _interrupted(error: Exception, href: str) -> StagingError:
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return RetryableError(
-            Kind.SIZE, href, "the connection broke before all bytes came", "Try again; check the network."
-        )
-    return RetryableError(
-        Kind.TIMEOUT,
-        href,
-        f"{_host(href)} did not answer in time",
-        "Try again later; raise the read time-out in the settings if the server is just slow.",
-    )
+def _authorize(origin: Origin, url: SplitResult, known: Mapping[str, str]) -> dict[str, str]:
+    """The credentials of this very origin, or those written in this very address."""
+    if url.username is not None:
+        pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    scheme, host, port = origin
+    value = known.get(f"{scheme}://{host}:{port}") or (known.get(f"{scheme}://{host}") if port == PORTS[scheme] else "")
+    return {"Authorization": value} if value else {}
 
 
-def _unreachable(cause: BaseException, href: str) -> StagingError:
-    host = _host(href)
-    if isinstance(cause, socket.gaierror) or "DNS" in type(cause).__name__:
-        kind = StagingError if getattr(cause, "errno", None) == socket.EAI_NONAME else RetryableError
-        return kind(
-            Kind.UNREACHABLE,
-            href,
-            f"the host name {host!r} cannot be resolved",
-            "Check the spelling of the host and this machine's network.",
-        )
-    why = getattr(cause, "strerror", None) or "the connection was closed"
-    return RetryableError(
-        Kind.UNREACHABLE,
-        href,
-        f"no connection to {host}: {re.sub(r'^Connect call failed.*', 'connection refused', str(why))}",
-        "Check that the server runs and can be reached from this machine.",
-    )
-
-
-def _untrusted(error: BaseException, href: str) -> StagingError:
-    found = error
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        found = error.certificate_error
-    why = getattr(found, "verify_message", "") or "verification failed"
-    return StagingError(
-        Kind.UNTRUSTED,
-        href,
-        f"the certificate of {_host(href)} is not trusted: {why}",
-        "Ask the server's operator for a valid certificate, or install its authority on this machine.",
-    )
-
-
-def _parse_url(href: str) -> URL:
+def _parse_url(href: str) -> SplitResult:
     """Take an address that is already encoded as it is: a signature may cover its very spelling."""
-    return URL(href, encoded=re.fullmatch(r"[!-~]+", href) is not None)
+    url = urlsplit(href if re.fullmatch(r"[!-~]+", href) else quote(href, safe="!#$%&'()*+,/:;=?@[]~"))
+    host = unquote(url.hostname or "")
+    if not host.isascii():
+        port = f":{url.port}" if url.port else ""
+        url = url._replace(netloc=host.encode("idna").decode() + port)
+    return url
 
 
-def _host(href: str) -> str:
-    try:
-        return _parse_url(href).host or "the server"
-    except ValueError:
-        return "the server"
-
-
-def _refused(href: str, reason: str) -> StagingError:
-    remedy = "Use the public address of the data."
-    if reason.endswith(PRIVATE):
-        remedy = "Use a public address, or have the operator allow private networks."
-    return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
-
-
-def _redirect(url: URL, location: str, href: str) -> URL:
-    """The next hop; without the user and password of the first when another host is meant (urllib's rule)."""
-    target = url.join(_parse_url(location))
+def _redirect(url: SplitResult, location: str, href: str) -> SplitResult:
+    target = _parse_url(urljoin(url.geturl(), location))
     if url.scheme == "https" and target.scheme == "http":
-        raise _refused(href, f"it redirects from https to unprotected http ({target.host})")
+        raise refused(href, f"it redirects from https to unprotected http ({target.hostname})")
     return target
-
-
-def _check_status(response: aiohttp.ClientResponse, href: str) -> None:
-    status, said = response.status, f"HTTP {response.status} {response.reason or ''}".rstrip()
-    if status == 200:
-        return
-    if status in (404, 410):
-        raise StagingError(Kind.NOT_FOUND, href, f"does not exist ({said})", "Check the address.")
-    if status in (401, 403, 407):
-        raise StagingError(
-            Kind.FORBIDDEN,
-            href,
-            f"access is denied ({said})",
-            "Check that the address is public or its signature still valid; ask the data's owner for access.",
-        )
-    if status in RETRYABLE:
-        raise RetryableError(
-            Kind.STORAGE,
-            href,
-            f"the server cannot answer now ({said})",
-            "Try again later; if it stays, tell the server's operator.",
-            retry_after_seconds=read_retry_after(response.headers.get("Retry-After")),
-        )
-    raise StagingError(
-        Kind.STORAGE, href, f"the server refused the request ({said})", "Check the address in a browser."
-    )
-
-
-def read_retry_after(value: str | None) -> float | None:
-    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds from now."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-
-
-async def _stream(response: aiohttp.ClientResponse, href: str) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-            yield chunk
-    except (aiohttp.ClientError, OSError) as error:
-        raise translate(error, href) from error

@@ -1,12 +1,10 @@
 """One bounded pool for everything that moves, and the one way to try again."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from staging.errors import RetryableError, StagingError
 
@@ -27,27 +25,17 @@ async def retry(action: Callable[[], Awaitable[T]], options: RetryOptions) -> T:
 
     A server that asks for more than the longest wait is not waited for: its error is raised at once.
     """
-    backoff = wait_random_exponential(options.first_wait_seconds, max=options.longest_wait_seconds)
-
-    def wait(state: RetryCallState) -> float:
-        return max(backoff(state), _asked_wait(state.outcome.exception() if state.outcome else None))
-
-    def worth_it(error: BaseException) -> bool:
-        return isinstance(error, RetryableError) and _asked_wait(error) <= options.longest_wait_seconds
-
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception(worth_it),
-        stop=stop_after_attempt(options.retries + 1),
-        wait=wait,
-        reraise=True,
-    ):
-        with attempt:
-            result = await action()
-    return result
-
-
-def _asked_wait(error: BaseException | None) -> float:
-    return (error.retry_after_seconds or 0.0) if isinstance(error, RetryableError) else 0.0
+    for number in range(options.retries):
+        try:
+            return await action()
+        except RetryableError as error:
+            asked = error.retry_after_seconds or 0.0
+            if asked > options.longest_wait_seconds:
+                raise
+        longest = min(options.longest_wait_seconds, options.first_wait_seconds * 2**number)
+        # at random, so that those who failed together do not come back together
+        await asyncio.sleep(max(asked, random.uniform(0, longest)))
+    return await action()
 
 
 async def run_pool(

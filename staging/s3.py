@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
 from staging.errors import Kind, RetryableError, StagingError
+from staging.parts import ChangedError, Part, broken_off
 from staging.settings import S3Options
 
 if TYPE_CHECKING:
     # the vendor offers these to type checkers only
-    from obstore import BytesStream
+    from obstore import BytesStream, GetOptions
     from obstore.store import S3Config
 
 __all__ = [
@@ -66,6 +67,7 @@ def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_ti
             "region": options.region,
             "virtual_hosted_style_request": False,
             **({"endpoint": endpoint} if endpoint else {}),
+            **({"request_payer": True} if options.request_payer else {}),
             **_build_credentials(options),
         },
         client_options={
@@ -181,9 +183,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
             "Check the endpoint in the settings and that the service runs.",
         )
     if "kind: Interrupted" in text or "kind: Body" in text:
-        return RetryableError(
-            Kind.SIZE, href, "the connection broke before all bytes came", "Try again; check the network."
-        )
+        return broken_off(href)
     first_line = text.strip().partition("\n")[0][:200]
     return StagingError(
         Kind.STORAGE,
@@ -199,16 +199,26 @@ class S3Object:
 
     size_bytes: int
     chunks: AsyncIterator[bytes]
+    validator: str | None
 
 
-async def read_object(bucket: S3Store, key: str, href: str, *, read_timeout_seconds: float) -> S3Object:
-    """Begin to read the object `key`; `href` names it in errors, which are `StagingError`s."""
+async def read_object(
+    bucket: S3Store, key: str, href: str, *, read_timeout_seconds: float, part: Part | None = None
+) -> S3Object:
+    """Begin to read the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
+    options: GetOptions = {"range": (part.start, part.end), "if_match": part.validator} if part else {}
     try:
         async with asyncio.timeout(read_timeout_seconds):
-            result = await obstore.get_async(bucket, key)
+            result = await obstore.get_async(bucket, key, options=options)
+    except PreconditionError as error:
+        raise ChangedError(href) from error
     except (BaseError, OSError, ValueError) as error:
         raise _translate_or_timeout(error, href) from error
-    return S3Object(result.meta["size"], _stream(result.stream(CHUNK_BYTES), href, read_timeout_seconds))
+    if part and result.range != (part.start, part.end):
+        raise ChangedError(href)
+    start, end = result.range
+    chunks = _stream(result.stream(CHUNK_BYTES), href, read_timeout_seconds)
+    return S3Object(end - start, chunks, result.meta["e_tag"])
 
 
 async def list_objects(bucket: S3Store, prefix: str, href: str) -> list[tuple[str, int]]:

@@ -2,13 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A documented setting: its environment variable, its default, what it means."""
+
+    variable: str
+    default: Any
+    meaning: str
+
+
+PAYERS = ("requester", "true")
 
 
 @dataclass(frozen=True)
 class S3Options:
     """How to reach an S3 service: any endpoint, signed with keys or anonymous when there is no key.
 
-    `endpoint` is a URL (None: AWS); a plain `http:` one is accepted as the operator wrote it.
+    `endpoint` is a URL (None: AWS); a plain `http:` one is accepted as the operator wrote it. `request_payer`:
+    whoever owns the keys pays for requests to buckets that want it (requester pays).
     """
 
     endpoint: str | None = None
@@ -16,6 +30,7 @@ class S3Options:
     access_key_id: str | None = None
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+    request_payer: bool = False
 
     @property
     def anonymous(self) -> bool:
@@ -44,4 +59,20 @@ def load_s3_options(environ: Mapping[str, str], prefix: str) -> S3Options:
         access_key_id=read(f"{owner}_ACCESS_KEY_ID"),
         secret_access_key=read(f"{owner}_SECRET_ACCESS_KEY"),
         session_token=read(f"{owner}_SESSION_TOKEN"),
+        request_payer=(read(f"{prefix}_AWS_REQUEST_PAYER", "AWS_REQUEST_PAYER") or "").lower() in PAYERS,
+    )
+
+
+def build_s3_settings(prefix: str) -> tuple[Setting, ...]:
+    """The documented S3 settings of the program whose variables begin with `prefix`."""
+    return tuple(
+        Setting(f"{prefix}_AWS_{name}", default, meaning)
+        for name, default, meaning in (
+            ("SERVICEURL", None, "URL of the S3 service; else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or AWS itself."),
+            ("REGION", "us-east-1", "Region; else AWS_REGION, AWS_DEFAULT_REGION."),
+            ("ACCESS_KEY_ID", None, "Access key; else AWS_ACCESS_KEY_ID; with neither, requests are anonymous."),
+            ("SECRET_ACCESS_KEY", None, "Secret of the access key; else AWS_SECRET_ACCESS_KEY."),
+            ("SESSION_TOKEN", None, "Session token of temporary keys; else AWS_SESSION_TOKEN."),
+            ("REQUEST_PAYER", None, "requester: pay for requests to buckets that want it; else AWS_REQUEST_PAYER."),
+        )
     )

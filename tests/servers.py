@@ -45,6 +45,7 @@ class FileServer:
     folder: Path
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    headers: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     _once: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _always: dict[str, Fault] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path).lstrip("/")
         self.files.requests.append(path)
+        self.files.headers.append((path, {name.title(): value for name, value in self.headers.items()}))
         fault = self.files.take_fault(path)
         if fault is not None and (fault.status != 200 or fault.body):
             self._answer(fault.status, fault.headers, fault.body)
@@ -91,11 +93,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {}, b"not here")
             return
         data = target.read_bytes()
+        tag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
         headers = {
-            "ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"',
+            "ETag": tag,
+            "Accept-Ranges": "bytes",
             "Last-Modified": self.date_time_string(int(target.stat().st_mtime)),
         }
-        self._answer(200, headers, data, fault or Fault())
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if self.headers.get("If-Match", tag) != tag:
+            self._answer(412, {}, b"")
+        elif wanted and self.headers.get("If-Range", tag) == tag:
+            start, last = int(wanted[1]), min(int(wanted[2]), len(data) - 1)
+            headers["Content-Range"] = f"bytes {start}-{last}/{len(data)}"
+            self._answer(206, headers, data[start : last + 1], fault or Fault())
+        else:
+            self._answer(200, {**headers, **(fault.headers if fault else {})}, data, fault or Fault())
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None = None) -> None:
         self.send_response(status)
@@ -121,6 +133,15 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that hang up are part of the tests."""
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A new certificate that nobody trusts, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
 
 
 @contextmanager
@@ -162,7 +183,10 @@ class S3Server:
 
 @contextmanager
 def serve_s3(
-    folder: Path, access_key_id: str = "test-access-key", secret_access_key: str = "test-secret-key"
+    folder: Path,
+    access_key_id: str = "test-access-key",
+    secret_access_key: str = "test-secret-key",
+    host: str = "127.0.0.1",
 ) -> Iterator[S3Server]:
     """Serve `folder` with `rclone serve s3`, which demands signed requests."""
     command = [
@@ -171,7 +195,7 @@ def serve_s3(
         "s3",
         str(folder),
         "--config=",
-        "--addr=127.0.0.1:0",
+        f"--addr={host}:0",
         "--dir-cache-time=0s",
         f"--auth-key={access_key_id},{secret_access_key}",
     ]

@@ -34,8 +34,8 @@ class ZooConf:
 class ZooInputs:
     """The kernel's inputs."""
 
-    def __init__(self, inputs: Entries) -> None:
-        self.inputs = inputs
+    def __init__(self, inputs: Entries | None) -> None:
+        self.inputs = inputs or {}
 
     def get_input_value(self, key: str) -> Any:
         """Return the text (or texts) of an input; raises KeyError."""
@@ -55,10 +55,9 @@ class ZooInputs:
 class ZooOutputs:
     """The kernel's outputs; the first one is where a service puts its result."""
 
-    def __init__(self, outputs: Entries) -> None:
-        self.outputs = outputs
-        self.output_key = next(iter(outputs), "stac")
-        outputs.setdefault(self.output_key, {})
+    def __init__(self, outputs: Entries | None) -> None:
+        self.outputs = {} if outputs is None else outputs
+        self.output_key = next(iter(self.outputs), "stac")
 
     def get_output_parameters(self) -> dict[str, Any]:
         """Return the values by name."""
@@ -66,7 +65,7 @@ class ZooOutputs:
 
     def set_output(self, value: Any) -> None:
         """Set the value of the first output."""
-        self.outputs[self.output_key]["value"] = value
+        self.outputs.setdefault(self.output_key, {})["value"] = value
 
 
 class CWLWorkflow:
@@ -120,8 +119,8 @@ class ZooCalrissianRunner:
         self,
         cwl: Mapping[str, Any] | str,
         conf: Conf,
-        inputs: Entries,
-        outputs: Entries,
+        inputs: Entries | None,
+        outputs: Entries | None,
         execution_handler: Any = None,
     ) -> None:
         self.cwl = cwl

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo_runner.errors import DismissedError, RunnerError
-from zoo_runner.show import print_json, show_failure, show_outcome, tell
+from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
 
 if TYPE_CHECKING:
     from zoo_runner.models import Job
@@ -162,7 +162,7 @@ def validate(package: str, form: str, strict: bool) -> None:
     if form == "json":
         print_json([asdict(finding) for finding in findings])
     elif form == "sarif":
-        print_json(build_sarif(findings, _version()))
+        print_json(build_sarif(findings, read_version()))
     else:
         click.echo(format_findings(findings))
     if any(finding.severity in ("error", "warning" if strict else "error") for finding in findings):
@@ -290,12 +290,3 @@ class _stopping:
 
         for number, handler in self._former.items():
             signal.signal(number, handler)
-
-
-def _version() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("zoo-runner")
-    except PackageNotFoundError:  # run from a checkout
-        return None

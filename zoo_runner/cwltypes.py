@@ -252,7 +252,7 @@ def _type_definitions(package: Package) -> Mapping[str, Document]:
         for requirement in [*process.get("requirements", ()), *process.get("hints", ())]
         if requirement.get("class") == "SchemaDefRequirement"
         for definition in requirement.get("types", ())
-        if "name" in definition
+        if "name" in definition  # packing leaves an `$import` where a type was defined before
     }
 
 

@@ -9,6 +9,7 @@ from zoo_runner.events import EngineLine, Event, StepEnded, StepLine
 
 _TAIL_LINES = 8
 _KILLED = {-9, 137}
+_RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
 @dataclass
@@ -35,7 +36,8 @@ class Findings:
     def failed(self) -> StepEnded | None:
         """The first step that cwltool did not accept the end of."""
         for step in self.ended:
-            if any(f"[job {step.step}] completed permanentFail" in text for text in self.complaints):
+            ends = (f"[job {step.step}] completed {how}" for how in ("permanentFail", "temporaryFail"))
+            if any(end in text for end in ends for text in self.complaints):
                 return step
         return next((step for step in self.ended if step.exit_code), None)
 
@@ -50,7 +52,8 @@ def diagnose_execution(findings: Findings) -> RunnerError:
             return explain(match, findings, failed)
     if failed is not None and failed.exit_code in _KILLED:
         return _killed(findings, failed)
-    if failed is not None and failed.exit_code:
+    # a package may declare any code a failure, 0 as well
+    if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):
         return _exit_code(findings, failed)
     return EngineError(
         f"the engine gave up: {_last_line(text) or 'it said nothing'}",
@@ -73,9 +76,13 @@ def _last_line(text: str) -> str:
 
 def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
     said = next((line.strip() for line in reversed(_tail(findings, step)) if line.strip()), "")
+    if f"[job {step.step}] completed temporaryFail" in findings.complaints:
+        remedy = "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
+    else:
+        remedy = "Read the step's log; the tool reported the failure, so the package's author or its inputs are next."
     return ToolError(
         f"{_name(step)} ended with exit code {step.exit_code}" + (f": {said}" if said else " and printed nothing"),
-        "Read the step's log; the tool itself reported the failure, so the package's author or its inputs are next.",
+        remedy,
         evidence=_tail(findings, step),
         step=step.step,
     )
@@ -109,13 +116,78 @@ def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | No
     )
 
 
-def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    unit = {"ram": "MiB of memory", "cores": "cores"}.get(match["kind"], match["kind"])
+def build_too_small(step: str | None, kind: str, asked: float | str, there: float | str) -> EngineError:
+    """Say that a machine has less than a package asks for; `kind` as in ResourceRequirement: ram, cores, tmpdir …"""
+    where = f" for its step {step!r}" if step else ""
     return EngineError(
-        f"the package asks for {match['asked']} {unit} and this machine has {match['there']}",
-        "Lower the ResourceRequirement or run it on a larger machine.",
-        evidence=(match[0],),
+        f"the package asks for {asked} {_RESOURCES.get(kind, kind)}{where} and this machine has {there}",
+        f"Lower {kind}Min in the ResourceRequirement, free some of it here, or run it on a larger machine.",
         level=Level.USER,
+        step=step,
+    )
+
+
+def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    """Read cwltool's refusal of a job, whose needs were an expression, so that nobody could refuse it before."""
+    for kind in ("cores", "ram"):
+        asked = re.search(rf"'{kind}': (?P<amount>[\d.]+)", match["asked"])
+        if asked and float(asked["amount"]) > float(match[kind]):
+            return build_too_small(match["step"], kind, asked["amount"], match[kind])
+    return build_too_small(match["step"], "resources", match["asked"], f"{match['ram']} MiB, {match['cores']} cores")
+
+
+def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    found = re.search(r'"format": "(?P<format>[^"]+)"', match["file"])
+    name = re.search(r'"basename": "(?P<name>[^"]+)"', match["file"])
+    return ToolError(
+        f"step {match['step']!r} takes files of format {match['wanted']} as its input {match['input']!r},"
+        f" and {name['name'] if name else 'the file'} " + (f"is of {found['format']}" if found else "says none"),
+        "Give a file of that format, and say so in the inputs (`format`), or mend the format in the package.",
+        step=match["step"],
+    )
+
+
+def _undeclared(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"the package uses what it does not declare: {match['what'].strip()}",
+        f"Add {match['requirement']} to the requirements of the workflow.",
+        evidence=(match[0].strip(),),
+    )
+
+
+def _pick_failed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"the package could not choose among the outputs of its steps: {match['why'].strip()}",
+        "Compare the `when` of the steps with `pickValue`: first_non_null and the_only_non_null need a step that"
+        " runs, the_only_non_null just one; all_non_null takes any number.",
+        evidence=(match[0].strip(),),
+    )
+
+
+def _out_of_memory(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} ran out of memory: its limit is {match['limit']} MiB, as its ResourceRequirement says",
+        "Raise ramMin (and ramMax, where there is one) in the step's ResourceRequirement, or give it less data.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
+    )
+
+
+def _input_changed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} changed its input in place ({match['files']}), which other steps may read as well",
+        "Have the tool write a new file, or list the input in InitialWorkDirRequirement with `writable: true`.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
+    )
+
+
+def _wrong_type(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} succeeded, but its output {match['output']!r} has the wrong type: {match['why']}",
+        "Correct the type of the output in the package, or what the tool writes (its cwl.output.json, its glob).",
+        evidence=tuple(match[0].splitlines()),
+        step=match["step"],
     )
 
 
@@ -149,11 +221,15 @@ def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | 
 
 
 _CAUSES = (
+    (re.compile(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
+    (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
     (
         re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"),
         _tool_time_limit,
     ),
     (re.compile(r"No space left on device"), _disk_full),
+    # before the missing tool, for what podman's network lacks may be a program of this machine
+    (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
     (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
     (
         re.compile(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
@@ -169,7 +245,33 @@ _CAUSES = (
         _glob_nothing,
     ),
     (
-        re.compile(r"Requested at least (?P<asked>\S+) (?P<kind>\w+) but only (?P<there>\S+) available"),
+        re.compile(
+            r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field"
+            r" is not valid because\s+(?P<why>[^\n]+)"
+        ),
+        _wrong_type,
+    ),
+    (
+        re.compile(
+            r'Job "(?P<step>[^"]+)" cannot be run, requests more resources \((?P<asked>\{.*?\})\)'
+            r".*max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+)"
+        ),
         _too_small,
+    ),
+    (
+        re.compile(
+            r"\[step (?P<step>[^]]+)\] Cannot make job: Expected value of '(?P<input>[^']+)' to have format"
+            r" (?P<wanted>.+?) but\s+File has (?:an incompatible|no 'format').*?(?P<file>\{.*?^\})",
+            re.DOTALL | re.MULTILINE,
+        ),
+        _format_differs,
+    ),
+    (
+        re.compile(r"^.*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE),
+        _pick_failed,
+    ),
+    (
+        re.compile(r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement) is not declared)"),
+        _undeclared,
     ),
 )

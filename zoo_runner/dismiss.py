@@ -135,7 +135,7 @@ def dismiss_job(job_id: str, settings: Settings, masker: Masker) -> JobRecord | 
     return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
 
 
-def runDismiss(conf: Conf, inputs: dict[str, dict[str, Any]], outputs: dict[str, dict[str, Any]]) -> int:
+def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | None) -> int:
     """The service `runDismiss` of a kernel: `lenv.gs_usid` is the job, the user tells the workspace.
 
     A job of another workspace is not found here, so nobody stops another's. Never raises.
@@ -152,7 +152,7 @@ def runDismiss(conf: Conf, inputs: dict[str, dict[str, Any]], outputs: dict[str,
         return SERVICE_FAILED
 
 
-def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]]) -> int:
+def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     conf.pop("orequests", None)
     site = read_site(conf)
     settings = load_site_settings(conf, os.environ, site)  # noqa: TID251 this door's one place
@@ -162,6 +162,20 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]]) -> int:
         record = dismiss_job(job_id, settings, masker)
     said = f"job {job_id}: {record.status if record else 'not known in this workspace'}"
     sys.stderr.write(f"{said}\n")
-    for entry in outputs.values():
+    for entry in (outputs or {}).values():
         entry["value"] = json.dumps(said)
     return SERVICE_SUCCEEDED
+
+
+def main() -> None:
+    """List lost jobs of a state folder (`python -m zoo_runner.dismiss FOLDER`): id, process, time of the last word."""
+    from zoo_runner.settings import load_settings
+
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m zoo_runner.dismiss STATE_FOLDER")
+    for record in find_lost_jobs(load_settings({"ZOO_RUNNER_STATE": sys.argv[1]})):
+        sys.stdout.write(f"{record.id} {record.workflow_id} {record.updated}\n")
+
+
+if __name__ == "__main__":
+    main()

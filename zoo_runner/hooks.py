@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.handler import call_hook, call_optional
-from zoo_runner.kernel_conf import Site
+from zoo_runner.kernel_conf import Conf, Site, get_section
 from zoo_runner.models import Results
 from zoo_runner.names import JobPaths
 
@@ -17,20 +17,23 @@ class Hooks:
     def __init__(self, handler: Any) -> None:
         self.handler = handler
 
-    def prepare(self, site: Site, namespace: str | None) -> dict[str, Any]:
+    def prepare(self, site: Site, conf: Conf, namespace: str | None) -> dict[str, Any]:
         """Call what comes before a job; returns the parameters that it gives, those for pods as settings."""
         handler = self.handler
         namespace = namespace or call_optional(handler, "get_namespace")
         call_optional(handler, "pre_execution_hook")
-        pods = {"ZOO_RUNNER_PULL_SECRETS": call_optional(handler, "get_secrets")}
+        pods: dict[str, Any] = {
+            "IMAGE_PULL_SECRETS": ",".join(find_secret_names(call_optional(handler, "get_secrets")))
+        }
         if hasattr(handler, "set_job_id"):
             call_hook(handler.set_job_id, "set_job_id", job_id=build_namespace_name(site, namespace))
         if namespace:
             pods["ZOO_RUNNER_NAMESPACE"] = str(namespace)
             pods["ZOO_RUNNER_SERVICE_ACCOUNT"] = call_optional(handler, "get_service_account")
         parameters = call_optional(handler, "get_additional_parameters", {})
-        pods["ZOO_RUNNER_POD_ENV_VARS"] = call_optional(handler, "get_pod_env_vars")
-        pods["ZOO_RUNNER_POD_NODE_SELECTOR"] = call_optional(handler, "get_pod_node_selector")
+        pods["POD_ENV_VARS"] = call_optional(handler, "get_pod_env_vars")
+        pods["POD_NODE_SELECTOR"] = call_optional(handler, "get_pod_node_selector")
+        pods["POD_ANNOTATIONS"] = get_section(conf, "pod_annotations")
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in pods.items() if value}
         return {**parameters, **texts}
 
@@ -45,6 +48,19 @@ class Hooks:
         for name in ("handle_outputs", "post_execution_hook"):
             if hook := getattr(self.handler, name, None):
                 call_hook(hook, name, **given)
+
+
+def find_secret_names(secrets: Any) -> list[str]:
+    """The names of pull secrets in what a handler answers: a name, `{"name": ...}`, or any nesting of those."""
+    if isinstance(secrets, str):
+        return [secrets]
+    if isinstance(secrets, list):
+        return [name for secret in secrets for name in find_secret_names(secret)]
+    if isinstance(secrets, Mapping):
+        if isinstance(secrets.get("name"), str):
+            return [secrets["name"]]
+        return find_secret_names([secrets.get("imagePullSecrets"), secrets.get("additionalImagePullSecrets")])
+    return []
 
 
 def build_namespace_name(site: Site, namespace: str | None = None) -> str:

@@ -34,14 +34,8 @@ class JobLog:
         self._lock = threading.Lock()
         self._usage: list[StepEnded] = []
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
-        try:
-            paths.log_folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(
-                f"the logs cannot be kept: {paths.log_folder} cannot be made: {error.strerror}",
-                "Point ZOO_RUNNER_TEMP to a folder that this user may write to.",
-            ) from error
-        paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
+        _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +160,16 @@ class JobLog:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _make_folder(folder: Path, mode: int, variable: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as error:
+        raise SettingsError(
+            f"the logs of the job cannot be kept: {folder} cannot be made: {error.strerror}",
+            f"Point {variable} to a folder that this user may write to.",
+        ) from error
 
 
 def _one_line(text: str) -> str:

@@ -26,8 +26,8 @@ from zoo_runner.execute import accept_job, build_defect, run_job
 from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.hooks import Hooks, build_hook_output
 from zoo_runner.joblog import JobLog
-from zoo_runner.kernel_conf import Conf, find_conf_secrets, load_site_settings, read_site
-from zoo_runner.kernel_process import captured_output, child_signals, forget_services_folder
+from zoo_runner.kernel_conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
+from zoo_runner.kernel_process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.kernel_progress import Progress
 from zoo_runner.kernel_results import build_failure_message, build_outputs, build_service_logs, read_hook_value
 from zoo_runner.kernel_values import InputReader
@@ -61,7 +61,9 @@ def open_kernel() -> Kernel:
         return cast(Kernel, silent)
 
 
-def run_service(conf: Conf, inputs: Entries, outputs: Entries, workflow_id: str, service_file: str) -> int:
+def run_service(
+    conf: Conf, inputs: Entries | None, outputs: Entries | None, workflow_id: str, service_file: str
+) -> int:
     """Run the package beside a generated service; returns what the kernel wants: 3 succeeded, 4 failed.
 
     Never raises. On failure the status message says cause and remedy.
@@ -81,10 +83,16 @@ class KernelJob:
     namespace: str | None = None
 
     def __init__(
-        self, package: str | Mapping[str, Any], conf: Conf, inputs: Entries, outputs: Entries, handler: Any = None
+        self,
+        package: str | Mapping[str, Any],
+        conf: Conf,
+        inputs: Entries | None,
+        outputs: Entries | None,
+        handler: Any = None,
     ) -> None:
         self._package = package
-        self._conf, self._inputs, self._outputs = conf, inputs, outputs
+        # of a process without inputs or outputs the kernel has not even an empty dict
+        self._conf, self._inputs, self._outputs = conf, inputs or {}, {} if outputs is None else outputs
         self._handler = handler
         self._kernel = open_kernel()
         # the kernel leaves holes in this section; whoever reads or copies them dies
@@ -108,6 +116,7 @@ class KernelJob:
             with ExitStack() as stack:
                 stack.enter_context(child_signals())
                 stack.enter_context(captured_output(call.take_line))
+                stack.enter_context(direct_connections(os.environ, call.api_proxy))  # noqa: TID251
                 return call.run(self._package, self._handler, self.namespace, time_limit_seconds)
         except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel, not even SystemExit
             known = error if isinstance(error, RunnerError) else build_defect(error)
@@ -121,6 +130,7 @@ class _Call:
     def __init__(self, conf: Conf, inputs: Entries, outputs: Entries, kernel: Kernel) -> None:
         self._conf, self._inputs, self._outputs, self._kernel = conf, inputs, outputs, kernel
         self._site = read_site(conf)
+        self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
         self._settings = self._load_settings()
         self._masker = self._make_masker()
         self._log = JobLog(self._paths, self._masker)
@@ -146,12 +156,14 @@ class _Call:
                 check_process_id(self._site.process_id)
                 self._progress.tell(4, "preparing the job")
                 hooks = Hooks(handler or self._make_handler())
-                parameters = hooks.prepare(self._site, namespace)
+                parameters = hooks.prepare(self._site, self._conf, namespace)
                 return self._run(given, hooks, parameters, time_limit_seconds)
         except RunnerError as error:
             return self._fail(error)
         except BaseException as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
-            return self._fail(build_defect(error))
+            defect = build_defect(error)
+            defect.__cause__ = error
+            return self._fail(defect)
 
     def _run(
         self,
@@ -186,7 +198,11 @@ class _Call:
 
     def _load_settings(self, parameters: dict[str, Any] | None = None) -> Settings:
         # read again after the hooks: existing handlers put settings into the environment
-        return load_site_settings(self._conf, os.environ, self._site, parameters)  # noqa: TID251 this door's one place
+        environ = dict(os.environ)  # noqa: TID251 this door's one place
+        if self.api_proxy:
+            environ.pop("HTTP_PROXY", None)
+            environ.setdefault("ZOO_RUNNER_KUBERNETES_URL", self.api_proxy)
+        return load_site_settings(self._conf, environ, self._site, parameters)
 
     def _make_masker(self) -> Masker:
         return Masker([*find_secrets(self._settings.environ), *find_conf_secrets(self._conf)])

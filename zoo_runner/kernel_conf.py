@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from zoo_runner.engines.cluster import CLUSTER_SETTINGS
 from zoo_runner.errors import JobNotFoundError, SettingsError
 from zoo_runner.names import check_job_id, file_name
 from zoo_runner.settings import SETTINGS, Settings, load_settings
@@ -17,7 +18,7 @@ from zoo_runner.settings import SETTINGS, Settings, load_settings
 Conf = dict[str, dict[str, Any]]
 
 SECTION = "zoo_runner"
-PASSED_ON = ("ZOO_RUNNER_", "STAGEIN_", "STAGEOUT_", "AWS_")
+PASSED_ON = ("ZOO_RUNNER_", "STAGEIN_", "STAGEOUT_", "AWS_", "POD_", "IMAGE_PULL_SECRETS", "STORAGE_CLASS", "DEFAULT_")
 # what templates of the zoo-template-common family call the settings of stage-out
 _OTHER_NAMES = {
     "endpoint_url": "STAGEOUT_AWS_SERVICEURL",
@@ -154,6 +155,7 @@ def build_environ(conf: Conf, environ: Mapping[str, str], parameters: Mapping[st
     """
     own = {**environ, **_read_section(conf), **_read_parameters(parameters)}
     own["ZOO_RUNNER_TEMP"] = str(site.temp)
+    own["ZOO_RUNNER_WORKSPACE"] = site.workspace
     if site.private:
         defaults = {
             "ZOO_RUNNER_STATE": site.private / "jobs",
@@ -166,6 +168,12 @@ def build_environ(conf: Conf, environ: Mapping[str, str], parameters: Mapping[st
     return own
 
 
+def find_api_proxy(environ: Mapping[str, str]) -> str | None:
+    """The proxy of the Kubernetes API that the usual chart names HTTP_PROXY; None where that is another proxy."""
+    url = environ.get("HTTP_PROXY", "")
+    return url if "kubeproxy" in url else None
+
+
 def load_site_settings(
     conf: Conf, environ: Mapping[str, str], site: Site, parameters: Mapping[str, Any] | None = None
 ) -> Settings:
@@ -175,11 +183,12 @@ def load_site_settings(
 
 def _read_section(conf: Conf) -> dict[str, str]:
     known = {setting.metadata["variable"] for setting in SETTINGS}
+    known |= {setting.metadata["variables"][0] for setting in CLUSTER_SETTINGS}
     values = {}
     for key, value in get_section(conf, SECTION).items():
         name = key if key.startswith(PASSED_ON) else f"ZOO_RUNNER_{key.upper()}"
         if name.startswith("ZOO_RUNNER_") and name not in known:
-            names = ", ".join(sorted(variable.removeprefix("ZOO_RUNNER_").lower() for variable in known))
+            names = ", ".join(sorted(name[11:].lower() for name in known if name.startswith("ZOO_RUNNER_")))
             raise SettingsError(f"[{SECTION}] of main.cfg has the unknown key {key!r}", f"Keys are: {names}.")
         values[name] = str(value)
     return values

@@ -13,9 +13,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 
+_PROXIES = ("HTTP_PROXY", "http_proxy")
 _PIPE_BYTES = 1 << 20
 _MARK = b"\0end of capture\0\n"
 
@@ -30,6 +31,17 @@ def child_signals() -> Iterator[None]:
         # None: a handler that C installed, which Python cannot put back
         if former is not None:
             signal.signal(signal.SIGCHLD, former)
+
+
+@contextlib.contextmanager
+def direct_connections(environ: MutableMapping[str, str], api_proxy: str | None) -> Iterator[None]:
+    """Take away a proxy of the Kubernetes API: storage clients would ask it for objects. Other proxies stay."""
+    names = [name for name in _PROXIES if api_proxy and environ.get(name) == api_proxy]
+    former = {name: environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        environ.update(former)
 
 
 def forget_services_folder(folder: Path) -> None:

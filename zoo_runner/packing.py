@@ -106,14 +106,13 @@ def _translated(uri: str) -> Iterator[None]:
         YAMLError,
     ) as error:
         # cwltool lets bare Python errors out on documents of the wrong shape
-        lines = tuple(line.rstrip() for line in str(error).splitlines() if line.strip())
         faults = _read_faults(error)
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
         raise InvalidPackageError(
             f"{uri} is not valid CWL: {cause}",
             "Mend the document where the evidence points to.",
             faults,
-            lines[:_EVIDENCE_LINES],
+            tuple(map(_tell, faults))[:_EVIDENCE_LINES],
         ) from error
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from staging.cancel import Cancellation as Switch
-from staging.errors import Kind, StagingError
+from staging.errors import Kind, StagingError, mask_href
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.errors import Level, RunnerError, Stage, StageInError, StageOutError
 from zoo_runner.events import EngineLine, Report, StageStarted
@@ -36,7 +36,7 @@ def check_destination(job: Job, environ: Mapping[str, str]) -> None:
     from stageout.settings import load_options
     from stageout.stage import check_destination as probe
 
-    with _translated(StageOutError):
+    with _translated(StageOutError, subject=job.destination):
         probe(job.destination, load_options(environ, job.id, job.workflow_id).options)
 
 
@@ -89,9 +89,11 @@ def _switch(cancellation: Cancellation) -> Iterator[Switch]:
 
 
 @contextmanager
-def _translated(kind: type[RunnerError]) -> Iterator[None]:
+def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator[None]:
+    """Translate the stagers' errors; `subject` is told instead of an address that the user never wrote."""
     try:
         yield
     except StagingError as error:
         level = Level.PLATFORM if error.kind in _PLATFORM_KINDS else Level.USER
-        raise kind(str(error), error.remedy, level=level) from error
+        cause = f"{mask_href(subject)}: {error.reason}" if subject else str(error)
+        raise kind(cause, error.remedy, level=level) from error

@@ -1,6 +1,7 @@
 """The job record proper: private, one folder per job, kept whatever happens to the public logs."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -102,8 +103,13 @@ class Records:
 
     def create(self, record: JobRecord) -> JobRecord:
         """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
+        path = self._folder / check_job_id(record.id) / "record.json"
+        draft = path.with_name(f".record.{os.getpid()}.draft")
         try:
-            (self._folder / check_job_id(record.id)).mkdir(parents=True, mode=0o700)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.write_bytes(self._encode(record))
+            # the folder may be there already, with the log of a caller; a link is made for one of two, never both
+            path.hardlink_to(draft)
         except FileExistsError:
             raise SettingsError(
                 f"there is a job {record.id!r} already",
@@ -115,15 +121,19 @@ class Records:
                 f"the job record cannot be kept in {self._folder}: {error.strerror}",
                 "Point ZOO_RUNNER_STATE to a folder that this user may write to.",
             ) from error
-        return self.save(record)
+        finally:
+            draft.unlink(missing_ok=True)
+        return record
 
     def save(self, record: JobRecord) -> JobRecord:
         """Write a record and return it."""
         folder = self._folder / check_job_id(record.id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = json.dumps(self._masker.mask_data(asdict(record)), indent=2)
-        write_atomically(folder / "record.json", content.encode())
+        write_atomically(folder / "record.json", self._encode(record))
         return record
+
+    def _encode(self, record: JobRecord) -> bytes:
+        return json.dumps(self._masker.mask_data(asdict(record)), indent=2).encode()
 
     def load(self, job_id: str) -> JobRecord:
         """Read a record; raises `JobNotFoundError`."""

@@ -76,3 +76,13 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     tell(f"  what to do: {diagnosis.remedy}")
     if diagnosis.log:
         tell(f"  log: {diagnosis.log}")
+
+
+def read_version() -> str | None:
+    """Version of the installed distribution; None in a checkout that is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("zoo-runner")
+    except PackageNotFoundError:  # run from a checkout
+        return None

@@ -17,9 +17,9 @@ for program in containerd runc etcd iptables docker-registry conntrack podman op
   command -v $program >/dev/null || { say "$program is missing: apt-get install -y --no-install-recommends $PACKAGES" >&2; exit 1; }
 done
 
-start() { local name=$1; shift; nohup "$@" >"$LOGS/$name.log" 2>&1 </dev/null & echo $! >"$RUN/$name.pid"; }
+start() { local name=$1; shift; running "$name" && return; nohup "$@" >"$LOGS/$name.log" 2>&1 </dev/null & echo $! >"$RUN/$name.pid"; }
 running() { [ -f "$RUN/$1.pid" ] && kill -0 "$(cat "$RUN/$1.pid")" 2>/dev/null; }
-running apiserver && { say "already up: export KUBECONFIG=$KUBECONFIG"; exit 0; }
+running proxy && { say "already up: export KUBECONFIG=$KUBECONFIG"; exit 0; }
 "$HERE/build.sh"
 
 mount --make-rshared /                       # kubelet volumes propagate into pods

@@ -6,14 +6,14 @@ from typing import Protocol
 
 from stagein.plan import get_scheme
 from stagein.settings import StageInOptions
-from stagein.sources.content import Content, Entry, Source
+from stagein.sources.content import Chunk, Content, Entry, Source
 from stagein.sources.http import open_http
 from stagein.sources.inline import open_inline
 from stagein.sources.local import open_local
 from stagein.sources.s3 import open_s3
 from staging.errors import Kind, StagingError
 
-__all__ = ["SOURCES", "Content", "Entry", "Source", "SourceTable", "open_sources"]
+__all__ = ["SOURCES", "Chunk", "Content", "Entry", "Source", "SourceTable", "open_sources"]
 
 
 class OpenSource(Protocol):

@@ -5,14 +5,23 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from staging.parts import Part
+
+Chunk = bytes | memoryview
+
 
 @dataclass(frozen=True)
 class Content:
-    """Bytes that have begun to come: their final address, their size if the source tells it."""
+    """Bytes that have begun to come: their final address, their size if the source tells it.
+
+    `validator` names this version of the file where the source can give parts of it. A chunk is valid until
+    the next one is asked for.
+    """
 
     href: str
     size_bytes: int | None
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Chunk]
+    validator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,11 @@ class Entry:
 class Source(Protocol):
     """A kind of place that data comes from. Errors are `StagingError`s."""
 
-    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
-        """Begin to read `href`; chunks have at most a few MiB."""
+    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+        """Begin to read `href`, or a part of it; chunks have at most a few MiB.
+
+        Raises `ChangedError` where the version of the file is not the part's.
+        """
         ...
 
     async def list_folder(self, href: str) -> list[Entry] | None:

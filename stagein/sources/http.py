@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
 from staging.http import HttpClient, HttpOptions
+from staging.parts import Part
 
 
 @asynccontextmanager
@@ -16,6 +17,7 @@ async def open_http(options: StageInOptions) -> AsyncIterator[Source]:
             allow_private=options.allow_private,
             connect_timeout_seconds=options.connect_timeout_seconds,
             read_timeout_seconds=options.read_timeout_seconds,
+            authorization=options.hosts,
         )
     ) as client:
         yield HttpSource(client)
@@ -27,15 +29,15 @@ class HttpSource:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
-    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read what `href` answers."""
-        return self._open(href)
+        return self._open(href, part)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """None: HTTP knows no folders."""
         return None
 
     @asynccontextmanager
-    async def _open(self, href: str) -> AsyncIterator[Content]:
-        async with self._client.get(href) as answer:
-            yield Content(answer.href, answer.size_bytes, answer.chunks)
+    async def _open(self, href: str, part: Part | None) -> AsyncIterator[Content]:
+        async with self._client.get(href, part) as answer:
+            yield Content(answer.href, answer.size_bytes, answer.chunks, answer.validator)

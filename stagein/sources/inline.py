@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
 from staging.errors import Kind, StagingError
+from staging.parts import Part
 
 
 @asynccontextmanager
@@ -20,8 +21,8 @@ async def open_inline(options: StageInOptions) -> AsyncIterator[Source]:
 class InlineSource:
     """Decodes `data:` URLs."""
 
-    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
-        """Decode `href`."""
+    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+        """Decode `href`; never asked for a part, which a `data:` URL does not offer."""
         return self._open(href)
 
     async def list_folder(self, href: str) -> list[Entry] | None:

@@ -10,6 +10,7 @@ from stagein.plan import local_path
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
 from staging.errors import Kind, StagingError
+from staging.parts import Part
 
 CHUNK_BYTES = 1 << 20
 
@@ -26,8 +27,8 @@ class LocalSource:
     def __init__(self, allowed_roots: tuple[Path, ...] | None) -> None:
         self._allowed_roots = allowed_roots
 
-    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
-        """Begin to read a file."""
+    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+        """Begin to read a file; never asked for a part, which a local file does not offer."""
         return self._open(href)
 
     async def list_folder(self, href: str) -> list[Entry] | None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
+from staging.parts import Part
 from staging.s3 import S3Store, list_objects, open_bucket, read_object, split_s3_url
 
 # the stream of a large object may last; that bytes keep coming is watched by the read time-out
@@ -25,9 +26,9 @@ class S3Source:
         self._options = options
         self._buckets: dict[str, S3Store] = {}
 
-    def open(self, href: str) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read an object."""
-        return self._open(href)
+        return self._open(href, part)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """The objects under a key that ends in `/` (or a whole bucket)."""
@@ -41,12 +42,12 @@ class S3Source:
         ]
 
     @asynccontextmanager
-    async def _open(self, href: str) -> AsyncIterator[Content]:
+    async def _open(self, href: str, part: Part | None) -> AsyncIterator[Content]:
         bucket, key = split_s3_url(href)
         found = await read_object(
-            self._open_bucket(bucket), key, href, read_timeout_seconds=self._options.read_timeout_seconds
+            self._open_bucket(bucket), key, href, read_timeout_seconds=self._options.read_timeout_seconds, part=part
         )
-        yield Content(href, found.size_bytes, found.chunks)
+        yield Content(href, found.size_bytes, found.chunks, found.validator)
 
     def _open_bucket(self, bucket: str) -> S3Store:
         if bucket not in self._buckets:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import find_kubeconfig, serve_pods
 from tests.servers import FileServer, S3Server, serve_files, serve_s3
 from tests.site import Site
 
 CASES = pytest.StashKey[Counter[str]]()
+CANARY = "canary-of-the-contract"
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if cases:
         told = ", ".join(f"{number} {kind}" for kind, number in cases.items())
         terminalreporter.write_line(f"fuzz: {cases.total()} hostile cases ({told})")
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    return find_kubeconfig()
+
+
+@pytest.fixture(scope="session")
+def pods_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
+        yield server

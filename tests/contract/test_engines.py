@@ -7,6 +7,8 @@ from typing import Protocol
 
 import pytest
 
+from tests.cluster import join_cluster
+from tests.contract.conftest import CANARY
 from tests.site import Site, Story
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.cancellation import Cancellation
@@ -15,8 +17,6 @@ from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import RunnerError, SettingsError, Stage, ToolError
 from zoo_runner.events import StageStarted, StepStarted
 from zoo_runner.models import Job, Status
-
-CANARY = "canary-of-the-contract"
 
 
 class Driver(Protocol):
@@ -74,9 +74,30 @@ class LocalDriver:
         assert done.returncode == 0, done.stderr
 
 
+class CalrissianDriver(LocalDriver):
+    """The same jobs on a cluster, where results go to object storage."""
+
+    def __init__(self, site: Site) -> None:
+        self.engine = open_engine("calrissian", site.settings)
+        self._site = site
+
+    def _accept(self, package: Path, job_file: Path | None = None) -> Job:
+        return self._site.accept(package, job_file, destination="s3://results/contract")
+
+    def make_good(self) -> Job:
+        return self._accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
+
+    def make_failing(self) -> Job:
+        return self._accept(FAILING / "tool-exit-code" / "tool-exit-code.cwl")
+
+    def make_endless(self) -> Job:
+        return self._accept(FAILING / "slow" / "slow.cwl")
+
+
 DRIVERS: dict[str, Callable[[Site], Driver]] = {
     "fake": FakeDriver,
     "local": LocalDriver,
+    "calrissian": CalrissianDriver,
 }
 
 
@@ -88,7 +109,10 @@ def canary_site(site: Site) -> Site:
 @pytest.fixture(params=list(DRIVERS))
 def driver(request: pytest.FixtureRequest, canary_site: Site) -> Driver:
     make: Callable[[Site], Driver] = DRIVERS[request.param]
-    return make(canary_site)
+    if request.param != "calrissian":
+        return make(canary_site)
+    cluster = request.getfixturevalue("kubeconfig"), request.getfixturevalue("pods_s3")
+    return make(join_cluster(canary_site, *cluster))
 
 
 def list_files(folder: Path) -> set[Path]:

@@ -1,7 +1,10 @@
 """One suite over every kind of source: a folder, a web server, a real S3 server, and S3 with faults."""
 
+import asyncio
 import hashlib
 import json
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +19,10 @@ from stagein.settings import StageInOptions
 from stagein.stage import stage_in
 from staging.cancel import Cancellation
 from staging.errors import Kind, StagingError
+from staging.http import HttpClient, HttpOptions
 from staging.progress import Transferred
 from staging.settings import S3Options
-from tests.servers import Fault, FileServer, serve_files, serve_s3
+from tests.servers import Fault, FileServer, make_certificate, serve_files, serve_s3
 from tests.unit.stagein.items import build_catalog, build_collection, build_item, link
 
 pytestmark = pytest.mark.contract
@@ -350,8 +354,7 @@ def test_a_server_that_is_down_cannot_be_reached(faulty: Any, tmp_path: Path) ->
 
 
 def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path) -> None:
-    certificate = (DATA / "untrusted-certificate.pem", DATA / "untrusted-key.pem")
-    with serve_files(tmp_path, certificate) as server:
+    with serve_files(tmp_path, make_certificate(tmp_path)) as server:
         options = replace(QUICK, s3=S3Options(endpoint=server.url))
         for href in (f"{server.url}/a.tif", "s3://bucket/a.tif"):
             error = fail({"a": file(href)}, tmp_path / "in", options)
@@ -518,3 +521,151 @@ def test_a_bucket_can_have_settings_of_its_own(s3: RealS3, tmp_path: Path) -> No
     options = replace(s3.options, s3=S3Options(endpoint="http://127.0.0.1:1"), buckets={"bucket": s3.options.s3})
     staged = stage_in({"a": file(href)}, tmp_path / "in", options)
     assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+
+
+# large files, which come in parts
+
+
+LARGE = bytes(range(256)) * (258 << 10)  # 64.5 MiB: three parts
+
+
+def test_a_large_file_comes_in_parts_and_its_checksum_is_verified(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("large.bin", LARGE)
+    checksum = f"sha1${hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}"
+    staged = stage_in({"a": file(href, checksum=checksum)}, tmp_path / "in", faulty.options)
+    assert Path(staged["a"]["path"]).read_bytes() == LARGE
+    ranges = sorted(headers["Range"] for _, headers in faulty.server.headers if "Range" in headers)
+    assert ranges == ["bytes=0-33554431", "bytes=33554432-67108863", "bytes=67108864-67633151"]
+    error = fail({"a": file(href, checksum="sha1$" + "0" * 40)}, tmp_path / "in2", faulty.options)
+    assert error.kind is Kind.CHECKSUM
+    assert all_files(tmp_path / "in2") == []
+
+
+def test_a_part_that_breaks_off_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:
+    href = web.put("large.bin", LARGE)
+    # the first request is for the whole, of which only the headers count
+    web.server.fail("large.bin", Fault(), Fault(cut_bytes=10 << 20))
+    seen: list[Transferred] = []
+    staged = stage_in({"a": file(href)}, tmp_path / "in", QUICK, seen.append)
+    assert Path(staged["a"]["path"]).read_bytes() == LARGE
+    starts = [int(headers["Range"][6:].split("-")[0]) for _, headers in web.server.headers if "Range" in headers]
+    assert len(starts) == 4
+    assert [start % (32 << 20) for start in starts].count(0) == 3
+    assert max(start % (32 << 20) for start in starts) == 10 << 20
+    assert seen[-1].bytes_done == len(LARGE)
+
+
+def test_a_large_file_that_changes_meanwhile_is_fetched_anew_from_its_first_byte(faulty: Any, tmp_path: Path) -> None:
+    href = faulty.put("large.bin", LARGE)
+    changed = bytes(reversed(LARGE))
+    pressed: list[bool] = []
+
+    def change(progress: Transferred) -> None:
+        if progress.bytes_done > 0 and not pressed:
+            pressed.append(True)
+            faulty.put("large.bin", changed)
+
+    faulty.server.fail(f"{faulty.prefix}large.bin", Fault(), *[Fault(cut_bytes=5 << 20)] * 3)
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options, change)
+    assert Path(staged["a"]["path"]).read_bytes() == changed
+
+
+# credentials of web hosts
+
+
+def test_a_host_gets_its_credentials_and_a_redirect_to_another_host_does_not(web: Web, tmp_path: Path) -> None:
+    with open_origin("web", tmp_path / "other") as other:
+        other.put("b.tif", b"pixels")
+        web.put("a.tif", b"")
+        web.server.fail_always("a.tif", Fault(302, {"Location": f"{other.server.url}/b.tif"}))
+        options = replace(QUICK, hosts={web.server.url: "Bearer hidden-token"})
+        staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", options)
+        assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+        assert [headers.get("Authorization") for _, headers in web.server.headers] == ["Bearer hidden-token"]
+        assert [headers.get("Authorization") for _, headers in other.server.headers] == [None]
+
+
+def test_a_password_in_an_address_goes_to_that_host_only_and_is_not_shown(web: Web, tmp_path: Path) -> None:
+    with open_origin("web", tmp_path / "other") as other:
+        web.put("a.tif", b"")
+        web.server.fail_always("a.tif", Fault(302, {"Location": f"{other.server.url}/none.tif"}))
+        href = f"{web.server.url}/a.tif".replace("://", "://user:hidden@")
+        error = fail({"a": file(href)}, tmp_path / "in", QUICK)
+        assert "hidden" not in f"{error} {error.reason} {error.remedy}"
+        assert [headers.get("Authorization") for _, headers in web.server.headers] == ["Basic dXNlcjpoaWRkZW4="]
+        assert [headers.get("Authorization") for _, headers in other.server.headers] == [None]
+
+
+# names
+
+
+def resolve_to(*addresses: str) -> Any:
+    """A resolver that knows one answer."""
+    return lambda host, port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+
+async def fetch(options: HttpOptions, href: str) -> bytes:
+    async with HttpClient(options) as client, client.get(href) as answer:
+        return b"".join([bytes(chunk) async for chunk in answer.chunks])
+
+
+def test_a_name_that_leads_to_a_metadata_address_is_refused() -> None:
+    options = HttpOptions(resolve=resolve_to("169.254.169.254"))
+    with pytest.raises(StagingError, match=r"169\.254\.169\.254 is a link-local or cloud metadata address") as caught:
+        asyncio.run(fetch(options, "http://innocent.example/latest"))
+    assert caught.value.kind is Kind.REFUSED
+
+
+def test_of_several_addresses_of_a_name_only_allowed_ones_are_asked(web: Web) -> None:
+    web.put("a.tif", b"pixels")
+    options = HttpOptions(resolve=resolve_to("169.254.169.254", "127.0.0.1"))
+    href = web.server.url.replace("127.0.0.1", "name.example")
+    assert asyncio.run(fetch(options, f"{href}/a.tif")) == b"pixels"
+
+
+def test_a_name_that_takes_long_to_resolve_does_not_hold_up_a_cancellation() -> None:
+    stuck, ended = threading.Event(), threading.Event()
+
+    def resolve(*_: Any, **__: Any) -> Any:
+        stuck.set()
+        ended.wait(30)
+        return []
+
+    async def cancel_soon() -> None:
+        task = asyncio.create_task(fetch(HttpOptions(resolve=resolve), "http://slow.example/"))
+        await asyncio.to_thread(stuck.wait)
+        task.cancel()
+        await task
+
+    start = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel_soon())
+    assert time.monotonic() - start < 2
+    ended.set()
+
+
+# the disk
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB, where this user may mount one."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can mount a disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["size-told", "size-not-told"])
+def test_a_disk_that_gets_full_is_told_and_nothing_is_left(web: Web, tiny_disk: Path, told: bool) -> None:
+    href = web.put("a.tif", b"x" * (3 << 20))
+    if not told:
+        web.server.fail_always("a.tif", Fault(headers={"Content-Encoding": "x"}))
+    error = fail({"a": file(href)}, tiny_disk, QUICK)
+    assert error.kind is Kind.DISK
+    assert error.reason == f"cannot be written to {tiny_disk}/a: No space left on device"
+    assert error.remedy == "Free space, or use a folder on a larger disk."
+    assert all_files(tiny_disk) == []

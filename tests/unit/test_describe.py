@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from jsonschema import Draft202012Validator
 
 from tests.unit.ogc_processes import PROCESS
 from tests.unit.packed import COLOUR, DOUBLES, TYPE_NAMES, build_package, build_tool, full, record

@@ -46,8 +46,8 @@ class Engine(Protocol):
 
 ENGINES = {
     "local": "zoo_runner.engines.local:LocalEngine",
-    "calrissian": "zoo_runner.engines.calrissian:CalrissianEngine",
     "fake": "zoo_runner.engines.fake:FakeEngine",
+    "calrissian": "zoo_runner.engines.calrissian:CalrissianEngine",
 }
 
 

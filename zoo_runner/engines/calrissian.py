@@ -1,6 +1,7 @@
 """The calrissian engine: one Kubernetes Job for each job, whose pod stages in, runs Calrissian and stages out."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -85,12 +86,16 @@ class CalrissianEngine:
 
     def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
         """Submit the job and follow it to its end."""
+        cancellation.check()
         job = plan.job
         _check_destination(job)
         names = build_names(job.id, self._cluster)
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
         steps = build_step_settings(names, self._cluster)
-        bundle = build_bundle(job, steps, WORK_FOLDER, report, self._settings.environ)
+        try:
+            bundle = build_bundle(job, steps, WORK_FOLDER, report, self._settings.environ)
+        finally:
+            shutil.rmtree(job.paths.scratch, ignore_errors=True)
         check_bundle(bundle, self._cluster.bundle_max_mib)
         objects = build_objects(names, self._cluster, job.package, bundle)
         chunks = sum(manifest["kind"] == "ConfigMap" for manifest in objects)

@@ -1,5 +1,6 @@
 """Container engines of one machine: which one answers, and whether the images of a package are there."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -75,8 +76,9 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     if needs.required:
         raise EngineError(
             f"the package requires a container ({', '.join(needs.required)}), and "
-            + ("containers are switched off" if not candidates else f"neither of {', '.join(candidates)} answers"),
-            "Install podman or start docker, or make the DockerRequirement a hint where the tools are installed here.",
+            + (f"there is none: {' and '.join(candidates)} did not answer" if candidates else "containers are off"),
+            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint where the"
+            " tools are installed here.",
         )
     if wanted not in ("auto", "none"):
         raise EngineError(
@@ -84,6 +86,16 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
             f"Start {wanted}, or set ZOO_RUNNER_CONTAINERS to auto or none.",
         )
     return None
+
+
+def limits_memory(runtime: str) -> bool:
+    """Ask podman or docker whether it can hold containers to a memory limit here."""
+    answer = _run(runtime, "info", "--format", "{{json .}}")
+    try:
+        told = json.loads(answer.stdout)
+    except ValueError:
+        return False
+    return told.get("MemoryLimit") is True or "memory" in (told.get("host", {}).get("cgroupControllers") or ())
 
 
 def ensure_images(runtime: str, images: tuple[str, ...], report: Report) -> None:

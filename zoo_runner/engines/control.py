@@ -2,12 +2,16 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo_runner.cancellation import Cancellation
+from zoo_runner.documents import write_atomically
+from zoo_runner.masking import Masker
+from zoo_runner.models import Results
 
 
 @contextlib.contextmanager
@@ -59,3 +63,18 @@ def tell_cancel(record: Path) -> None:
             os.write(control, b"cancel\n")
         finally:
             os.close(control)
+
+
+def write_results(record: Path, results: Results, masker: Masker) -> None:
+    """Keep what a job yielded, for whoever waits for it."""
+    content = {
+        "document": results.document,
+        "collection": results.collection,
+        "collection_href": results.collection_href,
+    }
+    write_atomically(record / "results.json", json.dumps(masker.mask_data(content)).encode())
+
+
+def read_results(record: Path) -> Results:
+    """Read what a job yielded; raises `FileNotFoundError` where it yielded nothing."""
+    return Results(**json.loads((record / "results.json").read_text()))

@@ -80,6 +80,7 @@ class _Seen:
     running: bool = False
     log_over: bool = False
     stopping: bool = False
+    told: set[object] = field(default_factory=set)
     pending: dict[str, threading.Timer] = field(default_factory=dict)
     timers: list[threading.Timer] = field(default_factory=list)
 
@@ -176,7 +177,10 @@ class Follower:
     @_take.register
     def _(self, item: _Warning) -> None:
         event = item.event
-        self._report(EngineLine("info", f"cluster: {event.get('reason')}: {event.get('message')}"))
+        about = (event.get("reason"), event["involvedObject"].get("kind"))
+        if about not in self._seen.told:
+            self._seen.told.add(about)
+            self._report(EngineLine("info", f"cluster: {event.get('reason')}: {event.get('message')}"))
         if not self._seen.running or event["involvedObject"].get("name") != self._names.job:
             failure = diagnose_event(event)
             if failure and not self._seen.stopping:

@@ -77,6 +77,10 @@ class Cluster:
         """Close the connections."""
         self._pool.clear()
 
+    def read_version(self) -> str:
+        """Return the version of the API server, such as `v1.34.4`."""
+        return str(self._call("GET", "/version", "asking for its version")["gitVersion"])
+
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object, or adopt the one that has its name already."""
         kind, meta = manifest["kind"], manifest.get("metadata", {})

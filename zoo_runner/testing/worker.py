@@ -52,7 +52,7 @@ class Worker:
         code, outcome = self._call(conf, spec["inputs"], spec["outputs"])
         _say("kernel: after the service")
         self._judge_process(*before)
-        self._report({"returned": code, **outcome, **self._read_back(conf, spec["outputs"], code)})
+        self._report({"returned": code, **outcome, **self._read_back(conf, spec["outputs"] or {}, code)})
 
     def _call(self, conf: Any, inputs: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:
         try:

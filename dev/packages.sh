@@ -1,0 +1,35 @@
+#!/bin/sh
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman or cluster.
+# As root on Debian, what is missing is installed, and said; elsewhere the message says what to install.
+set -eu
+say() { echo "packages: $*"; }
+
+case "${1:-}" in
+  podman)
+    programs="podman runc conmon debootstrap"
+    packages="podman runc conmon debootstrap" ;;
+  cluster)
+    programs="containerd runc etcd iptables docker-registry conntrack podman debootstrap openssl busybox"
+    packages="containerd runc etcd-server containernetworking-plugins iptables docker-registry conntrack podman debootstrap openssl busybox-static" ;;
+  *) say "name a part: podman or cluster" >&2; exit 2 ;;
+esac
+
+missing=""
+for program in $programs; do
+  command -v "$program" >/dev/null || [ -x "/usr/sbin/$program" ] || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  say "missing:$missing; on Debian: apt-get install $packages" >&2
+  exit 1
+fi
+say "missing:$missing; installing Debian packages (a minute)"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+# shellcheck disable=SC2086  # one word per package is meant
+if ! { apt-get update && apt-get install --yes --no-install-recommends $packages; } >"$log" 2>&1; then
+  tail -n 5 "$log" >&2
+  say "apt-get failed; its last lines are above" >&2
+  exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,66 @@
+"""What is to be brought, and how far it is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from staging.checksum import Checksum
+from staging.errors import Kind, StagingError, mask_href
+from staging.progress import Report, Transferred
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One file to bring: from `href` to `target`; size and checksum are verified where known."""
+
+    href: str
+    target: Path
+    size_bytes: int | None = None
+    checksum: Checksum | None = None
+
+
+class Progress:
+    """Counts files and bytes of one stage-in and reports them; stops it when it gets too large."""
+
+    def __init__(self, transfers: Iterable[Transfer], report: Report, max_bytes: int | None) -> None:
+        self._sizes = {transfer: transfer.size_bytes for transfer in transfers}
+        # kept as running sums: thousands of files report thousands of times
+        self._known_bytes = sum(size or 0 for size in self._sizes.values())
+        self._unknown_files = sum(size is None for size in self._sizes.values())
+        self._report = report
+        self._max_bytes = max_bytes
+        self._files_done = 0
+        self._bytes_done = 0
+
+    def expect(self, transfer: Transfer, size_bytes: int | None) -> None:
+        """A size became known."""
+        before = self._sizes[transfer]
+        self._sizes[transfer] = size_bytes
+        self._known_bytes += (size_bytes or 0) - (before or 0)
+        self._unknown_files += (size_bytes is None) - (before is None)
+        self._check(self._known_bytes, transfer)
+
+    def add(self, transfer: Transfer, size_bytes: int, *, files: int = 0) -> None:
+        """Bytes came (or, negative, came in vain)."""
+        self._bytes_done += size_bytes
+        self._files_done += files
+        self._check(self._bytes_done, transfer)
+        self._report(
+            Transferred(
+                stage="stage-in",
+                href=mask_href(transfer.href),
+                files_done=self._files_done,
+                files_total=len(self._sizes),
+                bytes_done=self._bytes_done,
+                bytes_total=None if self._unknown_files else self._known_bytes,
+            )
+        )
+
+    def _check(self, count: int, transfer: Transfer) -> None:
+        if self._max_bytes is not None and count > self._max_bytes:
+            raise StagingError(
+                Kind.REFUSED,
+                transfer.href,
+                f"with it the inputs of this job have more than the allowed {self._max_bytes} bytes",
+                "Refer to less data, or raise STAGEIN_MAX_BYTES.",
+            )

@@ -1,0 +1,136 @@
+"""What failures and statuses of web servers mean, said so that somebody can act on it."""
+
+import http.client
+import socket
+import ssl
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from staging.addresses import PRIVATE
+from staging.connections import RefusedAddressError
+from staging.errors import Kind, RetryableError, StagingError
+from staging.parts import broken_off
+
+RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def translate(error: Exception, href: str) -> StagingError:
+    """Say what an error of the HTTP client means for `href`."""
+    if isinstance(error, StagingError):
+        return error
+    if isinstance(error, RefusedAddressError):
+        return refused(href, str(error))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _untrusted(error, href)
+    if isinstance(error, TimeoutError):
+        return _timeout(href)
+    if isinstance(error, OSError):
+        return _unreachable(error, href)
+    return StagingError(
+        Kind.UNREACHABLE,
+        href,
+        f"the address or the answer of the server is not valid HTTP ({type(error).__name__})",
+        "Check the address in a browser.",
+    )
+
+
+def translate_body(error: Exception, href: str) -> StagingError:
+    """Say what an error means that came up while the body was read."""
+    if isinstance(error, http.client.HTTPException | ConnectionError | ssl.SSLError):
+        return broken_off(href)
+    return translate(error, href)
+
+
+def refused(href: str, reason: str) -> StagingError:
+    """The error for an address that may not be asked."""
+    remedy = "Use the public address of the data."
+    if reason.endswith(PRIVATE):
+        remedy = "Use a public address, or have the operator allow private networks."
+    return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
+
+
+def check_status(status: int, phrase: str, headers: Message, href: str) -> None:
+    """Raise the `StagingError` of an answer that is no success."""
+    said = f"HTTP {status} {phrase}".rstrip()
+    if status in (200, 206):
+        return
+    if status in (404, 410):
+        raise StagingError(Kind.NOT_FOUND, href, f"does not exist ({said})", "Check the address.")
+    if status in (401, 403, 407):
+        raise StagingError(
+            Kind.FORBIDDEN,
+            href,
+            f"access is denied ({said})",
+            "Check that the address is public or its signature still valid; where it needs a login, the host's "
+            "credentials belong into the file that STAGEIN_HOSTS_FILE names; ask the data's owner for access.",
+        )
+    if status in RETRYABLE:
+        raise RetryableError(
+            Kind.STORAGE,
+            href,
+            f"the server cannot answer now ({said})",
+            "Try again later; if it stays, tell the server's operator.",
+            retry_after_seconds=read_retry_after(headers.get("Retry-After")),
+        )
+    raise StagingError(
+        Kind.STORAGE, href, f"the server refused the request ({said})", "Check the address in a browser."
+    )
+
+
+def read_retry_after(value: str | None) -> float | None:
+    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds from now."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _timeout(href: str) -> StagingError:
+    return RetryableError(
+        Kind.TIMEOUT,
+        href,
+        f"{_host(href)} did not answer in time",
+        "Try again later; raise the read time-out in the settings if the server is just slow.",
+    )
+
+
+def _unreachable(error: OSError, href: str) -> StagingError:
+    host = _host(href)
+    if isinstance(error, socket.gaierror):
+        kind = StagingError if error.errno == socket.EAI_NONAME else RetryableError
+        return kind(
+            Kind.UNREACHABLE,
+            href,
+            f"the host name {host!r} cannot be resolved",
+            "Check the spelling of the host and this machine's network.",
+        )
+    why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror
+    return RetryableError(
+        Kind.UNREACHABLE,
+        href,
+        f"no connection to {host}: {why or 'the connection was closed'}",
+        "Check that the server runs and can be reached from this machine.",
+    )
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, href: str) -> StagingError:
+    return StagingError(
+        Kind.UNTRUSTED,
+        href,
+        f"the certificate of {_host(href)} is not trusted: {error.verify_message or 'verification failed'}",
+        "Ask the server's operator for a valid certificate, or install its authority on this machine.",
+    )
+
+
+def _host(href: str) -> str:
+    try:
+        return urlsplit(href).hostname or "the server"
+    except ValueError:
+        return "the server"

@@ -1,0 +1,70 @@
+"""A real cluster for tests: which one, and an S3 server that its pods reach."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.servers import S3Server, serve_s3
+from tests.site import Site
+
+# the address of the node that dev/cluster makes; another cluster's pods reach this machine elsewhere
+_NODE_ADDRESS = "10.240.0.1"
+_DEV_CLUSTER = Path("~/.cache/zoo-runner/cluster/kubeconfig")
+ENVIRON = os.environ  # noqa: TID251 where the tests learn which cluster there is
+
+
+def find_kubeconfig() -> str:
+    """The kubeconfig of a cluster that answers: `KUBECONFIG`, or the one of dev/cluster."""
+    path = Path(ENVIRON.get("KUBECONFIG") or _DEV_CLUSTER).expanduser()
+    if path.exists() and _kubectl(path, "get", "--raw", "/readyz").returncode == 0:
+        return str(path)
+    reason = "no cluster answers: start one with `make cluster`, or set KUBECONFIG and TEST_HOST_ADDRESS"
+    if ENVIRON.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _kubectl(kubeconfig: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is missing")
+    return subprocess.run(
+        [kubectl, f"--kubeconfig={kubeconfig}", *words], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def kubectl(site: Site, *words: str) -> str:
+    """What kubectl prints; raises where it fails."""
+    done = _kubectl(Path(site.environ["KUBECONFIG"]), *words)
+    if done.returncode:
+        raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def serve_pods(folder: Path, secret: str) -> Iterator[S3Server]:
+    """Serve S3 where pods reach it; the bucket is `results`."""
+    (folder / "results").mkdir()
+    with serve_s3(folder, secret_access_key=secret, host=ENVIRON.get("TEST_HOST_ADDRESS", _NODE_ADDRESS)) as server:
+        yield server
+
+
+def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site:
+    """The same installation, with a cluster and its results store."""
+    options = s3.options
+    return site.having(
+        KUBECONFIG=kubeconfig,
+        ZOO_RUNNER_ENGINE="calrissian",
+        ZOO_RUNNER_WORKSPACE="tests",
+        DEFAULT_VOLUME_SIZE="1Gi",
+        AWS_ENDPOINT_URL=str(options.endpoint),
+        AWS_ACCESS_KEY_ID=str(options.access_key_id),
+        AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
+        AWS_REGION=options.region,
+        **more,
+    )

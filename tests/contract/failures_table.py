@@ -1,0 +1,47 @@
+"""Writes docs/failures.md: brings every failure about and notes its message as printed.
+
+Run it as `python -m tests.contract.failures_table` from the repository's folder.
+"""
+
+import tempfile
+from pathlib import Path
+
+from tests.contract.failures import FAILURES, Scene, shown_message
+from tests.servers import serve_files, serve_s3
+from tests.site import Site
+from tests.values import ROOT
+
+BEGINNING = """# Failures
+
+Each way to fail that the tests bring about, with the message as printed. `zoo-runner run --format json` gives the same
+as data (`diagnosis`), the job log ends with it, and the job record keeps it. *Level* says whose move is next: the
+**user**'s (author of the package or caller), the **engine**'s operator, or the **platform**'s (network, stores, disks).
+
+This page is written by `python -m tests.contract.failures_table`; places that differ from machine to machine stand in
+angle brackets.
+
+"""
+
+
+def main() -> None:
+    """Bring about every failure and write the page."""
+    rows = ["| failure | exit code | stage | level |", "| --- | --- | --- | --- |"]
+    parts = []
+    with tempfile.TemporaryDirectory() as folder, serve_s3(Path(folder) / "s3") as s3:
+        for number, failure in enumerate(FAILURES):
+            own = Path(folder) / str(number)
+            own.mkdir()
+            (s3.folder / "results").mkdir(parents=True, exist_ok=True)
+            with serve_files(own / "web") as web:
+                scene = Scene(Site(own, Path(folder) / "cache"), web, s3)
+                message = shown_message(failure.cause_it(scene), scene)
+            anchor = failure.name.lower().replace(" ", "-")
+            rows.append(f"| [{failure.name}](#{anchor}) | {failure.exit_code} | {failure.stage} | {failure.level} |")
+            parts.append(f"## {failure.name}\n\n{failure.what}\n\n```text\n{message}\n```\n")
+    target = ROOT / "docs" / "failures.md"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(BEGINNING + "\n".join(rows) + "\n\n" + "\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()

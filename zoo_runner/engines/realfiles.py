@@ -1,0 +1,131 @@
+"""Real files and folders for the steps that run without container.
+
+cwltool gives such a step its inputs as symbolic links. A tool that walks its input folder then finds nothing
+(`find DIR -type f`), packs links instead of files, looks for neighbours where the link leads to, and can write
+through the link into the user's own files. Here every link becomes what it leads to:
+
+- A file of the job (below its scratch folder: staged in, or made by a step) is hard-linked, so that no size costs a
+  copy. Whoever changes it in place changes it for others as well: that is found after the step, and fails it.
+- Any other file is somebody's own, which a hard link would put at risk. The job copies it once, without copying where
+  the file system can share the blocks (copy_file_range), and goes on with its copy.
+"""
+
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_WORTH_TELLING_BYTES = 1 << 30
+_PIECE_BYTES = 1 << 30
+
+
+@dataclass
+class Given:
+    """What one step was given: the job's file behind each path, with size and time of change from before the step."""
+
+    files: dict[Path, tuple[Path, int, int]] = field(default_factory=dict)
+
+    def add(self, shown: Path, kept: Path) -> None:
+        """Note a file of the job that the step sees as `shown`."""
+        status = kept.stat()
+        self.files[shown] = (kept, status.st_size, status.st_mtime_ns)
+
+    def changed(self) -> Iterator[Path]:
+        """Give the paths whose file is no more what it was, for other steps either."""
+        for shown, (kept, size, time_ns) in self.files.items():
+            with suppress(FileNotFoundError):
+                status = kept.stat()
+                if (status.st_size, status.st_mtime_ns) != (size, time_ns):
+                    yield shown
+
+
+class RealFiles:
+    """Gives real files in place of links; one per job, used by the threads of all steps."""
+
+    def __init__(self, scratch: Path, tell: Callable[[str], None]) -> None:
+        self._own = scratch.resolve()
+        self._copies = self._own / "copies"
+        self._tell = tell
+        self._copied: dict[Path, Path] = {}
+        self._lock = threading.Lock()
+
+    def replace_links(self, paths: Iterable[str]) -> Given:
+        """Put in place of each link at `paths` what it leads to. Raises `OSError`."""
+        given = Given()
+        for path in map(Path, paths):
+            if path.is_symlink():
+                source = path.resolve(strict=True)
+                path.unlink()
+                self._place(source, path, lambda kept, shown: self._link(kept, shown, given))
+        return given
+
+    def keep_copy(self, source: Path) -> Path:
+        """Give the job's own copy of what is not the job's; what is stays as it is. Raises `OSError`."""
+        source = source.resolve(strict=True)
+        if source.is_relative_to(self._own):
+            return source
+        with self._lock:
+            if source not in self._copied:
+                folder = self._copies / str(len(self._copied))
+                folder.mkdir(parents=True)
+                self._place(source, folder / source.name, self._copy)
+                self._copied[source] = folder / source.name
+            return self._copied[source]
+
+    def _place(self, source: Path, target: Path, place_file: Callable[[Path, Path], None]) -> None:
+        if not source.is_dir():
+            place_file(source, target)
+            return
+        for folder, shown in _walk(source, target):
+            shown.mkdir()
+            for entry in os.scandir(folder):
+                there = shown / entry.name
+                if entry.is_file(follow_symlinks=False):
+                    place_file(Path(entry.path), there)
+                elif not entry.is_dir(follow_symlinks=False):
+                    there.symlink_to(_lead(Path(entry.path), source))
+
+    def _link(self, source: Path, shown: Path, given: Given) -> None:
+        kept = self.keep_copy(source)
+        try:
+            os.link(kept, shown)
+        except OSError:  # too many links to it, or a file system that has none
+            self._copy(kept, shown)
+        else:
+            given.add(shown, kept)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        status = source.stat()
+        if status.st_size >= _WORTH_TELLING_BYTES:
+            self._tell(
+                f"copying {source} ({status.st_size / (1 << 30):.1f} GiB) once for this job, for a step without"
+                " container could change the file itself; in a container none could, and nothing is copied"
+            )
+        with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+            with suppress(OSError):  # where the kernel cannot, the loop below does all of it
+                while os.copy_file_range(reader.fileno(), writer.fileno(), _PIECE_BYTES):
+                    pass
+            shutil.copyfileobj(reader, writer, 1 << 20)
+        target.chmod(stat.S_IMODE(status.st_mode) & 0o777 | stat.S_IRUSR)
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _walk(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+    """Give each folder below `source`, which links do not lead out of, with its counterpart below `target`."""
+    for folder, _, _ in os.walk(source):
+        yield Path(folder), target / Path(folder).relative_to(source)
+
+
+def _lead(link: Path, tree: Path) -> str:
+    """Where a link in a copied tree has to lead: a relative one within the tree stays, others become absolute."""
+    try:
+        aim = link.readlink()
+    except OSError:  # no link but a socket or a pipe
+        return str(link)
+    goal = link.parent / aim
+    inside = not aim.is_absolute() and Path(os.path.normpath(goal)).is_relative_to(tree)
+    return str(aim if inside else Path(os.path.normpath(goal)))
