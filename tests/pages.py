@@ -58,7 +58,17 @@ def build_errors_page() -> str:
         " operator, or the **platform**'s (cluster, network, stores); the table has the usual one."
         " [failures.md](failures.md) shows each failure that the tests bring about, as printed."
     )
-    return "\n\n".join([f"# Errors and exit codes\n\n{BY}", "\n".join(rows), wrong_use, levels]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                f"# Errors and exit codes\n\n{BY}",
+                "\n".join(rows),
+                "Exit code 2 is also that of a wrong command line.",
+                levels,
+            ]
+        )
+        + "\n"
+    )
 
 
 def find_outdated() -> list[str]:
