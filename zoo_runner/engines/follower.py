@@ -187,7 +187,10 @@ class Follower:
         if failure and not self._seen.stopping:
             name = event["involvedObject"].get("name")
             # kubelet tries some of it again at once: what is over by then was none
-            self._later(_SECOND_TRY_SECONDS, _Late(failure, lambda: name not in self._seen.started))
+            self._later(_SECOND_TRY_SECONDS, _Late(failure, lambda: not self._has_started(name)))
+
+    def _has_started(self, name: str | None) -> bool:
+        return name in self._seen.started or (name == self._names.job and self._seen.running)
 
     @_take.register
     def _(self, item: _Stop) -> None:
