@@ -48,7 +48,7 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
         "image": image,
         "command": command,
         "env": [{"name": "CALRISSIAN_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
-        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}},
+        "resources": {"requests": {"cpu": "10m", "memory": "256Mi"}},
         "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "package", "mountPath": "/package"}],
     }
     spec = {
