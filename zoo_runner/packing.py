@@ -28,7 +28,6 @@ from zoo_runner.shape import ShapeError, parse_document
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
-_MOST_NODES = 1_000_000
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
@@ -171,9 +170,6 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
             tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
         ) from error
-    except RecursionError as error:
-        raise PackageError(f"{uri} is nested too deeply", "Point to a CWL document.") from error
-    _check_unfolded(root, uri)
     if not isinstance(root, dict) or "cwlVersion" not in root:
         found = (
             f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
@@ -188,23 +184,6 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             "Upgrade the document, for example with cwl-upgrader.",
         )
     return root
-
-
-def _check_unfolded(root: Any, uri: str) -> None:
-    """Refuse a document whose aliases multiply: what follows visits every place, not every value."""
-    nodes = 0
-    queue = [root]
-    while queue:
-        node = queue.pop()
-        nodes += 1
-        if nodes > _MOST_NODES:
-            raise PackageError(
-                f"{uri} unfolds to more than {_MOST_NODES} values by its aliases", "Write it without YAML aliases."
-            )
-        if isinstance(node, dict):
-            queue.extend(node.values())
-        elif isinstance(node, list):
-            queue.extend(node)
 
 
 def choose_entry(root: Mapping[str, Any], uri: str) -> str:
