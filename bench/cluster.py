@@ -11,7 +11,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -143,7 +142,7 @@ def main() -> None:
         own = {f"ZOO_RUNNER_{part}": f"{folder}/{part.lower()}" for part in ("TEMP", "STATE", "SCRATCH", "CACHE")}
         settings = load_settings({**os.environ, "ZOO_RUNNER_WORKSPACE": "bench", **own})  # noqa: TID251 a program
         site = load_cluster_settings(settings.environ)
-        cluster = Cluster(site.kubeconfig, site.api_url)
+        cluster = Cluster(settings.environ, site.kubeconfig, site.api_url)
         rows = [("echo, one job", 1)] + ([(f"echo, {words.jobs} jobs at once", words.jobs)] if words.jobs > 1 else [])
         run_bare(cluster, settings, 1)
         run_ours(settings, 1)
@@ -167,4 +166,4 @@ def _print(title: str, ours: float, bare: float, incumbent: float | None) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -76,11 +76,9 @@ def _pip(*words: str) -> None:
     command = [str(VENV / "bin" / "python"), "-m", "pip", *words, "--quiet", "--disable-pip-version-check"]
     # a notice about root is of no use here: the environment is the project's own
     environ = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}  # noqa: TID251 pip's own settings are kept
-    done = subprocess.run(
-        command, check=False, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    done = subprocess.run(command, check=False, env=environ, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"environment: pip {words[0]} failed:\n{done.stdout.strip()}")
+        sys.exit(f"environment: pip {words[0]} failed:\n{done.stdout}{done.stderr}")
 
 
 def _read_pins(lock: Path) -> list[str]:

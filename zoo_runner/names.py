@@ -12,7 +12,16 @@ from zoo_runner.errors import JobNotFoundError, PackageError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _PROCESS_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_OWN_NAMES = {"zoo", "zoo_runner", "staging", "stagein", "stageout", "cwltool", "schema_salad"}
+_NEEDED_MODULES = (
+    "zoo zoo_runner staging stagein stageout cwltool schema_salad ruamel aiohttp obstore pystac tenacity"
+    # what the kernel's own services are and import
+    " DeployProcess UndeployProcess DetectEntrypoint NotifyProcess deploy_util security_service service jwts ZooStub"
+    " runDismiss securityIn browse Notify cookiecutter jinja2 yaml psycopg2 loguru jwt cwl_loader cwl2ogc cwl_utils"
+)
+RESERVED_NAMES = frozenset(
+    {*_NEEDED_MODULES.split(), *(name for name in sys.stdlib_module_names if not name.startswith("_"))}
+)
+"""Modules that a deployed process would stand in the way of: its folder is found before them."""
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _NAME_LENGTH = 100
 STAGE_LOGS = ("node_stage_in", "node_stage_out")
@@ -45,7 +54,7 @@ def check_process_id(process_id: str) -> str:
             f"a ZOO kernel cannot run a process of the id {process_id!r}",
             "Use a letter or '_', then letters, digits, '_' and '-', and no word of the Python language.",
         )
-    if process_id in _OWN_NAMES or process_id in sys.stdlib_module_names:
+    if process_id in RESERVED_NAMES:
         raise PackageError(
             f"the process id {process_id!r} is the name of a Python module that services need",
             "Give the workflow another id.",

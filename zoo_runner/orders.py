@@ -43,9 +43,9 @@ def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str,
 
 def _parse(content: bytes, name: str) -> dict[str, Any]:
     try:
-        values = json.loads(content)
-    except ValueError:
-        values = _parse_yaml(content, name)
+        values = _parse_json_or_yaml(content, name)
+    except RecursionError as error:
+        raise InputError(f"{name} is nested too deeply", "Write one `name: value` line per input.") from error
     if not isinstance(values, dict):
         raise InputError(
             f"{name} holds {type(values).__name__}, not inputs by name",
@@ -54,12 +54,24 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
     return values
 
 
+def _parse_json_or_yaml(content: bytes, name: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return _parse_yaml(content, name)
+
+
 def _parse_yaml(content: bytes, name: str) -> Any:
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    from zoo_runner.shape import ShapeError, parse_document
+
     try:
-        return YAML(typ="safe", pure=True).load(content.decode("utf-8-sig")) or {}
+        return parse_document(content.decode("utf-8-sig")) or {}
+    except ShapeError as error:
+        raise InputError(
+            f"{name} cannot be used: {error}", "Write it flatter and without aliases that multiply."
+        ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             f"{name} is neither YAML nor JSON",
@@ -86,7 +98,7 @@ def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
 def _read_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -17,7 +17,6 @@ from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
 from cwltool.pack import pack
 from cwltool.workflow import default_make_tool
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
@@ -25,10 +24,10 @@ from schema_salad.ref_resolver import Loader
 
 from zoo_runner.documents import Documents, join_uri
 from zoo_runner.errors import Fault, InvalidPackageError, PackageError
+from zoo_runner.shape import ShapeError, parse_document
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _EVIDENCE_LINES = 12
-_MOST_NODES = 1_000_000
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
@@ -45,7 +44,14 @@ class _Fetcher(Fetcher):
         self._documents = documents
 
     def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
-        return self._documents.read(url).decode("utf-8-sig")
+        text = self._documents.read(url).decode("utf-8-sig")
+        try:
+            parse_document(text)
+        except YAMLError:
+            pass  # the loader tells with place, or it is no YAML at all but an $include
+        except ShapeError as error:
+            raise _misshapen(url, error) from error
+        return text
 
     def check_exists(self, url: str) -> bool:
         path = urlsplit(url)
@@ -53,6 +59,10 @@ class _Fetcher(Fetcher):
 
     def urljoin(self, base_url: str, url: str) -> str:
         return join_uri(base_url, url)
+
+
+def _misshapen(uri: str, error: ShapeError) -> PackageError:
+    return PackageError(f"{uri} cannot be used: {error}", "Write it flatter and without aliases that multiply.")
 
 
 def _loading_context(documents: Documents) -> LoadingContext:
@@ -146,9 +156,11 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
     """Read the document itself as plain data, before anything is resolved; raises `PackageError`."""
     try:
         text = documents.read(uri).decode("utf-8-sig")
-        root = YAML(typ="safe", pure=True).load(text)
+        root = parse_document(text)
     except UnicodeDecodeError as error:
         raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
+    except ShapeError as error:
+        raise _misshapen(uri, error) from error
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = str(getattr(error, "problem", None) or "the syntax is wrong")
@@ -158,9 +170,6 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
             tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
         ) from error
-    except RecursionError as error:
-        raise PackageError(f"{uri} is nested too deeply", "Point to a CWL document.") from error
-    _check_unfolded(root, uri)
     if not isinstance(root, dict) or "cwlVersion" not in root:
         found = (
             f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
@@ -175,23 +184,6 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             "Upgrade the document, for example with cwl-upgrader.",
         )
     return root
-
-
-def _check_unfolded(root: Any, uri: str) -> None:
-    """Refuse a document whose aliases multiply: what follows visits every place, not every value."""
-    nodes = 0
-    queue = [root]
-    while queue:
-        node = queue.pop()
-        nodes += 1
-        if nodes > _MOST_NODES:
-            raise PackageError(
-                f"{uri} unfolds to more than {_MOST_NODES} values by its aliases", "Write it without YAML aliases."
-            )
-        if isinstance(node, dict):
-            queue.extend(node.values())
-        elif isinstance(node, list):
-            queue.extend(node)
 
 
 def choose_entry(root: Mapping[str, Any], uri: str) -> str:
@@ -232,11 +224,36 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     return f"{base}#{candidates[0]}"
 
 
+def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...]) -> None:
+    """Refuse documents that hold themselves: the loader would follow them until the interpreter dies."""
+    if uri in above:
+        raise PackageError(f"{uri} imports itself", "Take the $import or run that leads back to it away.")
+    try:
+        document = parse_document(documents.read(uri).decode("utf-8-sig"))
+    except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
+        return  # the loader tells, in the context of what refers to it
+    for reference in sorted(set(_references(document))):
+        _check_cycles(documents, join_uri(uri, reference), (*above, uri))
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Documents that are taken in as a whole: by `$import`, and by `run` without fragment."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, str) and key in ("$import", "run") and value and "#" not in value:
+                yield value
+            yield from _references(value)
+
+
 def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
     context = _loading_context(documents)
     # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
     context.strict = cwl_version != "v1.0"
+    _check_cycles(documents, urldefrag(uri)[0], ())
     with _translated(unquote(uri)):
         load_tool(uri, context)
 

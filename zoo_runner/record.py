@@ -1,6 +1,7 @@
 """The job record proper: private, one folder per job, kept whatever happens to the public logs."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -103,13 +104,12 @@ class Records:
     def create(self, record: JobRecord) -> JobRecord:
         """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
         path = self._folder / check_job_id(record.id) / "record.json"
-        draft = path.with_name("record.draft")
+        draft = path.with_name(f".record.{os.getpid()}.draft")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             draft.write_bytes(self._encode(record))
             # the folder may be there already, with the log of a caller; a link is made for one of two, never both
             path.hardlink_to(draft)
-            draft.unlink()
         except FileExistsError:
             raise SettingsError(
                 f"there is a job {record.id!r} already",
@@ -121,6 +121,8 @@ class Records:
                 f"the job record cannot be kept in {self._folder}: {error.strerror}",
                 "Point ZOO_RUNNER_STATE to a folder that this user may write to.",
             ) from error
+        finally:
+            draft.unlink(missing_ok=True)
         return record
 
     def save(self, record: JobRecord) -> JobRecord:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(os.environ["CLUSTER_DIR"]) / "volumes"
+ROOT = Path(os.environ["CLUSTER_DIR"]) / "volumes"  # noqa: TID251 a program of its own
 CLASS = "standard"
 STORAGE_CLASS = {
     "apiVersion": "storage.k8s.io/v1",

@@ -22,7 +22,7 @@ class InlineSource:
     """Decodes `data:` URLs."""
 
     def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
-        """Decode `href`; never asked for a part."""
+        """Decode `href`; never asked for a part, which a `data:` URL does not offer."""
         return self._open(href)
 
     async def list_folder(self, href: str) -> list[Entry] | None:

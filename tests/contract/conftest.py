@@ -1,6 +1,10 @@
-"""What contract tests share: installations of the runner, and one cache of resolved packages for all of them."""
+"""What contract tests share: installations of the runner, and one cache of resolved packages for all of them.
 
-from collections.abc import Iterator
+It also counts hostile cases and tells the count at the end of the run.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from tests.servers import FileServer, S3Server, serve_files, serve_s3
 from tests.site import Site
 
 CANARY = "canary-of-the-contract"
+CASES = pytest.StashKey[Counter[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +48,24 @@ def kubeconfig() -> str:
 def pods_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
         yield server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[CASES] = Counter()
+
+
+@pytest.fixture(scope="session")
+def count(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Counts a hostile case of a kind."""
+
+    def add(kind: str) -> None:
+        pytestconfig.stash[CASES][kind] += 1
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    cases = config.stash[CASES]
+    if cases:
+        told = ", ".join(f"{number} {kind}" for kind, number in cases.items())
+        terminalreporter.write_line(f"fuzz: {cases.total()} hostile cases ({told})")

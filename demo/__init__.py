@@ -1,0 +1,1 @@
+"""A tour of zoo-runner on real satellite data: `make demo`."""

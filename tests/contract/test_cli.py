@@ -1,0 +1,167 @@
+"""The command line in one process of its own per test: what is on stdout, what on stderr, and the exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.site import Site
+from tests.values import EXAMPLES, ROOT
+from zoo_runner import errors
+from zoo_runner.cli import EXIT_CODES, cli
+
+ECHO = EXAMPLES / "echo"
+CANARY = "canary-on-the-command-line"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("cache"))
+
+
+def test_help_shows_every_command_and_every_exit_code() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    for word in ("run", "plan", "describe", "validate", "logs", "cancel"):
+        assert f"\n  {word} " in shown
+    for kind in (k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.RunnerError)):
+        assert f" {kind.exit_code}  " in EXIT_CODES
+
+
+def test_help_does_not_load_what_it_does_not_need() -> None:
+    code = "import sys; import zoo_runner.cli; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, "cwltool", "ruamel", "aiohttp", "rich", "pystac", "schema_salad", "asyncio"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["frobnicate"],
+        ["run"],
+        ["run", "x", "--time-limit", "0"],
+        ["run", "x", "--containers", "lxc"],
+        ["run", "x", "--format", "xml"],
+        ["run", "x", "--no-such-option"],
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2_and_says_why(site: Site, words: list[str]) -> None:
+    done = site.command(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_prints_one_document_and_starts_nothing(site: Site) -> None:
+    done = site.having(AWS_SECRET_ACCESS_KEY=CANARY).command("plan", ECHO / "echo.cwl", "-i", f"message={CANARY}")
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["workflow"] == "echo"
+    assert plan["inputs"] == {"message": "*****"}
+    assert CANARY not in done.stdout + done.stderr
+    assert not site.temp.exists()
+    assert not site.state.exists()
+    assert not list(site.folder.glob("scratch*"))
+    assert not list(site.folder.glob("echo-*"))
+
+
+def test_a_package_is_described_and_validated_as_json(site: Site) -> None:
+    described = site.command("describe", ECHO / "echo.cwl")
+    assert described.returncode == 0, described.stderr
+    assert json.loads(described.stdout)["id"] == "echo"
+    validated = site.command("validate", ECHO / "echo.cwl", "--format", "json")
+    assert validated.returncode == 0, validated.stderr
+    assert isinstance(json.loads(validated.stdout), list)
+
+
+@pytest.mark.parametrize("words", [["logs", "none"], ["logs", "-f", "none"], ["logs", "../x"], ["cancel", "none"]])
+def test_an_unknown_job_is_exit_code_11(site: Site, words: list[str]) -> None:
+    done = site.command(*words)
+    assert done.returncode == 11
+    assert "what to do: " in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE"])
+def test_a_folder_that_cannot_be_used_is_a_matter_of_settings(site: Site, tmp_path: Path, variable: str) -> None:
+    (tmp_path / "file").write_text("")
+    done = site.having(**{variable: str(tmp_path / "file" / "x")}).command(
+        "run", ECHO / "echo.cwl", ECHO / "inputs.yml", "-o", tmp_path / "out", "--format", "json"
+    )
+    assert done.returncode == 2, done.stderr
+    diagnosis = json.loads(done.stdout)["diagnosis"]
+    assert variable in diagnosis["remedy"]
+    assert "Not a directory" in diagnosis["cause"]
+
+
+def test_an_interrupt_before_the_job_is_told_in_one_line(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, zoo_runner.cli as c\n"
+        "@c.cli.command()\n"
+        "def stuck():\n    os.kill(os.getpid(), signal.SIGINT); signal.pause()\n"
+        "c.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "stuck"],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr.strip()) == (10, "stopped before anything was done")
+
+
+def test_a_defect_is_told_without_a_traceback(tmp_path: Path) -> None:
+    code = "import zoo_runner.cli as c\n@c.cli.command()\ndef broken():\n    1 / 0\nc.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "broken"],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "the runner has a defect: ZeroDivisionError: division by zero" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_failure(site: Site) -> None:
+    with site.started("describe", ECHO / "echo.cwl") as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait() in (0, 1)
+
+
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    command=st.sampled_from(["plan", "describe", "validate", "logs", "cancel"]),
+    words=st.lists(WORDS | st.sampled_from([str(ECHO / "echo.cwl"), "-i", "a=b", "--format", "-f"]), max_size=4),
+)
+def test_no_command_line_ends_in_anything_but_a_result_or_a_message(
+    tmp_path_factory: pytest.TempPathFactory, command: str, words: list[str]
+) -> None:
+    environ = {**Site(tmp_path_factory.getbasetemp() / "hostile", tmp_path_factory.getbasetemp() / "packed").environ}
+    result = CliRunner().invoke(cli, [command, *words], env=environ)
+    error = result.exception
+    assert error is None or isinstance(error, SystemExit | errors.RunnerError), (words, error)

@@ -1,0 +1,64 @@
+"""The same packages in real containers, where podman answers and has the image that they name."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.features import FEATURES, WORKING, run_package, show
+
+IMAGE = "docker.io/library/debian:bookworm-slim"
+CONTAINERS = {
+    "ZOO_RUNNER_CONTAINERS": "podman",
+    **{name: value for name, value in os.environ.items() if name.startswith("CONTAINERS_")},  # noqa: TID251 podman reads it
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def image() -> str:
+    """The image, or the reason why this tier cannot run: a failure in CI, where it has to."""
+    words = ["podman", "run", "--rm", "--net=none", "--pull=never", IMAGE, "true"]
+    try:
+        why = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60).stderr
+    except FileNotFoundError as error:
+        why = str(error)
+    if why:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"podman cannot run {IMAGE}: {why}")  # noqa: TID251
+    return IMAGE
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_a_package_gives_the_same_in_containers(name: str, tmp_path: Path) -> None:
+    told = run_package(name, tmp_path, **CONTAINERS)
+    assert told.diagnosis is None
+    assert show(told.document) == json.loads((FEATURES / name / "expected.json").read_text())
+
+
+def test_a_container_out_of_memory_is_told_with_its_limit(tmp_path: Path) -> None:
+    told = run_package("failing/memory", tmp_path, **CONTAINERS)
+    assert told.diagnosis is not None
+    assert told.diagnosis.cause == (
+        "step 'greedy' ran out of memory: its limit is 32 MiB, as its ResourceRequirement says"
+    )
+    assert told.diagnosis.remedy == (
+        "Raise ramMin (and ramMax, where there is one) in the step's ResourceRequirement, or give it less data."
+    )
+
+
+def test_a_container_that_ignores_its_time_limit_is_killed(tmp_path: Path) -> None:
+    told = run_package("failing/time-limit", tmp_path, **CONTAINERS)
+    assert told.diagnosis is not None
+    assert told.diagnosis.cause == "step 'deaf' exceeded its ToolTimeLimit of 1 s"
+    assert told.steps["deaf"].ended - told.steps["deaf"].started < 30
+
+
+def test_what_a_container_used_is_measured(tmp_path: Path) -> None:
+    told = run_package("used", tmp_path, **CONTAINERS)
+    assert told.diagnosis is None
+    step = told.steps["fill"]
+    assert step.cpu_seconds is not None
+    assert step.cpu_seconds > 0
+    assert step.peak_memory_mib is not None
+    assert 200 < step.peak_memory_mib < 400

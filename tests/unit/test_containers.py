@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from tests.values import small_package
+from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs
+from zoo_runner.errors import EngineError, Level
+from zoo_runner.events import EngineLine, Event
+
+REQUIRED = find_container_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
+HINTED = find_container_needs(small_package(hints=[{"class": "DockerRequirement", "dockerPull": "h:1"}]))
+NOTHING = find_container_needs(small_package())
+
+
+class Programs:
+    """A PATH on which stand container engines that answer as told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, name: str, script: str) -> str:
+        program = self.folder / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o700)
+        return str(program)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return Programs(tmp_path)
+
+
+def test_requirements_and_hints_are_told_apart_wherever_they_stand() -> None:
+    assert (REQUIRED.required, REQUIRED.hinted) == (("r:1",), ())
+    assert (HINTED.required, HINTED.hinted) == ((), ("h:1",))
+    by_name = find_container_needs(small_package(requirements={"DockerRequirement": {"dockerPull": "m:1"}}))
+    assert by_name.required == ("m:1",)
+    in_step = small_package(
+        steps=[{"id": "s", "hints": [{"class": "DockerRequirement", "dockerImageId": "local", "dockerPull": "x"}]}]
+    )
+    assert find_container_needs(in_step).images == ("local",)
+
+
+def test_a_package_without_images_needs_no_container(programs: Programs) -> None:
+    assert choose_runtime(NOTHING, "auto") is None
+    assert choose_runtime(NOTHING, "docker") is None
+
+
+def test_podman_comes_first_and_who_does_not_answer_is_passed_over(programs: Programs) -> None:
+    programs.put("docker", "exit 0")
+    programs.put("podman", "exit 0")
+    assert choose_runtime(HINTED, "auto") == "podman"
+    programs.put("podman", "exit 1")
+    assert choose_runtime(HINTED, "auto") == "docker"
+
+
+def test_a_hint_is_run_without_container_where_none_answers(programs: Programs) -> None:
+    assert choose_runtime(HINTED, "auto") is None
+    assert choose_runtime(HINTED, "none") is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cause"), [("auto", "podman and docker did not answer"), ("none", "containers are off")]
+)
+def test_a_requirement_is_refused_where_none_answers(programs: Programs, wanted: str, cause: str) -> None:
+    with pytest.raises(EngineError, match=cause) as caught:
+        choose_runtime(REQUIRED, "auto" if wanted == "auto" else "none")
+    assert "(r:1)" in str(caught.value)
+    assert "Install podman" in caught.value.diagnosis.remedy
+
+
+def test_an_engine_that_was_asked_for_by_name_must_answer(programs: Programs) -> None:
+    programs.put("podman", "exit 0")
+    with pytest.raises(EngineError, match="docker was asked for and does not answer"):
+        choose_runtime(HINTED, "docker")
+
+
+def test_an_image_that_is_there_is_not_pulled(programs: Programs) -> None:
+    runtime = programs.put("podman", '[ "$1 $2" = "image inspect" ]')
+    told: list[Event] = []
+    ensure_images(runtime, ("a:1", "b:1"), told.append)
+    assert told == []
+
+
+def test_an_image_that_is_not_there_is_pulled_and_that_is_told(programs: Programs) -> None:
+    runtime = programs.put("podman", '[ "$1" = pull ]')
+    told: list[Event] = []
+    ensure_images(runtime, ("a:1",), told.append)
+    assert [event.text for event in told if isinstance(event, EngineLine)] == [f"pulling image a:1 with {runtime}"]
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "level"),
+    [
+        ("Error: reading manifest 1: manifest unknown", "the image a:1 does not exist", Level.USER),
+        ("Error: unauthorized: access to the resource", "does not let us pull the image a:1", Level.USER),
+        ("denied: requested access", "does not let us pull the image a:1", Level.USER),
+        ("dial tcp: lookup docker.io: no such host", "could not be pulled", Level.ENGINE),
+    ],
+)
+def test_a_pull_that_fails_is_explained(programs: Programs, said: str, cause: str, level: Level) -> None:
+    runtime = programs.put("podman", f'[ "$1" = image ] && exit 1; echo "{said}" >&2; exit 125')
+    with pytest.raises(EngineError, match=cause) as caught:
+        ensure_images(runtime, ("a:1",), lambda _: None)
+    assert caught.value.diagnosis.level is level
+    assert caught.value.diagnosis.evidence == (said,)

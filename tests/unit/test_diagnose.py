@@ -1,0 +1,98 @@
+import pytest
+
+from zoo_runner.diagnose import Findings, diagnose_execution
+from zoo_runner.errors import EngineError, Level, RunnerError, Stage, ToolError
+from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine
+
+
+def found(*events: Event) -> Findings:
+    findings = Findings()
+    for event in events:
+        findings.add(event)
+    return findings
+
+
+def ended(step: str, code: int | None) -> StepEnded:
+    return StepEnded(step, 0.0, 1.0, code, None, None)
+
+
+def complaint(text: str) -> EngineLine:
+    return EngineLine("warning", text)
+
+
+def diagnose(*events: Event) -> RunnerError:
+    return diagnose_execution(found(*events))
+
+
+def test_the_last_words_of_a_failed_step_are_the_cause() -> None:
+    error = diagnose(StepLine("a", "one"), StepLine("a", "no band red "), StepLine("a", ""), ended("a", 3))
+    assert isinstance(error, ToolError)
+    assert str(error) == "step 'a' ended with exit code 3: no band red"
+    assert error.diagnosis.evidence == ("one", "no band red ", "")
+    assert error.diagnosis.step == "a"
+
+
+def test_a_step_that_said_nothing_is_told_so() -> None:
+    assert str(diagnose(ended("a", 1))) == "step 'a' ended with exit code 1 and printed nothing"
+
+
+def test_only_the_last_lines_of_a_step_are_evidence() -> None:
+    error = diagnose(*(StepLine("a", str(n)) for n in range(100)), ended("a", 1))
+    assert error.diagnosis.evidence == tuple(str(n) for n in range(92, 100))
+
+
+def test_the_step_that_the_engine_did_not_accept_is_the_failed_one() -> None:
+    error = diagnose(
+        ended("tolerant", 2), ended("bad", 4), complaint("[job bad] completed permanentFail"), StepLine("bad", "why")
+    )
+    assert error.diagnosis.step == "bad"
+
+
+@pytest.mark.parametrize("code", [-9, 137])
+def test_a_killed_step_ran_most_likely_out_of_memory(code: int) -> None:
+    error = diagnose(ended("a", code))
+    assert "was killed (signal 9)" in str(error)
+    assert "ramMin" in error.diagnosis.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'gdalwarp' not found: [Errno 2] No such file or directory: 'gdalwarp'",
+        'Error: runc: exec failed: exec: "gdalwarp": executable file not found in $PATH: OCI runtime attempted',
+    ],
+)
+def test_a_missing_program_is_named_with_and_without_containers(text: str) -> None:
+    error = diagnose(complaint(text), ended("a", None))
+    assert "there is no program 'gdalwarp'" in str(error)
+    assert error.diagnosis.level is Level.USER
+
+
+def test_a_full_disk_is_the_platform_s_matter() -> None:
+    error = diagnose(StepLine("a", "write failed: No space left on device"), ended("a", 1))
+    assert isinstance(error, EngineError)
+    assert error.diagnosis.level is Level.PLATFORM
+
+
+def test_words_of_a_good_step_do_not_explain_another_s_failure() -> None:
+    error = diagnose(
+        StepLine("good", "No space left on device"), ended("good", 0), StepLine("bad", "boom"), ended("bad", 2)
+    )
+    assert str(error) == "step 'bad' ended with exit code 2: boom"
+
+
+def test_an_engine_that_says_nothing_is_told_to_say_nothing() -> None:
+    error = diagnose()
+    assert isinstance(error, EngineError)
+    assert str(error) == "the engine gave up: it said nothing"
+    assert error.diagnosis.level is Level.ENGINE
+
+
+def test_what_the_engine_said_last_is_told_where_no_cause_is_known() -> None:
+    error = diagnose(complaint("first"), EngineLine("error", "something new\n"))
+    assert str(error) == "the engine gave up: something new"
+
+
+def test_other_events_leave_no_trace() -> None:
+    findings = found(StageStarted(Stage.EXECUTE, "x"), EngineLine("info", "fine"))
+    assert findings == Findings()

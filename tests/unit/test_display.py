@@ -1,0 +1,55 @@
+import io
+
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from staging.progress import Transferred
+from zoo_runner.display import LiveDisplay, PlainDisplay
+from zoo_runner.errors import Stage
+from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+
+STORY: tuple[Event, ...] = (
+    StageStarted(Stage.STAGE_IN, "/in"),
+    *(Transferred("stage-in", f"f{n}", n, 100, n * 2**20, None) for n in range(101)),
+    StageStarted(Stage.EXECUTE, "water"),
+    StepStarted("index", "index.py", 0.0),
+    StepLine("index", "not shown"),
+    EngineLine("info", "not shown"),
+    EngineLine("warning", "[job index] not shown"),
+    EngineLine("warning", "mind this\nnot shown"),
+    StepEnded("index", 0.0, 1.0, 3, None, None),
+    StageStarted(Stage.STAGE_OUT, "/out"),
+)
+
+
+def test_plain_lines_tell_stages_steps_warnings_and_every_tenth_part() -> None:
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    for event in STORY:
+        display(event)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "stage in: /in"
+    assert len([line for line in lines if "files, " in line]) <= 11
+    assert "  100 of 100 files, 100.0 MiB" in lines
+    assert lines[-5:] == [
+        "execute: water",
+        "  step index begins",
+        "  engine: mind this",
+        "  step index ends with exit code 3",
+        "stage out: /out",
+    ]
+
+
+def test_a_live_display_takes_every_event_and_no_markup_of_others() -> None:
+    stream = io.StringIO()
+    columns = (TextColumn("{task.description}", markup=False), TextColumn("{task.fields[detail]}"))
+    with Progress(*columns, console=Console(file=stream, width=100)) as progress:
+        display = LiveDisplay(progress)
+        for event in STORY:
+            display(event)
+        display(StepStarted("[red]x", "x", 0.0))
+        display(EngineLine("error", "[bold]kept[/bold]"))
+    shown = stream.getvalue()
+    assert "[red]x" in shown
+    assert "[bold]kept[/bold]" in shown
+    assert "exit code 3" in shown

@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.values import settings_in, small_job, small_package
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.engines import Capabilities, Engine
+from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.errors import JobNotFoundError, SettingsError, ToolError
+from zoo_runner.events import Report
+from zoo_runner.execute import accept_job, run_job
+from zoo_runner.models import Job, Outcome, Plan, Status
+from zoo_runner.settings import Settings
+
+SECRET = "canary-in-the-story"
+
+
+class BrokenEngine:
+    """An engine with a defect."""
+
+    name = "broken"
+    capabilities = Capabilities(remote=False, isolates=False)
+
+    def plan(self, job: Job) -> Plan:
+        return Plan(job, self.name, {})
+
+    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
+        raise ZeroDivisionError(f"nobody foresaw {SECRET}")
+
+    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
+        raise NotImplementedError
+
+    def cancel(self, job_id: str) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_in(tmp_path, MY_SECRET=SECRET)
+
+
+def test_accepting_creates_nothing(tmp_path: Path, settings: Settings) -> None:
+    job = accept_job(small_package(), {}, lambda paths: f"s3://b/{paths.job_id}", settings, "j1")
+    assert job.destination == "s3://b/j1"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("job_id", ["../x", "a/b", "-x"])
+def test_a_job_id_that_is_none_is_refused(settings: Settings, job_id: str) -> None:
+    with pytest.raises(JobNotFoundError):
+        accept_job(small_package(), {}, lambda _: "x", settings, job_id)
+
+
+def test_a_defect_of_an_engine_is_an_outcome_and_its_trace_is_private(tmp_path: Path, settings: Settings) -> None:
+    engine: Engine = BrokenEngine()
+    job = small_job(tmp_path)
+    outcome = run_job(job, engine, settings, lambda _: None)
+    assert outcome.status is Status.FAILED
+    assert outcome.diagnosis is not None
+    assert outcome.diagnosis.cause == "the runner has a defect: ZeroDivisionError: nobody foresaw *****"
+    assert "Traceback" not in job.paths.job_log.read_text()
+    trace = (job.paths.record / "defect.txt").read_text()
+    assert "ZeroDivisionError" in trace
+    assert SECRET not in trace
+
+
+def test_a_failure_is_told_to_log_record_and_caller_alike(tmp_path: Path, settings: Settings) -> None:
+    engine = FakeEngine(settings)
+    engine.failure = ToolError("step 'a' failed", "Read its log.", evidence=("line",), step="a")
+    job = small_job(tmp_path)
+    outcome = run_job(job, engine, settings, lambda _: None)
+    record = json.loads((job.paths.record / "record.json").read_text())
+    assert outcome.diagnosis is not None
+    assert outcome.diagnosis.log == str(job.paths.job_log)
+    assert record["diagnosis"]["cause"] == outcome.diagnosis.cause == "step 'a' failed"
+    assert "FAILED at execute (user level): step 'a' failed" in job.paths.job_log.read_text()
+    assert (record["status"], record["exit_code"], outcome.exit_code) == ("failed", 6, 6)
+
+
+def test_a_display_that_breaks_does_not_lose_the_job_s_logs(tmp_path: Path, settings: Settings) -> None:
+    def broken(_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    job = small_job(tmp_path)
+    outcome = run_job(job, FakeEngine(settings), settings, broken)
+    assert outcome.status is Status.FAILED
+    assert json.loads((job.paths.record / "record.json").read_text())["status"] == "failed"
+
+
+def test_an_id_is_taken_by_the_first_job_that_bears_it(tmp_path: Path, settings: Settings) -> None:
+    engine = FakeEngine(settings)
+    assert run_job(small_job(tmp_path), engine, settings, lambda _: None).status is Status.SUCCESSFUL
+    with pytest.raises(SettingsError, match="there is a job 'j1' already") as caught:
+        run_job(small_job(tmp_path), engine, settings, lambda _: None)
+    assert "--job-id" in caught.value.diagnosis.remedy

@@ -1,0 +1,144 @@
+"""What a kernel says about a job, and the settings made of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo_runner.errors import PackageError, SettingsError
+from zoo_runner.kernel_conf import (
+    build_environ,
+    build_temp_url,
+    find_api_proxy,
+    find_conf_secrets,
+    load_site_settings,
+    read_site,
+)
+from zoo_runner.names import RESERVED_NAMES, check_process_id
+from zoo_runner.settings import SETTINGS
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_conf(**sections: Any) -> Any:
+    return {
+        "main": {"tmpPath": "/zoo/alice/temp", "tmpUrl": "http://zoo.example/alice/temp/", "cacheDir": "/cache"},
+        "lenv": {"usid": "c6c07164-e6be-11f1", "Identifier": "water"},
+        "auth_env": {"user": "alice", "jwt": "header.payload.signature"},
+        "servicesNamespace": {"path": "/zoo"},
+        "metadb": {"password": "a-password"},
+        **sections,
+    }
+
+
+@pytest.mark.parametrize(
+    "url", ["http://zoo.example/alice/temp/", "http://zoo.example/alice/temp", "http://zoo.example/temp/"]
+)
+def test_the_user_is_in_the_public_address_once(url: str) -> None:
+    assert build_temp_url(url, Path("/zoo/alice/temp")) == "http://zoo.example/alice/temp"
+
+
+def test_a_site_without_workspaces_keeps_its_address() -> None:
+    assert build_temp_url("http://zoo.example/tmp/", Path("/var/www/tmp")) == "http://zoo.example/tmp"
+
+
+def test_private_files_lie_beside_the_workspaces_and_never_in_temp() -> None:
+    site = read_site(make_conf())
+    settings = load_site_settings(make_conf(), {}, site)
+    assert settings.state == Path("/zoo/.zoo-runner/alice/jobs")
+    assert settings.scratch == Path("/zoo/.zoo-runner/alice/scratch")
+    assert settings.temp == Path("/zoo/alice/temp")
+
+
+def test_places_that_the_operator_chose_have_a_folder_for_each_workspace() -> None:
+    site = read_site(make_conf())
+    settings = load_site_settings(make_conf(), {"ZOO_RUNNER_SCRATCH": "/fast"}, site)
+    assert settings.scratch == Path("/fast/alice")
+
+
+def test_a_user_name_never_becomes_a_path() -> None:
+    site = read_site(make_conf(auth_env={"user": "../../etc"}))
+    assert site.private is not None
+    assert site.private.parent == Path("/zoo/.zoo-runner")
+
+
+@pytest.mark.parametrize(("section", "key"), [("main", "tmpPath"), ("lenv", "usid"), ("lenv", "Identifier")])
+def test_what_the_kernel_left_out_is_named(section: str, key: str) -> None:
+    conf = make_conf()
+    del conf[section][key]
+    with pytest.raises(SettingsError, match=rf"has no {key} in \[{section}\]"):
+        read_site(conf)
+
+
+def test_a_job_id_that_is_no_file_name_is_refused() -> None:
+    with pytest.raises(SettingsError, match="cannot be a file name"):
+        read_site(make_conf(lenv={"usid": "../x", "Identifier": "water"}))
+
+
+def test_the_handlers_parameters_win_over_the_section_and_that_over_the_environment() -> None:
+    conf = make_conf(zoo_runner={"engine": "local", "STAGEOUT_OUTPUT": "section"})
+    site = read_site(conf)
+    environ = {"ZOO_RUNNER_ENGINE": "argo", "STAGEOUT_OUTPUT": "environment", "STAGEIN_AWS_REGION": "here"}
+    built = build_environ(conf, environ, {"STAGEOUT_OUTPUT": "handler", "APP": "not a setting"}, site)
+    assert (built["ZOO_RUNNER_ENGINE"], built["STAGEOUT_OUTPUT"], built["STAGEIN_AWS_REGION"]) == (
+        "local",
+        "handler",
+        "here",
+    )
+    assert "APP" not in built
+
+
+def test_names_of_the_common_templates_set_the_object_store() -> None:
+    parameters = {"endpoint_url": "http://s3", "aws_access_key_id": "key", "region_name": "r"}
+    built = build_environ(make_conf(), {}, parameters, read_site(make_conf()))
+    assert built["STAGEOUT_AWS_SERVICEURL"] == "http://s3"
+    assert built["STAGEOUT_AWS_ACCESS_KEY_ID"] == "key"
+
+
+def test_an_unknown_key_of_the_section_is_named_with_those_that_there_are() -> None:
+    conf = make_conf(zoo_runner={"engin": "local"})
+    with pytest.raises(SettingsError, match="unknown key 'engin'") as caught:
+        load_site_settings(conf, {}, read_site(conf))
+    assert "engine" in caught.value.diagnosis.remedy
+
+
+def test_the_charts_proxy_of_the_kubernetes_api_is_known_from_others() -> None:
+    assert find_api_proxy({"HTTP_PROXY": "http://zoo-kubeproxy.zoo.svc:8001"}) == "http://zoo-kubeproxy.zoo.svc:8001"
+    assert find_api_proxy({"HTTP_PROXY": "http://proxy.example:3128"}) is None
+    built = build_environ(make_conf(), {"HTTP_PROXY": "http://zoo-kubeproxy:8001"}, {}, read_site(make_conf()))
+    assert built["ZOO_RUNNER_KUBERNETES_URL"] == "http://zoo-kubeproxy:8001"
+    assert "HTTP_PROXY" not in built
+
+
+def test_token_and_passwords_are_known_as_secrets() -> None:
+    assert set(find_conf_secrets(make_conf())) == {"header.payload.signature", "a-password"}
+
+
+@pytest.mark.parametrize("request_text", ["", "no JSON", "[]", '{"inputs": []}'])
+def test_a_request_that_cannot_be_read_is_no_help_and_no_harm(request_text: str) -> None:
+    assert read_site(make_conf(request={"jrequest": request_text})).inputs == {}
+
+
+@pytest.mark.parametrize("process_id", ["water", "_w", "water-index-2", "UPPER"])
+def test_ids_that_a_kernel_can_run_are_accepted(process_id: str) -> None:
+    assert check_process_id(process_id) == process_id
+
+
+@pytest.mark.parametrize("process_id", ["1st", "a.b", "a b", "", "ä", "class", "json", "stagein", "DeployProcess"])
+def test_ids_that_a_kernel_cannot_run_are_refused_with_the_reason(process_id: str) -> None:
+    with pytest.raises(PackageError, match="process"):
+        check_process_id(process_id)
+
+
+def test_the_template_refuses_the_same_names() -> None:
+    reserved = json.loads((ROOT / "template" / "cookiecutter.json").read_text())["_reserved"]
+    assert set(reserved) >= RESERVED_NAMES
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "zoo.md").read_text()
+    missing = [
+        setting.metadata["variable"] for setting in SETTINGS if f"| `{setting.metadata['variable']}` |" not in text
+    ]
+    assert missing == []
