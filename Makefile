@@ -7,14 +7,14 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-unit test-contract test-live test-long lint format bench lock images cluster cluster-down \
+.PHONY: help demo test test-unit test-contract test-live test-long lint format bench docs lock images cluster cluster-down \
         template-repo clean env-demo env-dev
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: env-demo ## run two real packages on real satellite data, end to end, on this machine
-	@$(BIN)/python -m demo
+demo: env-demo ## run two real packages on real satellite data, end to end; KEEP=1 leaves its servers on
+	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: env-dev lint test-unit test-contract test-live ## everything that CI runs: style, types, layers, all three tiers
 
@@ -22,7 +22,7 @@ test-unit: env-dev ## the pure and fast tests
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev ## one suite per seam, over every implementation
+test-contract: env-dev images cluster ## one suite per seam, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 
@@ -40,8 +40,11 @@ format: env-dev ## format the code
 bench: env-dev ## measure beside peers, paired in one run; writes docs/bench.md
 	@$(BIN)/python -m bench
 
-lock: env-dev ## pin the dependencies anew, with hashes
-	@$(BIN)/python requirements/lock.py
+docs: env-dev ## write the pages that come from the code: docs/settings.md, docs/errors.md
+	@$(BIN)/python -m tests.pages
+
+lock: env-dev ## pin the dependencies anew, with hashes; UPGRADE=1 takes the newest
+	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
 images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
@@ -58,7 +61,7 @@ template-repo: ## publish template/ as a git repository that ZOO can clone: make
 	@sh template/publish.sh "$(TO)"
 
 clean: ## remove what the other verbs made here
-	@rm -rf .venv demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo

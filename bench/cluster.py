@@ -142,7 +142,7 @@ def main() -> None:
         own = {f"ZOO_RUNNER_{part}": f"{folder}/{part.lower()}" for part in ("TEMP", "STATE", "SCRATCH", "CACHE")}
         settings = load_settings({**os.environ, "ZOO_RUNNER_WORKSPACE": "bench", **own})  # noqa: TID251 a program
         site = load_cluster_settings(settings.environ)
-        cluster = Cluster(site.kubeconfig, site.api_url)
+        cluster = Cluster(settings.environ, site.kubeconfig, site.api_url)
         rows = [("echo, one job", 1)] + ([(f"echo, {words.jobs} jobs at once", words.jobs)] if words.jobs > 1 else [])
         run_bare(cluster, settings, 1)
         run_ours(settings, 1)

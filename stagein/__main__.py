@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from stagein.settings import StageInOptions
     from staging.cancel import Cancellation
     from staging.errors import StagingError
-    from staging.progress import Transferred
 
 USAGE_ERROR = 2
 
@@ -60,13 +59,14 @@ def main(context: click.Context, /, **given: Any) -> None:
     if bool(given["hrefs"]) == bool(given["job_order"]):
         raise click.UsageError("Give either HREFs or --job-order.")
     # only now: the help shall not wait for what moves data
+    from staging.command import show_error
     from staging.errors import Kind, StagingError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         staged = _stage(given)
     except StagingError as error:
-        _show(error)
+        show_error("stagein", error)
         context.exit(USAGE_ERROR if error.kind is Kind.SETTINGS else 1)
     text = json.dumps(staged, indent=2)
     if given["result"]:
@@ -78,11 +78,12 @@ def _stage(given: dict[str, Any]) -> dict[str, Any]:
     from stagein.settings import load_options
     from stagein.stage import stage_in
     from staging.cancel import Cancellation
+    from staging.command import ProgressLines
     from staging.progress import ignore
 
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    report = ignore if given["quiet"] else _Lines().report
+    report = ignore if given["quiet"] else ProgressLines().report
     options, folder = load_options(), given["output_folder"]
     if not given["job_order"]:
         return _stage_hrefs(given, options, report, cancellation)
@@ -94,11 +95,12 @@ def _stage_hrefs(
     given: dict[str, Any], options: "StageInOptions", report: Any, cancellation: "Cancellation"
 ) -> dict[str, Any]:
     from stagein.plan import build_hrefs_plan, build_job_order
-    from stagein.stage import run_cancellable, stage_references
+    from stagein.stage import stage_references
+    from staging.cancel import run_cancellable
 
     job_order, references = build_hrefs_plan(given["hrefs"], Path.cwd(), as_files=given["as_files"])
     work = stage_references(references, given["output_folder"], options, report)
-    return build_job_order(job_order, run_cancellable(work, given["output_folder"], cancellation))
+    return build_job_order(job_order, run_cancellable(work, "stage-in", str(given["output_folder"]), cancellation))
 
 
 def _read_job_order(path: Path) -> dict[str, Any]:
@@ -127,27 +129,12 @@ def _unreadable(path: Path, why: str) -> "StagingError":
     )
 
 
-def _show(error: "StagingError") -> None:
-    click.echo(f"stagein failed ({error.kind}): {error.href}", err=True)
-    click.echo(f"  why:        {error.reason}", err=True)
-    click.echo(f"  what to do: {error.remedy}", err=True)
-    for other in error.others:
-        click.echo(f"  also ({other.kind}): {other}", err=True)
+def run() -> None:
+    """Run the command and end the process."""
+    from staging.command import run_command
 
-
-class _Lines:
-    """A line for each file that is complete."""
-
-    def __init__(self) -> None:
-        self._files_done = 0
-
-    def report(self, progress: "Transferred") -> None:
-        """Print when another file is there."""
-        if progress.files_done > self._files_done:
-            self._files_done = progress.files_done
-            mib = progress.bytes_done / (1 << 20)
-            click.echo(f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True)
+    run_command(main, "stagein")
 
 
 if __name__ == "__main__":
-    main()
+    run()

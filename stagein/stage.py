@@ -1,17 +1,13 @@
 """The story of stage-in: plan, bring what is planned, write the new job order."""
 
-import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from stagein.plan import Reference, Where, build_job_order, build_plan
 from stagein.settings import StageInOptions
-from staging.cancel import Cancellation
-from staging.errors import Kind, StagingError
+from staging.cancel import Cancellation, run_cancellable
 from staging.progress import Report, ignore
-
-T = TypeVar("T")
 
 
 def stage_in(
@@ -30,9 +26,8 @@ def stage_in(
     interrupt no file is there in part; complete ones may be. Not to be called inside a running event loop:
     there, await `stage_in_async`.
     """
-    return run_cancellable(
-        stage_in_async(job_order, folder, options, report, base_folder=base_folder), folder, cancellation
-    )
+    work = stage_in_async(job_order, folder, options, report, base_folder=base_folder)
+    return run_cancellable(work, "stage-in", str(folder), cancellation)
 
 
 async def stage_in_async(
@@ -58,26 +53,3 @@ async def stage_references(
     from stagein.fetch import fetch_references
 
     return await fetch_references(references, folder.absolute(), options, report)
-
-
-def run_cancellable(work: Coroutine[Any, Any, T], folder: Path, cancellation: Cancellation | None) -> T:
-    """Run `work` to its end, or until the switch is pressed: then a `StagingError` (`CANCELLED`)."""
-
-    async def watched() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        switch = cancellation or Cancellation()
-        withdraw = switch.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
-        try:
-            return await work
-        finally:
-            withdraw()
-
-    try:
-        return asyncio.run(watched())
-    except asyncio.CancelledError as error:
-        raise StagingError(
-            Kind.CANCELLED,
-            str(folder),
-            "stage-in was cancelled",
-            "Start the job again if that was not meant.",
-        ) from error

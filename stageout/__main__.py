@@ -12,8 +12,9 @@ import click
 from stageout.settings import Settings, load_options, read_environ
 from stageout.stage import check_destination, stage_out
 from staging.cancel import Cancellation
+from staging.command import ProgressLines, run_command, show_error
 from staging.errors import Kind, StagingError
-from staging.progress import Transferred, ignore
+from staging.progress import ignore
 
 USAGE_ERROR = 2
 
@@ -67,7 +68,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     try:
         answer = _check(destination, settings) if given["check"] else _run(given, destination, settings)
     except StagingError as error:
-        _show(error)
+        show_error("stageout", error)
         context.exit(USAGE_ERROR if error.kind in (Kind.UNSUPPORTED, Kind.SETTINGS) else 1)
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
@@ -81,7 +82,7 @@ def _run(given: Mapping[str, Any], destination: str, settings: Settings) -> dict
     outputs = _read_outputs(given["outputs"], given["paths"])
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    report = ignore if given["quiet"] else _print_progress
+    report = ignore if given["quiet"] else ProgressLines().report
     results = stage_out(outputs, destination, settings.options, report, cancellation=cancellation)
     for warning in results.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -121,18 +122,10 @@ def _describe_paths(paths: list[Path]) -> Mapping[str, Any]:
     return outputs
 
 
-def _show(error: StagingError) -> None:
-    click.echo(f"stageout failed ({error.kind}): {error.href}", err=True)
-    click.echo(f"  why:        {error.reason}", err=True)
-    click.echo(f"  what to do: {error.remedy}", err=True)
-    for other in error.others:
-        click.echo(f"  also ({other.kind}): {other}", err=True)
-
-
-def _print_progress(progress: Transferred) -> None:
-    mib = progress.bytes_done / (1 << 20)
-    click.echo(f"[{progress.files_done}/{progress.files_total}] {mib:.1f} MiB  {progress.href}", err=True)
+def run() -> None:
+    """Run the command and end the process."""
+    run_command(main, "stageout")
 
 
 if __name__ == "__main__":
-    main(prog_name="stageout")
+    run()

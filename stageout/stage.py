@@ -1,10 +1,9 @@
 """The story of stage-out: read what the outputs refer to, plan, write, say what the results are."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
 from stageout.options import StageOutOptions
@@ -12,11 +11,8 @@ from stageout.plan import build_plan
 from stageout.planned import Plan
 from stageout.read import read_outputs
 from stageout.upload import Uploaded, upload
-from staging.cancel import Cancellation
-from staging.errors import Kind, StagingError
+from staging.cancel import Cancellation, run_cancellable
 from staging.progress import Report, ignore
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def stage_out(
     opened = open_destination(destination, options)
     switch = cancellation or Cancellation()
     plan, warnings = plan_stage_out(outputs, opened, options, cancellation=switch, now=now)
-    done = _run(lambda: upload(plan, opened, options.concurrency, report), switch, destination)
+    done = run_cancellable(upload(plan, opened, options.concurrency, report), "stage-out", destination, switch)
     return _build_results(plan, done, warnings)
 
 
@@ -86,7 +82,7 @@ def check_destination(destination: str, options: StageOutOptions) -> None:
     For the start of a long job. Raises the StagingError that stage-out would end in.
     """
     opened = open_destination(destination, options)
-    _run(opened.probe, Cancellation(), destination)
+    run_cancellable(opened.probe(), "stage-out", destination, None)
 
 
 def _build_results(plan: Plan, done: Uploaded, warnings: tuple[str, ...]) -> Results:
@@ -99,20 +95,3 @@ def _build_results(plan: Plan, done: Uploaded, warnings: tuple[str, ...]) -> Res
         bytes=done.bytes,
         warnings=warnings,
     )
-
-
-def _run(action: Callable[[], Awaitable[T]], cancellation: Cancellation, destination: str) -> T:
-    async def work() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        withdraw = cancellation.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
-        try:
-            return await action()
-        finally:
-            withdraw()
-
-    try:
-        return asyncio.run(work())
-    except asyncio.CancelledError:
-        raise StagingError(
-            Kind.CANCELLED, destination, "stage-out was cancelled", "Start it again to have the results."
-        ) from None

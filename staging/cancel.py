@@ -1,7 +1,13 @@
 """How somebody outside stops a transfer: a switch that is watched, not polled."""
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from staging.errors import Kind, StagingError
+
+T = TypeVar("T")
 
 
 class Cancellation:
@@ -37,3 +43,26 @@ class Cancellation:
         with self._lock:
             if call in self._calls:
                 self._calls.remove(call)
+
+
+def run_cancellable(work: Coroutine[Any, Any, T], what: str, where: str, switch: Cancellation | None) -> T:
+    """Run `work` to its end, or until the switch is pressed: then a `StagingError` (`CANCELLED`).
+
+    `what` names the program, `where` its source or destination, for that error.
+    """
+
+    async def watched() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        cancellation = switch or Cancellation()
+        withdraw = cancellation.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
+        try:
+            return await work
+        finally:
+            withdraw()
+
+    try:
+        return asyncio.run(watched())
+    except asyncio.CancelledError as error:
+        raise StagingError(
+            Kind.CANCELLED, where, f"{what} was cancelled", "Start it again if that was not meant."
+        ) from error

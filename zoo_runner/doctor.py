@@ -51,7 +51,7 @@ def examine_cluster(settings: Settings, destination: str | None = None) -> Itera
     site = load_cluster_settings(settings.environ)
     names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
     try:
-        with closing(Cluster(site.kubeconfig, site.api_url)) as cluster:
+        with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
             yield _check("API", lambda: _find_version(cluster), "the API answers")
             yield from _check_rights(cluster, names)
             yield _check("namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} can be used")

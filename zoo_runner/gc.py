@@ -33,7 +33,7 @@ def find_leftovers(settings: Settings) -> list[Leftover]:
     Raises `RunnerError` where the cluster cannot be asked.
     """
     site = load_cluster_settings(settings.environ)
-    with closing(Cluster(site.kubeconfig, site.api_url)) as cluster:
+    with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
         objects = [(kind, item) for kind in _KINDS for item in _list(cluster, kind, site)]
     return select_leftovers(objects, set(_running_jobs(settings.state, site)))
 
@@ -52,7 +52,7 @@ def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: set[str])
 def remove_leftovers(leftovers: Iterable[Leftover], settings: Settings) -> None:
     """Remove them; what is gone already is fine."""
     site = load_cluster_settings(settings.environ)
-    with closing(Cluster(site.kubeconfig, site.api_url)) as cluster:
+    with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
         for left in leftovers:
             cluster.delete(left.kind, left.namespace, left.name, 5 if left.kind == "Pod" else None)
 

@@ -198,10 +198,7 @@ class _Call:
 
     def _load_settings(self, parameters: dict[str, Any] | None = None) -> Settings:
         # read again after the hooks: existing handlers put settings into the environment
-        environ = dict(os.environ)  # noqa: TID251 this door's one place
-        if self.api_proxy:
-            environ.pop("HTTP_PROXY", None)
-            environ.setdefault("ZOO_RUNNER_KUBERNETES_URL", self.api_proxy)
+        environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 see above
         return load_site_settings(self._conf, environ, self._site, parameters)
 
     def _make_masker(self) -> Masker:
@@ -243,7 +240,10 @@ class _Call:
 
     def _update(self, percent: int, message: str) -> None:
         self._conf["lenv"]["message"] = message
-        self._kernel.update_status(self._conf, percent)
+        try:
+            self._kernel.update_status(self._conf, percent)
+        except Exception as error:  # noqa: BLE001 the door: a status that cannot be shown must not end the job
+            self._log.tell("service", f"the kernel took no status update: {error}")
 
     def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:
         """Call the hooks that follow a job and fill the outputs."""

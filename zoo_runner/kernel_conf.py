@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from zoo_runner.engines.cluster import CLUSTER_SETTINGS
 from zoo_runner.errors import JobNotFoundError, SettingsError
 from zoo_runner.names import check_job_id, file_name
 from zoo_runner.settings import SETTINGS, Settings, load_settings
@@ -154,6 +153,10 @@ def build_environ(conf: Conf, environ: Mapping[str, str], parameters: Mapping[st
     bucket that STAGEOUT_OUTPUT names, or else to the public temp folder.
     """
     own = {**environ, **_read_section(conf), **_read_parameters(parameters)}
+    if proxy := find_api_proxy(own):
+        # not for downloads, neither here nor in pods
+        del own["HTTP_PROXY"]
+        own.setdefault("ZOO_RUNNER_KUBERNETES_URL", proxy)
     own["ZOO_RUNNER_TEMP"] = str(site.temp)
     own["ZOO_RUNNER_WORKSPACE"] = site.workspace
     if site.private:
@@ -182,10 +185,15 @@ def load_site_settings(
 
 
 def _read_section(conf: Conf) -> dict[str, str]:
+    section = get_section(conf, SECTION)
+    if not section:
+        return {}
+    from zoo_runner.engines.cluster import CLUSTER_SETTINGS
+
     known = {setting.metadata["variable"] for setting in SETTINGS}
     known |= {setting.metadata["variables"][0] for setting in CLUSTER_SETTINGS}
     values = {}
-    for key, value in get_section(conf, SECTION).items():
+    for key, value in section.items():
         name = key if key.startswith(PASSED_ON) else f"ZOO_RUNNER_{key.upper()}"
         if name.startswith("ZOO_RUNNER_") and name not in known:
             names = ", ".join(sorted(name[11:].lower() for name in known if name.startswith("ZOO_RUNNER_")))

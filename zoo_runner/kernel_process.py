@@ -23,7 +23,13 @@ _MARK = b"\0end of capture\0\n"
 
 @contextlib.contextmanager
 def child_signals() -> Iterator[None]:
-    """Have children reported as they end while the block runs; else their exit codes are lost."""
+    """Have children reported as they end while the block runs; else their exit codes are lost.
+
+    Only the main thread may change that; a kernel calls services there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     former = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
@@ -92,7 +98,9 @@ def _pump(reader: int, take: Callable[[str], None]) -> None:
         for line in lines:
             text, marked, _ = (line + b"\n").partition(_MARK)
             if text.strip():
-                take(text.rstrip(b"\n").decode("utf-8", "replace"))
+                # a full disk must not stop the reading: whoever writes to the pipe would wait for ever
+                with contextlib.suppress(OSError):
+                    take(text.rstrip(b"\n").decode("utf-8", "replace"))
             if marked:
                 return
 

@@ -13,8 +13,8 @@ from tests.cluster import find_kubeconfig, serve_pods
 from tests.servers import FileServer, S3Server, serve_files, serve_s3
 from tests.site import Site
 
-CASES = pytest.StashKey[Counter[str]]()
 CANARY = "canary-of-the-contract"
+CASES = pytest.StashKey[Counter[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,17 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    return find_kubeconfig()
+
+
+@pytest.fixture(scope="session")
+def pods_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
+        yield server
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CASES] = Counter()
 
@@ -58,14 +69,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if cases:
         told = ", ".join(f"{number} {kind}" for kind, number in cases.items())
         terminalreporter.write_line(f"fuzz: {cases.total()} hostile cases ({told})")
-
-
-@pytest.fixture(scope="session")
-def kubeconfig() -> str:
-    return find_kubeconfig()
-
-
-@pytest.fixture(scope="session")
-def pods_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
-        yield server

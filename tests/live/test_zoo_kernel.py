@@ -24,6 +24,7 @@ SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.needs_server,
     pytest.mark.skipif(not ZOO_URL, reason="ZOO_URL names no running ZOO kernel"),
 ]
 

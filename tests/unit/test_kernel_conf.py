@@ -106,6 +106,9 @@ def test_an_unknown_key_of_the_section_is_named_with_those_that_there_are() -> N
 def test_the_charts_proxy_of_the_kubernetes_api_is_known_from_others() -> None:
     assert find_api_proxy({"HTTP_PROXY": "http://zoo-kubeproxy.zoo.svc:8001"}) == "http://zoo-kubeproxy.zoo.svc:8001"
     assert find_api_proxy({"HTTP_PROXY": "http://proxy.example:3128"}) is None
+    built = build_environ(make_conf(), {"HTTP_PROXY": "http://zoo-kubeproxy:8001"}, {}, read_site(make_conf()))
+    assert built["ZOO_RUNNER_KUBERNETES_URL"] == "http://zoo-kubeproxy:8001"
+    assert "HTTP_PROXY" not in built
 
 
 def test_token_and_passwords_are_known_as_secrets() -> None:

@@ -135,3 +135,57 @@ def test_names_of_the_platform_are_passed_over_and_others_refused() -> None:
     assert read(make_package(), inputs, platform_inputs=("workspace",)) == {}
     with pytest.raises(InputError, match="workspace: found an input that the package does not have"):
         read(make_package(), inputs)
+
+
+RECORDED = json.loads((Path(__file__).parents[1] / "data" / "kernel" / "recorded-inputs.json").read_text())
+
+
+def test_inputs_as_a_real_kernel_hands_them_over_become_what_was_sent() -> None:
+    inputs = {**RECORDED["deployed process, asynchronous"]}
+    inputs["file"] = {**inputs["file"], "value": "s3://bucket/x.tif"}
+    inputs["dir"] = {**inputs["dir"], "value": "https://example.org/catalog.json"}
+    package = make_package(
+        str="string", strdef="string", stropt=["null", "string"], i="int", l=["null", "long"], f="float",
+        dbl=["null", "double"], b="boolean", en={"type": "enum", "symbols": ["red", "green"]},
+        sarr={"type": "array", "items": "string"}, iarr=["null", {"type": "array", "items": "int"}],
+        file="File", fileopt=["null", "File"], files=["null", {"type": "array", "items": "File"}],
+        dir="Directory", dirs=["null", {"type": "array", "items": "Directory"}],
+    )  # fmt: skip
+    assert read(package, inputs) == {
+        "str": "hello",
+        "strdef": "given",
+        "i": 3,
+        "f": 1.5,
+        "b": True,
+        "en": "red",
+        "sarr": ["a", "b"],
+        "file": {"class": "File", "location": "s3://bucket/x.tif"},
+        "dir": {"class": "Directory", "location": "https://example.org/catalog.json"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "wanted", "value"),
+    [
+        ("arr0", "sa", {"type": "array", "items": "string"}, []),
+        ("arr1", "sa", {"type": "array", "items": "string"}, ["only"]),
+        ("single-for-array", "sa", {"type": "array", "items": "string"}, ["lone"]),
+        ("bbox", "bb", {"type": "array", "items": "double"}, None),
+        ("boolfalse", "b", "boolean", False),
+        ("floatval", "f", "float", 2.25),
+        ("intstr", "n", "int", 7),
+        ("valobj", "n", "int", 3),
+        ("cvalobj", "c", "Any", {"a": [1, 2], "u": "h\u00e9"}),
+        ("cstring", "c", "string", "bare string"),
+        ("cvalstr", "c", "File", {"class": "File", "basename": "c.txt", "contents": "plain"}),
+        ("chreft", "c", "Directory", {"class": "Directory", "location": "http://127.0.0.1:18999/x.json"}),
+        ("caval", "ca", {"type": "array", "items": "Any"}, [{"a": 1}, {"a": 2}]),
+    ],
+)
+def test_each_recorded_kind_of_value_is_understood(kind: str, name: str, wanted: Any, value: Any) -> None:
+    if value is None:
+        assert convert_text(Community("ogc", "BBox", Record(())), RECORDED[kind][name]["value"]) == {
+            "bbox": [1, 2, 3, 4]
+        }
+        return
+    assert read(make_package(**{name: wanted}), {name: RECORDED[kind][name]}) == {name: value}

@@ -133,7 +133,7 @@ class CalrissianEngine:
 
     @contextmanager
     def _open(self) -> Iterator[Cluster]:
-        with closing(Cluster(self._cluster.kubeconfig, self._cluster.api_url)) as cluster:
+        with closing(Cluster(self._settings.environ, self._cluster.kubeconfig, self._cluster.api_url)) as cluster:
             yield cluster
 
     def _finish(self, record: Path, report: Report, cancellation: Cancellation) -> Outcome:

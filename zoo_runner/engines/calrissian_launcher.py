@@ -3,7 +3,8 @@
 The one door to Calrissian, started by the supervisor in Calrissian's own virtual environment, in a process that holds
 no credentials. Of Calrissian it keeps what turns a CWL step into a pod; the pod's life is the step runner's.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
-`name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them) and `owner` (the job pod).
+`name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
+`environ` (where the API is).
 """
 
 import contextlib
@@ -11,15 +12,12 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar
 
-import cwltool.process
 from calrissian.context import CalrissianLoadingContext, CalrissianRuntimeContext
 from calrissian.executor import ThreadPoolJobExecutor
 from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
@@ -35,6 +33,7 @@ from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.engines.k8s import Cluster
 from zoo_runner.engines.podlog import Ended, encode_line
+from zoo_runner.engines.schemas import use_schema
 from zoo_runner.engines.steppod import Owner, build_step_pod, build_volume_entry
 from zoo_runner.engines.steprunner import StepRunner
 from zoo_runner.errors import RunnerError
@@ -97,8 +96,7 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
 
         command = " ".join(str(word) for word in self.command_line)
         code = self.runner.run(self.name, command, build_pod)
-        now = datetime.now(UTC)
-        return CompletionResult(code, "0", "0", now, now, [])
+        return CompletionResult(code, [])
 
     def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:
         """Say nothing: the step runner reported the step's end already."""
@@ -126,14 +124,6 @@ def _make_tool(document: Any, context: Any) -> Any:
     return default_make_tool(document, context)
 
 
-def _share_schema(package: Path) -> None:
-    """Take cwltool's types of inputs from the schema of the package's own version; otherwise it reads two."""
-    index: dict[str, Any] = cwltool.process.get_schema(json.loads(package.read_text())["cwlVersion"])[3].idx
-    cwltool.process.SCHEMA_ANY = index["https://w3id.org/cwl/salad#Any"]
-    cwltool.process.SCHEMA_FILE = index["https://w3id.org/cwl/cwl#File"]
-    cwltool.process.SCHEMA_DIR = index["https://w3id.org/cwl/cwl#Directory"]
-
-
 def _load(spec: dict[str, Any]) -> Any:
     loading = CalrissianLoadingContext()
     loading.construct_tool_object = _make_tool
@@ -141,7 +131,7 @@ def _load(spec: dict[str, Any]) -> Any:
     loading.strict = False
     loading.disable_js_validation = True
     loading.skip_schemas = True
-    _share_schema(Path(spec["package"]))
+    use_schema(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
     return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
 
 
@@ -184,12 +174,12 @@ def _stop_on_term(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def main(spec_file: str) -> int:
+def launch(spec_file: str) -> int:
     """Run by the supervisor; every failure ends as an event and exit code 1."""
     emit = _open_event_stream()
     spec = json.loads(Path(spec_file).read_text())
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
-    _Step.runner = StepRunner(Cluster(), spec["steps"], emit)
+    _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
     cwltool_logger.removeHandler(defaultStreamHandler)
     for logger in (cwltool_logger, logging.getLogger("calrissian.main"), logging.getLogger("calrissian.tool")):
@@ -199,15 +189,10 @@ def main(spec_file: str) -> int:
         return run(spec)
     except RunnerError as error:
         emit(Ended(None, error.diagnosis, type(error).__name__))
-        return 1
     except (WorkflowException, SchemaSaladException) as error:
         cause = error.__cause__
         if isinstance(cause, RunnerError):
             emit(Ended(None, cause.diagnosis, type(cause).__name__))
         else:
             emit(EngineLine("error", str(error)))
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    return 1

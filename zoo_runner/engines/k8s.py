@@ -1,8 +1,4 @@
-"""The one door to the `kubernetes` client: plain manifests in and out, streams that resume, errors translated.
-
-Of the client only configuration and connection pool are used (their shape is the same in old and new versions,
-and the launcher in the job image has an old one); requests are plain REST.
-"""
+"""The one door to the Kubernetes API: plain manifests in and out, streams that resume, errors translated."""
 
 import contextlib
 import json
@@ -11,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes import client, config
 
+from zoo_runner.engines.access import open_access
 from zoo_runner.engines.manifests import Manifest
 from zoo_runner.engines.streams import Streams, compare, remember
 from zoo_runner.errors import EngineError, Level
@@ -68,10 +64,9 @@ def _remedy(status: int, message: str) -> str:
 class Cluster:
     """Access to the API; threads may share it."""
 
-    def __init__(self, kubeconfig: str | None = None, api_url: str | None = None) -> None:
-        self._settings = _load_configuration(kubeconfig, api_url)
-        self._client = client.ApiClient(self._settings)
-        self._pool = self._client.rest_client.pool_manager
+    def __init__(self, environ: Mapping[str, str], kubeconfig: str | None = None, api_url: str | None = None) -> None:
+        self._access = open_access(kubeconfig, api_url, environ)
+        self._pool = self._access.pool
 
     def close(self) -> None:
         """Close the connections."""
@@ -210,13 +205,11 @@ class Cluster:
         stream: bool = False,
     ) -> Any:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        headers = {"Accept": "application/json", "Content-Type": kind}
-        for part in self._settings.auth_settings().values():
-            headers[part["key"]] = part["value"]
+        headers = {"Accept": "application/json", "Content-Type": kind, **self._access.headers()}
         try:
             answer = self._pool.request(
                 method,
-                f"{self._settings.host}{path}" + (f"?{urlencode(query)}" if query else ""),
+                f"{self._access.host}{path}" + (f"?{urlencode(query)}" if query else ""),
                 headers=headers,
                 body=json.dumps(body) if body is not None else None,
                 preload_content=not stream,
@@ -224,30 +217,10 @@ class Cluster:
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise ApiError(what, 0, type(error).__name__, f"{self._settings.host} does not answer") from error
+            raise ApiError(what, 0, type(error).__name__, f"{self._access.host} does not answer") from error
         if answer.status >= 400:
             raise _refusal(what, answer)
         return answer
-
-
-def _load_configuration(kubeconfig: str | None, api_url: str | None) -> Any:
-    settings = client.Configuration()
-    try:
-        if api_url:
-            settings.host = api_url.rstrip("/")
-        elif kubeconfig:
-            config.load_kube_config(config_file=kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
-        else:
-            try:
-                config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-            except config.ConfigException:
-                config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError) as error:
-        raise EngineError(
-            f"there is no access to a cluster: {error}",
-            "Set KUBECONFIG to a kubeconfig file, or run in a pod with a service account.",
-        ) from error
-    return settings
 
 
 def _delete_options(grace_seconds: int | None) -> Manifest:

@@ -76,8 +76,8 @@ class Execution:
         (self._scratch / "package.json").write_text(json.dumps(job.package.document))
         self._process = Supervised(
             {
-                "command": [_PYTHON, "-m", "zoo_runner.engines.calrissian_launcher", str(spec)],
-                "env": {name: environ[name] for name in _PASSED_ON if name in environ},
+                "command": [_PYTHON, "-m", "zoo_runner.engines.calrissian_main", str(spec)],
+                "env": _pass_on(environ),
                 "cwd": str(self._scratch),
                 "cid_folder": None,
                 "remover": [],
@@ -96,6 +96,7 @@ class Execution:
             "name": self._job.workflow_id,
             "ready": str(self._ready),
             "steps": dict(steps),
+            "environ": _pass_on(environ),
             "owner": {"name": environ["POD_NAME"], "uid": environ["POD_UID"]},
         }
 
@@ -126,6 +127,10 @@ class Execution:
     def close(self) -> None:
         """Leave nothing running."""
         self._process.close()
+
+
+def _pass_on(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in _PASSED_ON if name in environ}
 
 
 def take_environ(environ: Mapping[str, str]) -> dict[str, str]:

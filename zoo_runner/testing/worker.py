@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 import types
 from pathlib import Path
@@ -42,6 +43,7 @@ class Worker:
         self._status = Path(spec["status"])
         self._violations: list[str] = []
         self._percent = 0
+        self._times: dict[str, float] = {}
 
     def run(self) -> None:
         """Call the service and write down what came of it."""
@@ -56,7 +58,10 @@ class Worker:
 
     def _call(self, conf: Any, inputs: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:
         try:
+            self._times |= {"import": time.time(), "import_cpu": -time.process_time()}
             module = importlib.import_module(self._spec["module"])
+            self._times["import_cpu"] += time.process_time()
+            self._times["call"] = time.time()
             code = getattr(module, self._spec["function"])(conf, inputs, outputs)
         except BaseException:  # noqa: BLE001 the kernel stops at nothing either
             traceback.print_exc()
@@ -80,7 +85,7 @@ class Worker:
             self._violations.append(f"progress went back from {self._percent} to {percent}")
         self._percent = percent
         with self._status.open("a") as file:
-            file.write(json.dumps({"progress": percent, "message": message}) + "\n")
+            file.write(json.dumps({"progress": percent, "message": message, "time": time.time()}) + "\n")
 
     def _judge_text(self, name: str, text: Any, raw: bool = False) -> None:
         if not isinstance(text, str):
@@ -141,7 +146,7 @@ class Worker:
 
     def _report(self, findings: dict[str, Any]) -> None:
         partial = self._findings.with_suffix(".partial")
-        partial.write_text(json.dumps({**findings, "violations": self._violations}))
+        partial.write_text(json.dumps({**findings, "times": self._times, "violations": self._violations}))
         partial.replace(self._findings)
 
 

@@ -1,0 +1,169 @@
+"""What a run costs around the tool that it runs: `zoo-runner run` beside bare cwltool, paired in one go.
+
+    python -m bench [--rounds 11] [--no-page]
+
+Each round runs every command once, the next round in the opposite order, so that what the machine does besides hits
+all of them alike. A figure is the time of a whole process from start to end. Writes docs/bench.md.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "bench.md"
+ECHO = [str(ROOT / "examples" / "echo" / name) for name in ("echo.cwl", "inputs.yml")]
+BARE = "cwltool --no-container"
+LIMITS = {
+    "zoo-runner run, package resolved": 1.3,
+    "zoo-runner run, first use": 2.0,
+}
+HELP = "zoo-runner --help"
+HELP_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command with what it may find from former rounds: `fresh` takes its package cache away."""
+
+    name: str
+    words: Sequence[str]
+    fresh: bool = False
+
+
+@dataclass
+class Times:
+    """Seconds of each round: by the clock, and of the processor with all children."""
+
+    clock: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+
+def main() -> int:
+    """Measure, print the table, write the page; 1 where a limit is missed."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder:
+        times = _measure(_build_commands(Path(folder)), Path(folder), given.rounds)
+    table = _build_table(times)
+    print(table)
+    if not given.no_page:
+        PAGE.write_text(_build_page(table, given.rounds))
+        print(f"\nwritten to {PAGE.relative_to(ROOT)}")
+    return 1 if "missed" in table else 0
+
+
+def _build_commands(folder: Path) -> list[Command]:
+    programs = Path(sys.executable).parent
+    ours = [str(programs / "zoo-runner"), "run", *ECHO, "--containers", "none", "--quiet", "--output"]
+    resolved, first = LIMITS
+    return [
+        Command(
+            BARE, [str(programs / "cwltool"), "--no-container", "--quiet", "--outdir", str(folder / "bare"), *ECHO]
+        ),
+        Command(resolved, [*ours, str(folder / "resolved")]),
+        Command(first, [*ours, str(folder / "first")], fresh=True),
+        Command(HELP, [str(programs / "zoo-runner"), "--help"]),
+    ]
+
+
+def _measure(commands: Sequence[Command], folder: Path, rounds: int) -> Mapping[str, Times]:
+    times = {command.name: Times() for command in commands}
+    for command in commands:
+        _run(command, folder)  # compiled modules and disk caches are there for all of them
+    for number in range(rounds):
+        for command in commands if number % 2 else reversed(commands):
+            clock, processor = _run(command, folder)
+            times[command.name].clock.append(clock)
+            times[command.name].processor.append(processor)
+    return times
+
+
+def _run(command: Command, folder: Path) -> tuple[float, float]:
+    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH")}
+    cache = folder / ("cache-fresh" if command.fresh else "cache")
+    shutil.rmtree(folder / "cache-fresh", ignore_errors=True)
+    environ = {**os.environ, **places, "ZOO_RUNNER_CACHE": str(cache)}  # noqa: TID251 as a user's shell hands it on
+    before, started = _processor_seconds(), time.perf_counter()
+    done = subprocess.run(command.words, env=environ, cwd=folder, capture_output=True, text=True, check=False)
+    clock = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(f"bench: {command.name} failed:\n{done.stderr}")
+    return clock, _processor_seconds() - before
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _build_table(times: Mapping[str, Times]) -> str:
+    bare = times[BARE]
+    rows = [
+        "| command | median, s | least | most | x cwltool | processor, s | x cwltool | limit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, each in times.items():
+        clock, processor = statistics.median(each.clock), statistics.median(each.processor)
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(each.clock, bare.clock, strict=True))
+        work = processor / statistics.median(bare.processor)
+        rows.append(
+            f"| `{name}` | {clock:.2f} | {min(each.clock):.2f} | {max(each.clock):.2f} | {ratio:.2f}"
+            f" | {processor:.2f} | {work:.2f} | {_judge(name, clock, ratio)} |"
+        )
+    return "\n".join(rows)
+
+
+def _judge(name: str, seconds: float, ratio: float) -> str:
+    if name == HELP:
+        return f"{HELP_SECONDS} s, {'kept' if seconds <= HELP_SECONDS else 'missed'}"
+    if name in LIMITS:
+        return f"{LIMITS[name]} x, {'kept' if ratio <= LIMITS[name] else 'missed'}"
+    return ""
+
+
+def _build_page(table: str, rounds: int) -> str:
+    machine = f"{os.cpu_count()} cores of {_processor_name()}, load {os.getloadavg()[0]:.1f} at the end"
+    software = f"Python {platform.python_version()}, cwltool {version('cwltool')}, zoo-runner {version('zoo-runner')}"
+    return f"""# What a run costs
+
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {rounds} rounds, medians; {machine}; {software}.
+
+{table}
+
+One package with one `echo` step (`examples/echo`), without containers. Each round runs every command once, in turning
+order; ratios are medians of the rounds' own ratios. *Package resolved*: read before and unchanged. *First use*: an
+empty package cache, so that the package is read, checked, resolved and packed too. What `zoo-runner run` does besides:
+checks inputs, package and destination, runs cwltool in a process of its own under a supervisor, stages the results out
+as STAC, writes logs, usage and the job record.
+
+Further measurements, each beside a peer: `python -m bench.staging` (data in and out beside rclone),
+`python bench/kernel.py` (a service in ZOO's kernel), `python bench/cluster.py` (jobs on Kubernetes).
+"""
+
+
+def _processor_name() -> str:
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

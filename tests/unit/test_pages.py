@@ -1,0 +1,46 @@
+from collections.abc import Iterator, Mapping
+
+from stageout.settings import load_options
+from tests.pages import STAGEOUT_SETTINGS, build_errors_page, build_settings_page, find_outdated
+
+
+class Asked(Mapping[str, str]):
+    """An empty environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.names.add(str(name))
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_the_pages_about_settings_and_errors_say_what_the_code_does() -> None:
+    assert find_outdated() == []  # `make docs` writes them anew
+
+
+def test_the_page_lists_exactly_what_stage_out_reads() -> None:
+    asked = Asked()
+    load_options(asked, "job")
+    secret = {"STAGEOUT_AWS_SECRET_ACCESS_KEY", "STAGEOUT_AWS_SESSION_TOKEN"}  # read with a key id only
+    read = {name for name in asked.names if name.startswith("STAGEOUT_")} | secret
+    assert {one.variable for one in STAGEOUT_SETTINGS} == read
+
+
+def test_no_default_of_a_setting_tells_of_the_machine_that_wrote_the_page() -> None:
+    assert "/root" not in build_settings_page()
+
+
+def test_each_exit_code_of_the_command_line_is_explained() -> None:
+    page = build_errors_page()
+    assert [code for code in range(12) if f"\n| {code} | " not in page] == []
