@@ -252,7 +252,7 @@ def _lines(answer: Any, what: str, streams: Streams) -> Iterator[str]:
     rest = b""
     with streams.holding(answer):
         try:
-            for chunk in answer.stream(1 << 16):
+            for chunk in answer.stream(1 << 16) if not streams.closed.is_set() else ():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield line.decode("utf-8", "replace")

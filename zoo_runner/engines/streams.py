@@ -31,8 +31,7 @@ class Streams:
         with self._lock:
             self._open.add(answer)
         try:
-            if not self.closed.is_set():
-                yield
+            yield
         finally:
             with self._lock:
                 self._open.discard(answer)
