@@ -25,7 +25,7 @@ def read_secondary_file(entry: Any) -> SecondaryFile:
 
 
 def apply_pattern(pattern: str, name: str) -> str:
-    """The name of a secondary file : each `^` drops an extension."""
+    """The name of a secondary file: each `^` drops an extension."""
     carets = len(pattern) - len(pattern.lstrip("^"))
     for _ in range(carets):
         stem, dot, _extension = name.rpartition(".")

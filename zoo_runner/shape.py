@@ -51,7 +51,7 @@ def _check_brackets(text: str) -> None:
 def check_shape(document: Any) -> None:
     """Raise ShapeError unless the document has a bounded depth and, aliases written out, a bounded size."""
     if _weigh(document, 0, {})[0] > MOST_VALUES:
-        raise ShapeError(f"it unfolds to more than {MOST_VALUES} values by its aliases")
+        raise ShapeError(f"its aliases make it larger than {MOST_VALUES} values")
 
 
 def _weigh(node: Any, level: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
@@ -72,4 +72,4 @@ def _weigh(node: Any, level: int, known: dict[int, tuple[int, int]]) -> tuple[in
 
 
 def _too_deep() -> ShapeError:
-    return ShapeError(f"it is nested too deeply (more than {DEEPEST_LEVELS} levels), or holds itself")
+    return ShapeError(f"it is nested deeper than {DEEPEST_LEVELS} levels, or holds itself")
