@@ -1,6 +1,6 @@
 """Side by side on the same cluster: this runner, a bare Calrissian Job with the same CWL, and pycalrissian.
 
-    python bench/cluster.py [--jobs 20] [--rounds 3] [--pycalrissian PYTHON]
+    python -m bench.cluster [--jobs 20] [--rounds 3] [--pycalrissian PYTHON]
 
 Needs KUBECONFIG, the AWS_… settings of a results store that pods reach (BENCH_OUTPUT=s3://bucket/prefix), and warm
 images. `--pycalrissian` names the interpreter of an environment that has pycalrissian 0.8.3.
@@ -154,7 +154,10 @@ def main() -> None:
             incumbent = run_pycalrissian(words.pycalrissian, site.image) if words.pycalrissian and jobs == 1 else None
             _print(title, statistics.median(ours), statistics.median(bare), incumbent)
         if item := settings.environ.get("BENCH_ITEM"):
-            ours = [run_ours(settings, 1, STAGED, f"item={item}") for _ in range(words.rounds)]
+            ours = [
+                run_ours(settings, 1, STAGED, "item=" + json.dumps({"class": "Directory", "location": item}))
+                for _ in range(words.rounds)
+            ]
             bare = [run_bare(cluster, settings, 1) for _ in range(words.rounds)]
             _print("with stage-in of an item", statistics.median(ours), statistics.median(bare), None)
         cluster.close()
