@@ -22,7 +22,7 @@ test-unit: env-dev ## the pure and fast tests
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev ## one suite per seam, over every implementation
+test-contract: env-dev images cluster ## one suite per seam, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 

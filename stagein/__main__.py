@@ -129,5 +129,12 @@ def _unreadable(path: Path, why: str) -> "StagingError":
     )
 
 
+def run() -> None:
+    """Run the command and end the process."""
+    from staging.command import run_command
+
+    run_command(main, "stagein")
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -12,7 +12,7 @@ import click
 from stageout.settings import Settings, load_options, read_environ
 from stageout.stage import check_destination, stage_out
 from staging.cancel import Cancellation
-from staging.command import ProgressLines, show_error
+from staging.command import ProgressLines, run_command, show_error
 from staging.errors import Kind, StagingError
 from staging.progress import ignore
 
@@ -122,5 +122,10 @@ def _describe_paths(paths: list[Path]) -> Mapping[str, Any]:
     return outputs
 
 
+def run() -> None:
+    """Run the command and end the process."""
+    run_command(main, "stageout")
+
+
 if __name__ == "__main__":
-    main(prog_name="stageout")
+    run()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo_runner.errors import DismissedError, RunnerError
+from zoo_runner.operations import add_operations
 from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
 
 if TYPE_CHECKING:
@@ -202,6 +203,9 @@ def cancel(job_id: str) -> None:
     record = Records(settings.state, Masker()).load(job_id)
     open_engine(record.engine, settings).cancel(job_id)
     tell(f"job {job_id} was told to stop")
+
+
+add_operations(cli, lambda **options: _settings(**options))
 
 
 def main() -> None:

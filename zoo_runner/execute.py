@@ -55,7 +55,7 @@ def run_job(
 
         record = records.save(record.moved_to(Status.RUNNING))
         with cancellation.deadline():
-            outcome = _guard(lambda: engine.run(plan, tell, cancellation), job, masker)
+            outcome = guard(lambda: engine.run(plan, tell, cancellation), job.paths, masker)
         outcome = replace(outcome, usage=log.usage)
         if outcome.diagnosis:
             log.tell_failure(outcome.diagnosis)
@@ -65,16 +65,16 @@ def run_job(
     return outcome
 
 
-def _guard(run: Callable[[], Outcome], job: Job, masker: Masker) -> Outcome:
+def guard(run: Callable[[], Outcome], paths: JobPaths, masker: Masker) -> Outcome:
     """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end."""
     try:
         return run()
     except RunnerError as error:
-        return _failed(error, job, masker)
+        return _failed(error, paths, masker)
     except Exception as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
         # for whoever mends it; the job log is for users
-        (job.paths.record / "defect.txt").write_text(masker.mask(traceback.format_exc()))
-        return _failed(build_defect(error), job, masker)
+        (paths.record / "defect.txt").write_text(masker.mask(traceback.format_exc()))
+        return _failed(build_defect(error), paths, masker)
 
 
 def build_defect(error: BaseException) -> RunnerError:
@@ -86,11 +86,9 @@ def build_defect(error: BaseException) -> RunnerError:
     )
 
 
-def _failed(error: RunnerError, job: Job, masker: Masker) -> Outcome:
+def _failed(error: RunnerError, paths: JobPaths, masker: Masker) -> Outcome:
     status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
-    return Outcome(
-        status, diagnosis=_masked(error.diagnosis, str(job.paths.job_log), masker), exit_code=error.exit_code
-    )
+    return Outcome(status, diagnosis=_masked(error.diagnosis, str(paths.job_log), masker), exit_code=error.exit_code)
 
 
 def _masked(diagnosis: Diagnosis, log: str, masker: Masker) -> Diagnosis:

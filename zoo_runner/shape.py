@@ -1,5 +1,6 @@
 """Bounds on what a document may be: loaders below us recurse natively and expand YAML's aliases without end."""
 
+import json
 import re
 from typing import Any
 
@@ -18,7 +19,9 @@ def parse_document(text: str) -> Any:
     """YAML or JSON as plain data; raises ShapeError, and YAMLError where the syntax is wrong."""
     _check_brackets(text)
     try:
-        document = YAML(typ="safe", pure=True).load(text)
+        document = _parse_json(text) if text.lstrip()[:1] in ("{", "[") else None
+        if document is None:
+            document = YAML(typ="safe", pure=True).load(text)
     except RecursionError as error:
         raise _too_deep() from error
     except (ValueError, TypeError) as error:
@@ -26,6 +29,14 @@ def parse_document(text: str) -> Any:
         raise ShapeError(f"it holds a value that cannot be read: {error}") from error
     check_shape(document)
     return document
+
+
+def _parse_json(text: str) -> Any:
+    """The document of a JSON text, many times faster than as YAML; None where it is no JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None
 
 
 def _check_brackets(text: str) -> None:

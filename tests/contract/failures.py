@@ -335,8 +335,8 @@ FAILURES = (
         7,
         "execute",
         "user",
-        r"step 'run' asks for 100000000 MiB of memory, and this machine has \d+",
-        r"Lower the ResourceRequirement",
+        r"the package asks for 100000000 MiB of memory for its step 'run' and this machine has \d+",
+        r"Lower ramMin in the ResourceRequirement",
     ),
     Failure(
         "disk full",

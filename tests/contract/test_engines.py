@@ -127,7 +127,7 @@ def test_every_engine_of_the_table_keeps_this_contract() -> None:
 def test_an_engine_that_is_not_in_the_table_is_answered_with_those_that_are(site: Site) -> None:
     with pytest.raises(SettingsError, match="there is no engine 'abacus'") as caught:
         open_engine("abacus", site.settings)
-    assert "local, fake" in caught.value.diagnosis.remedy
+    assert ", ".join(ENGINES) in caught.value.diagnosis.remedy
 
 
 def test_a_plan_is_pure_and_holds_no_secret(driver: Driver, canary_site: Site) -> None:

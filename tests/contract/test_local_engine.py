@@ -12,7 +12,7 @@ import pytest
 from tests.servers import Fault, FileServer
 from tests.site import Pipe, Site, processes_of, wait_until_none_is_left, watching
 from tests.values import EXAMPLES, PACKAGES
-from zoo_runner.cancellation import Cancellation
+from zoo_runner.cancellation import Cancellation, Reason
 from zoo_runner.engines.supervisor import descendants
 from zoo_runner.events import StepEnded, StepLine, StepStarted
 from zoo_runner.models import Status
@@ -89,9 +89,9 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_caller_says_so(sit
     assert list((site.folder / "scratch").iterdir()) == []
 
 
-@pytest.mark.parametrize("how", ["cancelled", "too long"])
-def test_a_tool_that_ignores_requests_is_ended_all_the_same(site: Site, pipe: Pipe, how: str) -> None:
-    cancellation = Cancellation(4 if how == "too long" else None)
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_tool_that_ignores_requests_is_ended_all_the_same(site: Site, pipe: Pipe, reason: Reason) -> None:
+    cancellation = Cancellation(3600)
     job = site.accept(PROBE / "tree.cwl", None, f"ready={pipe.path}")
 
     pids: list[int] = []
@@ -99,11 +99,10 @@ def test_a_tool_that_ignores_requests_is_ended_all_the_same(site: Site, pipe: Pi
     def follow(event: object) -> None:
         if isinstance(event, StepStarted):
             pids.extend(map(int, pipe.read().split()))
-            if how == "cancelled":
-                cancellation.cancel()
+            cancellation.cancel(reason)
 
     story = site.run(job, cancellation=cancellation, on=follow)
-    assert story.outcome.status is (Status.DISMISSED if how == "cancelled" else Status.FAILED)
+    assert story.outcome.status is (Status.DISMISSED if reason is Reason.DISMISSED else Status.FAILED)
     assert len(pids) == 2
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 

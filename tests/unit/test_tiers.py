@@ -10,7 +10,7 @@ import pytest
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 MARKERS = "[pytest]\naddopts = --strict-markers\nmarkers =\n  unit\n  contract\n  live\n  needs_server\n"
-TESTS = '''
+TESTS = """
 import pytest
 
 def test_without_its_tool():
@@ -26,7 +26,7 @@ def test_known_to_fail():
 
 def test_of_its_tier(request):
     assert request.node.get_closest_marker("live")
-'''
+"""
 MODULE = 'import pytest\npytest.skip("rasterio is missing", allow_module_level=True)\n'
 
 

@@ -1,0 +1,211 @@
+"""Every way in which a job fails on Kubernetes, made to happen on a real cluster."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.servers import S3Server
+from tests.site import Site, Story
+from zoo_runner.errors import Diagnosis, Level
+from zoo_runner.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.models import Status
+
+NAMESPACE = "ws-broken"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path: Path, s3: S3Server) -> Site:
+    site = Site(tmp_path, tmp_path / "cache")
+    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="broken")
+
+
+def write_package(
+    folder: Path, script: str, image: str = "docker.io/library/debian:bookworm-slim", **asks: Any
+) -> Path:
+    """A workflow of one step `work` that runs a shell script."""
+    resources = {"class": "ResourceRequirement", "coresMin": 0.1, "coresMax": 1, "ramMin": 32, "ramMax": 64, **asks}
+    tool = {
+        "class": "CommandLineTool",
+        "id": "tool",
+        "requirements": [{"class": "DockerRequirement", "dockerPull": image}, resources],
+        "baseCommand": ["sh", "-c", script],
+        "inputs": {},
+        "stdout": "out.txt",
+        "outputs": {"text": "stdout"},
+    }
+    flow = {
+        "class": "Workflow",
+        "id": "flow",
+        "inputs": {},
+        "outputs": {"text": {"type": "File", "outputSource": "work/text"}},
+        "steps": {"work": {"run": "#tool", "in": {}, "out": ["text"]}},
+    }
+    path = folder / "flow.cwl"
+    path.write_text(json.dumps({"cwlVersion": "v1.2", "$graph": [flow, tool]}))
+    return path
+
+
+def run(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None) -> Story:
+    return site.run(site.accept(package, None, destination="s3://results/broken"), on=on)
+
+
+def fail(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None) -> Diagnosis:
+    story = run(site, package, on)
+    assert story.outcome.status is Status.FAILED, story.log
+    assert story.outcome.diagnosis
+    print(f"DIAGNOSIS [{story.outcome.diagnosis.level}] {story.outcome.diagnosis.cause}")  # noqa: T201 the table's rows
+    return story.outcome.diagnosis
+
+
+def ensure_namespace(site: Site, package: Path) -> None:
+    """Have the workspace's namespace made by a job, as it always is."""
+    assert run(site, package).outcome.status is Status.SUCCESSFUL
+
+
+@contextmanager
+def having(site: Site, manifest: Mapping[str, Any], folder: Path) -> Iterator[None]:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(manifest))
+    kubectl(site, "apply", "-f", str(path))
+    try:
+        yield
+    finally:
+        kubectl(site, "delete", "-f", str(path), "--ignore-not-found")
+
+
+def test_an_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
+    found = fail(site, write_package(tmp_path, "true", "docker.io/library/never:there"))
+    assert found.cause == "the image docker.io/library/never:there of step 'work' does not exist"
+    assert (found.level, found.step) == (Level.USER, "work")
+    assert found.evidence
+
+
+def test_a_job_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
+    broken = site.having(ZOO_RUNNER_JOB_IMAGE="docker.io/library/nojob:1")
+    found = fail(broken, write_package(tmp_path, "true"))
+    assert found.cause == "the image docker.io/library/nojob:1 of the job does not exist"
+    assert found.level is Level.ENGINE
+
+
+def test_a_step_that_runs_out_of_memory(site: Site, tmp_path: Path) -> None:
+    found = fail(site, write_package(tmp_path, "head -c 200m /dev/zero | tail > /dev/null"))
+    assert found.cause == "step 'work' ran out of memory: it was killed at its limit of 64Mi"
+    assert "Raise ramMax" in found.remedy
+
+
+def test_a_tool_that_fails(site: Site, tmp_path: Path) -> None:
+    found = fail(site, write_package(tmp_path, "echo cannot read band 9 >&2; exit 3"))
+    assert found.cause == "step 'work' ended with exit code 3: cannot read band 9"
+    assert found.level is Level.USER
+
+
+def test_a_step_that_no_node_can_take(site: Site, tmp_path: Path) -> None:
+    larger = site.having(DEFAULT_MAX_CORES="1000")
+    found = fail(larger, write_package(tmp_path, "true", coresMin=500, coresMax=500))
+    assert found.cause.startswith("step 'work' asks for 500 cores and 32 MiB of memory; the largest node has ")
+    assert found.level is Level.USER
+
+
+def test_a_node_selector_that_fits_no_node(site: Site, tmp_path: Path) -> None:
+    found = fail(site.having(POD_NODE_SELECTOR='{"pool": "gpu"}'), write_package(tmp_path, "true"))
+    assert "no node of the cluster has the labels {'pool': 'gpu'}" in found.cause
+
+
+def test_a_storage_class_that_is_not_there(site: Site, tmp_path: Path) -> None:
+    found = fail(site.having(STORAGE_CLASS="fast"), write_package(tmp_path, "true"))
+    assert 'storageclass.storage.k8s.io "fast" not found' in found.cause
+    assert "STORAGE_CLASS" in found.remedy
+
+
+def test_a_quota_without_room_for_the_job(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "true")
+    ensure_namespace(site, package)
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small", "namespace": NAMESPACE},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    with having(site, quota, tmp_path):
+        found = fail(site, package)
+    assert "the namespace's resource quota leaves no room for job-" in found.cause
+    assert "exceeded quota" in found.evidence[0]
+
+
+def test_a_quota_without_room_for_a_step(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "true", coresMin=1)
+    ensure_namespace(site, package)
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small", "namespace": NAMESPACE},
+        "spec": {"hard": {"requests.cpu": "500m"}},
+    }
+    with having(site, quota, tmp_path):
+        found = fail(site, package)
+    assert "the namespace's resource quota leaves no room for step 'work'" in found.cause
+
+
+def test_a_role_that_was_taken_away(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "true")
+    ensure_namespace(site, package)
+    role = {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
+    kubectl(site, "patch", "role", "zoo-runner-job", "-n", NAMESPACE, "--type=merge", "-p", json.dumps(role))
+    try:
+        found = fail(site, package)
+    finally:
+        kubectl(site, "delete", "role,rolebinding", "zoo-runner-job", "-n", NAMESPACE)
+    assert "forbidden" in " ".join((found.cause, *found.evidence))
+    assert found.level is Level.ENGINE
+
+
+def test_a_step_whose_pod_is_deleted_is_started_again(site: Site, tmp_path: Path) -> None:
+    deleted: list[str] = []
+
+    def on(event: Event) -> None:
+        if isinstance(event, StepLine) and not deleted:
+            deleted.append(kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force"))
+
+    story = run(site, write_package(tmp_path, "echo begun >&2; sleep 3; echo done"), on)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert any(
+        "was taken away while it ran; starting it again" in e.text for e in story.events if isinstance(e, EngineLine)
+    )
+
+
+def test_a_step_whose_pod_is_deleted_again_and_again(site: Site, tmp_path: Path) -> None:
+    def on(event: Event) -> None:
+        if isinstance(event, StepLine):
+            kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force")
+
+    once = site.having(ZOO_RUNNER_STEP_RETRIES="1")
+    found = fail(once, write_package(tmp_path, "echo begun >&2; sleep 30"), on)
+    assert "of step 'work' was taken away while it ran" in found.cause
+    assert found.level is Level.PLATFORM
+
+
+def test_a_job_pod_that_is_killed(site: Site, tmp_path: Path) -> None:
+    killed: list[str] = []
+
+    def on(event: Event) -> None:
+        if isinstance(event, StepStarted) and not killed:
+            killed.append(
+                kubectl(
+                    site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=job", "--force", "--grace-period=0"
+                )
+            )
+
+    found = fail(site, write_package(tmp_path, "sleep 30"), on)
+    assert "of the job was taken away while it ran" in found.cause
+    assert found.level is Level.PLATFORM

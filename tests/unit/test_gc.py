@@ -1,0 +1,42 @@
+"""Rules of what is left over."""
+
+from zoo_runner.doctor import build_trial_pod
+from zoo_runner.engines.cluster import ClusterSettings
+from zoo_runner.engines.manifests import Manifest, build_names
+from zoo_runner.gc import Leftover, select_leftovers
+
+CREATED = "2026-01-01T00:00:00Z"
+
+
+def build(name: str, job: str | None, **meta: str) -> Manifest:
+    labels = {"zoo-runner/job": job} if job else {"app.kubernetes.io/managed-by": "zoo-runner"}
+    return {"metadata": {"name": name, "namespace": "ws-a", "labels": labels, "creationTimestamp": CREATED, **meta}}
+
+
+def test_what_a_running_job_has_is_left_alone() -> None:
+    assert select_leftovers([("Job", build("job-1", "job-1"))], {"job-1"}) == []
+
+
+def test_what_a_job_has_that_nobody_knows_is_found() -> None:
+    found = select_leftovers([("Pod", build("job-2-x", "job-2")), ("Secret", build("s", "job-2"))], {"job-1"})
+    assert found == [
+        Leftover("Pod", "ws-a", "job-2-x", "job-2", CREATED),
+        Leftover("Secret", "ws-a", "s", "job-2", CREATED),
+    ]
+
+
+def test_a_workspace_namespace_carries_no_jobs_label_and_is_never_found() -> None:
+    assert select_leftovers([("Namespace", build("ws-a", None))], set()) == []
+
+
+def test_what_is_going_already_is_not_told_again() -> None:
+    assert select_leftovers([("Pod", build("job-2-x", "job-2", deletionTimestamp=CREATED))], set()) == []
+
+
+def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
+    site = ClusterSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
+    spec = build_trial_pod(build_names("doctor-1", site), site)["spec"]
+    assert spec["nodeSelector"] == {"pool": "eo"}
+    assert spec["imagePullSecrets"] == [{"name": "regcred"}]
+    assert spec["containers"][0]["image"] == site.image
+    assert spec["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "job-doctor-1-work"}

@@ -1,0 +1,56 @@
+"""Rules of going on with a job whose caller was lost."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.values import settings_in, small_job
+from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.errors import JobNotFoundError
+from zoo_runner.masking import Masker
+from zoo_runner.models import Outcome, Results, Status
+from zoo_runner.reattach import reattach_job
+from zoo_runner.record import JobRecord, Records, new_record
+
+RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
+
+
+def leave_behind(folder: Path, status: Status) -> tuple[FakeEngine, JobRecord]:
+    """A job whose caller was killed: record and log are there, and the engine knows how it ended."""
+    settings = settings_in(folder)
+    job = small_job(folder)
+    record = Records(settings.state, Masker()).save(new_record(job, "fake").moved_to(status))
+    job.paths.job_log.parent.mkdir(parents=True, exist_ok=True)
+    job.paths.job_log.write_text("half of the story\n")
+    engine = FakeEngine(settings)
+    engine.finished[job.id] = Outcome(Status.SUCCESSFUL, RESULTS)
+    return engine, record
+
+
+def test_a_lost_job_ends_as_if_its_caller_had_stayed(tmp_path: Path) -> None:
+    engine, record = leave_behind(tmp_path, Status.RUNNING)
+    settings = settings_in(tmp_path)
+    outcome = reattach_job(record.id, engine, settings, lambda _: None)
+    assert outcome.results == RESULTS
+    after = Records(settings.state, Masker()).load(record.id)
+    assert (after.status, after.collection_href) == (Status.SUCCESSFUL, "s3://b/collection.json")
+
+
+def test_the_log_of_a_remote_job_is_told_from_its_start_and_not_twice(tmp_path: Path) -> None:
+    engine, record = leave_behind(tmp_path, Status.RUNNING)
+    reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None)
+    log = Path(record.log).read_text()
+    assert "half of the story" not in log
+    assert "is followed again on engine fake" in log
+    assert "SUCCESSFUL, results: s3://b/collection.json" in log
+
+
+def test_a_job_that_has_ended_keeps_its_log(tmp_path: Path) -> None:
+    engine, record = leave_behind(tmp_path, Status.SUCCESSFUL)
+    assert reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None).results == RESULTS
+    assert Path(record.log).read_text() == "half of the story\n"
+
+
+def test_a_job_that_never_was_is_told(tmp_path: Path) -> None:
+    with pytest.raises(JobNotFoundError, match="there is no job 'never'"):
+        reattach_job("never", FakeEngine(settings_in(tmp_path)), settings_in(tmp_path), lambda _: None)

@@ -1,0 +1,77 @@
+"""Commands for operators: go on with a lost job, check a cluster, clear what is left on it."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from zoo_runner.settings import Settings
+
+ReadSettings = Callable[..., "Settings"]
+
+
+def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
+    """Add the commands to the command line."""
+
+    @cli.command()
+    @click.argument("job_id")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+    def reattach(job_id: str, quiet: bool) -> None:
+        """Follow a job again whose caller was lost, to its end."""
+        _reattach(job_id, read_settings(), quiet)
+
+    @cli.command()
+    @click.option("--engine", metavar="NAME", default="calrissian", help="Engine to check. [default: calrissian]")
+    @click.option("-o", "--output", "destination", metavar="S3URL", help="Results store to check too.")
+    def doctor(engine: str, destination: str | None) -> None:
+        """Check an installation before its first job."""
+        _examine(read_settings(engine=engine), destination)
+
+    @cli.command()
+    @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
+    def gc(remove: bool) -> None:
+        """Find what is left on the cluster of jobs that this store does not know as running."""
+        _collect(read_settings(), remove)
+
+
+def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
+    from zoo_runner.display import open_display
+    from zoo_runner.engines import open_engine
+    from zoo_runner.masking import Masker
+    from zoo_runner.reattach import reattach_job
+    from zoo_runner.record import Records
+
+    record = Records(settings.state, Masker()).load(job_id)
+    with open_display(quiet) as report:
+        outcome = reattach_job(job_id, open_engine(record.engine, settings), settings, report)
+    if outcome.results:
+        click.echo(f"collection {outcome.results.collection_href}")
+    if outcome.diagnosis:
+        click.echo(f"error: {outcome.diagnosis.cause}\n  what to do: {outcome.diagnosis.remedy}", err=True)
+    sys.exit(outcome.exit_code)
+
+
+def _examine(settings: "Settings", destination: str | None) -> None:
+    from zoo_runner.doctor import examine_cluster
+    from zoo_runner.errors import EngineError
+
+    sound = True
+    for check in examine_cluster(settings, destination):
+        sound = sound and check.ok
+        click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
+        if check.remedy:
+            click.echo(f"    what to do: {check.remedy}")
+    sys.exit(0 if sound else EngineError.exit_code)
+
+
+def _collect(settings: "Settings", remove: bool) -> None:
+    from zoo_runner.gc import find_leftovers, remove_leftovers
+
+    leftovers = find_leftovers(settings)
+    for left in leftovers:
+        click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")
+    if remove:
+        remove_leftovers(leftovers, settings)
+    click.echo(f"{len(leftovers)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)

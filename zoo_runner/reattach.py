@@ -1,0 +1,72 @@
+"""Going on with a job whose caller was lost: same logs, same record, same outcome."""
+
+import contextlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.engines import Engine
+from zoo_runner.events import Event, Report
+from zoo_runner.execute import guard
+from zoo_runner.joblog import JobLog
+from zoo_runner.masking import Masker, find_secrets
+from zoo_runner.models import Outcome
+from zoo_runner.names import JobPaths
+from zoo_runner.record import FINAL, JobRecord, Records, with_outcome
+from zoo_runner.settings import Settings
+
+
+def reattach_job(
+    job_id: str, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
+) -> Outcome:
+    """Follow a job to its end by its id and return how it ended.
+
+    A remote engine tells the whole story again, so that the logs are written anew from its start. Raises
+    `JobNotFoundError` where there is no record of the job.
+    """
+    masker = Masker(find_secrets(settings.environ))
+    records = Records(settings.state, masker)
+    record = records.load(job_id)
+    paths = build_paths(record, settings)
+    cancellation = cancellation or Cancellation()
+    if record.status in FINAL:
+        return guard(lambda: engine.reattach(job_id, report, cancellation), paths, masker)
+    if engine.capabilities.remote:
+        _clear_logs(paths)
+    with JobLog(paths, masker) as log:
+        log.tell("job", f"{record.workflow_id} {job_id} is followed again on engine {engine.name}")
+
+        def tell(event: Event) -> None:
+            log(event)
+            report(event)
+
+        outcome = guard(lambda: engine.reattach(job_id, tell, cancellation), paths, masker)
+        outcome = replace(outcome, usage=log.usage)
+        if outcome.diagnosis:
+            log.tell_failure(outcome.diagnosis)
+        else:
+            log.tell("job", f"SUCCESSFUL, results: {outcome.results.collection_href if outcome.results else None}")
+    records.save(with_outcome(record, outcome))
+    return outcome
+
+
+def build_paths(record: JobRecord, settings: Settings) -> JobPaths:
+    """Compute a job's paths from its record; pure."""
+    return JobPaths(
+        record.workflow_id,
+        record.id,
+        Path(record.log).parent,
+        settings.state / record.id,
+        settings.scratch / record.id,
+    )
+
+
+def _clear_logs(paths: JobPaths) -> None:
+    plan = paths.plan.read_bytes() if paths.plan.exists() else None
+    paths.job_log.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(paths.log_folder)
+    if plan is not None:
+        paths.plan.parent.mkdir(parents=True)
+        paths.plan.write_bytes(plan)
