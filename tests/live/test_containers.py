@@ -1,13 +1,17 @@
 """Real containers through podman; dev/images/build.sh makes the images that these packages name."""
 
+import json
 import os
 import re
 import subprocess
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+import rasterio  # type: ignore[import-untyped]
 
 from tests.site import Site, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
@@ -81,18 +85,26 @@ _LEFT_OUT = re.compile(r"checksum|file:size|^created$|^updated$|software")
 
 
 def read_results(folder: Path) -> dict[str, Any]:
-    """Every JSON document, and the text and number files as they are, by name."""
-    import json
-
+    """What lies in a folder, by name: JSON normalised, texts as they are, the pixels of rasters, the kind of others."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".json", ".geojson"):
             found[str(path.relative_to(folder))] = normalise(json.loads(path.read_text()), folder)
         elif path.suffix in (".csv", ".txt"):
             found[str(path.relative_to(folder))] = path.read_text()
+        elif path.suffix == ".tif":
+            found[str(path.relative_to(folder))] = read_pixels(path)
         elif path.is_file():
             found[str(path.relative_to(folder))] = path.suffix
     return found
+
+
+def read_pixels(path: Path) -> tuple[tuple[int, ...], str, str]:
+    """Shape, type and digest of the pixels; fractions are rounded as numbers in documents are, to what floats hold."""
+    with rasterio.open(path) as raster:
+        pixels = raster.read()
+    rounded = numpy.round(pixels, 6) if pixels.dtype.kind == "f" else pixels
+    return rounded.shape, str(rounded.dtype), sha256(rounded.tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["vegetation", "water"])
