@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers import Fault, FileServer
 from tests.site import Pipe, Site, processes_of, wait_until_none_is_left, watching
-from tests.values import EXAMPLES, PACKAGES
+from tests.values import EXAMPLES, FAILING, PACKAGES
 from zoo_runner.cancellation import Cancellation, Reason
 from zoo_runner.engines.supervisor import descendants
 from zoo_runner.events import StepEnded, StepLine, StepStarted
@@ -68,6 +68,26 @@ def test_a_child_that_left_its_session_and_ignores_requests_does_not_outlive_the
     ):
         process.kill()
         assert all(one.ends() for one in (*tree, *others))
+    assert wait_until_none_is_left(site.folder)
+
+
+def test_a_pull_does_not_outlive_a_caller_that_is_killed(site: Site, pipe: Pipe) -> None:
+    folder = site.folder / "programs"
+    folder.mkdir()
+    program = folder / "podman"
+    program.write_text(
+        '#!/bin/sh\ncase "$1" in info) exit 0;; image) exit 1;; esac\n'
+        f"setsid sleep 300 & echo $$ $! > {pipe.path}\nwait\n"
+    )
+    program.chmod(0o700)
+    caller = site.having(PATH=f"{folder}:{site.environ['PATH']}")
+    package = FAILING / "image-missing" / "image-missing.cwl"
+    with (
+        caller.started("run", package, "--containers", "podman", "-o", site.results) as process,
+        watching(*map(int, pipe.read().split())) as pull,
+    ):
+        process.kill()
+        assert all(one.ends() for one in pull)
     assert wait_until_none_is_left(site.folder)
 
 

@@ -1,5 +1,6 @@
 """Container engines of one machine: which one answers, and whether the images of a package are there."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -7,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo_runner.cancellation import Cancellation
+from zoo_runner.engines.supervised import Supervised
 from zoo_runner.errors import EngineError, Level
 from zoo_runner.events import EngineLine, Report
 from zoo_runner.package import Package
 from zoo_runner.settings import Containers
 
 _PROBE_SECONDS = 20
-_PULL_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -98,23 +100,40 @@ def limits_memory(runtime: str) -> bool:
     return told.get("MemoryLimit") is True or "memory" in (told.get("host", {}).get("cgroupControllers") or ())
 
 
-def ensure_images(runtime: str, images: tuple[str, ...], report: Report) -> None:
-    """Pull what is not there yet, before anything else of the job happens; raises `EngineError`."""
+def ensure_images(
+    runtime: str, images: tuple[str, ...], environ: Mapping[str, str], report: Report, cancellation: Cancellation
+) -> None:
+    """Pull what is not there yet, before anything else of the job happens.
+
+    A pull may take long: it stops with the job, and does not outlive this process. `environ` is what the program that
+    pulls may know (proxies, where logins are kept). Raises `EngineError`, or why the job was stopped.
+    """
     for image in images:
         if _run(runtime, "image", "inspect", image).returncode == 0:
             continue
         report(EngineLine("info", f"pulling image {image} with {runtime}"))
-        pulled = _run(runtime, "pull", image, seconds=_PULL_SECONDS)
-        if pulled.returncode != 0:
-            raise _pull_error(image, pulled.stderr)
+        pull = Supervised(
+            {
+                "command": [runtime, "pull", image],
+                "env": dict(environ),
+                "cwd": "/",
+                "cid_folder": None,
+                "remover": [],
+            }
+        )
+        with contextlib.closing(pull):
+            code = pull.follow(lambda _: None, cancellation)
+            cancellation.check()
+            if code != 0:
+                raise _pull_error(image, "\n".join(pull.complaints))
 
 
-def _run(runtime: str, *words: str, seconds: float = _PROBE_SECONDS) -> "subprocess.CompletedProcess[str]":
+def _run(runtime: str, *words: str) -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run([runtime, *words], capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run([runtime, *words], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise EngineError(
-            f"`{runtime} {' '.join(words)}` did not end within {seconds:g} s",
+            f"`{runtime} {' '.join(words)}` did not end within {_PROBE_SECONDS} s",
             f"Look at {runtime} on this machine: it hangs.",
         ) from error
 

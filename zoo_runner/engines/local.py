@@ -86,7 +86,7 @@ class LocalEngine:
             needs = find_container_needs(job.package)
             runtime = choose_runtime(needs, self._settings.containers)
             if runtime:
-                ensure_images(runtime, needs.images, report)
+                ensure_images(runtime, needs.images, self._settings.environ, report, cancellation)
             elif needs.images:
                 report(EngineLine("warning", _build_trust_note(self._settings)))
             check_destination(job, self._settings.environ)

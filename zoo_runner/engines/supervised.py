@@ -65,9 +65,10 @@ class Supervised:
             self._stdin.close()
 
     def _read_complaints(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            self._complaints.append(line.decode("utf-8", "replace").rstrip())
-            del self._complaints[:-_KEPT_COMPLAINTS]
+        with stream:
+            for line in stream:
+                self._complaints.append(line.decode("utf-8", "replace").rstrip())
+                del self._complaints[:-_KEPT_COMPLAINTS]
 
 
 def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
