@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "bench.md"
-ECHO = [str(ROOT / "examples" / "echo" / name) for name in ("echo.cwl", "inputs.yml")]
+ECHO = [str(ROOT / "examples" / "echo" / name) for name in ("echo.cwl#echo", "inputs.yml")]
 BARE = "cwltool --no-container"
 LIMITS = {
     "zoo-runner run, package resolved": 1.3,
@@ -123,17 +123,20 @@ def _build_table(times: Mapping[str, Times]) -> str:
         work = processor / statistics.median(bare.processor)
         rows.append(
             f"| `{name}` | {clock:.2f} | {min(each.clock):.2f} | {max(each.clock):.2f} | {ratio:.2f}"
-            f" | {processor:.2f} | {work:.2f} | {_judge(name, clock, ratio)} |"
+            f" | {processor:.2f} | {work:.2f} | {_judge(name, clock, processor, ratio)} |"
         )
     return "\n".join(rows)
 
 
-def _judge(name: str, seconds: float, ratio: float) -> str:
-    if name == HELP:
-        return f"{HELP_SECONDS} s, {'kept' if seconds <= HELP_SECONDS else 'missed'}"
+def _judge(name: str, clock: float, processor: float, ratio: float) -> str:
+    """Say whether a limit is kept; on a busy machine seconds are the processor's, as the clock tells of others."""
     if name in LIMITS:
         return f"{LIMITS[name]} x, {'kept' if ratio <= LIMITS[name] else 'missed'}"
-    return ""
+    if name != HELP:
+        return ""
+    busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    kept = (processor if busy else clock) <= HELP_SECONDS
+    return f"{HELP_SECONDS} s{' of the processor' if busy else ''}, {'kept' if kept else 'missed'}"
 
 
 def _build_page(table: str, rounds: int) -> str:

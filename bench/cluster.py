@@ -39,8 +39,8 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
     meta = {"name": name, "namespace": namespace, "labels": {"bench": "bare"}}
     command = [
         "/opt/calrissian/bin/calrissian",
-        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/work/out.json", "--stderr", "/work/err.log"),
-        *("--outdir", "/work/out/", "--tmp-outdir-prefix", "/work/tmp/", "--tmpdir-prefix", "/work/tmp/"),
+        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
+        *("--outdir", "/calrissian/out/", "--tmp-outdir-prefix", "/calrissian/tmp/", "--tmpdir-prefix", "/calrissian/tmp/"),
         "/package/package.cwl",
     ]
     container = {
@@ -49,7 +49,7 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
         "command": command,
         "env": [{"name": "CALRISSIAN_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "resources": {"requests": {"cpu": "10m", "memory": "256Mi"}},
-        "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "package", "mountPath": "/package"}],
+        "volumeMounts": [{"name": "work", "mountPath": "/calrissian"}, {"name": "package", "mountPath": "/package"}],
     }
     spec = {
         "serviceAccountName": JOB_ACCOUNT,

@@ -1,7 +1,14 @@
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
 
 from stageout.settings import load_options
 from tests.pages import STAGEOUT_SETTINGS, build_errors_page, build_settings_page, find_outdated
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.md")])
 
 
 class Asked(Mapping[str, str]):
@@ -44,3 +51,9 @@ def test_no_default_of_a_setting_tells_of_the_machine_that_wrote_the_page() -> N
 def test_each_exit_code_of_the_command_line_is_explained() -> None:
     page = build_errors_page()
     assert [code for code in range(12) if f"\n| {code} | " not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_links_only_to_files_that_are_there(page: Path) -> None:
+    linked = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in linked if not (page.parent / link).exists()] == []
