@@ -142,7 +142,7 @@ def test_a_node_selector_that_fits_no_node_is_named() -> None:
         (
             "FailedCreatePodSandBox",
             'Failed to create pod sandbox: plugin type="bridge" failed (add): no IP addresses available',
-            'cannot give the pod job-1 its network (Init:0/1): type="bridge" failed (add): no IP addresses available',
+            '(Init:0/1): plugin type="bridge" failed (add): no IP addresses available',
         ),
         ("ProvisioningFailed", 'storageclass.storage.k8s.io "fast" not found', "the job's volume job-1 cannot be made"),
         (

@@ -229,7 +229,8 @@ def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
 
 
 def _plugin_text(message: str) -> str:
-    return message.rpartition("plugin ")[2].strip() or message
+    found = re.search(r"plugin type=.*", message)
+    return found[0] if found else message
 
 
 def _storage_class(about: Mapping[str, Any], message: str) -> RunnerError:
