@@ -1,6 +1,6 @@
 """Side by side on the same cluster: this runner, a bare Calrissian Job with the same CWL, and pycalrissian.
 
-    python bench/cluster.py [--jobs 20] [--rounds 3] [--pycalrissian PYTHON]
+    python -m bench.cluster [--jobs 20] [--rounds 3] [--pycalrissian PYTHON]
 
 Needs KUBECONFIG, the AWS_… settings of a results store that pods reach (BENCH_OUTPUT=s3://bucket/prefix), and warm
 images. `--pycalrissian` names the interpreter of an environment that has pycalrissian 0.8.3.
@@ -39,8 +39,8 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
     meta = {"name": name, "namespace": namespace, "labels": {"bench": "bare"}}
     command = [
         "/opt/calrissian/bin/calrissian",
-        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/work/out.json", "--stderr", "/work/err.log"),
-        *("--outdir", "/work/out/", "--tmp-outdir-prefix", "/work/tmp/", "--tmpdir-prefix", "/work/tmp/"),
+        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
+        *("--outdir", "/calrissian/out/", "--tmp-outdir-prefix", "/calrissian/tmp/", "--tmpdir-prefix", "/calrissian/tmp/"),
         "/package/package.cwl",
     ]
     container = {
@@ -48,8 +48,8 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
         "image": image,
         "command": command,
         "env": [{"name": "CALRISSIAN_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
-        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}},
-        "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "package", "mountPath": "/package"}],
+        "resources": {"requests": {"cpu": "10m", "memory": "256Mi"}},
+        "volumeMounts": [{"name": "work", "mountPath": "/calrissian"}, {"name": "package", "mountPath": "/package"}],
     }
     spec = {
         "serviceAccountName": JOB_ACCOUNT,
@@ -154,7 +154,10 @@ def main() -> None:
             incumbent = run_pycalrissian(words.pycalrissian, site.image) if words.pycalrissian and jobs == 1 else None
             _print(title, statistics.median(ours), statistics.median(bare), incumbent)
         if item := settings.environ.get("BENCH_ITEM"):
-            ours = [run_ours(settings, 1, STAGED, f"item={item}") for _ in range(words.rounds)]
+            ours = [
+                run_ours(settings, 1, STAGED, "item=" + json.dumps({"class": "Directory", "location": item}))
+                for _ in range(words.rounds)
+            ]
             bare = [run_bare(cluster, settings, 1) for _ in range(words.rounds)]
             _print("with stage-in of an item", statistics.median(ours), statistics.median(bare), None)
         cluster.close()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -12,18 +13,23 @@ from staging.progress import Transferred
 
 
 def run_command(command: click.Command, program: str) -> NoReturn:
-    """Run a command and end the process with its exit code, at once.
+    """Run a command and end the process with its exit code."""
+    end_with(lambda: command.main(prog_name=program))
+
+
+def end_with(action: Callable[[], object]) -> NoReturn:
+    """Do `action`, the whole of a program, and end the process with the exit code that it asks for, at once.
 
     The interpreter's own ending is left out: threads of the S3 client (obstore 0.12, Rust) that still let go of
     their last Python objects then abort the process (SIGABRT), now and then, after all went well.
     """
     code: object = 0
     try:
-        command.main(prog_name=program)
+        action()
     except SystemExit as end:
         code = end.code
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it has left
+        with suppress(OSError, ValueError):  # whoever read it has left
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from staging.command import end_with
 from zoo_runner.errors import DismissedError, RunnerError
 from zoo_runner.operations import add_operations
 from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
@@ -208,8 +209,13 @@ def cancel(job_id: str) -> None:
 add_operations(cli, lambda **options: _settings(**options))
 
 
-def main() -> None:
-    """Entry point: every error ends here as a message and an exit code."""
+def main() -> NoReturn:
+    """Entry point: run a command, and end the process with its exit code."""
+    end_with(_run_command)
+
+
+def _run_command() -> None:
+    """Every error ends here as a message and an exit code."""
     try:
         code = cli(prog_name="zoo-runner", standalone_mode=False)
     except click.ClickException as error:

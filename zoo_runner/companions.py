@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from zoo_runner.cwltypes import Parameter, SecondaryFile
+from zoo_runner.cwltypes import Parameter
 from zoo_runner.formats import IANA, media_type_of
 from zoo_runner.problems import show
+from zoo_runner.secondary import SecondaryFile, apply_pattern
 from zoo_runner.values import Checker
 
 
@@ -63,15 +64,6 @@ def _fit_secondary_files(
         return
     folder = location.rpartition("/")[0]
     file["secondaryFiles"] = [{"class": "File", "location": f"{folder}/{quote(name)}"} for name in names]
-
-
-def apply_pattern(pattern: str, name: str) -> str:
-    """The name of a secondary file (CWL v1.2, Command Line Tool, `SecondaryFileSchema`): `^` drops an extension."""
-    carets = len(pattern) - len(pattern.lstrip("^"))
-    for _ in range(carets):
-        stem, dot, _extension = name.rpartition(".")
-        name = stem if dot else name
-    return name + pattern[carets:]
 
 
 def _name_of(file: Mapping[str, Any]) -> str:

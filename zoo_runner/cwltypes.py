@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo_runner.errors import PackageError
 from zoo_runner.package import Document, Package
+from zoo_runner.secondary import SecondaryFile, read_secondary_file
 
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})
 _FAMILY_PREFIXES = {"geojson": "GeoJSON ", "stac": "STAC "}
@@ -105,14 +106,6 @@ ATOMS: Mapping[str, CwlType] = {
     "Any": AnyType(),
     "null": NullType(),
 }
-
-
-@dataclass(frozen=True)
-class SecondaryFile:
-    """A file that belongs to another: a pattern on its name (or an expression), and whether it must be there."""
-
-    pattern: str
-    required: bool
 
 
 @dataclass(frozen=True)
@@ -218,7 +211,7 @@ def _parse_parameter(reader: "_Reader", entry: Document, position: int) -> Param
         doc=join_text(entry.get("doc")),
         default=entry.get("default"),
         formats=tuple(map(str, _listed(entry.get("format")))),
-        secondary_files=tuple(map(_read_secondary_file, _listed(entry.get("secondaryFiles")))),
+        secondary_files=tuple(map(read_secondary_file, _listed(entry.get("secondaryFiles")))),
         streamable=bool(entry.get("streamable", False)),
         position=position,
     )
@@ -228,14 +221,6 @@ def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def _read_secondary_file(entry: Any) -> SecondaryFile:
-    """CWL v1.0 has plain patterns; v1.1 and later may say whether the file is required, by default it is."""
-    if not isinstance(entry, Mapping):
-        return SecondaryFile(str(entry).removesuffix("?"), not str(entry).endswith("?"))
-    pattern, required = str(entry.get("pattern", "")), entry.get("required")
-    return SecondaryFile(pattern.removesuffix("?"), (required is None or required is True) and pattern[-1:] != "?")
 
 
 def join_text(text: Any) -> str | None:

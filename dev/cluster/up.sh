@@ -68,6 +68,7 @@ cat >"$CLUSTER_DIR/cni/10-bridge.conflist" <<Y
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 Y
 cat >"$CLUSTER_DIR/certs.d/_default/hosts.toml" <<Y
+server = "http://$REGISTRY"
 [host."http://$REGISTRY"]
   capabilities = ["pull", "resolve"]
 Y

@@ -5,6 +5,8 @@ is started, and no address is asked that the operator has not allowed.
 """
 
 import json
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -88,6 +90,19 @@ def check(seen: Seen, *allowed: str) -> None:
     assert seen.changed == [], "files outside the job's folders changed"
     assert seen.started == [], "a program was started"
     assert seen.asked <= set(allowed), "an address was asked that is not allowed"
+
+
+def test_the_watcher_sees_files_addresses_and_programs(tmp_path: Path) -> None:
+    with watching(tmp_path / "inside") as seen:
+        (tmp_path / "inside").mkdir()
+        (tmp_path / "inside" / "a").write_text("a")
+        (tmp_path / "inside" / "a").rename(tmp_path / "b")
+        with socket.socket() as client, suppress(OSError):
+            client.connect(("127.0.0.1", 1))
+        subprocess.run(["true"], check=True)
+    assert seen.changed == [str(tmp_path / "b")]
+    assert seen.asked == {"127.0.0.1"}
+    assert any("true" in program for program in seen.started)
 
 
 def refuse_to_fetch(url: str, max_bytes: int) -> bytes:

@@ -1,7 +1,7 @@
 """Rules of watching: what changed while nobody looked is told."""
 
 from zoo_runner.engines.manifests import Manifest
-from zoo_runner.engines.streams import compare, remember
+from zoo_runner.engines.streams import Patience, compare, remember
 
 
 def build(uid: str, version: str) -> Manifest:
@@ -21,3 +21,41 @@ def test_a_deleted_object_is_forgotten() -> None:
     assert known == {}
     remember(known, "MODIFIED", build("b", "2"))
     assert known == {"b": build("b", "2")}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_api_server_that_is_away_is_waited_for_without_end() -> None:
+    clock = Clock()
+    patience = Patience(clock)
+    clock.now = 1e6
+    assert patience.bears(0)
+    assert patience.bears(503)
+
+
+def test_a_refusal_from_the_start_is_told_at_once() -> None:
+    assert not Patience(Clock()).bears(403)
+
+
+def test_a_stream_that_worked_bears_a_refusal_for_a_while() -> None:
+    clock = Clock()
+    patience = Patience(clock)
+    patience.note_success()
+    clock.now = 1.0
+    assert patience.bears(403)
+    clock.now = 20.0
+    assert patience.bears(403)
+    clock.now = 40.0
+    assert not patience.bears(403)
+
+
+def test_waits_grow_until_the_stream_works_again() -> None:
+    patience = Patience(Clock())
+    assert [round(patience.next_wait_seconds(), 1) for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    patience.note_success()
+    assert patience.next_wait_seconds() == 0.2

@@ -30,6 +30,7 @@ from zoo_runner.engines.manifests import (
     without_content,
 )
 from zoo_runner.engines.podlog import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.podstatus import build_lost
 from zoo_runner.engines.steppod import build_step_settings
 from zoo_runner.errors import DismissedError, EngineError, RunnerError, StageOutError
 from zoo_runner.events import EngineLine, Report
@@ -169,6 +170,10 @@ class CalrissianEngine:
             ended = Ended(None, error.diagnosis, type(error).__name__)
         if ended.results is None:
             cancellation.check()
+        if ended.kind == DismissedError.__name__ and not _is_suspended(cluster, names):
+            # the pod was told to stop, and not by us
+            lost = build_lost({"metadata": {"name": names.job}}, "its pod was deleted from outside").diagnosis
+            ended = Ended(None, lost, EngineError.__name__)
         write_atomically(record / _ENDED, "\n".join(encode_line(ended)).encode())
         return ended
 

@@ -71,7 +71,7 @@ class ClusterSettings:
     isolated: bool = _setting(
         "ZOO_RUNNER_ISOLATE_STEPS", False, "Whether a NetworkPolicy keeps step pods from the network (needs a plug-in)."
     )
-    job_cpu: str = _setting("ZOO_RUNNER_JOB_CPU", "50m", "CPU that the job pod itself requests.")
+    job_cpu: str = _setting("ZOO_RUNNER_JOB_CPU", "10m", "CPU that the job pod itself requests.")
     job_ram: str = _setting("ZOO_RUNNER_JOB_RAM", "256Mi", "Memory that the job pod itself requests.")
     job_ram_limit: str = _setting("ZOO_RUNNER_JOB_RAM_LIMIT", "2Gi", "Memory that the job pod itself may use.")
     pending_seconds: float = _setting(

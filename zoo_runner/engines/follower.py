@@ -30,6 +30,7 @@ from zoo_runner.events import EngineLine, Report
 
 # how long the job pod may take to say its last words after it was told to stop
 _LAST_WORDS_SECONDS = GRACE_SECONDS + 5.0
+_SECOND_TRY_SECONDS = 3.0
 # a pod's status may tell of its end before its log has arrived here
 _LOG_SECONDS = 3.0
 
@@ -81,6 +82,7 @@ class _Seen:
     log_over: bool = False
     stopping: bool = False
     told: set[object] = field(default_factory=set)
+    started: set[str] = field(default_factory=set)
     pending: dict[str, threading.Timer] = field(default_factory=dict)
     timers: list[threading.Timer] = field(default_factory=list)
 
@@ -181,10 +183,14 @@ class Follower:
         if about not in self._seen.told:
             self._seen.told.add(about)
             self._report(EngineLine("info", f"cluster: {event.get('reason')}: {event.get('message')}"))
-        if not self._seen.running or event["involvedObject"].get("name") != self._names.job:
-            failure = diagnose_event(event)
-            if failure and not self._seen.stopping:
-                raise failure
+        failure = diagnose_event(event)
+        if failure and not self._seen.stopping:
+            name = event["involvedObject"].get("name")
+            # kubelet tries some of it again at once: what is over by then was none
+            self._later(_SECOND_TRY_SECONDS, _Late(failure, lambda: not self._has_started(name)))
+
+    def _has_started(self, name: str | None) -> bool:
+        return name in self._seen.started or (name == self._names.job and self._seen.running)
 
     @_take.register
     def _(self, item: _Stop) -> None:
@@ -198,6 +204,8 @@ class Follower:
 
     @_take.register
     def _(self, item: _PodChange) -> None:
+        if has_started(item.pod):
+            self._seen.started.add(item.pod["metadata"]["name"])
         if find_step(item.pod) is None:
             self._take_job_pod(item.change, item.pod)
         self._watch_place(item.pod, item.change)

@@ -10,12 +10,11 @@ import urllib3
 
 from zoo_runner.engines.access import open_access
 from zoo_runner.engines.manifests import Manifest
-from zoo_runner.engines.streams import Streams, compare, remember
+from zoo_runner.engines.streams import Patience, Streams, compare, remember
 from zoo_runner.errors import EngineError, Level
 
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _WATCH_SECONDS = 240
-_LONGEST_WAIT_SECONDS = 10.0
 _PATHS = {
     "Namespace": "/api/v1/namespaces",
     "Node": "/api/v1/nodes",
@@ -125,24 +124,23 @@ class Cluster:
         An API server that goes away is waited for: what has changed meanwhile is told when it is back.
         """
         known: dict[str, Manifest] = {}
-        wait_seconds = 0.2
+        patience = Patience()
         while not streams.closed.is_set():
             try:
                 listed = self._list(kind, namespace, query)
+                patience.note_success()
                 yield from compare(known, listed["items"])
                 for change, item in self._watch_from(kind, namespace, query, listed, streams):
                     remember(known, change, item)
                     yield change, item
-                    wait_seconds = 0.2
             except ApiError as error:
-                if error.status not in (0, 410, 429, 500, 502, 503, 504):
+                if not patience.bears(error.status):
                     raise
-            streams.closed.wait(wait_seconds)
-            wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
+            streams.closed.wait(patience.next_wait_seconds())
 
     def follow_log(self, namespace: str, pod: str, streams: Streams) -> Iterator[str]:
         """Yield the lines of a pod's log as they come, each once, until the container has ended."""
-        last, wait_seconds = "", 0.2
+        last, patience = "", Patience()
         path = f"{_PATHS['Pod'].format(namespace)}/{pod}/log"
         while not streams.closed.is_set():
             query = {"follow": "true", "timestamps": "true"}
@@ -150,16 +148,16 @@ class Cluster:
                 query["sinceTime"] = f"{last[:19]}Z"
             try:
                 for time, text in self._read_log(path, pod, query, streams):
+                    patience.note_success()
                     if time > last:
-                        last, wait_seconds = time, 0.2
+                        last = time
                         yield text
             except ApiError as error:
-                if error.status not in (0, 429, 500, 502, 503, 504):
+                if not patience.bears(error.status):
                     raise
             else:
                 return
-            streams.closed.wait(wait_seconds)
-            wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
+            streams.closed.wait(patience.next_wait_seconds())
 
     def _read_log(self, path: str, pod: str, query: dict[str, str], streams: Streams) -> Iterator[tuple[str, str]]:
         what = f"reading the log of pod {pod}"
@@ -252,7 +250,7 @@ def _lines(answer: Any, what: str, streams: Streams) -> Iterator[str]:
     rest = b""
     with streams.holding(answer):
         try:
-            for chunk in answer.stream(1 << 16):
+            for chunk in answer.stream(1 << 16) if not streams.closed.is_set() else ():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield line.decode("utf-8", "replace")

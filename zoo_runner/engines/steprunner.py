@@ -1,5 +1,6 @@
 """Runs step pods from inside the job pod: each from its creation to its end, with its whole log."""
 
+import contextlib
 import json
 import queue
 import random
@@ -97,7 +98,8 @@ class StepRunner:
             if log:
                 log.join()
             del self._queues[name]
-            self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)
+            with contextlib.suppress(RunnerError):  # it goes with the job pod in any case
+                self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)
 
     def _create(self, step: str, manifest: Manifest) -> None:
         """Create the pod, waiting for an API that is away and for room in a quota that others use up."""
