@@ -50,9 +50,10 @@ images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
 	@bash dev/images/build.sh
 
-cluster: ## start a real one-node Kubernetes (the first time it is built, about 5 minutes)
+cluster: ## start a real one-node Kubernetes (the first time it is built, about 5 minutes), with a fresh job image
 	@sh dev/packages.sh cluster
 	@bash dev/cluster/up.sh
+	@[ "$${KUBERNETES:-}" = yours ] || bash dev/cluster/images.sh --job
 
 cluster-down: ## stop it
 	@bash dev/cluster/down.sh

@@ -196,7 +196,7 @@ def serve_s3(
         str(folder),
         "--config=",
         f"--addr={host}:0",
-        "--dir-cache-time=0s",
+        "--dir-cache-time=10ms",
         f"--auth-key={access_key_id},{secret_access_key}",
     ]
     log: list[str] = []
