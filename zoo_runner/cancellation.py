@@ -1,5 +1,6 @@
 """Stopping a job: one value that whoever waits can subscribe to."""
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,3 +77,15 @@ class Cancellation:
         """Raise the reason where there is one."""
         if self.reason is not None:
             raise self.error()
+
+
+@contextmanager
+def cancelling_on_signals(cancellation: Cancellation) -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and the end of the terminal into a cancellation while the block runs; main thread only."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, lambda *_: cancellation.cancel()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

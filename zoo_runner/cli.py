@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -92,7 +91,7 @@ def cli() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
     """Run a package: stage the inputs in, execute, stage the results out."""
-    from zoo_runner.cancellation import Cancellation
+    from zoo_runner.cancellation import Cancellation, cancelling_on_signals
     from zoo_runner.display import open_display
     from zoo_runner.engines import open_engine
     from zoo_runner.execute import run_job
@@ -103,7 +102,7 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     if not quiet:
         tell(f"job {job.id}\nlog {job.paths.job_log}")
     cancellation = Cancellation(job.time_limit_seconds)
-    with _stopping(cancellation.cancel), open_display(quiet) as report:
+    with cancelling_on_signals(cancellation), open_display(quiet) as report:
         outcome = run_job(job, engine, settings, report, cancellation)
     show_outcome(job, outcome, form)
     sys.exit(outcome.exit_code)
@@ -281,22 +280,3 @@ def _accept(
         settings,
         job_id,
     )
-
-
-class _stopping:
-    """Turns Ctrl-C, SIGTERM and the end of the terminal into a cancellation while a job runs."""
-
-    def __init__(self, cancel: Callable[[], None]) -> None:
-        self._cancel = cancel
-
-    def __enter__(self) -> None:
-        import signal
-
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        self._former = {n: signal.signal(n, lambda *_: self._cancel()) for n in numbers}
-
-    def __exit__(self, *_: object) -> None:
-        import signal
-
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
