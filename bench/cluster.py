@@ -40,7 +40,14 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
     command = [
         "/opt/calrissian/bin/calrissian",
         *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
-        *("--outdir", "/calrissian/out/", "--tmp-outdir-prefix", "/calrissian/tmp/", "--tmpdir-prefix", "/calrissian/tmp/"),
+        *(
+            "--outdir",
+            "/calrissian/out/",
+            "--tmp-outdir-prefix",
+            "/calrissian/tmp/",
+            "--tmpdir-prefix",
+            "/calrissian/tmp/",
+        ),
         "/package/package.cwl",
     ]
     container = {
