@@ -185,7 +185,7 @@ def _say_goodbye(screen: Screen, seconds: float, keep: bool) -> None:
     further: Sequence[str] = (
         ". .venv/bin/activate",
         "zoo-runner describe examples/water/water.cwl",
-        "zoo-runner run examples/water/water.cwl examples/water/inputs.yml --output water-results",
+        "zoo-runner run examples/water/water.cwl examples/water/inputs.yml --containers none -o demo-output/again",
         "ZOO_RUNNER_STATE=demo-output/state zoo-runner logs demo-vegetation",
     )
     text = f"Pictures, results and logs: [bold]{OUTPUT / 'index.html'}[/]\n\nWhat to do next:\n"
