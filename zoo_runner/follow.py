@@ -11,6 +11,8 @@ from zoo_runner.names import STAGE_LOGS, JobPaths, check_job_id
 from zoo_runner.record import FINAL, JobRecord, Records
 from zoo_runner.settings import Settings
 
+_QUIET_MS = 1_000
+
 
 def follow_log(job_id: str, step: str | None, follow: bool, settings: Settings) -> Iterator[str]:
     """Yield the lines of a job's log, or of one step's; with `follow`, as they come until the job ends.
@@ -47,7 +49,17 @@ def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) ->
     from watchfiles import watch
 
     job_id = record_folder.name
-    for changes in watch(path.parent, record_folder, recursive=False, step=20, debounce=100, yield_on_timeout=True):
+    watched = watch(
+        path.parent,
+        record_folder,
+        recursive=False,
+        step=20,
+        debounce=100,
+        # a process that was killed changes no file: look for it when nothing happened for a while
+        rust_timeout=_QUIET_MS,
+        yield_on_timeout=True,
+    )
+    for changes in watched:
         yield from file
         if records.load(job_id).status in FINAL:
             return
