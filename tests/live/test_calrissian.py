@@ -19,6 +19,7 @@ from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import open_engine
 from zoo_runner.events import Event, StepLine, StepStarted
 from zoo_runner.models import Job, Status
+from zoo_runner.names import new_job_id
 
 CANARY = "canary-of-the-cluster"
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"
@@ -150,7 +151,8 @@ POINTS = (0.2, 1.0, 2.5, 4.0, 6.0)
 
 @pytest.mark.parametrize("seconds", POINTS)
 def test_a_caller_that_was_killed_comes_back_and_nothing_runs_twice(site: Site, seconds: float) -> None:
-    job_id = f"killed-{str(seconds).replace('.', '-')}"
+    # never the id of an earlier run: its events stay in the namespace for an hour
+    job_id = f"killed-{new_job_id()}"
     words = ("run", ECHO, "--engine", "calrissian", "-o", f"s3://results/{job_id}", "--job-id", job_id)
     submission = site.state / job_id / "submission.json"
     with site.started(*words) as process:
