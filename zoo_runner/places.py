@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from zoo_runner.errors import PackageError
 from zoo_runner.package import Package
 
 SECTIONS = ("inputs", "outputs", "steps")
@@ -80,7 +81,10 @@ def load_places(package: Package, read: Callable[[str], bytes]) -> Places:
     roots: dict[str, Node] = {}
     spots: dict[str, _Spot] = {}
     for uri in sorted({urldefrag(origin)[0] for origin in package.origins.values()}):
-        root = _compose(read(uri))
+        try:
+            root = _compose(read(uri))
+        except PackageError:  # an id need not be the address of a document
+            continue
         if root is not None:
             roots[uri] = root
             spots |= dict(_index_document(uri, root))

@@ -36,8 +36,14 @@ Count = Callable[[str], None]
 
 
 def fuzz(max_examples: int) -> settings:
-    """Settings of a fuzz test; no database, so that a run leaves nothing behind."""
-    return settings(max_examples=max_examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    """Settings of a fuzz test: the same cases in every run, and no database, so that a run leaves nothing behind."""
+    return settings(
+        max_examples=max_examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 OPTIONS = StageInOptions(
