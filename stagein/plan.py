@@ -112,7 +112,7 @@ class _Planner:
         yield from self.visit(value.get("secondaryFiles"), (*where, "secondaryFiles"), place)
 
     def _build_reference(self, value: dict[str, Any], location: object, where: Where, place: str) -> Reference:
-        if not isinstance(location, str) or not location or "\0" in location:
+        if not isinstance(location, str) or not location or "\0" in location or not _is_splittable(location):
             raise StagingError(
                 Kind.UNSUPPORTED,
                 ".".join(map(str, where)),
@@ -139,6 +139,15 @@ class _Planner:
 
     def _take_name(self, place: str, wanted: object) -> str:
         return unique_name(safe_name(str(wanted), "file"), self._names.setdefault(place, set()))
+
+
+def _is_splittable(location: str) -> bool:
+    """Whether an address has parts at all: `http://[` has not (RFC 3986, section 3.2.2)."""
+    try:
+        urlsplit(location)
+    except ValueError:
+        return False
+    return True
 
 
 def name_of(href: str) -> str:
