@@ -198,9 +198,9 @@ class Pipe:
         return os.read(self._handle, 4096).decode()
 
     def release(self) -> None:
-        """Let a tool that reads come to the end."""
-        os.close(os.open(self.path, os.O_WRONLY))
+        """Let a tool that reads come to the end; waits for it to have begun, as an end before that is never seen."""
         self.close()
+        os.close(os.open(self.path, os.O_WRONLY))
 
     def close(self) -> None:
         """Let go of it."""
