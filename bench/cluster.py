@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines import open_engine
-from zoo_runner.engines.cluster import load_cluster_settings
-from zoo_runner.engines.k8s import Cluster
-from zoo_runner.engines.manifests import JOB_ACCOUNT, build_access, build_names, build_namespace
-from zoo_runner.engines.streams import Streams
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, build_access, build_names, build_namespace
+from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.engines.cluster.streams import Streams
 from zoo_runner.execute import accept_job, run_job
-from zoo_runner.models import Status
-from zoo_runner.orders import read_order
-from zoo_runner.resolve import load_package
+from zoo_runner.inputs.given import read_order
+from zoo_runner.jobs.models import Status
+from zoo_runner.package.resolve import load_package
 from zoo_runner.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent

@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 from tests.values import PACKAGES
 from zoo_runner.engines import open_engine
 from zoo_runner.errors import Diagnosis
-from zoo_runner.events import EngineLine, Event, StepEnded
 from zoo_runner.execute import accept_job, run_job
-from zoo_runner.orders import read_order
-from zoo_runner.resolve import load_package
+from zoo_runner.inputs.given import read_order
+from zoo_runner.jobs.events import EngineLine, Event, StepEnded
+from zoo_runner.package.resolve import load_package
 from zoo_runner.settings import load_settings
 
 FEATURES = PACKAGES / "features"

@@ -9,7 +9,7 @@ from typing import Any
 from stagein.settings import SETTINGS as STAGEIN_SETTINGS
 from staging.settings import Setting, build_s3_settings
 from zoo_runner import errors
-from zoo_runner.engines.cluster import CLUSTER_SETTINGS
+from zoo_runner.engines.cluster.settings import CLUSTER_SETTINGS
 from zoo_runner.settings import SETTINGS
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.values import ROOT
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import Engine, open_engine
-from zoo_runner.events import EngineLine, Event
 from zoo_runner.execute import accept_job, run_job
-from zoo_runner.models import Job, Outcome
-from zoo_runner.orders import read_order
-from zoo_runner.resolve import load_package
+from zoo_runner.inputs.given import read_order
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Event
+from zoo_runner.jobs.models import Job, Outcome
+from zoo_runner.package.resolve import load_package
 from zoo_runner.settings import Settings, load_settings
 
 LONGEST_SECONDS = 120

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.models import Job
-from zoo_runner.names import JobPaths
+from zoo_runner.jobs.models import Job
+from zoo_runner.jobs.names import JobPaths
 from zoo_runner.package import Package
-from zoo_runner.resolve import build_package
+from zoo_runner.package.resolve import build_package
 from zoo_runner.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent

@@ -13,9 +13,9 @@ from typing import Any
 
 from zoo_runner.handler import ExecutionHandler, call_optional
 from zoo_runner.kernel import Entries, KernelJob, open_kernel
-from zoo_runner.kernel_conf import Conf, get_section
-from zoo_runner.kernel_results import build_message
-from zoo_runner.kernel_values import convert_value_by_kind, read_items
+from zoo_runner.zoo.conf import Conf, get_section
+from zoo_runner.zoo.results import build_message
+from zoo_runner.zoo.values import convert_value_by_kind, read_items
 
 __all__ = ["CWLWorkflow", "ExecutionHandler", "ZooCalrissianRunner", "ZooConf", "ZooInputs", "ZooOutputs"]
 

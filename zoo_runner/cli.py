@@ -14,7 +14,7 @@ from zoo_runner.operations import add_operations
 from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
 
 if TYPE_CHECKING:
-    from zoo_runner.models import Job
+    from zoo_runner.jobs.models import Job
     from zoo_runner.settings import Settings
 
 EXIT_CODES = """
@@ -91,10 +91,10 @@ def cli() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
     """Run a package: stage the inputs in, execute, stage the results out."""
-    from zoo_runner.cancellation import Cancellation, cancelling_on_signals
     from zoo_runner.display import open_display
     from zoo_runner.engines import open_engine
     from zoo_runner.execute import run_job
+    from zoo_runner.jobs.cancellation import Cancellation, cancelling_on_signals
 
     settings = _settings(**options)
     job = _accept(package, job_file, settings, **options)
@@ -132,8 +132,8 @@ def plan(package: str, job_file: str | None, **options: Any) -> None:
 @_package
 def describe(package: str) -> None:
     """Print the process description of a package (OGC API - Processes)."""
-    from zoo_runner.describe import build_description
-    from zoo_runner.resolve import load_package
+    from zoo_runner.package.describe import build_description
+    from zoo_runner.package.resolve import load_package
 
     print_json(build_description(load_package(package, _settings())))
 
@@ -156,8 +156,8 @@ def validate(package: str, form: str, strict: bool) -> None:
     from dataclasses import asdict
 
     from zoo_runner.errors import PackageError
-    from zoo_runner.findings import build_sarif, format_findings
-    from zoo_runner.inspection import inspect_package
+    from zoo_runner.package.findings import build_sarif, format_findings
+    from zoo_runner.package.inspection import inspect_package
 
     findings = inspect_package(package, _settings())
     if form == "json":
@@ -196,8 +196,8 @@ def logs(job_id: str, follow: bool, step: str | None) -> None:
 def cancel(job_id: str) -> None:
     """Stop a running job; its logs stay."""
     from zoo_runner.engines import open_engine
+    from zoo_runner.jobs.record import Records
     from zoo_runner.masking import Masker
-    from zoo_runner.record import Records
 
     settings = _settings()
     record = Records(settings.state, Masker()).load(job_id)
@@ -268,8 +268,8 @@ def _accept(
     **_: Any,
 ) -> "Job":
     from zoo_runner.execute import accept_job
-    from zoo_runner.orders import read_order
-    from zoo_runner.resolve import load_package
+    from zoo_runner.inputs.given import read_order
+    from zoo_runner.package.resolve import load_package
 
     loaded = load_package(package, settings)
     order = read_order(loaded, job_file, words, settings)

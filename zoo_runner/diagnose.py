@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
-from zoo_runner.events import EngineLine, Event, StepEnded, StepLine
+from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 
 _TAIL_LINES = 8
 _KILLED = {-9, 137}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from staging.progress import Transferred
-from zoo_runner.events import EngineLine, Event, Report, StageStarted, StepEnded, StepStarted
+from zoo_runner.jobs.events import EngineLine, Event, Report, StageStarted, StepEnded, StepStarted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from zoo_runner.engines.cluster import ClusterSettings, load_cluster_settings, parse_quantity
-from zoo_runner.engines.k8s import Cluster
-from zoo_runner.engines.manifests import (
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.manifests import (
     Manifest,
     Names,
     build_access,
@@ -17,8 +16,9 @@ from zoo_runner.engines.manifests import (
     build_namespace,
     build_pod_template,
 )
-from zoo_runner.engines.podstatus import find_ending, find_start_failure, has_started
-from zoo_runner.engines.streams import Streams
+from zoo_runner.engines.cluster.podstatus import find_ending, find_start_failure, has_started
+from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
+from zoo_runner.engines.cluster.streams import Streams
 from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.package import Package
 from zoo_runner.settings import Settings

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import Engine
 from zoo_runner.errors import Diagnosis, DismissedError, EngineError, Level, RunnerError
-from zoo_runner.events import Event, Report
-from zoo_runner.joblog import JobLog
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Event, Report
+from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.models import Job, Outcome, Status
+from zoo_runner.jobs.names import JobPaths, check_job_id, new_job_id
+from zoo_runner.jobs.record import Records, new_record, with_outcome
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.models import Job, Outcome, Status
-from zoo_runner.names import JobPaths, check_job_id, new_job_id
 from zoo_runner.package import Package
-from zoo_runner.record import Records, new_record, with_outcome
 from zoo_runner.settings import Settings
 
 

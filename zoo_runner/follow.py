@@ -6,9 +6,9 @@ from typing import IO
 
 from zoo_runner.engines.control import is_abandoned
 from zoo_runner.errors import EngineError
+from zoo_runner.jobs.names import STAGE_LOGS, JobPaths, check_job_id
+from zoo_runner.jobs.record import FINAL, JobRecord, Records
 from zoo_runner.masking import Masker
-from zoo_runner.names import STAGE_LOGS, JobPaths, check_job_id
-from zoo_runner.record import FINAL, JobRecord, Records
 from zoo_runner.settings import Settings
 
 _QUIET_MS = 1_000

@@ -5,11 +5,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo_runner.engines.cluster import ClusterSettings, load_cluster_settings
-from zoo_runner.engines.k8s import ApiError, Cluster
-from zoo_runner.engines.manifests import JOB_LABEL, MANAGED, Manifest, build_names, dns_name
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.manifests import JOB_LABEL, MANAGED, Manifest, build_names, dns_name
+from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings
+from zoo_runner.jobs.record import FINAL, Records
 from zoo_runner.masking import Masker
-from zoo_runner.record import FINAL, Records
 from zoo_runner.settings import Settings
 
 # in the order in which they are removed: what owns others first

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.errors import EngineError, SettingsError
-from zoo_runner.kernel_conf import Conf, build_temp_url, get_section
+from zoo_runner.zoo.conf import Conf, build_temp_url, get_section
 
 ENTRY_POINTS = "zoo_runner.handlers"
 

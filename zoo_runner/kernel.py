@@ -17,27 +17,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
-from zoo_runner.cancellation import Cancellation
-from zoo_runner.dismiss import holding_job, watch_dismissal
-from zoo_runner.documents import write_atomically
 from zoo_runner.engines import open_engine
 from zoo_runner.errors import Diagnosis, InputError, RunnerError
 from zoo_runner.execute import accept_job, build_defect, run_job
+from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
-from zoo_runner.hooks import Hooks, build_hook_output
-from zoo_runner.joblog import JobLog
-from zoo_runner.kernel_conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
-from zoo_runner.kernel_process import captured_output, child_signals, direct_connections, forget_services_folder
-from zoo_runner.kernel_progress import Progress
-from zoo_runner.kernel_results import build_failure_message, build_outputs, build_service_logs, read_hook_value
-from zoo_runner.kernel_values import InputReader
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.models import Job, Outcome
+from zoo_runner.jobs.names import JobPaths, check_process_id
+from zoo_runner.jobs.record import Records, record_failure
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.models import Job, Outcome
-from zoo_runner.names import JobPaths, check_process_id
 from zoo_runner.package import Package
-from zoo_runner.prepare import prepare_package
-from zoo_runner.record import Records, record_failure
+from zoo_runner.package.prepare import prepare_package
 from zoo_runner.settings import Settings
+from zoo_runner.zoo.conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
+from zoo_runner.zoo.dismiss import holding_job, watch_dismissal
+from zoo_runner.zoo.hooks import Hooks, build_hook_output
+from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
+from zoo_runner.zoo.progress import Progress
+from zoo_runner.zoo.results import build_failure_message, build_outputs, build_service_logs, read_hook_value
+from zoo_runner.zoo.values import InputReader
 
 Entries = dict[str, dict[str, Any]]
 

@@ -39,9 +39,9 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
 def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
     from zoo_runner.display import open_display
     from zoo_runner.engines import open_engine
+    from zoo_runner.jobs.record import Records
     from zoo_runner.masking import Masker
     from zoo_runner.reattach import reattach_job
-    from zoo_runner.record import Records
 
     record = Records(settings.state, Masker()).load(job_id)
     with open_display(quiet) as report:

@@ -7,10 +7,10 @@ from typing import Any
 
 from staging.cancel import Cancellation as Switch
 from staging.errors import Kind, StagingError, mask_href
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.errors import Level, RunnerError, Stage, StageInError, StageOutError
-from zoo_runner.events import EngineLine, Report, StageStarted
-from zoo_runner.models import Job, Results
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Report, StageStarted
+from zoo_runner.jobs.models import Job, Results
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""

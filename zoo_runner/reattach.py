@@ -5,15 +5,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import Engine
-from zoo_runner.events import Event, Report
 from zoo_runner.execute import guard
-from zoo_runner.joblog import JobLog
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Event, Report
+from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.models import Outcome
+from zoo_runner.jobs.names import JobPaths
+from zoo_runner.jobs.record import FINAL, JobRecord, Records, with_outcome
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.models import Outcome
-from zoo_runner.names import JobPaths
-from zoo_runner.record import FINAL, JobRecord, Records, with_outcome
 from zoo_runner.settings import Settings
 
 

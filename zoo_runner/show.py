@@ -11,7 +11,7 @@ from zoo_runner.errors import Diagnosis, RunnerError
 from zoo_runner.masking import Masker
 
 if TYPE_CHECKING:
-    from zoo_runner.models import Job, Outcome
+    from zoo_runner.jobs.models import Job, Outcome
 
 
 def tell(text: str) -> None:

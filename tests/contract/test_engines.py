@@ -11,12 +11,12 @@ from tests.cluster import join_cluster
 from tests.contract.conftest import CANARY
 from tests.site import Site, Story
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import ENGINES, Engine, open_engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import RunnerError, SettingsError, Stage, ToolError
-from zoo_runner.events import StageStarted, StepStarted
-from zoo_runner.models import Job, Status
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import StageStarted, StepStarted
+from zoo_runner.jobs.models import Job, Status
 
 
 class Driver(Protocol):

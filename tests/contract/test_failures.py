@@ -10,7 +10,7 @@ from tests.contract.failures import FAILURES, Failure, Scene, cover_places
 from tests.servers import FileServer, S3Server
 from tests.site import Site, wait_until_none_is_left
 from tests.values import EXAMPLES, PACKAGES, ROOT
-from zoo_runner.models import Status
+from zoo_runner.jobs.models import Status
 
 DOCUMENT = ROOT / "docs" / "failures.md"
 WORKING = [*sorted(path.parent for path in EXAMPLES.rglob("inputs.yml")), PACKAGES / "graph", PACKAGES / "multi"]

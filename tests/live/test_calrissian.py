@@ -15,11 +15,11 @@ from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import open_engine
-from zoo_runner.events import Event, StepLine, StepStarted
-from zoo_runner.models import Job, Status
-from zoo_runner.names import new_job_id
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Event, StepLine, StepStarted
+from zoo_runner.jobs.models import Job, Status
+from zoo_runner.jobs.names import new_job_id
 
 CANARY = "canary-of-the-cluster"
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"

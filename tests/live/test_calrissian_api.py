@@ -13,8 +13,8 @@ from tests.cluster import find_kubeconfig, join_cluster, serve_pods
 from tests.live.test_calrissian_diagnosis import run, write_package
 from tests.servers import S3Server
 from tests.site import Site
-from zoo_runner.events import Event, StepLine
-from zoo_runner.models import Status
+from zoo_runner.jobs.events import Event, StepLine
+from zoo_runner.jobs.models import Status
 
 AWAY_SECONDS = 4.0
 

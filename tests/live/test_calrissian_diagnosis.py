@@ -12,8 +12,8 @@ from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
 from tests.servers import S3Server
 from tests.site import Site, Story
 from zoo_runner.errors import Diagnosis, Level
-from zoo_runner.events import EngineLine, Event, StepLine, StepStarted
-from zoo_runner.models import Status
+from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.jobs.models import Status
 
 NAMESPACE = "ws-broken"
 

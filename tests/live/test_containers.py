@@ -15,9 +15,9 @@ import rasterio  # type: ignore[import-untyped]
 
 from tests.site import Site, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
-from zoo_runner.cancellation import Cancellation
-from zoo_runner.events import StepStarted
-from zoo_runner.models import Status
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import StepStarted
+from zoo_runner.jobs.models import Status
 
 CONTAINERS_CONF = ROOT / "dev" / "images" / "containers.conf"
 IMAGES = ("docker.io/library/debian:bookworm-slim", "docker.io/zoo-runner/eo-tools:1")

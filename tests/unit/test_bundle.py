@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package
-from zoo_runner.engines.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle, open_bundle
 from zoo_runner.errors import InputError, StageInError
-from zoo_runner.models import Job
-from zoo_runner.names import JobPaths
+from zoo_runner.jobs.models import Job
+from zoo_runner.jobs.names import JobPaths
 
 
 def build_job(folder: Path, order: dict[str, object]) -> Job:

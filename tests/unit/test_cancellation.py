@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from zoo_runner.cancellation import Cancellation, Reason
 from zoo_runner.errors import DismissedError, TimeLimitError
+from zoo_runner.jobs.cancellation import Cancellation, Reason
 
 
 def test_only_the_first_reason_counts() -> None:

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from tests.values import small_package
-from zoo_runner.cancellation import Cancellation, Reason
 from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs
 from zoo_runner.errors import EngineError, Level, TimeLimitError
-from zoo_runner.events import EngineLine, Event
+from zoo_runner.jobs.cancellation import Cancellation, Reason
+from zoo_runner.jobs.events import EngineLine, Event
 
 REQUIRED = find_container_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
 HINTED = find_container_needs(small_package(hints=[{"class": "DockerRequirement", "dockerPull": "h:1"}]))

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import COLOUR, EOAP, build_package, full, record
-from zoo_runner.cwltypes import (
+from zoo_runner.errors import PackageError
+from zoo_runner.package import Package
+from zoo_runner.package.cwltypes import (
     AnyType,
     Array,
     Community,
@@ -25,8 +27,6 @@ from zoo_runner.cwltypes import (
     parse_parameters,
     without_null,
 )
-from zoo_runner.errors import PackageError
-from zoo_runner.package import Package
 
 
 def parse_type(cwl_type: Any) -> CwlType:

@@ -7,8 +7,8 @@ from jsonschema import Draft202012Validator
 
 from tests.unit.ogc_processes import PROCESS
 from tests.unit.packed import COLOUR, DOUBLES, TYPE_NAMES, build_package, build_tool, full, record
-from zoo_runner.describe import build_description
 from zoo_runner.package import Package
+from zoo_runner.package.describe import build_description
 
 URI = {"type": "string", "format": "uri"}
 LINK = {

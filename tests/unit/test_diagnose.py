@@ -2,7 +2,7 @@ import pytest
 
 from zoo_runner.diagnose import Findings, diagnose_execution
 from zoo_runner.errors import EngineError, Level, RunnerError, Stage, ToolError
-from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine
+from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine
 
 
 def found(*events: Event) -> Findings:

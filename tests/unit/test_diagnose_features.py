@@ -1,7 +1,7 @@
 """What an engine said of a feature of CWL, and the one reason that is made of it."""
 
 from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.events import EngineLine, StepEnded, StepLine
+from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine
 
 
 def diagnose(*events: EngineLine | StepEnded | StepLine) -> str:

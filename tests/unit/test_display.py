@@ -6,7 +6,7 @@ from rich.progress import Progress, TextColumn
 from staging.progress import Transferred
 from zoo_runner.display import LiveDisplay, PlainDisplay
 from zoo_runner.errors import Stage
-from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
 
 STORY: tuple[Event, ...] = (
     StageStarted(Stage.STAGE_IN, "/in"),

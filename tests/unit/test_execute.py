@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in, small_job, small_package
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import Capabilities, Engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import JobNotFoundError, SettingsError, ToolError
-from zoo_runner.events import Report
 from zoo_runner.execute import accept_job, run_job
-from zoo_runner.models import Job, Outcome, Plan, Status
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Report
+from zoo_runner.jobs.models import Job, Outcome, Plan, Status
 from zoo_runner.settings import Settings
 
 SECRET = "canary-in-the-story"

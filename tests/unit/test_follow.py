@@ -7,10 +7,10 @@ from tests.values import settings_in, small_job
 from zoo_runner.engines.control import hold_job
 from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.follow import follow_log, list_steps
-from zoo_runner.joblog import JobLog
+from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.models import Job, Status
+from zoo_runner.jobs.record import JobRecord, Records, new_record
 from zoo_runner.masking import Masker
-from zoo_runner.models import Job, Status
-from zoo_runner.record import JobRecord, Records, new_record
 
 
 @pytest.fixture

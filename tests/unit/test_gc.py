@@ -1,8 +1,8 @@
 """Rules of what is left over."""
 
 from zoo_runner.doctor import build_trial_pod
-from zoo_runner.engines.cluster import ClusterSettings
-from zoo_runner.engines.manifests import Manifest, build_names
+from zoo_runner.engines.cluster.manifests import Manifest, build_names
+from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.gc import Leftover, select_leftovers
 
 CREATED = "2026-01-01T00:00:00Z"

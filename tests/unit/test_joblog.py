@@ -7,10 +7,10 @@ import pytest
 from staging.progress import Transferred
 from tests.values import job_paths
 from zoo_runner.errors import Diagnosis, Level, Stage
-from zoo_runner.events import EngineLine, StageStarted, StepEnded, StepLine, StepStarted
-from zoo_runner.joblog import JobLog
+from zoo_runner.jobs.events import EngineLine, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.names import JobPaths
 from zoo_runner.masking import Masker
-from zoo_runner.names import JobPaths
 
 SECRET = "canary-of-the-log"
 

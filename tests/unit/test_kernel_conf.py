@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from zoo_runner.errors import PackageError, SettingsError
-from zoo_runner.kernel_conf import (
+from zoo_runner.jobs.names import RESERVED_NAMES, check_process_id
+from zoo_runner.settings import SETTINGS
+from zoo_runner.zoo.conf import (
     build_environ,
     build_temp_url,
     find_api_proxy,
@@ -15,8 +17,6 @@ from zoo_runner.kernel_conf import (
     load_site_settings,
     read_site,
 )
-from zoo_runner.names import RESERVED_NAMES, check_process_id
-from zoo_runner.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 

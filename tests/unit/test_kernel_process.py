@@ -11,8 +11,8 @@ import pytest
 
 from zoo_runner.errors import SettingsError
 from zoo_runner.interpreter import find_python
-from zoo_runner.kernel_process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.settings import load_settings
+from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 
 
 def test_children_are_reported_inside_and_the_kernels_way_is_back_afterwards() -> None:

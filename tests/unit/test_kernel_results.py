@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo_runner.errors import Diagnosis, Level, Stage
-from zoo_runner.kernel_results import (
+from zoo_runner.jobs.models import Results
+from zoo_runner.zoo.results import (
     LONGEST_MESSAGE,
     build_failure_message,
     build_json,
@@ -16,7 +17,6 @@ from zoo_runner.kernel_results import (
     build_outputs,
     build_text,
 )
-from zoo_runner.models import Results
 
 LINK = {"href": "https://example.org/a%20b.tif", "type": "image/tiff"}
 COLLECTION = {"type": "Collection", "links": [LINK]}

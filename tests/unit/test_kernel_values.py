@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.cwltypes import AnyType, Array, Community, Enum, Primitive, Record, Union
 from zoo_runner.errors import InputError
-from zoo_runner.kernel_values import InputReader, convert_text, read_items
 from zoo_runner.package import Package
-from zoo_runner.resolve import build_package
+from zoo_runner.package.cwltypes import AnyType, Array, Community, Enum, Primitive, Record, Union
+from zoo_runner.package.resolve import build_package
+from zoo_runner.zoo.values import InputReader, convert_text, read_items
 
 
 def make_package(**inputs: Any) -> Package:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package, build_tool
-from zoo_runner.engines.cluster import ClusterSettings, load_cluster_settings, parse_quantity
-from zoo_runner.engines.manifests import (
+from zoo_runner.engines.cluster.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
     Names,
@@ -24,6 +23,7 @@ from zoo_runner.engines.manifests import (
     owned_by,
     without_content,
 )
+from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
 from zoo_runner.errors import SettingsError
 from zoo_runner.package import Package
 

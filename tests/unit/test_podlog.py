@@ -3,10 +3,10 @@
 import pytest
 
 from staging.progress import Transferred
-from zoo_runner.engines.podlog import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.errors import Diagnosis, EngineError, Level, Stage, StageInError
-from zoo_runner.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
-from zoo_runner.models import Results
+from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.models import Results
 
 FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"), "write", None)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.manifests import Manifest
-from zoo_runner.engines.podstatus import (
+from zoo_runner.engines.cluster.manifests import Manifest
+from zoo_runner.engines.cluster.podstatus import (
     Ending,
     concerns,
     diagnose_event,

@@ -7,10 +7,10 @@ import pytest
 from tests.values import settings_in, small_job
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import JobNotFoundError
+from zoo_runner.jobs.models import Outcome, Results, Status
+from zoo_runner.jobs.record import JobRecord, Records, new_record
 from zoo_runner.masking import Masker
-from zoo_runner.models import Outcome, Results, Status
 from zoo_runner.reattach import reattach_job
-from zoo_runner.record import JobRecord, Records, new_record
 
 RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
 

@@ -5,9 +5,9 @@ import pytest
 
 from tests.values import small_job
 from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, Stage
+from zoo_runner.jobs.models import Outcome, Results, Status
+from zoo_runner.jobs.record import JobRecord, Records, new_record, with_outcome
 from zoo_runner.masking import MASK, Masker
-from zoo_runner.models import Outcome, Results, Status
-from zoo_runner.record import JobRecord, Records, new_record, with_outcome
 
 
 @pytest.fixture

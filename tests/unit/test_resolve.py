@@ -11,7 +11,7 @@ from tests.unit.test_documents import Web
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
 from zoo_runner.errors import PackageError
 from zoo_runner.package import Package
-from zoo_runner.resolve import load_package
+from zoo_runner.package.resolve import load_package
 
 TOOL = """
 cwlVersion: {version}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.cluster import ClusterSettings
-from zoo_runner.engines.manifests import STEP_ACCOUNT, build_names
-from zoo_runner.engines.steppod import Owner, build_resources, build_step_pod, build_step_settings, show_pod
-from zoo_runner.engines.steprunner import exceeds_quota_alone
+from zoo_runner.engines.cluster.manifests import STEP_ACCOUNT, build_names
+from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.engines.jobpod.steppod import Owner, build_resources, build_step_pod, build_step_settings, show_pod
+from zoo_runner.engines.jobpod.steprunner import exceeds_quota_alone
 from zoo_runner.masking import Masker
 
 NAMES = build_names("1", ClusterSettings())

@@ -1,7 +1,7 @@
 """Rules of watching: what changed while nobody looked is told."""
 
-from zoo_runner.engines.manifests import Manifest
-from zoo_runner.engines.streams import Patience, compare, remember
+from zoo_runner.engines.cluster.manifests import Manifest
+from zoo_runner.engines.cluster.streams import Patience, compare, remember
 
 
 def build(uid: str, version: str) -> Manifest:

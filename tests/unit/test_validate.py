@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import build_package, build_tool, full
-from zoo_runner.findings import Finding, Severity
 from zoo_runner.package import Package
-from zoo_runner.validate import validate_package
+from zoo_runner.package.findings import Finding, Severity
+from zoo_runner.package.validate import validate_package
 
 TEXTS = {"label": "Title", "doc": "Text."}
 VERSION = {"https://schema.org/softwareVersion": "1.0.0"}

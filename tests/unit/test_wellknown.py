@@ -10,14 +10,14 @@ from jsonschema import Draft202012Validator
 from tests.unit.ogc_processes import PROCESS
 from tests.unit.packed import build_package
 from tests.values import PACKAGES, settings_in
-from zoo_runner.cwltypes import Community, parse_parameters
-from zoo_runner.describe import build_description
-from zoo_runner.documents import Documents
-from zoo_runner.inputs import read_execute_request
-from zoo_runner.metadata import build_metadata
+from zoo_runner.inputs.joborder import read_execute_request
 from zoo_runner.package import Package
-from zoo_runner.resolve import load_package
-from zoo_runner.wellknown import find_document
+from zoo_runner.package.cwltypes import Community, parse_parameters
+from zoo_runner.package.describe import build_description
+from zoo_runner.package.documents import Documents
+from zoo_runner.package.metadata import build_metadata
+from zoo_runner.package.resolve import load_package
+from zoo_runner.package.wellknown import find_document
 
 EOAP = "https://raw.githubusercontent.com/eoap/schemas"
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.errors import SettingsError
-from zoo_runner.events import Report
-from zoo_runner.models import Job, Outcome, Plan
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Report
+from zoo_runner.jobs.models import Job, Outcome, Plan
 from zoo_runner.settings import Settings
 
 

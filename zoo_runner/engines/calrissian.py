@@ -8,14 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.cancellation import Cancellation
-from zoo_runner.documents import write_atomically
 from zoo_runner.engines import Capabilities
-from zoo_runner.engines.bundle import build_bundle, check_bundle
-from zoo_runner.engines.cluster import load_cluster_settings
-from zoo_runner.engines.follower import Follower
-from zoo_runner.engines.k8s import ApiError, Cluster
-from zoo_runner.engines.manifests import (
+from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle
+from zoo_runner.engines.cluster.follower import Follower
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.manifests import (
     GRACE_SECONDS,
     WORK_FOLDER,
     Manifest,
@@ -29,13 +26,16 @@ from zoo_runner.engines.manifests import (
     owned_by,
     without_content,
 )
-from zoo_runner.engines.podlog import Ended, build_error, decode_line, encode_line
-from zoo_runner.engines.podstatus import build_lost
-from zoo_runner.engines.steppod import build_step_settings
+from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.cluster.podstatus import build_lost
+from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.errors import DismissedError, EngineError, RunnerError, StageOutError
-from zoo_runner.events import EngineLine, Report
-from zoo_runner.models import Job, Outcome, Plan, Status
-from zoo_runner.names import check_job_id
+from zoo_runner.files import write_atomically
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Report
+from zoo_runner.jobs.models import Job, Outcome, Plan, Status
+from zoo_runner.jobs.names import check_job_id
 from zoo_runner.settings import Settings
 
 _SUBMISSION, _STARTED, _ENDED = "submission.json", "started", "ended.json"

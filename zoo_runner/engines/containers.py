@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines.supervised import Supervised
 from zoo_runner.errors import EngineError, Level
-from zoo_runner.events import EngineLine, Report
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Report
 from zoo_runner.package import Package
 from zoo_runner.settings import Containers
 

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo_runner.cancellation import Cancellation
-from zoo_runner.documents import write_atomically
+from zoo_runner.files import write_atomically
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.models import Results
 from zoo_runner.masking import Masker
-from zoo_runner.models import Results
 
 
 @contextlib.contextmanager

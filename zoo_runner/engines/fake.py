@@ -2,11 +2,11 @@
 
 import threading
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.engines import Capabilities
 from zoo_runner.errors import EngineError, RunnerError, Stage
-from zoo_runner.events import Report, StageStarted
-from zoo_runner.models import Job, Outcome, Plan, Results, Status
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Report, StageStarted
+from zoo_runner.jobs.models import Job, Outcome, Plan, Results, Status
 from zoo_runner.settings import Settings
 
 

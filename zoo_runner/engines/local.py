@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.diagnose import Findings, diagnose_execution
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
@@ -19,18 +18,19 @@ from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
 from zoo_runner.errors import EngineError, JobNotFoundError
-from zoo_runner.events import EngineLine, Report, decode_event
 from zoo_runner.interpreter import find_python
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Report, decode_event
+from zoo_runner.jobs.models import Job, Outcome, Plan, Status
+from zoo_runner.jobs.names import check_job_id
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.models import Job, Outcome, Plan, Status
-from zoo_runner.names import check_job_id
 from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _LAUNCH = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
-    " from zoo_runner.engines.launcher import main; sys.exit(main(sys.argv[1]))"
+    " from zoo_runner.engines.cwltool.launcher import main; sys.exit(main(sys.argv[1]))"
 )
 # what a run may know of the environment: nothing that could be a credential
 _INHERITED = [

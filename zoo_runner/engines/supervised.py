@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from zoo_runner.cancellation import Cancellation
 from zoo_runner.errors import EngineError
+from zoo_runner.jobs.cancellation import Cancellation
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _KEPT_COMPLAINTS = 200

@@ -14,10 +14,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import zoo_runner
-from zoo_runner.cwltypes import DirectoryType, FileType, holds, parse_outputs
-from zoo_runner.names import new_job_id
+from zoo_runner.jobs.names import new_job_id
 from zoo_runner.package import Package
-from zoo_runner.resolve import load_package
+from zoo_runner.package.cwltypes import DirectoryType, FileType, holds, parse_outputs
+from zoo_runner.package.resolve import load_package
 from zoo_runner.settings import load_settings
 from zoo_runner.testing.requests import Surroundings, build_kernel_inputs
 
@@ -189,7 +189,7 @@ class KernelDouble:
         value = json.dumps({"type": "process", "processID": job.process_id})
         inputs = {"param": {"value": value, "mimeType": "application/json"}}
         outputs = {"Result": {"DataType": "string", "inRequest": "false"}}
-        return self.start(user, "runDismiss", ("zoo_runner.dismiss", "runDismiss"), (conf, inputs, outputs))
+        return self.start(user, "runDismiss", ("zoo_runner.zoo.dismiss", "runDismiss"), (conf, inputs, outputs))
 
     def temp(self, user: str) -> Path:
         """The public folder of a user."""

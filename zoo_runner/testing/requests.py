@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.cwltypes import (
+from zoo_runner.package import Package
+from zoo_runner.package.cwltypes import (
     Array,
     Community,
     DirectoryType,
@@ -20,7 +21,6 @@ from zoo_runner.cwltypes import (
     parse_parameters,
     without_null,
 )
-from zoo_runner.package import Package
 
 Entry = dict[str, Any]
 

@@ -1,0 +1,105 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.values import settings_in, small_package
+from zoo_runner.errors import InputError
+from zoo_runner.inputs.given import read_order
+
+PACKAGE = small_package(
+    inputs=[
+        {"id": "#main/name", "type": ["null", "string"]},
+        {"id": "#main/count", "type": ["null", "int"]},
+        {"id": "#main/bands", "type": ["null", {"type": "array", "items": "string"}]},
+        {"id": "#main/item", "type": ["null", "File"]},
+    ]
+)
+
+
+def read(folder: Path, *words: str, job_file: Path | None = None) -> dict[str, Any]:
+    return dict(read_order(PACKAGE, str(job_file) if job_file else None, words, settings_in(folder)).values)
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def test_a_job_file_may_be_yaml_or_json(tmp_path: Path) -> None:
+    for name, text in (("a.yml", "name: x\ncount: 2\n"), ("a.json", '{"name": "x", "count": 2}')):
+        path = tmp_path / name
+        path.write_text(text)
+        assert given(read(tmp_path, job_file=path)) == {"name": "x", "count": 2}
+
+
+def test_an_empty_job_file_gives_no_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_text("")
+    assert given(read(tmp_path, job_file=path)) == {}
+
+
+def test_a_member_inputs_makes_it_an_execute_request(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"inputs": {"name": "x", "item": {"href": "https://h/a.txt"}}}')
+    values = read(tmp_path, job_file=path)
+    assert values["name"] == "x"
+    assert values["item"]["location"] == "https://h/a.txt"
+
+
+def test_words_win_over_the_job_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_text("name: x\ncount: 2\n")
+    assert given(read(tmp_path, "name=y", job_file=path)) == {"name": "y", "count": 2}
+
+
+def test_words_are_texts_where_a_text_is_asked_for_and_json_elsewhere(tmp_path: Path) -> None:
+    assert given(read(tmp_path, "name=3", "count=3")) == {"name": "3", "count": 3}
+    assert given(read(tmp_path, "name=a=b")) == {"name": "a=b"}
+
+
+def test_a_repeated_word_makes_an_array(tmp_path: Path) -> None:
+    assert given(read(tmp_path, "bands=red")) == {"bands": ["red"]}
+    assert given(read(tmp_path, "bands=red", "bands=nir")) == {"bands": ["red", "nir"]}
+    assert given(read(tmp_path, 'bands=["red", "nir"]')) == {"bands": ["red", "nir"]}
+
+
+def test_paths_in_a_job_file_are_relative_to_it(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("x")
+    path = tmp_path / "a.yml"
+    path.write_text("item: {class: File, path: data.txt}\n")
+    assert read(tmp_path, job_file=path)["item"]["location"] == (tmp_path / "data.txt").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"a: [b", "is neither YAML nor JSON"),
+        (b"\xff\xfe", "is neither YAML nor JSON"),
+        (b"- a\n", "holds list, not inputs by name"),
+        (b"just text", "holds str, not inputs by name"),
+        (b"[" * 4_000, "is nested too deeply"),
+    ],
+)
+def test_a_job_file_that_is_none_is_refused_with_its_name(tmp_path: Path, content: bytes, cause: str) -> None:
+    path = tmp_path / "a.yml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=cause) as caught:
+        read(tmp_path, job_file=path)
+    assert "a.yml" in str(caught.value)
+
+
+def test_a_job_file_that_is_missing_is_a_matter_of_inputs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the job file cannot be had: .*none\.yml cannot be read: No such file"):
+        read(tmp_path, job_file=tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("word", ["name", "", "-"])
+def test_a_word_without_a_value_is_refused(tmp_path: Path, word: str) -> None:
+    with pytest.raises(InputError, match="is not of the form name=value") as caught:
+        read(tmp_path, word)
+    assert "-i threshold=0.2" in caught.value.diagnosis.remedy
+
+
+def test_a_package_without_inputs_is_told_of_those_it_does_not_have(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing"):
+        read_order(small_package(), None, ("nothing=1",), settings_in(tmp_path))

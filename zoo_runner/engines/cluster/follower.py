@@ -1,0 +1,254 @@
+"""Follows one job on the cluster: its pods, their events and its log, merged into one queue; nothing is polled."""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.manifests import GRACE_SECONDS, Manifest, Names
+from zoo_runner.engines.cluster.podlog import Ended, decode_line
+from zoo_runner.engines.cluster.podstatus import (
+    build_lost,
+    build_pending_too_long,
+    concerns,
+    diagnose_event,
+    explain_ending,
+    find_ending,
+    find_start_failure,
+    find_step,
+    find_unschedulable,
+    has_started,
+    judge_unschedulable,
+)
+from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.errors import RunnerError
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Report
+
+# how long the job pod may take to say its last words after it was told to stop
+_LAST_WORDS_SECONDS = GRACE_SECONDS + 5.0
+_SECOND_TRY_SECONDS = 3.0
+# a pod's status may tell of its end before its log has arrived here
+_LOG_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class _PodChange:
+    change: str
+    pod: Manifest
+
+
+@dataclass(frozen=True)
+class _Warning:
+    event: Manifest
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+
+
+@dataclass(frozen=True)
+class _LogOver:
+    pass
+
+
+@dataclass(frozen=True)
+class _Broken:
+    error: RunnerError
+
+
+@dataclass(frozen=True)
+class _Late:
+    """A deadline has passed; `still` says whether what it was for still holds."""
+
+    error: RunnerError
+    still: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class _Stop:
+    pass
+
+
+@dataclass
+class _Seen:
+    """What the follower knows so far."""
+
+    running: bool = False
+    log_over: bool = False
+    stopping: bool = False
+    told: set[object] = field(default_factory=set)
+    started: set[str] = field(default_factory=set)
+    pending: dict[str, threading.Timer] = field(default_factory=dict)
+    timers: list[threading.Timer] = field(default_factory=list)
+
+
+class Follower:
+    """Waits for the end of a job whose Job exists; `follow` is called once."""
+
+    def __init__(self, cluster: Cluster, names: Names, settings: ClusterSettings, report: Report) -> None:
+        self._cluster, self._names, self._settings, self._report = cluster, names, settings, report
+        self._streams = Streams()
+        self._items: queue.Queue[object] = queue.Queue()
+        self._threads: list[threading.Thread] = []
+        self._seen = _Seen()
+
+    def follow(self, cancellation: Cancellation) -> Ended:
+        """Report every event and return how the job ended; raises `RunnerError` where the pod could not say it."""
+        self._start(self._watch_pods)
+        self._start(self._watch_events)
+        try:
+            with cancellation.calling(lambda: self._items.put(_Stop())):
+                while True:
+                    ended = self._take(self._items.get())
+                    if ended:
+                        return ended
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        for timer in (*self._seen.timers, *self._seen.pending.values()):
+            timer.cancel()
+        self._streams.close()
+        for thread in self._threads:
+            thread.join(_LOG_SECONDS)
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _watch_pods(self) -> None:
+        try:
+            for change, pod in self._cluster.watch(
+                "Pod", self._names.namespace, self._streams, labelSelector=self._names.selector
+            ):
+                self._items.put(_PodChange(change, pod))
+        except RunnerError as error:
+            self._items.put(_Broken(error))
+
+    def _watch_events(self) -> None:
+        """Events only sharpen a diagnosis: without the right to read them the job goes on."""
+        try:
+            for change, event in self._cluster.watch(
+                "Event", self._names.namespace, self._streams, fieldSelector="type=Warning"
+            ):
+                if change != "DELETED" and concerns(event, self._names.job):
+                    self._items.put(_Warning(event))
+        except ApiError as error:
+            self._report(EngineLine("info", f"events are not read: {error}"))
+
+    def _read_log(self, pod: str) -> None:
+        try:
+            for line in self._cluster.follow_log(self._names.namespace, pod, self._streams):
+                self._items.put(_Line(line))
+        except RunnerError as error:
+            if not self._streams.closed.is_set():
+                self._report(EngineLine("warning", f"the log of the job pod broke off: {error}"))
+        self._items.put(_LogOver())
+
+    @singledispatchmethod
+    def _take(self, item: object) -> Ended | None:
+        raise TypeError(f"{type(item).__name__} is not followed")
+
+    @_take.register
+    def _(self, item: _Line) -> Ended | None:
+        event = decode_line(item.text)
+        if isinstance(event, Ended):
+            return event
+        self._report(event)
+        return None
+
+    @_take.register
+    def _(self, item: _LogOver) -> None:
+        self._seen.log_over = True
+
+    @_take.register
+    def _(self, item: _Broken) -> None:
+        raise item.error
+
+    @_take.register
+    def _(self, item: _Late) -> None:
+        if item.still():
+            raise item.error
+
+    @_take.register
+    def _(self, item: _Warning) -> None:
+        event = item.event
+        about = (event.get("reason"), event["involvedObject"].get("kind"))
+        if about not in self._seen.told:
+            self._seen.told.add(about)
+            self._report(EngineLine("info", f"cluster: {event.get('reason')}: {event.get('message')}"))
+        failure = diagnose_event(event)
+        if failure and not self._seen.stopping:
+            name = event["involvedObject"].get("name")
+            # kubelet tries some of it again at once: what is over by then was none
+            self._later(_SECOND_TRY_SECONDS, _Late(failure, lambda: not self._has_started(name)))
+
+    def _has_started(self, name: str | None) -> bool:
+        return name in self._seen.started or (name == self._names.job and self._seen.running)
+
+    @_take.register
+    def _(self, item: _Stop) -> None:
+        """Have all pods stopped, and go on to listen for the last words of the job's."""
+        self._seen.stopping = True
+        names = self._names
+        self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+        self._cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": True}})
+        gone = build_lost({"metadata": {"name": names.job}}, "no last words")
+        self._later(_LAST_WORDS_SECONDS, _Late(gone, lambda: True))
+
+    @_take.register
+    def _(self, item: _PodChange) -> None:
+        if has_started(item.pod):
+            self._seen.started.add(item.pod["metadata"]["name"])
+        if find_step(item.pod) is None:
+            self._take_job_pod(item.change, item.pod)
+        self._watch_place(item.pod, item.change)
+
+    def _take_job_pod(self, change: str, pod: Manifest) -> None:
+        if has_started(pod) and not self._seen.running:
+            self._seen.running = True
+            self._start(self._read_log, pod["metadata"]["name"])
+        failure = find_start_failure(pod)
+        if failure and not self._seen.stopping:
+            raise failure
+        ending = find_ending(pod)
+        if ending or change == "DELETED":
+            evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
+            error = (explain_ending(pod, ending) if ending else None) or build_lost(pod, evidence)
+            self._later(_LOG_SECONDS, _Late(error, lambda: True))
+
+    def _watch_place(self, pod: Manifest, change: str) -> None:
+        """Find out whether a pod that has no node will ever get one."""
+        uid, message = pod["metadata"]["uid"], find_unschedulable(pod)
+        if change == "DELETED" or not message:
+            if timer := self._seen.pending.pop(uid, None):
+                timer.cancel()
+            return
+        if uid in self._seen.pending:
+            return
+        failure = judge_unschedulable(pod, message, nodes) if (nodes := self._find_nodes()) else None
+        if failure:
+            raise failure
+        seconds = self._settings.pending_seconds
+        late = _Late(build_pending_too_long(pod, message, seconds), lambda: uid in self._seen.pending)
+        self._seen.pending[uid] = self._later(seconds, late)
+
+    def _find_nodes(self) -> list[Manifest]:
+        """List the nodes; without the right to, nothing is judged."""
+        try:
+            return self._cluster.find("Node")
+        except ApiError:
+            return []
+
+    def _later(self, seconds: float, late: _Late) -> threading.Timer:
+        timer = threading.Timer(seconds, self._items.put, [late])
+        timer.daemon = True
+        timer.start()
+        self._seen.timers.append(timer)
+        return timer

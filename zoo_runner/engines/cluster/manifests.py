@@ -1,0 +1,299 @@
+"""What a job is on Kubernetes, as plain manifests; pure. The job's id decides every name."""
+
+import base64
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from zoo_runner.engines.cluster.settings import ClusterSettings, parse_quantity
+from zoo_runner.masking import MASK
+from zoo_runner.package import Package
+
+Manifest = dict[str, Any]
+
+JOB_LABEL = "zoo-runner/job"
+MANAGED = {"app.kubernetes.io/managed-by": "zoo-runner"}
+DISMISSED = "zoo-runner/dismissed"
+JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
+WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
+GRACE_SECONDS = 5
+# Kubernetes refuses a ConfigMap above 1 MiB; base64 and metadata do not count, etcd's own limit (1.5 MiB) does
+CHUNK_BYTES = 700_000
+_KEPT_SECONDS = 24 * 3600
+_NAME_LENGTH = 50
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of a job's objects, computed from its id and the settings."""
+
+    namespace: str
+    job: str
+    own_namespace: bool
+
+    @property
+    def secret(self) -> str:
+        """Secret with the credentials of stage-in and stage-out."""
+        return f"{self.job}-staging"
+
+    @property
+    def claim(self) -> str:
+        """Volume that the job pod shares with its steps."""
+        return f"{self.job}-work"
+
+    @property
+    def quota(self) -> str:
+        """Resource quota of the job's own namespace."""
+        return f"{self.job}-quota"
+
+    @property
+    def policy(self) -> str:
+        """Network policy of the job's steps."""
+        return f"{self.job}-steps"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels by which all of a job is found again."""
+        return {**MANAGED, JOB_LABEL: self.job}
+
+    @property
+    def selector(self) -> str:
+        """Label selector of all of a job."""
+        return f"{JOB_LABEL}={self.job}"
+
+
+def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
+    """Turn any text into a DNS label; what had to be changed gets a hash, so that two names never become one."""
+    safe = re.sub(r"[^a-z0-9-]+", "-", text.lower())[:length].strip("-")
+    if safe == text:
+        return safe
+    return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def build_names(job_id: str, cluster: ClusterSettings) -> Names:
+    """Compute the names of a job: namespace `ws-<workspace>`, or one of its own."""
+    job = f"job-{dns_name(job_id)}"
+    own = cluster.namespace_per == "job"
+    return Names(job if own else f"ws-{dns_name(cluster.workspace)}", job, own)
+
+
+def _meta(name: str, names: Names, *, labels: Mapping[str, str] | None = None) -> Manifest:
+    return {"name": name, "namespace": names.namespace, "labels": dict(labels or names.labels)}
+
+
+def build_namespace(names: Names) -> Manifest:
+    """Make the namespace: a job's own carries its label, a workspace's does not, so that no clean-up finds it."""
+    labels = names.labels if names.own_namespace else MANAGED
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
+
+
+def build_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+    """Make the accounts: the job pod's may handle pods and read their logs, the steps' may do nothing."""
+    group, rbac = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
+    meta = _meta(JOB_ACCOUNT, names, labels=MANAGED)
+    pull = [{"name": name} for name in cluster.pull_secrets]
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "imagePullSecrets": pull},
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": _meta(STEP_ACCOUNT, names, labels=MANAGED),
+            "automountServiceAccountToken": False,
+        },
+        {
+            "apiVersion": rbac,
+            "kind": "Role",
+            "metadata": meta,
+            "rules": [
+                {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "delete"]},
+                {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+            ],
+        },
+        {
+            "apiVersion": rbac,
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": JOB_ACCOUNT},
+            "subjects": [{"kind": "ServiceAccount", "name": JOB_ACCOUNT, "namespace": names.namespace}],
+        },
+    ]
+
+
+def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
+    """Make the Secret of the job pod: the only object that ever holds a credential."""
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in sorted(credentials.items())}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": _meta(names.secret, names), "data": data}
+
+
+def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
+    """Cut the bundle into ConfigMaps, as many as it takes."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": _meta(f"{names.job}-{number}", names),
+            "binaryData": {f"part-{number:04}": base64.b64encode(bundle[start : start + CHUNK_BYTES]).decode()},
+            "immutable": True,
+        }
+        for number, start in enumerate(range(0, len(bundle), CHUNK_BYTES))
+    ]
+
+
+def find_disk_need_mib(package: Package) -> float:
+    """Add up what the steps of a package ask for in temporary and output space (MiB); expressions count nothing."""
+    return sum(sum(_disk_needs(process)) for process in package.processes.values())
+
+
+def _disk_needs(process: Mapping[str, Any]) -> Iterator[float]:
+    entries = [*_entries(process.get("hints")), *_entries(process.get("requirements"))]
+    for entry in (entry for entry in entries if entry.get("class") == "ResourceRequirement"):
+        for kind in ("tmpdir", "outdir"):
+            need = entry.get(f"{kind}Max") or entry.get(f"{kind}Min")
+            if isinstance(need, int | float):
+                yield need
+
+
+def _entries(part: Any) -> list[Mapping[str, Any]]:
+    if isinstance(part, Mapping):
+        return [{"class": name, **(body or {})} for name, body in part.items()]
+    return list(part or [])
+
+
+def build_claim(names: Names, cluster: ClusterSettings, package: Package) -> Manifest:
+    """Claim the volume, of the size the package asks for or the default, whichever is larger."""
+    need = find_disk_need_mib(package)
+    larger = need * 2**20 > parse_quantity(cluster.volume_size)
+    spec: Manifest = {
+        "accessModes": [cluster.access_mode],
+        "resources": {"requests": {"storage": f"{math.ceil(need)}Mi" if larger else cluster.volume_size}},
+    }
+    if cluster.storage_class:
+        spec["storageClassName"] = cluster.storage_class
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": _meta(names.claim, names), "spec": spec}
+
+
+def build_quota(names: Names, cluster: ClusterSettings) -> Manifest:
+    """Limit the job's own namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": _meta(names.quota, names),
+        "spec": {"hard": dict(cluster.quota)},
+    }
+
+
+def build_policy(names: Names) -> Manifest:
+    """Keep the steps (which carry the role `step`) from the network, in both directions."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": _meta(names.policy, names),
+        "spec": {
+            "podSelector": {"matchLabels": {**names.labels, "zoo-runner/role": "step"}},
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    }
+
+
+def build_pod_template(names: Names, cluster: ClusterSettings, role: str) -> Manifest:
+    """Make what every pod of the job has in common: where it may run, as whom, with which volumes."""
+    spec: Manifest = {
+        "serviceAccountName": JOB_ACCOUNT if role == "job" else STEP_ACCOUNT,
+        "automountServiceAccountToken": role == "job",
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "enableServiceLinks": False,
+        "nodeSelector": dict(cluster.node_selector),
+        "tolerations": [dict(toleration) for toleration in cluster.tolerations],
+        "imagePullSecrets": [{"name": name} for name in cluster.pull_secrets],
+        "volumes": [
+            {"name": f"extra-{number}", "persistentVolumeClaim": {"claimName": volume["claim"]}}
+            for number, volume in enumerate(cluster.volumes)
+        ],
+    }
+    user = cluster.user or (1000 if role == "job" else None)
+    if user:
+        spec["securityContext"] = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": True}
+    if cluster.priority_class:
+        spec["priorityClassName"] = cluster.priority_class
+    labels = {**cluster.labels, **names.labels, "zoo-runner/role": role}
+    return {"metadata": {"labels": labels, "annotations": dict(cluster.annotations)}, "spec": spec}
+
+
+def build_mounts(cluster: ClusterSettings) -> list[Manifest]:
+    """Mount the further volumes, in every container alike."""
+    return [
+        {"name": f"extra-{number}", "mountPath": volume["path"], "readOnly": bool(volume.get("readOnly", False))}
+        for number, volume in enumerate(cluster.volumes)
+    ]
+
+
+def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
+    """Make the Job: one pod, one container, once."""
+    template = build_pod_template(names, cluster, "job")
+    parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
+    template["spec"]["volumes"] += [
+        {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}},
+        {"name": "bundle", "projected": {"sources": parts}},
+    ]
+    template["spec"]["containers"] = [
+        {
+            "name": "job",
+            "image": cluster.image,
+            "envFrom": [{"secretRef": {"name": names.secret}}],
+            "env": [
+                {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
+                for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))
+            ],
+            "resources": {
+                "requests": {"cpu": cluster.job_cpu, "memory": cluster.job_ram},
+                "limits": {"memory": cluster.job_ram_limit, "cpu": "2"},
+            },
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [
+                {"name": "work", "mountPath": WORK_FOLDER},
+                {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},
+                *build_mounts(cluster),
+            ],
+        }
+    ]
+    # suspended until all that it needs is there, and owns that, so that deleting the Job leaves nothing
+    spec: Manifest = {
+        "suspend": True,
+        "backoffLimit": 0,
+        "ttlSecondsAfterFinished": _KEPT_SECONDS,
+        "template": template,
+    }
+    if time_limit_seconds:
+        # the pod and its caller keep the limit; this one is for when neither can
+        spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + 60
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": _meta(names.job, names), "spec": spec}
+
+
+def build_objects(names: Names, cluster: ClusterSettings, package: Package, bundle: bytes) -> list[Manifest]:
+    """Make what the Job needs besides its Secret, in the order in which it is created."""
+    objects = [*build_bundle_maps(names, bundle), build_claim(names, cluster, package)]
+    if cluster.isolated:
+        objects.append(build_policy(names))
+    if names.own_namespace and cluster.quota:
+        objects.append(build_quota(names, cluster))
+    return objects
+
+
+def owned_by(manifest: Manifest, job: Manifest) -> Manifest:
+    """Return a manifest that Kubernetes removes together with the Job (as the API returned it)."""
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}
+
+
+def without_content(manifest: Manifest) -> Manifest:
+    """Return a manifest that may be shown: what a Secret or ConfigMap holds is left out."""
+    shown = dict(manifest)
+    if "data" in shown:
+        shown["data"] = dict.fromkeys(shown["data"], MASK)
+    if "binaryData" in shown:
+        shown["binaryData"] = {name: f"{len(text) * 3 // 4} bytes" for name, text in shown["binaryData"].items()}
+    return shown

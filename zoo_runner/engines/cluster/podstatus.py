@@ -1,0 +1,271 @@
+"""What a pod's status, an event or a refusal says about a job; pure. Source: Kubernetes API v1."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo_runner.engines.cluster.manifests import Manifest
+from zoo_runner.engines.cluster.settings import parse_quantity
+from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
+
+STEP_ANNOTATION = "zoo-runner/step"
+_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_BROKEN = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+_DENIED = ("unauthorized", "denied", "authentication", "401", "403", "forbidden")
+_MISSING = ("not found", "manifest unknown", "name unknown", "does not exist", "404")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a pod's container ended. Times are as Kubernetes writes them (RFC 3339)."""
+
+    exit_code: int
+    reason: str
+    message: str = ""
+
+
+def name_owner(pod: Manifest) -> str:
+    """Say whose pod it is, in words for people."""
+    step = find_step(pod)
+    return f"step {step!r}" if step else "the job"
+
+
+def find_step(pod: Manifest) -> str | None:
+    """The step a pod runs; None for the job pod itself."""
+    step: str | None = (pod["metadata"].get("annotations") or {}).get(STEP_ANNOTATION)
+    return step
+
+
+def _statuses(pod: Manifest) -> list[Mapping[str, Any]]:
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def has_started(pod: Manifest) -> bool:
+    """Whether the main container runs or ran, so that it has a log."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return any({"running", "terminated"} & status.get("state", {}).keys() for status in statuses)
+
+
+def find_ending(pod: Manifest) -> Ending | None:
+    """Say how the container ended, or the pod without it; None while neither has."""
+    status = pod.get("status", {})
+    for one in _statuses(pod):
+        ended = one.get("state", {}).get("terminated")
+        if ended and (ended["exitCode"] != 0 or one in (status.get("containerStatuses") or [])):
+            return Ending(ended["exitCode"], ended.get("reason", ""), ended.get("message", ""))
+    if status.get("phase") in ("Failed", "Succeeded"):
+        return Ending(
+            0 if status["phase"] == "Succeeded" else 1, status.get("reason", "Lost"), status.get("message", "")
+        )
+    return None
+
+
+def find_start_failure(pod: Manifest) -> RunnerError | None:
+    """Say why a container will not start by waiting; None where it may."""
+    for status in _statuses(pod):
+        waiting = status.get("state", {}).get("waiting") or {}
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in _IMAGE and (reason != "ErrImagePull" or _is_definite(message)):
+            return _image_error(pod, status["image"], message)
+        if reason in _BROKEN:
+            return EngineError(
+                f"the container of {name_owner(pod)} could not be made: {message or reason}",
+                "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
+                evidence=(f"{reason}: {message}",),
+                step=find_step(pod),
+            )
+    return None
+
+
+def _is_definite(message: str) -> bool:
+    return any(word in message.lower() for word in (*_DENIED, *_MISSING))
+
+
+def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
+    low, who = message.lower(), name_owner(pod)
+    evidence = (message,) if message else ()
+    if any(word in low for word in _MISSING):
+        cause, remedy = f"the image {image} of {who} does not exist", "Correct dockerPull in the package, or push it."
+    elif any(word in low for word in _DENIED):
+        cause = f"the registry does not let the cluster pull the image {image} of {who}"
+        remedy = "Check the image's name; if it is private, name a pull secret that fits in IMAGE_PULL_SECRETS."
+    elif "InvalidImageName" in low or "invalid reference" in low or "couldn't parse" in low:
+        cause, remedy = f"{image!r} of {who} is not the name of an image", "Correct dockerPull in the package."
+    else:
+        cause = f"the image {image} of {who} cannot be pulled"
+        remedy = "See whether the nodes reach the image's registry; the evidence has what they were told."
+    level = Level.USER if find_step(pod) else Level.ENGINE
+    return EngineError(cause, remedy, evidence=evidence, level=level, step=find_step(pod))
+
+
+def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
+    """Say why a pod's end is not the tool's own doing; None where its exit code speaks for itself."""
+    who, step = name_owner(pod), find_step(pod)
+    if ending.reason == "OOMKilled":
+        limit = _first_container(pod).get("resources", {}).get("limits", {}).get("memory", "none")
+        return ToolError(
+            f"{who} ran out of memory: it was killed at its limit of {limit}",
+            f"Raise ramMax in the ResourceRequirement of {who} (and DEFAULT_MAX_RAM if that is the bound)."
+            if step
+            else "Raise ZOO_RUNNER_JOB_RAM_LIMIT.",
+            evidence=(f"OOMKilled, exit code {ending.exit_code}, memory limit {limit}",),
+            step=step,
+        )
+    if ending.reason == "Evicted":
+        return EngineError(
+            f"{who} was evicted from its node: {ending.message}",
+            "Run it again; if it happens often, have the steps ask for the memory and disk that they use.",
+            evidence=(f"Evicted: {ending.message}",),
+            level=Level.PLATFORM,
+            step=step,
+        )
+    if ending.reason in ("Lost", "NodeLost", "Preempting", "Shutdown", "Terminated", "DeadlineExceeded"):
+        return build_lost(pod, f"{ending.reason}: {ending.message}".rstrip(": "))
+    return None
+
+
+def build_lost(pod: Manifest, evidence: str) -> RunnerError:
+    """Say that a pod was taken away while it ran."""
+    return EngineError(
+        f"the pod {pod['metadata']['name']} of {name_owner(pod)} was taken away while it ran",
+        "Run the job again; who deleted the pod or drained its node stands in the cluster's audit log.",
+        evidence=(evidence,),
+        level=Level.PLATFORM,
+        step=find_step(pod),
+    )
+
+
+def find_unschedulable(pod: Manifest) -> str | None:
+    """The scheduler's reason why a pod has no node; None where it has one or nobody has looked yet."""
+    for condition in pod.get("status", {}).get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message") or condition.get("reason") or "no reason given")
+    return None
+
+
+def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) -> RunnerError | None:
+    """Say why no node will ever take the pod; None where waiting may help."""
+    sizes = [_allocatable(node) for node in nodes if _fits_selector(pod, node)]
+    who, step = name_owner(pod), find_step(pod)
+    if not sizes:
+        selector = pod["spec"].get("nodeSelector")
+        return EngineError(
+            f"no node of the cluster has the labels {selector} that the pod of {who} asks for",
+            "Correct POD_NODE_SELECTOR, or have a node labelled so.",
+            evidence=(message,),
+            step=step,
+        )
+    cores, memory = _requests(pod)
+    if any(cores <= there_cores and memory <= there_memory for there_cores, there_memory in sizes):
+        return None
+    top_cores, top_memory = max(sizes)
+    return EngineError(
+        f"{who} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
+        f" {top_cores:g} cores and {top_memory / 2**20:.0f} MiB",
+        "Lower coresMin and ramMin in the ResourceRequirement, or add a larger node.",
+        evidence=(message,),
+        level=Level.USER if step else Level.ENGINE,
+        step=step,
+    )
+
+
+def build_pending_too_long(pod: Manifest, message: str, seconds: float) -> RunnerError:
+    """Say that nothing changed for as long as the settings allow."""
+    return EngineError(
+        f"the pod of {name_owner(pod)} found no place on the cluster for {seconds:g} s: {message}",
+        "Wait until the cluster is less busy, add nodes, or raise ZOO_RUNNER_PENDING_SECONDS.",
+        evidence=(message,),
+        level=Level.PLATFORM,
+        step=find_step(pod),
+    )
+
+
+def _fits_selector(pod: Manifest, node: Manifest) -> bool:
+    labels = node["metadata"].get("labels") or {}
+    return (pod["spec"].get("nodeSelector") or {}).items() <= labels.items()
+
+
+def _allocatable(node: Manifest) -> tuple[float, float]:
+    there = node["status"]["allocatable"]
+    return parse_quantity(there["cpu"]), parse_quantity(there["memory"])
+
+
+def _requests(pod: Manifest) -> tuple[float, float]:
+    asked = [container.get("resources", {}).get("requests", {}) for container in pod["spec"]["containers"]]
+    return (
+        sum(parse_quantity(one.get("cpu", "0")) for one in asked),
+        sum(parse_quantity(one.get("memory", "0")) for one in asked),
+    )
+
+
+def _first_container(pod: Manifest) -> Mapping[str, Any]:
+    container: Mapping[str, Any] = pod["spec"]["containers"][0]
+    return container
+
+
+def concerns(event: Manifest, job: str) -> bool:
+    """Whether an event is about an object of the job; step pods carry its name too."""
+    return str(event["involvedObject"].get("name", "")).startswith(job)
+
+
+def diagnose_event(event: Manifest) -> RunnerError | None:
+    """Say what a warning of the cluster means for the job; None where it may pass."""
+    reason, message = event.get("reason", ""), event.get("message", "")
+    for name, pattern, build in _EVENTS:
+        if reason in name.split("|") and re.search(pattern, message):
+            return build(event["involvedObject"], message)
+    return None
+
+
+def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the cluster cannot give the pod {about['name']} its network (Init:0/1): {_plugin_text(message)}",
+        "The cluster's operator should look at the network plug-in (CNI) of the node; the job itself is sound.",
+        evidence=(message,),
+        level=Level.PLATFORM,
+    )
+
+
+def _plugin_text(message: str) -> str:
+    found = re.search(r"plugin type=.*", message)
+    return found[0] if found else message
+
+
+def _storage_class(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the job's volume {about['name']} cannot be made: {message}",
+        "Set STORAGE_CLASS to one that `kubectl get storageclass` lists and that offers the access mode"
+        " (ZOO_RUNNER_ACCESS_MODE).",
+        evidence=(message,),
+    )
+
+
+def _quota(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the namespace's resource quota leaves no room for {about['name']}: {_after_colon(message)}",
+        "Wait until other jobs of the workspace end, lower ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM, or have the"
+        " quota raised.",
+        evidence=(message,),
+    )
+
+
+def _account(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the cluster refuses the pod of {about['name']}: {_after_colon(message)}",
+        "Have the service account and its rights restored (docs/kubernetes.md lists them) and run the job again.",
+        evidence=(message,),
+    )
+
+
+def _after_colon(message: str) -> str:
+    return message.partition(": ")[2] or message
+
+
+_EVENTS = (
+    ("FailedCreatePodSandBox", r".", _sandbox),
+    ("ProvisioningFailed|FailedBinding", r"not found|no storage class|no persistent volumes", _storage_class),
+    ("FailedCreate", r"exceeded quota", _quota),
+    ("FailedCreate", r"forbidden|not found|denied|violates", _account),
+)

@@ -1,0 +1,1 @@
+"""cwltool in a process of its own: the run, and each step watched while it runs."""

@@ -1,0 +1,1 @@
+"""What runs inside the job pod: its first process, Calrissian's launcher, and the pods of steps."""

@@ -1,0 +1,198 @@
+"""Runs one packed CWL document with Calrissian inside the job pod and tells what happens, line by line.
+
+The one door to Calrissian, started by the supervisor in Calrissian's own virtual environment, in a process that holds
+no credentials. Of Calrissian it keeps what turns a CWL step into a pod; the pod's life is the step runner's.
+Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
+`name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
+`environ` (where the API is).
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar
+
+from calrissian.context import CalrissianLoadingContext, CalrissianRuntimeContext
+from calrissian.executor import ThreadPoolJobExecutor
+from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
+from calrissian.k8s import CompletionResult
+from calrissian.tool import CalrissianCommandLineTool
+from cwltool.errors import WorkflowException
+from cwltool.job import ContainerCommandLineJob
+from cwltool.load_tool import load_tool
+from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.loghandler import defaultStreamHandler
+from cwltool.workflow import default_make_tool
+from schema_salad.exceptions import SchemaSaladException
+
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.podlog import Ended, encode_line
+from zoo_runner.engines.jobpod.schemas import use_schema
+from zoo_runner.engines.jobpod.steppod import Owner, build_step_pod, build_volume_entry
+from zoo_runner.engines.jobpod.steprunner import StepRunner
+from zoo_runner.errors import RunnerError
+from zoo_runner.jobs.events import EngineLine, Event
+
+Emit = Callable[[Event | Ended], None]
+
+
+def _open_event_stream() -> Emit:
+    """Keep stdout for events alone: whatever else prints goes to stderr from here on."""
+    stream = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def emit(event: Event | Ended) -> None:
+        with lock, contextlib.suppress(BrokenPipeError):
+            stream.write("".join(f"{line}\n" for line in encode_line(event)))
+            stream.flush()
+
+    return emit
+
+
+class _EngineLog(logging.Handler):
+    """Hands the messages of cwltool and Calrissian on as events."""
+
+    def __init__(self, emit: Emit) -> None:
+        super().__init__(logging.INFO)
+        self._emit = emit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        severity = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
+        if severity == "warning" and text.startswith(("[step ", "[workflow ")):
+            severity = "info"
+        self._emit(EngineLine(severity, text))
+
+
+class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
+    """A step: Calrissian builds its pod, the step runner runs it."""
+
+    runner: ClassVar[StepRunner]
+    settings: ClassVar[dict[str, Any]]
+    owner: ClassVar[Owner]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Calrissian's own would ask the API for the job pod, for each step, to learn what we know
+        ContainerCommandLineJob.__init__(self, *args, **kwargs)
+        self.volume_builder = KubernetesVolumeBuilder()
+        self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
+
+    def get_security_context(self, runtimeContext: Any) -> dict[str, Any]:
+        return {}
+
+    def execute_kubernetes_pod(self, pod: dict[str, Any]) -> None:
+        self._built = pod
+
+    def wait_for_kubernetes_pod(self) -> CompletionResult:
+        def build_pod(tag: str) -> dict[str, Any]:
+            return build_step_pod(self._built, self.settings, self.name, tag, self.builder.resources, self.owner)
+
+        command = " ".join(str(word) for word in self.command_line)
+        code = self.runner.run(self.name, command, build_pod)
+        return CompletionResult(code, [])
+
+    def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:
+        """Say nothing: the step runner reported the step's end already."""
+
+
+class _Tool(CalrissianCommandLineTool):  # type: ignore[misc]
+    def make_job_runner(self, runtimeContext: Any) -> Any:
+        super().make_job_runner(runtimeContext)
+        return _Step
+
+
+class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
+    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that."""
+
+    def select_resources(self, request: dict[str, Any], runtime_context: Any) -> dict[str, Any]:
+        granted: dict[str, Any] = super().select_resources(request, runtime_context)
+        granted["coresMin"], granted["ramMin"] = request["coresMin"], request["ramMin"]
+        granted["tmpdirSize"], granted["outdirSize"] = request["tmpdirMin"], request["outdirMin"]
+        return granted
+
+
+def _make_tool(document: Any, context: Any) -> Any:
+    if document.get("class") == "CommandLineTool":
+        return _Tool(document, context)
+    return default_make_tool(document, context)
+
+
+def _load(spec: dict[str, Any]) -> Any:
+    loading = CalrissianLoadingContext()
+    loading.construct_tool_object = _make_tool
+    loading.do_validate = False  # done once, when the package was resolved
+    loading.strict = False
+    loading.disable_js_validation = True
+    loading.skip_schemas = True
+    use_schema(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
+    return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
+
+
+def _runtime_context(spec: dict[str, Any], executor: _Executor) -> CalrissianRuntimeContext:
+    scratch = spec["scratch"]
+    context = CalrissianRuntimeContext(
+        {
+            "name": spec["name"],
+            "basedir": str(Path(spec["order"]).parent),
+            "outdir": spec["output_folder"],
+            "tmpdir_prefix": f"{scratch}/tmp/",
+            "tmp_outdir_prefix": f"{scratch}/out/",
+            "default_container": spec["steps"]["image"],
+            "pull_image": False,
+            "compute_checksum": False,
+        }
+    )
+    context.select_resources = executor.select_resources
+    return context
+
+
+def run(spec: dict[str, Any]) -> int:
+    """Execute and write the output object; 0 on success, 1 when the package failed."""
+    tool = _load(spec)
+    steps = spec["steps"]
+    executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
+    Path(spec["ready"]).read_text()  # opens when stage-in is done
+    order = json.loads(Path(spec["order"]).read_text())
+    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor), cwltool_logger)
+    if status != "success":
+        return 1
+    Path(spec["outputs"]).write_text(json.dumps(outputs))
+    return 0
+
+
+def _stop_on_term(number: int, frame: FrameType | None) -> None:
+    """Remove the step pods and end at once; Kubernetes removes what is left when the job pod goes."""
+    with contextlib.suppress(RunnerError):
+        _Step.runner.stop()
+    os._exit(128 + number)
+
+
+def launch(spec_file: str) -> int:
+    """Run by the supervisor; every failure ends as an event and exit code 1."""
+    emit = _open_event_stream()
+    spec = json.loads(Path(spec_file).read_text())
+    _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
+    _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
+    signal.signal(signal.SIGTERM, _stop_on_term)
+    cwltool_logger.removeHandler(defaultStreamHandler)
+    for logger in (cwltool_logger, logging.getLogger("calrissian.main"), logging.getLogger("calrissian.tool")):
+        logger.addHandler(_EngineLog(emit))
+        logger.propagate = False
+    try:
+        return run(spec)
+    except RunnerError as error:
+        emit(Ended(None, error.diagnosis, type(error).__name__))
+    except (WorkflowException, SchemaSaladException) as error:
+        cause = error.__cause__
+        if isinstance(cause, RunnerError):
+            emit(Ended(None, cause.diagnosis, type(cause).__name__))
+        else:
+            emit(EngineLine("error", str(error)))
+    return 1

@@ -1,0 +1,106 @@
+"""The pod of one step: what Calrissian built, with all that it leaves out; pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo_runner.engines.cluster.manifests import (
+    WORK_FOLDER,
+    Manifest,
+    Names,
+    build_mounts,
+    build_pod_template,
+    dns_name,
+)
+from zoo_runner.engines.cluster.podstatus import STEP_ANNOTATION
+from zoo_runner.engines.cluster.settings import ClusterSettings, parse_quantity
+from zoo_runner.masking import Masker
+
+
+def build_step_settings(names: Names, cluster: ClusterSettings) -> dict[str, Any]:
+    """Say, as plain data, how the launcher in the job pod is to run the steps."""
+    return {
+        "job": names.job,
+        "namespace": names.namespace,
+        "selector": f"{names.selector},zoo-runner/role=step",
+        "template": build_pod_template(names, cluster, "step"),
+        "mounts": build_mounts(cluster),
+        "environ": dict(cluster.step_environ),
+        "claim": names.claim,
+        "image": cluster.step_image,
+        "max_cores": cluster.max_cores,
+        "max_ram_mib": parse_quantity(cluster.max_ram) / 2**20,
+        "retries": cluster.step_retries,
+        "pending_seconds": cluster.pending_seconds,
+    }
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The job pod: when it goes, Kubernetes removes the step pods that it owns."""
+
+    name: str
+    uid: str
+
+
+def build_step_pod(
+    built: Manifest, settings: Mapping[str, Any], step: str, tag: str, resources: Mapping[str, Any], owner: Owner
+) -> Manifest:
+    """Complete the pod that Calrissian built for a step; `tag` tells attempts apart."""
+    template = settings["template"]
+    inner = built["spec"]["containers"][0]
+    container = {
+        "name": "step",
+        "image": inner["image"],
+        "command": inner["command"],
+        "args": inner["args"],
+        "workingDir": inner["workingDir"],
+        "env": [*inner["env"], *({"name": name, "value": text} for name, text in settings["environ"].items())],
+        "volumeMounts": [*inner["volumeMounts"], *settings["mounts"]],
+        "resources": build_resources(resources, inner["resources"]),
+        "securityContext": {"allowPrivilegeEscalation": False},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{settings['job']}-{dns_name(step, 40)}-{tag}",
+            "namespace": settings["namespace"],
+            "labels": template["metadata"]["labels"],
+            "annotations": {**template["metadata"]["annotations"], STEP_ANNOTATION: step},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": owner.name, "uid": owner.uid}],
+        },
+        "spec": {
+            **template["spec"],
+            "volumes": [*built["spec"]["volumes"], *template["spec"]["volumes"]],
+            "initContainers": [_build_first(one, container) for one in built["spec"]["initContainers"]],
+            "containers": [container],
+        },
+    }
+
+
+def _build_first(built: Manifest, container: Manifest) -> Manifest:
+    """Have the folders of redirected output made by the step's own image, which has a shell anyway."""
+    return {**container, "name": "folders", "args": [built["command"][-1]]}
+
+
+def build_resources(resources: Mapping[str, Any], inner: Mapping[str, Any]) -> Manifest:
+    """Ask for the minimum of the ResourceRequirement and limit to what was granted; GPUs as Calrissian says."""
+    limits = {**inner.get("limits", {}), "cpu": f"{resources['cores']:g}", "memory": f"{resources['ram']:g}Mi"}
+    cores, ram_mib = resources.get("coresMin", resources["cores"]), resources.get("ramMin", resources["ram"])
+    return {"requests": {"cpu": f"{cores:g}", "memory": f"{ram_mib:g}Mi"}, "limits": limits}
+
+
+def show_pod(pod: Manifest, masker: Masker) -> str:
+    """Write a pod's manifest as one line for the log, with secrets in its environment masked."""
+    shown = json.loads(json.dumps(pod))
+    for container in shown["spec"]["containers"] + shown["spec"]["initContainers"]:
+        hidden = masker.mask_data({entry["name"]: entry["value"] for entry in container["env"]})
+        container["env"] = [{"name": name, "value": value} for name, value in hidden.items()]
+    return json.dumps(shown)
+
+
+def build_volume_entry(claim: str) -> tuple[str, None, str, bool]:
+    """Say where the job's volume is mounted, in the words of Calrissian's volume builder."""
+    return WORK_FOLDER, None, claim, False

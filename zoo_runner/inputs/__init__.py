@@ -1,0 +1,1 @@
+"""What a caller gives, checked against what the package accepts, all problems at once."""

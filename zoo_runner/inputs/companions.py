@@ -1,0 +1,75 @@
+"""What an input says of its files besides their type: format and secondary files, checked without I/O."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from zoo_runner.inputs.formats import IANA, media_type_of
+from zoo_runner.inputs.values import Checker
+from zoo_runner.package.cwltypes import Parameter
+from zoo_runner.package.secondary import SecondaryFile, apply_pattern
+from zoo_runner.problems import show
+
+
+def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:
+    """Complete the files of a checked value in place, and note those that do not fit.
+
+    A file gets the declared format when it has none, because engines ask for one; a remote file gets its
+    required secondary files, because nothing can look for them beside it once it is staged in.
+    """
+    formats = [uri for uri in parameter.formats if not _is_expression(uri)]
+    for file, path in _walk_files(value, parameter.name):
+        if formats:
+            _fit_format(checker, formats, file, path)
+        _fit_secondary_files(checker, parameter.secondary_files, file, path)
+
+
+def _walk_files(value: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk_files(item, f"{path}[{index}]")
+    elif isinstance(value, dict) and value.get("class") == "File":
+        yield value, path
+
+
+def _fit_format(checker: Checker, formats: list[str], file: dict[str, Any], path: str) -> None:
+    given = file.get("format")
+    if given in formats:
+        return
+    media_type = media_type_of(given) if given else None
+    wanted = {uri: media_type_of(uri) for uri in formats}
+    same = next((uri for uri, kind in wanted.items() if kind and kind == media_type), None)
+    if media_type and same is None and all(wanted.values()):
+        accepted = " or ".join(sorted({str(kind) for kind in wanted.values()}))
+        checker.refuse(f"{path}.format", media_type, accepted)
+    elif given is None or given.startswith(IANA):
+        file["format"] = same or formats[0]
+
+
+def _fit_secondary_files(
+    checker: Checker, declared: tuple[SecondaryFile, ...], file: dict[str, Any], path: str
+) -> None:
+    wanted = [one.pattern for one in declared if one.required and not _is_expression(one.pattern)]
+    location = str(file.get("location", ""))
+    given = file.get("secondaryFiles")
+    if not wanted or (not given and location.startswith("file:")):
+        return  # beside a local file the engine looks itself
+    names = [apply_pattern(pattern, _name_of(file)) for pattern in wanted]
+    parts = urlsplit(location)
+    if given or parts.scheme in ("", "data") or parts.query:
+        found = {_name_of(other) for other in given or ()}
+        for name in (name for name in names if name not in found):
+            checker.refuse(f"{path}.secondaryFiles", f"no file {show(name)}", "every secondary file of the input")
+        return
+    folder = location.rpartition("/")[0]
+    file["secondaryFiles"] = [{"class": "File", "location": f"{folder}/{quote(name)}"} for name in names]
+
+
+def _name_of(file: Mapping[str, Any]) -> str:
+    own = file.get("basename")
+    return str(own) if own else unquote(urlsplit(str(file.get("location", ""))).path).rpartition("/")[2]
+
+
+def _is_expression(text: str) -> bool:
+    return re.search(r"\$[({]", text) is not None

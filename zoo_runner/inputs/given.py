@@ -1,0 +1,115 @@
+"""Reads what a user gives as inputs: a job file (YAML or JSON), an OGC execute request, `name=value` words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.errors import InputError, PackageError
+from zoo_runner.inputs.joborder import JobOrder, build_job_order, read_execute_request
+from zoo_runner.package import Package
+from zoo_runner.package.documents import Documents, as_uri
+from zoo_runner.settings import Settings
+
+
+def read_order(package: Package, job_file: str | None, words: Sequence[str], settings: Settings) -> JobOrder:
+    """Read and check the inputs of a job; raises `InputError` with every problem found.
+
+    A job file with a member `inputs` is an execute request (OGC API - Processes, Part 1), unless the package has
+    an input of that name. Paths in a job file are relative to it, paths in words to the current folder.
+    """
+    values: dict[str, Any] = {}
+    base = f"{Path.cwd().as_uri()}/"
+    if job_file is not None:
+        base, content = _read_job_file(job_file, settings)
+        values = _parse(content, job_file)
+    given = _read_words(words, package)
+    if "inputs" in values and not _kinds(package, "inputs"):
+        return read_execute_request(package, _merge(values, given), base=base)
+    return build_job_order(package, {**values, **given}, base=base)
+
+
+def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
+    try:
+        base = as_uri(job_file)
+        return base, Documents(base, settings).read(base)
+    except PackageError as error:
+        raise InputError(f"the job file cannot be had: {error}", error.diagnosis.remedy) from error
+
+
+def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**request, "inputs": {**request["inputs"], **given}} if given else request
+
+
+def _parse(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        values = _parse_json_or_yaml(content, name)
+    except RecursionError as error:
+        raise InputError(f"{name} is nested too deeply", "Write one `name: value` line per input.") from error
+    if not isinstance(values, dict):
+        raise InputError(
+            f"{name} holds {type(values).__name__}, not inputs by name",
+            "Write one `name: value` line per input.",
+        )
+    return values
+
+
+def _parse_json_or_yaml(content: bytes, name: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return _parse_yaml(content, name)
+
+
+def _parse_yaml(content: bytes, name: str) -> Any:
+    from ruamel.yaml.error import YAMLError
+
+    from zoo_runner.package.shape import ShapeError, parse_document
+
+    try:
+        return parse_document(content.decode("utf-8-sig")) or {}
+    except ShapeError as error:
+        raise InputError(
+            f"{name} cannot be used: {error}", "Write it flatter and without aliases that multiply."
+        ) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{name} is neither YAML nor JSON",
+            "Mend the syntax at the place named.",
+            evidence=tuple(str(error).splitlines()[:8]),
+        ) from error
+
+
+def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
+    """Read `name=value` words; JSON counts as such where a text is not asked for, a repeated name makes an array."""
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise InputError(f"{word!r} is not of the form name=value", "Write, for example, -i threshold=0.2.")
+        kinds = _kinds(package, name)
+        value = text if "string" in kinds else _read_json(text)
+        if name in values or ("array" in kinds and not isinstance(value, list)):
+            value = [*values.get(name, []), value]
+        values[name] = value
+    return values
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _kinds(package: Package, name: str) -> set[str]:
+    """Names of the types that an input accepts, `array` for arrays."""
+    for item in package.process["inputs"]:
+        if _short(item) == name:
+            kinds = item["type"] if isinstance(item["type"], list) else [item["type"]]
+            return {kind["type"] if isinstance(kind, dict) else kind for kind in kinds}
+    return set()
+
+
+def _short(item: Mapping[str, Any]) -> str:
+    return str(item["id"]).rpartition("/")[2]

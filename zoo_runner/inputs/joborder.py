@@ -1,0 +1,167 @@
+"""From what a caller gives to a job order that fits the package: two doors, and all problems at once.
+
+`build_job_order` takes CWL's own form (a YAML or JSON job file), `read_execute_request` an execute request of
+OGC API - Processes, Part 1 (OGC 18-062r2, section 7.11).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo_runner.errors import InputError
+from zoo_runner.inputs.community import check_community
+from zoo_runner.inputs.companions import fit_files
+from zoo_runner.inputs.inline import TEXT_ENCODINGS
+from zoo_runner.inputs.references import ReferenceReader
+from zoo_runner.inputs.values import BASIC_HANDLERS, Checker, Handler
+from zoo_runner.package import Package
+from zoo_runner.package.cwltypes import (
+    Array,
+    Community,
+    CwlType,
+    DirectoryType,
+    FileType,
+    Parameter,
+    Record,
+    Union,
+    describe_type,
+    holds,
+    parse_outputs,
+    parse_parameters,
+    without_null,
+)
+from zoo_runner.problems import Problem, show, suggest
+
+DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas"})
+QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """The inputs of one job in CWL's form, ready for stage-in; JSON can write it.
+
+    `values` holds what the caller gave and no defaults (the engine applies them). Every File and Directory
+    has an absolute `location`, unless it is a literal with `contents` or `listing`.
+    """
+
+    values: Mapping[str, Any]
+
+
+def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
+    """A job order from `{input: value}` as a CWL job file has it.
+
+    A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
+    or the URL of the job file; without it they are refused. `$namespaces` gives prefixes for formats. Raises
+    InputError with one line of evidence per problem.
+    """
+    namespaces = values.get("$namespaces") if isinstance(values, Mapping) else None
+    if not isinstance(namespaces, Mapping):
+        return _build(package, values, _build_checker(base, {}, from_request=False))
+    prefixes = {str(prefix): str(uri) for prefix, uri in namespaces.items()}
+    own = {name: value for name, value in values.items() if name not in DOCUMENT_KEYS}
+    return _build(package, own, _build_checker(base, prefixes, from_request=False))
+
+
+def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
+    """A job order from an execute request: `{"inputs": {...}, "outputs": {...}}`.
+
+    Takes inline values, values qualified as `{"value": ...}`, links `{"href": ...}` for files and folders, file
+    content by value (text, JSON, base64), and one value in place of an array of one. Raises InputError with one
+    line of evidence per problem.
+    """
+    checker = _build_checker(base, {}, from_request=True)
+    if not isinstance(request, Mapping):
+        raise _fail(package, [Problem("request", show(request), "an object with the member inputs")])
+    outputs = request.get("outputs") or {}
+    if isinstance(outputs, Mapping):
+        _refuse_unknown(checker, outputs, parse_outputs(package), "outputs.")
+    else:
+        checker.refuse("outputs", show(outputs), "an object with one member per output")
+    inputs = request.get("inputs")
+    return _build(package, {} if inputs is None else inputs, checker)
+
+
+def _build_checker(base: str | None, namespaces: Mapping[str, str], *, from_request: bool) -> Checker:
+    files = ReferenceReader(base, namespaces)
+    handlers: Mapping[type, Handler] = {
+        FileType: files.check,
+        DirectoryType: files.check,
+        Community: check_community,
+    }
+    return Checker({**BASIC_HANDLERS, **handlers}, from_request)
+
+
+def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
+    if not isinstance(values, Mapping):
+        checker.refuse("inputs", show(values), "an object with one member per input")
+        raise _fail(package, checker.problems)
+    parameters = parse_parameters(package)
+    checked = {
+        parameter.name: _check_parameter(checker, parameter, values[parameter.name])
+        for parameter in parameters
+        if parameter.name in values
+    }
+    for parameter in parameters:
+        if parameter.name not in values and not parameter.optional:
+            checker.refuse(parameter.name, "nothing", describe_type(parameter.type))
+    _refuse_unknown(checker, values, parameters, "")
+    if checker.problems:
+        raise _fail(package, checker.problems)
+    return JobOrder(checked)
+
+
+def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
+    if value is None and parameter.optional:
+        return None
+    if checker.from_request:
+        value = _read_occurrences(checker, parameter.type, value, parameter.name)
+    checked = checker.check(parameter.type, value, parameter.name)
+    if holds(parameter.type, FileType):
+        fit_files(checker, parameter, checked)
+    return checked
+
+
+def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> Any:
+    """What an execute request means by an input's value: occurrences are a list, one may stand alone."""
+    value = _unqualify(checker, cwl_type, value, path)
+    wanted = without_null(cwl_type)
+    options = wanted.options if isinstance(wanted, Union) else (wanted,)
+    array = next((option for option in options if isinstance(option, Array)), None)
+    if array is None:
+        return value
+    if isinstance(value, list):
+        return [_unqualify(checker, array.items, item, f"{path}[{i}]") for i, item in enumerate(value)]
+    return [value] if wanted is array and value is not None else value
+
+
+def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> Any:
+    """The inner value of `{"value": ...}`, except where that is the type's own member, or file content."""
+    if not isinstance(value, Mapping) or "value" not in value or not value.keys() <= QUALIFIED_KEYS:
+        return value
+    wanted = without_null(cwl_type)
+    if isinstance(wanted, FileType | DirectoryType) and not (len(value) == 1 and isinstance(value["value"], str)):
+        return value
+    if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
+        return value["value"] if isinstance(value["value"], Mapping) else value
+    if str(value.get("encoding", "utf-8")).lower() not in TEXT_ENCODINGS:
+        checker.refuse(f"{path}.encoding", show(value["encoding"]), "no encoding, or utf-8")
+    return value["value"]
+
+
+def _refuse_unknown(checker: Checker, given: Iterable[Any], parameters: tuple[Parameter, ...], prefix: str) -> None:
+    known = tuple(parameter.name for parameter in parameters)
+    kind = "output" if prefix else "input"
+    for name in given:
+        if name not in known:
+            found = f"an {kind} that the package does not have"
+            checker.refuse(f"{prefix}{name}", found, suggest(str(name), known))
+
+
+def _fail(package: Package, problems: list[Problem]) -> InputError:
+    lines = tuple(str(problem) for problem in problems)
+    count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return InputError(
+        f"the inputs do not fit the package {package.workflow_id!r} ({count}): {lines[0]}",
+        "Correct each input named; `zoo-runner describe` tells what the package accepts.",
+        evidence=lines,
+    )

@@ -1,0 +1,158 @@
+"""Where CWL text comes from: local files, and URLs by rules (hosts, size), each remote file fetched once."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from zoo_runner.errors import PackageError
+from zoo_runner.files import write_atomically
+from zoo_runner.package import SourceFile
+from zoo_runner.package.wellknown import find_document
+from zoo_runner.settings import Settings
+
+Fetch = Callable[[str, int], bytes]
+"""Fetches a URL, at most so many bytes of it."""
+
+
+def fetch_over_http(url: str, max_bytes: int) -> bytes:
+    """Fetch a document over HTTP(S) through the stagers' door, with its rules on addresses."""
+    import asyncio
+
+    from staging.errors import StagingError
+    from staging.http import HttpClient, HttpOptions
+
+    async def fetch() -> bytes:
+        content = b""
+        async with HttpClient(HttpOptions()) as client, client.get(url) as answer:
+            async for chunk in answer.chunks:
+                content += chunk
+                if len(content) > max_bytes:
+                    raise _too_large(url, max_bytes)
+        return content
+
+    try:
+        return asyncio.run(fetch())
+    except StagingError as error:
+        raise PackageError(f"{url} could not be fetched: {error.reason}", error.remedy) from error
+
+
+def as_uri(reference: str) -> str:
+    """Turn what a user writes into a URI: a path, a file: or http(s): URL, with or without `#id`.
+
+    Raises `PackageError`.
+    """
+    try:
+        scheme = urlsplit(reference).scheme
+        if scheme in ("http", "https", "file"):
+            return reference
+        path, _, fragment = reference.partition("#")
+        uri = Path(path).expanduser().absolute().as_uri()
+    except (ValueError, RuntimeError) as error:
+        raise _not_a_reference(reference, str(error)) from error
+    if reference.startswith(f"{scheme}://"):
+        raise _not_a_reference(reference, f"{scheme} is not supported")
+    return f"{uri}#{fragment}" if fragment else uri
+
+
+def _not_a_reference(reference: str, why: str) -> PackageError:
+    return PackageError(
+        f"{reference!r} is neither a path nor a web address: {why}",
+        "Give the path of a file, or an http(s) address.",
+    )
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a URI is fetched over the network."""
+    return urlsplit(uri).scheme in ("http", "https")
+
+
+class Documents:
+    """Reads the documents of one package and remembers what it read.
+
+    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are
+    kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
+    """
+
+    def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch = fetch_over_http) -> None:
+        self._entry = urldefrag(entry_uri)[0]
+        self._settings = settings
+        self._fetch = fetch
+        self._read: dict[str, bytes] = {}
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """What was read so far, in order of URI."""
+        return tuple(SourceFile(uri, sha256(content).hexdigest()) for uri, content in sorted(self._read.items()))
+
+    def read(self, uri: str) -> bytes:
+        """Return the bytes of a document; raises `PackageError`."""
+        uri = urldefrag(uri)[0]
+        if uri not in self._read:
+            self._read[uri] = self._read_remote(uri) if is_remote(uri) else self._read_local(uri)
+        return self._read[uri]
+
+    @property
+    def _max_bytes(self) -> int:
+        return int(self._settings.package_max_mib * 2**20)
+
+    def _read_local(self, uri: str) -> bytes:
+        if urlsplit(uri).scheme != "file" or is_remote(self._entry):
+            raise PackageError(
+                f"{self._entry} refers to {uri}, which is not a web address",
+                "A package that is fetched from the web may refer to http(s) addresses only.",
+            )
+        path = Path(unquote(urlsplit(uri).path))
+        try:
+            size_bytes = _regular_size_bytes(path)
+            if size_bytes > self._max_bytes:
+                raise _too_large(uri, self._max_bytes)
+            return path.read_bytes()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise PackageError(f"{path} cannot be read: {why}", "Check the path and its rights.") from error
+
+    def _read_remote(self, uri: str) -> bytes:
+        known = find_document(uri)
+        if known is not None:
+            return known
+        host = urlsplit(uri).hostname
+        if not host:
+            raise _not_a_reference(uri, "it names no host")
+        hosts = self._settings.package_hosts
+        if hosts and host not in hosts:
+            raise PackageError(
+                f"{uri} lies on {host}, and CWL is accepted from {', '.join(hosts)} only",
+                "Move it there, or have the operator add the host to ZOO_RUNNER_PACKAGE_HOSTS.",
+            )
+        kept = self._settings.cache / "documents" / sha256(uri.encode()).hexdigest()
+        if uri != self._entry and kept.exists():
+            return kept.read_bytes()
+        content = self._fetch(uri, self._max_bytes)
+        write_atomically(kept, content)
+        return content
+
+
+def _regular_size_bytes(path: Path) -> int:
+    """Size of a file, and no reading from devices and pipes, which may never end."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is not a regular file")
+    return found.st_size
+
+
+def _too_large(uri: str, max_bytes: int) -> PackageError:
+    return PackageError(
+        f"{uri} is larger than {max_bytes / 2**20:g} MiB",
+        "CWL that large is most likely not CWL; otherwise raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
+    )
+
+
+def join_uri(base: str, reference: str) -> str:
+    """Resolve a reference against the document that it stands in."""
+    return urljoin(base, reference)

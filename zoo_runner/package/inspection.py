@@ -1,0 +1,43 @@
+"""The check of a package as an author sees it: loaded, validated, and every finding at its line."""
+
+from dataclasses import replace
+
+from zoo_runner.errors import InvalidPackageError, PackageError
+from zoo_runner.package import Package
+from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http
+from zoo_runner.package.findings import Finding, Severity
+from zoo_runner.package.places import load_places
+from zoo_runner.package.resolve import load_package
+from zoo_runner.package.validate import validate_package
+from zoo_runner.settings import Settings
+
+
+def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> tuple[Finding, ...]:
+    """Every finding of a package at a path or URL, those of one that is not even CWL too; errors first."""
+    try:
+        package = load_package(reference, settings, fetch)
+        findings = validate_package(package)
+    except PackageError as error:
+        return describe_error(error, as_uri(reference))
+    return locate_findings(findings, package, Documents(as_uri(reference), settings, fetch))
+
+
+def locate_findings(findings: tuple[Finding, ...], package: Package, documents: Documents) -> tuple[Finding, ...]:
+    """The findings with the places that they have in the author's documents."""
+    places = load_places(package, documents.read)
+    located = []
+    for finding in findings:
+        place = places.find(finding.place)
+        located.append(replace(finding, uri=place.uri or None, line=place.line, column=place.column))
+    return tuple(located)
+
+
+def describe_error(error: PackageError, uri: str) -> tuple[Finding, ...]:
+    """The findings of a package that cannot be used: one per fault, or the error itself."""
+    remedy = error.diagnosis.remedy
+    if isinstance(error, InvalidPackageError) and error.faults:
+        return tuple(
+            Finding("cwl/invalid", Severity.ERROR, "", "document", f.message, remedy, f.uri or uri, f.line, f.column)
+            for f in error.faults
+        )
+    return (Finding("cwl/unusable", Severity.ERROR, "", "package", error.diagnosis.cause, remedy, uri),)

@@ -1,0 +1,271 @@
+"""The one door to cwltool's loader: documents in, one validated, packed document out."""
+
+import json
+import logging
+import os.path
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from cwltool.context import LoadingContext
+from cwltool.errors import GraphTargetMissingException, WorkflowException
+from cwltool.load_tool import load_tool
+from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.loghandler import defaultStreamHandler
+from cwltool.pack import pack
+from cwltool.workflow import default_make_tool
+from ruamel.yaml.error import YAMLError
+from schema_salad.exceptions import SchemaSaladException
+from schema_salad.fetcher import Fetcher
+from schema_salad.ref_resolver import Loader
+
+from zoo_runner.errors import Fault, InvalidPackageError, PackageError
+from zoo_runner.package.documents import Documents, join_uri
+from zoo_runner.package.shape import ShapeError, parse_document
+
+PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
+_EVIDENCE_LINES = 12
+_VERSIONS = ("v1.0", "v1.1", "v1.2")
+_MOST_FAULTS = 50
+_LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
+
+cwltool_logger.removeHandler(defaultStreamHandler)
+for _name in ("salad", "cwltool", "rdflib.term"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class _Fetcher(Fetcher):
+    """Gives schema-salad the texts that `Documents` allows, and never asks the network whether a link exists."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
+        text = self._documents.read(url).decode("utf-8-sig")
+        try:
+            parse_document(text)
+        except YAMLError:
+            pass  # the loader tells with place, or it is no YAML at all but an $include
+        except ShapeError as error:
+            raise _misshapen(url, error) from error
+        return text
+
+    def check_exists(self, url: str) -> bool:
+        path = urlsplit(url)
+        return path.scheme != "file" or Path(unquote(path.path)).exists()
+
+    def urljoin(self, base_url: str, url: str) -> str:
+        return join_uri(base_url, url)
+
+
+def _misshapen(uri: str, error: ShapeError) -> PackageError:
+    return PackageError(f"{uri} cannot be used: {error}", "Write it flatter and without aliases that multiply.")
+
+
+def _loading_context(documents: Documents) -> LoadingContext:
+    def make_fetcher(*_: object) -> Fetcher:
+        return _Fetcher(documents)
+
+    context = LoadingContext(
+        {
+            "construct_tool_object": default_make_tool,
+            "fetcher_constructor": make_fetcher,
+            "skip_schemas": True,
+            "strict": False,
+            "disable_js_validation": True,
+        }
+    )
+    context.loader = Loader(
+        {"cwl": "https://w3id.org/cwl/cwl#", "id": "@id"}, fetcher_constructor=make_fetcher, skip_schemas=True
+    )
+    return context
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except PackageError:
+        raise
+    except GraphTargetMissingException as error:
+        raise PackageError(f"{uri}: {error}", "Name one of the ids as <package>#<id>.") from error
+    except (
+        SchemaSaladException,
+        WorkflowException,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        IndexError,
+        AssertionError,
+        RecursionError,
+        YAMLError,
+    ) as error:
+        # cwltool lets bare Python errors out on documents of the wrong shape
+        faults = _read_faults(error)
+        cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
+        raise InvalidPackageError(
+            f"{uri} is not valid CWL: {cause}",
+            "Mend the document where the evidence points to.",
+            faults,
+            tuple(map(_tell, faults))[:_EVIDENCE_LINES],
+        ) from error
+
+
+def _tell(fault: Fault) -> str:
+    place = f"{fault.uri.rpartition('/')[2]}:{fault.line}: " if fault.line else ""
+    return place + re.sub(r"^tried '\w+' but |, tried \S+:.*$", "", fault.message)
+
+
+def _read_faults(error: Exception) -> tuple[Fault, ...]:
+    """The innermost causes that schema-salad or cwltool name, each at its place and once."""
+    # the loader of a step's tool wraps what schema-salad said into a text of its own
+    inner = error.__context__
+    if isinstance(inner, SchemaSaladException):
+        return _read_faults(inner)
+    if isinstance(error, SchemaSaladException):
+        leaves = (_read_fault(leaf) for leaf in error.leaves())
+        return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
+
+
+def _read_fault(leaf: SchemaSaladException) -> Fault:
+    if leaf.start is None or not leaf.file:
+        return _parse_fault(leaf.message)
+    line, column = leaf.start
+    return Fault(_source_uri(leaf.file), " ".join(leaf.message.split()), line, column)
+
+
+def _parse_fault(text: str) -> Fault:
+    """Read `file:line:column: text` lines as one fault, at the place of the first."""
+    message = " ".join(_LED_LINE.sub("", text).split())
+    first = _LED_LINE.search(text)
+    if first is None:
+        return Fault("", message)
+    return Fault(_source_uri(first[1]), message, int(first[2]), int(first[3]))
+
+
+def _source_uri(file: str) -> str:
+    return file if "://" in file else Path(os.path.normpath(Path(file).absolute())).as_uri()
+
+
+def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
+    """Read the document itself as plain data, before anything is resolved; raises `PackageError`."""
+    try:
+        text = documents.read(uri).decode("utf-8-sig")
+        root = parse_document(text)
+    except UnicodeDecodeError as error:
+        raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
+    except ShapeError as error:
+        raise _misshapen(uri, error) from error
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or "the syntax is wrong")
+        raise InvalidPackageError(
+            f"{uri} is neither YAML nor JSON",
+            "Mend the syntax at the place named.",
+            (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
+            tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
+        ) from error
+    if not isinstance(root, dict) or "cwlVersion" not in root:
+        found = (
+            f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
+        )
+        raise PackageError(
+            f"{uri} has no cwlVersion, so it is not a CWL document (found: {found})",
+            "Point to a document with `cwlVersion: v1.2` (or v1.0, v1.1) at its top.",
+        )
+    if root["cwlVersion"] not in _VERSIONS:
+        raise PackageError(
+            f"{uri} has the cwlVersion {root['cwlVersion']!r}, and accepted are {', '.join(_VERSIONS)}",
+            "Upgrade the document, for example with cwl-upgrader.",
+        )
+    return root
+
+
+def choose_entry(root: Mapping[str, Any], uri: str) -> str:
+    """Name the process to run, as a URI with fragment where the document has a graph.
+
+    Raises `PackageError` that lists the candidates where several workflows stand there and no id was given.
+    """
+    base, fragment = urldefrag(uri)
+    if "$graph" not in root:
+        own = str(root.get("id", "")).lstrip("#")
+        if fragment and fragment != own:
+            raise PackageError(
+                f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
+                "Leave the #id away.",
+            )
+        # under this address, if it has an id, cwltool will know it
+        return join_uri(base, f"#{own}") if own else base
+    graph = root["$graph"] if isinstance(root["$graph"], list) else []
+    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
+    if not kinds:
+        raise PackageError(
+            f"{base} has no process that could be run", "List processes under `$graph`, each with an `id`."
+        )
+    if fragment:
+        if fragment not in kinds:
+            raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
+        return uri
+    workflows = [name for name, kind in kinds.items() if kind == "Workflow"]
+    candidates = workflows or list(kinds)
+    if "main" in kinds:
+        candidates = ["main"]
+    if len(candidates) != 1:
+        listed = ", ".join(f"#{name}" for name in candidates)
+        raise PackageError(
+            f"{base} has several processes that could be run: {listed}",
+            f"Say which, for example {base.rpartition('/')[2]}#{candidates[0]}.",
+        )
+    return f"{base}#{candidates[0]}"
+
+
+def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...]) -> None:
+    """Refuse documents that hold themselves: the loader would follow them until the interpreter dies."""
+    if uri in above:
+        raise PackageError(f"{uri} imports itself", "Take the $import or run that leads back to it away.")
+    try:
+        document = parse_document(documents.read(uri).decode("utf-8-sig"))
+    except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
+        return  # the loader tells, in the context of what refers to it
+    for reference in sorted(set(_references(document))):
+        _check_cycles(documents, join_uri(uri, reference), (*above, uri))
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Documents that are taken in as a whole: by `$import`, and by `run` without fragment."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, str) and key in ("$import", "run") and value and "#" not in value:
+                yield value
+            yield from _references(value)
+
+
+def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
+    """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
+    context = _loading_context(documents)
+    # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
+    context.strict = cwl_version != "v1.0"
+    _check_cycles(documents, urldefrag(uri)[0], ())
+    with _translated(unquote(uri)):
+        load_tool(uri, context)
+
+
+def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Resolve and pack; return the document and the map from original to packed ids."""
+    rewrite: dict[str, str] = {}
+    with _translated(unquote(uri)):
+        context = _loading_context(documents)
+        packed = json.loads(json.dumps(pack(context, uri, rewrite_out=rewrite, loader=context.loader)))
+    packed.pop("$schemas", None)
+    for process in packed["$graph"]:
+        for key in ("$schemas", "$namespaces", "cwlVersion"):
+            process.pop(key, None)
+    return packed, rewrite

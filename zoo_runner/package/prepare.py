@@ -1,0 +1,68 @@
+"""Resolves a package in a child process: cwltool costs a hundred megabytes that a waiting service need not carry.
+
+Inside a kernel it also leaves objects that fail aloud when the interpreter ends.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from zoo_runner.errors import EngineError, PackageError
+from zoo_runner.interpreter import find_python
+from zoo_runner.package import Package
+from zoo_runner.package.resolve import load_kept_package, load_package
+from zoo_runner.settings import SETTINGS, Settings, load_settings
+
+_PROGRAM = (
+    "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
+    " from zoo_runner.package.prepare import resolve; resolve(order['reference'], order['environ'])"
+)
+
+
+def prepare_package(reference: str, settings: Settings) -> Package:
+    """Load a package from the cache, or have a child process put it there first. Raises `PackageError`."""
+    return load_kept_package(reference, settings) or _resolve_in_child(reference, settings)
+
+
+def _resolve_in_child(reference: str, settings: Settings) -> Package:
+    variables = [setting.metadata["variable"] for setting in SETTINGS]
+    order = {
+        "reference": reference,
+        "environ": {name: settings.environ[name] for name in variables if name in settings.environ},
+        "path": [path for path in sys.path if path and Path(path).is_absolute()],
+    }
+    child = subprocess.run(
+        [find_python(settings), "-I", "-c", _PROGRAM],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": settings.environ.get("PATH", ""), "HOME": settings.environ.get("HOME", "")},
+    )
+    if problem := _read_problem(child.stdout):
+        raise problem
+    package = load_kept_package(reference, settings)
+    if package is None:
+        raise EngineError(
+            f"the package {reference} could not be read: the program that resolves it ended with {child.returncode}",
+            "Tell the operator; the evidence is what it said last.",
+            evidence=tuple(child.stderr.splitlines()[-5:]),
+        )
+    return package
+
+
+def _read_problem(text: str) -> PackageError | None:
+    if not text.startswith("{"):
+        return None
+    told = json.loads(text)
+    return PackageError(told["cause"], told["remedy"], evidence=tuple(told["evidence"]))
+
+
+def resolve(reference: str, environ: dict[str, str]) -> None:
+    """The child's part: put the package into the cache, or print why that cannot be."""
+    try:
+        load_package(reference, load_settings(environ))
+    except PackageError as error:
+        sys.stdout.write(json.dumps(asdict(error.diagnosis)))

@@ -1,0 +1,83 @@
+"""Every process of a package as rules look at it: where it stands, what its author calls it, what it inherits."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from zoo_runner.package import Document, Package
+from zoo_runner.package.cwltypes import Parameter, parse_outputs, parse_parameters
+
+
+@dataclass(frozen=True)
+class Located:
+    """A process of the package, where it stands, and what its author calls it."""
+
+    process: Document
+    place: str
+    name: str
+
+    @property
+    def subject(self) -> str:
+        """The process in words: its class and name."""
+        return f"{self.process.get('class', 'process')} '{self.name}'"
+
+
+@dataclass(frozen=True)
+class PackageView:
+    """The package as the rules see it."""
+
+    package: Package
+    entry: Located
+    processes: tuple[Located, ...]
+    inputs: tuple[Parameter, ...]
+    outputs: tuple[Parameter, ...]
+
+    def has_own_id(self, located: Located) -> bool:
+        """Whether the author gave the process an id; where its origin is unknown, the benefit of the doubt."""
+        if "id" not in located.process:
+            return False
+        origin = self.package.origins.get(str(located.process["id"]), "#")
+        if "#" in origin:
+            return True
+        # packing drops the fragment of a tool that is referred to by its file; its parameters keep it
+        parameters = [*located.process.get("inputs", ()), *located.process.get("outputs", ())]
+        return any("/" in self.package.origins.get(str(one["id"]), "").partition("#")[2] for one in parameters)
+
+    def of_class(self, name: str) -> tuple[Located, ...]:
+        """The processes of a class, such as `CommandLineTool`."""
+        return tuple(located for located in self.processes if located.process.get("class") == name)
+
+
+def build_view(package: Package) -> PackageView:
+    """Look through a package; raises PackageError when it has no such entry, or a type that cannot be read."""
+    roots = package.document.get("$graph")
+    places = [("", package.document)] if roots is None else [(f"/$graph/{i}", p) for i, p in enumerate(roots)]
+    processes = tuple(located for place, process in places for located in _walk(package, process, place, package.entry))
+    entry = next(located for located in processes if located.process is package.process)
+    return PackageView(package, entry, processes, parse_parameters(package), parse_outputs(package))
+
+
+def _walk(package: Package, process: Document, place: str, packed_id: str) -> Iterator[Located]:
+    """The process and those written inside its steps, where packing leaves them, some without id."""
+    own_id = str(process.get("id", packed_id))
+    is_entry = own_id.lstrip("#") == package.entry.lstrip("#")
+    yield Located(process, place, package.workflow_id if is_entry else own_id.lstrip("#").removeprefix("main/"))
+    for index, step in enumerate(process.get("steps", ())):
+        if isinstance(step["run"], Mapping):
+            yield from _walk(package, step["run"], f"{place}/steps/{index}/run", str(step["id"]))
+
+
+def find_requirement(process: Document, name: str, part: str = "requirements") -> Document | None:
+    """A process's own requirement (or hint, by `part`) of a class; None if it has none."""
+    return next((entry for entry in process.get(part, ()) if entry.get("class") == name), None)
+
+
+def find_inherited(view: PackageView, process: Document, name: str) -> tuple[Document | None, bool]:
+    """Find a requirement of a tool, or of a workflow or step that may pass it on; and whether it is a hint."""
+    workflows = [workflow.process for workflow in view.of_class("Workflow")]
+    steps = [step for workflow in workflows for step in workflow.get("steps", ())]
+    for part in ("requirements", "hints"):
+        for holder in (process, *workflows, *steps):
+            found = find_requirement(holder, name, part)
+            if found is not None:
+                return found, part == "hints"
+    return None, False

@@ -1,0 +1,241 @@
+"""What is wrong, or could be better, with a package: findings with rule, place and remedy; nothing is run.
+
+`20-089/req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package
+(20-089r1) that the CWL alone decides; `runner/...` are ours, among them what platforms refuse when deploying.
+"""
+
+import keyword
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from zoo_runner.package import Document, Package
+from zoo_runner.package.cwltypes import (
+    DirectoryType,
+    holds,
+    join_text,
+    short_name,
+)
+from zoo_runner.package.findings import Finding, Severity, sort_findings
+from zoo_runner.package.metadata import read_software_version
+from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited, find_requirement
+from zoo_runner.problems import suggest
+
+KNOWN_HINTS = (
+    *("DockerRequirement", "EnvVarRequirement", "InitialWorkDirRequirement", "InlineJavascriptRequirement"),
+    *("InplaceUpdateRequirement", "LoadListingRequirement", "MultipleInputFeatureRequirement", "NetworkAccess"),
+    *("ResourceRequirement", "ScatterFeatureRequirement", "SchemaDefRequirement", "ShellCommandRequirement"),
+    *("SoftwareRequirement", "StepInputExpressionRequirement", "SubworkflowFeatureRequirement"),
+    *("ToolTimeLimit", "WorkReuse"),
+)
+NAMESPACED = re.compile(r"[:/#]")
+CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
+KERNEL_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+FIXED_IMAGE = re.compile(r"@sha256:[0-9a-f]{64}$|:(?!latest$)[^:/@]+$")
+RESERVED_STEP_PREFIXES = ("node_stage_in", "node_stage_out")
+AWS_INPUTS = frozenset(f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
+RESERVED_INPUTS = AWS_INPUTS | {"CALLING_WORKSPACE_ACCESS_TOKEN"}
+OUR_MODULES = frozenset({"zoo", "zoo_runner", "staging", "stagein", "stageout"})
+
+
+Rule = Callable[[PackageView], Iterator[Finding]]
+
+
+def validate_package(package: Package) -> tuple[Finding, ...]:
+    """Every finding, errors first, then in the order of the rules.
+
+    Raises PackageError when the package has no such entry, or a type that cannot be read.
+    """
+    view = build_view(package)
+    return sort_findings(finding for rule in RULES for finding in rule(view))
+
+
+def _check_cwl_version(view: PackageView) -> Iterator[Finding]:
+    version = str(view.package.document.get("cwlVersion"))
+    if version not in CWL_VERSIONS:
+        message, remedy = f"cwlVersion is {version}, not one of {', '.join(CWL_VERSIONS)}", "Write v1.2."
+        yield Finding("runner/cwl-version", Severity.ERROR, "/cwlVersion", "package", message, remedy)
+
+
+def _check_classes(view: PackageView) -> Iterator[Finding]:
+    entry = view.entry
+    rule = "20-089/req-7"
+    if not view.of_class("CommandLineTool"):
+        message = "the package has no CommandLineTool, so nothing in it runs a program"
+        remedy = "Describe each program as a CommandLineTool."
+        yield Finding(rule, Severity.WARNING, entry.place, entry.subject, message, remedy)
+    if entry.process.get("class") != "Workflow":
+        message = f"what runs is a {entry.process.get('class')}; platforms expect a Workflow"
+        remedy = "Put a Workflow with one step around it before deploying to a platform."
+        severity = Severity.WARNING if view.of_class("CommandLineTool") else Severity.ERROR
+        yield Finding(rule, severity, entry.place, entry.subject, message, remedy)
+
+
+def _check_ids(view: PackageView) -> Iterator[Finding]:
+    for located in view.processes:
+        if not view.has_own_id(located):
+            rule = "20-089/req-9" if located.process.get("class") == "Workflow" else "20-089/req-8"
+            message, remedy = "no id of its own; the name of the file or step stands in", "Add an id."
+            yield Finding(rule, Severity.WARNING, located.place, located.subject, message, remedy)
+
+
+def _check_tools(view: PackageView) -> Iterator[Finding]:
+    for tool in view.of_class("CommandLineTool"):
+        if not tool.process.get("baseCommand") and not tool.process.get("arguments"):
+            message = "neither baseCommand nor arguments say what to run, so the image's own command would"
+            remedy = "Name the program in baseCommand."
+            yield Finding("20-089/req-8", Severity.WARNING, tool.place, tool.subject, message, remedy)
+        if find_inherited(view, tool.process, "ResourceRequirement")[0] is None:
+            message = "no ResourceRequirement, so a platform's default decides CPU and memory"
+            remedy = "Add a ResourceRequirement with coresMax and ramMax (MiB)."
+            yield Finding("runner/resources", Severity.INFO, tool.place, tool.subject, message, remedy)
+
+
+def _check_images(view: PackageView) -> Iterator[Finding]:
+    for tool in view.of_class("CommandLineTool"):
+        docker, is_hint = find_inherited(view, tool.process, "DockerRequirement")
+        yield from _check_image(tool, docker, is_hint)
+
+
+def _check_image(tool: Located, docker: Document | None, is_hint: bool) -> Iterator[Finding]:
+    rule, pull = "20-089/req-8", "Add a DockerRequirement with dockerPull."
+    if docker is None:
+        message = "no DockerRequirement, so the tool can only run where its program is installed"
+        yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
+        return
+    if is_hint:
+        message = "the DockerRequirement is a hint: platforms use it, a laptop may run the tool without container"
+        remedy = "Nothing to do; move it to requirements if the container is a must."
+        yield Finding(rule, Severity.INFO, tool.place, tool.subject, message, remedy)
+    if not docker.get("dockerPull"):
+        message = "the DockerRequirement has no dockerPull; platforms can only pull images, not build or load them"
+        yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
+    elif not FIXED_IMAGE.search(str(docker["dockerPull"])):
+        message = f"the image {docker['dockerPull']} has no fixed tag, so it may be another one tomorrow"
+        remedy = "Name a version tag, or a digest as in name@sha256:..."
+        yield Finding("runner/image-tag", Severity.INFO, tool.place, tool.subject, message, remedy)
+    if docker.get("dockerOutputDirectory"):
+        message = "dockerOutputDirectory is not supported by engines on Kubernetes"
+        remedy = "Remove it and write results to the working directory."
+        yield Finding("runner/docker-output", Severity.WARNING, tool.place, tool.subject, message, remedy)
+
+
+def _check_texts(view: PackageView) -> Iterator[Finding]:
+    entry = view.entry
+    texts = {part: join_text(entry.process.get(part)) for part in ("label", "doc")}
+    yield from _missing_texts("20-089/req-9", entry.place, entry.subject, texts)
+    interfaces = (("20-089/req-10", "input", view.inputs), ("runner/output-text", "output", view.outputs))
+    for rule, part, parameters in interfaces:
+        for parameter in parameters:
+            place = f"{entry.place}/{part}s/{parameter.position}"
+            texts = {"label": parameter.label, "doc": parameter.doc}
+            yield from _missing_texts(rule, place, f"{part} '{parameter.name}'", texts)
+
+
+def _missing_texts(rule: str, place: str, subject: str, texts: Mapping[str, Any]) -> Iterator[Finding]:
+    missing = [part for part, text in texts.items() if not text]
+    if missing:
+        message = f"no {' and no '.join(missing)}: users see label as title and doc as description"
+        remedy = f"Add {' and '.join(missing)}."
+        yield Finding(rule, Severity.WARNING, place, subject, message, remedy)
+
+
+def _check_version(view: PackageView) -> Iterator[Finding]:
+    if read_software_version(view.package) is None:
+        message = "the package tells no version of its software"
+        remedy = "Add s:softwareVersion, with $namespaces: {s: https://schema.org/}."
+        yield Finding("20-089/req-11", Severity.WARNING, "", "package", message, remedy)
+
+
+def _check_directories(view: PackageView) -> Iterator[Finding]:
+    entry = view.entry
+    if not any(holds(parameter.type, DirectoryType) for parameter in view.inputs):
+        rule = "20-089/req-13" if entry.process.get("class") == "Workflow" else "20-089/req-12"
+        message = "no input is a Directory, so no STAC item or catalogue is staged in"
+        remedy = "Type inputs that are EO products Directory or Directory[]."
+        yield Finding(rule, Severity.INFO, entry.place, entry.subject, message, remedy)
+    if not any(holds(parameter.type, DirectoryType) for parameter in view.outputs):
+        message = "no output is a Directory, so no STAC catalogue of results can be staged out as one"
+        remedy = "Give results as a Directory that holds a STAC catalog.json."
+        yield Finding("20-089/req-14", Severity.INFO, entry.place, entry.subject, message, remedy)
+
+
+def _check_identifier(view: PackageView) -> Iterator[Finding]:
+    name, entry = view.package.workflow_id, view.entry
+    function = name.replace("-", "_")
+    modules = sys.stdlib_module_names | OUR_MODULES
+    if not KERNEL_IDENTIFIER.fullmatch(name):
+        reason = "it has to be a letter or underscore, then letters, digits, underscores and hyphens"
+    elif keyword.iskeyword(function) or function in modules:
+        reason = "Python already has something of that name"
+    else:
+        return
+    message = f"a ZOO-Project platform cannot run the id {name!r}: {reason}"
+    remedy = "Give the process another id before deploying it there; here it runs."
+    yield Finding("runner/identifier", Severity.WARNING, entry.place, entry.subject, message, remedy)
+
+
+def _check_step_names(view: PackageView) -> Iterator[Finding]:
+    for workflow in view.of_class("Workflow"):
+        for index, step in enumerate(workflow.process.get("steps", ())):
+            name = short_name(str(step["id"]))
+            if name.startswith(RESERVED_STEP_PREFIXES):
+                message = f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are the platforms' own"
+                place = f"{workflow.place}/steps/{index}"
+                yield Finding("runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
+
+
+def _check_input_names(view: PackageView) -> Iterator[Finding]:
+    for parameter in view.inputs:
+        place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
+        if parameter.name in RESERVED_INPUTS:
+            message = "platforms keep this name for credentials of their own"
+            yield Finding("runner/input-name", Severity.ERROR, place, subject, message, "Rename the input.")
+
+
+def _check_javascript(view: PackageView) -> Iterator[Finding]:
+    for located in view.processes:
+        if find_requirement(located.process, "InlineJavascriptRequirement") is not None:
+            message = "JavaScript expressions need node on the machine that runs the engine"
+            remedy = "Install node, or zoo-runner with its extra `javascript`."
+            yield Finding("runner/javascript", Severity.INFO, located.place, located.subject, message, remedy)
+
+
+def _hint_name(view: PackageView, name: str) -> str:
+    """The hint as its author wrote it: the loader takes an unknown one for a file beside the document."""
+    folder = view.package.origins.get(view.package.entry, "").partition("#")[0].rpartition("/")[0]
+    return short_name(name) if folder and name.startswith(f"{folder}/") else name
+
+
+def _check_engine_features(view: PackageView) -> Iterator[Finding]:
+    for located in view.processes:
+        in_place = find_requirement(located.process, "InplaceUpdateRequirement")
+        if in_place is not None and in_place.get("inplaceUpdate"):
+            message = "InplaceUpdateRequirement lets a tool change its inputs, which no engine here allows"
+            remedy = "Copy the input with InitialWorkDirRequirement and `writable: true`."
+            yield Finding("runner/in-place", Severity.ERROR, located.place, located.subject, message, remedy)
+        for hint in located.process.get("hints", ()):
+            name = _hint_name(view, str(hint.get("class")))
+            if name not in KNOWN_HINTS and not NAMESPACED.search(name):
+                near = suggest(name, KNOWN_HINTS)
+                message = f"engines do not know the hint {name!r} and pass over it"
+                remedy = f"Correct the name: {near}"
+                yield Finding("runner/unknown-hint", Severity.WARNING, located.place, located.subject, message, remedy)
+
+
+RULES: tuple[Rule, ...] = (
+    _check_cwl_version,
+    _check_classes,
+    _check_ids,
+    _check_tools,
+    _check_images,
+    _check_texts,
+    _check_version,
+    _check_directories,
+    _check_identifier,
+    _check_step_names,
+    _check_input_names,
+    _check_javascript,
+    _check_engine_features,
+)

@@ -1,0 +1,181 @@
+"""Stops a job that a ZOO kernel was told to dismiss, from its ids alone, and lets a service notice that it was.
+
+On the machine of the service a kernel kills it at once; a service elsewhere is not told at all. A mark in the
+job's private folder reaches both.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines import open_engine
+from zoo_runner.errors import DismissedError, JobNotFoundError, RunnerError
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.models import Status
+from zoo_runner.jobs.record import FINAL, JobRecord, Records, with_failure
+from zoo_runner.masking import Masker, find_secrets
+from zoo_runner.settings import Settings
+from zoo_runner.zoo.conf import (
+    Conf,
+    check_kernel_job_id,
+    find_conf_secrets,
+    get_section,
+    load_site_settings,
+    read_site,
+)
+from zoo_runner.zoo.process import captured_output, child_signals
+
+MARK = "dismissed"
+LOCK = "service.lock"
+_LONGEST_GOODBYE_SECONDS = 30.0
+
+SERVICE_SUCCEEDED, SERVICE_FAILED = 3, 4
+
+
+@contextlib.contextmanager
+def holding_job(record: Path) -> Iterator[None]:
+    """Hold a lock while a service works on a job: a job that is not at its end and whose lock is free is lost."""
+    record.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (record / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def is_held(record: Path) -> bool:
+    """Whether a service works on a job."""
+    try:
+        with (record / LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _wait_released(record: Path) -> bool:
+    """Give the service of a job the time to end it, or the kernel to kill the service; whether it is over."""
+
+    def wait() -> None:
+        with (record / LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    waiter.join(_LONGEST_GOODBYE_SECONDS)
+    return not waiter.is_alive()
+
+
+def find_lost_jobs(settings: Settings) -> list[JobRecord]:
+    """Jobs that no service works on any more and that did not come to an end: their service died."""
+    records = Records(settings.state, Masker())
+    found = []
+    for path in sorted(settings.state.glob("*/record.json")):
+        record = records.load(path.parent.name)
+        if record.status not in FINAL and not is_held(path.parent):
+            found.append(record)
+    return found
+
+
+@contextlib.contextmanager
+def watch_dismissal(record: Path, cancellation: Cancellation, seconds: float) -> Iterator[None]:
+    """Cancel a job once its mark is there, also when it was before.
+
+    The mark may be made on another machine that shares the folder: no file notification crosses that, so this
+    looks again every so many seconds.
+    """
+    over = threading.Event()
+
+    def look() -> None:
+        while not (record / MARK).exists():
+            if over.wait(seconds):
+                return
+        cancellation.cancel()
+
+    if (record / MARK).exists():
+        cancellation.cancel()
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def dismiss_job(job_id: str, settings: Settings, masker: Masker) -> JobRecord | None:
+    """Stop what runs of a job and remove what it leaves; logs and record stay. None: there is no such job.
+
+    Safe to repeat, also for a job that has ended.
+    """
+    records = Records(settings.state, masker)
+    folder = settings.state / check_kernel_job_id(job_id)
+    try:
+        record = records.load(job_id)
+    except JobNotFoundError:
+        return None
+    if record.status in FINAL:
+        return record
+    (folder / MARK).touch()
+    open_engine(record.engine, settings).cancel(job_id)
+    if not _wait_released(folder):
+        return record
+    record = records.load(job_id)
+    if record.status in FINAL:
+        return record
+    shutil.rmtree(settings.scratch / job_id, ignore_errors=True)
+    cause = DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
+    return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
+
+
+def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | None) -> int:
+    """The service `runDismiss` of a kernel: `lenv.gs_usid` is the job, the user tells the workspace.
+
+    A job of another workspace is not found here, so nobody stops another's. Never raises.
+    """
+    try:
+        return _run_dismiss(conf, outputs)
+    except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel
+        from zoo_runner.execute import build_defect
+        from zoo_runner.zoo.results import build_failure_message
+
+        known = error if isinstance(error, RunnerError) else build_defect(error)
+        sys.stderr.write(f"{known.diagnosis.cause}\n")
+        conf.setdefault("lenv", {})["message"] = build_failure_message(known.diagnosis, "")
+        return SERVICE_FAILED
+
+
+def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
+    conf.pop("orequests", None)
+    site = read_site(conf)
+    settings = load_site_settings(conf, os.environ, site)  # noqa: TID251 this door's one place
+    masker = Masker([*find_secrets(settings.environ), *find_conf_secrets(conf)])
+    job_id = str(get_section(conf, "lenv").get("gs_usid", ""))
+    with child_signals(), captured_output(lambda line: None):
+        record = dismiss_job(job_id, settings, masker)
+    said = f"job {job_id}: {record.status if record else 'not known in this workspace'}"
+    sys.stderr.write(f"{said}\n")
+    for entry in (outputs or {}).values():
+        entry["value"] = json.dumps(said)
+    return SERVICE_SUCCEEDED
+
+
+def main() -> None:
+    """List lost jobs of a state folder (`python -m zoo_runner.zoo.dismiss FOLDER`): id, process, last word."""
+    from zoo_runner.settings import load_settings
+
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m zoo_runner.zoo.dismiss STATE_FOLDER")
+    for record in find_lost_jobs(load_settings({"ZOO_RUNNER_STATE": sys.argv[1]})):
+        sys.stdout.write(f"{record.id} {record.workflow_id} {record.updated}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""From results and diagnoses to what a kernel can print and store.
+
+Response bodies go through printf and into dollar-quoted SQL there, so neither `%` nor `$$` may leave us, and no
+text may be empty. JSON can say both in escapes, which the kernel undoes only where it prints a document.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from zoo_runner.errors import Diagnosis
+from zoo_runner.jobs.models import Results
+from zoo_runner.jobs.names import JobPaths
+from zoo_runner.settings import ResultsForm
+
+Entry = dict[str, Any]
+
+LONGEST_MESSAGE = 1500
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_JSON = "application/json"
+# decoded, these would mean something else in a URL
+_DELIMITERS = frozenset('#?%/\\&+=;@:"<>')
+
+
+def build_message(text: str) -> str:
+    """A text as a status message: one line, not empty, not endless, nothing that the kernel trips over."""
+    line = " ".join(text.split())
+    line = _ENCODED.sub(lambda match: _decode(match[0]), line).replace("%", " percent")
+    while "$$" in line:
+        line = line.replace("$$", "$ $")
+    return line[: LONGEST_MESSAGE - 3] + "..." if len(line) > LONGEST_MESSAGE else line or "no message"
+
+
+def _decode(encoded: str) -> str:
+    text = unquote(encoded, errors="replace")
+    return text if text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text else "_"
+
+
+def build_failure_message(diagnosis: Diagnosis, log_url: str) -> str:
+    """Cause and remedy first, then where the log is."""
+    where = f" Log: {build_message(log_url)}" if log_url else ""
+    text = build_message(f"{diagnosis.cause.rstrip('.')}. What to do: {diagnosis.remedy}")
+    return f"{text[: LONGEST_MESSAGE - len(where)]}{where}"
+
+
+def build_outputs(
+    results: Results, outputs: Mapping[str, Entry], form: ResultsForm, document: bool
+) -> dict[str, Entry]:
+    """What to set in each requested output: `value` and, where it is JSON, its media type.
+
+    `document` says that the kernel will print the values inside a document.
+    """
+    wanted = [name for name, entry in outputs.items() if entry.get("inRequest") != "false"]
+    links = [name for name in wanted if _has_link(results.document.get(name))]
+    collected = form == "collection" or (form == "auto" and len(links) == 1)
+    values = {}
+    for name in wanted:
+        value = results.document.get(name)
+        if name in links and collected:
+            value = results.collection
+        values[name] = _build_output(value, results, document)
+    return values
+
+
+def _has_link(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_link, value))
+    return isinstance(value, Mapping) and "href" in value
+
+
+def _build_output(value: Any, results: Results, document: bool) -> Entry:
+    if isinstance(value, str):
+        return {"value": build_text(value)}
+    if isinstance(value, Mapping | list) or value is None:
+        return {"value": build_json(value, results.collection_href, document), "mimeType": _JSON}
+    return {"value": json.dumps(value)}
+
+
+def build_text(text: str) -> str:
+    """A literal result: the text, with what the kernel cannot carry replaced by what looks alike."""
+    text = text.replace("%", "\N{FULLWIDTH PERCENT SIGN}")
+    while "$$" in text:
+        text = text.replace("$$", "$\N{ZERO WIDTH SPACE}$")
+    return text or " "
+
+
+def build_json(value: Any, collection_href: str, document: bool) -> str:
+    """A JSON result.
+
+    Inside a document the kernel undoes escapes, so there hrefs are written decoded; where that would change
+    what they mean, a link to the collection takes the place of the value.
+    """
+    if document:
+        value = _decoded(value)
+        if _is_unsafe(json.dumps(value)):
+            value = _decoded({"href": collection_href, "type": _JSON, "title": "Results"})
+    return json.dumps(value).replace("%", "\\u0025").replace("$$", "\\u0024\\u0024")
+
+
+def _is_unsafe(text: str) -> bool:
+    return "%" in text or "$$" in text
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _decoded(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_decoded(member) for member in value]
+    return _ENCODED.sub(_decode_harmless, value) if isinstance(value, str) else value
+
+
+def _decode_harmless(match: re.Match[str]) -> str:
+    try:
+        text = unquote(match[0], errors="strict")
+    except UnicodeDecodeError:
+        return match[0]
+    return text if text.isprintable() and not _DELIMITERS & set(text) else match[0]
+
+
+def read_hook_value(handler: Any, entry: Entry, own: Entry, document: bool) -> str | None:
+    """What a site's handler has made of an output, so that the kernel can carry it; None where nothing.
+
+    Handlers leave a document in the output (`collection`, `value`) or as their `feature_collection`.
+    """
+    collected = getattr(handler, "feature_collection", None) if own.get("mimeType") == _JSON else None
+    for value in (entry.get("collection"), entry.get("value"), collected):
+        if isinstance(value, str) and value.strip():
+            try:
+                value = json.loads(value)
+            except ValueError:
+                return build_text(str(value))
+        if value:
+            return build_json(value, "", document)
+    return None
+
+
+def build_service_logs(paths: JobPaths, temp_url: str) -> list[tuple[str, str]]:
+    """The links, (URL, title), to the logs of a job that are there: the job's, each step's, and what was used."""
+    links = [(f"{temp_url}/{paths.job_log.name}", "Job log")]
+    for path in sorted(paths.log_folder.glob("*.log")):
+        links.append((f"{temp_url}/{paths.log_folder.name}/{path.name}", f"Tool log {path.name}"))
+    if paths.usage.exists():
+        links.append((f"{temp_url}/{paths.log_folder.name}/{paths.usage.name}", "Usage report"))
+    return links
