@@ -1,7 +1,7 @@
 # Sourced: builds the job image with podman. On an ordinary machine this is `docker build -f deploy/job/Dockerfile .`;
 # the host's package sources, certificates and pip settings are lent to the build and not kept in the image, so that
 # a site's mirror is reachable without its address standing in any file here.
-JOB_IMAGE=docker.io/zoo-runner/job:dev
+JOB_IMAGE=${JOB_IMAGE:-docker.io/zoo-runner/job:dev}
 
 job_host_mounts() {
   local path
