@@ -66,5 +66,6 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
         AWS_ACCESS_KEY_ID=str(options.access_key_id),
         AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
         AWS_REGION=options.region,
+        **({"ZOO_RUNNER_JOB_IMAGE": ENVIRON["JOB_IMAGE"]} if "JOB_IMAGE" in ENVIRON else {}),
         **more,
     )
