@@ -7,6 +7,7 @@ from zoo_runner.engines.containers import choose_runtime, ensure_images, find_co
 from zoo_runner.errors import EngineError, Level, TimeLimitError
 from zoo_runner.jobs.cancellation import Cancellation, Reason
 from zoo_runner.jobs.events import EngineLine, Event
+from zoo_runner.settings import load_settings
 
 REQUIRED = find_container_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
 HINTED = find_container_needs(small_package(hints=[{"class": "DockerRequirement", "dockerPull": "h:1"}]))
@@ -80,14 +81,14 @@ def test_an_engine_that_was_asked_for_by_name_must_answer(programs: Programs) ->
 def test_an_image_that_is_there_is_not_pulled(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1 $2" = "image inspect" ]')
     told: list[Event] = []
-    ensure_images(runtime, ("a:1", "b:1"), {}, told.append, Cancellation())
+    ensure_images(runtime, ("a:1", "b:1"), load_settings({}), told.append, Cancellation())
     assert told == []
 
 
 def test_an_image_that_is_not_there_is_pulled_and_that_is_told(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1" = pull ]')
     told: list[Event] = []
-    ensure_images(runtime, ("a:1",), {}, told.append, Cancellation())
+    ensure_images(runtime, ("a:1",), load_settings({}), told.append, Cancellation())
     assert [event.text for event in told if isinstance(event, EngineLine)] == [f"pulling image a:1 with {runtime}"]
 
 
@@ -103,7 +104,7 @@ def test_an_image_that_is_not_there_is_pulled_and_that_is_told(programs: Program
 def test_a_pull_that_fails_is_explained(programs: Programs, said: str, cause: str, level: Level) -> None:
     runtime = programs.put("podman", f'[ "$1" = image ] && exit 1; echo "{said}" >&2; exit 125')
     with pytest.raises(EngineError, match=cause) as caught:
-        ensure_images(runtime, ("a:1",), {}, lambda _: None, Cancellation())
+        ensure_images(runtime, ("a:1",), load_settings({}), lambda _: None, Cancellation())
     assert caught.value.diagnosis.level is level
     assert caught.value.diagnosis.evidence == (said,)
 
@@ -116,11 +117,11 @@ def test_a_pull_stops_with_its_job(programs: Programs) -> None:
         cancellation.cancel(Reason.TIME_LIMIT)
 
     with pytest.raises(TimeLimitError):
-        ensure_images(runtime, ("a:1",), {}, stop, cancellation)
+        ensure_images(runtime, ("a:1",), load_settings({}), stop, cancellation)
 
 
 def test_a_pull_knows_the_proxies_of_the_caller(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1" = image ] && exit 1; echo "$HTTPS_PROXY" >&2; exit 1')
     with pytest.raises(EngineError) as caught:
-        ensure_images(runtime, ("a:1",), {"HTTPS_PROXY": "http://proxy"}, lambda _: None, Cancellation())
+        ensure_images(runtime, ("a:1",), load_settings({"HTTPS_PROXY": "http://proxy"}), lambda _: None, Cancellation())
     assert caught.value.diagnosis.evidence == ("http://proxy",)

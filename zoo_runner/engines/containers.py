@@ -1,6 +1,5 @@
 """Container engines of one machine: which one answers, and whether the images of a package are there."""
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -10,10 +9,11 @@ from typing import Any
 
 from zoo_runner.engines.supervised import Supervised
 from zoo_runner.errors import EngineError, Level
+from zoo_runner.interpreter import find_python
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Report
 from zoo_runner.package import Package
-from zoo_runner.settings import Containers
+from zoo_runner.settings import Containers, Settings
 
 _PROBE_SECONDS = 20
 
@@ -101,27 +101,25 @@ def limits_memory(runtime: str) -> bool:
 
 
 def ensure_images(
-    runtime: str, images: tuple[str, ...], environ: Mapping[str, str], report: Report, cancellation: Cancellation
+    runtime: str, images: tuple[str, ...], settings: Settings, report: Report, cancellation: Cancellation
 ) -> None:
     """Pull what is not there yet, before anything else of the job happens.
 
-    A pull may take long: it stops with the job, and does not outlive this process. `environ` is what the program that
-    pulls may know (proxies, where logins are kept). Raises `EngineError`, or why the job was stopped.
+    A pull may take long: it stops with the job, and does not outlive this process. The program that pulls knows the
+    environment of `settings` (proxies, where logins are kept). Raises `EngineError`, or why the job was stopped.
     """
     for image in images:
         if _run(runtime, "image", "inspect", image).returncode == 0:
             continue
         report(EngineLine("info", f"pulling image {image} with {runtime}"))
-        pull = Supervised(
-            {
-                "command": [runtime, "pull", image],
-                "env": dict(environ),
-                "cwd": "/",
-                "cid_folder": None,
-                "remover": [],
-            }
-        )
-        with contextlib.closing(pull):
+        order = {
+            "command": [runtime, "pull", image],
+            "env": dict(settings.environ),
+            "cwd": "/",
+            "cid_folder": None,
+            "remover": [],
+        }
+        with Supervised(order, find_python(settings)) as pull:
             code = pull.follow(lambda _: None, cancellation)
             cancellation.check()
             if code != 0:

@@ -4,12 +4,10 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from zoo_runner.diagnose import Findings, diagnose_execution
 from zoo_runner.engines import Capabilities
@@ -17,6 +15,7 @@ from zoo_runner.engines.containers import choose_runtime, ensure_images, find_co
 from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results, tell_cancel, write_results
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
+from zoo_runner.engines.supervised import Supervised
 from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.interpreter import find_python
 from zoo_runner.jobs.cancellation import Cancellation
@@ -27,7 +26,6 @@ from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.pipeline import check_destination, run_stages
 from zoo_runner.settings import Settings
 
-_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _LAUNCH = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
     " from zoo_runner.engines.cwltool.launcher import main; sys.exit(main(sys.argv[1]))"
@@ -86,7 +84,7 @@ class LocalEngine:
             needs = find_container_needs(job.package)
             runtime = choose_runtime(needs, self._settings.containers)
             if runtime:
-                ensure_images(runtime, needs.images, self._settings.environ, report, cancellation)
+                ensure_images(runtime, needs.images, self._settings, report, cancellation)
             elif needs.images:
                 report(EngineLine("warning", _build_trust_note(self._settings)))
             check_destination(job, self._settings.environ)
@@ -214,60 +212,18 @@ class _Run:
         return programs
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
-        with subprocess.Popen(
-            [find_python(self._settings), "-I", "-S", str(_SUPERVISOR)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={},
-            start_new_session=True,
-        ) as supervisor:
-            stdin, stdout, stderr = _pipes(supervisor)
-            complaints = _Drain(stderr)
-            stdin.write(json.dumps(order).encode() + b"\n")
-            stdin.flush()
-            with self._cancellation.calling(lambda: _say_cancel(stdin)):
-                for line in stdout:
-                    event = decode_event(line.decode("utf-8", "replace"))
-                    if event is not None:
-                        findings.add(event)
-                        self._report(event)
-                code = supervisor.wait()
-        for text in complaints.lines():
-            findings.complaints.append(text)
-            self._report(EngineLine("warning", text))
+        def on_line(line: str) -> None:
+            event = decode_event(line)
+            if event is not None:
+                findings.add(event)
+                self._report(event)
+
+        with Supervised(order, find_python(self._settings)) as run:
+            code = run.follow(on_line, self._cancellation)
+            for text in run.complaints:
+                findings.complaints.append(text)
+                self._report(EngineLine("warning", text))
         return code
-
-
-class _Drain:
-    """Reads a pipe to its end beside the main loop, so that it never fills up."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._lines: list[str] = []
-        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
-        self._thread.start()
-
-    def _read(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            self._lines.append(line.decode("utf-8", "replace").rstrip())
-            del self._lines[:-200]
-
-    def lines(self) -> list[str]:
-        """Return the last lines, once the pipe has ended."""
-        self._thread.join()
-        return self._lines
-
-
-def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
-    if process.stdin is None or process.stdout is None or process.stderr is None:
-        raise EngineError("the supervisor has no pipes", "This is a defect of the runner; please report it.")
-    return process.stdin, process.stdout, process.stderr
-
-
-def _say_cancel(stdin: IO[bytes]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        stdin.write(b"cancel\n")
-        stdin.flush()
 
 
 def _make_scratch(scratch: Path) -> None:

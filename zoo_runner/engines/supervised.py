@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,11 +16,14 @@ _KEPT_COMPLAINTS = 200
 
 
 class Supervised:
-    """One command under the supervisor (see its module for `order`); started when made."""
+    """One command under the supervisor (see its module for `order`); started when made, over when closed.
 
-    def __init__(self, order: Mapping[str, Any]) -> None:
+    `python` runs the supervisor: inside a ZOO kernel `sys.executable` may name another program, or none.
+    """
+
+    def __init__(self, order: Mapping[str, Any], python: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            [python, "-I", "-S", str(_SUPERVISOR)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -34,6 +36,12 @@ class Supervised:
         self._drain.start()
         self._stdin.write(json.dumps(order).encode() + b"\n")
         self._stdin.flush()
+
+    def __enter__(self) -> "Supervised":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def follow(self, on_line: Callable[[str], None], cancellation: Cancellation) -> int:
         """Hand over every line of stdout until the command ends; return its exit code."""

@@ -81,7 +81,8 @@ class Execution:
                 "cwd": str(self._scratch),
                 "cid_folder": None,
                 "remover": [],
-            }
+            },
+            sys.executable,
         )
 
     def _build_spec(self, steps: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
