@@ -88,6 +88,13 @@ def test_a_step_gets_what_the_site_wants_for_it() -> None:
     assert {"name": "extra-0", "mountPath": "/data", "readOnly": False} in container["volumeMounts"]
 
 
+def test_a_step_tells_what_it_used_and_its_command_stays_as_it_is() -> None:
+    container = build()["spec"]["containers"][0]
+    assert container["command"] == ["/bin/sh", "-c"]
+    assert container["args"][-1] == "echo a > logs/out.txt"
+    assert "/dev/termination-log" in container["args"][0]
+
+
 def test_folders_of_redirected_output_are_made_by_the_steps_own_image() -> None:
     (first,) = build()["spec"]["initContainers"]
     assert (first["image"], first["args"], first["name"]) == ("example.org/tool:1", ["mkdir -p logs;"], "folders")

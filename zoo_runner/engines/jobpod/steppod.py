@@ -15,6 +15,7 @@ from zoo_runner.engines.cluster.manifests import (
 )
 from zoo_runner.engines.cluster.podstatus import STEP_ANNOTATION
 from zoo_runner.engines.cluster.settings import ClusterSettings, parse_quantity
+from zoo_runner.engines.jobpod.used import build_reporting_args
 from zoo_runner.masking import Masker
 
 
@@ -54,7 +55,7 @@ def build_step_pod(
         "name": "step",
         "image": inner["image"],
         "command": inner["command"],
-        "args": inner["args"],
+        "args": build_reporting_args(inner["args"]),
         "workingDir": inner["workingDir"],
         "env": [*inner["env"], *({"name": name, "value": text} for name, text in settings["environ"].items())],
         "volumeMounts": [*inner["volumeMounts"], *settings["mounts"]],

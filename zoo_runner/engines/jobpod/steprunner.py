@@ -23,6 +23,7 @@ from zoo_runner.engines.cluster.podstatus import (
 from zoo_runner.engines.cluster.settings import parse_quantity
 from zoo_runner.engines.cluster.streams import Streams
 from zoo_runner.engines.jobpod.steppod import show_pod
+from zoo_runner.engines.jobpod.used import Used, read_used
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
 from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine, StepStarted
 from zoo_runner.masking import Masker
@@ -53,24 +54,25 @@ class StepRunner:
         started = time.time()
         self._emit(StepStarted(step, command, started))
         exit_code: int | None = None
+        used = Used()
         try:
-            exit_code = self._attempt_repeatedly(step, build_pod)
-        except ToolError:
-            exit_code = 137
-            raise
+            ending, pod = self._attempt_repeatedly(step, build_pod)
+            used = read_used(pod)
+            if error := explain_ending(pod, ending):
+                exit_code = 137 if isinstance(error, ToolError) else None
+                raise error
+            exit_code = ending.exit_code
         finally:
-            self._emit(StepEnded(step, started, time.time(), exit_code, None, None))
+            self._emit(StepEnded(step, started, time.time(), exit_code, used.cpu_seconds, used.peak_memory_mib))
         return exit_code
 
-    def _attempt_repeatedly(self, step: str, build_pod: BuildPod) -> int:
+    def _attempt_repeatedly(self, step: str, build_pod: BuildPod) -> tuple[Ending, Manifest]:
         left = int(self._settings["retries"])
         while True:
             ending, pod = self._attempt(step, build_pod("".join(random.choices(string.ascii_lowercase, k=6))))
             error = explain_ending(pod, ending)
-            if error is None:
-                return ending.exit_code
-            if left == 0 or error.diagnosis.level is not Level.PLATFORM:
-                raise error
+            if error is None or left == 0 or error.diagnosis.level is not Level.PLATFORM:
+                return ending, pod
             left -= 1
             self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
 

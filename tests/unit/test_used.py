@@ -1,0 +1,67 @@
+"""Rules of how a step's container tells what it used."""
+
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from zoo_runner.engines.jobpod.used import Used, build_reporting_args, read_used
+
+SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
+
+
+def run(shell: str, script: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    words = [shell, "sh"] if shell == "busybox" else [shell]
+    return subprocess.run(
+        [*words, "-c", *build_reporting_args([script])], capture_output=True, text=True, input=stdin, check=False
+    )
+
+
+def ended(message: str | None) -> dict[str, Any]:
+    terminated = {"exitCode": 0, **({"message": message} if message is not None else {})}
+    return {"status": {"containerStatuses": [{"state": {"terminated": terminated}}]}}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_keeps_its_exit_code_and_its_output_in_every_shell(shell: str) -> None:
+    done = run(shell, "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_that_is_killed_ends_as_if_it_were_alone(shell: str) -> None:
+    assert run(shell, "kill -9 $$").returncode == 137
+
+
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        ("cat < /dev/stdin | tr a-z A-Z", "GIVEN"),
+        ("printf %s 'a  b\"$(c)`'; # the end", 'a  b"$(c)`'),
+        ("cat <<X\nhere\nX", "here\n"),
+        ("printf ') }'", ") }"),
+    ],
+)
+def test_no_letter_of_a_command_is_read_by_anyone_else(script: str, printed: str) -> None:
+    assert run("dash", script, "given").stdout == printed
+
+
+@pytest.mark.parametrize(
+    ("message", "used"),
+    [
+        ("used: peak_bytes=10485760 cpu_ns=1500000000\n", Used(1.5, 10.0)),
+        ("used: peak_bytes=10485760 cpu_us=1500000\n", Used(1.5, 10.0)),
+        ("used: peak_bytes= cpu_us=20000\n", Used(0.02, None)),
+        ("used: peak_bytes= cpu_=\n", Used()),
+        ("", Used()),
+        (None, Used()),
+        ("a tool's own words: cpu_us=" + "9" * 40, Used()),
+    ],
+)
+def test_what_a_container_said_is_read_in_seconds_and_mebibytes(message: str | None, used: Used) -> None:
+    assert read_used(ended(message)) == used
+
+
+def test_a_pod_that_never_ran_used_nothing_that_is_known() -> None:
+    assert read_used({"metadata": {"name": "x"}}) == Used()
