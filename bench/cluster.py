@@ -20,9 +20,10 @@ from typing import Any
 
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, build_access, build_names, build_namespace
+from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, build_names
 from zoo_runner.engines.cluster.settings import load_cluster_settings
 from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.engines.cluster.tenant import build_access, build_namespace
 from zoo_runner.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
 from zoo_runner.jobs.models import Status

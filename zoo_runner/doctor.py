@@ -10,15 +10,14 @@ from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
     Manifest,
     Names,
-    build_access,
     build_claim,
     build_names,
-    build_namespace,
     build_pod_template,
 )
 from zoo_runner.engines.cluster.podstatus import find_ending, find_start_failure, has_started
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
 from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.engines.cluster.tenant import prepare_tenant
 from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.package import Package
 from zoo_runner.settings import Settings
@@ -105,8 +104,7 @@ def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str)
 
 
 def _prepare(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
-    for manifest in (build_namespace(names), *build_access(names, site)):
-        cluster.create(manifest)
+    prepare_tenant(cluster, names, site)
     return f"{names.namespace} with its accounts"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
-from zoo_runner.engines.cluster.manifests import JOB_LABEL, MANAGED, Manifest, build_names, dns_name
+from zoo_runner.engines.cluster.manifests import JOB_LABEL, MANAGED, Manifest, build_names, name_namespace
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings
 from zoo_runner.jobs.record import FINAL, Records
 from zoo_runner.masking import Masker
@@ -65,7 +65,7 @@ def _list(cluster: Cluster, kind: str, site: ClusterSettings) -> list[Manifest]:
     except ApiError as error:
         if error.status != 403 or kind == "Namespace":
             return []
-    return cluster.find(kind, f"ws-{dns_name(site.workspace)}", labelSelector=selector)
+    return cluster.find(kind, name_namespace(site), labelSelector=selector)
 
 
 def _running_jobs(state: Path, site: ClusterSettings) -> Iterator[str]:

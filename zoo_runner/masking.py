@@ -1,7 +1,10 @@
 """Secrets are replaced before a line reaches a file or a screen."""
 
+import base64
+import binascii
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 MASK = "*****"
@@ -18,14 +21,39 @@ _PATTERNS = (
 )
 
 
+_DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
 _SECRET_VARIABLE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
 
 def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of an environment that must never be shown, by the names of their variables."""
     values = [value for name, value in environ.items() if _SECRET_VARIABLE.search(name)]
-    # a key of several lines is met line by line in a log
-    return tuple(line for value in values for line in (value, *value.splitlines()) if line.strip())
+    # a key of several lines is met line by line in a log, a Docker configuration part by part
+    parts = [part for value in values for part in (value, *value.splitlines(), *_find_docker_secrets(value))]
+    return tuple(part for part in parts if part.strip())
+
+
+def _find_docker_secrets(text: str) -> Iterator[str]:
+    """The passwords and tokens in a Docker configuration, or in several; none where the text is something else."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return
+    for config in content if isinstance(content, list) else [content]:
+        auths = config.get("auths") if isinstance(config, dict) else None
+        for entry in auths.values() if isinstance(auths, dict) else ():
+            for name, value in entry.items() if isinstance(entry, dict) else ():
+                if name in _DOCKER_SECRETS and isinstance(value, str):
+                    yield value
+                    yield _read_password(value)
+
+
+def _read_password(auth: str) -> str:
+    """The password in `base64(user:password)`; empty where there is none."""
+    try:
+        return base64.b64decode(auth).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 class Masker:

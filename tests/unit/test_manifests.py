@@ -10,20 +10,21 @@ from tests.unit.packed import build_package, build_tool
 from zoo_runner.engines.cluster.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
+    STEP_ACCOUNT,
     Names,
-    build_access,
     build_bundle_maps,
     build_claim,
     build_job,
     build_names,
-    build_namespace,
     build_objects,
+    build_pull_secrets,
     build_secret,
     dns_name,
     owned_by,
     without_content,
 )
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
+from zoo_runner.engines.cluster.tenant import build_access, build_namespace, build_tenant
 from zoo_runner.errors import SettingsError
 from zoo_runner.package import Package
 
@@ -73,7 +74,41 @@ def test_the_job_may_handle_pods_and_read_their_logs_and_nothing_else() -> None:
 
 def test_steps_have_no_token() -> None:
     accounts = [manifest for manifest in build_access(NAMES, USUAL) if manifest["kind"] == "ServiceAccount"]
-    assert [account.get("automountServiceAccountToken") for account in accounts] == [None, False]
+    assert {account["metadata"]["name"]: account.get("automountServiceAccountToken") for account in accounts} == {
+        STEP_ACCOUNT: False,
+        JOB_ACCOUNT: None,
+    }
+
+
+def test_a_namespace_of_the_sites_own_is_neither_made_nor_the_jobs_own() -> None:
+    site = ClusterSettings(namespace="eo-processing", namespace_per="job")
+    names = build_names(JOB_ID, site)
+    assert (names.namespace, names.own_namespace) == ("eo-processing", False)
+    assert not any(manifest["kind"] == "Namespace" for manifest in build_tenant(names, site))
+
+
+def test_a_service_account_of_the_sites_own_is_used_as_it_is() -> None:
+    site = ClusterSettings(service_account="eo-runner")
+    assert [manifest["metadata"]["name"] for manifest in build_access(NAMES, site)] == [STEP_ACCOUNT]
+    assert build_job(NAMES, site, 1, None)["spec"]["template"]["spec"]["serviceAccountName"] == "eo-runner"
+
+
+def test_credentials_for_registries_become_secrets_of_the_job_beside_existing_ones() -> None:
+    configs = [{"auths": {"a.example": {"auth": "QQ=="}}}, {"auths": {"b.example": {"auth": "Qg=="}}}]
+    site = load_cluster_settings({"IMAGE_PULL_SECRETS": "there", "ZOO_RUNNER_PULL_CREDENTIALS": json.dumps(configs)})
+    secrets = build_pull_secrets(NAMES, site)
+    assert {secret["type"] for secret in secrets} == {"kubernetes.io/dockerconfigjson"}
+    assert [json.loads(base64.b64decode(secret["data"][".dockerconfigjson"])) for secret in secrets] == configs
+    pulled = build_job(NAMES, site, 1, None)["spec"]["template"]["spec"]["imagePullSecrets"]
+    assert pulled == [{"name": "there"}, {"name": f"{NAMES.job}-pull-0"}, {"name": f"{NAMES.job}-pull-1"}]
+    assert "QQ==" not in json.dumps([without_content(secret) for secret in secrets])
+
+
+def test_credentials_that_cannot_be_used_are_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_cluster_settings({"ZOO_RUNNER_PULL_CREDENTIALS": '{"auth": "canary"}'})
+    assert caught.value.diagnosis.cause.startswith("ZOO_RUNNER_PULL_CREDENTIALS cannot be used: each configuration")
+    assert "canary" not in str(caught.value)
 
 
 def test_credentials_are_in_the_secret_alone() -> None:
@@ -208,6 +243,7 @@ def test_existing_names_of_settings_are_read() -> None:
         ("POD_TOLERATIONS", "{}"),
         ("ZOO_RUNNER_NAMESPACE_PER", "user"),
         ("ZOO_RUNNER_ISOLATE_STEPS", "maybe"),
+        ("ZOO_RUNNER_NAMESPACE", "Not A Name"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_with_its_value(variable: str, text: str) -> None:

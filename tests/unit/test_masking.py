@@ -1,3 +1,6 @@
+import base64
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +78,10 @@ def test_secrets_of_an_environment_are_found_by_the_names_of_their_variables() -
 def test_a_secret_of_several_lines_is_masked_in_a_log_that_is_written_line_by_line() -> None:
     masker = Masker(find_secrets({"PRIVATE_TOKEN": "line-one\nline-two\n"}))
     assert masker.mask("it has line-two") == f"it has {MASK}"
+
+
+def test_credentials_for_registries_are_masked_part_by_part() -> None:
+    config = {"auths": {"registry.example": {"auth": base64.b64encode(b"user:pass-canary").decode()}}}
+    masker = Masker(find_secrets({"ZOO_RUNNER_PULL_CREDENTIALS": json.dumps([config])}))
+    shown = masker.mask(f"pulling as user:pass-canary with {config['auths']['registry.example']['auth']}")
+    assert shown == "pulling as user:***** with *****"

@@ -11,17 +11,16 @@ from typing import Any
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle
 from zoo_runner.engines.cluster.follower import Follower
-from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
     GRACE_SECONDS,
     WORK_FOLDER,
     Manifest,
     Names,
-    build_access,
     build_job,
     build_names,
-    build_namespace,
     build_objects,
+    build_pull_secrets,
     build_secret,
     owned_by,
     without_content,
@@ -29,6 +28,7 @@ from zoo_runner.engines.cluster.manifests import (
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.cluster.podstatus import build_lost
 from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.errors import DismissedError, EngineError, RunnerError, StageOutError
 from zoo_runner.files import write_atomically
@@ -69,10 +69,9 @@ class CalrissianEngine:
         """Say what would be submitted; pure. What the bundle and the Secret hold is left out."""
         names = build_names(job.id, self._cluster)
         objects = [
-            build_namespace(names),
-            *build_access(names, self._cluster),
+            *build_tenant(names, self._cluster),
             build_job(names, self._cluster, 1, job.time_limit_seconds),
-            build_secret(names, find_credentials(self._settings.environ)),
+            *self._build_secrets(names),
             *build_objects(names, self._cluster, job.package, b""),
         ]
         return Plan(
@@ -189,13 +188,17 @@ class CalrissianEngine:
             if _is_suspended(cluster, names):
                 raise DismissedError(*_DISMISSED)
             return
-        _prepare_namespace(cluster, names, build_access(names, self._cluster))
+        prepare_tenant(cluster, names, self._cluster)
         job = cluster.create(submission["job"])
-        secret = build_secret(names, find_credentials(self._settings.environ))
-        for manifest in (secret, *submission["objects"]):
+        for manifest in (*self._build_secrets(names), *submission["objects"]):
             cluster.create(owned_by(manifest, job))
         started.touch()
         cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+
+    def _build_secrets(self, names: Names) -> list[Manifest]:
+        """Make what holds credentials; it is never written to the record."""
+        credentials = find_credentials(self._settings.environ)
+        return [build_secret(names, credentials), *build_pull_secrets(names, self._cluster)]
 
 
 def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
@@ -216,18 +219,6 @@ def _check_destination(job: Job) -> None:
             f"a job on the cluster cannot put its results to {job.destination}, a folder of this machine",
             "Name a place in object storage: -o s3://<bucket>/<prefix>.",
         )
-
-
-def _prepare_namespace(cluster: Cluster, names: Names, access: list[Manifest]) -> None:
-    """Create or adopt the namespace and the accounts; where only others may, what they made is used."""
-    if cluster.get("RoleBinding", names.namespace, access[-1]["metadata"]["name"]):
-        return
-    for manifest in (build_namespace(names), *access):
-        try:
-            cluster.create(manifest)
-        except ApiError as error:
-            if error.status != 403 or not cluster.get(manifest["kind"], names.namespace, manifest["metadata"]["name"]):
-                raise
 
 
 def _is_suspended(cluster: Cluster, names: Names) -> bool:

@@ -1,5 +1,6 @@
 """Calls a site's handler around a job, in the order that existing handlers expect."""
 
+import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,10 @@ from zoo_runner.handler import call_hook, call_optional
 from zoo_runner.jobs.models import Results
 from zoo_runner.jobs.names import JobPaths
 from zoo_runner.zoo.conf import Conf, Site, get_section
+
+# how pycalrissian groups what a handler answers
+_LISTS = ("imagePullSecrets", "additionalImagePullSecrets")
+_DOCKER_DATA = ".dockerconfigjson"
 
 
 class Hooks:
@@ -22,8 +27,10 @@ class Hooks:
         handler = self.handler
         namespace = namespace or call_optional(handler, "get_namespace")
         call_optional(handler, "pre_execution_hook")
+        secrets = call_optional(handler, "get_secrets")
         pods: dict[str, Any] = {
-            "IMAGE_PULL_SECRETS": ",".join(find_secret_names(call_optional(handler, "get_secrets")))
+            "IMAGE_PULL_SECRETS": ",".join(find_secret_names(secrets)),
+            "ZOO_RUNNER_PULL_CREDENTIALS": find_docker_configs(secrets),
         }
         if hasattr(handler, "set_job_id"):
             call_hook(handler.set_job_id, "set_job_id", job_id=build_namespace_name(site, namespace))
@@ -54,13 +61,33 @@ def find_secret_names(secrets: Any) -> list[str]:
     """The names of pull secrets in what a handler answers: a name, `{"name": ...}`, or any nesting of those."""
     if isinstance(secrets, str):
         return [secrets]
-    if isinstance(secrets, list):
-        return [name for secret in secrets for name in find_secret_names(secret)]
     if isinstance(secrets, Mapping):
-        if isinstance(secrets.get("name"), str):
+        if isinstance(secrets.get("name"), str) and "data" not in secrets:
             return [secrets["name"]]
-        return find_secret_names([secrets.get("imagePullSecrets"), secrets.get("additionalImagePullSecrets")])
-    return []
+        secrets = [secrets.get(key) for key in _LISTS]
+    return [name for secret in secrets or () for name in find_secret_names(secret)]
+
+
+def find_docker_configs(secrets: Any) -> list[Any]:
+    """The Docker configurations in what a handler answers: one as it is, the data of a Secret, or any nesting."""
+    if isinstance(secrets, Mapping):
+        if isinstance(secrets.get("auths"), Mapping):
+            return [secrets]
+        data = secrets.get("data")
+        if isinstance(data, Mapping) and isinstance(data.get(_DOCKER_DATA), str):
+            return [_read_data(data[_DOCKER_DATA])]
+        secrets = [secrets.get(key) for key in _LISTS]
+    if not isinstance(secrets, list):
+        return []
+    return [config for secret in secrets for config in find_docker_configs(secret)]
+
+
+def _read_data(text: str) -> Any:
+    """Read a value of a Secret's data; what is no configuration becomes one that the settings refuse by its name."""
+    try:
+        return json.loads(base64.b64decode(text))
+    except ValueError:
+        return None
 
 
 def build_namespace_name(site: Site, namespace: str | None = None) -> str:

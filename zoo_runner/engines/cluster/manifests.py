@@ -1,6 +1,7 @@
 """What a job is on Kubernetes, as plain manifests; pure. The job's id decides every name."""
 
 import base64
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,10 @@ class Names:
         """Secret with the credentials of stage-in and stage-out."""
         return f"{self.job}-staging"
 
+    def pull_secrets(self, cluster: ClusterSettings) -> list[str]:
+        """Secrets made of the credentials for registries that the settings give."""
+        return [f"{self.job}-pull-{number}" for number in range(len(cluster.pull_credentials))]
+
     @property
     def claim(self) -> str:
         """Volume that the job pod shares with its steps."""
@@ -74,58 +79,43 @@ def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
 
 
 def build_names(job_id: str, cluster: ClusterSettings) -> Names:
-    """Compute the names of a job: namespace `ws-<workspace>`, or one of its own."""
+    """Compute the names of a job: namespace of the site, `ws-<workspace>`, or one of its own."""
     job = f"job-{dns_name(job_id)}"
-    own = cluster.namespace_per == "job"
-    return Names(job if own else f"ws-{dns_name(cluster.workspace)}", job, own)
+    own = cluster.namespace_per == "job" and not cluster.namespace
+    return Names(job if own else name_namespace(cluster), job, own)
 
 
-def _meta(name: str, names: Names, *, labels: Mapping[str, str] | None = None) -> Manifest:
+def name_namespace(cluster: ClusterSettings) -> str:
+    """Compute the namespace that jobs share: the site's own, or the workspace's."""
+    return cluster.namespace or f"ws-{dns_name(cluster.workspace)}"
+
+
+def build_meta(name: str, names: Names, *, labels: Mapping[str, str] | None = None) -> Manifest:
+    """Make the metadata of an object of a job."""
     return {"name": name, "namespace": names.namespace, "labels": dict(labels or names.labels)}
 
 
-def build_namespace(names: Names) -> Manifest:
-    """Make the namespace: a job's own carries its label, a workspace's does not, so that no clean-up finds it."""
-    labels = names.labels if names.own_namespace else MANAGED
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
+def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
+    """Make the Secret of the job pod: the only object that ever holds a credential of stage-in or stage-out."""
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in sorted(credentials.items())}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": build_meta(names.secret, names), "data": data}
 
 
-def build_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
-    """Make the accounts: the job pod's may handle pods and read their logs, the steps' may do nothing."""
-    group, rbac = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
-    meta = _meta(JOB_ACCOUNT, names, labels=MANAGED)
-    pull = [{"name": name} for name in cluster.pull_secrets]
+def build_pull_secrets(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+    """Make the Secrets by which the kubelet logs in to registries; no container gets to see them.
+
+    Source: Kubernetes documentation, "Pull an Image from a Private Registry".
+    """
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "imagePullSecrets": pull},
         {
             "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": _meta(STEP_ACCOUNT, names, labels=MANAGED),
-            "automountServiceAccountToken": False,
-        },
-        {
-            "apiVersion": rbac,
-            "kind": "Role",
-            "metadata": meta,
-            "rules": [
-                {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "delete"]},
-                {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-            ],
-        },
-        {
-            "apiVersion": rbac,
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": JOB_ACCOUNT},
-            "subjects": [{"kind": "ServiceAccount", "name": JOB_ACCOUNT, "namespace": names.namespace}],
-        },
+            "kind": "Secret",
+            "type": "kubernetes.io/dockerconfigjson",
+            "metadata": build_meta(name, names),
+            "data": {".dockerconfigjson": base64.b64encode(json.dumps(config).encode()).decode()},
+        }
+        for name, config in zip(names.pull_secrets(cluster), cluster.pull_credentials, strict=True)
     ]
-
-
-def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
-    """Make the Secret of the job pod: the only object that ever holds a credential."""
-    data = {name: base64.b64encode(text.encode()).decode() for name, text in sorted(credentials.items())}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": _meta(names.secret, names), "data": data}
 
 
 def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
@@ -134,7 +124,7 @@ def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": _meta(f"{names.job}-{number}", names),
+            "metadata": build_meta(f"{names.job}-{number}", names),
             "binaryData": {f"part-{number:04}": base64.b64encode(bundle[start : start + CHUNK_BYTES]).decode()},
             "immutable": True,
         }
@@ -172,7 +162,12 @@ def build_claim(names: Names, cluster: ClusterSettings, package: Package) -> Man
     }
     if cluster.storage_class:
         spec["storageClassName"] = cluster.storage_class
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": _meta(names.claim, names), "spec": spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": build_meta(names.claim, names),
+        "spec": spec,
+    }
 
 
 def build_quota(names: Names, cluster: ClusterSettings) -> Manifest:
@@ -180,7 +175,7 @@ def build_quota(names: Names, cluster: ClusterSettings) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
-        "metadata": _meta(names.quota, names),
+        "metadata": build_meta(names.quota, names),
         "spec": {"hard": dict(cluster.quota)},
     }
 
@@ -190,7 +185,7 @@ def build_policy(names: Names) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": _meta(names.policy, names),
+        "metadata": build_meta(names.policy, names),
         "spec": {
             "podSelector": {"matchLabels": {**names.labels, "zoo-runner/role": "step"}},
             "policyTypes": ["Ingress", "Egress"],
@@ -201,14 +196,14 @@ def build_policy(names: Names) -> Manifest:
 def build_pod_template(names: Names, cluster: ClusterSettings, role: str) -> Manifest:
     """Make what every pod of the job has in common: where it may run, as whom, with which volumes."""
     spec: Manifest = {
-        "serviceAccountName": JOB_ACCOUNT if role == "job" else STEP_ACCOUNT,
+        "serviceAccountName": (cluster.service_account or JOB_ACCOUNT) if role == "job" else STEP_ACCOUNT,
         "automountServiceAccountToken": role == "job",
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "enableServiceLinks": False,
         "nodeSelector": dict(cluster.node_selector),
         "tolerations": [dict(toleration) for toleration in cluster.tolerations],
-        "imagePullSecrets": [{"name": name} for name in cluster.pull_secrets],
+        "imagePullSecrets": [{"name": name} for name in (*cluster.pull_secrets, *names.pull_secrets(cluster))],
         "volumes": [
             {"name": f"extra-{number}", "persistentVolumeClaim": {"claimName": volume["claim"]}}
             for number, volume in enumerate(cluster.volumes)
@@ -270,7 +265,7 @@ def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_se
     if time_limit_seconds:
         # the pod and its caller keep the limit; this one is for when neither can
         spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + 60
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": _meta(names.job, names), "spec": spec}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
 
 
 def build_objects(names: Names, cluster: ClusterSettings, package: Package, bundle: bytes) -> list[Manifest]:

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 from zoo_runner.errors import SettingsError
 
 NamespacePer = Literal["workspace", "job"]
+_SECRETS = ("pull_credentials",)
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 
 
@@ -33,6 +35,18 @@ class ClusterSettings:
         "workspace",
         "workspace: adopted, never deleted; job: made and removed with each job.",
     )
+    namespace: str | None = _setting(
+        "ZOO_RUNNER_NAMESPACE",
+        None,
+        "A namespace of the site's own for all jobs: adopted, never made nor deleted; unset: as the two above say.",
+        "USE_NAMESPACE",
+    )
+    service_account: str | None = _setting(
+        "ZOO_RUNNER_SERVICE_ACCOUNT",
+        None,
+        "A service account of the site's own for job pods, with its rights; unset: zoo-runner-job, which is made.",
+        "USE_SERVICE_ACCOUNT",
+    )
     image: str = _setting(
         "ZOO_RUNNER_JOB_IMAGE", "docker.io/zoo-runner/job:dev", "The job image (deploy/job).", "CALRISSIAN_IMAGE"
     )
@@ -47,6 +61,12 @@ class ClusterSettings:
     )
     pull_secrets: tuple[str, ...] = _setting(
         "IMAGE_PULL_SECRETS", (), "Names of pull secrets in the namespace, comma-separated."
+    )
+    pull_credentials: tuple[Mapping[str, Any], ...] = _setting(
+        "ZOO_RUNNER_PULL_CREDENTIALS",
+        (),
+        "Credentials for registries, kept in Secrets of the job: a Docker configuration"
+        ' ({"auths": {"<registry>": {"auth": ...}}}) as JSON, or an array of several.',
     )
     node_selector: Mapping[str, str] = _setting("POD_NODE_SELECTOR", dict, "Node labels, as a JSON object.")
     tolerations: tuple[Mapping[str, Any], ...] = _setting("POD_TOLERATIONS", (), "Tolerations, as a JSON array.")
@@ -100,15 +120,19 @@ def load_cluster_settings(environ: Mapping[str, str]) -> ClusterSettings:
         try:
             values[setting.name] = _convert(setting.name, setting.type, environ[variable])
         except ValueError as error:
-            raise SettingsError(
-                f"{variable}={environ[variable]!r} cannot be used: {error}", setting.metadata["meaning"]
-            ) from error
+            # what a secret looks like is nobody's business, not even when it is wrong
+            given = variable if setting.name in _SECRETS else f"{variable}={environ[variable]!r}"
+            raise SettingsError(f"{given} cannot be used: {error}", setting.metadata["meaning"]) from error
     return ClusterSettings(**values)
 
 
 def _convert(name: str, kind: Any, text: str) -> Any:
     if name in ("volume_size", "max_ram", "job_ram", "job_ram_limit"):
         return _read_size(text)
+    if name in ("namespace", "service_account"):
+        return _read_label(text)
+    if name == "pull_credentials":
+        return _read_docker_configs(text)
     if kind is NamespacePer and text not in get_args(NamespacePer):
         raise ValueError(f"must be one of {', '.join(get_args(NamespacePer))}")
     return _CONVERTERS.get(kind, str)(text)
@@ -118,6 +142,20 @@ def _read_size(text: str) -> str:
     if not _QUANTITY.fullmatch(text):
         raise ValueError("must be a Kubernetes quantity such as 10Gi, or a number of MiB")
     return f"{text}Mi" if text.isdecimal() else text
+
+
+def _read_label(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise ValueError("must be a name of lower-case letters, digits and '-', 63 at most (RFC 1123)")
+    return text
+
+
+def _read_docker_configs(text: str) -> tuple[Any, ...]:
+    content = json.loads(text)
+    configs = content if isinstance(content, list) else [content]
+    if not all(isinstance(config, dict) and isinstance(config.get("auths"), dict) for config in configs):
+        raise ValueError('each configuration must be a JSON object with "auths"')
+    return tuple(configs)
 
 
 def _read_object(text: str) -> dict[str, str]:
