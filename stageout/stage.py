@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
+from stageout.media import JSON, get_media_type
 from stageout.options import StageOutOptions
 from stageout.plan import build_plan
-from stageout.planned import Plan
+from stageout.planned import Plan, PlannedDocument, PlannedFile
 from stageout.read import read_outputs
 from stageout.upload import Uploaded, upload
 from staging.cancel import Cancellation, run_cancellable
@@ -74,6 +76,30 @@ def plan_stage_out(
 
     time = (now or datetime.now(UTC)).astimezone(UTC)
     return build_plan(found, get_href, options, time), tuple(warnings)
+
+
+def put_beside(
+    files: Mapping[str, Path],
+    documents: Mapping[str, Any],
+    destination: str,
+    options: StageOutOptions,
+    cancellation: Cancellation | None = None,
+) -> str:
+    """Put small files and JSON documents that are no results, by name, to a destination; return its href.
+
+    Raises StagingError.
+    """
+    opened = open_destination(destination, options)
+    plan = Plan(
+        files=tuple(PlannedFile(path, name, get_media_type(name), path.stat().st_size) for name, path in files.items()),
+        documents=(tuple(PlannedDocument(name, body, JSON) for name, body in documents.items()),),
+        results={},
+        collection={},
+        collection_href="",
+        catalog_hrefs=(),
+    )
+    run_cancellable(upload(plan, opened, options.concurrency, ignore), "stage-out", destination, cancellation)
+    return build_public_href(opened, "", options.public_base_url).rstrip("/")
 
 
 def check_destination(destination: str, options: StageOutOptions) -> None:

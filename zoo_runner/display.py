@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from staging.progress import Transferred
-from zoo_runner.jobs.events import EngineLine, Event, Report, StageStarted, StepEnded, StepStarted
+from zoo_runner.jobs.events import EngineLine, Event, Published, Report, StageStarted, StepEnded, StepStarted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -33,6 +33,8 @@ class PlainDisplay:
                 self._say(f"  step {event.step} begins")
             case StepEnded():
                 self._say(f"  step {event.step} ends with exit code {event.exit_code}")
+            case Published():
+                self._say(f"  logs are published at {event.href}")
             case EngineLine(severity="error" | "warning") if not event.text.startswith("[job "):
                 self._say(f"  engine: {event.text.splitlines()[0] if event.text else ''}")
             case _:

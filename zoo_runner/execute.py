@@ -15,6 +15,7 @@ from zoo_runner.jobs.names import JobPaths, check_job_id, new_job_id
 from zoo_runner.jobs.record import Records, new_record, with_outcome
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.package import Package
+from zoo_runner.pipeline import publish_logs
 from zoo_runner.settings import Settings
 
 
@@ -56,13 +57,20 @@ def run_job(
         record = records.save(record.moved_to(Status.RUNNING))
         with cancellation.deadline():
             outcome = guard(lambda: engine.run(plan, tell, cancellation), job.paths, masker)
-        outcome = replace(outcome, usage=log.usage)
-        if outcome.diagnosis:
-            log.tell_failure(outcome.diagnosis)
-        else:
-            log.tell("job", f"SUCCESSFUL, results: {outcome.results.collection_href if outcome.results else None}")
+        outcome = conclude(outcome, job.paths, job.destination, log, settings, tell)
         records.save(with_outcome(record, outcome))
     return outcome
+
+
+def conclude(
+    outcome: Outcome, paths: JobPaths, destination: str, log: JobLog, settings: Settings, report: Report
+) -> Outcome:
+    """End the job's log and have it published, where the engine could not do that itself."""
+    results = outcome.results
+    log.tell_end(outcome.diagnosis, results.collection_href if results else None)
+    if log.published is None:
+        publish_logs(paths, destination, settings.environ, (results, outcome.diagnosis), report)
+    return replace(outcome, usage=log.usage, published=log.published)
 
 
 def guard(run: Callable[[], Outcome], paths: JobPaths, masker: Masker) -> Outcome:

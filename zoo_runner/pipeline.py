@@ -3,18 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from staging.cancel import Cancellation as Switch
 from staging.errors import Kind, StagingError, mask_href
-from zoo_runner.errors import Level, RunnerError, Stage, StageInError, StageOutError
+from zoo_runner.errors import Diagnosis, Level, RunnerError, Stage, StageInError, StageOutError
 from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Report, StageStarted
+from zoo_runner.jobs.events import EngineLine, Published, Report, StageStarted
 from zoo_runner.jobs.models import Job, Results
+from zoo_runner.jobs.names import JobPaths
+from zoo_runner.masking import Masker, find_secrets
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
 
+# a store that does not answer holds no job up for longer
+_PUBLISH_SECONDS = 20.0
 _PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
 
 
@@ -38,6 +44,45 @@ def check_destination(job: Job, environ: Mapping[str, str]) -> None:
 
     with _translated(StageOutError, subject=job.destination):
         probe(job.destination, load_options(environ, job.id, job.workflow_id).options)
+
+
+def publish_logs(
+    paths: JobPaths,
+    destination: str,
+    environ: Mapping[str, str],
+    ended: tuple[Results | None, Diagnosis | None],
+    report: Report,
+) -> None:
+    """Put job log, step logs, usage report and results document beside the results in object storage, masked.
+
+    They lie below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it. Results
+    that go to a folder are on this machine, as its logs are: nothing is put there.
+    """
+    results, diagnosis = ended
+    away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
+    if away or not destination.startswith("s3://"):
+        return
+    from stageout.settings import load_options
+    from stageout.stage import put_beside
+
+    shown = {"results.json": Masker(find_secrets(environ)).mask_data(results.document)} if results else {}
+    switch = Switch()
+    timer = Timer(_PUBLISH_SECONDS, switch.cancel)
+    timer.start()
+    try:
+        options = load_options(environ, paths.job_id, paths.workflow_id).options
+        href = put_beside(_find_logs(paths), shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
+    except StagingError as error:
+        report(EngineLine("warning", f"the logs could not be published: {error}"))
+    else:
+        report(Published(href))
+    finally:
+        timer.cancel()
+
+
+def _find_logs(paths: JobPaths) -> dict[str, Path]:
+    logs = {"job.log": paths.job_log, **{path.name: path for path in sorted(paths.log_folder.glob("*.log"))}}
+    return {name: path for name, path in {**logs, paths.usage.name: paths.usage}.items() if path.is_file()}
 
 
 def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation: Cancellation) -> Mapping[str, Any]:

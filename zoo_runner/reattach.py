@@ -2,11 +2,10 @@
 
 import contextlib
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from zoo_runner.engines import Engine
-from zoo_runner.execute import guard
+from zoo_runner.execute import conclude, guard
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.joblog import JobLog
@@ -42,11 +41,7 @@ def reattach_job(
             report(event)
 
         outcome = guard(lambda: engine.reattach(job_id, tell, cancellation), paths, masker)
-        outcome = replace(outcome, usage=log.usage)
-        if outcome.diagnosis:
-            log.tell_failure(outcome.diagnosis)
-        else:
-            log.tell("job", f"SUCCESSFUL, results: {outcome.results.collection_href if outcome.results else None}")
+        outcome = conclude(outcome, paths, record.destination, log, settings, tell)
     records.save(with_outcome(record, outcome))
     return outcome
 

@@ -34,6 +34,8 @@ def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
             click.echo(f"  {name}: {_short(value)}")
         click.echo(f"collection {outcome.results.collection_href}")
         click.echo(f"step logs {job.paths.log_folder}")
+        if outcome.published:
+            click.echo(f"published logs {outcome.published}")
     if outcome.diagnosis:
         show_diagnosis(outcome.diagnosis)
 
@@ -48,6 +50,7 @@ def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
         "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
         "log": str(job.paths.job_log),
         "stepLogs": str(job.paths.log_folder),
+        "publishedLogs": outcome.published,
     }
 
 

@@ -26,7 +26,7 @@ def pack(folder: Path, order: dict[str, object], **environ: str) -> bytes:
 
 def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
     bundle = pack(tmp_path, {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}})
-    job, steps = open_bundle(bundle, tmp_path / "pod")
+    job, steps = open_bundle(bundle, tmp_path / "pod", tmp_path / "logs")
     before = build_job(tmp_path, {})
     assert (job.id, job.workflow_id, job.destination, job.time_limit_seconds) == ("1", "water", "s3://bucket/1", 60.0)
     assert job.package.document == before.package.document
@@ -42,7 +42,7 @@ def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:
         "source": {"class": "File", "path": str(tmp_path / "note.txt")},
         "folder": {"class": "Directory", "location": (tmp_path / "folder").as_uri()},
     }
-    job, _ = open_bundle(pack(tmp_path, order), tmp_path / "pod")
+    job, _ = open_bundle(pack(tmp_path, order), tmp_path / "pod", tmp_path / "logs")
     assert Path(job.order["source"]["path"]).read_text() == "note"
     assert Path(job.order["source"]["path"]).name == "note.txt"
     assert (Path(job.order["folder"]["path"]) / "deeper" / "b.txt").read_text() == "b"
@@ -63,7 +63,7 @@ def test_no_setting_of_the_caller_is_in_the_bundle(tmp_path: Path) -> None:
 
 def test_job_orders_of_many_megabytes_are_sent(tmp_path: Path) -> None:
     text = os.urandom(5 * 2**20 // 2).hex()
-    job, _ = open_bundle(pack(tmp_path, {"text": text}), tmp_path / "pod")
+    job, _ = open_bundle(pack(tmp_path, {"text": text}), tmp_path / "pod", tmp_path / "logs")
     assert job.order["text"] == text
 
 
@@ -87,6 +87,6 @@ def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
         entry.size = len(content)
         archive.addfile(entry, BytesIO(content))
     with pytest.raises(KeyError):
-        open_bundle(packed.getvalue(), tmp_path / "pod")
+        open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
     assert [path.name for path in (tmp_path / "pod").iterdir()] == ["job.json"]
     assert not (tmp_path / "escaped").exists()

@@ -5,7 +5,7 @@ import pytest
 from staging.progress import Transferred
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.errors import Diagnosis, EngineError, Level, Stage, StageInError
-from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.jobs.models import Results
 
 FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"), "write", None)
@@ -21,6 +21,7 @@ FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"),
         StepEnded("write", 1.0, 2.0, None, None, None),
         EngineLine("warning", "careful: [x]"),
         Transferred("stage-in", "s3://a/b", 1, 2, 3, None),
+        Published("s3://b/logs/1"),
         Ended(Results({"a": 1}, {"type": "Collection"}, "s3://b/c.json")),
         Ended(None, FOUND, "StageInError"),
     ],

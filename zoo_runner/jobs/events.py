@@ -54,7 +54,14 @@ class EngineLine:
     text: str
 
 
-Event = StageStarted | StepStarted | StepLine | StepEnded | EngineLine | Transferred
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Logs, usage report and results document lie beside the results; `href` is their folder there."""
+
+    href: str
+
+
+Event = StageStarted | StepStarted | StepLine | StepEnded | EngineLine | Transferred | Published
 Report = Callable[[Event], None]
 
 _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLine, StepEnded, EngineLine)}

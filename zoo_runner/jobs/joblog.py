@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 
 from staging.progress import Transferred
 from zoo_runner.errors import Diagnosis, SettingsError, Stage
-from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.jobs.names import JobPaths
 from zoo_runner.masking import Masker
 
@@ -33,6 +33,7 @@ class JobLog:
         self._paths, self._masker = paths, masker
         self._lock = threading.Lock()
         self._usage: list[StepEnded] = []
+        self._published: str | None = None
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
         _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
@@ -49,6 +50,11 @@ class JobLog:
     def usage(self) -> tuple[StepEnded, ...]:
         """What the steps that ended so far have used."""
         return tuple(self._usage)
+
+    @property
+    def published(self) -> str | None:
+        """Where these logs were put for others to read; None where they were not."""
+        return self._published
 
     def __call__(self, event: Event) -> None:
         """Write an event where it belongs."""
@@ -96,14 +102,27 @@ class JobLog:
         for line in event.text.splitlines():
             self._tell("engine", line)
 
+    @_write.register
+    def _(self, event: Published) -> None:
+        self._published = event.href
+        self._tell("job", f"logs and usage report are published: {event.href}")
+
     def tell(self, source: str, text: str) -> None:
         """Add lines of the runner's own to the job log."""
         with self._lock:
             for line in text.splitlines():
                 self._tell(source, line)
 
+    def tell_end(self, diagnosis: Diagnosis | None, collection_href: str | None) -> None:
+        """End the story, and keep what the steps used."""
+        if diagnosis:
+            self.tell_failure(diagnosis)
+        else:
+            self.tell("job", f"SUCCESSFUL, results: {collection_href}")
+        self.write_usage()
+
     def tell_failure(self, diagnosis: Diagnosis) -> None:
-        """End the story with why the job failed."""
+        """Tell why the job failed."""
         lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level): {diagnosis.cause}"]
         lines += [f"  | {line}" for line in diagnosis.evidence]
         lines += [f"WHAT TO DO: {diagnosis.remedy}"]

@@ -83,10 +83,14 @@ class Results:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: with results, or with the diagnosis of what went wrong."""
+    """How a job ended: with results, or with the diagnosis of what went wrong.
+
+    `published` is where its logs lie beside its results, None where they were not put there.
+    """
 
     status: Status
     results: Results | None = None
     diagnosis: Diagnosis | None = None
     exit_code: int = 0
     usage: tuple[StepEnded, ...] = field(default=())
+    published: str | None = None

@@ -38,6 +38,7 @@ class JobRecord:
     collection_href: str | None = None
     diagnosis: Mapping[str, Any] | None = None
     exit_code: int | None = None
+    published: str | None = None
 
     def moved_to(self, status: Status) -> "JobRecord":
         """Return the record in its next state; a state that is final stays."""
@@ -63,7 +64,7 @@ def new_record(job: Job, engine: str) -> JobRecord:
 
 def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
     """Return the record of a job that ended."""
-    ended = replace(record.moved_to(outcome.status), exit_code=outcome.exit_code)
+    ended = replace(record.moved_to(outcome.status), exit_code=outcome.exit_code, published=outcome.published)
     if outcome.results:
         ended = replace(ended, results=outcome.results.document, collection_href=outcome.results.collection_href)
     return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended

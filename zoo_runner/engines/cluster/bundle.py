@@ -63,15 +63,15 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
         )
 
 
-def open_bundle(bundle: bytes, work_folder: Path) -> tuple[Job, dict[str, Any]]:
-    """Unpack a bundle into the work folder; return the job and how its steps are to be run."""
+def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job, dict[str, Any]]:
+    """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run."""
     with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
         # the caller made it; still, nothing but plain files and folders below the work folder is taken
         archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
     content = json.loads((work_folder / JOB_FILE).read_text())
     package = content["package"]
     paths = JobPaths(
-        content["workflow_id"], content["id"], work_folder / "logs", work_folder / "record", work_folder / "run"
+        content["workflow_id"], content["id"], log_folder / "temp", log_folder / "record", work_folder / "run"
     )
     job = Job(
         paths,

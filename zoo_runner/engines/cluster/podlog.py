@@ -13,12 +13,14 @@ from typing import Any
 
 from staging.progress import Transferred
 from zoo_runner.errors import Diagnosis, Level, RunnerError, Stage
-from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.jobs.models import Results
 
 _STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
 _ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (StageStarted, StepStarted, StepEnded, Transferred)}
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (StageStarted, StepStarted, StepEnded, Transferred, Published)
+}
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,16 @@ from zoo_runner.engines.cluster.bundle import open_bundle
 from zoo_runner.engines.cluster.manifests import BUNDLE_FOLDER, WORK_FOLDER
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.supervised import Supervised
-from zoo_runner.errors import RunnerError
+from zoo_runner.errors import DismissedError, EngineError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Event
+from zoo_runner.jobs.events import EngineLine, Event, Report
+from zoo_runner.jobs.joblog import JobLog
 from zoo_runner.jobs.models import Job, Results
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.pipeline import check_destination, run_stages
+from zoo_runner.pipeline import check_destination, publish_logs, run_stages
 
+# on the node's own disk: a line is appended to it in microseconds, and no step mounts it
+_LOG_FOLDER = "/tmp/logs"
 _PYTHON = "/opt/calrissian/bin/python"
 _PR_SET_DUMPABLE = 4
 _BUCKETS = "STAGEIN_BUCKETS_FILE"
@@ -64,7 +67,7 @@ class PodOutput:
 class Execution:
     """Calrissian under the supervisor: started early, so that it loads while stage-in works."""
 
-    def __init__(self, job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: PodOutput) -> None:
+    def __init__(self, job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report) -> None:
         self._job, self._emit = job, emit
         self._scratch = job.paths.scratch
         for folder in ("inputs", "tmp", "out", "outputs"):
@@ -149,9 +152,29 @@ def read_bundle(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
 
 
-def run_pod(environ: Mapping[str, str], emit: PodOutput, cancellation: Cancellation) -> Results:
-    """Take the job through its stages; raises the `RunnerError` of what failed."""
-    job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER))
+def run_pod(environ: Mapping[str, str], emit: PodOutput, masker: Masker, cancellation: Cancellation) -> Ended:
+    """Take the job through its stages, publish its logs and say how it ended.
+
+    The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
+    """
+    job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
+    with JobLog(job.paths, masker) as log:
+
+        def tell(event: Event) -> None:
+            log(event)
+            emit(event)
+
+        ended = _conclude(lambda: _run_job(job, steps, environ, tell, cancellation))
+        results = ended.results
+        log.tell_end(ended.diagnosis, results.collection_href if results else None)
+        if ended.kind != DismissedError.__name__:
+            publish_logs(job.paths, job.destination, environ, (results, ended.diagnosis), emit)
+    return ended
+
+
+def _run_job(
+    job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report, cancellation: Cancellation
+) -> Results:
     limited = Cancellation(job.time_limit_seconds)
     with cancellation.calling(limited.cancel), limited.deadline():
         execution = Execution(job, steps, environ, emit)
@@ -166,24 +189,27 @@ def main(environ: Mapping[str, str], stream: TextIO) -> int:
     """Run the pod; whatever happens, the last line says how it ended."""
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     taken = take_environ(environ)
-    emit = PodOutput(stream, Masker(find_secrets(taken)))
+    masker = Masker(find_secrets(taken))
+    emit = PodOutput(stream, masker)
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
+    ended = _conclude(lambda: run_pod(taken, emit, masker, cancellation))
+    emit(ended)
+    error = build_error(ended)
+    return error.exit_code if error else 0
+
+
+def _conclude(work: Callable[[], Results | Ended]) -> Ended:
+    """Turn whatever comes of a piece of work into the end of a job; whoever waits must learn of it."""
     try:
-        emit(Ended(run_pod(taken, emit, cancellation)))
+        done = work()
     except RunnerError as error:
-        emit(Ended(None, error.diagnosis, type(error).__name__))
-        return error.exit_code
-    except Exception as error:  # noqa: BLE001 the door of the pod: whoever waits must learn of the end
-        return _end_defect(error, emit)
-    return 0
+        return Ended(None, error.diagnosis, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 the door of the pod
+        from zoo_runner.execute import build_defect
 
-
-def _end_defect(error: Exception, emit: Callable[[Event | Ended], None]) -> int:
-    from zoo_runner.execute import build_defect
-
-    emit(Ended(None, build_defect(error).diagnosis, "EngineError"))
-    return 1
+        return Ended(None, build_defect(error).diagnosis, EngineError.__name__)
+    return done if isinstance(done, Ended) else Ended(done)
 
 
 if __name__ == "__main__":
