@@ -13,7 +13,7 @@ from tests.servers import S3Server, serve_s3
 from tests.site import Site
 
 # the address of the node that dev/cluster makes; another cluster's pods reach this machine elsewhere
-_NODE_ADDRESS = "10.240.0.1"
+NODE_ADDRESS = "10.240.0.1"
 _DEV_CLUSTER = Path("~/.cache/zoo-runner/cluster/kubeconfig")
 ENVIRON = os.environ  # noqa: TID251 where the tests learn which cluster there is
 
@@ -50,7 +50,7 @@ def kubectl(site: Site, *words: str) -> str:
 def serve_pods(folder: Path, secret: str) -> Iterator[S3Server]:
     """Serve S3 where pods reach it; the bucket is `results`."""
     (folder / "results").mkdir()
-    with serve_s3(folder, secret_access_key=secret, host=ENVIRON.get("TEST_HOST_ADDRESS", _NODE_ADDRESS)) as server:
+    with serve_s3(folder, secret_access_key=secret, host=ENVIRON.get("TEST_HOST_ADDRESS", NODE_ADDRESS)) as server:
         yield server
 
 

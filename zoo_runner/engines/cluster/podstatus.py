@@ -90,7 +90,10 @@ def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
         cause, remedy = f"the image {image} of {who} does not exist", "Correct dockerPull in the package, or push it."
     elif any(word in low for word in _DENIED):
         cause = f"the registry does not let the cluster pull the image {image} of {who}"
-        remedy = "Check the image's name; if it is private, name a pull secret that fits in IMAGE_PULL_SECRETS."
+        remedy = (
+            "Check the image's name; if it is private, name a pull secret in IMAGE_PULL_SECRETS, or give its"
+            " registry's credentials in ZOO_RUNNER_PULL_CREDENTIALS."
+        )
     elif "InvalidImageName" in low or "invalid reference" in low or "couldn't parse" in low:
         cause, remedy = f"{image!r} of {who} is not the name of an image", "Correct dockerPull in the package."
     else:

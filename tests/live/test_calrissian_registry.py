@@ -1,0 +1,85 @@
+"""Images of a registry that wants a password: refused without, pulled with what the settings give."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.registry import PASSWORD, Registry, serve_registry
+from tests.servers import S3Server
+from tests.site import Site, Story
+from tests.steps import write_package
+from zoo_runner.errors import Level
+from zoo_runner.jobs.events import Event, StepStarted
+from zoo_runner.jobs.models import Status
+
+NAMESPACE = "ws-registry"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    find_kubeconfig()
+    with serve_registry(tmp_path_factory.mktemp("registry"), "docker.io/library/busybox:latest") as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path: Path, s3: S3Server) -> Site:
+    site = Site(tmp_path, tmp_path / "cache")
+    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="registry")
+
+
+def run(site: Site, package: Path, seen: list[str] | None = None) -> Story:
+    def look(event: Event) -> None:
+        if isinstance(event, StepStarted) and seen is not None:
+            seen.append(kubectl(site, "get", "secrets", "-n", NAMESPACE, "-o", "json"))
+
+    return site.run(site.accept(package, None, destination="s3://results/registry"), on=look)
+
+
+def test_an_image_that_the_registry_does_not_give_away(site: Site, registry: Registry, tmp_path: Path) -> None:
+    story = run(site, write_package(tmp_path, "true", registry.image))
+    found = story.outcome.diagnosis
+    assert found
+    print(f"DIAGNOSIS [{found.level}] {found.cause}")  # noqa: T201 the table's row
+    assert found.cause == f"the registry does not let the cluster pull the image {registry.image} of step 'work'"
+    assert (found.level, found.step) == (Level.USER, "work")
+    assert "ZOO_RUNNER_PULL_CREDENTIALS" in found.remedy
+
+
+def test_credentials_of_the_settings_become_a_secret_of_the_job(site: Site, registry: Registry, tmp_path: Path) -> None:
+    seen: list[str] = []
+    given = site.having(ZOO_RUNNER_PULL_CREDENTIALS=json.dumps(registry.docker_config))
+    story = run(given, write_package(tmp_path, "echo pulled", registry.image), seen)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    (secret,) = [item for item in json.loads(seen[0])["items"] if item["type"] == "kubernetes.io/dockerconfigjson"]
+    assert secret["metadata"]["name"] == f"job-{story.job.id}-pull-0"
+    assert secret["metadata"]["ownerReferences"][0]["name"] == f"job-{story.job.id}"
+    auth = registry.docker_config["auths"][registry.address]["auth"]  # type: ignore[index]
+    kept = [path.read_text(errors="replace") for path in site.folder.rglob("*") if path.is_file()]
+    assert not any(canary in text for text in kept for canary in (PASSWORD, auth))
+
+
+def test_a_secret_that_is_there_already_is_named(site: Site, registry: Registry, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "echo pulled", registry.image)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(registry.docker_config))
+    run(site, package)  # makes the namespace
+    kubectl(site, "delete", "secret", "there", "-n", NAMESPACE, "--ignore-not-found")
+    words = ("create", "secret", "generic", "there", "-n", NAMESPACE, f"--from-file=.dockerconfigjson={config}")
+    kubectl(site, *words, "--type=kubernetes.io/dockerconfigjson")
+    try:
+        wrong = {"auths": {registry.address: {"auth": "d3Jvbmc6d3Jvbmc="}}}
+        both = site.having(IMAGE_PULL_SECRETS="there", ZOO_RUNNER_PULL_CREDENTIALS=json.dumps([wrong]))
+        story = run(both, package)
+    finally:
+        kubectl(site, "delete", "secret", "there", "-n", NAMESPACE)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log

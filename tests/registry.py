@@ -1,0 +1,84 @@
+"""A private container registry that the nodes of the development cluster reach and that wants a password."""
+
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import ENVIRON, NODE_ADDRESS
+from tests.require import require
+
+_USER, PASSWORD = "reader", "pass-of-the-registry"
+_HASH = "$2y$05$rCzkSgCZpxc4kMMqODW.QeO/NvSgKC2UWNbQg/cFS8vgB3.uL2TKS"
+# what dev/cluster calls its folder; containerd reads it again for each pull
+_CLUSTER = Path(ENVIRON.get("CLUSTER_DIR") or "~/.cache/zoo-runner/cluster").expanduser()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A running registry: its address, and an image in it."""
+
+    address: str
+    image: str
+
+    @property
+    def docker_config(self) -> dict[str, object]:
+        """What logs in to it, as Docker writes it."""
+        return {"auths": {self.address: {"auth": base64.b64encode(f"{_USER}:{PASSWORD}".encode()).decode()}}}
+
+
+@contextmanager
+def serve_registry(folder: Path, image: str) -> Iterator[Registry]:
+    """Serve a registry with a copy of an image of this machine."""
+    program = shutil.which("docker-registry")
+    require(program is not None and (_CLUSTER / "certs.d").is_dir(), "needs docker-registry and a node of dev/cluster")
+    with socket.create_server((NODE_ADDRESS, 0)) as probe:
+        address = f"{NODE_ADDRESS}:{probe.getsockname()[1]}"
+    (folder / "passwords").write_text(f"{_USER}:{_HASH}\n")
+    settings = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
+        "http": {"addr": address},
+        "auth": {"htpasswd": {"realm": "tests", "path": str(folder / "passwords")}},
+    }
+    (folder / "registry.yml").write_text(json.dumps(settings))
+    # the name of the folder is the registry's as images name it
+    trust = _CLUSTER / "certs.d" / address
+    trust.mkdir()
+    (trust / "hosts.toml").write_text(f'server = "http://{address}"\n')
+    with subprocess.Popen(
+        [str(program), "serve", str(folder / "registry.yml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            _wait_until_it_answers(process, address)
+            named = f"{address}/private/tool:1"
+            words = ["podman", "push", "--quiet", "--tls-verify=false", f"--creds={_USER}:{PASSWORD}", image, named]
+            subprocess.run(words, check=True, capture_output=True)
+            yield Registry(address, named)
+        finally:
+            process.terminate()
+            shutil.rmtree(trust)
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", address: str) -> None:
+    """Read its log until it says that it listens; then it must refuse whoever has no password."""
+    assert process.stdout
+    for line in process.stdout:
+        if b"listening on" in line:
+            break
+    # the rest of its log is read too, or it would stop at a full pipe
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=10)
+    except urllib.error.HTTPError as error:
+        assert error.code == 401
+    else:
+        raise AssertionError("the registry wants no password")
