@@ -53,7 +53,7 @@ def serve_registry(folder: Path, image: str) -> Iterator[Registry]:
     # the name of the folder is the registry's as images name it
     trust = _CLUSTER / "certs.d" / address
     trust.mkdir()
-    (trust / "hosts.toml").write_text(f'server = "http://{address}"\n')
+    (trust / "hosts.toml").write_text(f'[host."http://{address}"]\n  capabilities = ["pull", "resolve"]\n')
     with subprocess.Popen(
         [str(program), "serve", str(folder / "registry.yml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:

@@ -15,14 +15,17 @@ _PATTERNS = (
         r"(?i)((?:X-Amz-(?:Signature|Security-Token|Credential)|sig|X-Goog-Signature|access_token|token)=)[^&\s\"']+"
     ),
     re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"),
-    re.compile(r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]*[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+"),
+    re.compile(
+        r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]*[\"']?\s*[:=]\s*[\"']?)(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
+    ),
     # user:password@ in a URL
     re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
 )
 
 
 _DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
-_SECRET_VARIABLE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+# IMAGE_PULL_SECRETS has names of Secrets, which are none themselves
+_SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
 
 def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def run(site: Site, package: Path, looked: Looked | None = None) -> Story:
 
 def read_output(story: Story, s3: S3Server) -> str:
     assert story.outcome.results
-    href = story.outcome.results.document["text"]["href"]
+    href = str(story.outcome.results.document["text"]["href"])
     return (s3.folder / href.removeprefix("s3://")).read_text()
 
 
@@ -180,7 +180,7 @@ def test_a_namespace_and_an_account_of_the_sites_own_are_used_and_stay(site: Sit
     meta = {"name": account, "namespace": where}
     subject = {"kind": "ServiceAccount", **meta}
     role_ref = {"apiGroup": group, "kind": "Role", "name": account}
-    manifests = [
+    manifests: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
         {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules},

@@ -85,3 +85,10 @@ def test_credentials_for_registries_are_masked_part_by_part() -> None:
     masker = Masker(find_secrets({"ZOO_RUNNER_PULL_CREDENTIALS": json.dumps([config])}))
     shown = masker.mask(f"pulling as user:pass-canary with {config['auths']['registry.example']['auth']}")
     assert shown == "pulling as user:***** with *****"
+
+
+def test_manifests_stay_readable() -> None:
+    text = '{"imagePullSecrets": [{"name": "regcred"}], "automountServiceAccountToken": false, "token": "abcdefg"}'
+    masker = Masker(find_secrets({"IMAGE_PULL_SECRETS": "regcred"}))
+    assert masker.mask(text) == text.replace("abcdefg", "*****")
+    assert masker.mask_data({"IMAGE_PULL_SECRETS": "regcred"}) == {"IMAGE_PULL_SECRETS": "regcred"}
