@@ -1,37 +1,30 @@
 """Checks an installation before its first job: each line says what was found, what is expected, and the remedy."""
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.manifests import (
-    Manifest,
-    Names,
-    build_claim,
-    build_names,
-    build_pod_template,
-)
-from zoo_runner.engines.cluster.podstatus import find_ending, find_start_failure, has_started
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.manifests import Names, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
-from zoo_runner.engines.cluster.streams import Streams
 from zoo_runner.engines.cluster.tenant import prepare_tenant
+from zoo_runner.engines.cluster.trial import run_trial
 from zoo_runner.errors import EngineError, RunnerError
-from zoo_runner.package import Package
 from zoo_runner.settings import Settings
 
 # what the runner does with the API; the same list stands in docs/kubernetes.md
 RIGHTS = (
     ("batch", "jobs", ("create", "get", "patch", "delete")),
-    ("", "pods", ("list", "watch", "deletecollection")),
+    ("", "pods", ("list", "watch", "delete", "deletecollection")),
     ("", "pods/log", ("get",)),
-    ("", "secrets", ("create", "delete")),
-    ("", "configmaps", ("create",)),
-    ("", "persistentvolumeclaims", ("create",)),
+    ("", "secrets", ("create", "get", "delete")),
+    ("", "configmaps", ("create", "get")),
+    ("", "persistentvolumeclaims", ("create", "get")),
     ("", "events", ("list", "watch")),
 )
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_POLICY_RIGHTS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
 
 
 @dataclass(frozen=True)
@@ -51,15 +44,33 @@ def examine_cluster(settings: Settings, destination: str | None = None) -> Itera
     names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
     try:
         with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
-            yield _check("API", lambda: _find_version(cluster), "the API answers")
-            yield from _check_rights(cluster, names)
-            yield _check("namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} can be used")
-            yield from _check_quota(cluster, names, site)
-            yield _check("storage and image", lambda: _try_pod(cluster, names, site), "a pod starts with a volume")
+            version = cluster.read_version()
+            yield Check("API", True, f"Kubernetes {version}", "the API answers")
+            yield from _examine(cluster, names, site)
     except RunnerError as error:
         yield Check("API", False, error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
     if destination:
         yield _check("results store", lambda: _probe(destination, settings), f"{destination} is writable")
+
+
+def _examine(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+    expected = f"{sum(len(verbs) for _, _, verbs in _list_rights(site))} rights in {names.namespace}"
+    yield _check("permissions", lambda: _check_rights(cluster, names, site), expected)
+    namespace = _check(
+        "namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} and its accounts can be used"
+    )
+    yield namespace
+    if not namespace.ok:
+        return
+    try:
+        yield from _check_quotas(cluster, names, site)
+        storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
+        yield storage
+        if storage.ok:
+            yield from _run_trial(cluster, names, site)
+    finally:
+        if names.own_namespace:
+            cluster.delete("Namespace", "", names.namespace)
 
 
 def _check(about: str, look: Callable[[], str], expected: str) -> Check:
@@ -69,24 +80,22 @@ def _check(about: str, look: Callable[[], str], expected: str) -> Check:
         return Check(about, False, error.diagnosis.cause, expected, error.diagnosis.remedy)
 
 
-def _find_version(cluster: Cluster) -> str:
-    return f"Kubernetes {cluster.read_version()}"
+def _list_rights(site: ClusterSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    return (*RIGHTS, _POLICY_RIGHTS) if site.isolated else RIGHTS
 
 
-def _check_rights(cluster: Cluster, names: Names) -> Iterator[Check]:
+def _check_rights(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
     refused = [
         f"{verb} {resource}"
-        for group, resource, verbs in RIGHTS
+        for group, resource, verbs in _list_rights(site)
         for verb in verbs
         if not _may(cluster, names.namespace, group, resource, verb)
     ]
-    yield Check(
-        "permissions",
-        not refused,
-        f"missing: {', '.join(refused)}" if refused else "all granted",
-        f"{sum(len(verbs) for _, _, verbs in RIGHTS)} rights in {names.namespace}",
-        "Grant them to the runner's account; docs/kubernetes.md has the role." if refused else "",
-    )
+    if refused:
+        raise EngineError(
+            f"missing: {', '.join(refused)}", "Grant them to the runner's account; docs/kubernetes.md has the role."
+        )
+    return "all granted"
 
 
 def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str) -> bool:
@@ -105,83 +114,93 @@ def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str)
 
 def _prepare(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
     prepare_tenant(cluster, names, site)
-    return f"{names.namespace} with its accounts"
-
-
-def _check_quota(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
-    for quota in cluster.find("ResourceQuota", names.namespace):
-        status = quota.get("status", {})
-        tight = [
-            f"{resource}: {status.get('used', {}).get(resource, '0')} of {hard} used"
-            for resource, hard in status.get("hard", {}).items()
-            if parse_quantity(status.get("used", {}).get(resource, "0")) >= parse_quantity(hard)
-        ]
-        yield Check(
-            f"quota {quota['metadata']['name']}",
-            not tight,
-            "; ".join(tight) or "room for a job",
-            f"room for the job pod ({site.job_cpu} CPU, {site.job_ram})",
-            "Wait until other jobs end, or have the quota raised." if tight else "",
-        )
-
-
-def _try_pod(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
-    """Run the job image's interpreter once, with a volume as a job has it."""
-    claim = build_claim(names, site, Package({"$graph": []}, "#main", "doctor", {}, ""))
-    pod = build_trial_pod(names, site)
-    try:
-        cluster.create(claim)
-        cluster.create(pod)
-        return _wait(cluster, names, site.pending_seconds)
-    finally:
-        cluster.delete("Pod", names.namespace, names.job, 0)
-        cluster.delete("PersistentVolumeClaim", names.namespace, names.claim)
-        if names.own_namespace:
-            cluster.delete("Namespace", "", names.namespace)
-
-
-def build_trial_pod(names: Names, site: ClusterSettings) -> Manifest:
-    """Make a pod that does nothing but start as a job's would; pure."""
-    template = build_pod_template(names, site, "job")
-    template["spec"]["volumes"].append({"name": "work", "persistentVolumeClaim": {"claimName": names.claim}})
-    template["spec"]["containers"] = [
-        {
-            "name": "job",
-            "image": site.image,
-            "command": ["/opt/runner/bin/python", "-c", "open('/job/doctor', 'w').close(); import zoo_runner"],
-            "volumeMounts": [{"name": "work", "mountPath": "/job"}],
-        }
-    ]
-    meta = {**template["metadata"], "name": names.job, "namespace": names.namespace}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
-
-
-def _wait(cluster: Cluster, names: Names, seconds: float) -> str:
-    streams = Streams()
-    timer = threading.Timer(min(seconds, 120), streams.close)
-    timer.start()
-    try:
-        for _, pod in cluster.watch("Pod", names.namespace, streams, fieldSelector=f"metadata.name={names.job}"):
-            if failure := find_start_failure(pod):
-                raise failure
-            if has_started(pod) and (ending := find_ending(pod)):
-                return _judge(ending.exit_code)
-    finally:
-        timer.cancel()
-        streams.close()
-    raise EngineError(
-        "a pod of the job image with a volume did not start in time",
-        f"See why with `kubectl describe pod,pvc -n {names.namespace}`: image, storage class or room on the nodes.",
-    )
-
-
-def _judge(exit_code: int) -> str:
-    if exit_code:
+    if site.namespace and _is_missing(cluster, "Namespace", "", site.namespace):
+        raise EngineError(f"there is no namespace {site.namespace}", "Make it, or correct ZOO_RUNNER_NAMESPACE.")
+    account = site.service_account
+    if account and _is_missing(cluster, "ServiceAccount", names.namespace, account):
         raise EngineError(
-            f"the job image started and ended with exit code {exit_code}",
-            "ZOO_RUNNER_JOB_IMAGE has to be built from deploy/job, and the volume writable for ZOO_RUNNER_RUN_AS_USER.",
+            f"there is no service account {account} in {names.namespace}",
+            "Make it, with the rights of the job's account, or correct ZOO_RUNNER_SERVICE_ACCOUNT.",
         )
-    return "the image is pulled, the volume bound and writable"
+    return "there"
+
+
+def _is_missing(cluster: Cluster, kind: str, namespace: str, name: str) -> bool:
+    """Whether there certainly is no such object; who may not look cannot tell."""
+    try:
+        return cluster.get(kind, namespace, name) is None
+    except ApiError:
+        return False
+
+
+def _check_quotas(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+    expected = f"room for a job pod ({site.job_cpu} CPU, {site.job_ram}) and a step"
+    try:
+        quotas = cluster.find("ResourceQuota", names.namespace)
+    except ApiError:
+        yield Check("quota", True, "this account may not read quotas", expected)
+        return
+    if not quotas:
+        yield Check("quota", True, "none is set", expected)
+    for quota in quotas:
+        tight = find_tight(quota.get("status", {}), site)
+        remedy = "Wait until other jobs end, or have the quota raised." if tight else ""
+        yield Check(f"quota {quota['metadata']['name']}", not tight, "; ".join(tight) or "room", expected, remedy)
+
+
+def find_tight(status: Mapping[str, Mapping[str, str]], site: ClusterSettings) -> list[str]:
+    """Say which resources of a quota leave no room for a job; pure."""
+    cpu, memory = parse_quantity(site.job_cpu), parse_quantity(site.job_ram)
+    needs = {
+        "pods": 2.0,
+        "cpu": cpu,
+        "requests.cpu": cpu,
+        "memory": memory,
+        "requests.memory": memory,
+        "limits.memory": parse_quantity(site.job_ram_limit),
+        "limits.cpu": 2.0,
+        "persistentvolumeclaims": 1.0,
+        "requests.storage": parse_quantity(site.volume_size),
+        "secrets": 1.0,
+        "configmaps": 1.0,
+        "count/jobs.batch": 1.0,
+    }
+    used, hard = status.get("used", {}), status.get("hard", {})
+    return [
+        f"{resource}: {used.get(resource, '0')} of {hard[resource]} used"
+        for resource, need in needs.items()
+        if resource in hard and parse_quantity(used.get(resource, "0")) + need > parse_quantity(hard[resource])
+    ]
+
+
+def _find_class(cluster: Cluster, site: ClusterSettings) -> str:
+    try:
+        classes = {item["metadata"]["name"]: item for item in cluster.find("StorageClass")}
+    except ApiError:
+        return "this account may not list storage classes; the trial below will tell"
+    marks = {name: item["metadata"].get("annotations") or {} for name, item in classes.items()}
+    default = [name for name, mark in marks.items() if mark.get(_DEFAULT) == "true"]
+    name = site.storage_class or next(iter(default), None)
+    if name not in classes:
+        there = ", ".join(sorted(classes)) or "none"
+        raise EngineError(
+            f"there is no storage class {name}" if name else "no storage class is the default",
+            f"Set STORAGE_CLASS to one that offers {site.access_mode}; there are: {there}.",
+        )
+    return f"{name}, which binds {classes[name].get('volumeBindingMode', 'Immediate')}"
+
+
+def _run_trial(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+    """Run a job that does nothing: with a volume, with the images of job and steps, with all that pods are given."""
+    tried = run_trial(cluster, names, site)
+    if tried.bound:
+        yield Check("volume", True, "bound", f"{site.volume_size}, {site.access_mode}, is bound")
+    if tried.error:
+        found, remedy = tried.error.diagnosis.cause, tried.error.diagnosis.remedy
+        yield Check("trial job", False, found, "a pod starts, with its images and its volume", remedy)
+    else:
+        yield Check("images", True, "pulled", f"{site.image} and {site.step_image} are pulled")
+        yield Check("trial job", True, "a pod has started, run and written", "a pod starts and writes to its volume")
 
 
 def _probe(destination: str, settings: Settings) -> str:

@@ -1,8 +1,8 @@
 """Rules of what is left over."""
 
-from zoo_runner.doctor import build_trial_pod
 from zoo_runner.engines.cluster.manifests import Manifest, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.engines.cluster.trial import build_trial_job
 from zoo_runner.gc import Leftover, select_leftovers
 
 CREATED = "2026-01-01T00:00:00Z"
@@ -35,7 +35,7 @@ def test_what_is_going_already_is_not_told_again() -> None:
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     site = ClusterSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
-    spec = build_trial_pod(build_names("doctor-1", site), site)["spec"]
+    spec = build_trial_job(build_names("doctor-1", site), site)["spec"]["template"]["spec"]
     assert spec["nodeSelector"] == {"pool": "eo"}
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]
     assert spec["containers"][0]["image"] == site.image

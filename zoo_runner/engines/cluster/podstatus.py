@@ -10,6 +10,7 @@ from zoo_runner.engines.cluster.settings import parse_quantity
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
 
 STEP_ANNOTATION = "zoo-runner/step"
+_JOB_NEEDS = "ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM"
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _BROKEN = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
 _DENIED = ("unauthorized", "denied", "authentication", "401", "403", "forbidden")
@@ -70,13 +71,17 @@ def find_start_failure(pod: Manifest) -> RunnerError | None:
         if reason in _IMAGE and (reason != "ErrImagePull" or _is_definite(message)):
             return _image_error(pod, status["image"], message)
         if reason in _BROKEN:
-            return EngineError(
-                f"the container of {name_owner(pod)} could not be made: {message or reason}",
-                "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
-                evidence=(f"{reason}: {message}",),
-                step=find_step(pod),
-            )
+            return _build_not_made(pod, reason, message)
     return None
+
+
+def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
+    return EngineError(
+        f"the container of {name_owner(pod)} could not be made: {message or reason}",
+        "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
+        evidence=(f"{reason}: {message}",),
+        step=find_step(pod),
+    )
 
 
 def _is_definite(message: str) -> bool:
@@ -85,9 +90,10 @@ def _is_definite(message: str) -> bool:
 
 def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
     low, who = message.lower(), name_owner(pod)
+    where = "dockerPull in the package" if find_step(pod) else "ZOO_RUNNER_JOB_IMAGE (or ZOO_RUNNER_DEFAULT_IMAGE)"
     evidence = (message,) if message else ()
     if any(word in low for word in _MISSING):
-        cause, remedy = f"the image {image} of {who} does not exist", "Correct dockerPull in the package, or push it."
+        cause, remedy = f"the image {image} of {who} does not exist", f"Correct {where}, or push it."
     elif any(word in low for word in _DENIED):
         cause = f"the registry does not let the cluster pull the image {image} of {who}"
         remedy = (
@@ -95,7 +101,7 @@ def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
             " registry's credentials in ZOO_RUNNER_PULL_CREDENTIALS."
         )
     elif "InvalidImageName" in low or "invalid reference" in low or "couldn't parse" in low:
-        cause, remedy = f"{image!r} of {who} is not the name of an image", "Correct dockerPull in the package."
+        cause, remedy = f"{image!r} of {who} is not the name of an image", f"Correct {where}."
     else:
         cause = f"the image {image} of {who} cannot be pulled"
         remedy = "See whether the nodes reach the image's registry; the evidence has what they were told."
@@ -124,6 +130,8 @@ def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
             level=Level.PLATFORM,
             step=step,
         )
+    if ending.reason in _BROKEN:
+        return _build_not_made(pod, ending.reason, ending.message)
     if ending.reason in ("Lost", "NodeLost", "Preempting", "Shutdown", "Terminated", "DeadlineExceeded"):
         return build_lost(pod, f"{ending.reason}: {ending.message}".rstrip(": "))
     return None
@@ -167,7 +175,7 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
     return EngineError(
         f"{who} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
         f" {top_cores:g} cores and {top_memory / 2**20:.0f} MiB",
-        "Lower coresMin and ramMin in the ResourceRequirement, or add a larger node.",
+        f"Lower {'coresMin and ramMin in the ResourceRequirement' if step else _JOB_NEEDS}, or add a larger node.",
         evidence=(message,),
         level=Level.USER if step else Level.ENGINE,
         step=step,

@@ -1,0 +1,155 @@
+"""`zoo-runner doctor` on a real cluster: sound, broken in each of its lines, and with no more rights than documented."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.servers import S3Server
+from tests.site import Site
+from tests.steps import write_package
+from zoo_runner.doctor import Check, examine_cluster
+from zoo_runner.jobs.models import Status
+
+NAMESPACE = "ws-doctor-tests"
+DESTINATION = "s3://results/doctor"
+# what docs/kubernetes.md says that the runner's account needs in the namespace of a workspace
+DOCUMENTED = (
+    ("batch", "jobs", "create get list patch delete"),
+    ("", "pods", "list watch delete deletecollection"),
+    ("", "pods/log", "get"),
+    ("", "secrets", "create get delete"),
+    ("", "configmaps", "create get"),
+    ("", "persistentvolumeclaims", "create get"),
+    ("", "events", "list watch"),
+)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path: Path, s3: S3Server) -> Site:
+    site = Site(tmp_path, tmp_path / "cache")
+    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="doctor-tests")
+
+
+def examine(site: Site) -> dict[str, Check]:
+    return {check.about: check for check in examine_cluster(site.settings, DESTINATION)}
+
+
+def find_bad(site: Site) -> Check:
+    (bad,) = [check for check in examine(site).values() if not check.ok]
+    assert bad.expected
+    assert bad.remedy
+    return bad
+
+
+@contextmanager
+def applied(site: Site, *manifests: Mapping[str, Any]) -> Iterator[None]:
+    path = site.folder / "manifests.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    kubectl(site, "apply", "-f", str(path))
+    try:
+        yield
+    finally:
+        kubectl(site, "delete", "-f", str(path), "--ignore-not-found")
+
+
+def test_a_sound_cluster(site: Site) -> None:
+    found = examine(site)
+    lines = "API,permissions,namespace,quota,storage class,volume,images,trial job,results store"
+    assert list(found) == lines.split(",")
+    assert all(check.ok and check.found and check.expected for check in found.values())
+    left = kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "name").split()
+    assert not [name for name in left if name.startswith("job.batch/job-doctor")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "about", "found"),
+    [
+        ("ZOO_RUNNER_KUBERNETES_URL", "http://127.0.0.1:9", "API", "http://127.0.0.1:9 does not answer"),
+        ("STORAGE_CLASS", "fast", "storage class", "there is no storage class fast"),
+        ("ZOO_RUNNER_JOB_IMAGE", "docker.io/library/nojob:1", "trial job", "library/nojob:1 of the job does not exist"),
+        ("ZOO_RUNNER_DEFAULT_IMAGE", "docker.io/library/no:1", "trial job", "library/no:1 of the job does not exist"),
+        ("POD_NODE_SELECTOR", '{"pool": "gpu"}', "trial job", "no node of the cluster has the labels"),
+        ("ZOO_RUNNER_NAMESPACE", "nobody-made-it", "namespace", 'namespaces "nobody-made-it" not found'),
+        ("ZOO_RUNNER_SERVICE_ACCOUNT", "nobody", "namespace", "there is no service account nobody"),
+        ("AWS_SECRET_ACCESS_KEY", "wrong-key", "results store", "s3://results/doctor"),
+    ],
+)
+def test_a_line_that_is_broken_says_what_to_do(site: Site, variable: str, value: str, about: str, found: str) -> None:
+    bad = find_bad(site.having(**{variable: value}))
+    assert bad.about == about
+    assert found in bad.found
+
+
+def test_a_quota_without_room(site: Site) -> None:
+    assert examine(site)["namespace"].ok
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small", "namespace": NAMESPACE},
+        "spec": {"hard": {"pods": "1"}},
+    }
+    with applied(site, quota):
+        kubectl(site, "wait", "quota/small", "-n", NAMESPACE, "--for=jsonpath={.status.hard.pods}=1", "--timeout=20s")
+        bad = find_bad(site)
+    assert (bad.about, bad.found) == ("quota small", "pods: 0 of 1 used")
+
+
+def narrow(site: Site, rights: tuple[tuple[str, str, str], ...]) -> tuple[list[dict[str, Any]], Site]:
+    """An account with these rights in the namespace and no others, and the installation that logs in as it."""
+    group, meta = "rbac.authorization.k8s.io", {"name": "narrow", "namespace": NAMESPACE}
+    rules = [{"apiGroups": [api], "resources": [kind], "verbs": verbs.split()} for api, kind, verbs in rights]
+    manifests = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "narrow"},
+            "subjects": [{"kind": "ServiceAccount", **meta}],
+        },
+    ]
+    return manifests, site.having(KUBECONFIG=str(site.folder / "narrow.json"))
+
+
+def log_in(site: Site) -> None:
+    """Write a kubeconfig that has nothing but a token of the account."""
+    config = json.loads(kubectl(site, "config", "view", "--raw", "--minify", "-o", "json"))
+    token = kubectl(site, "create", "token", "narrow", "-n", NAMESPACE)
+    config["users"] = [{"name": config["contexts"][0]["context"]["user"], "user": {"token": token}}]
+    (site.folder / "narrow.json").write_text(json.dumps(config))
+
+
+def test_the_documented_rights_are_enough(site: Site, tmp_path: Path) -> None:
+    assert examine(site)["namespace"].ok
+    manifests, narrowed = narrow(site, DOCUMENTED)
+    with applied(site, *manifests):
+        log_in(site)
+        checks = examine(narrowed)
+        job = narrowed.accept(write_package(tmp_path, "echo done"), None, destination=DESTINATION)
+        story = narrowed.run(job)
+    assert all(check.ok for check in checks.values()), checks
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+
+
+def test_a_right_that_is_missing_is_named(site: Site) -> None:
+    assert examine(site)["namespace"].ok
+    manifests, narrowed = narrow(site, DOCUMENTED[:-2])
+    with applied(site, *manifests):
+        log_in(site)
+        check = examine(narrowed)["permissions"]
+    assert check.found == (
+        "missing: create persistentvolumeclaims, get persistentvolumeclaims, list events, watch events"
+    )
+    assert "docs/kubernetes.md" in check.remedy

@@ -1,0 +1,105 @@
+"""A job that does nothing, as a rehearsal: made, followed and diagnosed like every other."""
+
+from dataclasses import dataclass
+
+from zoo_runner.engines.cluster.follower import Follower
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.manifests import (
+    WORK_FOLDER,
+    Manifest,
+    Names,
+    build_claim,
+    build_job,
+    build_pull_secrets,
+    owned_by,
+)
+from zoo_runner.engines.cluster.podlog import Ended, build_error, encode_line
+from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.errors import EngineError, RunnerError
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.package import Package
+
+_LONGEST_SECONDS = 120.0
+_PYTHON = "/opt/runner/bin/python"
+_NOTHING = Package({"$graph": []}, "#main", "trial", {}, "")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How the rehearsal went: whether the volume was bound, and what went wrong."""
+
+    bound: bool
+    error: RunnerError | None
+
+
+def run_trial(cluster: Cluster, names: Names, site: ClusterSettings) -> Tried:
+    """Run the rehearsal and remove it; raises `ApiError` where it cannot even be removed."""
+    error: RunnerError | None = None
+    try:
+        job = cluster.create(build_trial_job(names, site))
+        for manifest in (*build_pull_secrets(names, site), build_claim(names, site, _NOTHING)):
+            cluster.create(owned_by(manifest, job))
+        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+        error = _follow(cluster, names, site)
+        return Tried(error is None or _is_bound(cluster, names), error)
+    except RunnerError as refused:
+        return Tried(False, refused)
+    finally:
+        cluster.delete("Job", names.namespace, names.job)
+
+
+def build_trial_job(names: Names, site: ClusterSettings) -> Manifest:
+    """Make a Job whose pod starts as a job's would, says that it ended, and does nothing else; pure."""
+    job = build_job(names, site, 0, None)
+    spec = job["spec"]["template"]["spec"]
+    spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != "bundle"]
+    (container,) = spec["containers"]
+    del container["envFrom"]
+    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "bundle"]
+    container["command"] = [_PYTHON, "-c"]
+    container["args"] = [_build_script()]
+    # a pod of a step is not needed to see that its image is there
+    spec["initContainers"] = [
+        {
+            "name": "step-image",
+            "image": site.step_image,
+            "command": ["/bin/sh", "-c", "true"],
+            "resources": container["resources"],
+            "securityContext": {"allowPrivilegeEscalation": False},
+        }
+    ]
+    return job
+
+
+def _build_script() -> str:
+    """Write a program that tries the volume and says how it went, in the last line of a job pod's log."""
+    refused = EngineError(
+        "the volume is not writable for the pod's user",
+        "Have the storage class give its volumes to the group of ZOO_RUNNER_RUN_AS_USER (fsGroup), or set another.",
+    )
+    (well,) = encode_line(Ended())
+    (badly,) = encode_line(Ended(None, refused.diagnosis, EngineError.__name__))
+    return (
+        "import zoo_runner\n"
+        f"try:\n    open('{WORK_FOLDER}/trial', 'w').close()\n    print({well!r})\n"
+        f"except OSError:\n    print({badly!r})\n"
+    )
+
+
+def _follow(cluster: Cluster, names: Names, site: ClusterSettings) -> RunnerError | None:
+    limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
+    try:
+        with limit.deadline():
+            return build_error(Follower(cluster, names, site, lambda _: None).follow(limit))
+    except RunnerError as error:
+        if limit.reason is None:
+            return error
+        return EngineError(
+            f"a pod of the job image with a volume did not end within {_LONGEST_SECONDS:g} s",
+            f"See why with `kubectl describe pod,pvc -n {names.namespace}`: image, volume or room on the nodes.",
+        )
+
+
+def _is_bound(cluster: Cluster, names: Names) -> bool:
+    claim = cluster.get("PersistentVolumeClaim", names.namespace, names.claim)
+    return claim is not None and claim.get("status", {}).get("phase") == "Bound"
