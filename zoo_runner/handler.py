@@ -51,7 +51,7 @@ class ExecutionHandler:
         """Act before anything of the job is done; what it puts into `os.environ` and `conf` counts."""
 
     def get_secrets(self) -> Any:
-        """Return the image pull secrets."""
+        """Return image pull secrets: names, Docker configurations (`{"auths": ...}`), or what pycalrissian takes."""
         return None
 
     def get_additional_parameters(self) -> dict[str, Any]:
