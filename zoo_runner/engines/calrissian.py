@@ -33,7 +33,7 @@ from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.errors import DismissedError, EngineError, RunnerError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Report
+from zoo_runner.jobs.events import EngineLine, Event, Published, Report
 from zoo_runner.jobs.models import Job, Outcome, Plan, Status
 from zoo_runner.jobs.names import check_job_id
 from zoo_runner.settings import Settings
@@ -140,7 +140,7 @@ class CalrissianEngine:
         submission = json.loads((record / _SUBMISSION).read_text())
         names = Names(**submission["names"])
         with self._open() as cluster:
-            ended = _read_ended(record)
+            ended = _read_ended(record, report)
             try:
                 ended = ended or self._follow(cluster, names, submission, record, report, cancellation)
             finally:
@@ -161,8 +161,15 @@ class CalrissianEngine:
     ) -> Ended:
         cancellation.check()
         self._submit(cluster, names, submission, record)
+        published: list[Published] = []
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Published):
+                published.append(event)
+            report(event)
+
         try:
-            ended = Follower(cluster, names, self._cluster, report).follow(cancellation)
+            ended = Follower(cluster, names, self._cluster, tell).follow(cancellation)
         except RunnerError as error:
             cancellation.check()
             error = DismissedError(*_DISMISSED) if _is_suspended(cluster, names) else error
@@ -173,7 +180,9 @@ class CalrissianEngine:
             # the pod was told to stop, and not by us
             lost = build_lost({"metadata": {"name": names.job}}, "its pod was deleted from outside").diagnosis
             ended = Ended(None, lost, EngineError.__name__)
-        write_atomically(record / _ENDED, "\n".join(encode_line(ended)).encode())
+        told: list[Event | Ended] = [*published, ended]
+        lines = [line for event in told for line in encode_line(event)]
+        write_atomically(record / _ENDED, "\n".join(lines).encode())
         return ended
 
     def _submit(self, cluster: Cluster, names: Names, submission: Mapping[str, Any], record: Path) -> None:
@@ -227,12 +236,17 @@ def _is_suspended(cluster: Cluster, names: Names) -> bool:
     return bool(job and job["spec"].get("suspend"))
 
 
-def _read_ended(record: Path) -> Ended | None:
+def _read_ended(record: Path, report: Report) -> Ended | None:
+    """Read how a job ended that was followed to its end before; where its logs are is told again."""
     try:
-        ended = decode_line((record / _ENDED).read_text())
+        lines = (record / _ENDED).read_text().splitlines()
     except FileNotFoundError:
         return None
-    return ended if isinstance(ended, Ended) else None
+    for event in map(decode_line, lines):
+        if isinstance(event, Ended):
+            return event
+        report(event)
+    return None
 
 
 def _remove(cluster: Cluster, names: Names, report: Report) -> None:
