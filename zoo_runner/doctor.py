@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from zoo_runner.engines.calrissian import find_credentials
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import Names, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
 from zoo_runner.engines.cluster.tenant import prepare_tenant
 from zoo_runner.engines.cluster.trial import run_trial
-from zoo_runner.errors import EngineError, RunnerError
+from zoo_runner.errors import EngineError, RunnerError, StageOutError
+from zoo_runner.pipeline import probe_destination
 from zoo_runner.settings import Settings
 
 # what the runner does with the API; the same list stands in docs/kubernetes.md
@@ -24,6 +26,7 @@ RIGHTS = (
     ("", "events", ("list", "watch")),
 )
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_STORE = "results store"
 _POLICY_RIGHTS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
 
 
@@ -39,21 +42,29 @@ class Check:
 
 
 def examine_cluster(settings: Settings, destination: str | None = None) -> Iterator[Check]:
-    """Check the cluster step by step; what cannot be checked because of an earlier finding is left out."""
+    """Check the cluster step by step; what cannot be checked because of an earlier finding is left out.
+
+    Whether results can be put away is tried from a pod, and from here where no pod came that far.
+    """
     site = load_cluster_settings(settings.environ)
     names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
+    told: set[str] = set()
     try:
         with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
             version = cluster.read_version()
             yield Check("API", True, f"Kubernetes {version}", "the API answers")
-            yield from _examine(cluster, names, site)
+            for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, settings, destination)):
+                told.add(check.about)
+                yield check
     except RunnerError as error:
         yield Check("API", False, error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
-    if destination:
-        yield _check("results store", lambda: _probe(destination, settings), f"{destination} is writable")
+    if destination and _STORE not in told:
+        yield _check(_STORE, lambda: _probe(destination, settings), f"{destination} is writable from here")
 
 
-def _examine(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+def _examine(
+    cluster: Cluster, names: Names, site: ClusterSettings, rehearse: Callable[[], Iterator[Check]]
+) -> Iterator[Check]:
     expected = f"{sum(len(verbs) for _, _, verbs in _list_rights(site))} rights in {names.namespace}"
     yield _check("permissions", lambda: _check_rights(cluster, names, site), expected)
     namespace = _check(
@@ -67,7 +78,7 @@ def _examine(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[
         storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
         if storage.ok:
-            yield from _run_trial(cluster, names, site)
+            yield from rehearse()
     finally:
         if names.own_namespace:
             cluster.delete("Namespace", "", names.namespace)
@@ -190,26 +201,30 @@ def _find_class(cluster: Cluster, site: ClusterSettings) -> str:
     return f"{name}, which binds {classes[name].get('volumeBindingMode', 'Immediate')}"
 
 
-def _run_trial(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+def _rehearse(
+    cluster: Cluster, names: Names, site: ClusterSettings, settings: Settings, destination: str | None
+) -> Iterator[Check]:
     """Run a job that does nothing: with a volume, with the images of job and steps, with all that pods are given."""
-    tried = run_trial(cluster, names, site)
+    tried = run_trial(cluster, names, site, destination, find_credentials(settings.environ))
+    error = tried.error
     if tried.bound:
         yield Check("volume", True, "bound", f"{site.volume_size}, {site.access_mode}, is bound")
-    if tried.error:
-        found, remedy = tried.error.diagnosis.cause, tried.error.diagnosis.remedy
-        yield Check("trial job", False, found, "a pod starts, with its images and its volume", remedy)
-    else:
-        yield Check("images", True, "pulled", f"{site.image} and {site.step_image} are pulled")
-        yield Check("trial job", True, "a pod has started, run and written", "a pod starts and writes to its volume")
+    if error and not isinstance(error, StageOutError):
+        expected = "a pod starts, with its images and its volume"
+        yield Check("trial job", False, error.diagnosis.cause, expected, error.diagnosis.remedy)
+        return
+    yield Check("images", True, "pulled", f"{site.image} and {site.step_image} are pulled")
+    yield Check("trial job", True, "a pod has started, run and written", "a pod starts and writes to its volume")
+    if error:
+        yield Check(_STORE, False, error.diagnosis.cause, _say_from_pod(destination), error.diagnosis.remedy)
+    elif destination:
+        yield Check(_STORE, True, "written and removed again", _say_from_pod(destination))
+
+
+def _say_from_pod(destination: str | None) -> str:
+    return f"{destination} is writable from a pod"
 
 
 def _probe(destination: str, settings: Settings) -> str:
-    from stageout.settings import load_options
-    from stageout.stage import check_destination
-    from staging.errors import StagingError
-
-    try:
-        check_destination(destination, load_options(settings.environ, "doctor").options)
-    except StagingError as error:
-        raise EngineError(str(error), error.remedy) from error
+    probe_destination(destination, settings.environ, "doctor", "doctor")
     return "written and removed again"

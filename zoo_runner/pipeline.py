@@ -39,11 +39,16 @@ def run_stages(
 
 def check_destination(job: Job, environ: Mapping[str, str]) -> None:
     """Find out before a long job starts whether its results can be put away; raises `StageOutError`."""
+    probe_destination(job.destination, environ, job.id, job.workflow_id)
+
+
+def probe_destination(destination: str, environ: Mapping[str, str], job_id: str, workflow_id: str) -> None:
+    """Put something tiny to a destination and take it away again; raises `StageOutError`."""
     from stageout.settings import load_options
     from stageout.stage import check_destination as probe
 
-    with _translated(StageOutError, subject=job.destination):
-        probe(job.destination, load_options(environ, job.id, job.workflow_id).options)
+    with _translated(StageOutError, subject=destination):
+        probe(destination, load_options(environ, job_id, workflow_id).options)
 
 
 def publish_logs(

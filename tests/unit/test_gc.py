@@ -35,8 +35,9 @@ def test_what_is_going_already_is_not_told_again() -> None:
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     site = ClusterSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
-    spec = build_trial_job(build_names("doctor-1", site), site)["spec"]["template"]["spec"]
+    spec = build_trial_job(build_names("doctor-1", site), site, "s3://b/p")["spec"]["template"]["spec"]
     assert spec["nodeSelector"] == {"pool": "eo"}
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]
     assert spec["containers"][0]["image"] == site.image
+    assert spec["containers"][0]["command"][-1] == "s3://b/p"
     assert spec["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "job-doctor-1-work"}

@@ -2,11 +2,14 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoo_runner.zoo.hooks import find_docker_configs, find_secret_names
+from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.zoo.conf import Conf, build_environ, read_site
+from zoo_runner.zoo.hooks import Hooks, find_docker_configs, find_secret_names
 
 CONFIG = {"auths": {"registry.example": {"auth": "dTpw"}}}
 DATA = base64.b64encode(json.dumps(CONFIG).encode()).decode()
@@ -32,3 +35,28 @@ def test_names_and_configurations_are_told_apart(answer: Any, names: list[str], 
 
 def test_data_that_is_no_configuration_is_not_passed_over_in_silence() -> None:
     assert find_docker_configs({"data": {".dockerconfigjson": "!"}}) == [None]
+
+
+class Handler:
+    """A site's handler, as existing ones are."""
+
+    def get_namespace(self) -> str:
+        return "eo-processing"
+
+    def get_service_account(self) -> str:
+        return "eo-runner"
+
+    def get_secrets(self) -> Any:
+        return {"imagePullSecrets": [SECRET], "additionalImagePullSecrets": [{"name": "there"}]}
+
+
+def test_what_a_handler_answers_reaches_the_jobs_pods(tmp_path: Path) -> None:
+    conf: Conf = {
+        "main": {"tmpPath": str(tmp_path), "tmpUrl": "http://example.org/temp"},
+        "lenv": {"usid": "j1", "Identifier": "water"},
+    }
+    site = read_site(conf)
+    parameters = Hooks(Handler()).prepare(site, conf, None)
+    cluster = load_cluster_settings(build_environ(conf, {}, parameters, site))
+    assert (cluster.namespace, cluster.service_account) == ("eo-processing", "eo-runner")
+    assert (cluster.pull_secrets, cluster.pull_credentials) == (("there",), (CONFIG,))

@@ -1,26 +1,27 @@
 """A job that does nothing, as a rehearsal: made, followed and diagnosed like every other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoo_runner.engines.cluster.follower import Follower
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
-    WORK_FOLDER,
     Manifest,
     Names,
     build_claim,
     build_job,
     build_pull_secrets,
+    build_secret,
     owned_by,
 )
-from zoo_runner.engines.cluster.podlog import Ended, build_error, encode_line
+from zoo_runner.engines.cluster.podlog import build_error
 from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.package import Package
 
 _LONGEST_SECONDS = 120.0
-_PYTHON = "/opt/runner/bin/python"
+_PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.jobpod.rehearsal"]
 _NOTHING = Package({"$graph": []}, "#main", "trial", {}, "")
 
 
@@ -32,12 +33,18 @@ class Tried:
     error: RunnerError | None
 
 
-def run_trial(cluster: Cluster, names: Names, site: ClusterSettings) -> Tried:
-    """Run the rehearsal and remove it; raises `ApiError` where it cannot even be removed."""
+def run_trial(
+    cluster: Cluster, names: Names, site: ClusterSettings, destination: str | None, credentials: Mapping[str, str]
+) -> Tried:
+    """Run the rehearsal and remove it; raises `ApiError` where it cannot even be removed.
+
+    `credentials` are those of stage-out, by which the pod writes to the destination.
+    """
     error: RunnerError | None = None
     try:
-        job = cluster.create(build_trial_job(names, site))
-        for manifest in (*build_pull_secrets(names, site), build_claim(names, site, _NOTHING)):
+        job = cluster.create(build_trial_job(names, site, destination))
+        secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
+        for manifest in (*secrets, build_claim(names, site, _NOTHING)):
             cluster.create(owned_by(manifest, job))
         cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
         error = _follow(cluster, names, site)
@@ -48,16 +55,14 @@ def run_trial(cluster: Cluster, names: Names, site: ClusterSettings) -> Tried:
         cluster.delete("Job", names.namespace, names.job)
 
 
-def build_trial_job(names: Names, site: ClusterSettings) -> Manifest:
+def build_trial_job(names: Names, site: ClusterSettings, destination: str | None) -> Manifest:
     """Make a Job whose pod starts as a job's would, says that it ended, and does nothing else; pure."""
     job = build_job(names, site, 0, None)
     spec = job["spec"]["template"]["spec"]
     spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != "bundle"]
     (container,) = spec["containers"]
-    del container["envFrom"]
     container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "bundle"]
-    container["command"] = [_PYTHON, "-c"]
-    container["args"] = [_build_script()]
+    container["command"] = [*_PROGRAM, *([destination] if destination else [])]
     # a pod of a step is not needed to see that its image is there
     spec["initContainers"] = [
         {
@@ -69,21 +74,6 @@ def build_trial_job(names: Names, site: ClusterSettings) -> Manifest:
         }
     ]
     return job
-
-
-def _build_script() -> str:
-    """Write a program that tries the volume and says how it went, in the last line of a job pod's log."""
-    refused = EngineError(
-        "the volume is not writable for the pod's user",
-        "Have the storage class give its volumes to the group of ZOO_RUNNER_RUN_AS_USER (fsGroup), or set another.",
-    )
-    (well,) = encode_line(Ended())
-    (badly,) = encode_line(Ended(None, refused.diagnosis, EngineError.__name__))
-    return (
-        "import zoo_runner\n"
-        f"try:\n    open('{WORK_FOLDER}/trial', 'w').close()\n    print({well!r})\n"
-        f"except OSError:\n    print({badly!r})\n"
-    )
 
 
 def _follow(cluster: Cluster, names: Names, site: ClusterSettings) -> RunnerError | None:
