@@ -20,7 +20,7 @@ Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
 
 # a store that does not answer holds no job up for longer
-_PUBLISH_SECONDS = 20.0
+_PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
 _PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
 
 
@@ -72,11 +72,12 @@ def publish_logs(
 
     shown = {"results.json": Masker(find_secrets(environ)).mask_data(results.document)} if results else {}
     switch = Switch()
-    timer = Timer(_PUBLISH_SECONDS, switch.cancel)
+    files = _find_logs(paths)
+    timer = Timer(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files), switch.cancel)
     timer.start()
     try:
         options = load_options(environ, paths.job_id, paths.workflow_id).options
-        href = put_beside(_find_logs(paths), shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
+        href = put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
     except StagingError as error:
         report(EngineLine("warning", f"the logs could not be published: {error}"))
     else:
@@ -86,7 +87,9 @@ def publish_logs(
 
 
 def _find_logs(paths: JobPaths) -> dict[str, Path]:
-    logs = {"job.log": paths.job_log, **{path.name: path for path in sorted(paths.log_folder.glob("*.log"))}}
+    # a platform's dismissal may have emptied the public folder
+    story = paths.job_log if paths.job_log.is_file() else paths.kept_log
+    logs = {"job.log": story, **{path.name: path for path in sorted(paths.log_folder.glob("*.log"))}}
     return {name: path for name, path in {**logs, paths.usage.name: paths.usage}.items() if path.is_file()}
 
 

@@ -1,6 +1,7 @@
 """Logs, usage report and results document beside the results in object storage: a real store, the local engine."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.jobs.models import Status
+from zoo_runner.pipeline import publish_logs
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 
@@ -88,3 +90,12 @@ def test_a_store_that_goes_away_fails_no_job(stored: Site, s3: S3Server, tmp_pat
     assert story.outcome.status is Status.SUCCESSFUL
     assert story.outcome.published is None
     assert "the logs could not be published" in story.log
+
+
+def test_the_story_is_published_where_a_dismissal_has_emptied_the_public_folder(stored: Site, s3: S3Server) -> None:
+    job = stored.accept(ECHO, None, destination="s3://published/emptied")
+    stored.run(job)
+    shutil.rmtree(job.paths.temp)
+    shutil.rmtree(s3.folder / "published" / "emptied" / "logs")
+    publish_logs(job.paths, job.destination, stored.settings.environ, (None, None), lambda _: None)
+    assert "begins: " in find_published(s3, "emptied", job.id)["job.log"]
