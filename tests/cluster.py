@@ -1,11 +1,13 @@
 """A real cluster for tests: which one, and an S3 server that its pods reach."""
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,3 +71,15 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
         **({"ZOO_RUNNER_JOB_IMAGE": ENVIRON["JOB_IMAGE"]} if "JOB_IMAGE" in ENVIRON else {}),
         **more,
     )
+
+
+@contextmanager
+def applied(site: Site, *manifests: Mapping[str, Any]) -> Iterator[None]:
+    """Have objects in the cluster while the block runs."""
+    path = site.folder / "manifests.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    kubectl(site, "apply", "-f", str(path))
+    try:
+        yield
+    finally:
+        kubectl(site, "delete", "-f", str(path), "--ignore-not-found", "--wait=false")

@@ -1,14 +1,13 @@
 """`zoo-runner doctor` on a real cluster: sound, broken in each of its lines, and with the documented rights alone."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import applied, find_kubeconfig, join_cluster, kubectl, serve_pods
 from tests.servers import S3Server
 from tests.site import Site
 from tests.steps import write_package
@@ -50,17 +49,6 @@ def find_bad(site: Site) -> Check:
     assert bad.expected
     assert bad.remedy
     return bad
-
-
-@contextmanager
-def applied(site: Site, *manifests: Mapping[str, Any]) -> Iterator[None]:
-    path = site.folder / "manifests.json"
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
-    kubectl(site, "apply", "-f", str(path))
-    try:
-        yield
-    finally:
-        kubectl(site, "delete", "-f", str(path), "--ignore-not-found")
 
 
 def test_a_sound_cluster(site: Site) -> None:

@@ -4,14 +4,14 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import applied, find_kubeconfig, join_cluster, kubectl, serve_pods
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import write_package
@@ -69,17 +69,6 @@ def read_output(story: Story, s3: S3Server) -> str:
     return (s3.folder / href.removeprefix("s3://")).read_text()
 
 
-@contextmanager
-def having(site: Site, folder: Path, *manifests: Mapping[str, Any]) -> Iterator[None]:
-    path = folder / "manifests.json"
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
-    kubectl(site, "apply", "-f", str(path))
-    try:
-        yield
-    finally:
-        kubectl(site, "delete", "-f", str(path), "--ignore-not-found", "--wait=false")
-
-
 def test_all_that_a_site_sets_is_on_the_pods(site: Site, s3: S3Server, tmp_path: Path) -> None:
     priority = {
         "apiVersion": "scheduling.k8s.io/v1",
@@ -97,7 +86,7 @@ def test_all_that_a_site_sets_is_on_the_pods(site: Site, s3: S3Server, tmp_path:
         POD_NODE_SELECTOR='{"kubernetes.io/os": "linux"}',
     )
     looked = Looked(site, NAMESPACE)
-    with having(site, tmp_path, priority):
+    with applied(site, priority):
         story = run(rich, write_package(tmp_path, "echo begun >&2; echo $REGION; sleep 3"), looked)
     assert read_output(story, s3) == "eu-central\n"
     for role in ("job", "step"):
@@ -135,7 +124,7 @@ def test_a_block_store_of_the_workspace_is_mounted_in_its_steps(site: Site, s3: 
     }
     run(site, write_package(tmp_path, "true"))  # makes the namespace
     volume = {"claim": "block-store", "path": "/data"}
-    with having(site, tmp_path, claim):
+    with applied(site, claim):
         writing = site.having(POD_VOLUMES=json.dumps([volume]))
         run(writing, write_package(tmp_path, "echo kept > /data/note"))
         reading = site.having(POD_VOLUMES=json.dumps([{**volume, "readOnly": True}]))
@@ -171,7 +160,8 @@ def test_a_jobs_own_namespace_has_its_quota(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_namespace_and_an_account_of_the_sites_own_are_used_and_stay(site: Site, tmp_path: Path) -> None:
-    where, account = "site-of-tests", "site-runner"
+    # never the one of an earlier run, which may still be going
+    where, account = f"site-{uuid.uuid4().hex[:8]}", "site-runner"
     group = "rbac.authorization.k8s.io"
     rules = [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "delete"]},
@@ -194,7 +184,7 @@ def test_a_namespace_and_an_account_of_the_sites_own_are_used_and_stay(site: Sit
     ]
     own = site.having(ZOO_RUNNER_NAMESPACE=where, ZOO_RUNNER_SERVICE_ACCOUNT=account, ZOO_RUNNER_NAMESPACE_PER="job")
     looked = Looked(site, where, "pods,roles,serviceaccounts")
-    with having(site, tmp_path, *manifests):
+    with applied(site, *manifests):
         story = run(own, write_package(tmp_path, "echo begun >&2; sleep 3"), looked)
         assert kubectl(site, "get", "namespace", where, "-o", "jsonpath={.status.phase}") == "Active"
     assert looked.find("Pod", story.job.id, "job")["spec"]["serviceAccountName"] == account
