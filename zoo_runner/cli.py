@@ -125,7 +125,7 @@ def plan(package: str, job_file: str | None, **options: Any) -> None:
     settings = _settings(**options)
     job = _accept(package, job_file, settings, **options)
     described = open_engine(settings.engine, settings).plan(job).describe()
-    print_json(Masker(find_secrets(settings.environ)).mask_data(described))
+    print_json(Masker([*find_secrets(settings.environ), *job.secrets]).mask_data(described))
 
 
 @cli.command()

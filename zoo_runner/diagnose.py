@@ -9,6 +9,7 @@ from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 
 _TAIL_LINES = 8
 _KILLED = {-9, 137}
+_COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
 _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
@@ -74,8 +75,14 @@ def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
+def _last_words(lines: tuple[str, ...]) -> str:
+    """The last line that speaks of an error, else the last: what a tool printed before may come out after it."""
+    said = [line.strip() for line in lines if line.strip()]
+    return next((line for line in reversed(said) if _COMPLAINT.search(line)), said[-1] if said else "")
+
+
 def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
-    said = next((line.strip() for line in reversed(_tail(findings, step)) if line.strip()), "")
+    said = _last_words(_tail(findings, step))
     if f"[job {step.step}] completed temporaryFail" in findings.complaints:
         remedy = "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
     else:
@@ -109,7 +116,8 @@ def _tool_missing(match: re.Match[str], findings: Findings, step: StepEnded | No
 
 def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
-        f"{_name(step)} succeeded but left no file that matches {match['glob']} for its output {match['output']!r}",
+        f"{_name(step)} succeeded but left no file that matches {match['glob'].strip('[]')}"
+        f" for its output {match['output']!r}",
         "Compare the output's glob with the files that the tool writes into its working folder.",
         evidence=(*_tail(findings, step), *match[0].splitlines()[:3]),
         step=step.step if step else None,
@@ -128,12 +136,25 @@ def build_too_small(step: str | None, kind: str, asked: float | str, there: floa
 
 
 def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    """Read cwltool's refusal of a job, whose needs were an expression, so that nobody could refuse it before."""
+    """Read cwltool's refusal of a job: it lacks a GPU, or what it needs was an expression until now."""
+    gpus = re.search(r"'cudaDeviceCount': (?P<amount>\d+)", match["asked"])
+    if gpus and int(gpus["amount"]) > int(match["gpus"]):
+        return _no_gpu(match["step"], int(gpus["amount"]), int(match["gpus"]))
     for kind in ("cores", "ram"):
         asked = re.search(rf"'{kind}': (?P<amount>[\d.]+)", match["asked"])
         if asked and float(asked["amount"]) > float(match[kind]):
             return build_too_small(match["step"], kind, asked["amount"], match[kind])
     return build_too_small(match["step"], "resources", match["asked"], f"{match['ram']} MiB, {match['cores']} cores")
+
+
+def _no_gpu(step: str, asked: int, there: int) -> EngineError:
+    devices = "1 CUDA device" if asked == 1 else f"{asked} CUDA devices"
+    return EngineError(
+        f"the package asks for {devices} for its step {step!r} and this machine has {there} (nvidia-smi tells)",
+        "Run it on a machine with a GPU and its driver, or lower cudaDeviceCountMin in the CUDARequirement.",
+        level=Level.USER,
+        step=step,
+    )
 
 
 def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
@@ -254,7 +275,7 @@ _CAUSES = (
     (
         re.compile(
             r'Job "(?P<step>[^"]+)" cannot be run, requests more resources \((?P<asked>\{.*?\})\)'
-            r".*max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+)"
+            r".*max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+), max CUDA (?P<gpus>\d+)"
         ),
         _too_small,
     ),

@@ -40,7 +40,7 @@ def run_job(
     Raises `SettingsError` before anything happens where its id is taken or its logs or record cannot be kept. Job
     log, step logs, usage report and record are kept on every path.
     """
-    masker = Masker(find_secrets(settings.environ))
+    masker = Masker([*find_secrets(settings.environ), *job.secrets])
     records = Records(settings.state, masker)
     cancellation = cancellation or Cancellation(job.time_limit_seconds)
     plan = engine.plan(job)

@@ -1,85 +1,25 @@
 """Every way to fail that the documentation lists: how it is brought about, and what is told about it."""
 
-import os
-import re
-import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from tests.servers import Fault, FileServer, S3Server
-from tests.site import Site
-from tests.values import EXAMPLES, FAILING, ROOT
+from tests.contract.scenes import ECHO, UNUSED_PORT, Done, Scene, build_item
+from tests.servers import Fault
+from tests.values import FAILING, PACKAGES
 
-Done = subprocess.CompletedProcess[str]
-ECHO = (EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
-UNUSED_PORT = "http://127.0.0.1:1"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where a failure happens: an installation, a web server and an S3 server."""
-
-    site: Site
-    web: FileServer
-    s3: S3Server
-
-    def run(self, *words: str | Path, **environ: str) -> Done:
-        """`zoo-runner run` with these words."""
-        return self.site.having(**environ).command("run", "--quiet", "--format", "json", *words)
-
-    def run_failing(self, name: str, *words: str | Path, job_file: str = "inputs.yml", **environ: str) -> Done:
-        """Run one of the failing packages with its inputs."""
-        folder = FAILING / name
-        return self.run(folder / f"{name}.cwl", folder / job_file, "-o", self.site.results, *words, **environ)
-
-    def run_with_source(self, href: str) -> Done:
-        """Run a package whose one input is a Directory at `href`."""
-        item = f'item={{"class": "Directory", "location": "{href}"}}'
-        package = FAILING / "source-not-found" / "source-not-found.cwl"
-        return self.run(package, "-i", item, "-o", self.site.results)
-
-    def run_to_s3(self, destination: str, **environ: str) -> Done:
-        """Run a good package whose results go to an S3 service."""
-        keys = self.s3.options
-        return self.run(
-            *ECHO,
-            "-o",
-            destination,
-            **{
-                "STAGEOUT_AWS_SERVICEURL": keys.endpoint or "",
-                "STAGEOUT_AWS_ACCESS_KEY_ID": keys.access_key_id or "",
-                "STAGEOUT_AWS_SECRET_ACCESS_KEY": keys.secret_access_key or "",
-                **environ,
-            },
-        )
-
-    def run_with_program(self, name: str, script: str, *words: str | Path) -> Done:
-        """Run with a container engine of our own making on the PATH."""
-        folder = self.site.folder / "programs"
-        folder.mkdir()
-        program = folder / name
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o700)
-        path = os.pathsep.join([str(folder), self.site.environ["PATH"]])
-        return self.run_failing("image-missing", "--containers", name, *words, PATH=path)
-
-    def run_and_cancel(self) -> Done:
-        """Run a slow package, and cancel it from another process once its step has begun."""
-        words: list[str | Path] = ["run", FAILING / "slow" / "slow.cwl", "--job-id", "slow-one", "--format", "json"]
-        with self.site.started(*words, "-o", self.site.results) as process:
-            assert process.stderr
-            for line in process.stderr:
-                if "step sleep begins" in line:
-                    break
-            self.site.command("cancel", "slow-one")
-            stdout, stderr = process.communicate()
-        return Done(process.args, process.returncode, stdout, stderr)
+Need = Literal["podman", "root"] | None
+CATALOG = {"type": "Catalog", "stac_version": "1.0.0", "id": "catalog", "description": "A catalog."}
+IMAGE_MISSING = FAILING / "image-missing" / "image-missing.cwl"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One way to fail. `cause` and `remedy` are regular expressions for what is told; `is_job`: logs are kept."""
+    """One way to fail. `cause` and `remedy` are regular expressions for what is told.
+
+    `is_job`: logs are kept. `needs`: what a machine must have so that it can be brought about.
+    """
 
     name: str
     what: str
@@ -90,7 +30,7 @@ class Failure:
     cause: str
     remedy: str
     is_job: bool = True
-    environ: Mapping[str, str] = field(default_factory=dict)
+    needs: Need = None
 
 
 def _serve(path: str, fault: Fault) -> Callable[[Scene], Done]:
@@ -101,10 +41,23 @@ def _serve(path: str, fault: Fault) -> Callable[[Scene], Done]:
     return cause_it
 
 
-PULL_FAILS = (
-    'case "$1" in info) exit 0;; image) exit 1;;'
-    ' pull) echo "Error: initializing source docker://$2: reading manifest 1: {}" >&2; exit 125;; esac'
-)
+def _offer(document: Any) -> Callable[[Scene], Done]:
+    """Offer a document as STAC; a text is offered as it is."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    return lambda scene: scene.run_with_source(scene.web.put("given.json", text.encode()))
+
+
+def _stand_still(scene: Scene) -> Done:
+    scene.web.put("item.json", json.dumps(build_item()).encode())
+    scene.web.fail_always("item.json", Fault(cut_bytes=1, stall=True))
+    return scene.having({"STAGEIN_READ_TIMEOUT_SECONDS": "0.5"}).run_with_source(f"{scene.web.url}/item.json")
+
+
+def _refuse(status: int, code: str, message: str) -> Fault:
+    """How a registry says no (OCI distribution specification 1.1, error codes)."""
+    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+    return Fault(status, {"Content-Type": "application/json"}, body)
+
 
 FAILURES = (
     Failure(
@@ -269,6 +222,136 @@ FAILURES = (
         r"Try again later",
     ),
     Failure(
+        "source slow",
+        "The server of an input begins to answer and stands still.",
+        _stand_still,
+        5,
+        "stage-in",
+        "platform",
+        r"item\.json: 127\.0\.0\.1 did not answer in time",
+        r"Try again later",
+    ),
+    Failure(
+        "source untrusted",
+        "The server of an input has a certificate that nobody vouches for.",
+        lambda s: s.run_over_tls(lambda t: t.run_with_source(f"{t.web.url}/item.json")),
+        5,
+        "stage-in",
+        "platform",
+        r"the certificate of 127\.0\.0\.1 is not trusted: self-signed certificate",
+        r"Ask the server's operator for a valid certificate",
+    ),
+    Failure(
+        "source refused",
+        "An input leads to where a cloud keeps its credentials.",
+        lambda s: s.run_with_source("http://169.254.169.254/latest/meta-data"),
+        5,
+        "stage-in",
+        "user",
+        r"169\.254\.169\.254 is a link-local or cloud metadata address",
+        r"Use the public address",
+    ),
+    Failure(
+        "source host unknown",
+        "The host of an input does not exist.",
+        lambda s: s.run_with_source("http://no-such-host.invalid/item.json"),
+        5,
+        "stage-in",
+        "platform",
+        r"the host name 'no-such-host\.invalid' cannot be resolved",
+        r"Check the spelling of the host",
+    ),
+    Failure(
+        "source bucket missing",
+        "The bucket of an input does not exist.",
+        lambda s: s.run_from_s3("s3://no-such-bucket/item.json"),
+        5,
+        "stage-in",
+        "user",
+        r"there is no bucket 'no-such-bucket' at this S3 service",
+        r"Check the bucket's name",
+    ),
+    Failure(
+        "source object missing",
+        "An input is not in its bucket.",
+        lambda s: s.run_from_s3("s3://results/none.json"),
+        5,
+        "stage-in",
+        "user",
+        r"s3://results/none\.json: the object does not exist",
+        r"Check the spelling of bucket and key",
+    ),
+    Failure(
+        "source bucket forbidden",
+        "The keys for the bucket of an input are wrong.",
+        lambda s: s.run_from_s3("s3://results/item.json", STAGEIN_AWS_SECRET_ACCESS_KEY="not-the-key"),
+        5,
+        "stage-in",
+        "user",
+        r"s3://results/item\.json: the secret key does not belong to the access key",
+        r"Check the access key",
+    ),
+    Failure(
+        "source endpoint down",
+        "The S3 service of an input does not answer.",
+        lambda s: s.run_from_s3("s3://results/item.json", STAGEIN_AWS_SERVICEURL=UNUSED_PORT),
+        5,
+        "stage-in",
+        "platform",
+        r"s3://results/item\.json: the S3 endpoint cannot be reached",
+        r"Check the endpoint",
+    ),
+    Failure(
+        "checksum wrong",
+        "The data of an input are not those that its metadata describe.",
+        lambda s: s.run_with_item({"href": "data.tif", "file:checksum": f"1220{0:064}"}),
+        5,
+        "stage-in",
+        "user",
+        r"data\.tif: its sha256 is [0-9a-f]{64}, but its metadata states 0{64}",
+        r"publisher must mend file or checksum",
+    ),
+    Failure(
+        "asset missing",
+        "An item names a file that is not there.",
+        lambda s: s.run_with_item({"href": "other.tif"}),
+        5,
+        "stage-in",
+        "user",
+        r"other\.tif: does not exist \(HTTP 404",
+        r"Check the address",
+    ),
+    Failure(
+        "empty catalog",
+        "The STAC catalog of an input holds no item.",
+        _offer({**CATALOG, "links": []}),
+        5,
+        "stage-in",
+        "user",
+        r"given\.json: .*it holds no item",
+        r"Give the address of a STAC Item, Collection or Catalog",
+    ),
+    Failure(
+        "invalid STAC",
+        "The STAC document of an input breaks the standard.",
+        _offer({**build_item(), "type": "Item"}),
+        5,
+        "stage-in",
+        "user",
+        r"given\.json: not a valid STAC document: its type is 'Item'",
+        r"its publisher must mend it",
+    ),
+    Failure(
+        "no STAC",
+        "The address of an input leads to a web page.",
+        _offer("<html>Log in</html>"),
+        5,
+        "stage-in",
+        "user",
+        r"given\.json: not a valid STAC document: it is not JSON",
+        r"Give the address of a STAC",
+    ),
+    Failure(
         "tool missing",
         "The program of a step is not installed.",
         lambda s: s.run_failing("tool-missing"),
@@ -297,6 +380,17 @@ FAILURES = (
         "user",
         r"step 'run' was killed \(signal 9\), most likely because it ran out of memory",
         r"Raise ramMin",
+    ),
+    Failure(
+        "out of memory",
+        "The container of a step takes more memory than the package grants it.",
+        lambda s: s.run_in_podman(PACKAGES / "features" / "failing" / "memory" / "memory.cwl"),
+        6,
+        "execute",
+        "user",
+        r"step 'greedy' ran out of memory: its limit is 32 MiB",
+        r"Raise ramMin",
+        needs="podman",
     ),
     Failure(
         "glob matched nothing",
@@ -339,6 +433,16 @@ FAILURES = (
         r"Lower ramMin in the ResourceRequirement",
     ),
     Failure(
+        "no GPU",
+        "A step asks for a GPU, and the machine has none.",
+        lambda s: s.run_failing("no-gpu"),
+        7,
+        "execute",
+        "user",
+        r"the package asks for 1 CUDA device for its step 'run' and this machine has 0",
+        r"Run it on a machine with a GPU",
+    ),
+    Failure(
         "disk full",
         "A step fills the disk.",
         lambda s: s.run_failing("disk-full"),
@@ -360,33 +464,47 @@ FAILURES = (
     ),
     Failure(
         "container engine down",
-        "Docker was asked for and does not answer.",
-        lambda s: s.run_with_program("docker", "exit 1"),
+        "Podman was asked for, and its service does not answer.",
+        lambda s: s.run_in_podman(IMAGE_MISSING, CONTAINER_HOST="tcp://127.0.0.1:1"),
         7,
         "execute",
         "engine",
-        r"requires a container .* and there is none: docker did not answer",
+        r"requires a container .* and there is none: podman did not answer",
         r"Install podman or start docker",
+        needs="podman",
     ),
     Failure(
         "image missing",
-        "The image of a step does not exist.",
-        lambda s: s.run_with_program("podman", PULL_FAILS.format("manifest unknown")),
+        "The registry does not have the image of a step.",
+        lambda s: s.run_from_registry(_refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")),
         7,
         "execute",
         "user",
-        r"the image docker\.io/zoo-runner/does-not-exist:1 does not exist",
+        r"the image 127\.0\.0\.1:\d+/eo/tool:1 does not exist",
         r"Correct dockerPull",
+        needs="podman",
     ),
     Failure(
         "image forbidden",
         "The registry does not let us have the image of a step.",
-        lambda s: s.run_with_program("podman", PULL_FAILS.format("unauthorized")),
+        lambda s: s.run_from_registry(_refuse(401, "UNAUTHORIZED", "authentication required")),
         7,
         "execute",
         "user",
-        r"does not let us pull the image docker\.io/zoo-runner/does-not-exist:1",
+        r"does not let us pull the image 127\.0\.0\.1:\d+/eo/tool:1",
         r"log in to its registry",
+        needs="podman",
+    ),
+    Failure(
+        "registry down",
+        "Nothing answers where the image of a step is.",
+        lambda s: s.run_from_registry(None),
+        7,
+        "execute",
+        "platform",
+        r"the registry of the image 127\.0\.0\.1:1/eo/tool:1 cannot be reached",
+        r"Check that this machine reaches the registry",
+        needs="podman",
     ),
     Failure(
         "bucket missing",
@@ -419,6 +537,16 @@ FAILURES = (
         r"STAGEOUT_AWS_SERVICEURL|reached",
     ),
     Failure(
+        "endpoint untrusted",
+        "The S3 service for the results has a certificate that nobody vouches for.",
+        lambda s: s.run_over_tls(lambda t: t.run_to_s3("s3://results/out", STAGEOUT_AWS_SERVICEURL=t.web.url)),
+        8,
+        "stage-out",
+        "platform",
+        r"s3://results/out",
+        r"certificate",
+    ),
+    Failure(
         "output folder unusable",
         "The folder for the results cannot be made.",
         lambda s: s.run(*ECHO, "-o", "/dev/null/results"),
@@ -427,6 +555,67 @@ FAILURES = (
         "platform",
         r"/dev/null/results",
         r"folder|path",
+    ),
+    Failure(
+        "results disk full",
+        "The disk for the results is full.",
+        Scene.run_on_full_disk,
+        8,
+        "stage-out",
+        "platform",
+        r"the disk is full \(No space left on device\)",
+        r"Make room",
+        needs="root",
+    ),
+    Failure(
+        "output leads outside",
+        "A step leaves a link to a file that is not its own.",
+        lambda s: s.run_failing("leads-outside"),
+        8,
+        "stage-out",
+        "user",
+        r"'leak\.txt' leads out of the output folder through a symbolic link",
+        r"Let the tool copy the file",
+    ),
+    Failure(
+        "output catalog invalid",
+        "A step writes a STAC catalog that breaks the standard.",
+        lambda s: s.run_hub("invalid STAC"),
+        8,
+        "stage-out",
+        "user",
+        r"converted_image/catalog\.json: is not STAC",
+        r"Let the tool write valid STAC",
+    ),
+    Failure(
+        "output catalog missing",
+        "A step writes STAC items and no catalog.",
+        lambda s: s.run_hub("no catalog"),
+        8,
+        "stage-out",
+        "user",
+        r"converted_image: has STAC items \(small\.json\) but no catalog\.json",
+        r"write a catalog\.json",
+    ),
+    Failure(
+        "output item missing",
+        "A step writes a catalog whose item is not there.",
+        lambda s: s.run_hub("no items"),
+        8,
+        "stage-out",
+        "user",
+        r"catalog\.json: the item 'small\.json' is not in the output",
+        r"write the file where the href says",
+    ),
+    Failure(
+        "output catalog empty",
+        "A step writes a catalog without items.",
+        lambda s: s.run_hub("empty catalog"),
+        8,
+        "stage-out",
+        "user",
+        r"catalog\.json: has no items",
+        r"link of rel `item`",
     ),
     Failure(
         "time limit",
@@ -449,25 +638,3 @@ FAILURES = (
         r"run it again",
     ),
 )
-
-
-def cover_places(text: str, scene: Scene) -> str:
-    """What differs from machine to machine, replaced by what it stands for."""
-    endpoint = (scene.s3.options.endpoint or "").removeprefix("http://")
-    for place, name in (
-        (str(scene.site.folder), "<folder>"),
-        (str(FAILING), "<packages>"),
-        (str(ROOT), "<repository>"),
-        (scene.web.url, "http://data.example"),
-        (endpoint, "s3.example"),
-    ):
-        text = text.replace(place, name)
-    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<job-id>", text)
-    text = re.sub(r"this machine has \d+(\.\d+)?", "this machine has <number>", text)
-    return re.sub(r"(<folder>/scratch/<job-id>/\w+/)\w+", r"\1<step>", text)
-
-
-def shown_message(done: Done, scene: Scene) -> str:
-    """The message of a failure as printed, from its first line on."""
-    _, found, message = done.stderr.partition("error: ")
-    return cover_places(found + message, scene).rstrip()

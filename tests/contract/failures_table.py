@@ -3,10 +3,12 @@
 Run it as `python -m tests.contract.failures_table` from the repository's folder.
 """
 
+import json
 import tempfile
 from pathlib import Path
 
-from tests.contract.failures import FAILURES, Scene, shown_message
+from tests.contract.failures import FAILURES
+from tests.contract.scenes import Scene, build_item, shown_message
 from tests.servers import serve_files, serve_s3
 from tests.site import Site
 from tests.values import ROOT
@@ -31,7 +33,7 @@ def main() -> None:
         for number, failure in enumerate(FAILURES):
             own = Path(folder) / str(number)
             own.mkdir()
-            (s3.folder / "results").mkdir(parents=True, exist_ok=True)
+            s3.put("results", "item.json", json.dumps(build_item()).encode())
             with serve_files(own / "web") as web:
                 scene = Scene(Site(own, Path(folder) / "cache"), web, s3)
                 message = shown_message(failure.cause_it(scene), scene)

@@ -53,15 +53,19 @@ def _images(process: Mapping[str, Any], part: str) -> Iterator[str]:
             yield str(entry.get("dockerImageId") or entry.get("dockerPull") or entry.get("dockerLoad") or "image")
 
 
-def _answers(program: str) -> bool:
+def _why_not(program: str) -> str | None:
+    """Why a container engine cannot be used, in its own last words; None where it answers."""
     path = shutil.which(program)
     if path is None:
-        return False
+        return f"{program} is not on the PATH"
     try:
-        probe = subprocess.run([path, "info"], capture_output=True, timeout=_PROBE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return probe.returncode == 0
+        probe = subprocess.run([path, "info"], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"`{program} info` did not end within {_PROBE_SECONDS} s"
+    except OSError as error:
+        return f"{path} cannot be started: {error.strerror}"
+    said = [line for line in probe.stderr.splitlines() if line.strip()] or [f"`{program} info` failed"]
+    return said[-1] if probe.returncode else None
 
 
 def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
@@ -72,20 +76,25 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     if not needs.images:
         return None
     candidates = {"auto": ("podman", "docker"), "none": ()}.get(wanted, (wanted,))
+    reasons = []
     for program in candidates:
-        if _answers(program):
+        reason = _why_not(program)
+        if reason is None:
             return program
+        reasons.append(reason)
     if needs.required:
         raise EngineError(
             f"the package requires a container ({', '.join(needs.required)}), and "
             + (f"there is none: {' and '.join(candidates)} did not answer" if candidates else "containers are off"),
             "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint where the"
             " tools are installed here.",
+            evidence=tuple(reasons),
         )
     if wanted not in ("auto", "none"):
         raise EngineError(
             f"{wanted} was asked for and does not answer (`{wanted} info` failed)",
             f"Start {wanted}, or set ZOO_RUNNER_CONTAINERS to auto or none.",
+            evidence=tuple(reasons),
         )
     return None
 
@@ -152,6 +161,14 @@ def _pull_error(image: str, text: str) -> EngineError:
             "Correct dockerPull in the package, or push the image.",
             evidence=lines,
             level=Level.USER,
+        )
+    if any(word in low for word in ("connection refused", "no such host", "i/o timeout", "tls:", "no route to host")):
+        return EngineError(
+            f"the registry of the image {image} cannot be reached",
+            "Check that this machine reaches the registry (name, network, proxy), or build the image here under that"
+            " name.",
+            evidence=lines[-1:],
+            level=Level.PLATFORM,
         )
     return EngineError(
         f"the image {image} is not on this machine and could not be pulled",

@@ -46,6 +46,7 @@ _INHERITED = [
     "CONTAINER_HOST",
     "DOCKER_HOST",
     "DOCKER_CONFIG",
+    "CONTAINERS_REGISTRIES_CONF",
     "REGISTRY_AUTH_FILE",
 ]
 
@@ -94,7 +95,7 @@ class LocalEngine:
                 results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
             finally:
                 shutil.rmtree(job.paths.scratch, onerror=_force_removal)
-            write_results(job.paths.record, results, Masker(find_secrets(self._settings.environ)))
+            write_results(job.paths.record, results, Masker([*find_secrets(self._settings.environ), *job.secrets]))
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:

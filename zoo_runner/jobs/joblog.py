@@ -101,6 +101,10 @@ class JobLog:
     def _(self, event: EngineLine) -> None:
         for line in event.text.splitlines():
             self._tell("engine", line)
+        # what a stager warns of belongs to its own log as well
+        stage = next((stage for stage in Stage if event.text.startswith(f"{stage}: ")), None)
+        if stage and (log := self._stage_log(stage)):
+            self._append(log, event.text)
 
     @_write.register
     def _(self, event: Published) -> None:

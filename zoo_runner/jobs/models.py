@@ -9,6 +9,7 @@ from zoo_runner.errors import Diagnosis
 from zoo_runner.jobs.events import StepEnded
 from zoo_runner.jobs.names import JobPaths
 from zoo_runner.package import Package
+from zoo_runner.package.extensions import find_secret_inputs
 
 
 class Status(StrEnum):
@@ -43,6 +44,12 @@ class Job:
     def workflow_id(self) -> str:
         """The id that the author gave the workflow."""
         return self.package.workflow_id
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values of the inputs that the package calls secret."""
+        values = (self.order.get(name) for name in sorted(find_secret_inputs(self.package)))
+        return tuple(value for value in values if isinstance(value, str))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os.path
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -16,6 +17,7 @@ from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
 from cwltool.pack import pack
+from cwltool.process import supportedProcessRequirements, use_custom_schema
 from cwltool.workflow import default_make_tool
 from ruamel.yaml.error import YAMLError
 from schema_salad.exceptions import SchemaSaladException
@@ -24,6 +26,8 @@ from schema_salad.ref_resolver import Loader
 
 from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.package.documents import Documents, join_uri
+from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
+from zoo_runner.package.processes import find_runs
 from zoo_runner.package.shape import ShapeError, parse_document
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
@@ -189,6 +193,7 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
 def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     """Name the process to run, as a URI with fragment where the document has a graph.
 
+    That is the one named, else `main`, else the only workflow that is no step of another one.
     Raises `PackageError` that lists the candidates where several workflows stand there and no id was given.
     """
     base, fragment = urldefrag(uri)
@@ -211,8 +216,9 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
         if fragment not in kinds:
             raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
         return uri
+    steps = {reference.rpartition("#")[2] for reference in find_runs(graph)}
     workflows = [name for name, kind in kinds.items() if kind == "Workflow"]
-    candidates = workflows or list(kinds)
+    candidates = [name for name in workflows if name not in steps] or workflows or list(kinds)
     if "main" in kinds:
         candidates = ["main"]
     if len(candidates) != 1:
@@ -248,14 +254,30 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(value)
 
 
+def _accept_extensions(cwl_version: str) -> None:
+    """Have cwltool know its own extensions (`cwltool:Secrets`, `cwltool:CUDARequirement`, ...) as requirements."""
+    name = "extensions.yml" if cwl_version == "v1.0" else f"extensions-{cwl_version}.yml"
+    use_custom_schema(cwl_version, EXTENSIONS.rstrip("#"), files("cwltool").joinpath(name).read_text("utf-8"))
+    if SECRETS not in supportedProcessRequirements:
+        supportedProcessRequirements.append(SECRETS)
+
+
 def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
     context = _loading_context(documents)
     # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
     context.strict = cwl_version != "v1.0"
     _check_cycles(documents, urldefrag(uri)[0], ())
-    with _translated(unquote(uri)):
-        load_tool(uri, context)
+    try:
+        with _translated(unquote(uri)):
+            load_tool(uri, context)
+    except InvalidPackageError as error:
+        # only packages that use them pay for the larger schema
+        if not any(EXTENSIONS in fault.message for fault in error.faults):
+            raise
+        _accept_extensions(cwl_version)
+        with _translated(unquote(uri)):
+            load_tool(uri, context)
 
 
 def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -266,6 +288,7 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
         packed = json.loads(json.dumps(pack(context, uri, rewrite_out=rewrite, loader=context.loader)))
     packed.pop("$schemas", None)
     for process in packed["$graph"]:
+        make_extensions_hints(process)
         for key in ("$schemas", "$namespaces", "cwlVersion"):
             process.pop(key, None)
     return packed, rewrite

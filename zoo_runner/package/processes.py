@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from zoo_runner.package import Document, Package
 from zoo_runner.package.cwltypes import Parameter, parse_outputs, parse_parameters
@@ -81,3 +82,11 @@ def find_inherited(view: PackageView, process: Document, name: str) -> tuple[Doc
             if found is not None:
                 return found, part == "hints"
     return None, False
+
+
+def find_runs(node: Any) -> Iterator[str]:
+    """Find what the steps in a document, as its author wrote it, say they run by name."""
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from find_runs(part)
+    if isinstance(node, dict) and isinstance(node.get("run"), str):
+        yield node["run"]

@@ -170,6 +170,8 @@ def main(spec_file: str) -> int:
     cwltool_logger.removeHandler(cast(logging.Handler, defaultStreamHandler))
     cwltool_logger.addHandler(_EngineLog(emit))
     cwltool_logger.propagate = False
+    # it does not know the hints that are extensions, which cwltool obeys all the same
+    logging.getLogger("salad").setLevel(logging.ERROR)
     try:
         return run(spec, emit)
     except (WorkflowException, SchemaSaladException) as error:

@@ -43,7 +43,7 @@ class PodOutput:
     """Writes events as lines, masked, each at once; of a transfer only what a reader can follow."""
 
     def __init__(self, stream: TextIO, masker: Masker) -> None:
-        self._stream, self._masker = stream, masker
+        self._stream, self.masker = stream, masker
         self._lock = threading.Lock()
         self._told = 0.0
 
@@ -53,7 +53,7 @@ class PodOutput:
             return
         with self._lock:
             for line in encode_line(event):
-                self._stream.write(self._masker.mask(line) + "\n")
+                self._stream.write(self.masker.mask(line) + "\n")
             self._stream.flush()
 
     def _is_due(self, event: Any) -> bool:
@@ -152,13 +152,15 @@ def read_bundle(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
 
 
-def run_pod(environ: Mapping[str, str], emit: PodOutput, masker: Masker, cancellation: Cancellation) -> Ended:
+def run_pod(environ: Mapping[str, str], emit: PodOutput, cancellation: Cancellation) -> Ended:
     """Take the job through its stages, publish its logs and say how it ended.
 
     The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
     """
     job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
-    with JobLog(job.paths, masker) as log:
+    # what the package calls secret is known now
+    emit.masker = Masker([*find_secrets(environ), *job.secrets])
+    with JobLog(job.paths, emit.masker) as log:
 
         def tell(event: Event) -> None:
             log(event)
@@ -189,11 +191,10 @@ def main(environ: Mapping[str, str], stream: TextIO) -> int:
     """Run the pod; whatever happens, the last line says how it ended."""
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     taken = take_environ(environ)
-    masker = Masker(find_secrets(taken))
-    emit = PodOutput(stream, masker)
+    emit = PodOutput(stream, Masker(find_secrets(taken)))
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    ended = _conclude(lambda: run_pod(taken, emit, masker, cancellation))
+    ended = _conclude(lambda: run_pod(taken, emit, cancellation))
     emit(ended)
     error = build_error(ended)
     return error.exit_code if error else 0
