@@ -117,6 +117,14 @@ def test_javascript_runs_with_the_node_of_the_extra(tmp_path: Path) -> None:
     assert told.document == {"twice": 42}
 
 
+def test_the_value_of_a_secret_input_is_in_no_log_plan_or_record(tmp_path: Path) -> None:
+    told = run_package("secrets", tmp_path)
+    assert told.diagnosis is None
+    kept = [path for name in ("temp", "state") for path in (tmp_path / name).rglob("*") if path.is_file()]
+    assert any("ada logs in with *****" in path.read_text() for path in kept)
+    assert [path for path in kept if "canary-of-a-secret-input" in path.read_text()] == []
+
+
 def test_what_a_step_used_is_measured_without_container(tmp_path: Path) -> None:
     told = run_package("folders", tmp_path, PATH=os.defpath)
     assert set(told.steps) == {"look", "make", "look-again"}

@@ -31,6 +31,7 @@ from zoo_runner.package.describe import build_description
 from zoo_runner.package.findings import build_sarif, format_findings
 from zoo_runner.package.inspection import inspect_package
 from zoo_runner.package.resolve import load_package
+from zoo_runner.zoo.values import InputReader
 
 Count = Callable[[str], None]
 
@@ -151,6 +152,8 @@ def test_a_damaged_text_is_refused(
     take_package(text[:start] + noise + text[start + cut :], room)
 
 
+KERNEL = json.loads((PACKAGES.parent / "kernel" / "recorded-inputs.json").read_text())
+KERNEL_ENTRIES = [entry for inputs in KERNEL.values() for entry in inputs.values()]
 BOMB = "\n".join(
     ["cwlVersion: v1.2", "class: CommandLineTool", "inputs: []", "outputs: []", "s0: &s0 [x, x, x, x, x, x, x, x, x]"]
     + [f"s{level}: &s{level} [{', '.join([f'*s{level - 1}'] * 9)}]" for level in range(1, 12)]
@@ -264,6 +267,52 @@ def build_catalog(url: str) -> dict[str, Any]:
 
 def build_collection(url: str) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": [build_item(url), build_item(url)], "links": []}
+
+
+@fuzz(200)
+@given(
+    entry=mutated(st.sampled_from(KERNEL_ENTRIES)),
+    others=st.dictionaries(st.sampled_from(TEXTS), JSON, max_size=2),
+    name=st.sampled_from([*INPUTS, *TEXTS]),
+    which=st.integers(0, 1),
+)
+def test_hostile_values_of_a_kernel_are_taken_or_refused(
+    entry: Any, others: Any, name: str, which: int, room: Path, packages: list[Package], count: Count
+) -> None:
+    count("kernel requests")
+    reader = InputReader(folders=(room,))
+    take_order(lambda: reader.read(packages[which], {name: entry, **others}, {}), room)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"isArray": "true", "length": "999999999999"},
+        {"isArray": "true", "length": "999999999", "value": "a"},
+        {"isArray": "true", "length": "many", "value": "a"},
+        {"isArray": "true", "length": "-1", "value": "a"},
+        {"isArray": "true", "length": ["2"], "value": ["a", "b"]},
+        {"value": "[" * 100_000},
+        {"value": "\0", "inRequest": "true"},
+        {"Reference": "http://[", "cache_file": "/etc/passwd"},
+        {"Reference": "http://[", "cache_file": "ROOM/order.yml"},
+        {"Reference": "file:///etc/passwd"},
+        {"cache_file": "/etc/\0passwd", "value": "{}"},
+        {"value": {"class": "File", "location": "file:///etc/passwd"}},
+    ],
+    ids=range(12),
+)
+def test_entries_that_no_kernel_makes_are_taken_or_refused(
+    entry: Any, room: Path, packages: list[Package], count: Count
+) -> None:
+    (room / "order.yml").write_text("{}")
+    entry = {key: value.replace("ROOM", str(room)) if isinstance(value, str) else value for key, value in entry.items()}
+    for name in INPUTS:
+        count("kernel requests")
+        for package in packages:
+            reader = InputReader(folders=(room,))
+            take_order(lambda: reader.read(package, {name: entry}, {}), room)  # noqa: B023 called at once
+            assert set(reader.local_files) <= {room / "order.yml"}
 
 
 URL = "URL"  # replaced by the address of the server of the test

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from zoo_runner.diagnose import Findings, diagnose_execution
@@ -96,3 +98,28 @@ def test_what_the_engine_said_last_is_told_where_no_cause_is_known() -> None:
 def test_other_events_leave_no_trace() -> None:
     findings = found(StageStarted(Stage.EXECUTE, "x"), EngineLine("info", "fine"))
     assert findings == Findings()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("Random error raised", "reading tile 7"), "Random error raised"),
+        (("Traceback (most recent call last):", "ValueError: no band", "converted 3 files"), "ValueError: no band"),
+        (("mirror turned", "done"), "done"),
+    ],
+)
+def test_the_line_that_speaks_of_an_error_is_the_cause_although_others_come_after_it(lines: Any, said: str) -> None:
+    assert str(diagnose(*(StepLine("a", line) for line in lines), ended("a", 1))).endswith(f"exit code 1: {said}")
+
+
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    error = diagnose(
+        EngineLine(
+            "error",
+            "Job \"fit\" cannot be run, requests more resources ({'cores': 1, 'ram': 256, 'cudaDeviceCount': 2}) than"
+            " available on this host (already allocated ram is 0, allocated cores is 0, allocated CUDA is 0, max ram"
+            " 100, max cores 2, max CUDA 0).",
+        )
+    )
+    assert str(error).startswith("the package asks for 2 CUDA devices for its step 'fit' and this machine has 0")
+    assert error.diagnosis.level is Level.USER

@@ -103,3 +103,10 @@ def test_a_word_without_a_value_is_refused(tmp_path: Path, word: str) -> None:
 def test_a_package_without_inputs_is_told_of_those_it_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing"):
         read_order(small_package(), None, ("nothing=1",), settings_in(tmp_path))
+
+
+def test_an_execute_request_whose_inputs_are_no_object_is_refused_with_words_beside_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    path.write_text('{"inputs": [1]}')
+    with pytest.raises(InputError):
+        read(tmp_path, "name=x", job_file=path)

@@ -153,3 +153,9 @@ def test_one_event_is_one_line_whatever_a_tool_prints(log: JobLog, paths: JobPat
     assert len(lines) == 3
     assert "\r" not in lines[0]
     assert "\x1b" not in lines[0]
+
+
+def test_what_stage_out_warns_of_is_in_its_own_log_too(log: JobLog, paths: JobPaths) -> None:
+    log(EngineLine("warning", "stage-out: results is an empty folder"))
+    assert paths.stage_out_log.read_text() == "stage-out: results is an empty folder\n"
+    assert read_texts(paths.job_log) == ["[engine] stage-out: results is an empty folder"]

@@ -189,3 +189,13 @@ def test_each_recorded_kind_of_value_is_understood(kind: str, name: str, wanted:
         }
         return
     assert read(make_package(**{name: wanted}), {name: RECORDED[kind][name]}) == {name: value}
+
+
+@pytest.mark.parametrize("length", ["999999999999999", "-1", "many", ["2"]])
+def test_a_length_that_no_kernel_writes_costs_nothing(length: Any) -> None:
+    assert len(read_items({"isArray": "true", "length": length, "value": "a"})) <= 3
+
+
+def test_a_text_that_is_nested_too_deeply_stays_a_text() -> None:
+    text = "[" * 100_000
+    assert convert_text(AnyType(), text) == text

@@ -46,6 +46,11 @@ def test_several_candidates_are_listed() -> None:
     assert "app.cwl#a" in caught.value.diagnosis.remedy
 
 
+def test_a_workflow_that_is_a_step_of_another_is_no_candidate() -> None:
+    outer = {**workflow("outer"), "steps": {"a": {"run": "#inner", "in": {}, "out": []}}}
+    assert choose_entry(graph(workflow("inner"), outer, TOOL), URI) == f"{URI}#outer"
+
+
 def test_an_id_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(PackageError, match="has no process 'c'") as caught:
         choose_entry(graph(workflow("a"), TOOL), f"{URI}#c")

@@ -38,7 +38,9 @@ def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
 
 
 def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**request, "inputs": {**request["inputs"], **given}} if given else request
+    inputs = request["inputs"]
+    # what is no object is refused, with its value, by whoever reads the request
+    return {**request, "inputs": {**inputs, **given}} if given and isinstance(inputs, Mapping) else request
 
 
 def _parse(content: bytes, name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from schema_salad.ref_resolver import Loader
 from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
+from zoo_runner.package.faults import explain
 from zoo_runner.package.processes import find_runs
 from zoo_runner.package.shape import ShapeError, parse_document
 
@@ -140,12 +141,12 @@ def _read_fault(leaf: SchemaSaladException) -> Fault:
     if leaf.start is None or not leaf.file:
         return _parse_fault(leaf.message)
     line, column = leaf.start
-    return Fault(_source_uri(leaf.file), " ".join(leaf.message.split()), line, column)
+    return Fault(_source_uri(leaf.file), explain(" ".join(leaf.message.split())), line, column)
 
 
 def _parse_fault(text: str) -> Fault:
     """Read `file:line:column: text` lines as one fault, at the place of the first."""
-    message = " ".join(_LED_LINE.sub("", text).split())
+    message = explain(" ".join(_LED_LINE.sub("", text).split()))
     first = _LED_LINE.search(text)
     if first is None:
         return Fault("", message)

@@ -5,6 +5,7 @@ because the kernel checks presence and nothing else.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,7 @@ class InputReader:
             local = self._find_local(item.cache_file)
             if local is None or isinstance(wanted, DirectoryType):
                 return {"href": item.href}
-            basename = unquote(urlsplit(item.href).path.rpartition("/")[2]) or local.name
+            basename = _read_basename(item.href) or local.name
             return {"class": "File", "location": local.as_uri(), "basename": basename}
         text = (item.text or "").strip()
         document = _parse_json(text)
@@ -131,11 +132,24 @@ class InputReader:
         return path
 
 
+def _read_basename(href: str) -> str:
+    try:
+        return unquote(urlsplit(href).path.rpartition("/")[2])
+    except ValueError:  # not an address at all, as in http://[
+        return ""
+
+
 def read_items(entry: Entry) -> list[Item]:
     """The occurrences of an input, by `length` and the numbered keys: the kernel's own lists may be too short."""
     if entry.get("isArray") != "true":
         return [_read_single(entry, 0)] if "value" in entry or _pick(entry, "Reference", 0) else []
-    return [_read_single(entry, index) for index in range(int(entry.get("length", "0")))]
+    return [_read_single(entry, index) for index in range(_read_length(entry))]
+
+
+def _read_length(entry: Entry) -> int:
+    """How many occurrences there are: what the kernel says, but no more than it has keys for."""
+    told = str(entry.get("length", "0"))
+    return min(int(told), len(entry)) if re.fullmatch(r"[0-9]{1,9}", told) else 0
 
 
 def _read_single(entry: Entry, index: int) -> Item:
@@ -203,7 +217,7 @@ def _convert_union(wanted: Union, text: str) -> Any:
 def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
