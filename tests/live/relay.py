@@ -53,6 +53,7 @@ class Relay:
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        source.close()
 
     def _note_request(self, data: bytes) -> None:
         with self._lock:

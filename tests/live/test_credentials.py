@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, ser
 from tests.etcd import Etcd
 from tests.servers import S3Server
 from tests.site import Site, Story
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.podstatus import has_started
+from zoo_runner.engines.cluster.streams import Streams
 from zoo_runner.jobs.events import Event, StageStarted, StepLine
 from zoo_runner.jobs.models import Status
 
@@ -40,7 +44,7 @@ $graph:
         echo looking >&2; env >&2; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' >&2
         cat /var/run/secrets/kubernetes.io/serviceaccount/token >&2 2>/dev/null
         grep -r canary /job /etc /run /tmp /proc/1/environ 2>/dev/null >&2
-        cat "$0" "$1"; sleep 4
+        cat "$0" "$1"; sleep 2
     stdout: seen.txt
     inputs:
       note: {type: File, inputBinding: {position: 1}}
@@ -95,7 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server]) 
         Site(folder, folder / "cache"),
         find_kubeconfig(),
         stores["stageout"],
-        STAGEIN_AWS_ENDPOINT_URL=str(source.endpoint),
+        STAGEIN_AWS_SERVICEURL=str(source.endpoint),
         STAGEIN_AWS_ACCESS_KEY_ID=str(source.access_key_id),
         STAGEIN_AWS_SECRET_ACCESS_KEY=str(source.secret_access_key),
         STAGEIN_BUCKETS_FILE=str(buckets),
@@ -106,12 +110,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server]) 
 
 
 class Seen:
-    """What could be seen of a job from outside: every object and pod log, at each of its stages."""
+    """What can be seen of a job from outside: every object at each of its stages, and the whole log of each pod."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, job_id: str) -> None:
+        self._site, self._job_id = site, job_id
+        self._cluster = Cluster(site.environ, site.environ["KUBECONFIG"])
+        self._readers: list[threading.Thread] = []
         self.holders: dict[str, set[str]] = {}
-        self.logs: list[str] = []
+        self.logs: dict[str, list[str]] = {}
 
     def look(self, event: Event) -> None:
         if isinstance(event, StageStarted) or (isinstance(event, StepLine) and event.text == "looking"):
@@ -119,9 +125,21 @@ class Seen:
             self.search_objects()
 
     def read_logs(self) -> None:
-        for pod in kubectl(self._site, "get", "pods", "-n", NAMESPACE, "-o", "name").split():
-            with contextlib.suppress(AssertionError):  # one that has not begun, or has just gone
-                self.logs.append(kubectl(self._site, "logs", "-n", NAMESPACE, pod, "--all-containers"))
+        for pod in self._cluster.find("Pod", NAMESPACE, labelSelector=f"zoo-runner/job=job-{self._job_id}"):
+            name = pod["metadata"]["name"]
+            if name not in self.logs and has_started(pod):
+                self.logs[name] = []
+                self._readers.append(threading.Thread(target=self._read, args=(name,), daemon=True))
+                self._readers[-1].start()
+
+    def _read(self, pod: str) -> None:
+        with contextlib.suppress(ApiError):  # the pod has gone
+            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, Streams()))
+
+    def close(self) -> None:
+        for reader in self._readers:
+            reader.join(20)
+        self._cluster.close()
 
     def search_objects(self) -> None:
         for item in json.loads(kubectl(self._site, "get", KINDS, "-A", "-o", "json"))["items"]:
@@ -141,8 +159,10 @@ def watched(site: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
             ("other", stores["bucket"].put("own", "other.txt", b"another\n")),
         )
     ]
-    seen = Seen(site)
-    story = site.run(site.accept(package, None, *words, destination="s3://results/canary"), on=seen.look)
+    job = site.accept(package, None, *words, destination="s3://results/canary")
+    seen = Seen(site, job.id)
+    with contextlib.closing(seen):
+        story = site.run(job, on=seen.look)
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     return story, seen
 
@@ -155,9 +175,9 @@ def test_of_all_objects_only_the_secret_of_the_job_holds_credentials(watched: tu
 
 def test_no_pod_said_a_credential_and_no_tool_could_find_one(watched: tuple[Story, Seen]) -> None:
     _, seen = watched
-    assert any(log.startswith("looking") for log in seen.logs), "the step's own pod was not read"
-    assert any("[look] looking" in log for log in seen.logs), "the job pod was not read"
-    assert [log for log in seen.logs if find_canaries(log)] == []
+    assert sorted(any(line == "looking" for line in log) for log in seen.logs.values()) == [False, True]
+    assert any("[look] looking" in log for log in seen.logs.values())
+    assert {pod for pod, log in seen.logs.items() if find_canaries("\n".join(log))} == set()
 
 
 def test_no_file_of_the_caller_and_no_result_holds_a_credential(
@@ -171,7 +191,7 @@ def test_no_file_of_the_caller_and_no_result_holds_a_credential(
 
 
 def test_no_object_holds_a_credential_after_the_job(site: Site, watched: tuple[Story, Seen]) -> None:
-    after = Seen(site)
+    after = Seen(site, watched[0].job.id)
     after.search_objects()
     assert after.holders == {}
 
