@@ -30,6 +30,10 @@ test-live: env-dev images cluster ## against real containers, a real cluster, an
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
+test-long: env-dev images cluster ## what takes minutes: a caller killed at every point of its job, and the like
+	@echo "tests: long"
+	@$(BIN)/python -m pytest -m long tests
+
 lint: env-dev ## style, types, layers
 	@echo "lint: ruff, mypy, import-linter"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache

@@ -22,8 +22,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.page import PAGE, write_part
+
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "bench.md"
 ECHO = [str(ROOT / "examples" / "echo" / name) for name in ("echo.cwl#echo", "inputs.yml")]
 BARE = "cwltool --no-container"
 LIMITS = {
@@ -62,7 +63,7 @@ def main() -> int:
     table = _build_table(times)
     print(table)
     if not given.no_page:
-        PAGE.write_text(_build_page(table, given.rounds))
+        write_part(None, _build_page(table, given.rounds))
         print(f"\nwritten to {PAGE.relative_to(ROOT)}")
     return 1 if "missed" in table else 0
 
@@ -154,7 +155,7 @@ as STAC, writes logs, usage and the job record. A load above the number of cores
 same time: seconds by the clock are then too high, ratios less so, as both sides wait alike.
 
 Further measurements, each beside a peer: `python -m bench.staging` (data in and out beside rclone),
-`python bench/kernel.py` (a service in ZOO's kernel), `python bench/cluster.py` (jobs on Kubernetes).
+`python bench/kernel.py` (a service in ZOO's kernel), `python -m bench.cluster` (jobs on Kubernetes).
 """
 
 

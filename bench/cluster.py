@@ -1,180 +1,210 @@
 """Side by side on the same cluster: this runner, a bare Calrissian Job with the same CWL, and pycalrissian.
 
-    python -m bench.cluster [--jobs 20] [--rounds 3] [--pycalrissian PYTHON]
+    python -m bench.cluster [--rounds 5] [--jobs 20] [--no-page]
 
-Needs KUBECONFIG, the AWS_… settings of a results store that pods reach (BENCH_OUTPUT=s3://bucket/prefix), and warm
-images. `--pycalrissian` names the interpreter of an environment that has pycalrissian 0.8.3.
+Needs a cluster (KUBECONFIG, or the one of `make cluster`) with warm images; the results store is started here, where
+pods reach it (--host). Each round runs every side once, in turning order; figures are medians. Writes its part of
+docs/bench.md.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
-import subprocess
+import sys
 import tempfile
+import threading
 import time
-import uuid
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from bench.page import PAGE, write_part
+from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
+from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, build_names
+from zoo_runner.engines.cluster.manifests import build_names
 from zoo_runner.engines.cluster.settings import load_cluster_settings
-from zoo_runner.engines.cluster.streams import Streams
-from zoo_runner.engines.cluster.tenant import build_access, build_namespace
 from zoo_runner.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
 from zoo_runner.jobs.models import Status
 from zoo_runner.package.resolve import load_package
 from zoo_runner.settings import Settings, load_settings
 
-ROOT = Path(__file__).parent.parent
-ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 STAGED = ROOT / "bench" / "staged.cwl"
+ITEM = ROOT / "examples" / "data" / "landsat-p035r032-sr" / "LT50350322008110PAC01"
+KUBECONFIG = Path("~/.cache/zoo-runner/cluster/kubeconfig").expanduser()
+LEFT_KINDS = ("Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim")
+LEFT_SECONDS, LEFT_SECONDS_OWN_NAMESPACE = 5.0, 20.0
+LONGEST_SECONDS = 60.0
 
 
-def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict[str, Any]]:
-    """A Calrissian Job as its documentation has it: claim, package, Job."""
-    meta = {"name": name, "namespace": namespace, "labels": {"bench": "bare"}}
-    command = [
-        "/opt/calrissian/bin/calrissian",
-        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
-        *(
-            "--outdir",
-            "/calrissian/out/",
-            "--tmp-outdir-prefix",
-            "/calrissian/tmp/",
-            "--tmpdir-prefix",
-            "/calrissian/tmp/",
-        ),
-        "/package/package.cwl",
-    ]
-    container = {
-        "name": "calrissian",
-        "image": image,
-        "command": command,
-        "env": [{"name": "CALRISSIAN_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
-        "resources": {"requests": {"cpu": "10m", "memory": "256Mi"}},
-        "volumeMounts": [{"name": "work", "mountPath": "/calrissian"}, {"name": "package", "mountPath": "/package"}],
-    }
-    spec = {
-        "serviceAccountName": JOB_ACCOUNT,
-        "restartPolicy": "Never",
-        "containers": [container],
-        "volumes": [
-            {"name": "work", "persistentVolumeClaim": {"claimName": name}},
-            {"name": "package", "configMap": {"name": name}},
-        ],
-    }
-    claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
-    return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"package.cwl": package}},
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim},
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": meta,
-            "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": {"bench": "bare"}}, "spec": spec}},
-        },
-    ]
+@dataclass
+class Row:
+    """One comparison: seconds of each round on each side; `limit` is that of the ratio to the bare Job."""
+
+    title: str
+    limit: float
+    ours: Callable[[], float]
+    bare: Callable[[], float]
+    incumbent: Callable[[], float] | None = None
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def measure(self, rounds: int) -> None:
+        """Run every side once a round, the next round in the opposite order."""
+        sides = [("ours", self.ours), ("bare", self.bare)]
+        sides += [("incumbent", self.incumbent)] if self.incumbent else []
+        for number in range(rounds):
+            for name, run in sides if number % 2 else reversed(sides):
+                self.seconds.setdefault(name, []).append(run())
+                print(f"bench: {self.title}: {name} {self.seconds[name][-1]:.2f} s", file=sys.stderr)
+
+    def show(self) -> str:
+        """The row of the table."""
+        ours, bare = (statistics.median(self.seconds[name]) for name in ("ours", "bare"))
+        ratio = statistics.median(a / b for a, b in zip(self.seconds["ours"], self.seconds["bare"], strict=True))
+        last = f"{statistics.median(self.seconds['incumbent']):.2f}" if self.incumbent else ""
+        kept = "kept" if ratio <= self.limit else "missed"
+        return f"| {self.title} | {ours:.2f} | {bare:.2f} | {ratio:.2f} | {self.limit} x, {kept} | {last} |"
 
 
-def run_bare(cluster: Cluster, settings: Settings, jobs: int) -> float:
-    """Start so many bare Jobs at once; seconds until the last has its Complete condition."""
-    site = load_cluster_settings(settings.environ)
-    names = build_names("bench", site)
-    for manifest in (build_namespace(names), *build_access(names, site)):
-        cluster.create(manifest)
-    package = json.dumps(load_package(str(ECHO), settings).document)
-    waiting = {f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs)}
-    begun, streams, seconds = time.monotonic(), Streams(), 0.0
-    bare = sorted(waiting)
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda name: _create(cluster, build_bare(name, names.namespace, site.image, package)), bare))
-    for _, job in cluster.watch("Job", names.namespace, streams):
-        conditions = {one["type"] for one in job.get("status", {}).get("conditions") or []}
-        if "Failed" in conditions:
-            raise SystemExit(f"bare job {job['metadata']['name']} failed")
-        if "Complete" in conditions:
-            waiting.discard(job["metadata"]["name"])
-        if not waiting:
-            seconds = time.monotonic() - begun
-            break
-    for name in bare:
-        for kind in ("Job", "ConfigMap", "PersistentVolumeClaim"):
-            cluster.delete(kind, names.namespace, name)
-    return seconds
+@dataclass
+class Ours:
+    """Runs jobs of this runner, and measures how long what they made stays after each."""
+
+    settings: Settings
+    cluster: Cluster
+    left: list[float] = field(default_factory=list)
+
+    def run(self, jobs: int, package: Path = ECHO, *words: str) -> float:
+        """Start so many jobs at once; seconds until the last has its results document and logs."""
+        loaded = load_package(str(package), self.settings)
+        order = read_order(loaded, None, words, self.settings).values
+
+        def run(_: int) -> str:
+            job = accept_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", self.settings)
+            outcome = run_job(job, open_engine("calrissian", self.settings), self.settings, lambda _: None)
+            if outcome.status is not Status.SUCCESSFUL:
+                raise SystemExit(f"{outcome.diagnosis}")
+            return job.id
+
+        begun = time.monotonic()
+        with ThreadPoolExecutor(jobs) as pool:
+            ids = list(pool.map(run, range(jobs)))
+        seconds = time.monotonic() - begun
+        self.left.append(self._wait_until_gone(ids[-1]))
+        return seconds
+
+    def _wait_until_gone(self, job_id: str) -> float:
+        names = build_names(job_id, load_cluster_settings(self.settings.environ))
+        begun, pause = time.monotonic(), threading.Event()
+        while self._is_there(names.selector) and time.monotonic() - begun < LONGEST_SECONDS:
+            pause.wait(0.1)
+        return time.monotonic() - begun
+
+    def _is_there(self, selector: str) -> bool:
+        kinds = ("Namespace", *LEFT_KINDS)
+        return any(self.cluster.find(kind, None, labelSelector=selector) for kind in kinds)
 
 
-def _create(cluster: Cluster, manifests: list[dict[str, Any]]) -> None:
-    for manifest in manifests:
-        cluster.create(manifest)
-
-
-def run_ours(settings: Settings, jobs: int, package: Path = ECHO, *words: str) -> float:
-    """Start so many jobs at once; seconds until the last has its results document and logs."""
-    loaded = load_package(str(package), settings)
-    order = read_order(loaded, None, words, settings).values
-    output = settings.environ["BENCH_OUTPUT"]
-
-    def run(_: int) -> None:
-        job = accept_job(loaded, order, lambda paths: f"{output}/{paths.job_id}", settings)
-        outcome = run_job(job, open_engine("calrissian", settings), settings, lambda _: None)
-        if outcome.status is not Status.SUCCESSFUL:
-            raise SystemExit(f"{outcome.diagnosis}")
-
-    begun = time.monotonic()
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(run, range(jobs)))
-    return time.monotonic() - begun
-
-
-def run_pycalrissian(python: str, image: str) -> float:
-    """Seconds that the incumbent takes for the same CWL, as it measures them itself."""
-    done = subprocess.run(
-        [python, str(ROOT / "bench" / "incumbent.py"), str(ECHO), image], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout.split()[-1])
-
-
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure, print the table, write it; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pycalrissian", metavar="PYTHON")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--host", default="10.240.0.1", help="address of this machine for pods [default: dev/cluster's]"
+    )
+    parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     words = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        own = {f"ZOO_RUNNER_{part}": f"{folder}/{part.lower()}" for part in ("TEMP", "STATE", "SCRATCH", "CACHE")}
-        settings = load_settings({**os.environ, "ZOO_RUNNER_WORKSPACE": "bench", **own})  # noqa: TID251 a program
-        site = load_cluster_settings(settings.environ)
-        cluster = Cluster(settings.environ, site.kubeconfig, site.api_url)
-        rows = [("echo, one job", 1)] + ([(f"echo, {words.jobs} jobs at once", words.jobs)] if words.jobs > 1 else [])
-        run_bare(cluster, settings, 1)
-        run_ours(settings, 1)
-        print(f"{'':28}{'zoo-runner':>12}{'bare job':>12}{'ratio':>8}{'pycalrissian':>14}")
-        for title, jobs in rows:
-            rounds = words.rounds if jobs == 1 else 1
-            ours = [run_ours(settings, jobs) for _ in range(rounds)]
-            bare = [run_bare(cluster, settings, jobs) for _ in range(rounds)]
-            incumbent = run_pycalrissian(words.pycalrissian, site.image) if words.pycalrissian and jobs == 1 else None
-            _print(title, statistics.median(ours), statistics.median(bare), incumbent)
-        if item := settings.environ.get("BENCH_ITEM"):
-            ours = [
-                run_ours(settings, 1, STAGED, "item=" + json.dumps({"class": "Directory", "location": item}))
-                for _ in range(words.rounds)
-            ]
-            bare = [run_bare(cluster, settings, 1) for _ in range(words.rounds)]
-            _print("with stage-in of an item", statistics.median(ours), statistics.median(bare), None)
-        cluster.close()
+    with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as name:
+        folder = Path(name)
+        (folder / "s3" / "results").mkdir(parents=True)
+        shutil.copytree(ITEM, folder / "s3" / "source" / ITEM.name)
+        with serve_s3(folder / "s3", words.host) as store:
+            table = _measure(load_settings(_build_environ(folder, store.url)), words.rounds, words.jobs)
+    print(table)
+    if not words.no_page:
+        write_part("Jobs on Kubernetes", _build_part(table, words.rounds))
+        print(f"\nwritten to {PAGE.relative_to(ROOT)}")
+    return 1 if "missed" in table else 0
 
 
-def _print(title: str, ours: float, bare: float, incumbent: float | None) -> None:
-    last = f"{incumbent:13.2f}s" if incumbent else f"{'-':>14}"
-    print(f"{title:28}{ours:11.2f}s{bare:11.2f}s{ours / bare:8.2f}{last}")
+def _build_environ(folder: Path, store: str) -> dict[str, str]:
+    environ = {"KUBECONFIG": str(KUBECONFIG), **os.environ}  # noqa: TID251 a program
+    own = {f"ZOO_RUNNER_{part}": str(folder / part.lower()) for part in ("TEMP", "STATE", "SCRATCH")}
+    keys = {"AWS_ENDPOINT_URL": store, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    return {**environ, **own, **keys, "ZOO_RUNNER_WORKSPACE": "bench", "DEFAULT_VOLUME_SIZE": "1Gi"}
+
+
+def _measure(settings: Settings, rounds: int, jobs: int) -> str:
+    python = ensure_pycalrissian(settings.cache)
+    site = load_cluster_settings(settings.environ)
+    cluster = Cluster(settings.environ, site.kubeconfig, site.api_url)
+    ours = Ours(settings, cluster)
+    item = json.dumps({"class": "Directory", "location": f"s3://source/{ITEM.name}/{ITEM.name}.json"})
+    rows = [
+        Row(
+            "echo, one job",
+            0.7,
+            lambda: ours.run(1),
+            lambda: run_bare(cluster, settings, 1),
+            lambda: run_pycalrissian(python, settings),
+        ),
+        Row(
+            "one STAC item from S3, results to S3",
+            1.0,
+            lambda: ours.run(1, STAGED, f"item={item}"),
+            lambda: run_bare(cluster, settings, 1),
+        ),
+        Row(f"echo, {jobs} jobs at once", 1.0, lambda: ours.run(jobs), lambda: run_bare(cluster, settings, jobs)),
+    ]
+    rows[0].measure(1)  # images, compiled modules and the package cache are there for all of them
+    rows[0].seconds.clear()
+    for row in rows[:2]:
+        row.measure(rounds)
+    left = list(ours.left)
+    rows[2].measure(max(1, rounds // 2))
+    own = Ours(load_settings({**settings.environ, "ZOO_RUNNER_NAMESPACE_PER": "job"}), cluster)
+    for _ in range(rounds):
+        own.run(1)
+    cluster.close()
+    return _build_table(rows, left, own.left)
+
+
+def _build_table(rows: Sequence[Row], left: Sequence[float], left_own: Sequence[float]) -> str:
+    lines = [
+        f"| what | zoo-runner, s | bare Job, s | x bare Job | limit | {PYCALRISSIAN.replace('==', ' ')}, s |",
+        "|---|---|---|---|---|---|",
+        *(row.show() for row in rows),
+        _show_left("nothing left of a job after", left, LEFT_SECONDS),
+        _show_left("nothing left of a job in a namespace of its own after", left_own, LEFT_SECONDS_OWN_NAMESPACE),
+    ]
+    return "\n".join(lines)
+
+
+def _show_left(title: str, seconds: Sequence[float], limit: float) -> str:
+    kept = "kept" if max(seconds) <= limit else "missed"
+    return f"| {title} | {statistics.median(seconds):.2f} (most {max(seconds):.2f}) | | | {limit:g} s, {kept} | |"
+
+
+def _build_part(table: str, rounds: int) -> str:
+    node = f"one node with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
+    return f"""Written by `python -m bench.cluster` on {datetime.now(UTC):%Y-%m-%d}: {rounds} rounds, medians;
+{node}; images warm.
+
+{table}
+
+*zoo-runner*: from the call to results document and logs in hand, all of the job asked to go. *Bare Job*: claim,
+ConfigMap and Job with Calrissian as its documentation has it, the same image and CWL, from the first request to the
+Job's Complete condition; no staging, whatever it is beside. *pycalrissian*: the same image and CWL, a namespace of its
+own as it always makes one, from its first request to output, log and tool logs in hand; its clean-up is not timed.
+"""
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

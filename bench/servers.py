@@ -66,31 +66,31 @@ def serve_http(folder: Path, home: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def serve_s3(folder: Path) -> Iterator[Server]:
+def serve_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[Server]:
     """Serve the folders in `folder` as buckets."""
-    port = _find_free_port()
+    port = _find_free_port(host)
     versity = shutil.which("versitygw")
     if versity:
-        command = [versity, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"127.0.0.1:{port}"]
+        command = [versity, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"{host}:{port}"]
         command += ["--quiet", "posix", str(folder)]
     else:
-        command = [find_rclone(), "serve", "s3", str(folder), "--config=", f"--addr=127.0.0.1:{port}"]
+        command = [find_rclone(), "serve", "s3", str(folder), "--config=", f"--addr={host}:{port}"]
         command += [f"--auth-key={ACCESS_KEY},{SECRET_KEY}"]
-    with _run(command, port):
-        yield Server("versitygw" if versity else "rclone serve s3", f"http://127.0.0.1:{port}")
+    with _run(command, port, host):
+        yield Server("versitygw" if versity else "rclone serve s3", f"http://{host}:{port}")
 
 
-def _find_free_port() -> int:
+def _find_free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def _run(command: list[str], port: int) -> Iterator[None]:
+def _run(command: list[str], port: int, host: str = "127.0.0.1") -> Iterator[None]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            while process.poll() is None and not _answers(port):
+            while process.poll() is None and not _answers(host, port):
                 try:
                     process.wait(0.1)
                 except subprocess.TimeoutExpired:
@@ -103,9 +103,9 @@ def _run(command: list[str], port: int) -> Iterator[None]:
             process.wait()
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), START_SECONDS).close()
+        socket.create_connection((host, port), START_SECONDS).close()
     except OSError:
         return False
     return True

@@ -18,6 +18,10 @@ from tests.site import Site
 NODE_ADDRESS = "10.240.0.1"
 _DEV_CLUSTER = Path("~/.cache/zoo-runner/cluster/kubeconfig")
 ENVIRON = os.environ  # noqa: TID251 where the tests learn which cluster there is
+# two runs of the tests on one cluster stay apart when each has a name of its own
+WORKSPACE = ENVIRON.get("TEST_WORKSPACE", "tests")
+NAMESPACE = f"ws-{WORKSPACE}"
+BROKEN_WORKSPACE = f"{WORKSPACE}-broken"
 
 
 def find_kubeconfig() -> str:
@@ -62,7 +66,7 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
     return site.having(
         KUBECONFIG=kubeconfig,
         ZOO_RUNNER_ENGINE="calrissian",
-        ZOO_RUNNER_WORKSPACE="tests",
+        ZOO_RUNNER_WORKSPACE=WORKSPACE,
         DEFAULT_VOLUME_SIZE="1Gi",
         AWS_ENDPOINT_URL=str(options.endpoint),
         AWS_ACCESS_KEY_ID=str(options.access_key_id),

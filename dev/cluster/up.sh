@@ -10,7 +10,7 @@ if [ "${KUBERNETES:-}" = yours ]; then
   exit
 fi
 . "$(dirname "$0")/env.sh"
-PACKAGES="containerd runc etcd-server containernetworking-plugins iptables docker-registry conntrack podman debootstrap openssl busybox-static"
+PACKAGES="containerd runc etcd-server etcd-client containernetworking-plugins iptables docker-registry conntrack podman debootstrap openssl busybox-static"
 
 [ "$(id -u)" = 0 ] || { say "this starts a node of its own and needs root; for another cluster set KUBERNETES=yours and KUBECONFIG" >&2; exit 1; }
 for program in containerd runc etcd iptables docker-registry conntrack podman openssl busybox kubectl; do

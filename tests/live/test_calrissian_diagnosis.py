@@ -1,6 +1,7 @@
 """Every way in which a job fails on Kubernetes, made to happen on a real cluster."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import BROKEN_WORKSPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, witnessing
 from tests.servers import S3Server
 from tests.site import Site, Story
 from zoo_runner.errors import Diagnosis, Level
 from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
 from zoo_runner.jobs.models import Status
 
-NAMESPACE = "ws-broken"
+NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture
 def site(tmp_path: Path, s3: S3Server) -> Site:
     site = Site(tmp_path, tmp_path / "cache")
-    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="broken")
+    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE=BROKEN_WORKSPACE)
 
 
 def write_package(
@@ -60,12 +62,32 @@ def run(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None)
     return site.run(site.accept(package, None, destination="s3://results/broken"), on=on)
 
 
-def fail(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None) -> Diagnosis:
-    story = run(site, package, on)
+def fail(
+    site: Site,
+    package: Path,
+    on: Callable[[Event], None] = lambda _: None,
+    row: str = "",
+    reported: str = "",
+    waits_seconds: float = 0,
+    job_id: str | None = None,
+) -> Diagnosis:
+    """Run a job that fails. Its diagnosis is that of the `row` of the documented table, and it comes within five
+    seconds of what Kubernetes `reported` first: the reason of an event, a state or a condition, or `deleted`.
+    """
+    job = site.accept(package, None, destination="s3://results/broken", job_id=job_id)
+    with witnessing(site, NAMESPACE) as witness:
+        story = site.run(job, on=on)
+        ended = time.time()
     assert story.outcome.status is Status.FAILED, story.log
-    assert story.outcome.diagnosis
-    print(f"DIAGNOSIS [{story.outcome.diagnosis.level}] {story.outcome.diagnosis.cause}")  # noqa: T201 the table's rows
-    return story.outcome.diagnosis
+    found = story.outcome.diagnosis
+    assert found
+    if row:
+        keep_row(row, found)
+    if reported:
+        late = ended - witness.when(job.id, reported) - waits_seconds
+        print(f"DIAGNOSIS {row}: {late:.1f} s after {reported}")  # noqa: T201 how near the limit it comes
+        assert late < LONGEST_SECONDS
+    return found
 
 
 def ensure_namespace(site: Site, package: Path) -> None:
@@ -85,7 +107,12 @@ def having(site: Site, manifest: Mapping[str, Any], folder: Path) -> Iterator[No
 
 
 def test_an_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
-    found = fail(site, write_package(tmp_path, "true", "docker.io/library/never:there"))
+    found = fail(
+        site,
+        write_package(tmp_path, "true", "docker.io/library/never:there"),
+        row="image missing",
+        reported="ErrImagePull",
+    )
     assert found.cause == "the image docker.io/library/never:there of step 'work' does not exist"
     assert (found.level, found.step) == (Level.USER, "work")
     assert found.evidence
@@ -93,37 +120,42 @@ def test_an_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
 
 def test_a_job_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
     broken = site.having(ZOO_RUNNER_JOB_IMAGE="docker.io/library/nojob:1")
-    found = fail(broken, write_package(tmp_path, "true"))
+    found = fail(broken, write_package(tmp_path, "true"), row="job image missing", reported="ErrImagePull")
     assert found.cause == "the image docker.io/library/nojob:1 of the job does not exist"
     assert found.level is Level.ENGINE
 
 
 def test_a_step_that_runs_out_of_memory(site: Site, tmp_path: Path) -> None:
-    found = fail(site, write_package(tmp_path, "head -c 200m /dev/zero | tail > /dev/null"))
+    package = write_package(tmp_path, "head -c 200m /dev/zero | tail > /dev/null")
+    found = fail(site, package, row="out of memory", reported="OOMKilled")
     assert found.cause == "step 'work' ran out of memory: it was killed at its limit of 64Mi"
     assert "Raise ramMax" in found.remedy
 
 
 def test_a_tool_that_fails(site: Site, tmp_path: Path) -> None:
-    found = fail(site, write_package(tmp_path, "echo cannot read band 9 >&2; exit 3"))
+    package = write_package(tmp_path, "echo cannot read band 9 >&2; exit 3")
+    found = fail(site, package, row="tool failed", reported="Error")
     assert found.cause == "step 'work' ended with exit code 3: cannot read band 9"
     assert found.level is Level.USER
 
 
 def test_a_step_that_no_node_can_take(site: Site, tmp_path: Path) -> None:
     larger = site.having(DEFAULT_MAX_CORES="1000")
-    found = fail(larger, write_package(tmp_path, "true", coresMin=500, coresMax=500))
+    package = write_package(tmp_path, "true", coresMin=500, coresMax=500)
+    found = fail(larger, package, row="step fits no node", reported="Unschedulable")
     assert found.cause.startswith("step 'work' asks for 500 cores and 32 MiB of memory; the largest node has ")
     assert found.level is Level.USER
 
 
 def test_a_node_selector_that_fits_no_node(site: Site, tmp_path: Path) -> None:
-    found = fail(site.having(POD_NODE_SELECTOR='{"pool": "gpu"}'), write_package(tmp_path, "true"))
+    choosy, package = site.having(POD_NODE_SELECTOR='{"pool": "gpu"}'), write_package(tmp_path, "true")
+    found = fail(choosy, package, row="node selector fits no node", reported="Unschedulable")
     assert "no node of the cluster has the labels {'pool': 'gpu'}" in found.cause
 
 
 def test_a_storage_class_that_is_not_there(site: Site, tmp_path: Path) -> None:
-    found = fail(site.having(STORAGE_CLASS="fast"), write_package(tmp_path, "true"))
+    fast, package = site.having(STORAGE_CLASS="fast"), write_package(tmp_path, "true")
+    found = fail(fast, package, row="storage class missing", reported="ProvisioningFailed")
     assert 'storageclass.storage.k8s.io "fast" not found' in found.cause
     assert "STORAGE_CLASS" in found.remedy
 
@@ -138,7 +170,7 @@ def test_a_quota_without_room_for_the_job(site: Site, tmp_path: Path) -> None:
         "spec": {"hard": {"pods": "0"}},
     }
     with having(site, quota, tmp_path):
-        found = fail(site, package)
+        found = fail(site, package, row="quota: the job", reported="FailedCreate")
     assert "the namespace's resource quota leaves no room for job-" in found.cause
     assert "exceeded quota" in found.evidence[0]
 
@@ -153,7 +185,7 @@ def test_a_quota_without_room_for_a_step(site: Site, tmp_path: Path) -> None:
         "spec": {"hard": {"requests.cpu": "500m"}},
     }
     with having(site, quota, tmp_path):
-        found = fail(site, package)
+        found = fail(site, package, row="quota: a step")
     assert "the namespace's resource quota leaves no room for step 'work'" in found.cause
 
 
@@ -163,7 +195,7 @@ def test_a_role_that_was_taken_away(site: Site, tmp_path: Path) -> None:
     role = {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
     kubectl(site, "patch", "role", "zoo-runner-job", "-n", NAMESPACE, "--type=merge", "-p", json.dumps(role))
     try:
-        found = fail(site, package)
+        found = fail(site, package, row="right missing")
     finally:
         kubectl(site, "delete", "role,rolebinding", "zoo-runner-job", "-n", NAMESPACE)
     assert "forbidden" in " ".join((found.cause, *found.evidence))
@@ -190,7 +222,8 @@ def test_a_step_whose_pod_is_deleted_again_and_again(site: Site, tmp_path: Path)
             kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force")
 
     once = site.having(ZOO_RUNNER_STEP_RETRIES="1")
-    found = fail(once, write_package(tmp_path, "echo begun >&2; sleep 30"), on)
+    package = write_package(tmp_path, "echo begun >&2; sleep 30")
+    found = fail(once, package, on, row="step pod lost", reported="deleted")
     assert "of step 'work' was taken away while it ran" in found.cause
     assert found.level is Level.PLATFORM
 
@@ -206,6 +239,6 @@ def test_a_job_pod_that_is_killed(site: Site, tmp_path: Path) -> None:
                 )
             )
 
-    found = fail(site, write_package(tmp_path, "sleep 30"), on)
+    found = fail(site, write_package(tmp_path, "sleep 30"), on, row="job pod killed", reported="deleted")
     assert "of the job was taken away while it ran" in found.cause
     assert found.level is Level.PLATFORM

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines import Capabilities
-from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle
+from zoo_runner.engines.cluster.bundle import CREDENTIAL_FILES, build_bundle, check_bundle
 from zoo_runner.engines.cluster.follower import Follower
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
@@ -39,7 +39,6 @@ from zoo_runner.jobs.names import check_job_id
 from zoo_runner.settings import Settings
 
 _SUBMISSION, _STARTED, _ENDED = "submission.json", "started", "ended.json"
-_BUCKETS = "STAGEIN_BUCKETS_FILE"
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again when you want its results.")
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
@@ -217,8 +216,9 @@ def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
         for name, text in environ.items()
         if text and (name.startswith(("STAGEIN_", "STAGEOUT_")) or name in _CREDENTIALS)
     }
-    if path := picked.pop(_BUCKETS, None):
-        picked[f"{_BUCKETS}_CONTENT"] = Path(path).read_text()
+    for variable in CREDENTIAL_FILES:
+        if path := picked.pop(variable, None):
+            picked[f"{variable}_CONTENT"] = Path(path).read_text()
     return picked
 
 

@@ -49,6 +49,12 @@ def has_started(pod: Manifest) -> bool:
     return any({"running", "terminated"} & status.get("state", {}).keys() for status in statuses)
 
 
+def has_ended(pod: Manifest) -> bool:
+    """Whether the main container has ended, so that its log is complete."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return any("terminated" in status.get("state", {}) for status in statuses)
+
+
 def find_ending(pod: Manifest) -> Ending | None:
     """Say how the container ended, or the pod without it; None while neither has."""
     status = pod.get("status", {})

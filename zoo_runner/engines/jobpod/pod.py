@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.engines.cluster.bundle import open_bundle
+from zoo_runner.engines.cluster.bundle import CREDENTIAL_FILES, open_bundle
 from zoo_runner.engines.cluster.manifests import BUNDLE_FOLDER, WORK_FOLDER
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.supervised import Supervised
@@ -34,7 +34,6 @@ from zoo_runner.pipeline import check_destination, publish_logs, run_stages
 _LOG_FOLDER = "/tmp/logs"
 _PYTHON = "/opt/calrissian/bin/python"
 _PR_SET_DUMPABLE = 4
-_BUCKETS = "STAGEIN_BUCKETS_FILE"
 _PROGRESS_SECONDS = 1.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 
@@ -138,12 +137,13 @@ def _pass_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def take_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment, with a file of bucket credentials kept in memory of this process alone."""
+    """Return the environment, with files of credentials kept in memory of this process alone."""
     taken = dict(environ)
-    if content := taken.pop(f"{_BUCKETS}_CONTENT", None):
-        handle = os.memfd_create("buckets")
-        os.write(handle, content.encode())
-        taken[_BUCKETS] = f"/proc/self/fd/{handle}"
+    for variable in CREDENTIAL_FILES:
+        if content := taken.pop(f"{variable}_CONTENT", None):
+            handle = os.memfd_create("credentials")
+            os.write(handle, content.encode())
+            taken[variable] = f"/proc/self/fd/{handle}"
     return taken
 
 

@@ -18,6 +18,7 @@ from zoo_runner.engines.cluster.podstatus import (
     explain_ending,
     find_ending,
     find_start_failure,
+    has_ended,
     has_started,
 )
 from zoo_runner.engines.cluster.settings import parse_quantity
@@ -31,6 +32,8 @@ from zoo_runner.masking import Masker
 BuildPod = Callable[[str], Manifest]
 """Makes the manifest of a step's pod for the tag of an attempt."""
 
+# a pod that was evicted may have a container that goes on for a while: its log is not waited for to the end
+_LOG_SECONDS = 3.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
 
@@ -81,6 +84,7 @@ class StepRunner:
         changes = self._queues[name] = queue.Queue()
         self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)}"))
         log: threading.Thread | None = None
+        pod = manifest
         try:
             self._create(step, manifest)
             while True:
@@ -98,7 +102,7 @@ class StepRunner:
                     raise failure
         finally:
             if log:
-                log.join()
+                log.join(None if has_ended(pod) else _LOG_SECONDS)
             del self._queues[name]
             with contextlib.suppress(RunnerError):  # it goes with the job pod in any case
                 self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)

@@ -1,0 +1,129 @@
+"""What jobs on Kubernetes are measured beside: a bare Calrissian Job with the same CWL, and pycalrissian around one."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, build_names
+from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.engines.cluster.tenant import build_access, build_namespace
+from zoo_runner.package.resolve import load_package
+from zoo_runner.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+PYCALRISSIAN = "pycalrissian==0.8.3"
+STORAGE_CLASS = "standard"
+
+
+def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict[str, Any]]:
+    """A Calrissian Job as its documentation has it: claim, package, Job."""
+    meta = {"name": name, "namespace": namespace, "labels": {"bench": "bare"}}
+    command = [
+        "/opt/calrissian/bin/calrissian",
+        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
+        *(
+            "--outdir",
+            "/calrissian/out/",
+            "--tmp-outdir-prefix",
+            "/calrissian/tmp/",
+            "--tmpdir-prefix",
+            "/calrissian/tmp/",
+        ),
+        "/package/package.cwl",
+    ]
+    container = {
+        "name": "calrissian",
+        "image": image,
+        "command": command,
+        "env": [{"name": "CALRISSIAN_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "resources": {"requests": {"cpu": "10m", "memory": "256Mi"}},
+        "volumeMounts": [{"name": "work", "mountPath": "/calrissian"}, {"name": "package", "mountPath": "/package"}],
+    }
+    spec = {
+        "serviceAccountName": JOB_ACCOUNT,
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [
+            {"name": "work", "persistentVolumeClaim": {"claimName": name}},
+            {"name": "package", "configMap": {"name": name}},
+        ],
+    }
+    claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"package.cwl": package}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim},
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": meta,
+            "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": {"bench": "bare"}}, "spec": spec}},
+        },
+    ]
+
+
+def run_bare(cluster: Cluster, settings: Settings, jobs: int) -> float:
+    """Start so many bare Jobs at once; seconds until the last has its Complete condition."""
+    site = load_cluster_settings(settings.environ)
+    names = build_names("bench", site)
+    for manifest in (build_namespace(names), *build_access(names, site)):
+        cluster.create(manifest)
+    package = json.dumps(load_package(str(ECHO), settings).document)
+    waiting = {f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs)}
+    begun, streams, seconds = time.monotonic(), Streams(), 0.0
+    bare = sorted(waiting)
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda name: _create(cluster, build_bare(name, names.namespace, site.image, package)), bare))
+    for _, job in cluster.watch("Job", names.namespace, streams):
+        conditions = {one["type"] for one in job.get("status", {}).get("conditions") or []}
+        if "Failed" in conditions:
+            raise SystemExit(f"bare job {job['metadata']['name']} failed")
+        if "Complete" in conditions:
+            waiting.discard(job["metadata"]["name"])
+        if not waiting:
+            seconds = time.monotonic() - begun
+            break
+    for name in bare:
+        for kind in ("Job", "ConfigMap", "PersistentVolumeClaim"):
+            cluster.delete(kind, names.namespace, name)
+    return seconds
+
+
+def _create(cluster: Cluster, manifests: list[dict[str, Any]]) -> None:
+    for manifest in manifests:
+        cluster.create(manifest)
+
+
+def ensure_pycalrissian(cache: Path) -> Path:
+    """The interpreter of an environment with the incumbent, made under the cache folder the first time."""
+    folder = cache / "bench" / PYCALRISSIAN.replace("==", "-")
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        print(f"bench: making an environment with {PYCALRISSIAN}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", PYCALRISSIAN], check=True)
+        (folder / "ready").touch()
+    return python
+
+
+def run_pycalrissian(python: Path, settings: Settings) -> float:
+    """Seconds that the incumbent takes for the same CWL, as it measures them itself."""
+    site = load_cluster_settings(settings.environ)
+    package = settings.scratch / "package.json"
+    package.parent.mkdir(parents=True, exist_ok=True)
+    package.write_text(json.dumps(load_package(str(ECHO), settings).document))
+    words = [str(package), f"bench-{uuid.uuid4().hex[:8]}", site.image, site.storage_class or STORAGE_CLASS]
+    environ = {**os.environ, "KUBECONFIG": site.kubeconfig or ""}  # noqa: TID251 a program, as a shell would start it
+    command = [str(python), str(ROOT / "bench" / "incumbent.py"), *words]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"bench: pycalrissian failed:\n{done.stdout}{done.stderr}")
+    return float(done.stdout.split()[-1])

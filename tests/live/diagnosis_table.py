@@ -1,0 +1,120 @@
+"""The table of docs/kubernetes.md, "When a job fails": a row's level and message are what a run really gave.
+
+Each test of a diagnosis keeps its row true: it compares, or with `UPDATE_DOCS=1` writes. Beside it, what the cluster
+itself reported and when: a diagnosis has to follow within five seconds.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.cluster import BROKEN_WORKSPACE, ENVIRON
+from tests.site import Site
+from tests.values import ROOT
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.errors import Diagnosis
+
+PAGE = ROOT / "docs" / "kubernetes.md"
+# Kubernetes writes most of its times in whole seconds, cut off
+LONGEST_SECONDS = 5.0 + 1.0
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_HIDDEN = (
+    # a job's id, and the random end of a pod's name
+    (
+        rf"job-{_UUID}(-work(?=-[a-z]{{6}}\b))?(-[a-z0-9]{{5,6}}\b)?",
+        lambda m: f"job-…{m[1] or ''}{'-…' if m[2] else ''}",
+    ),
+    (r"used: [^,]+", lambda _: "used: …"),
+    (r"largest node has \S+ cores and \d+ MiB", lambda _: "largest node has … cores and … MiB"),
+    (rf"ws-{re.escape(BROKEN_WORKSPACE)}\b", lambda _: "ws-broken"),
+)
+
+
+def keep_row(what: str, found: Diagnosis) -> None:
+    """Hold the row that begins with `what` against a diagnosis, or write it."""
+    message = " ".join(found.cause.split()).replace("|", "\\|")
+    for pattern, shown in _HIDDEN:
+        message = re.sub(pattern, shown, message)
+    page = PAGE.read_text()
+    row = next((line for line in page.splitlines() if line.startswith(f"| {what} |")), None)
+    assert row, f"docs/kubernetes.md has no row {what!r}"
+    found_by = row.split(" | ")[1]
+    wanted = f"| {what} | {found_by} | {found.level} | {message} |"
+    if ENVIRON.get("UPDATE_DOCS"):
+        PAGE.write_text(page.replace(row, wanted))
+    else:
+        assert row == wanted, "docs/kubernetes.md says something else; UPDATE_DOCS=1 writes what is printed"
+
+
+@dataclass
+class Witness:
+    """What Kubernetes reported of the pods and objects of a namespace: by reason, when first."""
+
+    first: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def take(self, kind: str, change: str, item: dict[str, Any]) -> None:
+        """Note what an event or the state of a pod reports."""
+        name = item["involvedObject"]["name"] if kind == "Event" else item["metadata"]["name"]
+        for reason, reported in _read_event(item) if kind == "Event" else _read_pod(change, item):
+            known = self.first.setdefault((name, reason), reported)
+            self.first[name, reason] = min(known, reported)
+
+    def when(self, job_id: str, reason: str) -> float:
+        """When a reason was last new for an object of the job; seconds since the epoch."""
+        times = [at for (name, why), at in self.first.items() if why == reason and name.startswith(f"job-{job_id}")]
+        assert times, f"Kubernetes never reported {reason}: {sorted(why for _, why in self.first)}"
+        return max(times)
+
+
+def _read_event(event: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    told = event.get("eventTime") or event.get("firstTimestamp") or event["metadata"]["creationTimestamp"]
+    yield event["reason"], _read_time(told)
+
+
+def _read_pod(change: str, pod: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Conditions and ends have times of their own; of other states the watch tells as they come."""
+    now, status = time.time(), pod.get("status", {})
+    for one in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        state = one.get("state", {})
+        if reason := state.get("waiting", {}).get("reason"):
+            yield reason, now
+        if (ended := state.get("terminated")) and ended.get("finishedAt"):
+            yield ended.get("reason", ""), _read_time(ended["finishedAt"])
+    for condition in status.get("conditions") or ():
+        if condition.get("reason") and condition.get("lastTransitionTime"):
+            yield condition["reason"], _read_time(condition["lastTransitionTime"])
+    if status.get("reason"):
+        yield status["reason"], now
+    if change == "DELETED":
+        yield "deleted", now
+
+
+def _read_time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@contextmanager
+def witnessing(site: Site, namespace: str) -> Iterator[Witness]:
+    """Watch a namespace while the block runs, with eyes of the test's own."""
+    streams, witness = Streams(), Witness()
+
+    def look(kind: str) -> None:
+        for change, item in cluster.watch(kind, namespace, streams):
+            witness.take(kind, change, item)
+
+    with closing(Cluster(site.environ, site.environ["KUBECONFIG"])) as cluster:
+        threads = [threading.Thread(target=look, args=(kind,), daemon=True) for kind in ("Pod", "Event")]
+        for thread in threads:
+            thread.start()
+        try:
+            yield witness
+        finally:
+            streams.close()
+            for thread in threads:
+                thread.join(5)

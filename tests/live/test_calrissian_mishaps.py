@@ -1,0 +1,202 @@
+"""What the cluster does to a job that is sound: evictions, no place, claims, accounts, networks; each for real."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import kubectl
+from tests.live.test_calrissian_diagnosis import (
+    NAMESPACE,
+    ensure_namespace,
+    fail,
+    having,
+    run,
+    s3,
+    site,
+    write_package,
+)
+from tests.site import Site
+from zoo_runner.errors import Level
+from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.jobs.models import Status
+from zoo_runner.jobs.names import new_job_id
+
+__all__ = ["s3", "site"]  # the fixtures
+EVICTED = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 82Mi."
+NO_CLASS = "zoo-runner-tests-static"
+NO_PROVISIONER = "zoo-runner-tests-nobody"
+
+
+def find_pods(site: Site, role: str) -> list[str]:
+    return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/role={role}", "-o", "name").split()
+
+
+def evict(site: Site, role: str) -> None:
+    """Say of a pod what a kubelet says when it evicts; this node is not made to run out of memory for a test."""
+    status = json.dumps({"status": {"phase": "Failed", "reason": "Evicted", "message": EVICTED}})
+    for pod in find_pods(site, role):
+        kubectl(site, "patch", pod, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", status)
+
+
+class Once:
+    """Does something at the first event of a kind."""
+
+    def __init__(self, kind: type, act: Any) -> None:
+        self._kind, self._act, self.done = kind, act, False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, self._kind) and not self.done:
+            self.done = True
+            self._act()
+
+
+def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) -> None:
+    story = run(
+        site, write_package(tmp_path, "echo begun >&2; sleep 4; echo done"), Once(StepLine, lambda: evict(site, "step"))
+    )
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert any("was evicted from its node" in e.text for e in story.events if isinstance(e, EngineLine))
+
+
+def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> None:
+    once = site.having(ZOO_RUNNER_STEP_RETRIES="0")
+    package = write_package(tmp_path, "echo begun >&2; sleep 30")
+    found = fail(once, package, Once(StepLine, lambda: evict(site, "step")), row="step evicted", reported="Evicted")
+    assert (found.level, found.step) == (Level.PLATFORM, "work")
+
+
+def test_a_job_pod_that_is_evicted(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "echo begun >&2; sleep 30")
+    found = fail(site, package, Once(StepStarted, lambda: evict(site, "job")), row="job evicted", reported="Evicted")
+    assert found.level is Level.PLATFORM
+
+
+def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path: Path) -> None:
+    def drain() -> None:
+        for pod in find_pods(site, "step"):
+            name = pod.removeprefix("pod/")
+            wanted = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": name, "namespace": NAMESPACE},
+            }
+            path = tmp_path / "eviction.json"
+            path.write_text(json.dumps(wanted))
+            kubectl(site, "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "-f", str(path))
+
+    story = run(site, write_package(tmp_path, "echo begun >&2; sleep 4; echo done"), Once(StepLine, drain))
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
+
+
+def test_a_step_that_finds_no_place_for_too_long(site: Site, tmp_path: Path) -> None:
+    """It asks for all that the node has, which the job pod has a little of already."""
+    nodes = json.loads(kubectl(site, "get", "nodes", "-o", "json"))["items"]
+    cores = max(int(node["status"]["allocatable"]["cpu"]) for node in nodes)
+    hasty = site.having(ZOO_RUNNER_PENDING_SECONDS="3", DEFAULT_MAX_CORES=str(cores))
+    package = write_package(tmp_path, "true", coresMin=cores, coresMax=cores)
+    found = fail(hasty, package, row="no place for too long", reported="Unschedulable", waits_seconds=3)
+    assert (found.level, found.step) == (Level.PLATFORM, "work")
+
+
+def remove_accounts(site: Site, *names: str) -> None:
+    """Take accounts away; with the binding gone too, the next job makes all anew."""
+    kubectl(site, "delete", *names, "-n", NAMESPACE, "--ignore-not-found")
+
+
+@pytest.mark.parametrize(
+    ("account", "row", "reported"),
+    [
+        ("zoo-runner-job", "service account of the job missing", "FailedCreate"),
+        ("zoo-runner-step", "service account of the steps missing", ""),
+    ],
+)
+def test_a_service_account_that_is_gone(site: Site, tmp_path: Path, account: str, row: str, reported: str) -> None:
+    package = write_package(tmp_path, "true")
+    ensure_namespace(site, package)
+    remove_accounts(site, f"serviceaccount/{account}")
+    try:
+        found = fail(site, package, row=row, reported=reported)
+    finally:
+        remove_accounts(site, "rolebinding/zoo-runner-job")
+    assert found.level is Level.ENGINE
+    assert account in found.cause
+
+
+def storage_class(name: str, provisioner: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": provisioner,
+    }
+
+
+def test_a_claim_without_any_class(site: Site, tmp_path: Path) -> None:
+    """As on a cluster without a default class: the claim is there before the job, which adopts it."""
+    package = write_package(tmp_path, "true")
+    ensure_namespace(site, package)
+    job_id = new_job_id()
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"job-{job_id}-work", "namespace": NAMESPACE},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "",
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    with having(site, claim, tmp_path):
+        found = fail(site, package, row="no storage class", reported="FailedBinding", job_id=job_id)
+    assert found.level is Level.ENGINE
+
+
+def test_a_class_that_makes_no_volumes(site: Site, tmp_path: Path) -> None:
+    static = site.having(STORAGE_CLASS=NO_CLASS)
+    with having(site, storage_class(NO_CLASS, "kubernetes.io/no-provisioner"), tmp_path):
+        found = fail(
+            static, write_package(tmp_path, "true"), row="storage class without volumes", reported="ProvisioningFailed"
+        )
+    assert found.level is Level.ENGINE
+
+
+def test_a_class_whose_provisioner_does_not_answer(site: Site, tmp_path: Path) -> None:
+    waiting = site.having(STORAGE_CLASS=NO_PROVISIONER, ZOO_RUNNER_PENDING_SECONDS="4")
+    with having(site, storage_class(NO_PROVISIONER, "nobody.example/none"), tmp_path):
+        found = fail(
+            waiting,
+            write_package(tmp_path, "true"),
+            row="volume not made for too long",
+            reported="Unschedulable",
+            waits_seconds=4,
+        )
+    assert found.level is Level.PLATFORM
+
+
+def test_a_quota_without_room_for_the_volume(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "true")
+    ensure_namespace(site, package)
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small", "namespace": NAMESPACE},
+        "spec": {"hard": {"requests.storage": "100Mi"}},
+    }
+    with having(site, quota, tmp_path):
+        found = fail(site, package, row="quota: the volume")
+    assert found.level is Level.ENGINE
+
+
+def test_a_pod_that_gets_no_network(site: Site, tmp_path: Path) -> None:
+    """A bandwidth that no network plug-in can keep; the node's plug-ins stay as they are, others use them."""
+    broken = site.having(POD_ANNOTATIONS=json.dumps({"kubernetes.io/ingress-bandwidth": "a lot"}))
+    found = fail(
+        broken,
+        write_package(tmp_path, "true"),
+        row="sandbox creation failed (`Init:0/1`)",
+        reported="FailedCreatePodSandBox",
+    )
+    assert found.level is Level.PLATFORM

@@ -1,0 +1,206 @@
+"""Credentials of a job are in its one Secret while it lives, and nowhere after: objects, logs, records, etcd."""
+
+import base64
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.etcd import Etcd
+from tests.servers import S3Server
+from tests.site import Site, Story
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.podstatus import has_started
+from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.jobs.events import Event, StageStarted, StepLine
+from zoo_runner.jobs.models import Status
+
+# one for each door that credentials come in by; base64 of any alignment holds the middle of them
+CANARIES = {name: f"canary-{name}-7f3a9c51e0d24b68" for name in ("stagein", "stageout", "bucket", "host", "handler")}
+KINDS = (
+    "jobs,pods,secrets,configmaps,persistentvolumeclaims,persistentvolumes,events,serviceaccounts,roles,rolebindings,"
+    "networkpolicies,resourcequotas,namespaces,endpoints,services,controllerrevisions,leases,replicasets"
+)
+SNOOP = """
+cwlVersion: v1.2
+$graph:
+  - class: Workflow
+    id: snoop
+    inputs: {note: File, other: File}
+    outputs: {seen: {type: File, outputSource: look/seen}}
+    steps: {look: {run: "#look", in: {note: note, other: other}, out: [seen]}}
+  - class: CommandLineTool
+    id: look
+    requirements:
+      DockerRequirement: {dockerPull: "docker.io/library/debian:bookworm-slim"}
+      ResourceRequirement: {coresMin: 0.1, ramMin: 64}
+    baseCommand:
+      - sh
+      - -c
+      - |
+        echo looking >&2; env >&2; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' >&2
+        cat /var/run/secrets/kubernetes.io/serviceaccount/token >&2 2>/dev/null
+        grep -r canary /job /etc /run /tmp /proc/1/environ 2>/dev/null >&2
+        cat "$0" "$1"; sleep 2
+    stdout: seen.txt
+    inputs:
+      note: {type: File, inputBinding: {position: 1}}
+      other: {type: File, inputBinding: {position: 2}}
+    outputs: {seen: stdout}
+"""
+
+
+def forms(secret: str) -> list[bytes]:
+    """How a secret may look where it leaked: plain, reversed by nobody, in base64 whatever stands before it."""
+    plain = secret.encode()
+    shifted = [base64.b64encode(b"x" * shift + plain)[4:-4] for shift in range(3)]
+    return [plain, *shifted]
+
+
+def find_canaries(data: bytes | str) -> set[str]:
+    """The doors whose credentials stand in the data."""
+    found = data.encode() if isinstance(data, str) else data
+    return {name for name, secret in CANARIES.items() if any(form in found for form in forms(secret))}
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Server]]:
+    """A store with credentials of its own for sources, for one bucket of them, and for results."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("stagein", "bucket", "stageout")}
+    with (
+        serve_pods(folders["stagein"], CANARIES["stagein"]) as sources,
+        serve_pods(folders["bucket"], CANARIES["bucket"]) as bucket,
+        serve_pods(folders["stageout"], CANARIES["stageout"]) as results,
+    ):
+        yield {"stagein": sources, "bucket": bucket, "stageout": results}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server]) -> Site:
+    folder, private = tmp_path_factory.mktemp("caller"), tmp_path_factory.mktemp("private")
+    source, bucket = stores["stagein"].options, stores["bucket"].options
+    buckets, hosts = private / "buckets.json", private / "hosts.json"
+    buckets.write_text(
+        json.dumps(
+            {
+                "own": {
+                    "endpoint": bucket.endpoint,
+                    "access_key_id": bucket.access_key_id,
+                    "secret_access_key": bucket.secret_access_key,
+                }
+            }
+        )
+    )
+    hosts.write_text(json.dumps({"https://store.example": {"bearer_token": CANARIES["host"]}}))
+    return join_cluster(
+        Site(folder, folder / "cache"),
+        find_kubeconfig(),
+        stores["stageout"],
+        STAGEIN_AWS_SERVICEURL=str(source.endpoint),
+        STAGEIN_AWS_ACCESS_KEY_ID=str(source.access_key_id),
+        STAGEIN_AWS_SECRET_ACCESS_KEY=str(source.secret_access_key),
+        STAGEIN_BUCKETS_FILE=str(buckets),
+        STAGEIN_HOSTS_FILE=str(hosts),
+        # as a handler's get_additional_parameters brings them in
+        STAGEOUT_SITE_TOKEN=CANARIES["handler"],
+    )
+
+
+class Seen:
+    """What can be seen of a job from outside: every object at each of its stages, and the whole log of each pod."""
+
+    def __init__(self, site: Site, job_id: str) -> None:
+        self._site, self._job_id = site, job_id
+        self._cluster = Cluster(site.environ, site.environ["KUBECONFIG"])
+        self._readers: list[threading.Thread] = []
+        self.holders: dict[str, set[str]] = {}
+        self.logs: dict[str, list[str]] = {}
+
+    def look(self, event: Event) -> None:
+        if isinstance(event, StageStarted) or (isinstance(event, StepLine) and event.text == "looking"):
+            self.read_logs()
+            self.search_objects()
+
+    def read_logs(self) -> None:
+        for pod in self._cluster.find("Pod", NAMESPACE, labelSelector=f"zoo-runner/job=job-{self._job_id}"):
+            name = pod["metadata"]["name"]
+            if name not in self.logs and has_started(pod):
+                self.logs[name] = []
+                self._readers.append(threading.Thread(target=self._read, args=(name,), daemon=True))
+                self._readers[-1].start()
+
+    def _read(self, pod: str) -> None:
+        with contextlib.suppress(ApiError):  # the pod has gone
+            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, Streams()))
+
+    def close(self) -> None:
+        for reader in self._readers:
+            reader.join(20)
+        self._cluster.close()
+
+    def search_objects(self) -> None:
+        for item in json.loads(kubectl(self._site, "get", KINDS, "-A", "-o", "json"))["items"]:
+            if found := find_canaries(json.dumps(item)):
+                self.holders.setdefault(f"{item['kind']}/{item['metadata']['name']}", set()).update(found)
+
+
+@pytest.fixture(scope="module")
+def watched(site: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
+    """A job that uses all the credentials and whose tool looks for them, and what was seen of it."""
+    package = site.folder / "snoop.cwl"
+    package.write_text(SNOOP)
+    words = [
+        f"{name}={json.dumps({'class': 'File', 'location': url})}"
+        for name, url in (
+            ("note", stores["stagein"].put("source", "note.txt", b"a note\n")),
+            ("other", stores["bucket"].put("own", "other.txt", b"another\n")),
+        )
+    ]
+    job = site.accept(package, None, *words, destination="s3://results/canary")
+    seen = Seen(site, job.id)
+    with contextlib.closing(seen):
+        story = site.run(job, on=seen.look)
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    return story, seen
+
+
+def test_of_all_objects_only_the_secret_of_the_job_holds_credentials(watched: tuple[Story, Seen]) -> None:
+    story, seen = watched
+    # that all of them are there shows that the search finds them
+    assert seen.holders == {f"Secret/job-{story.job.id}-staging": set(CANARIES)}
+
+
+def test_no_pod_said_a_credential_and_no_tool_could_find_one(watched: tuple[Story, Seen]) -> None:
+    _, seen = watched
+    assert sorted(any(line == "looking" for line in log) for log in seen.logs.values()) == [False, True]
+    assert any("[look] looking" in log for log in seen.logs.values())
+    assert {pod for pod, log in seen.logs.items() if find_canaries("\n".join(log))} == set()
+
+
+def test_no_file_of_the_caller_and_no_result_holds_a_credential(
+    site: Site, stores: dict[str, S3Server], watched: tuple[Story, Seen]
+) -> None:
+    story, _ = watched
+    assert "looking" in story.log
+    files = [path for place in (site.folder, stores["stageout"].folder) for path in place.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".log", ".json", ".txt"}
+    assert {path: found for path in files if (found := find_canaries(path.read_bytes()))} == {}
+
+
+def test_no_object_holds_a_credential_after_the_job(site: Site, watched: tuple[Story, Seen]) -> None:
+    after = Seen(site, watched[0].job.id)
+    after.search_objects()
+    assert after.holders == {}
+
+
+def test_etcd_holds_no_credential_once_it_has_forgotten_the_past(site: Site, watched: tuple[Story, Seen]) -> None:
+    """Its write-ahead log keeps what was written for a while longer (docs/kubernetes.md)."""
+    etcd = Etcd(find_kubeconfig())
+    before = find_canaries(etcd.read_disk())
+    etcd.forget()
+    assert find_canaries(etcd.read_keys()) == set()
+    assert find_canaries(etcd.read_disk()) == set()
+    assert before == set(CANARIES), "the search does not find what was there"

@@ -1,0 +1,143 @@
+"""`zoo-runner gc` on a real cluster, with an account whose rights end at its own namespace, as an operator may have."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import WORKSPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.live.test_calrissian import list_objects, wait_until_gone
+from tests.servers import S3Server
+from tests.site import Site
+from tests.values import EXAMPLES, FAILING
+from zoo_runner.jobs.events import Event, StepLine
+from zoo_runner.jobs.models import Status
+
+GC_WORKSPACE = f"{WORKSPACE}-gc"
+NAMESPACE = f"ws-{GC_WORKSPACE}"
+ACCOUNT = "collector"
+SLOW = FAILING / "slow" / "slow.cwl"
+JOB_KINDS = ["configmaps", "jobs", "persistentvolumeclaims", "pods", "secrets"]
+FOREIGN = {
+    "alien": {"app": "something-else"},
+    # our job's label by chance or by hand, and not made by us
+    "alike": {"zoo-runner/job": "job-of-nobody"},
+}
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path: Path, s3: S3Server) -> Site:
+    """The store that started the jobs, with the administrator's account."""
+    (tmp_path / "store").mkdir()
+    store = Site(tmp_path / "store", tmp_path / "cache")
+    return join_cluster(store, find_kubeconfig(), s3, ZOO_RUNNER_WORKSPACE=GC_WORKSPACE)
+
+
+@pytest.fixture
+def collector(site: Site, tmp_path: Path) -> Site:
+    """Another store, which knows none of the jobs; its account reaches its workspace and nothing else.
+
+    On a cluster that others use it must not: to this store, their jobs too are jobs that nobody knows.
+    """
+    assert site.run(site.accept(EXAMPLES / "echo" / "echo.cwl", destination="s3://results/first")).outcome.results
+    rights = [{"apiGroups": ["", "batch", "networking.k8s.io"], "resources": ["*"], "verbs": ["get", "list", "delete"]}]
+    meta = {"name": ACCOUNT, "namespace": NAMESPACE}
+    group = "rbac.authorization.k8s.io"
+    for manifest in (
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rights},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": ACCOUNT},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
+        },
+    ):
+        apply(site, manifest, tmp_path)
+    config = json.loads(kubectl(site, "config", "view", "--raw", "--flatten", "--minify", "-o", "json"))
+    token = kubectl(site, "create", "token", ACCOUNT, "-n", NAMESPACE).strip()
+    config["users"] = [{"name": ACCOUNT, "user": {"token": token}}]
+    config["contexts"][0]["context"]["user"] = ACCOUNT
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(config))
+    (tmp_path / "other").mkdir()
+    return Site(tmp_path / "other", tmp_path / "cache", {**site.more, "KUBECONFIG": str(kubeconfig)})
+
+
+def apply(site: Site, manifest: dict[str, Any], folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(manifest))
+    kubectl(site, "apply", "-f", str(path))
+
+
+def lose_caller(site: Site) -> str:
+    """Start a job that goes on for minutes and kill its caller; the job's id."""
+    with site.started("run", SLOW, "-o", "s3://results/lost", "--job-id", "lost") as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "sleeping" in line:
+                break
+        process.send_signal(signal.SIGKILL)
+    return "lost"
+
+
+@contextmanager
+def foreign_objects(site: Site, folder: Path) -> Iterator[None]:
+    try:
+        for name, labels in FOREIGN.items():
+            meta = {"name": name, "namespace": NAMESPACE, "labels": labels}
+            apply(site, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"of": "others"}}, folder)
+        yield
+    finally:
+        kubectl(site, "delete", "configmap", "-n", NAMESPACE, *FOREIGN, "--ignore-not-found")
+
+
+def test_what_a_lost_caller_leaves_is_found_and_on_request_removed(site: Site, collector: Site, tmp_path: Path) -> None:
+    job = lose_caller(site)
+    with foreign_objects(site, tmp_path):
+        before = list_objects(site, job)
+        assert sorted({name.partition("/")[0].partition(".")[0] + "s" for name in before}) == JOB_KINDS
+        found = collector.command("gc")
+        assert found.returncode == 0, found.stderr
+        assert all(name.rpartition("/")[2] in found.stdout for name in before)
+        assert f"{len(before)} objects found; --remove removes them" in found.stderr
+        assert not any(name in found.stdout for name in FOREIGN)
+        assert list_objects(site, job) == before, "a dry run removes nothing"
+        knows = site.command("gc")
+        assert job not in knows.stdout, "the store that knows the job as running leaves it alone"
+        removed = collector.command("gc", "--remove")
+        assert removed.returncode == 0, removed.stderr
+        assert f"{len(before)} objects removed" in removed.stderr
+        wait_until_gone(site, job, 15)
+        left = kubectl(site, "get", "configmaps", "-n", NAMESPACE, "-o", "name")
+        assert all(f"configmap/{name}" in left for name in FOREIGN)
+    again = site.command("reattach", job)
+    assert again.returncode != 0
+    assert "is gone from namespace" in again.stderr
+
+
+def test_a_job_that_runs_is_left_alone_by_the_store_that_knows_it(site: Site, collector: Site, tmp_path: Path) -> None:
+    """The same store with the collector's account, so that nobody else's job is in reach."""
+    own = Site(site.folder, site.cache, collector.more)
+    told: list[str] = []
+
+    def on(event: Event) -> None:
+        if isinstance(event, StepLine) and not told:
+            done = own.command("gc", "--remove")
+            told.append(f"{done.stdout}{done.stderr}")
+
+    job = site.accept(SLOW, None, "seconds=10", destination="s3://results/known")
+    story = site.run(job, on=on)
+    assert told == ["0 objects removed\n"]
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis

@@ -1,0 +1,90 @@
+"""kill -9 of the caller at exact points of its talk with the cluster; coming back finishes the job, nothing twice.
+
+`make test-long` kills at all of the points, CI at a few.
+"""
+
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.live.relay import Point, relaying
+from tests.live.test_calrissian import wait_until_gone
+from tests.servers import S3Server
+from tests.site import Site
+from tests.values import EXAMPLES
+from zoo_runner.jobs.names import new_job_id
+from zoo_runner.jobs.record import Records
+from zoo_runner.masking import Masker
+
+ECHO = EXAMPLES / "echo" / "echo.cwl"
+# the caller of a one-step job makes some twenty requests and reads some fifteen lines of log
+ALL_POINTS = [
+    *(Point("before-request", number) for number in range(1, 17, 2)),
+    *(Point("after-request", number) for number in range(1, 17)),
+    *(Point("log-line", number) for number in range(1, 11, 2)),
+]
+IN_CI = [Point("before-request", 3), Point("after-request", 3), Point("after-request", 8), Point("log-line", 5)]
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
+        yield server
+
+
+def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
+    # never the id of an earlier run: its events stay in the namespace for an hour
+    job_id = f"killed-{new_job_id()}"
+    kubeconfig = find_kubeconfig()
+    site = join_cluster(Site(tmp_path, tmp_path / "cache"), kubeconfig, s3)
+    callers: list[subprocess.Popen[str]] = []
+    started = threading.Event()
+
+    def kill() -> None:
+        started.wait()
+        callers[0].send_signal(signal.SIGKILL)
+
+    with relaying(kubeconfig, point, kill) as (url, relay):
+        watched = site.having(ZOO_RUNNER_KUBERNETES_URL=url)
+        words = ("run", ECHO, "--engine", "calrissian", "-o", f"s3://results/{job_id}", "--job-id", job_id, "--quiet")
+        with watched.started(*words) as process:
+            callers.append(process)
+            started.set()
+            code = process.wait()
+    assert relay.killed.is_set(), f"the job was over after {relay.requests} requests and {relay.lines} lines"
+    assert code == -signal.SIGKILL
+    done = site.command("reattach", job_id, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert f"collection s3://results/{job_id}" in done.stdout
+    record = Records(site.state, Masker()).load(job_id)
+    assert (record.status, set(record.results or {})) == ("successful", {"text"})
+    job_log = Path(record.log).read_text()
+    assert job_log.count("[write] begins:") == 1
+    assert count_pods(site, job_id) == {"the job": 1, "write": 1}
+    wait_until_gone(site, job_id, 5)
+
+
+def count_pods(site: Site, job_id: str) -> dict[str, int]:
+    """How many pods of the job there ever were: each got its place once."""
+    words = ("get", "events", "-n", NAMESPACE, "-o", "json", "--field-selector", "reason=Scheduled")
+    names = {item["involvedObject"]["name"] for item in json.loads(kubectl(site, *words))["items"]}
+    own = [name.removeprefix(f"job-{job_id}-") for name in names if name.startswith(f"job-{job_id}-")]
+    steps = sum(name.startswith("write-") for name in own)
+    return {"the job": len(own) - steps, "write": steps}
+
+
+@pytest.mark.parametrize("point", IN_CI, ids=str)
+def test_who_was_killed_comes_back_and_nothing_runs_twice(point: Point, tmp_path: Path, s3: S3Server) -> None:
+    kill_and_come_back(tmp_path, s3, point)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", ALL_POINTS, ids=str)
+def test_at_any_point(point: Point, tmp_path: Path, s3: S3Server) -> None:
+    kill_and_come_back(tmp_path, s3, point)
