@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def _build_page(table: str, rounds: int) -> str:
     software = f"Python {platform.python_version()}, cwltool {version('cwltool')}, zoo-runner {version('zoo-runner')}"
     return f"""# What a run costs
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {rounds} rounds, medians; {machine}; {software}.
+Written by `make bench` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds, medians; {machine}; {software}.
 
 {table}
 

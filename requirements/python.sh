@@ -22,8 +22,8 @@ install() {
 }
 
 command -v "$PYTHON" >/dev/null || install "$PYTHON" "python3 python3-venv"
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-  say "$PYTHON is $("$PYTHON" -V 2>&1), and Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ..." >&2
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
+  say "$PYTHON is $("$PYTHON" -V 2>&1), and Python 3.10 or newer is needed; name one with: make PYTHON=python3.10 ..." >&2
   exit 1
 }
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || install "Python's venv module" python3-venv

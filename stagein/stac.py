@@ -4,7 +4,7 @@ import json
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -15,8 +15,10 @@ from staging.errors import Kind, StagingError
 Json = dict[str, Any]
 
 
-class StacType(StrEnum):
+class StacType(str, Enum):
     """The kinds of STAC document, by the value of their `type` field (STAC 1.0 and 1.1)."""
+
+    __str__ = str.__str__
 
     ITEM = "Feature"
     CATALOG = "Catalog"

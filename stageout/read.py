@@ -16,6 +16,8 @@ from stageout.raster import read_raster
 from staging.cancel import Cancellation
 from staging.errors import Kind, StagingError
 
+_BLOCK_BYTES = 1 << 20
+
 
 def read_outputs(
     outputs: Mapping[str, Any],
@@ -112,9 +114,7 @@ class _OutputReader:
         media_type = get_media_type(name, cwl_format if isinstance(cwl_format, str) else None)
         if raster and raster.cloud_optimized and media_type == GEOTIFF:
             media_type = COG
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        return FoundFile(path, name, path.stat().st_size, media_type, sha256, raster)
+        return FoundFile(path, name, path.stat().st_size, media_type, _digest(path), raster)
 
     def _get_path(self, value: Mapping[str, Any], href: str) -> Path:
         location = str(value.get("location") or value.get("path") or "")
@@ -141,6 +141,14 @@ def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
             yield from _walk(path, (*above, real))
         elif not path.is_dir() or not inside:
             yield path
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _get_basename(value: Mapping[str, Any], href: str) -> str:

@@ -5,10 +5,11 @@ that a scientist's catalog is not refused for a detail that harms nobody.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from stageout.found import StacKind
+from staging.times import read_datetime
 
 
 def find_problem(kind: StacKind, body: Mapping[str, Any]) -> str | None:
@@ -20,9 +21,9 @@ def parse_time(text: object) -> datetime:
     """Parse an RFC 3339 time; one without offset is taken as UTC. Raises ValueError."""
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is not a time")  # noqa: TRY004 - one error for all that is no time
-    time = datetime.fromisoformat(text)
+    time = read_datetime(text)
     try:
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
     except OverflowError as error:
         raise ValueError(f"{text!r} is out of range") from error
 

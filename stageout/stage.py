@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def plan_stage_out(
     def get_href(key: str) -> str:
         return build_public_href(destination, key, options.public_base_url)
 
-    time = (now or datetime.now(UTC)).astimezone(UTC)
+    time = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
     return build_plan(found, get_href, options, time), tuple(warnings)
 
 

@@ -3,7 +3,7 @@
 import http.client
 import socket
 import ssl
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -89,7 +89,7 @@ def read_retry_after(value: str | None) -> float | None:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (moment.astimezone(timezone.utc) - datetime.now(timezone.utc)).total_seconds())
 
 
 def _timeout(href: str) -> StagingError:

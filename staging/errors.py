@@ -1,14 +1,16 @@
 """One error for all that can go wrong while data moves, with a kind that callers can act on."""
 
 from collections.abc import Sequence
-from enum import StrEnum
+from enum import Enum
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 SECRET_PARAMETERS = ("signature", "sig", "token", "key", "secret", "password", "credential", "auth", "jwt")
 
 
-class Kind(StrEnum):
+class Kind(str, Enum):
     """What went wrong with a source or a destination; the value is stable and may be shown."""
+
+    __str__ = str.__str__
 
     NOT_FOUND = "not-found"
     FORBIDDEN = "forbidden"

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from typing import Self
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from staging.addresses import parse_address
@@ -69,7 +68,7 @@ class HttpClient:
             Reach(options.allow_private, options.connect_timeout_seconds, options.read_timeout_seconds, options.resolve)
         )
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> "HttpClient":
         return self
 
     async def __aexit__(self, *_: object) -> None:

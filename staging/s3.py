@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 CHUNK_BYTES = 4 << 20
+
+_T = TypeVar("_T")
 
 # error codes of S3 that mean: with these credentials, no (some services answer them with HTTP 400)
 REFUSALS = {
@@ -208,8 +210,7 @@ async def read_object(
     """Begin to read the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
     options: GetOptions = {"range": (part.start, part.end), "if_match": part.validator} if part else {}
     try:
-        async with asyncio.timeout(read_timeout_seconds):
-            result = await obstore.get_async(bucket, key, options=options)
+        result = await _within(read_timeout_seconds, obstore.get_async(bucket, key, options=options))
     except PreconditionError as error:
         raise ChangedError(href) from error
     except (BaseError, OSError, ValueError) as error:
@@ -233,13 +234,19 @@ async def list_objects(bucket: S3Store, prefix: str, href: str) -> list[tuple[st
 async def _stream(stream: "BytesStream", href: str, read_timeout_seconds: float) -> AsyncIterator[bytes]:
     while True:
         try:
-            async with asyncio.timeout(read_timeout_seconds):
-                chunk = await anext(stream)
+            chunk = await _within(read_timeout_seconds, anext(stream))
         except StopAsyncIteration:
             return
         except (BaseError, OSError) as error:
             raise _translate_or_timeout(error, href) from error
         yield chunk
+
+
+async def _within(seconds: float, answer: Awaitable[_T]) -> _T:
+    try:
+        return await asyncio.wait_for(answer, seconds)
+    except asyncio.TimeoutError as error:  # in Python 3.10 not yet the built-in one
+        raise TimeoutError from error
 
 
 def _timeout(href: str) -> StagingError:

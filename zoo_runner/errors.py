@@ -17,12 +17,14 @@ Exit 0 is success, 1 a defect of the runner itself, 2 also a wrong command line.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from typing import ClassVar
 
 
-class Stage(StrEnum):
+class Stage(str, Enum):
     """Where in a job's life something happened."""
+
+    __str__ = str.__str__
 
     SETTINGS = "settings"
     PACKAGE = "package"
@@ -32,8 +34,10 @@ class Stage(StrEnum):
     STAGE_OUT = "stage-out"
 
 
-class Level(StrEnum):
+class Level(str, Enum):
     """Whose move is next: the author or caller, the engine's operator, or the platform's (cluster, network, stores)."""
+
+    __str__ = str.__str__
 
     USER = "user"
     ENGINE = "engine"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -27,7 +27,7 @@ class FolderDestination:
     root: Path
 
     @classmethod
-    def open(cls, destination: str, _: StageOutOptions) -> Self:
+    def open(cls, destination: str, _: StageOutOptions) -> "FolderDestination":
         """Open `file://<path>` or a path; a relative one begins in the current folder."""
         parts = urlsplit(destination)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(destination)

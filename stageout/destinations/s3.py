@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -47,7 +46,7 @@ class S3Destination:
     large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
 
     @classmethod
-    def open(cls, destination: str, options: StageOutOptions) -> Self:
+    def open(cls, destination: str, options: StageOutOptions) -> "S3Destination":
         """Open `s3://<bucket>/<prefix>`."""
         bucket, prefix = split_s3_url(destination)
         parts = prefix.strip("/").split("/") if prefix.strip("/") else []

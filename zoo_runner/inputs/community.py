@@ -7,9 +7,10 @@ other.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 
+from staging.times import read_datetime, read_time
 from zoo_runner.inputs.values import Checker, check_fields, check_members, check_record
 from zoo_runner.package.cwltypes import Community, Record, short_name
 from zoo_runner.problems import show
@@ -103,8 +104,8 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 _STRING_FORMATS: Mapping[str, Callable[[str], bool]] = {
     "Date": _parses(date.fromisoformat),
-    "DateTime": _parses(datetime.fromisoformat),
-    "Time": _parses(time.fromisoformat),
+    "DateTime": _parses(read_datetime),
+    "Time": _parses(read_time),
     "UUID": _matches(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "URI": _matches(r"[A-Za-z][A-Za-z0-9+.-]*:\S+"),
     "Email": _matches(r"[^\s@]+@[^\s@]+"),

@@ -5,11 +5,11 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import singledispatchmethod
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from staging.progress import Transferred
 from zoo_runner.errors import Diagnosis, SettingsError, Stage
@@ -38,7 +38,7 @@ class JobLog:
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
         _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "JobLog":
         return self
 
     def __exit__(
@@ -159,7 +159,7 @@ class JobLog:
         return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
 
     def _tell(self, source: str, text: str) -> None:
-        line = f"{_iso(datetime.now(UTC).timestamp())} [{source}] {text}"
+        line = f"{_iso(datetime.now(timezone.utc).timestamp())} [{source}] {text}"
         self._append(self._paths.job_log, line)
         self._append(self._paths.kept_log, line)
 
@@ -182,7 +182,7 @@ class JobLog:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _make_folder(folder: Path, mode: int, variable: str) -> None:

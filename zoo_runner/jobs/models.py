@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 from typing import Any
 
 from zoo_runner.errors import Diagnosis
@@ -12,8 +12,10 @@ from zoo_runner.package import Package
 from zoo_runner.package.extensions import find_secret_inputs
 
 
-class Status(StrEnum):
+class Status(str, Enum):
     """Status of a job: OGC API - Processes, Part 1, `statusCode`."""
+
+    __str__ = str.__str__
 
     ACCEPTED = "accepted"
     RUNNING = "running"

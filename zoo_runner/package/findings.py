@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from typing import Any
 
 BEST_PRACTICE = "https://docs.ogc.org/bp/20-089r1.html"
 
 
-class Severity(StrEnum):
+class Severity(str, Enum):
     """An error: some platform refuses the package. A warning: it runs, with a loss. An info: good to know."""
+
+    __str__ = str.__str__
 
     ERROR = "error"
     WARNING = "warning"

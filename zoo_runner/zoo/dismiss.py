@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.engines import open_engine
-from zoo_runner.errors import DismissedError, JobNotFoundError, RunnerError
+from zoo_runner.engines import Engine, open_engine
+from zoo_runner.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import EngineLine, Event
 from zoo_runner.jobs.models import Status
 from zoo_runner.jobs.record import FINAL, JobRecord, Records, with_failure
 from zoo_runner.masking import Masker, find_secrets
@@ -124,15 +125,32 @@ def dismiss_job(job_id: str, settings: Settings, masker: Masker) -> JobRecord | 
     if record.status in FINAL:
         return record
     (folder / MARK).touch()
-    open_engine(record.engine, settings).cancel(job_id)
+    engine = open_engine(record.engine, settings)
+    engine.cancel(job_id)
     if not _wait_released(folder):
         return record
     record = records.load(job_id)
     if record.status in FINAL:
         return record
+    if engine.capabilities.remote:
+        _clear_up(engine, job_id)
     shutil.rmtree(settings.scratch / job_id, ignore_errors=True)
     cause = DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
     return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
+
+
+def _clear_up(engine: Engine, job_id: str) -> None:
+    """Have a remote engine remove what only the job's own service would have removed, had it not been killed."""
+    stopped = Cancellation()
+    stopped.cancel()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, EngineLine):
+            sys.stderr.write(f"{event.text}\n")
+
+    # it ends as dismissed, or was killed before anything was submitted
+    with contextlib.suppress(DismissedError, EngineError):
+        engine.reattach(job_id, tell, stopped)
 
 
 def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | None) -> int:

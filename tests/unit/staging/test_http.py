@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert read_retry_after("7") == 7
-    later = read_retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
+    later = read_retry_after(format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True))
     assert later is not None
     assert 50 < later <= 60
 
