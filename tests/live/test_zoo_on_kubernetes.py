@@ -203,8 +203,8 @@ def test_two_workspaces_run_in_their_own_namespaces_and_see_their_own_jobs_only(
     kernel: KernelDouble, site: Site, s3: S3Server, item: str
 ) -> None:
     kernel.deploy(BOB, FAILING / "slow" / "slow.cwl", "slow")
-    slow = submit(kernel, BOB, "slow", seconds=300)
-    wait_for(lambda: "sleeping 300 s" in slow.error_log or slow.process.poll() is not None, 120)
+    slow = submit(kernel, BOB, "slow", seconds=120)
+    wait_for(lambda: "sleeping 120 s" in slow.error_log or slow.process.poll() is not None, 120)
     job = submit(kernel, ALICE, "scene", scene=item)
     wait_for(lambda: bool(list_objects(site, job, "pods")) or job.process.poll() is not None, 60)
     assert {line.split()[0] for line in list_objects(site, slow)} == {f"ws-{BOB}"}

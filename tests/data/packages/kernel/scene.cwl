@@ -15,6 +15,9 @@ $graph:
 
   - class: CommandLineTool
     id: read-scene
+    # little enough for a node of two cores that has other jobs
+    requirements:
+      ResourceRequirement: {coresMin: 0.1, ramMin: 64}
     hints:
       DockerRequirement:
         dockerPull: docker.io/library/debian:bookworm-slim
