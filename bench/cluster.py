@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.page import PAGE, write_part
@@ -194,7 +194,7 @@ def _show_left(title: str, seconds: Sequence[float], limit: float) -> str:
 
 def _build_part(table: str, rounds: int) -> str:
     node = f"one node with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
-    return f"""Written by `python -m bench.cluster` on {datetime.now(UTC):%Y-%m-%d}: {rounds} rounds, medians;
+    return f"""Written by `python -m bench.cluster` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds, medians;
 {node}; images warm.
 
 {table}

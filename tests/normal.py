@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,19 @@ class Run:
         return "<time of the run>" if self.begun - _SLACK <= time <= self.ended + _SLACK else text
 
     def list_files(self, folder: Path) -> dict[str, Any]:
-        """Every file below a folder: JSON normalised, others by their checksum, names with the job's id in them too."""
+        """Every file below a folder: JSON normalised, others by their checksum, names with the job's id in them too.
+
+        Of published logs only the names count: they tell how this run went.
+        """
         return {
-            str(path.relative_to(folder)).replace(self.job_id, "<job>"): self._read(path)
+            str(path.relative_to(folder)).replace(self.job_id, "<job>"): self._read(path, folder / "logs")
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
 
-    def _read(self, path: Path) -> Any:
+    def _read(self, path: Path, logs: Path) -> Any:
+        if path.is_relative_to(logs):
+            return "<log>"
         data = path.read_bytes()
         try:
             return self.normalise(json.loads(data))
@@ -53,7 +58,7 @@ class Run:
 @contextmanager
 def timing(job_id: str, destination: str) -> Iterator[Run]:
     """Note when the run in this block begins and ends."""
-    now = datetime.now(UTC)
+    now = datetime.now(timezone.utc)
     run = Run(job_id, destination, now, now)
     yield run
-    run.ended = datetime.now(UTC)
+    run.ended = datetime.now(timezone.utc)
