@@ -170,5 +170,7 @@ def test_an_event_that_may_pass_ends_nothing() -> None:
 
 
 def test_events_of_other_jobs_do_not_concern_this_one() -> None:
-    assert concerns({"involvedObject": {"name": "job-1-crop-x"}}, "job-1")
-    assert not concerns({"involvedObject": {"name": "job-2"}}, "job-1")
+    assert concerns({"type": "Warning", "involvedObject": {"name": "job-1-crop-x"}}, "job-1")
+    assert not concerns({"type": "Warning", "involvedObject": {"name": "job-2"}}, "job-1")
+    assert not concerns({"type": "Normal", "reason": "Pulled", "involvedObject": {"name": "job-1"}}, "job-1")
+    assert concerns({"type": "Normal", "reason": "FailedBinding", "involvedObject": {"name": "job-1-work"}}, "job-1")

@@ -134,9 +134,7 @@ class Follower:
     def _watch_events(self) -> None:
         """Events only sharpen a diagnosis: without the right to read them the job goes on."""
         try:
-            for change, event in self._cluster.watch(
-                "Event", self._names.namespace, self._streams, fieldSelector="type=Warning"
-            ):
+            for change, event in self._cluster.watch("Event", self._names.namespace, self._streams):
                 if change != "DELETED" and concerns(event, self._names.job):
                     self._items.put(_Warning(event))
         except ApiError as error:

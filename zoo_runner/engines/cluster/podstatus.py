@@ -223,8 +223,12 @@ def _first_container(pod: Manifest) -> Mapping[str, Any]:
 
 
 def concerns(event: Manifest, job: str) -> bool:
-    """Whether an event is about an object of the job; step pods carry its name too."""
-    return str(event["involvedObject"].get("name", "")).startswith(job)
+    """Whether an event warns of an object of the job; step pods carry its name too.
+
+    That a claim names no storage class, and so waits for ever, Kubernetes tells as a normal event.
+    """
+    warns = event.get("type") == "Warning" or event.get("reason") == "FailedBinding"
+    return warns and str(event["involvedObject"].get("name", "")).startswith(job)
 
 
 def diagnose_event(event: Manifest) -> RunnerError | None:
