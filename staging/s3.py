@@ -13,7 +13,7 @@ from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
 from staging.errors import Kind, RetryableError, StagingError
-from staging.parts import ChangedError, Part, broken_off
+from staging.parts import ChangedError, NoPartsError, Part, broken_off
 from staging.settings import S3Options
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def _translate_refusal(code: str, said: str, href: str) -> StagingError:
 
 
 def _translate_transport(text: str, href: str) -> StagingError:
+    if "non-partial response" in text:
+        return NoPartsError(href)
     if "InvalidCertificate" in text:
         return StagingError(
             Kind.UNTRUSTED,
