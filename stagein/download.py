@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from stagein.disk import Disk
 from stagein.landing import Landing
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
@@ -34,6 +35,7 @@ class Downloader:
         self._waits = RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
         self._streams = asyncio.Semaphore(options.concurrency)
         self._workers = Workers()
+        self._disk = Disk(self._workers)
         self._folders: set[Path] = set()
 
     def close(self) -> None:
@@ -90,12 +92,10 @@ class Downloader:
         await self._workers.run(landing.finish)
 
     async def _bring_small(self, content: Content, landing: Landing, size: int) -> None:
-        """All bytes at once: two visits to a thread instead of a handful."""
-        data = bytearray()
+        """All bytes at once; counted when they are there."""
+        data = b""
         async for chunk in content.chunks:
-            data += memoryview(chunk)
-            landing.size_bytes = len(data)
-            self._progress.add(landing.transfer, len(chunk))
+            data = bytes(chunk) if not data else data + chunk
         checksum = landing.transfer.checksum
         _verify(landing.transfer, size, len(data), checksum.compute(data) if checksum else None)
 
@@ -104,7 +104,9 @@ class Downloader:
             landing.write(data, 0)
             landing.finish()
 
-        await self._workers.run(write)
+        await self._disk.run(write)
+        landing.size_bytes = len(data)
+        self._progress.add(landing.transfer, len(data))
 
     async def _write_whole(self, content: Content, landing: Landing) -> str | None:
         checksum = landing.transfer.checksum

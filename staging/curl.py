@@ -6,7 +6,6 @@ libcurl tells which sockets and which moment it waits for (its multi-socket inte
 import asyncio
 import socket
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,8 +27,8 @@ ERRORS = {
 _READ_BYTES = 512 << 10
 # a stream whose reader is slower waits with this much in memory
 _MOST_WAITING_BYTES = 2 << 20
-# the reader is woken for no less, but for the end
-_WORTH_WAKING_BYTES = 256 << 10
+# the reader is woken for no less, but for the end: libcurl gives 16 KiB at a time
+_WORTH_WAKING_BYTES = 512 << 10
 _IDLE_HANDLES = 64
 
 
@@ -75,6 +74,7 @@ class Curl:
         self._timer: asyncio.Handle | None = None
         self._handles: list[pycurl.Curl] = []
         self._running: dict[pycurl.Curl, Transfer] = {}
+        self._watched: dict[int, int] = {}
 
     def start(self, request: Request) -> "Transfer":
         """Send a request; what comes is the transfer's."""
@@ -104,8 +104,13 @@ class Curl:
             handle.close()
 
     def _watch(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
-        self._loop.remove_reader(descriptor)
-        self._loop.remove_writer(descriptor)
+        before, self._watched[descriptor] = self._watched.get(descriptor, pycurl.POLL_REMOVE), what
+        if what == before:
+            return
+        if before in (pycurl.POLL_IN, pycurl.POLL_INOUT):
+            self._loop.remove_reader(descriptor)
+        if before in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
+            self._loop.remove_writer(descriptor)
         if what in (pycurl.POLL_IN, pycurl.POLL_INOUT):
             self._loop.add_reader(descriptor, self._act, descriptor, pycurl.CSELECT_IN)
         if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
@@ -115,7 +120,9 @@ class Curl:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if milliseconds >= 0:
+        if milliseconds == 0:
+            self._timer = self._loop.call_soon(self._act, pycurl.SOCKET_TIMEOUT, 0)
+        elif milliseconds > 0:
             self._timer = self._loop.call_later(milliseconds / 1000, self._act, pycurl.SOCKET_TIMEOUT, 0)
 
     def _act(self, descriptor: int, ready: int) -> None:
@@ -145,7 +152,7 @@ class Transfer:
         self._refusal: str | None = None
         self._sockets: list[socket.socket] = []
         self._lines: list[bytes] = []
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
         self._waiting_bytes = 0
         self._came_bytes = 0
         self._paused = False
@@ -163,15 +170,17 @@ class Transfer:
     async def read(self, timeout_seconds: float) -> AsyncIterator[bytes]:
         """The bytes of the body; raises `CurlError`, and `TimeoutError` when none came for so long."""
         while True:
-            while self._chunks:
-                chunk = self._chunks.popleft()
-                self._waiting_bytes -= len(chunk)
+            if self._chunks:
+                chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+                self._chunks.clear()
+                self._waiting_bytes = 0
                 self._go_on()
                 yield chunk
-            if self._ended:
+            elif self._ended:
                 self._check()
                 return
-            await self._wait(timeout_seconds)
+            else:
+                await self._wait(timeout_seconds)
 
     def close(self) -> None:
         """Give the transfer up, if it has not ended."""
@@ -225,7 +234,7 @@ class Transfer:
             raise self._failure
 
     def _go_on(self) -> None:
-        if self._paused and self._waiting_bytes < _MOST_WAITING_BYTES // 2 and self._handle is not None:
+        if self._paused and self._handle is not None:
             self._paused = False
             self._handle.pause(pycurl.PAUSE_CONT)
 

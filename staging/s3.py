@@ -108,6 +108,8 @@ def translate(error: Exception, href: str) -> StagingError:
     text = str(error)
     status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>(\w+)</Code>", text)
+    if "non-partial response" in text:
+        return NoPartsError(href)
     if status or isinstance(error, FileNotFoundError):
         return _translate_answer(int(status[1]) if status else 404, code[1] if code else "", href)
     return _translate_transport(text, href)
@@ -158,8 +160,6 @@ def _translate_refusal(code: str, said: str, href: str) -> StagingError:
 
 
 def _translate_transport(text: str, href: str) -> StagingError:
-    if "non-partial response" in text:
-        return NoPartsError(href)
     if "InvalidCertificate" in text:
         return StagingError(
             Kind.UNTRUSTED,
