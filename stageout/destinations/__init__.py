@@ -1,6 +1,6 @@
 """Where results go: a Protocol, and one table of its kinds by URL scheme."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -32,6 +32,12 @@ class Destination(Protocol):
 
     async def get_size(self, key: str) -> int | None:
         """Return how many bytes lie at a key, None when nothing does."""
+
+    async def get_bytes(self, key: str) -> bytes | None:
+        """Return the small object at a key, None when nothing lies there."""
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove what lies at these keys; one where nothing lies is no error."""
 
     async def probe(self) -> None:
         """Write something tiny and take it away again, to see whether results could be written."""

@@ -1,6 +1,7 @@
 """Results into a bucket of any S3 service; large files go up in parts, with bounded memory."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,25 @@ class S3Destination:
             return None
         except (BaseError, OSError) as error:
             raise self._explain(error, key) from error
+
+    async def get_bytes(self, key: str) -> bytes | None:
+        """Return the bytes of a small object."""
+        try:
+            found = await obstore.get_async(self.store, self.get_path(key))
+            return bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise self._explain(error, key) from error
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Delete objects, many in one request where the service can."""
+        try:
+            await obstore.delete_async(self.store, [self.get_path(key) for key in keys])
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise self._explain(error, keys[0]) from error
 
     async def probe(self) -> None:
         """Put an empty object under the prefix and delete it."""
