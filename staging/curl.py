@@ -295,8 +295,5 @@ def _find_authorities() -> tuple[str | None, str | None]:
 def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
     status, *fields = (line.decode("latin-1").strip() for line in lines)
     _, code, phrase = f"{status}  ".split(" ", 2)
-    headers = {}
-    for each in fields:
-        name, _, value = each.partition(":")
-        headers[name.lower()] = value.strip()
-    return int(code), phrase.strip(), headers
+    named = (each.partition(":") for each in fields)
+    return int(code), phrase.strip(), {name.lower(): value.strip() for name, _, value in named}

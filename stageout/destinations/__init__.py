@@ -47,6 +47,8 @@ _KINDS: Mapping[str, Callable[[str, StageOutOptions], Destination]] = {
     "": FolderDestination.open,
     "file": FolderDestination.open,
     "s3": S3Destination.open,
+    "gs": S3Destination.open,
+    "az": S3Destination.open,
 }
 
 
@@ -58,7 +60,7 @@ def open_destination(destination: str, options: StageOutOptions) -> Destination:
             Kind.UNSUPPORTED,
             destination or "destination",
             f"results cannot be put to {scheme + ':' if scheme else 'an empty destination'}",
-            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix>.",
+            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:).",
         )
     return _KINDS[scheme](destination, options)
 

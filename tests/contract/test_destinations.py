@@ -14,9 +14,10 @@ from stageout.destinations import Destination, open_destination
 from stageout.options import StageOutOptions
 from stageout.rerun import RECORD
 from stageout.stage import check_destination, stage_out
+from staging.cloudsettings import CloudOptions
 from staging.errors import Kind, StagingError
 from staging.progress import Report, Transferred, ignore
-from staging.s3 import open_bucket
+from staging.s3 import open_store
 from staging.settings import S3Options
 from tests.servers import S3Server, serve_s3
 
@@ -183,7 +184,7 @@ def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path)
     options = StageOutOptions(job_id="7", s3=s3.options)
     media_type = "image/tiff; application=geotiff"
     asyncio.run(open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type))
-    got = obstore.get(open_bucket("results", s3.options), "types/a.bin")
+    got = obstore.get(open_store(("s3", "results"), s3.options, CloudOptions()), "types/a.bin")
     assert got.attributes["Content-Type"] == media_type
 
 
