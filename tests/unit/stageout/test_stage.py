@@ -269,8 +269,6 @@ def test_an_unknown_scheme_is_answered_with_those_that_work(tmp_path: Path) -> N
     assert caught.value.reason == "results cannot be put to ftp:"
     told = "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:)."
     assert caught.value.remedy == told
-        caught.value.remedy == "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:)."
-    )
 
 
 class RecordingDestination:
