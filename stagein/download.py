@@ -6,12 +6,13 @@ import hashlib
 import os
 from pathlib import Path
 
+from stagein.disk import Disk
 from stagein.landing import Landing
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Chunk, Content, SourceTable
 from staging.errors import Kind, RetryableError, StagingError, merge_errors
-from staging.parts import ChangedError, Part, broken_off
+from staging.parts import ChangedError, NoPartsError, Part, broken_off
 from staging.pool import RetryOptions, retry, run_pool
 from staging.threads import Workers
 
@@ -34,6 +35,7 @@ class Downloader:
         self._waits = RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
         self._streams = asyncio.Semaphore(options.concurrency)
         self._workers = Workers()
+        self._disk = Disk(self._workers)
         self._folders: set[Path] = set()
 
     def close(self) -> None:
@@ -56,19 +58,21 @@ class Downloader:
             await retry(lambda: self._attempt(transfer), self._waits)
         except ChangedError:
             await retry(lambda: self._attempt(transfer), self._waits)
+        except NoPartsError:
+            await retry(lambda: self._attempt(transfer, in_parts=False), self._waits)
 
-    async def _attempt(self, transfer: Transfer) -> None:
+    async def _attempt(self, transfer: Transfer, *, in_parts: bool = True) -> None:
         """From the first byte to the last."""
         landing, done = Landing(transfer), False
         try:
-            await self._land(landing)
+            await self._land(landing, in_parts=in_parts)
             done = True
         finally:
             if not done:
                 self._progress.add(transfer, -landing.size_bytes)
                 landing.discard()
 
-    async def _land(self, landing: Landing) -> None:
+    async def _land(self, landing: Landing, *, in_parts: bool) -> None:
         transfer = landing.transfer
         async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
             size = _agree_on_size(transfer, content)
@@ -76,7 +80,7 @@ class Downloader:
             if size is not None and size <= SMALL_BYTES:
                 await self._bring_small(content, landing, size)
                 return
-            large = content.validator is not None and size is not None and size >= LARGE_BYTES
+            large = in_parts and content.validator is not None and size is not None and size >= LARGE_BYTES
             await self._workers.run(landing.open)
             if size is not None:
                 await self._workers.run(lambda: landing.reserve(size))
@@ -88,12 +92,10 @@ class Downloader:
         await self._workers.run(landing.finish)
 
     async def _bring_small(self, content: Content, landing: Landing, size: int) -> None:
-        """All bytes at once: two visits to a thread instead of a handful."""
-        data = bytearray()
+        """All bytes at once; counted when they are there."""
+        data = b""
         async for chunk in content.chunks:
-            data += memoryview(chunk)
-            landing.size_bytes = len(data)
-            self._progress.add(landing.transfer, len(chunk))
+            data = bytes(chunk) if not data else data + chunk
         checksum = landing.transfer.checksum
         _verify(landing.transfer, size, len(data), checksum.compute(data) if checksum else None)
 
@@ -102,7 +104,9 @@ class Downloader:
             landing.write(data, 0)
             landing.finish()
 
-        await self._workers.run(write)
+        await self._disk.run(write)
+        landing.size_bytes = len(data)
+        self._progress.add(landing.transfer, len(data))
 
     async def _write_whole(self, content: Content, landing: Landing) -> str | None:
         checksum = landing.transfer.checksum
@@ -119,7 +123,8 @@ class Downloader:
             settle_seconds=0,
         )
         if errors:
-            raise next((error for error in errors if isinstance(error, ChangedError)), merge_errors(errors))
+            telling = (error for error in errors if isinstance(error, ChangedError | NoPartsError))
+            raise next(telling, merge_errors(errors))
         checksum = landing.transfer.checksum
         return await self._workers.run(lambda: landing.digest(checksum.algorithm)) if checksum else None
 

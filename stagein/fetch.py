@@ -171,7 +171,8 @@ def _write_document(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        # without indent, which only the slow encoder can
+        text = json.dumps(document, ensure_ascii=False) + "\n"
         # half a surrogate pair, which JSON may hold and UTF-8 not, is written as the escape it was
         partial.write_bytes(text.encode("utf-8", "backslashreplace"))
         partial.replace(path)

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import hashlib
+import itertools
 import os
 import secrets
 import threading
@@ -12,6 +13,10 @@ from pathlib import Path
 
 from stagein.progress import Transfer
 from stagein.sources import Chunk
+
+# hidden names are this process's own
+_RUN = secrets.token_hex(8)
+_NUMBERS = itertools.count()
 
 
 class Landing:
@@ -25,7 +30,7 @@ class Landing:
         self.size_bytes = 0
         self._target = os.fspath(transfer.target)
         # plain text: making a Path costs as much as moving a small file
-        self._partial = f"{os.path.dirname(self._target)}/.{secrets.token_hex(8)}.part"  # noqa: PTH120
+        self._partial = f"{os.path.dirname(self._target)}/.{_RUN}-{next(_NUMBERS)}.part"  # noqa: PTH120
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._users = 0

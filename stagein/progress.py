@@ -6,7 +6,7 @@ from pathlib import Path
 
 from staging.checksum import Checksum
 from staging.errors import Kind, StagingError, mask_href
-from staging.progress import Report, Transferred
+from staging.progress import Report, Transferred, ignore
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Progress:
         self._bytes_done += size_bytes
         self._files_done += files
         self._check(self._bytes_done, transfer)
+        if self._report is ignore:
+            return
         self._report(
             Transferred(
                 stage="stage-in",

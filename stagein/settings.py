@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from staging.cloudsettings import CloudOptions, build_cloud_settings, load_cloud_options
 from staging.errors import Kind, StagingError
 from staging.settings import S3Options, Setting, build_s3_settings, load_s3_options
 
@@ -101,6 +102,7 @@ class StageInOptions:
     """
 
     s3: S3Options = field(default_factory=S3Options)
+    clouds: CloudOptions = field(default_factory=CloudOptions)
     buckets: Mapping[str, S3Options] = _setting(
         "BUCKETS_FILE",
         {},
@@ -162,6 +164,7 @@ class StageInOptions:
 
 SETTINGS: tuple[Setting, ...] = (
     *build_s3_settings(PREFIX),
+    *build_cloud_settings(PREFIX),
     *(
         Setting(one.metadata["variable"], None if one.default is MISSING else one.default, one.metadata["meaning"])
         for one in fields(StageInOptions)
@@ -182,7 +185,7 @@ def load_options(environ: Mapping[str, str] | None = None) -> StageInOptions:
         for one in fields(StageInOptions)
         if one.metadata and (text := source.get(one.metadata["variable"]))
     }
-    return StageInOptions(s3=load_s3_options(source, PREFIX), **values)
+    return StageInOptions(s3=load_s3_options(source, PREFIX), clouds=load_cloud_options(source, PREFIX), **values)
 
 
 def _parse(name: str, text: str, parse: Callable[[str], Any]) -> Any:

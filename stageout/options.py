@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from staging.s3 import S3Options
+from staging.cloudsettings import CloudOptions
+from staging.settings import S3Options
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class StageOutOptions:
     workflow_id: str = "workflow"
     title: str | None = None
     s3: S3Options = field(default_factory=S3Options)
+    clouds: CloudOptions = field(default_factory=CloudOptions)
     collection_id: str | None = None
     collection_title: str | None = None
     public_base_url: str | None = None

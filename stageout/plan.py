@@ -22,11 +22,12 @@ from stageout.shape import is_blank
 
 
 def build_plan(
-    found: Mapping[str, Found], get_href: Callable[[str], str], options: StageOutOptions, now: datetime
+    found: Mapping[str, Found], get_href: Callable[[str], str], options: StageOutOptions, now: datetime, place: str = ""
 ) -> Plan:
     """Plan how to write all outputs; `get_href` gives the absolute href of a key at the destination.
 
-    Every output has a folder of its name; elements of arrays and fields of records have folders in it.
+    Every output has a folder of its name below `place` (empty, or ending in `/`); elements of arrays and fields of
+    records have folders in it. The collection of the results is always at the top.
     """
     ids = Ids()
     ids_of = {
@@ -37,7 +38,7 @@ def build_plan(
     }
     collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
     planner = _Planner(get_href, options, now, collection_id, ids_of)
-    results = {name: planner.place(value, build_segment(name), (name,)) for name, value in found.items()}
+    results = {name: planner.place(value, f"{place}{build_segment(name)}", (name,)) for name, value in found.items()}
     return planner.finish(results)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stageout.options import StageOutOptions
+from staging.cloudsettings import load_cloud_options
 from staging.settings import load_s3_options
 
 PREFIX = "STAGEOUT"
@@ -40,6 +41,7 @@ def load_options(
         job_id=job_id,
         workflow_id=workflow_id,
         s3=load_s3_options(environ, PREFIX),
+        clouds=load_cloud_options(environ, PREFIX),
         public_base_url=environ.get(f"{PREFIX}_PUBLIC_URL") or None,
         outputs_folder=outputs_folder,
     )

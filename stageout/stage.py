@@ -1,6 +1,6 @@
 """The story of stage-out: read what the outputs refer to, plan, write, say what the results are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,6 +12,7 @@ from stageout.options import StageOutOptions
 from stageout.plan import build_plan
 from stageout.planned import Plan, PlannedDocument, PlannedFile
 from stageout.read import read_outputs
+from stageout.rerun import claim, read_earlier, settle
 from stageout.upload import Uploaded, upload
 from staging.cancel import Cancellation, run_cancellable
 from staging.progress import Report, ignore
@@ -53,9 +54,22 @@ def stage_out(
     """
     opened = open_destination(destination, options)
     switch = cancellation or Cancellation()
-    plan, warnings = plan_stage_out(outputs, opened, options, cancellation=switch, now=now)
-    done = run_cancellable(upload(plan, opened, options.concurrency, report), "stage-out", destination, switch)
-    return _build_results(plan, done, warnings)
+    warnings, build = _prepare(outputs, opened, options, switch, now)
+    work = _replace(build, opened, options, report)
+    plan, done, more = run_cancellable(work, "stage-out", destination, switch)
+    return _build_results(plan, done, (*warnings, *more))
+
+
+async def _replace(
+    build: Callable[[str], Plan], destination: Destination, options: StageOutOptions, report: Report
+) -> tuple[Plan, Uploaded, tuple[str, ...]]:
+    """Put new results beside those of an earlier run, then have them take their place."""
+    earlier = await read_earlier(destination)
+    plan = earlier.choose_place(build)
+    await claim(destination, earlier, plan)
+    done = await upload(plan, destination, options.concurrency, report)
+    left = await settle(destination, earlier, plan)
+    return plan, done, (left,) if left else ()
 
 
 def plan_stage_out(
@@ -66,16 +80,27 @@ def plan_stage_out(
     cancellation: Cancellation | None = None,
     now: datetime | None = None,
 ) -> tuple[Plan, tuple[str, ...]]:
-    """Read the outputs and plan what would be written, with warnings; nothing is written or requested."""
+    """Read the outputs and plan what would be written to an empty destination; nothing is written or requested."""
+    warnings, build = _prepare(outputs, destination, options, cancellation or Cancellation(), now)
+    return build(""), warnings
+
+
+def _prepare(
+    outputs: Mapping[str, Any],
+    destination: Destination,
+    options: StageOutOptions,
+    switch: Cancellation,
+    now: datetime | None,
+) -> tuple[tuple[str, ...], Callable[[str], Plan]]:
+    """Read the outputs; give warnings, and what plans them into a place below the destination."""
     warnings: list[str] = []
-    switch = cancellation or Cancellation()
     found = read_outputs(outputs, options.outputs_folder, warnings, switch)
+    time = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
 
     def get_href(key: str) -> str:
         return build_public_href(destination, key, options.public_base_url)
 
-    time = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
-    return build_plan(found, get_href, options, time), tuple(warnings)
+    return tuple(warnings), lambda place: build_plan(found, get_href, options, time, place)
 
 
 def put_beside(

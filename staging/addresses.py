@@ -1,6 +1,7 @@
 """Which network addresses may be asked: a guard against being made to ask a cloud's metadata service."""
 
 import ipaddress
+from collections.abc import Callable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -21,6 +22,9 @@ NEVER = tuple(
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 PRIVATE = "is in a private network"
+
+Refuse = Callable[[str], str | None]
+"""Tells why an IP address may not be asked; None when it may."""
 
 
 def parse_address(host: str) -> Address | None:
@@ -47,6 +51,11 @@ def find_refusal(host: str, allow_private: bool) -> str | None:
         if not allow_private and (not form.is_global or form.is_multicast):
             return f"{host} {PRIVATE}"
     return None
+
+
+def is_never_asked(host: str) -> str | None:
+    """Why an address may not be asked even where the operator names it, as a proxy: it is no place of data."""
+    return find_refusal(host, allow_private=True)
 
 
 def _inner(address: Address) -> list[ipaddress.IPv4Address]:

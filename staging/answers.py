@@ -1,16 +1,16 @@
 """What failures and statuses of web servers mean, said so that somebody can act on it."""
 
-import http.client
+import os
 import socket
-import ssl
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from staging.addresses import PRIVATE
-from staging.connections import RefusedAddressError
+from staging.curl import CurlError
 from staging.errors import Kind, RetryableError, StagingError
+from staging.hosts import RefusedAddressError
 from staging.parts import broken_off
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -22,25 +22,30 @@ def translate(error: Exception, href: str) -> StagingError:
         return error
     if isinstance(error, RefusedAddressError):
         return refused(href, str(error))
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _untrusted(error, href)
+    if isinstance(error, CurlError):
+        return _translate_curl(error, href)
     if isinstance(error, TimeoutError):
         return _timeout(href)
     if isinstance(error, OSError):
-        return _unreachable(error, href)
-    return StagingError(
-        Kind.UNREACHABLE,
-        href,
-        f"the address or the answer of the server is not valid HTTP ({type(error).__name__})",
-        "Check the address in a browser.",
-    )
+        return _unresolved(error, href)
+    return _invalid(href, str(error))
 
 
 def translate_body(error: Exception, href: str) -> StagingError:
     """Say what an error means that came up while the body was read."""
-    if isinstance(error, http.client.HTTPException | ConnectionError | ssl.SSLError):
-        return broken_off(href)
-    return translate(error, href)
+    return _timeout(href) if isinstance(error, TimeoutError) else broken_off(href)
+
+
+def _translate_curl(error: CurlError, href: str) -> StagingError:
+    if error.refusal:
+        return refused(href, error.refusal)
+    if error.kind == "untrusted":
+        return _untrusted(str(error), href)
+    if error.kind == "timeout":
+        return _timeout(href)
+    if error.kind in ("unreachable", "broken-off"):
+        return _unreachable(error, href)
+    return _invalid(href, str(error))
 
 
 def refused(href: str, reason: str) -> StagingError:
@@ -51,7 +56,7 @@ def refused(href: str, reason: str) -> StagingError:
     return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
 
 
-def check_status(status: int, phrase: str, headers: Message, href: str) -> None:
+def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str) -> None:
     """Raise the `StagingError` of an answer that is no success."""
     said = f"HTTP {status} {phrase}".rstrip()
     if status in (200, 206):
@@ -72,7 +77,7 @@ def check_status(status: int, phrase: str, headers: Message, href: str) -> None:
             href,
             f"the server cannot answer now ({said})",
             "Try again later; if it stays, tell the server's operator.",
-            retry_after_seconds=read_retry_after(headers.get("Retry-After")),
+            retry_after_seconds=read_retry_after(headers.get("retry-after")),
         )
     raise StagingError(
         Kind.STORAGE, href, f"the server refused the request ({said})", "Check the address in a browser."
@@ -101,31 +106,41 @@ def _timeout(href: str) -> StagingError:
     )
 
 
-def _unreachable(error: OSError, href: str) -> StagingError:
-    host = _host(href)
-    if isinstance(error, socket.gaierror):
-        kind = StagingError if error.errno == socket.EAI_NONAME else RetryableError
-        return kind(
-            Kind.UNREACHABLE,
-            href,
-            f"the host name {host!r} cannot be resolved",
-            "Check the spelling of the host and this machine's network.",
-        )
-    why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror
+def _unresolved(error: OSError, href: str) -> StagingError:
+    final = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+    return (StagingError if final else RetryableError)(
+        Kind.UNREACHABLE,
+        href,
+        f"the host name {_host(href)!r} cannot be resolved",
+        "Check the spelling of the host and this machine's network.",
+    )
+
+
+def _unreachable(error: CurlError, href: str) -> StagingError:
+    why = os.strerror(error.errno).lower() if error.errno else str(error)
     return RetryableError(
         Kind.UNREACHABLE,
         href,
-        f"no connection to {host}: {why or 'the connection was closed'}",
+        f"no connection to {_host(href)}: {why or 'the connection was closed'}",
         "Check that the server runs and can be reached from this machine.",
     )
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, href: str) -> StagingError:
+def _untrusted(why: str, href: str) -> StagingError:
     return StagingError(
         Kind.UNTRUSTED,
         href,
-        f"the certificate of {_host(href)} is not trusted: {error.verify_message or 'verification failed'}",
+        f"the certificate of {_host(href)} is not trusted: {why or 'verification failed'}",
         "Ask the server's operator for a valid certificate, or install its authority on this machine.",
+    )
+
+
+def _invalid(href: str, why: str) -> StagingError:
+    return StagingError(
+        Kind.UNREACHABLE,
+        href,
+        f"the address or the answer of the server is not valid HTTP ({why})",
+        "Check the address in a browser.",
     )
 
 

@@ -25,9 +25,9 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
 
 def unique_name(name: str, taken: set[str]) -> str:
     """Give `name`, or `name-2`, `name-3` … before its suffix if taken (whatever the case), and take it."""
-    path, number, candidate = PurePosixPath(name), 1, name
+    number, candidate = 1, name
     while candidate.casefold() in taken:
-        number += 1
+        path, number = PurePosixPath(name), number + 1
         candidate = f"{path.stem}-{number}{path.suffix}"
     taken.add(candidate.casefold())
     return candidate

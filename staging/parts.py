@@ -26,6 +26,18 @@ class ChangedError(StagingError):
         )
 
 
+class NoPartsError(StagingError):
+    """A source does not give parts of this file, although it seemed so."""
+
+    def __init__(self, href: str) -> None:
+        super().__init__(
+            Kind.UNSUPPORTED,
+            href,
+            "its source does not give parts of files",
+            "Tell the operator of the source that it ignores requests for ranges.",
+        )
+
+
 def broken_off(href: str) -> RetryableError:
     """The error for bytes that ended too early."""
     return RetryableError(

@@ -1,4 +1,4 @@
-"""The one door to S3 object storage (obstore); its errors are translated here."""
+"""The one door to object storage (obstore): S3, and the clouds beside it; its errors are translated here."""
 
 import asyncio
 import re
@@ -12,27 +12,30 @@ import obstore
 from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
+from staging.clouds import CLOUDS, CloudStore, open_container
+from staging.cloudsettings import CloudOptions
 from staging.errors import Kind, RetryableError, StagingError
-from staging.parts import ChangedError, Part, broken_off
+from staging.parts import ChangedError, NoPartsError, Part, broken_off
 from staging.settings import S3Options
 
 if TYPE_CHECKING:
     # the vendor offers these to type checkers only
     from obstore import BytesStream, GetOptions
-    from obstore.store import S3Config
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
 __all__ = [
     "S3Object",
     "S3Options",
-    "S3Store",
+    "Store",
     "list_objects",
-    "open_bucket",
+    "open_store",
     "read_object",
-    "split_s3_url",
+    "split_url",
     "translate",
 ]
 
 CHUNK_BYTES = 4 << 20
+Store = S3Store | CloudStore
 
 _T = TypeVar("_T")
 
@@ -47,21 +50,50 @@ REFUSALS = {
 }
 
 
-def split_s3_url(href: str) -> tuple[str, str]:
-    """Split `s3://bucket/key` into bucket and key (percent-decoded, no leading slash)."""
+SERVICES = {"gs": "Google Cloud Storage", "az": "Azure storage account"}
+
+
+def split_url(href: str) -> tuple[str, str, str]:
+    """Split `s3://bucket/key` (or `gs:`, `az:`) into scheme, bucket and key (percent-decoded, no leading slash)."""
     parts = urlsplit(href)
-    if parts.scheme != "s3" or not parts.netloc:
+    if parts.scheme not in ("s3", *CLOUDS) or not parts.netloc:
+        scheme = parts.scheme or "s3"
         raise StagingError(
-            Kind.UNSUPPORTED, href, "is not of the form s3://bucket/key", "Write it as s3://<bucket>/<key>."
+            Kind.UNSUPPORTED,
+            href,
+            f"is not of the form {scheme}://bucket/key",
+            f"Write it as {scheme}://<bucket>/<key>.",
         )
-    return parts.netloc, unquote(parts.path.lstrip("/"))
+    return parts.scheme, parts.netloc, unquote(parts.path.lstrip("/"))
 
 
-def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_timeout_seconds: float = 300) -> S3Store:
-    """Open a bucket; nothing is requested yet.
+def open_store(
+    place: tuple[str, str],
+    s3: S3Options,
+    clouds: CloudOptions,
+    *,
+    retries: int = 4,
+    request_timeout_seconds: float = 300,
+) -> Store:
+    """Open a bucket, `place` being its scheme and name; nothing is requested yet.
 
     A request, its body included, that fails in a way that may pass is asked again up to `retries` times.
     """
+    scheme, name = place
+    client: ClientConfig = {
+        "connect_timeout": timedelta(seconds=10),
+        "timeout": timedelta(seconds=request_timeout_seconds),
+    }
+    retry: RetryConfig = {
+        "max_retries": retries,
+        "backoff": {"init_backoff": timedelta(milliseconds=250), "max_backoff": timedelta(seconds=15), "base": 2},
+    }
+    if scheme in CLOUDS:
+        return open_container(scheme, name, clouds, client, retry)
+    return _open_s3(name, s3, client, retry)
+
+
+def _open_s3(bucket: str, options: S3Options, client: "ClientConfig", retry: "RetryConfig") -> S3Store:
     endpoint = options.endpoint
     return S3Store(
         bucket,
@@ -72,19 +104,8 @@ def open_bucket(bucket: str, options: S3Options, *, retries: int = 4, request_ti
             **({"request_payer": True} if options.request_payer else {}),
             **_build_credentials(options),
         },
-        client_options={
-            "allow_http": bool(endpoint and endpoint.startswith("http:")),
-            "connect_timeout": timedelta(seconds=10),
-            "timeout": timedelta(seconds=request_timeout_seconds),
-        },
-        retry_config={
-            "max_retries": retries,
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=250),
-                "max_backoff": timedelta(seconds=15),
-                "base": 2,
-            },
-        },
+        client_options={**client, "allow_http": bool(endpoint and endpoint.startswith("http:"))},
+        retry_config=retry,
     )
 
 
@@ -110,6 +131,8 @@ def translate(error: Exception, href: str) -> StagingError:
     text = str(error)
     status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>(\w+)</Code>", text)
+    if "non-partial response" in text:
+        return NoPartsError(href)
     if status or isinstance(error, FileNotFoundError):
         return _translate_answer(int(status[1]) if status else 404, code[1] if code else "", href)
     return _translate_transport(text, href)
@@ -118,11 +141,11 @@ def translate(error: Exception, href: str) -> StagingError:
 def _translate_answer(status: int, code: str, href: str) -> StagingError:
     said = f"HTTP {status} {code}".rstrip()
     bucket = urlsplit(href).netloc
-    if code == "NoSuchBucket":
+    if code in ("NoSuchBucket", "ContainerNotFound"):
         return StagingError(
             Kind.NOT_FOUND,
             href,
-            f"there is no bucket {bucket!r} at this S3 service ({said})",
+            f"there is no bucket {bucket!r} at this {_service(href)} ({said})",
             "Check the bucket's name and that the endpoint set is the service that holds it.",
         )
     if status == 404:
@@ -138,15 +161,19 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
         return RetryableError(
             Kind.STORAGE,
             href,
-            f"the S3 service cannot answer now ({said})",
+            f"the {_service(href)} cannot answer now ({said})",
             "Try again later; if it stays, tell the operator of the S3 service.",
         )
     return StagingError(
         Kind.STORAGE,
         href,
-        f"the S3 service refused the request ({said})",
+        f"the {_service(href)} refused the request ({said})",
         "Check endpoint and region; if they are right, give this message to the operator of the S3 service.",
     )
+
+
+def _service(href: str) -> str:
+    return SERVICES.get(href.partition(":")[0], "S3 service")
 
 
 def _translate_refusal(code: str, said: str, href: str) -> StagingError:
@@ -205,7 +232,7 @@ class S3Object:
 
 
 async def read_object(
-    bucket: S3Store, key: str, href: str, *, read_timeout_seconds: float, part: Part | None = None
+    bucket: Store, key: str, href: str, *, read_timeout_seconds: float, part: Part | None = None
 ) -> S3Object:
     """Begin to read the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
     options: GetOptions = {"range": (part.start, part.end), "if_match": part.validator} if part else {}
@@ -222,7 +249,7 @@ async def read_object(
     return S3Object(end - start, chunks, result.meta["e_tag"])
 
 
-async def list_objects(bucket: S3Store, prefix: str, href: str) -> list[tuple[str, int]]:
+async def list_objects(bucket: Store, prefix: str, href: str) -> list[tuple[str, int]]:
     """Keys and sizes (in bytes) of what lies under `prefix`, a folder, sorted."""
     try:
         found = await obstore.list(bucket, prefix=prefix).collect_async()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stagein.settings import SETTINGS as STAGEIN_SETTINGS
+from staging.cloudsettings import build_cloud_settings
 from staging.settings import Setting, build_s3_settings
 from zoo_runner import errors
 from zoo_runner.engines.cluster.settings import CLUSTER_SETTINGS
@@ -16,6 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 BY = "This page is written by `make docs` from the code, and a test keeps the two equal."
 STAGEOUT_SETTINGS = (
     *build_s3_settings("STAGEOUT"),
+    *build_cloud_settings("STAGEOUT"),
     Setting("STAGEOUT_OUTPUT", None, "The `stageout` command: destination where --destination names none."),
     Setting("STAGEOUT_PUBLIC_URL", None, "Links read <this>/<key> instead of s3://<bucket>/<key>."),
 )

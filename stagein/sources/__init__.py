@@ -28,6 +28,8 @@ SOURCES: Mapping[str, OpenSource] = {
     "http": open_http,
     "https": open_http,
     "s3": open_s3,
+    "gs": open_s3,
+    "az": open_s3,
     "data": open_inline,
 }
 

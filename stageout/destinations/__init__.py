@@ -1,6 +1,6 @@
 """Where results go: a Protocol, and one table of its kinds by URL scheme."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -33,6 +33,12 @@ class Destination(Protocol):
     async def get_size(self, key: str) -> int | None:
         """Return how many bytes lie at a key, None when nothing does."""
 
+    async def get_bytes(self, key: str) -> bytes | None:
+        """Return the small object at a key, None when nothing lies there."""
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove what lies at these keys; one where nothing lies is no error."""
+
     async def probe(self) -> None:
         """Write something tiny and take it away again, to see whether results could be written."""
 
@@ -41,6 +47,8 @@ _KINDS: Mapping[str, Callable[[str, StageOutOptions], Destination]] = {
     "": FolderDestination.open,
     "file": FolderDestination.open,
     "s3": S3Destination.open,
+    "gs": S3Destination.open,
+    "az": S3Destination.open,
 }
 
 
@@ -52,7 +60,7 @@ def open_destination(destination: str, options: StageOutOptions) -> Destination:
             Kind.UNSUPPORTED,
             destination or "destination",
             f"results cannot be put to {scheme + ':' if scheme else 'an empty destination'}",
-            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix>.",
+            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:).",
         )
     return _KINDS[scheme](destination, options)
 

@@ -4,10 +4,10 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -63,6 +63,27 @@ class FolderDestination:
             return None
         except OSError as error:
             raise _translate(error, self.get_href(key)) from error
+
+    async def get_bytes(self, key: str) -> bytes | None:
+        """Return the bytes of a small file."""
+        try:
+            return (self.root / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _translate(error, self.get_href(key)) from error
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Unlink files, and the folders that become empty."""
+        for key in keys:
+            try:
+                (self.root / key).unlink(missing_ok=True)
+            except OSError as error:
+                raise _translate(error, self.get_href(key)) from error
+        folders = {parent for key in keys for parent in PurePosixPath(key).parents if parent.name}
+        for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):  # somebody else's files are in it
+                (self.root / folder).rmdir()
 
     async def probe(self) -> None:
         """Make the folder and see that a file can be written in it."""

@@ -1,6 +1,7 @@
 """Results into a bucket of any S3 service; large files go up in parts, with bounded memory."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from obstore.exceptions import BaseError
 
 from stageout.options import StageOutOptions
 from staging.errors import Kind, StagingError
-from staging.s3 import S3Store, open_bucket, split_s3_url, translate
+from staging.s3 import Store, open_store, split_url, translate
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
 _PART_BYTES = 5 * 1024 * 1024
@@ -41,14 +42,15 @@ class S3Destination:
 
     bucket: str
     prefix: str
-    store: S3Store
+    store: Store
     anonymous: bool
+    scheme: str = "s3"
     large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
 
     @classmethod
     def open(cls, destination: str, options: StageOutOptions) -> "S3Destination":
         """Open `s3://<bucket>/<prefix>`."""
-        bucket, prefix = split_s3_url(destination)
+        scheme, bucket, prefix = split_url(destination)
         parts = prefix.strip("/").split("/") if prefix.strip("/") else []
         if "@" in bucket or urlsplit(destination).query or any(part in ("", ".", "..") for part in parts):
             raise StagingError(
@@ -57,15 +59,16 @@ class S3Destination:
                 "is not of the form s3://<bucket>/<prefix>",
                 "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
             )
-        return cls(bucket, "/".join(parts), open_bucket(bucket, options.s3), options.s3.anonymous)
+        store = open_store((scheme, bucket), options.s3, options.clouds)
+        return cls(bucket, "/".join(parts), store, scheme == "s3" and options.s3.anonymous, scheme)
 
     def get_path(self, key: str) -> str:
         """Return the whole key in the bucket."""
         return f"{self.prefix}/{key}" if self.prefix else key
 
     def get_href(self, key: str) -> str:
-        """Return an `s3://` URL, percent-encoded."""
-        return f"s3://{self.bucket}/{quote(self.get_path(key))}"
+        """Return an `s3://` (`gs:`, `az:`) URL, percent-encoded."""
+        return f"{self.scheme}://{self.bucket}/{quote(self.get_path(key))}"
 
     async def put_file(self, key: str, source: Path, media_type: str) -> None:
         """Upload a file; one larger than a part goes up in parts."""
@@ -88,6 +91,25 @@ class S3Destination:
             return None
         except (BaseError, OSError) as error:
             raise self._explain(error, key) from error
+
+    async def get_bytes(self, key: str) -> bytes | None:
+        """Return the bytes of a small object."""
+        try:
+            found = await obstore.get_async(self.store, self.get_path(key))
+            return bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise self._explain(error, key) from error
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Delete objects, many in one request where the service can."""
+        try:
+            await obstore.delete_async(self.store, [self.get_path(key) for key in keys])
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise self._explain(error, keys[0]) from error
 
     async def probe(self) -> None:
         """Put an empty object under the prefix and delete it."""
@@ -114,7 +136,7 @@ class S3Destination:
 
     def _explain(self, error: Exception, key: str) -> StagingError:
         told = translate(error, self.get_href(key))
-        remedy = _REMEDIES.get(told.kind, told.remedy)
+        remedy = _REMEDIES.get(told.kind, told.remedy) if self.scheme == "s3" else told.remedy
         if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.STORAGE):
             remedy = f"No STAGEOUT_AWS_ACCESS_KEY_ID is set, so requests are not signed: set it. {remedy}"
         return StagingError(told.kind, told.href, told.reason, remedy)

@@ -12,9 +12,12 @@ import pytest
 
 from stageout.destinations import Destination, open_destination
 from stageout.options import StageOutOptions
+from stageout.rerun import RECORD
 from stageout.stage import check_destination, stage_out
+from staging.cloudsettings import CloudOptions
 from staging.errors import Kind, StagingError
-from staging.s3 import open_bucket
+from staging.progress import Report, Transferred, ignore
+from staging.s3 import open_store
 from staging.settings import S3Options
 from tests.servers import S3Server, serve_s3
 
@@ -106,7 +109,7 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     (tmp_path / "t.csv").write_text("a,b")
     outputs = {"t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()}, "n": 1}
     results = stage_out(outputs, place.url, place.options)
-    assert list_files(place.folder) == ["collection.json", "t/ndvi-7-t.json", "t/t.csv"]
+    assert list_files(place.folder) == [RECORD, "collection.json", "t/ndvi-7-t.json", "t/t.csv"]
     assert json.loads((place.folder / "collection.json").read_bytes()) == results.collection
     base = place.url if "://" in place.url else place.folder.as_uri()
     assert results.collection_href == f"{base}/collection.json"
@@ -115,12 +118,73 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     assert links == [f"{base}/t/ndvi-7-t.json"]
 
 
+def put_texts(place: Place, folder: Path, texts: dict[str, str], report: Report = ignore) -> None:
+    """Run a job whose outputs are these texts."""
+    folder.mkdir()
+    outputs = {}
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text)
+        outputs[name] = {"class": "File", "location": (folder / f"{name}.txt").as_uri()}
+    stage_out(outputs, place.url, place.options, report)
+
+
+def read_texts(place: Place) -> dict[str, str]:
+    """What a reader finds that begins at the collection, as it is now."""
+    found = {}
+    prefix = place.url if "://" in place.url else place.folder.as_uri()
+    collection = json.loads((place.folder / "collection.json").read_bytes())
+    for link in collection["links"]:
+        if link["rel"] == "item":
+            path = place.folder / link["href"].removeprefix(f"{prefix}/")
+            for name, asset in json.loads(path.read_bytes())["assets"].items():
+                found[name.removesuffix(".txt")] = (path.parent / asset["href"]).read_text()
+    return found
+
+
+def test_a_further_run_takes_the_place_of_the_earlier_one_as_a_whole(place: Place, tmp_path: Path) -> None:
+    put_texts(place, tmp_path / "1", {"a": "old a", "b": "old b"})
+    (place.folder / "note.txt").write_text("not ours")
+    seen: list[dict[str, str]] = []
+    put_texts(place, tmp_path / "2", {"a": "new a", "c": "new c"}, lambda _: seen.append(read_texts(place)))
+    new = {"a": "new a", "c": "new c"}
+    assert all(texts in ({"a": "old a", "b": "old b"}, new) for texts in seen)
+    assert read_texts(place) == new
+    items = ["run-2/a/a.txt", "run-2/a/ndvi-7-a.json", "run-2/c/c.txt", "run-2/c/ndvi-7-c.json"]
+    assert list_files(place.folder) == [RECORD, "collection.json", "note.txt", *items]
+    put_texts(place, tmp_path / "3", {"a": "newest"})
+    assert list_files(place.folder) == [RECORD, "a/a.txt", "a/ndvi-7-a.json", "collection.json", "note.txt"]
+
+
+def test_a_further_run_that_fails_leaves_the_earlier_results_and_is_cleared_by_the_next(
+    place: Place, tmp_path: Path
+) -> None:
+    put_texts(place, tmp_path / "1", {"a": "old"})
+
+    def fail(_: Transferred) -> None:
+        raise StagingError(Kind.STORAGE, "a", "broke down", "Try again.")
+
+    with pytest.raises(StagingError, match="broke down"):
+        put_texts(place, tmp_path / "2", {"a": "never", "b": "never"}, fail)
+    assert read_texts(place) == {"a": "old"}
+    put_texts(place, tmp_path / "3", {"a": "new"})
+    assert read_texts(place) == {"a": "new"}
+    assert not [name for name in list_files(place.folder) if "b.txt" in name]
+
+
+def test_results_without_a_record_are_not_written_over_and_not_removed(place: Place, tmp_path: Path) -> None:
+    put_texts(place, tmp_path / "1", {"a": "old"})
+    (place.folder / RECORD).unlink()
+    put_texts(place, tmp_path / "2", {"a": "new"})
+    assert read_texts(place) == {"a": "new"}
+    assert (place.folder / "a" / "a.txt").read_text() == "old"
+
+
 def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_text("x")
     options = StageOutOptions(job_id="7", s3=s3.options)
     media_type = "image/tiff; application=geotiff"
     asyncio.run(open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type))
-    got = obstore.get(open_bucket("results", s3.options), "types/a.bin")
+    got = obstore.get(open_store(("s3", "results"), s3.options, CloudOptions()), "types/a.bin")
     assert got.attributes["Content-Type"] == media_type
 
 

@@ -40,7 +40,7 @@ def site(tmp_path: Path, s3: S3Server) -> Site:
     """The store that started the jobs, with the administrator's account."""
     (tmp_path / "store").mkdir()
     store = Site(tmp_path / "store", tmp_path / "cache")
-    return join_cluster(store, find_kubeconfig(), s3, ZOO_RUNNER_WORKSPACE=GC_WORKSPACE)
+    return join_cluster(store, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE=GC_WORKSPACE)
 
 
 @pytest.fixture

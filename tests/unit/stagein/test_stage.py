@@ -82,7 +82,7 @@ def test_a_local_item_may_not_reach_out_of_the_allowed_roots(tmp_path: Path) -> 
 def test_an_unknown_scheme_is_answered_with_what_is_supported(tmp_path: Path) -> None:
     with pytest.raises(StagingError, match="the scheme 'ftp' is not supported") as caught:
         stage_in({"a": refer("ftp://host/a.tif")}, tmp_path, StageInOptions())
-    assert caught.value.remedy == "Use one of: file, http, https, s3, data, or a plain path."
+    assert caught.value.remedy == "Use one of: file, http, https, s3, gs, az, data, or a plain path."
 
 
 def test_what_was_cancelled_before_does_not_start(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_command_tells_what_why_and_what_to_do(tmp_path: Path) -> None:
     assert result.stderr.splitlines() == [
         "stagein failed (unsupported): ftp://host/x",
         "  why:        the scheme 'ftp' is not supported",
-        "  what to do: Use one of: file, http, https, s3, data, or a plain path.",
+        "  what to do: Use one of: file, http, https, s3, gs, az, data, or a plain path.",
     ]
 
 

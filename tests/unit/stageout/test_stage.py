@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pystac.validation import validate_dict
 from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
 
 from stageout.destinations import open_destination
+from stageout.rerun import RECORD
 from stageout.stage import Results, plan_stage_out, stage_out
 from stageout.upload import upload
 from staging.cancel import Cancellation
@@ -182,7 +183,8 @@ def test_an_output_of_any_name_lies_in_a_folder_of_its_own(tmp_path: Path, name:
     outputs = {name: describe_file(write_text(tmp_path / "f")), "other": describe_file(tmp_path / "f")}
     results = put(outputs, tmp_path / "to")
     assert results.files == 5
-    assert len(list((tmp_path / "to").iterdir())) == 3
+    assert len(list((tmp_path / "to").iterdir())) == 4
+    assert (tmp_path / "to" / RECORD).is_file()
     assert (tmp_path / "to/collection.json").is_file()
 
 
@@ -265,7 +267,8 @@ def test_an_unknown_scheme_is_answered_with_those_that_work(tmp_path: Path) -> N
     with pytest.raises(StagingError) as caught:
         stage_out({}, "ftp://example.com/x", OPTIONS)
     assert caught.value.reason == "results cannot be put to ftp:"
-    assert caught.value.remedy == "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix>."
+    told = "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:)."
+    assert caught.value.remedy == told
 
 
 class RecordingDestination:
@@ -289,6 +292,12 @@ class RecordingDestination:
 
     async def get_size(self, key: str) -> int | None:
         return None if key == self.lost else self.sizes.get(key)
+
+    async def get_bytes(self, key: str) -> bytes | None:
+        return None
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        raise AssertionError
 
     async def probe(self) -> None:
         self.sizes[".probe"] = 0
@@ -360,11 +369,13 @@ def test_a_cancelled_stage_out_leaves_no_collection_and_no_partial_file(tmp_path
             cancellation=cancellation,
         )
     assert caught.value.kind == Kind.CANCELLED
-    assert [path.name for path in (tmp_path / "to").rglob("*") if path.is_file()] == ["data.tif"]
+    assert sorted(path.name for path in (tmp_path / "to").rglob("*") if path.is_file()) == [RECORD, "data.tif"]
 
 
 def test_running_again_replaces_what_was_there(tmp_path: Path) -> None:
     for text in ("old", "newer"):
-        put({"t": describe_file(write_text(tmp_path / "t.txt", text))}, tmp_path / "to")
-    assert (tmp_path / "to/t/t.txt").read_text() == "newer"
-    assert json.loads((tmp_path / "to/t/ndvi-7-t.json").read_text())["assets"]["t.txt"]["file:size"] == 5
+        document = put({"t": describe_file(write_text(tmp_path / "t.txt", text))}, tmp_path / "to").document
+    assert document["t"]["href"] == (tmp_path / "to/run-2/t/t.txt").as_uri()
+    assert (tmp_path / "to/run-2/t/t.txt").read_text() == "newer"
+    assert json.loads((tmp_path / "to/run-2/t/ndvi-7-t.json").read_text())["assets"]["t.txt"]["file:size"] == 5
+    assert not (tmp_path / "to/t").exists()

@@ -1,7 +1,7 @@
 import pytest
 
 from staging.errors import Kind, RetryableError, StagingError
-from staging.s3 import split_s3_url, translate
+from staging.s3 import split_url, translate
 
 pytestmark = pytest.mark.unit
 
@@ -65,6 +65,6 @@ def test_only_what_may_pass_is_worth_another_try() -> None:
 
 
 def test_an_s3_address_is_split_and_decoded() -> None:
-    assert split_s3_url("s3://bucket/a%20b/c.tif") == ("bucket", "a b/c.tif")
+    assert split_url("s3://bucket/a%20b/c.tif") == ("s3", "bucket", "a b/c.tif")
     with pytest.raises(StagingError, match="is not of the form s3://bucket/key"):
-        split_s3_url("s3:///key")
+        split_url("s3:///key")

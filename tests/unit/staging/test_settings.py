@@ -1,5 +1,7 @@
 import pytest
 
+from staging.clouds import CLOUDS, open_container
+from staging.cloudsettings import CloudOptions, load_cloud_options
 from staging.settings import S3Options, load_s3_options
 
 pytestmark = pytest.mark.unit
@@ -41,3 +43,17 @@ def test_without_a_key_requests_are_anonymous_and_secrets_are_never_shown() -> N
 def test_who_pays_for_requests_is_read(value: str, pays: bool) -> None:
     assert load_s3_options({"STAGEIN_AWS_REQUEST_PAYER": value}, "STAGEIN").request_payer is pays
     assert load_s3_options({"AWS_REQUEST_PAYER": value}, "STAGEIN").request_payer is pays
+
+
+def test_clouds_are_reached_with_the_names_that_their_own_programs_read() -> None:
+    environ = {"AZURE_STORAGE_ACCOUNT": "a", "AZURE_STORAGE_KEY": "hidden", "STAGEIN_AZURE_STORAGE_ACCOUNT": "mine"}
+    options = load_cloud_options(environ, "STAGEIN")
+    assert options == CloudOptions(azure_account="mine", azure_key="hidden")
+    assert "hidden" not in repr(options)
+
+
+def test_no_cloud_is_asked_for_an_identity_of_the_machine() -> None:
+    # without a key these libraries would ask a metadata address
+    for scheme in CLOUDS:
+        store = open_container(scheme, "name", CloudOptions(azure_account="a"), {}, {})
+        assert store.config["skip_signature"] in (True, "true")

@@ -1,0 +1,82 @@
+"""A prefix that holds results already: new ones go beside them, and replace them as a whole when all is there.
+
+`.stageout.json` lists the keys that runs wrote below a destination. It has the keys of both runs while one takes the
+place of the other, so that whatever an interrupted run left is removed by the next one that ends well; nothing that is
+not listed is ever removed.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stageout.destinations import Destination
+from stageout.media import JSON
+from stageout.names import RESULT_COLLECTION
+from stageout.planned import Plan
+from staging.errors import StagingError
+
+RECORD = ".stageout.json"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What lies at a destination: the keys that runs wrote, and whether there are results."""
+
+    keys: frozenset[str] = frozenset()
+    has_results: bool = False
+
+    def choose_place(self, build: Callable[[str], Plan]) -> Plan:
+        """Build the plan at the first place of the destination itself, `run-2`, `run-3`, … that takes nothing away.
+
+        Where no results lie, nothing is pointed to, and the place is the destination itself.
+        """
+        plan, number = build(""), 1
+        unknown = self.has_results and not self.keys
+        while self.has_results and (unknown or not self.keys.isdisjoint(_list_data(plan))):
+            number, unknown = number + 1, False
+            plan = build(f"run-{number}/")
+        return plan
+
+
+async def read_earlier(destination: Destination) -> Earlier:
+    """Look what lies at a destination; raises `StagingError`."""
+    record = await destination.get_bytes(RECORD)
+    has_results = await destination.get_size(RESULT_COLLECTION) is not None
+    try:
+        keys = json.loads(record or b"{}").get("keys", [])
+        return Earlier(frozenset(key for key in keys if isinstance(key, str)), has_results)
+    except (ValueError, AttributeError, TypeError):
+        return Earlier(frozenset(), has_results)  # not ours: then nothing there is ours to remove
+
+
+async def claim(destination: Destination, earlier: Earlier, plan: Plan) -> None:
+    """Write down what is going to be there, before anything is."""
+    await _record(destination, earlier.keys | _list_data(plan))
+
+
+async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str | None:
+    """The new results are in place: remove what is listed and no part of them. A sentence where that failed."""
+    kept = _list_data(plan)
+    left = sorted(key for key in earlier.keys - kept if _is_plain(key) and key not in (RECORD, RESULT_COLLECTION))
+    try:
+        if left:
+            await destination.remove(left)
+        await _record(destination, kept)
+    except StagingError as error:
+        return f"results of an earlier run could not be removed: {error}"
+    return None
+
+
+async def _record(destination: Destination, keys: frozenset[str]) -> None:
+    await destination.put_bytes(RECORD, json.dumps({"keys": sorted(keys)}).encode(), JSON)
+
+
+def _list_data(plan: Plan) -> frozenset[str]:
+    """All keys but the collection's, the one document that is replaced where it lies."""
+    documents = (document.key for wave in plan.documents for document in wave)
+    return frozenset((*(file.key for file in plan.files), *documents)) - {RESULT_COLLECTION}
+
+
+def _is_plain(key: str) -> bool:
+    """Whether a key that was read leads below the destination."""
+    return all(part not in ("", ".", "..") for part in key.split("/"))
