@@ -89,6 +89,8 @@ class CalrissianEngine:
         job = plan.job
         _check_destination(job)
         names = build_names(job.id, self._cluster)
+        if job.secrets:
+            report(EngineLine("warning", _build_secrets_note(names)))
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
         steps = build_step_settings(names, self._cluster)
         try:
@@ -207,6 +209,13 @@ class CalrissianEngine:
         """Make what holds credentials; it is never written to the record."""
         credentials = find_credentials(self._settings.environ)
         return [build_secret(names, credentials), *build_pull_secrets(names, self._cluster)]
+
+
+def _build_secrets_note(names: Names) -> str:
+    return (
+        "the package names secret inputs (cwltool:Secrets): logs and records mask their values, but whoever may read"
+        f" ConfigMaps and pods in namespace {names.namespace} sees them while the job runs"
+    )
 
 
 def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
