@@ -18,8 +18,9 @@ USAGE_ERROR = 2
 HELP = """Bring input data to local disk and print where it is, as a CWL job order.
 
 \b
-HREF is a STAC Item, Collection or Catalog (http, https, s3 or a path); it becomes a folder with a
-catalog.json, one folder per item and relative links. An s3:// address that ends in / is a folder.
+HREF is a STAC Item, Collection or Catalog (http, https, s3, gs, az or a path); it becomes a folder
+with a catalog.json, one folder per item and relative links. An s3://, gs:// or az:// address that
+ends in / is a folder.
 With --job-order, what the File and Directory inputs of a CWL job order refer to is brought instead.
 
 \b
@@ -31,9 +32,11 @@ Examples:
 \b
 Settings (environment): STAGEIN_AWS_SERVICEURL, STAGEIN_AWS_REGION, STAGEIN_AWS_ACCESS_KEY_ID,
 STAGEIN_AWS_SECRET_ACCESS_KEY, STAGEIN_AWS_SESSION_TOKEN, or the usual AWS_… ones; without a key,
-requests are anonymous. STAGEIN_BUCKETS_FILE (JSON: settings per bucket), STAGEIN_CONCURRENCY,
-STAGEIN_RETRIES, STAGEIN_MAX_ITEMS, STAGEIN_MAX_BYTES, STAGEIN_ALLOW_PRIVATE, STAGEIN_ALLOWED_ROOTS,
-STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES, STAGEIN_ASSET_MEDIA_TYPES.
+requests are anonymous; likewise GOOGLE_APPLICATION_CREDENTIALS and AZURE_STORAGE_…, with or without
+STAGEIN_ before. STAGEIN_BUCKETS_FILE (JSON: settings per bucket), STAGEIN_HOSTS_FILE (JSON:
+credentials per web host), STAGEIN_CONCURRENCY, STAGEIN_RETRIES, STAGEIN_MAX_ITEMS,
+STAGEIN_MAX_BYTES, STAGEIN_ALLOW_PRIVATE, STAGEIN_ALLOWED_ROOTS, STAGEIN_ASSET_KEYS,
+STAGEIN_ASSET_ROLES, STAGEIN_ASSET_MEDIA_TYPES.
 
 \b
 Exit codes: 0 all is there; 1 data could not be brought, or it was interrupted;

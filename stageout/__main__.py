@@ -32,7 +32,8 @@ files get a STAC Item. All items are linked from <destination>/collection.json, 
 \b
 Settings (environment): STAGEOUT_AWS_SERVICEURL (S3 endpoint; default AWS), STAGEOUT_AWS_REGION,
 STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY, STAGEOUT_AWS_SESSION_TOKEN, or the usual
-AWS_... ones; without a key, requests are anonymous. STAGEOUT_OUTPUT: destination when --destination is
+AWS_... ones; without a key, requests are anonymous; likewise GOOGLE_APPLICATION_CREDENTIALS and
+AZURE_STORAGE_..., with or without STAGEOUT_ before. STAGEOUT_OUTPUT: destination when --destination is
 not given. STAGEOUT_PUBLIC_URL: links read <this>/<key> instead of s3://...
 
 \b
@@ -45,7 +46,7 @@ Exit codes: 0 all is there; 1 results could not be put away, or it was interrupt
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
 @click.option("--outputs", type=click.File("rb"), help="CWL output object, JSON; - for stdin.")
-@click.option("--destination", metavar="HREF", help="s3://bucket/prefix or a folder.")
+@click.option("--destination", metavar="HREF", help="s3://bucket/prefix (or gs:, az:) or a folder.")
 @click.option("--job-id", help="Id of the job, for STAC ids; a new one when not given.")
 @click.option("--workflow-id", default="workflow", show_default=True, help="Id of the workflow, likewise.")
 @click.option("--check", is_flag=True, help="Only see whether the destination can be written.")

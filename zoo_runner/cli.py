@@ -37,10 +37,10 @@ _output = click.option(
     "-o",
     "--output",
     "destination",
-    metavar="FOLDER|S3URL",
-    help="Where the results go. [default: ./<workflow-id>-<job-id>]",
+    metavar="FOLDER|URL",
+    help="Where the results go: a folder, s3://bucket/prefix, or one of gs: or az:. [default: ./<workflow-id>-<job-id>]",
 )
-_engine = click.option("--engine", metavar="NAME", help="Engine that runs the CWL. [default: local]")
+_engine = click.option("--engine", metavar="NAME", help="Engine that runs the CWL: local or calrissian. [default: local]")
 _containers = click.option(
     "--containers",
     type=click.Choice(["auto", "podman", "docker", "none"]),
@@ -95,10 +95,13 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     from zoo_runner.engines import open_engine
     from zoo_runner.execute import run_job
     from zoo_runner.jobs.cancellation import Cancellation, cancelling_on_signals
+    from zoo_runner.jobs.record import Records
+    from zoo_runner.masking import Masker
 
     settings = _settings(**options)
     job = _accept(package, job_file, settings, **options)
     engine = open_engine(settings.engine, settings)
+    Records(settings.state, Masker()).ensure_free(job.id)
     if not quiet:
         tell(f"job {job.id}\nlog {job.paths.job_log}")
     cancellation = Cancellation(job.time_limit_seconds)
@@ -196,11 +199,14 @@ def logs(job_id: str, follow: bool, step: str | None) -> None:
 def cancel(job_id: str) -> None:
     """Stop a running job; its logs stay."""
     from zoo_runner.engines import open_engine
-    from zoo_runner.jobs.record import Records
+    from zoo_runner.jobs.record import FINAL, Records
     from zoo_runner.masking import Masker
 
     settings = _settings()
     record = Records(settings.state, Masker()).load(job_id)
+    if record.status in FINAL:
+        tell(f"job {job_id} has ended already ({record.status}): there is nothing to stop")
+        return
     open_engine(record.engine, settings).cancel(job_id)
     tell(f"job {job_id} was told to stop")
 

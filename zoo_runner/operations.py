@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo_runner.show import show_diagnosis
+
 if TYPE_CHECKING:
     from zoo_runner.settings import Settings
 
@@ -49,7 +51,7 @@ def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
     if outcome.results:
         click.echo(f"collection {outcome.results.collection_href}")
     if outcome.diagnosis:
-        click.echo(f"error: {outcome.diagnosis.cause}\n  what to do: {outcome.diagnosis.remedy}", err=True)
+        show_diagnosis(outcome.diagnosis)
     sys.exit(outcome.exit_code)
 
 

@@ -11,7 +11,7 @@ from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.joblog import JobLog
 from zoo_runner.jobs.models import Outcome
 from zoo_runner.jobs.names import JobPaths
-from zoo_runner.jobs.record import FINAL, JobRecord, Records, with_outcome
+from zoo_runner.jobs.record import FINAL, JobRecord, Records, read_diagnosis, with_outcome
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.settings import Settings
 
@@ -29,6 +29,8 @@ def reattach_job(
     record = records.load(job_id)
     paths = build_paths(record, settings)
     cancellation = cancellation or Cancellation()
+    if record.diagnosis:
+        return Outcome(record.status, diagnosis=read_diagnosis(record.diagnosis), exit_code=record.exit_code or 0)
     if record.status in FINAL:
         return guard(lambda: engine.reattach(job_id, report, cancellation), paths, masker)
     if engine.capabilities.remote:

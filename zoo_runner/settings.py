@@ -112,7 +112,10 @@ def _folder(text: str) -> Path:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("it is not a number") from None
     if not 0 < number <= threading.TIMEOUT_MAX:
         raise ValueError(f"must be above 0 and at most {threading.TIMEOUT_MAX:.0f}")
     return number

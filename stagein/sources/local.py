@@ -58,7 +58,7 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
             Kind.NOT_FOUND,
             str(path),
             "there is no such file or folder on this machine",
-            "Check the spelling; a relative path counts from the folder of the job order.",
+            "Check the spelling; a relative path counts from the folder of the job order or STAC document that has it.",
         ) from error
     if allowed_roots is not None and not any(resolved.is_relative_to(root.resolve()) for root in allowed_roots):
         raise StagingError(

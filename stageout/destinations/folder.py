@@ -18,6 +18,8 @@ from staging.errors import Kind, StagingError
 _CHUNK_BYTES = 4 * 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR)
+_CHOOSE = "Choose another folder (--output, or STAGEOUT_OUTPUT)"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def _translate(error: OSError, href: str) -> StagingError:
     if error.errno in _FULL:
         return StagingError(Kind.DISK, href, f"the disk is full ({said})", "Make room, or put the results elsewhere.")
     if error.errno in _DENIED:
-        remedy = "Choose another folder (STAGEOUT_OUTPUT), or give this user the right to write in it."
+        remedy = f"{_CHOOSE}, or give this user the right to write in it."
         return StagingError(Kind.FORBIDDEN, href, f"this user may not write there ({said})", remedy)
-    remedy = "Check the folder given as destination (STAGEOUT_OUTPUT)."
-    return StagingError(Kind.STORAGE, href, f"cannot be written ({said})", remedy)
+    if error.errno in _IN_THE_WAY:
+        return StagingError(Kind.UNSUPPORTED, href, f"a file is where a folder is needed ({said})", f"{_CHOOSE}.")
+    return StagingError(Kind.STORAGE, href, f"cannot be written ({said})", f"{_CHOOSE}, or have its disk looked at.")

@@ -27,8 +27,8 @@ _REMEDIES = {
         "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) there."
     ),
     Kind.NOT_FOUND: (
-        "Create the bucket, or name another one (STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is the "
-        "service that holds it."
+        "Create the bucket, or name another one (--output, or STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is "
+        "the service that holds it."
     ),
     Kind.UNREACHABLE: "Check STAGEOUT_AWS_SERVICEURL, and that the S3 service runs and is reachable.",
     Kind.TIMEOUT: "Check STAGEOUT_AWS_SERVICEURL and the network; try again.",

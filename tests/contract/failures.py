@@ -552,7 +552,7 @@ FAILURES = (
         lambda s: s.run(*ECHO, "-o", "/dev/null/results"),
         8,
         "stage-out",
-        "platform",
+        "user",
         r"/dev/null/results",
         r"folder|path",
     ),

@@ -35,7 +35,7 @@ def test_help_shows_every_command_and_every_exit_code() -> None:
 def test_help_does_not_load_what_it_does_not_need() -> None:
     code = "import sys; import zoo_runner.cli; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
     loaded = subprocess.run(
-        [sys.executable, "-c", code, "cwltool", "ruamel", "aiohttp", "rich", "pystac", "schema_salad", "asyncio"],
+        [sys.executable, "-c", code, "cwltool", "ruamel", "pycurl", "obstore", "rich", "schema_salad", "asyncio"],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -94,7 +94,7 @@ def test_an_unknown_job_is_exit_code_11(site: Site, words: list[str]) -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE"])
+@pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE", "ZOO_RUNNER_SCRATCH"])
 def test_a_folder_that_cannot_be_used_is_a_matter_of_settings(site: Site, tmp_path: Path, variable: str) -> None:
     (tmp_path / "file").write_text("")
     done = site.having(**{variable: str(tmp_path / "file" / "x")}).command(

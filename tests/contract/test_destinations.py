@@ -234,8 +234,8 @@ def test_a_destination_that_is_no_plain_bucket_and_prefix_is_refused(url: str, s
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     error = refuse(str(tmp_path / "file" / "results"), S3Options())
-    assert error.kind == Kind.STORAGE
-    assert error.reason == "cannot be written (Not a directory)"
+    assert error.kind == Kind.UNSUPPORTED
+    assert error.reason == "a file is where a folder is needed (Not a directory)"
 
 
 def test_a_folder_on_a_read_only_file_system_is_forbidden() -> None:

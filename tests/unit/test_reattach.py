@@ -6,9 +6,9 @@ import pytest
 
 from tests.values import settings_in, small_job
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.errors import JobNotFoundError
+from zoo_runner.errors import DismissedError, JobNotFoundError
 from zoo_runner.jobs.models import Outcome, Results, Status
-from zoo_runner.jobs.record import JobRecord, Records, new_record
+from zoo_runner.jobs.record import JobRecord, Records, new_record, with_outcome
 from zoo_runner.masking import Masker
 from zoo_runner.reattach import reattach_job
 
@@ -48,6 +48,15 @@ def test_the_log_of_a_remote_job_is_told_from_its_start_and_not_twice(tmp_path: 
 def test_a_job_that_has_ended_keeps_its_log(tmp_path: Path) -> None:
     engine, record = leave_behind(tmp_path, Status.SUCCESSFUL)
     assert reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None).results == RESULTS
+    assert Path(record.log).read_text() == "half of the story\n"
+
+
+def test_a_job_that_has_failed_says_again_why(tmp_path: Path) -> None:
+    engine, record = leave_behind(tmp_path, Status.RUNNING)
+    diagnosis = DismissedError("the job was dismissed", "Nothing to do.").diagnosis
+    outcome = Outcome(Status.DISMISSED, diagnosis=diagnosis, exit_code=10)
+    Records(settings_in(tmp_path).state, Masker()).save(with_outcome(record, outcome))
+    assert reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None) == outcome
     assert Path(record.log).read_text() == "half of the story\n"
 
 

@@ -93,7 +93,7 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     if wanted not in ("auto", "none"):
         raise EngineError(
             f"{wanted} was asked for and does not answer (`{wanted} info` failed)",
-            f"Start {wanted}, or set ZOO_RUNNER_CONTAINERS to auto or none.",
+            f"Install or start {wanted}, or choose auto or none (--containers, ZOO_RUNNER_CONTAINERS).",
             evidence=tuple(reasons),
         )
     return None

@@ -16,7 +16,7 @@ from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
 from zoo_runner.engines.supervised import Supervised
-from zoo_runner.errors import EngineError, JobNotFoundError
+from zoo_runner.errors import EngineError, JobNotFoundError, SettingsError
 from zoo_runner.interpreter import find_python
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Report, decode_event
@@ -228,16 +228,14 @@ class _Run:
 
 
 def _make_scratch(scratch: Path) -> None:
-    for folder in (
-        scratch,
-        scratch / "inputs",
-        scratch / "tmp",
-        scratch / "out",
-        scratch / "outputs",
-        scratch / "cids",
-        scratch / "monitors",
-    ):
-        folder.mkdir(parents=True, mode=0o700)
+    try:
+        for name in (".", "inputs", "tmp", "out", "outputs", "cids", "monitors"):
+            (scratch / name).mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"the folder for the data of the job, {scratch}, cannot be made: {error.strerror}",
+            "Point ZOO_RUNNER_SCRATCH to a folder that this user may write to and whose disk has room.",
+        ) from error
 
 
 def _force_removal(remove: Any, path: str, _: Any) -> None:

@@ -13,7 +13,7 @@ from zoo_runner.errors import JobNotFoundError, PackageError
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _PROCESS_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _NEEDED_MODULES = (
-    "zoo zoo_runner staging stagein stageout cwltool schema_salad ruamel aiohttp obstore pystac tenacity"
+    "zoo zoo_runner staging stagein stageout cwltool schema_salad ruamel pycurl obstore kubernetes urllib3 pystac"
     # what the kernel's own services are and import
     " DeployProcess UndeployProcess DetectEntrypoint NotifyProcess deploy_util security_service service jwts ZooStub"
     " runDismiss securityIn browse Notify cookiecutter jinja2 yaml psycopg2 loguru jwt cwl_loader cwl2ogc cwl_utils"

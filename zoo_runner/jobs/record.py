@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, SettingsError
+from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, SettingsError, Stage
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.models import Job, Outcome, Status
 from zoo_runner.jobs.names import JobPaths, check_job_id
@@ -102,6 +102,11 @@ class Records:
     def __init__(self, folder: Path, masker: Masker) -> None:
         self._folder, self._masker = folder, masker
 
+    def ensure_free(self, job_id: str) -> None:
+        """Raise `SettingsError` where the id of a job is taken, before anything is said or done in its name."""
+        if (self._folder / check_job_id(job_id) / "record.json").exists():
+            raise _taken(job_id)
+
     def create(self, record: JobRecord) -> JobRecord:
         """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
         path = self._folder / check_job_id(record.id) / "record.json"
@@ -112,11 +117,7 @@ class Records:
             # the folder may be there already, with the log of a caller; a link is made for one of two, never both
             path.hardlink_to(draft)
         except FileExistsError:
-            raise SettingsError(
-                f"there is a job {record.id!r} already",
-                "Leave --job-id away, or choose another; `zoo-runner logs` shows the one that is there.",
-                level=Level.USER,
-            ) from None
+            raise _taken(record.id) from None
         except OSError as error:
             raise SettingsError(
                 f"the job record cannot be kept in {self._folder}: {error.strerror}",
@@ -149,8 +150,22 @@ class Records:
         return JobRecord(**{**fields, "status": Status(fields["status"])})
 
 
+def _taken(job_id: str) -> SettingsError:
+    return SettingsError(
+        f"there is a job {job_id!r} already",
+        "Leave --job-id away, or choose another; `zoo-runner logs` shows the one that is there.",
+        level=Level.USER,
+    )
+
+
 def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
     return asdict(diagnosis)
+
+
+def read_diagnosis(fields: Mapping[str, Any]) -> Diagnosis:
+    """Read the diagnosis of a record."""
+    levels = {"stage": Stage(fields["stage"]), "level": Level(fields["level"]), "evidence": tuple(fields["evidence"])}
+    return Diagnosis(**{**fields, **levels})
 
 
 def _now() -> str:
