@@ -15,7 +15,8 @@ body { margin: 2.5rem auto; max-width: 64rem; padding: 0 1.2rem; color: var(--in
   font: 1rem/1.55 system-ui, sans-serif }
 h1, h2 { line-height: 1.2 } h2 { margin-top: 2.6rem } a { color: var(--green) }
 img { max-width: 100%; border-radius: 4px; background: #fff }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 4px; font-size: .85rem }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem 1rem; border: 1px solid var(--line);
+  border-radius: 4px; font-size: .85rem }
 .dates { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.2rem, 1fr)); gap: .9rem }
 figure { margin: 0 } figcaption, footer { color: var(--muted); font-size: .85rem }
 ul { padding-left: 1.2rem }

@@ -38,9 +38,9 @@ _output = click.option(
     "--output",
     "destination",
     metavar="FOLDER|URL",
-    help="Where the results go: a folder, s3://bucket/prefix, or one of gs: or az:. [default: ./<workflow-id>-<job-id>]",
+    help="Where the results go: a folder, or below s3:, gs: or az:. [default: ./<workflow-id>-<job-id>]",
 )
-_engine = click.option("--engine", metavar="NAME", help="Engine that runs the CWL: local or calrissian. [default: local]")
+_engine = click.option("--engine", metavar="NAME", help="local or calrissian: what runs the CWL. [default: local]")
 _containers = click.option(
     "--containers",
     type=click.Choice(["auto", "podman", "docker", "none"]),

@@ -25,16 +25,20 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
         _reattach(job_id, read_settings(), quiet)
 
     @cli.command()
-    @click.option("--engine", metavar="NAME", default="calrissian", help="Engine to check. [default: calrissian]")
+    @click.option("--engine", metavar="NAME", default="calrissian", help="Engine on a cluster. [default: calrissian]")
     @click.option("-o", "--output", "destination", metavar="S3URL", help="Results store to check too.")
     def doctor(engine: str, destination: str | None) -> None:
-        """Check an installation before its first job."""
+        """Check a cluster, and the results store, before the first job."""
         _examine(read_settings(engine=engine), destination)
 
     @cli.command()
     @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
     def gc(remove: bool) -> None:
-        """Find what is left on the cluster of jobs that this store does not know as running."""
+        """Find what is left on the cluster of jobs that this store does not know as running.
+
+        A job that somebody else's store (ZOO_RUNNER_STATE) runs on the same cluster is among them: look at the list
+        before you remove it.
+        """
         _collect(read_settings(), remove)
 
 
@@ -57,8 +61,15 @@ def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
 
 def _examine(settings: "Settings", destination: str | None) -> None:
     from zoo_runner.doctor import examine_cluster
-    from zoo_runner.errors import EngineError
+    from zoo_runner.engines import open_engine
+    from zoo_runner.errors import EngineError, Level, SettingsError
 
+    if not open_engine(settings.engine, settings).capabilities.remote:
+        raise SettingsError(
+            f"doctor examines a cluster, and the engine {settings.engine!r} uses none",
+            "Leave --engine away; what the local engine lacks, `zoo-runner run` says before anything starts.",
+            level=Level.USER,
+        )
     sound = True
     for check in examine_cluster(settings, destination):
         sound = sound and check.ok

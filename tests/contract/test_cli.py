@@ -94,6 +94,13 @@ def test_an_unknown_job_is_exit_code_11(site: Site, words: list[str]) -> None:
     assert done.stdout == ""
 
 
+def test_the_doctor_does_not_examine_a_cluster_for_an_engine_that_uses_none(site: Site) -> None:
+    done = site.command("doctor", "--engine", "local")
+    assert done.returncode == 2
+    assert "the engine 'local' uses none" in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE", "ZOO_RUNNER_SCRATCH"])
 def test_a_folder_that_cannot_be_used_is_a_matter_of_settings(site: Site, tmp_path: Path, variable: str) -> None:
     (tmp_path / "file").write_text("")

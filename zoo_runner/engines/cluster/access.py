@@ -45,7 +45,7 @@ class Configured:
                 config.load_kube_config(config_file=kubeconfig, client_configuration=self._settings)  # type: ignore[no-untyped-call]
             except (config.ConfigException, OSError) as error:
                 raise EngineError(
-                    f"there is no access to a cluster: {error}",
+                    f"there is no access to a cluster by {kubeconfig or '~/.kube/config'}: {error}",
                     "Set KUBECONFIG to a kubeconfig file, or run in a pod with a service account.",
                 ) from error
         self.host = self._settings.host
