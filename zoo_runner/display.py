@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _TITLES = {"stage-in": "stage in", "execute": "execute", "stage-out": "stage out"}
+_WIDE = 76
+"""Columns that a terminal needs for the bar beside the figures."""
 
 
 class PlainDisplay:
@@ -64,7 +66,9 @@ class LiveDisplay:
         match event:
             case StageStarted():
                 title = _TITLES.get(event.stage, event.stage)
-                self._stages[event.stage] = self._progress.add_task(title, total=None, detail=event.about)
+                self._stages[event.stage] = self._progress.add_task(
+                    title, total=None, detail=event.about.replace("[", r"\[")
+                )
             case Transferred():
                 self._progress.update(
                     self._stages[event.stage],
@@ -98,15 +102,18 @@ def open_display(quiet: bool) -> Iterator[Report]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    console = Console(stderr=True)
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<24}", markup=False),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
+        # in a narrow terminal the figures count for more
+        *([BarColumn(bar_width=24)] if console.width >= _WIDE else []),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=len("0:00:00"))),
         TextColumn("{task.fields[detail]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         display = LiveDisplay(progress)
         yield display
         for task in progress.tasks:

@@ -1,10 +1,12 @@
 import io
+import sys
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from staging.progress import Transferred
-from zoo_runner.display import LiveDisplay, PlainDisplay
+from zoo_runner.display import LiveDisplay, PlainDisplay, open_display
 from zoo_runner.errors import Stage
 from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
 
@@ -18,7 +20,7 @@ STORY: tuple[Event, ...] = (
     EngineLine("warning", "[job index] not shown"),
     EngineLine("warning", "mind this\nnot shown"),
     StepEnded("index", 0.0, 1.0, 3, None, None),
-    StageStarted(Stage.STAGE_OUT, "/out"),
+    StageStarted(Stage.STAGE_OUT, "/out[/red]"),
 )
 
 
@@ -36,7 +38,7 @@ def test_plain_lines_tell_stages_steps_warnings_and_every_tenth_part() -> None:
         "  step index begins",
         "  engine: mind this",
         "  step index ends with exit code 3",
-        "stage out: /out",
+        "stage out: /out[/red]",
     ]
 
 
@@ -53,3 +55,21 @@ def test_a_live_display_takes_every_event_and_no_markup_of_others() -> None:
     assert "[red]x" in shown
     assert "[bold]kept[/bold]" in shown
     assert "exit code 3" in shown
+    assert "/out[/red]" in shown
+
+
+@pytest.mark.parametrize(("columns", "bar"), [(50, False), (120, True)])
+def test_a_narrow_terminal_shows_the_figures_and_no_bar(
+    columns: int, bar: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    with open_display(quiet=False) as report:
+        for event in STORY:
+            report(event)
+    shown = terminal.getvalue()
+    assert "0:00:00" in shown
+    assert ("━" in shown) is bar

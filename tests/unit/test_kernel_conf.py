@@ -8,7 +8,6 @@ import pytest
 
 from zoo_runner.errors import PackageError, SettingsError
 from zoo_runner.jobs.names import RESERVED_NAMES, check_process_id
-from zoo_runner.settings import SETTINGS
 from zoo_runner.zoo.conf import (
     build_environ,
     build_temp_url,
@@ -134,11 +133,3 @@ def test_ids_that_a_kernel_cannot_run_are_refused_with_the_reason(process_id: st
 def test_the_template_refuses_the_same_names() -> None:
     reserved = json.loads((ROOT / "template" / "cookiecutter.json").read_text())["_reserved"]
     assert set(reserved) >= RESERVED_NAMES
-
-
-def test_every_setting_is_documented_with_its_default() -> None:
-    text = (ROOT / "docs" / "zoo.md").read_text()
-    missing = [
-        setting.metadata["variable"] for setting in SETTINGS if f"| `{setting.metadata['variable']}` |" not in text
-    ]
-    assert missing == []
