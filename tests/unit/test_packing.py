@@ -114,7 +114,7 @@ def test_a_document_that_holds_itself_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("bad-package", "bad-package.cwl:18: invalid field 'baseComand', expected one of"),
+        ("bad-package", "bad-package.cwl:18: invalid field 'baseComand': did you mean 'baseCommand'?"),
         ("bad-source", "bad-source.cwl:13: Field 'source' references unknown identifier 'mesage'"),
         ("bad-type", "bad-type.cwl:25: Field 'type' references unknown identifier 'number'"),
     ],
