@@ -11,7 +11,7 @@ from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.joblog import JobLog
 from zoo_runner.jobs.models import Job, Outcome, Status
-from zoo_runner.jobs.names import JobPaths, check_job_id, new_job_id
+from zoo_runner.jobs.names import JobPaths, accept_job_id, new_job_id
 from zoo_runner.jobs.record import Records, new_record, with_outcome
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.package import Package
@@ -27,7 +27,7 @@ def accept_job(
     job_id: str | None = None,
 ) -> Job:
     """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names."""
-    job_id = check_job_id(job_id) if job_id else new_job_id()
+    job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths(package.workflow_id, job_id, settings.temp, settings.state / job_id, settings.scratch / job_id)
     return Job(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
 

@@ -18,13 +18,17 @@ _KINDS = ("Namespace", "Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeCla
 
 @dataclass(frozen=True)
 class Leftover:
-    """An object of a job that no store knows; `created` as Kubernetes writes it (RFC 3339)."""
+    """An object of a job that no store knows; `created` as Kubernetes writes it (RFC 3339).
+
+    `active`: the job has a pod that runs or waits. Its caller may be lost, or have another store.
+    """
 
     kind: str
     namespace: str
     name: str
     job: str
     created: str
+    active: bool = False
 
 
 def find_leftovers(settings: Settings) -> list[Leftover]:
@@ -41,11 +45,14 @@ def find_leftovers(settings: Settings) -> list[Leftover]:
 def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: set[str]) -> list[Leftover]:
     """Pick the objects whose job is not among those that run; pure. What carries no job's label is never picked."""
     found = []
+    objects = list(objects)
+    active = {item["metadata"]["name"] for kind, item in objects if kind == "Job" and _is_active(item)}
     for kind, item in objects:
         meta = item["metadata"]
         job = (meta.get("labels") or {}).get(JOB_LABEL)
         if job and job not in running and "deletionTimestamp" not in meta:
-            found.append(Leftover(kind, meta.get("namespace", ""), meta["name"], job, meta["creationTimestamp"]))
+            place = (kind, meta.get("namespace", ""), meta["name"])
+            found.append(Leftover(*place, job, meta["creationTimestamp"], job in active))
     return found
 
 
@@ -55,6 +62,10 @@ def remove_leftovers(leftovers: Iterable[Leftover], settings: Settings) -> None:
     with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
         for left in leftovers:
             cluster.delete(left.kind, left.namespace, left.name, 5 if left.kind == "Pod" else None)
+
+
+def _is_active(job: Manifest) -> bool:
+    return not job.get("spec", {}).get("suspend") and job.get("status", {}).get("active", 0) > 0
 
 
 def _list(cluster: Cluster, kind: str, site: ClusterSettings) -> list[Manifest]:

@@ -33,13 +33,14 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
 
     @cli.command()
     @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
-    def gc(remove: bool) -> None:
+    @click.option("--active", is_flag=True, help="Also what belongs to jobs that still run.")
+    def gc(remove: bool, active: bool) -> None:
         """Find what is left on the cluster of jobs that this store does not know as running.
 
-        A job that somebody else's store (ZOO_RUNNER_STATE) runs on the same cluster is among them: look at the list
-        before you remove it.
+        A job that still runs there may have lost its caller, or be known to somebody else's store
+        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active alone.
         """
-        _collect(read_settings(), remove)
+        _collect(read_settings(), remove, active)
 
 
 def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
@@ -79,12 +80,17 @@ def _examine(settings: "Settings", destination: str | None) -> None:
     sys.exit(0 if sound else EngineError.exit_code)
 
 
-def _collect(settings: "Settings", remove: bool) -> None:
+def _collect(settings: "Settings", remove: bool, active: bool) -> None:
     from zoo_runner.gc import find_leftovers, remove_leftovers
 
-    leftovers = find_leftovers(settings)
-    for left in leftovers:
+    found = find_leftovers(settings)
+    chosen = [left for left in found if active or not left.active]
+    for left in chosen:
         click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")
     if remove:
-        remove_leftovers(leftovers, settings)
-    click.echo(f"{len(leftovers)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
+        remove_leftovers(chosen, settings)
+    click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
+    if passed_over := {left.job for left in found} - {left.job for left in chosen}:
+        click.echo(
+            f"{len(passed_over)} jobs still run that this store does not know; --active takes them too", err=True
+        )

@@ -11,7 +11,7 @@ from tests.cluster import join_cluster
 from tests.contract.conftest import CANARY
 from tests.site import Site, Story
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.engines import ENGINES, Engine, open_engine
+from zoo_runner.engines import DOUBLES, ENGINES, Engine, open_engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import RunnerError, SettingsError, Stage, ToolError
 from zoo_runner.jobs.cancellation import Cancellation
@@ -121,7 +121,7 @@ def list_files(folder: Path) -> set[Path]:
 
 def test_every_engine_of_the_table_keeps_this_contract() -> None:
     assert set(DRIVERS) >= {"fake", "local"}
-    assert set(DRIVERS) <= set(ENGINES)
+    assert set(DRIVERS) <= {*ENGINES, *DOUBLES}
 
 
 def test_an_engine_that_is_not_in_the_table_is_answered_with_those_that_are(site: Site) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.values import settings_in, small_job, small_package
 from zoo_runner.engines import Capabilities, Engine
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.errors import JobNotFoundError, SettingsError, ToolError
+from zoo_runner.errors import SettingsError, ToolError
 from zoo_runner.execute import accept_job, run_job
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Report
@@ -48,7 +48,7 @@ def test_accepting_creates_nothing(tmp_path: Path, settings: Settings) -> None:
 
 @pytest.mark.parametrize("job_id", ["../x", "a/b", "-x"])
 def test_a_job_id_that_is_none_is_refused(settings: Settings, job_id: str) -> None:
-    with pytest.raises(JobNotFoundError):
+    with pytest.raises(SettingsError):
         accept_job(small_package(), {}, lambda _: "x", settings, job_id)
 
 

@@ -25,6 +25,17 @@ def test_what_a_job_has_that_nobody_knows_is_found() -> None:
     ]
 
 
+def test_what_a_job_has_that_still_runs_is_told_apart() -> None:
+    runs = {**build("job-2", "job-2"), "status": {"active": 1}}
+    stopped = {**build("job-3", "job-3"), "spec": {"suspend": True}, "status": {"active": 1}}
+    objects = [("Pod", build("job-2-x", "job-2")), ("Job", runs), ("Job", stopped)]
+    assert [(left.name, left.active) for left in select_leftovers(objects, set())] == [
+        ("job-2-x", True),
+        ("job-2", True),
+        ("job-3", False),
+    ]
+
+
 def test_a_workspace_namespace_carries_no_jobs_label_and_is_never_found() -> None:
     assert select_leftovers([("Namespace", build("ws-a", None))], set()) == []
 

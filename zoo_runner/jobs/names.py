@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from zoo_runner.errors import JobNotFoundError, PackageError
+from zoo_runner.errors import JobNotFoundError, Level, PackageError, SettingsError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _PROCESS_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -41,6 +41,18 @@ def check_job_id(job_id: str) -> str:
             "A job id has letters, digits, '-', '_' and '.'; `zoo-runner run` prints it first.",
         )
     return job_id
+
+
+def accept_job_id(job_id: str) -> str:
+    """Return an id that somebody gives to a new job, or raise `SettingsError`."""
+    try:
+        return check_job_id(job_id)
+    except JobNotFoundError as error:
+        raise SettingsError(
+            error.diagnosis.cause,
+            "Use letters, digits, '-', '_' and '.', or leave it out for one that is made up.",
+            level=Level.USER,
+        ) from error
 
 
 def check_process_id(process_id: str) -> str:
