@@ -12,6 +12,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from stageout.options import StageOutOptions
+from stageout.storage import Storage, describe_store
 from staging.errors import Kind, StagingError
 from staging.s3 import Store, open_store, split_url, translate
 
@@ -44,6 +45,7 @@ class S3Destination:
     prefix: str
     store: Store
     anonymous: bool
+    storage: Storage
     scheme: str = "s3"
     large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
 
@@ -59,8 +61,9 @@ class S3Destination:
                 "is not of the form s3://<bucket>/<prefix>",
                 "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
             )
-        store = open_store((scheme, bucket), options.s3, options.clouds)
-        return cls(bucket, "/".join(parts), store, scheme == "s3" and options.s3.anonymous, scheme)
+        services = (scheme, bucket), options.s3, options.clouds
+        anonymous = scheme == "s3" and options.s3.anonymous
+        return cls(bucket, "/".join(parts), open_store(*services), anonymous, describe_store(*services), scheme)
 
     def get_path(self, key: str) -> str:
         """Return the whole key in the bucket."""

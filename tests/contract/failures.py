@@ -328,8 +328,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"given\.json: .*it holds no item",
-        r"Give the address of a STAC Item, Collection or Catalog",
+        r"given\.json: it holds no item",
+        r"Refer to a catalog or collection with items",
     ),
     Failure(
         "invalid STAC",

@@ -9,19 +9,24 @@ from pathlib import Path
 
 import obstore
 import pytest
+from pystac.validation import validate_dict
 
 from stageout.destinations import Destination, open_destination
 from stageout.options import StageOutOptions
 from stageout.rerun import RECORD
 from stageout.stage import check_destination, stage_out
+from stageout.storage import STORAGE_EXTENSION
 from staging.cloudsettings import CloudOptions
 from staging.errors import Kind, StagingError
 from staging.progress import Report, Transferred, ignore
 from staging.s3 import open_store
 from staging.settings import S3Options
 from tests.servers import S3Server, serve_s3
+from tests.unit.stageout.catalogs import build_stac_item, describe_folder, write_catalog
 
 pytestmark = pytest.mark.contract
+
+ASSETS = {"data": {"href": "./data.tif"}, "far": {"href": "https://data.example/far.tif"}}
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,31 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     assert results.document["t"]["href"] == f"{base}/t/t.csv"
     links = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
     assert links == [f"{base}/t/ndvi-7-t.json"]
+
+
+def test_results_in_a_bucket_say_which_store_they_lie_in(s3: S3Server, tmp_path: Path) -> None:
+    write_catalog(tmp_path / "made", item=build_stac_item(stac_version="1.1.0", assets=ASSETS))
+    (tmp_path / "t.csv").write_text("a,b")
+    outputs = {
+        "t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()},
+        "made": describe_folder(tmp_path / "made"),
+    }
+    options = StageOutOptions(job_id="7", workflow_id="ndvi", s3=s3.options)
+    folder = s3.folder / "results" / "told"
+    collection = stage_out(outputs, "s3://results/told", options).collection
+    scheme = {"type": "custom-s3", "platform": s3.options.endpoint, "bucket": "results", "region": "us-east-1"}
+    own, theirs = (json.loads((folder / name).read_bytes()) for name in ("t/ndvi-7-t.json", "made/scene/scene.json"))
+    for schemes in (collection, own["properties"], theirs["properties"]):
+        assert schemes["storage:schemes"] == {"s3-results": scheme}
+    assert own["assets"]["t.csv"]["storage:refs"] == theirs["assets"]["data"]["storage:refs"] == ["s3-results"]
+    assert theirs["assets"]["far"] == ASSETS["far"]
+    assert all(link["storage:refs"] == ["s3-results"] for link in collection["links"])
+    for document in (collection, own, theirs):
+        assert STORAGE_EXTENSION in document["stac_extensions"]
+        assert validate_dict(dict(document), extensions=[])
+    assert str(s3.options.secret_access_key) not in "".join(path.read_text() for path in folder.rglob("*.json"))
+    public = replace(options, public_base_url="https://data.example")
+    assert "storage:" not in json.dumps(stage_out(outputs, "s3://results/public", public).collection)
 
 
 def put_texts(place: Place, folder: Path, texts: dict[str, str], report: Report = ignore) -> None:

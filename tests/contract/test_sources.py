@@ -433,6 +433,49 @@ def test_a_redirect_to_another_scheme_is_refused(web: Web, tmp_path: Path, locat
     assert "which is not http or https" in error.reason
 
 
+def put_search(web: Web, pages: int) -> str:
+    """Offer a search with one item on each page, whose next pages only a POST gives; where the first page is."""
+
+    def build_page(number: int, limit: int) -> dict[str, Any]:
+        web.put(f"{number}.tif", b"II*\0")
+        item = build_item(f"item-{number}", {"x": {"href": f"{web.server.url}/{number}.tif"}})
+        onward = {"rel": "next", "href": f"{web.server.url}/search", "method": "POST", "merge": True}
+        body = {"token": number + 1, **({"limit": limit} if number == 1 else {})}
+        links = [{**onward, "body": body}] if number < pages else []
+        return {"type": "FeatureCollection", "features": [item], "links": links}
+
+    web.server.answer_post = lambda _, body: build_page(body["token"], body["limit"])
+    return put_json(web, "found.json", build_page(1, 1))
+
+
+def test_pages_of_a_search_that_only_a_post_gives_are_followed(web: Web, tmp_path: Path) -> None:
+    stage_in({"x": directory(put_search(web, 3))}, tmp_path / "in", QUICK)
+    assert [path.name for path in sorted((tmp_path / "in").rglob("*.tif"))] == ["1.tif", "2.tif", "3.tif"]
+    assert web.server.posted == [("search", {"token": 2, "limit": 1}), ("search", {"token": 3, "limit": 1})]
+
+
+def test_pages_are_limited_however_they_are_asked_for(web: Web, tmp_path: Path) -> None:
+    error = fail({"x": directory(put_search(web, 10))}, tmp_path, replace(QUICK, max_items=4))
+    assert (error.kind, error.reason) == (Kind.REFUSED, "it holds more than 4 items")
+    assert len(web.server.posted) < 5
+
+
+def test_a_busy_search_is_asked_again(web: Web, tmp_path: Path) -> None:
+    web.server.fail("search", Fault(503), Fault(429))
+    stage_in({"x": directory(put_search(web, 2))}, tmp_path / "in", QUICK)
+    assert len(web.server.posted) == 3
+
+
+def test_a_post_is_not_taken_to_another_host_by_a_redirect(web: Web, tmp_path: Path) -> None:
+    web.server.fail_always("search", Fault(307, {"Location": web.server.url.replace("127.0.0.1", "localhost") + "/x"}))
+    error = fail({"x": directory(put_search(web, 2))}, tmp_path, QUICK)
+    assert (error.kind, error.reason) == (
+        Kind.REFUSED,
+        "the address is refused: it redirects a POST to another host (localhost)",
+    )
+    assert [path for path, _ in web.server.posted] == ["search"]
+
+
 def test_redirects_in_a_circle_end(web: Web, tmp_path: Path) -> None:
     web.server.fail_always("a.tif", Fault(302, {"Location": "/a.tif"}))
     error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)

@@ -274,6 +274,8 @@ def test_an_unknown_scheme_is_answered_with_those_that_work(tmp_path: Path) -> N
 class RecordingDestination:
     """Keeps keys in the order in which they were written; `lost` is a key that does not arrive."""
 
+    storage = None
+
     def __init__(self, lost: str = "") -> None:
         self.sizes: dict[str, int] = {}
         self.lost = lost
