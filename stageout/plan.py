@@ -128,7 +128,7 @@ class _Planner:
         item = ItemNames(item_id, title, self.get_href(key), self.collection_id, collection_href)
         self._add_item(key, build_item(data, item, self.now, self.storage))
         if data.kind == "Directory":
-            return {"href": self.get_href(key), "type": GEOJSON, "title": data.title}
+            return {"href": self.get_href(key), "type": GEOJSON, "title": title}
         main = data.files[0]
         return {"href": self.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
 

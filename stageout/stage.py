@@ -94,7 +94,7 @@ def _prepare(
 ) -> tuple[tuple[str, ...], Callable[[str], Plan]]:
     """Read the outputs; give warnings, and what plans them into a place below the destination."""
     warnings: list[str] = []
-    found = read_outputs(outputs, options.outputs_folder, warnings, switch)
+    found = read_outputs(outputs, options, warnings, switch)
     time = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
 
     def get_href(key: str) -> str:

@@ -618,6 +618,16 @@ FAILURES = (
         r"link of rel `item`",
     ),
     Failure(
+        "output folder empty",
+        "A step leaves nothing in the folder that is its output.",
+        lambda s: s.run_hub("no outputs"),
+        8,
+        "stage-out",
+        "user",
+        r"converted_image: this output is an empty folder: no step left a file in it",
+        r"make the output optional",
+    ),
+    Failure(
         "time limit",
         "The job takes longer than its time limit.",
         lambda s: s.run_failing("slow", "--time-limit", "4"),
