@@ -52,7 +52,7 @@ def refused(href: str, reason: str) -> StagingError:
     """The error for an address that may not be asked."""
     remedy = "Use the public address of the data."
     if reason.endswith(PRIVATE):
-        remedy = "Use a public address, or have the operator allow private networks."
+        remedy = "Use a public address, or have the operator allow private networks (STAGEIN_ALLOW_PRIVATE)."
     return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
 
 
@@ -102,7 +102,7 @@ def _timeout(href: str) -> StagingError:
         Kind.TIMEOUT,
         href,
         f"{_host(href)} did not answer in time",
-        "Try again later; raise the read time-out in the settings if the server is just slow.",
+        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the server is just slow.",
     )
 
 

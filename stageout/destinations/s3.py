@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError
 from stageout.options import StageOutOptions
 from stageout.storage import Storage, describe_store
 from staging.errors import Kind, StagingError
+from staging.remedies import name_address, name_keys
 from staging.s3 import Store, open_store, split_url, translate
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
@@ -21,20 +22,6 @@ _PART_BYTES = 5 * 1024 * 1024
 _MOST_PARTS = 10_000
 _PARTS_AT_ONCE = 6
 _LARGE_FILES_AT_ONCE = 2
-
-_REMEDIES = {
-    Kind.FORBIDDEN: (
-        "Check STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY and STAGEOUT_AWS_SESSION_TOKEN, "
-        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) there."
-    ),
-    Kind.NOT_FOUND: (
-        "Create the bucket, or name another one (STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is the "
-        "service that holds it."
-    ),
-    Kind.UNREACHABLE: "Check STAGEOUT_AWS_SERVICEURL, and that the S3 service runs and is reachable.",
-    Kind.TIMEOUT: "Check STAGEOUT_AWS_SERVICEURL and the network; try again.",
-    Kind.STORAGE: "Check STAGEOUT_AWS_SERVICEURL and STAGEOUT_AWS_REGION; else tell the service's operator.",
-}
 
 
 @dataclass(frozen=True)
@@ -139,7 +126,23 @@ class S3Destination:
 
     def _explain(self, error: Exception, key: str) -> StagingError:
         told = translate(error, self.get_href(key))
-        remedy = _REMEDIES.get(told.kind, told.remedy) if self.scheme == "s3" else told.remedy
+        remedy = _build_remedies(self.scheme).get(told.kind, told.remedy)
         if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.STORAGE):
             remedy = f"No STAGEOUT_AWS_ACCESS_KEY_ID is set, so requests are not signed: set it. {remedy}"
         return StagingError(told.kind, told.href, told.reason, remedy)
+
+
+def _build_remedies(scheme: str) -> dict[Kind, str]:
+    address, keys = name_address("STAGEOUT", scheme), name_keys("STAGEOUT", scheme)
+    rights = " (s3:PutObject, s3:DeleteObject, s3:GetObject)" if scheme == "s3" else ""
+    region = " and STAGEOUT_AWS_REGION" if scheme == "s3" else ""
+    return {
+        Kind.FORBIDDEN: f"Check {keys}, and that they may write, delete and read there{rights}.",
+        Kind.NOT_FOUND: (
+            f"Create the bucket, or name another one (STAGEOUT_OUTPUT); check that {address} is the service that "
+            "holds it."
+        ),
+        Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
+        Kind.TIMEOUT: f"Check {address} and the network; try again.",
+        Kind.STORAGE: f"Check {address}{region}; else tell the service's operator.",
+    }
