@@ -19,7 +19,7 @@ from staging.answers import check_status, refused, translate, translate_body
 from staging.curl import Curl, CurlError, Request, Transfer
 from staging.errors import Kind, StagingError
 from staging.hosts import Hosts, Origin, Resolve, find_refusal_once
-from staging.parts import ChangedError, Part
+from staging.parts import ChangedError, NoPartsError, Part
 
 MOST_REDIRECTS = 10
 MOST_SKIPPED_BYTES = 1 << 20
@@ -166,6 +166,8 @@ class HttpClient:
         if part is None:
             parts = headers.get("accept-ranges") == "bytes" and not encoded
             validator = _read_validator(headers) if parts else None
+        elif status != HTTPStatus.PARTIAL_CONTENT and _read_validator(headers) == part.validator:
+            raise NoPartsError(href)
         elif status != HTTPStatus.PARTIAL_CONTENT or size != part.end - part.start:
             raise ChangedError(href)
         return Answer(url.geturl(), size, self._stream(transfer, href), validator)

@@ -24,6 +24,8 @@ Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 # a store that does not answer holds no job up for longer
 _PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
 _PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
+# of inputs these are the publisher's matter; results get damaged on their way only
+_PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
 
 
 def run_stages(
@@ -150,6 +152,7 @@ def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator
     try:
         yield
     except StagingError as error:
-        level = Level.PLATFORM if error.kind in _PLATFORM_KINDS else Level.USER
+        kinds = _PLATFORM_KINDS_OUT if kind is StageOutError else _PLATFORM_KINDS
+        level = Level.PLATFORM if error.kind in kinds else Level.USER
         cause = f"{mask_href(subject)}: {error.reason}" if subject else str(error)
         raise kind(cause, error.remedy, level=level) from error

@@ -11,6 +11,7 @@ from uuid import uuid4
 import obstore
 from obstore.exceptions import BaseError
 
+from stageout.destinations.etags import compute_etag, is_comparable, open_source
 from stageout.options import StageOutOptions
 from stageout.storage import Storage, describe_store
 from staging.errors import Kind, StagingError
@@ -26,7 +27,10 @@ _LARGE_FILES_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class S3Destination:
-    """A prefix in a bucket (`prefix` without slashes at its ends, may be empty)."""
+    """A prefix in a bucket (`prefix` without slashes at its ends, may be empty).
+
+    `other_tags` are the kinds of object, `whole` and `parts`, whose entity tags here were seen to be no MD5.
+    """
 
     bucket: str
     prefix: str
@@ -34,6 +38,7 @@ class S3Destination:
     anonymous: bool
     storage: Storage
     scheme: str = "s3"
+    other_tags: set[str] = field(default_factory=set)
     large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
 
     @classmethod
@@ -112,8 +117,9 @@ class S3Destination:
                 raise self._explain(error, key) from error
 
     async def _put(self, key: str, body: Path | bytes, media_type: str, part_bytes: int) -> None:
+        computing = asyncio.create_task(compute_etag(body, part_bytes)) if self.scheme == "s3" else None
         try:
-            await obstore.put_async(
+            put = await obstore.put_async(
                 self.store,
                 self.get_path(key),
                 body,
@@ -121,8 +127,35 @@ class S3Destination:
                 chunk_size=part_bytes,
                 max_concurrency=_PARTS_AT_ONCE,
             )
+            if computing is not None:
+                await self._compare(key, body, (put["e_tag"] or "").strip('"'), await computing)
         except (BaseError, OSError) as error:
             raise self._explain(error, key) from error
+        finally:
+            if computing is not None:
+                computing.cancel()
+
+    async def _compare(self, key: str, body: Path | bytes, etag: str, computed: str) -> None:
+        """See that the service has what was sent; where its tag differs, what it stored is read back and decides."""
+        kind = "parts" if "-" in etag else "whole"
+        if etag == computed or kind in self.other_tags or not is_comparable(etag, computed):
+            return
+        if not await self._is_stored(key, body):
+            raise StagingError(
+                Kind.CHECKSUM,
+                self.get_href(key),
+                f"what is stored there is not what was sent (entity tag {etag}, sent {computed})",
+                "Try again; if it stays, tell the operator of the S3 service.",
+            )
+        self.other_tags.add(kind)
+
+    async def _is_stored(self, key: str, body: Path | bytes) -> bool:
+        stored = await obstore.get_async(self.store, self.get_path(key))
+        with open_source(body) as sent:
+            async for chunk in stored.stream(_PART_BYTES):
+                if sent.read(len(chunk)) != bytes(chunk):
+                    return False
+            return not sent.read(1)
 
     def _explain(self, error: Exception, key: str) -> StagingError:
         told = translate(error, self.get_href(key))

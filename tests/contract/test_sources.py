@@ -584,6 +584,15 @@ def test_a_large_file_comes_in_parts_and_its_checksum_is_verified(faulty: Any, t
     assert all_files(tmp_path / "in2") == []
 
 
+def test_a_service_that_ignores_ranges_gives_a_large_file_whole(faulty: Any, tmp_path: Path) -> None:
+    data, path = LARGE, f"{faulty.prefix}a.tif"
+    href = faulty.put("a.tif", data)
+    faulty.server.fail_always(path, Fault(headers={"ETag": '"1"', "Accept-Ranges": "bytes"}, body=data))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
+    assert Path(staged["a"]["path"]).read_bytes() == data
+    assert [path.name for path in (tmp_path / "in").rglob("*") if path.is_file()] == ["a.tif"]
+
+
 def test_a_part_that_breaks_off_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:
     href = web.put("large.bin", LARGE)
     # the first request is for the whole, of which only the headers count
