@@ -1,6 +1,7 @@
 """What failures and statuses of web servers mean, said so that somebody can act on it."""
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -126,7 +127,9 @@ def _unreachable(error: CurlError, href: str) -> StagingError:
     )
 
 
-def _untrusted(why: str, href: str) -> StagingError:
+def _untrusted(text: str, href: str) -> StagingError:
+    # libcurl: "SSL certificate OpenSSL verify result: self-signed certificate (18)", or "SSL certificate problem: ..."
+    why = re.sub(r"^SSL certificate .*?: | \(\d+\)$", "", text)
     return StagingError(
         Kind.UNTRUSTED,
         href,
