@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy
 import pytest
-import rasterio
-from rasterio.transform import Affine
+import rasterio  # type: ignore[import-untyped]  # it ships none
+from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
 
 from stageout.media import BINARY, COG, GEOTIFF, build_roles, get_media_type
 from stageout.stage import stage_out
