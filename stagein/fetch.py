@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stagein.layout import CatalogFolder, build_catalog_folder
 from stagein.plan import Reference, Where
 from stagein.progress import Transfer
+from stagein.query import Query
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
 from stagein.sources.local import check_local
@@ -63,7 +64,7 @@ class _Fetcher:
         self._sources = sources
         self._folder = folder
         self._options = options
-        self._documents: dict[str, asyncio.Task[Document]] = {}
+        self._documents: dict[Query, asyncio.Task[Document]] = {}
 
     async def prepare(self, reference: Reference) -> Staged:
         """What is to be done for one reference."""
@@ -106,14 +107,14 @@ class _Fetcher:
             )
         return entries
 
-    async def _read_once(self, href: str) -> Document:
-        if href not in self._documents:
-            self._documents[href] = asyncio.create_task(retry(lambda: self._read(href), self._waits))
-        return await self._documents[href]
+    async def _read_once(self, query: Query) -> Document:
+        if query not in self._documents:
+            self._documents[query] = asyncio.create_task(retry(lambda: self._read(query), self._waits))
+        return await self._documents[query]
 
-    async def _read(self, href: str) -> Document:
-        data = bytearray()
-        async with self._sources.get(href).open(href) as content:
+    async def _read(self, query: Query) -> Document:
+        data, href = bytearray(), query.href
+        async with self._sources.ask(query) as content:
             async for chunk in content.chunks:
                 data += chunk
                 if len(data) > LARGEST_DOCUMENT_BYTES:
@@ -121,7 +122,7 @@ class _Fetcher:
             final = content.href
         # a redirect to a signed address leads to the document only, not to what lies beside it
         base = final if mask_href(final) == final else href
-        return parse_document(bytes(data), base)
+        return replace(parse_document(bytes(data), base), posted=query.body)
 
     @property
     def _waits(self) -> RetryOptions:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from stagein.plan import LOCAL, get_scheme, local_path
+from stagein.query import Query, build_query
 from staging.errors import Kind, StagingError
 
 Json = dict[str, Any]
@@ -28,22 +29,25 @@ class StacType(str, Enum):
 
 @dataclass(frozen=True)
 class Document:
-    """A STAC document and the address that its relative references are resolved against."""
+    """A STAC document and the address that its relative references are resolved against.
+
+    `posted` is the body of the request that brought it, None for a GET.
+    """
 
     href: str
     content: Json
+    posted: str | None = None
 
     @property
     def type(self) -> StacType:
         """What kind of document it is."""
         return StacType(self.content["type"])
 
-    def links(self, *rels: str) -> Iterator[str]:
-        """Absolute addresses of the links with one of these relations, in order."""
+    def links(self, *rels: str) -> Iterator[Query]:
+        """Where the links with one of these relations lead, in order; raises `StagingError`."""
         for link in self.content.get("links", []):
             if link["rel"] in rels:
-                _check_method(link, self.href)
-                yield resolve_href(self.href, link["href"])
+                yield build_query(link, resolve_href(self.href, link["href"]), self.href, self.posted)
 
 
 def invalid(href: str, what: str) -> StagingError:
@@ -178,17 +182,6 @@ def _is_reference(href: str) -> bool:
     except ValueError:
         return False
     return "\0" not in href
-
-
-def _check_method(link: Json, href: str) -> None:
-    """Leaving out the pages that only a POST gives (STAC API, paging) would be silent loss."""
-    if str(link.get("method", "GET")).upper() != "GET":
-        raise StagingError(
-            Kind.UNSUPPORTED,
-            href,
-            f"its link {link['rel']!r} needs the HTTP method {link['method']}",
-            "Refer to a search address (GET) whose answer fits one page, or to the items themselves.",
-        )
 
 
 def _describe(kind: StacType) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from stagein.stac import Document, StacType, invalid, read_features
+from stagein.query import Query
+from stagein.stac import Document, StacType, read_features
 from staging.errors import Kind, StagingError, merge_errors
 from staging.pool import run_pool
 
-ReadDocument = Callable[[str], Awaitable[Document]]
+ReadDocument = Callable[[Query], Awaitable[Document]]
 
 
 @dataclass
@@ -25,9 +26,9 @@ async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: in
     Each document is read once, so that circles end. Raises `StagingError`: a document that cannot be read or
     is not STAC, more than `max_items` items (or documents), or no item at all.
     """
-    source = await read(href)
+    source = await read(Query(href))
     found = Found(source)
-    seen = {href, source.href}
+    seen = {Query(href), Query(source.href)}
     level, others = [source], 0
     while level:
         steps = [_take(document, found, seen) for document in level]
@@ -41,21 +42,26 @@ async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: in
             raise merge_errors(errors)
     _check_limit(len(found.items), "items", max_items, href)
     if not found.items:
-        raise invalid(href, "it holds no item")
+        raise StagingError(
+            Kind.INVALID_STAC,
+            href,
+            "it holds no item",
+            "Refer to a catalog or collection with items, or to the items themselves; a search must find some.",
+        )
     return found
 
 
-def _reader(read: ReadDocument, href: str) -> Callable[[], Awaitable[Document]]:
-    return lambda: read(href)
+def _reader(read: ReadDocument, query: Query) -> Callable[[], Awaitable[Document]]:
+    return lambda: read(query)
 
 
 @dataclass(frozen=True)
 class _Step:
-    items: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
+    items: list[Query] = field(default_factory=list)
+    others: list[Query] = field(default_factory=list)
 
 
-def _take(document: Document, found: Found, seen: set[str]) -> _Step:
+def _take(document: Document, found: Found, seen: set[Query]) -> _Step:
     """Note what a document is; give the links to go on with that were not seen yet."""
     match document.type:
         case StacType.ITEM:
@@ -75,7 +81,7 @@ def _take(document: Document, found: Found, seen: set[str]) -> _Step:
     return _Step(others=_fresh(document, seen, "items"))
 
 
-def _fresh(document: Document, seen: set[str], rel: str) -> list[str]:
+def _fresh(document: Document, seen: set[Query], rel: str) -> list[Query]:
     fresh = [link for link in dict.fromkeys(document.links(rel)) if link not in seen]
     seen.update(fresh)
     return fresh

@@ -8,6 +8,7 @@ from typing import Any
 from stageout.item import STAC_VERSION, Bbox, format_time, merge_bboxes
 from stageout.media import GEOJSON, JSON
 from stageout.shape import get_interval
+from stageout.storage import Storage, add_storage
 
 WHOLE_WORLD = (-180.0, -90.0, 180.0, 90.0)
 
@@ -30,15 +31,22 @@ class CollectionNames:
     self_href: str
 
 
-def build_collection(names: CollectionNames, items: Sequence[PlacedItem], now: datetime) -> dict[str, Any]:
-    """Return the collection of all items, with absolute links.
+def build_collection(
+    names: CollectionNames, items: Sequence[PlacedItem], now: datetime, storage: Storage | None = None
+) -> dict[str, Any]:
+    """Return the collection of all items, with absolute links, which lead into `storage`.
 
     Where no item says where it lies, the spatial extent is the whole world; without items, the time is `now`.
     """
     bboxes = [bbox for item in items if (bbox := _get_bbox(item.body))]
     intervals = [get_interval(item.body["properties"]) for item in items] or [(now, now)]
     begin, end = min(start for start, _ in intervals), max(stop for _, stop in intervals)
-    return {
+    links = [
+        {"rel": "root", "type": JSON, "href": names.self_href},
+        {"rel": "self", "type": JSON, "href": names.self_href},
+        *({"rel": "item", "type": GEOJSON, "href": item.href} for item in items),
+    ]
+    collection = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
         "id": names.collection_id,
@@ -49,12 +57,10 @@ def build_collection(names: CollectionNames, items: Sequence[PlacedItem], now: d
             "spatial": {"bbox": [list(merge_bboxes(bboxes) or WHOLE_WORLD)]},
             "temporal": {"interval": [[format_time(begin), format_time(end)]]},
         },
-        "links": [
-            {"rel": "root", "type": JSON, "href": names.self_href},
-            {"rel": "self", "type": JSON, "href": names.self_href},
-            *({"rel": "item", "type": GEOJSON, "href": item.href} for item in items),
-        ],
+        "links": links,
     }
+    add_storage(collection, links, storage)
+    return collection
 
 
 def _get_bbox(body: Mapping[str, Any]) -> Bbox | None:

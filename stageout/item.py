@@ -9,6 +9,7 @@ from urllib.parse import quote
 from stageout.found import FoundData, FoundFile, RasterFacts
 from stageout.media import JSON, build_roles
 from stageout.raster import build_footprint
+from stageout.storage import Storage, add_storage
 
 STAC_VERSION = "1.1.0"
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -30,15 +31,16 @@ class ItemNames:
     collection_href: str
 
 
-def build_item(data: FoundData, names: ItemNames, now: datetime) -> dict[str, Any]:
-    """Return a STAC Item whose assets are the files, which lie beside it; `now` is its time."""
+def build_item(data: FoundData, names: ItemNames, now: datetime, storage: Storage | None = None) -> dict[str, Any]:
+    """Return a STAC Item whose assets are the files, which lie beside it (in `storage`); `now` is its time."""
     rasters = [file.raster for file in data.files if file.raster]
     bbox = merge_bboxes([raster.bbox for raster in rasters if raster.bbox])
     extensions = [FILE_EXTENSION] if data.files else []
     if any(raster.projection for raster in rasters):
         extensions.append(PROJECTION_EXTENSION)
     collection = {"type": JSON, "href": names.collection_href}
-    return {
+    assets = {file.name: _build_asset(file) for file in data.files}
+    item = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
         "stac_extensions": extensions,
@@ -53,8 +55,10 @@ def build_item(data: FoundData, names: ItemNames, now: datetime) -> dict[str, An
             {"rel": "collection", **collection},
             {"rel": "self", "type": "application/geo+json", "href": names.self_href},
         ],
-        "assets": {file.name: _build_asset(file) for file in data.files},
+        "assets": assets,
     }
+    add_storage(item, assets.values(), storage)
+    return item
 
 
 def format_time(time: datetime) -> str:

@@ -15,7 +15,8 @@ class StageOutOptions:
     the results; without an id it is `col_<job-id>`. With `public_base_url`, links read
     `<public_base_url>/<key>` instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or
     Directory that does not lie in it, links followed, is refused: give the engine's output folder wherever
-    the tools are not trusted. `concurrency` is the number of files that move at the same time.
+    the tools are not trusted. Of the `optional` outputs an empty folder is no result, of all others an error.
+    `concurrency` is the number of files that move at the same time.
     """
 
     job_id: str
@@ -27,4 +28,5 @@ class StageOutOptions:
     collection_title: str | None = None
     public_base_url: str | None = None
     outputs_folder: Path | None = None
+    optional: frozenset[str] = frozenset()
     concurrency: int = 8

@@ -19,12 +19,21 @@ from stageout.options import StageOutOptions
 from stageout.planned import Plan, PlannedDocument, PlannedFile
 from stageout.rewrite import Surroundings, rewrite_document
 from stageout.shape import is_blank
+from stageout.storage import Storage
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How readers come to what is written: the absolute href of each key, and the object store that it leads into."""
+
+    get_href: Callable[[str], str]
+    storage: Storage | None = None
 
 
 def build_plan(
-    found: Mapping[str, Found], get_href: Callable[[str], str], options: StageOutOptions, now: datetime, place: str = ""
+    found: Mapping[str, Found], reach: Reach, options: StageOutOptions, now: datetime, place: str = ""
 ) -> Plan:
-    """Plan how to write all outputs; `get_href` gives the absolute href of a key at the destination.
+    """Plan how to write all outputs.
 
     Every output has a folder of its name below `place` (empty, or ending in `/`); elements of arrays and fields of
     records have folders in it. The collection of the results is always at the top.
@@ -37,7 +46,7 @@ def build_plan(
         if document.kind != "Item" and is_blank(document.body.get("id"))
     }
     collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
-    planner = _Planner(get_href, options, now, collection_id, ids_of)
+    planner = _Planner(reach.get_href, reach.storage, options, now, collection_id, ids_of)
     results = {name: planner.place(value, f"{place}{build_segment(name)}", (name,)) for name, value in found.items()}
     return planner.finish(results)
 
@@ -45,6 +54,7 @@ def build_plan(
 @dataclass
 class _Planner:
     get_href: Callable[[str], str]
+    storage: Storage | None
     options: StageOutOptions
     now: datetime
     collection_id: str
@@ -80,7 +90,12 @@ class _Planner:
         for document in catalog.documents:
             key = f"{place}/{document.path}"
             around = Surroundings(
-                root, ids, self.get_href(key), build_relative_href(RESULT_COLLECTION, key), self.collection_id
+                root,
+                ids,
+                self.get_href(key),
+                build_relative_href(RESULT_COLLECTION, key),
+                self.collection_id,
+                self.storage,
             )
             self._add_document(document, key, rewrite_document(document, around))
         href = self.get_href(f"{place}/{root}")
@@ -111,9 +126,9 @@ class _Planner:
         collection_href = build_relative_href(RESULT_COLLECTION, key)
         title = ".".join(names)
         item = ItemNames(item_id, title, self.get_href(key), self.collection_id, collection_href)
-        self._add_item(key, build_item(data, item, self.now))
+        self._add_item(key, build_item(data, item, self.now, self.storage))
         if data.kind == "Directory":
-            return {"href": self.get_href(key), "type": GEOJSON, "title": data.title}
+            return {"href": self.get_href(key), "type": GEOJSON, "title": title}
         main = data.files[0]
         return {"href": self.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
 
@@ -126,7 +141,7 @@ class _Planner:
             f"Results of job {self.options.job_id} of {process}.",
             self.get_href(RESULT_COLLECTION),
         )
-        collection = build_collection(names, self.items, self.now)
+        collection = build_collection(names, self.items, self.now, self.storage)
         depths = sorted({depth for depth, _ in self.catalogs}, reverse=True)
         waves = [
             tuple(self.item_documents),

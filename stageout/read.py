@@ -12,6 +12,7 @@ from stageout.found import Found, FoundArray, FoundData, FoundFile, FoundLiteral
 from stageout.hrefs import resolve
 from stageout.media import COG, GEOTIFF, get_media_type
 from stageout.names import check_relative_name
+from stageout.options import StageOutOptions
 from stageout.raster import read_raster
 from staging.cancel import Cancellation
 from staging.errors import Kind, StagingError
@@ -21,16 +22,41 @@ _BLOCK_BYTES = 1 << 20
 
 def read_outputs(
     outputs: Mapping[str, Any],
-    outputs_folder: Path | None,
+    options: StageOutOptions,
     warnings: list[str],
     cancellation: Cancellation,
 ) -> Mapping[str, Found]:
     """Read every output of a CWL output object; what is odd but harmless is added to `warnings`.
 
-    Raises StagingError: NOT_FOUND, REFUSED (outside the allowed folder), INVALID_STAC, CANCELLED.
+    Raises StagingError: NOT_FOUND (an empty folder too), REFUSED (outside the allowed folder), INVALID_STAC, CANCELLED.
     """
-    reader = _OutputReader(outputs_folder, warnings, cancellation)
-    return {name: _read_output(reader, value, name) for name, value in outputs.items()}
+    reader = _OutputReader(options.outputs_folder, warnings, cancellation)
+    found = {name: _read_output(reader, value, name) for name, value in outputs.items()}
+    return {name: _without_empty(value, name, name in options.optional, warnings) for name, value in found.items()}
+
+
+def _without_empty(found: Found, href: str, optional: bool, warnings: list[str]) -> Found:
+    """Refuse a folder without a file: nobody could use it as a result, and an optional output has null for that."""
+    if isinstance(found, FoundArray):
+        values = (
+            _without_empty(each, f"{href}[{index}]", optional, warnings) for index, each in enumerate(found.values)
+        )
+        return FoundArray(tuple(values))
+    if isinstance(found, FoundRecord):
+        fields = found.fields.items()
+        return FoundRecord({name: _without_empty(each, f"{href}.{name}", optional, warnings) for name, each in fields})
+    if not isinstance(found, FoundData) or found.files:
+        return found
+    if optional:
+        warnings.append(f"{href} is an empty folder, so this optional output has no value")
+        return FoundLiteral(None)
+    raise StagingError(
+        Kind.NOT_FOUND,
+        href,
+        "this output is an empty folder: no step left a file in it",
+        "Let the tool write its result there, or mend the output's glob; where having none is right, make the output "
+        "optional (Directory?).",
+    )
 
 
 def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
@@ -74,10 +100,7 @@ class _OutputReader:
         root = find_catalog(folder, href)
         if root:
             return read_catalog(root, href, self._warnings)
-        files = tuple(self._read_folder(folder, href))
-        if not files:
-            self._warnings.append(f"{href} is an empty folder")
-        return FoundData("Directory", title, files)
+        return FoundData("Directory", title, tuple(self._read_folder(folder, href)))
 
     def _read_with_secondary(self, value: Mapping[str, Any], href: str, below: str = "") -> Iterator[FoundFile]:
         path = self._get_path(value, href)

@@ -7,6 +7,7 @@ from typing import Any
 from stageout.found import StacDocument
 from stageout.hrefs import build_relative_href, is_relative
 from stageout.media import JSON
+from stageout.storage import Storage, add_storage
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Surroundings:
 
     `root` is the path of the root document, `ids` the final ids of all documents by path, `self_href` the
     absolute href of this one at the destination; `home_href` and `home_id` are of the collection for items
-    without one.
+    without one; `storage` is the object store that all of it goes to, if it is one.
     """
 
     root: str
@@ -23,6 +24,7 @@ class Surroundings:
     self_href: str
     home_href: str
     home_id: str
+    storage: Storage | None = None
 
 
 def rewrite_document(document: StacDocument, around: Surroundings) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def rewrite_document(document: StacDocument, around: Surroundings) -> dict[str, 
             key: {**asset, "href": _rewrite_href(asset["href"], document)}
             for key, asset in document.body["assets"].items()
         }
+        brought = (key for key, asset in document.body["assets"].items() if document.targets.get(asset["href"]))
+        add_storage(body, [body["assets"][key] for key in brought], around.storage)
     if document.kind == "Item":
         _join_collection(body, document, around)
     return body

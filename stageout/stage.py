@@ -9,7 +9,7 @@ from typing import Any
 from stageout.destinations import Destination, build_public_href, open_destination
 from stageout.media import JSON, get_media_type
 from stageout.options import StageOutOptions
-from stageout.plan import build_plan
+from stageout.plan import Reach, build_plan
 from stageout.planned import Plan, PlannedDocument, PlannedFile
 from stageout.read import read_outputs
 from stageout.rerun import claim, read_earlier, settle
@@ -94,13 +94,15 @@ def _prepare(
 ) -> tuple[tuple[str, ...], Callable[[str], Plan]]:
     """Read the outputs; give warnings, and what plans them into a place below the destination."""
     warnings: list[str] = []
-    found = read_outputs(outputs, options.outputs_folder, warnings, switch)
+    found = read_outputs(outputs, options, warnings, switch)
     time = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
 
     def get_href(key: str) -> str:
         return build_public_href(destination, key, options.public_base_url)
 
-    return tuple(warnings), lambda place: build_plan(found, get_href, options, time, place)
+    # with a public address readers need not know the store behind it, which may be an inner one
+    reach = Reach(get_href, None if options.public_base_url else destination.storage)
+    return tuple(warnings), lambda place: build_plan(found, reach, options, time, place)
 
 
 def put_beside(

@@ -1,6 +1,7 @@
 """What failures and statuses of web servers mean, said so that somebody can act on it."""
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -52,7 +53,7 @@ def refused(href: str, reason: str) -> StagingError:
     """The error for an address that may not be asked."""
     remedy = "Use the public address of the data."
     if reason.endswith(PRIVATE):
-        remedy = "Use a public address, or have the operator allow private networks."
+        remedy = "Use a public address, or have the operator allow private networks (STAGEIN_ALLOW_PRIVATE)."
     return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
 
 
@@ -102,7 +103,7 @@ def _timeout(href: str) -> StagingError:
         Kind.TIMEOUT,
         href,
         f"{_host(href)} did not answer in time",
-        "Try again later; raise the read time-out in the settings if the server is just slow.",
+        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the server is just slow.",
     )
 
 
@@ -126,7 +127,9 @@ def _unreachable(error: CurlError, href: str) -> StagingError:
     )
 
 
-def _untrusted(why: str, href: str) -> StagingError:
+def _untrusted(text: str, href: str) -> StagingError:
+    # libcurl: "SSL certificate OpenSSL verify result: self-signed certificate (18)", or "SSL certificate problem: ..."
+    why = re.sub(r"^SSL certificate .*?: | \(\d+\)$", "", text)
     return StagingError(
         Kind.UNTRUSTED,
         href,

@@ -1,7 +1,7 @@
 """Settings of object stores other than S3: Google Cloud Storage (`gs:`) and Azure Blob Storage (`az:`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from staging.settings import Setting
 
@@ -30,6 +30,8 @@ _VARIABLES = {
     "azure_sas_token": ("AZURE_STORAGE_SAS_TOKEN", "Shared access signature for that account, in place of a key."),
     "azure_endpoint": ("AZURE_STORAGE_ENDPOINT", "URL of the service for az: addresses; unset: the account's."),
 }
+CLOUD_VARIABLES = tuple(variable for variable, _ in _VARIABLES.values())
+CLOUD_SECRETS = tuple(_VARIABLES[one.name][0] for one in fields(CloudOptions) if not one.repr)
 
 
 def load_cloud_options(environ: Mapping[str, str], prefix: str) -> CloudOptions:

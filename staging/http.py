@@ -19,7 +19,7 @@ from staging.answers import check_status, refused, translate, translate_body
 from staging.curl import Curl, CurlError, Request, Transfer
 from staging.errors import Kind, StagingError
 from staging.hosts import Hosts, Origin, Resolve, find_refusal_once
-from staging.parts import ChangedError, Part
+from staging.parts import ChangedError, NoPartsError, Part
 
 MOST_REDIRECTS = 10
 MOST_SKIPPED_BYTES = 1 << 20
@@ -80,26 +80,29 @@ class HttpClient:
         self._hosts.close()
 
     @asynccontextmanager
-    async def get(self, href: str, part: Part | None = None, *, body: bytes | None = None) -> AsyncIterator[Answer]:
+    async def get(
+        self, href: str, part: Part | None = None, *, body: bytes | None = None, headers: tuple[str, ...] = ()
+    ) -> AsyncIterator[Answer]:
         """Ask for `href`, or a part of it, and stream what comes; each redirect is checked as the first address was.
 
-        With `body`, JSON, the request is a POST. Raises `StagingError`, of which `RetryableError` says that asking
-        again may help: no connection, a time-out, an overloaded server (408, 425, 429, 5xx but 501), a body that
-        broke off, a file that changed.
+        With `body`, JSON, the request is a POST, which no redirect takes to another host; `headers` are sent besides.
+        Raises `StagingError`, of which `RetryableError` says that asking again may help: no connection, a time-out, an
+        overloaded server (408, 425, 429, 5xx but 501), a body that broke off, a file that changed.
         """
         transfer: Transfer | None = None
         try:
             url = _parse_or_fail(href)
             for _ in range(MOST_REDIRECTS):
-                transfer, (status, phrase, headers) = await self._ask(url, href, part, body)
-                location = headers.get("location")
+                fields = (*_build_fields(part, body), *headers)
+                transfer, (status, phrase, told) = await self._ask(url, href, fields, body)
+                location = told.get("location")
                 if status not in REDIRECTS or location is None:
-                    check_status(status, phrase, headers, href)
-                    yield self._build_answer(transfer, url, status, headers, (href, part))
+                    check_status(status, phrase, told, href)
+                    yield self._build_answer(transfer, url, status, told, (href, part))
                     return
                 await self._skip(transfer, href)
                 body = body if status in KEEPING_REDIRECTS else None
-                url = _redirect(url, location, href)
+                url = _redirect(url, location, href, keeps_host=body is not None)
             raise StagingError(
                 Kind.REFUSED,
                 href,
@@ -111,7 +114,7 @@ class HttpClient:
                 transfer.close()
 
     async def _ask(
-        self, url: SplitResult, href: str, part: Part | None, body: bytes | None
+        self, url: SplitResult, href: str, fields: tuple[str, ...], body: bytes | None
     ) -> tuple[Transfer, tuple[int, str, dict[str, str]]]:
         options = self._options
         origin, proxy = self._check(url, href)
@@ -119,7 +122,7 @@ class HttpClient:
             direct = proxy is None and parse_address(origin[1]) is None
             addresses = await self._hosts.find(origin) if direct else ()
             refuse = is_never_asked if proxy else partial(find_refusal_once, allow_private=options.allow_private)
-            fields = (*HEADERS, *_build_fields(part, body), *_authorize(origin, url, options.authorization))
+            fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
             target = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
             timeout = options.connect_timeout_seconds
             transfer = self._curl.start(Request(target, *origin[1:], fields, body, proxy, addresses, refuse, timeout))
@@ -163,6 +166,8 @@ class HttpClient:
         if part is None:
             parts = headers.get("accept-ranges") == "bytes" and not encoded
             validator = _read_validator(headers) if parts else None
+        elif status != HTTPStatus.PARTIAL_CONTENT and _read_validator(headers) == part.validator:
+            raise NoPartsError(href)
         elif status != HTTPStatus.PARTIAL_CONTENT or size != part.end - part.start:
             raise ChangedError(href)
         return Answer(url.geturl(), size, self._stream(transfer, href), validator)
@@ -224,11 +229,13 @@ def _parse_url(href: str) -> SplitResult:
     return url
 
 
-def _redirect(url: SplitResult, location: str, href: str) -> SplitResult:
+def _redirect(url: SplitResult, location: str, href: str, *, keeps_host: bool) -> SplitResult:
     try:
         target = _parse_url(urljoin(url.geturl(), location))
     except ValueError as error:
         raise translate(error, href) from error
     if url.scheme == "https" and target.scheme == "http":
         raise refused(href, f"it redirects from https to unprotected http ({target.hostname})")
+    if keeps_host and target.hostname != url.hostname:
+        raise refused(href, f"it redirects a POST to another host ({target.hostname})")
     return target

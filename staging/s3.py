@@ -199,7 +199,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
             Kind.UNREACHABLE,
             href,
             "the S3 endpoint does not speak TLS",
-            "If the endpoint is plain HTTP, write its address with http:// in the settings.",
+            "If the endpoint is plain HTTP, write it with http:// (AWS_SERVICEURL of the stager).",
         )
     if "TimedOut" in text or "kind: Timeout" in text:
         return _timeout(href)
@@ -209,7 +209,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
             Kind.UNREACHABLE,
             href,
             f"the S3 endpoint cannot be reached ({why})",
-            "Check the endpoint in the settings and that the service runs.",
+            "Check the endpoint that is set, and that the service runs.",
         )
     if "kind: Interrupted" in text or "kind: Body" in text:
         return broken_off(href)
@@ -281,7 +281,7 @@ def _timeout(href: str) -> StagingError:
         Kind.TIMEOUT,
         href,
         "the S3 endpoint did not answer in time",
-        "Try again; check endpoint and network.",
+        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the service is just slow.",
     )
 
 

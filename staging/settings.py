@@ -15,6 +15,12 @@ class Setting:
 
 
 PAYERS = ("requester", "true")
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_KEY_ID, _PAYER = "AWS_ACCESS_KEY_ID", "AWS_REQUEST_PAYER"
+S3_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+S3_VARIABLES = (*_ENDPOINTS, *_REGIONS, _KEY_ID, *S3_SECRETS, _PAYER)
+"""The names that the provider's own programs read; those of a stager win over them."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +58,21 @@ def load_s3_options(environ: Mapping[str, str], prefix: str) -> S3Options:
     def read(*names: str) -> str | None:
         return next((environ[name] for name in names if environ.get(name)), None)
 
-    owner = f"{prefix}_AWS" if environ.get(f"{prefix}_AWS_ACCESS_KEY_ID") else "AWS"
+    own = f"{prefix}_" if environ.get(f"{prefix}_{_KEY_ID}") else ""
+    secret, token = S3_SECRETS
     return S3Options(
-        endpoint=read(f"{prefix}_AWS_SERVICEURL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-        region=read(f"{prefix}_AWS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1",
-        access_key_id=read(f"{owner}_ACCESS_KEY_ID"),
-        secret_access_key=read(f"{owner}_SECRET_ACCESS_KEY"),
-        session_token=read(f"{owner}_SESSION_TOKEN"),
-        request_payer=(read(f"{prefix}_AWS_REQUEST_PAYER", "AWS_REQUEST_PAYER") or "").lower() in PAYERS,
+        endpoint=read(f"{prefix}_AWS_SERVICEURL", *_ENDPOINTS),
+        region=read(f"{prefix}_AWS_REGION", *_REGIONS) or "us-east-1",
+        access_key_id=read(f"{own}{_KEY_ID}"),
+        secret_access_key=read(f"{own}{secret}"),
+        session_token=read(f"{own}{token}"),
+        request_payer=(read(f"{prefix}_{_PAYER}", _PAYER) or "").lower() in PAYERS,
     )
+
+
+def is_object_storage(href: str) -> bool:
+    """Whether an address leads into an object store, S3 or another; a folder is of one machine only."""
+    return href.startswith(("s3://", "gs://", "az://"))
 
 
 def build_s3_settings(prefix: str) -> tuple[Setting, ...]:

@@ -4,6 +4,7 @@ Plain context managers, so that any test or fixture can use them; they listen on
 """
 
 import hashlib
+import json
 import re
 import shutil
 import ssl
@@ -11,11 +12,12 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from staging.settings import S3Options
@@ -47,6 +49,8 @@ class FileServer:
     requests: list[str] = field(default_factory=list)
     headers: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
+    posted: list[tuple[str, Any]] = field(default_factory=list)
+    answer_post: Callable[[str, Any], Any] = lambda path, body: {}
     _once: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _always: dict[str, Fault] = field(default_factory=dict)
 
@@ -108,6 +112,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(206, headers, data[start : last + 1], fault or Fault())
         else:
             self._answer(200, {**headers, **(fault.headers if fault else {})}, data, fault or Fault())
+
+    def do_POST(self) -> None:
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.files.posted.append((path, body))
+        fault = self.files.take_fault(path)
+        if fault is not None:
+            self._answer(fault.status, fault.headers, fault.body)
+        else:
+            answer = json.dumps(self.files.answer_post(path, body)).encode()
+            self._answer(200, {"Content-Type": "application/geo+json"}, answer)
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None = None) -> None:
         self.send_response(status)

@@ -5,7 +5,11 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+from staging.variables import FILE_VARIABLES, is_secret_variable
 
 MASK = "*****"
 _SHORTEST_SECRET = 4
@@ -25,15 +29,37 @@ _PATTERNS = (
 
 _DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
 # IMAGE_PULL_SECRETS has names of Secrets, which are none themselves
+_SECRET_FIELD = re.compile(r"secret|token(?!_uri)|password|private_key", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
 
 def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of an environment that must never be shown, by the names of their variables."""
-    values = [value for name, value in environ.items() if _SECRET_VARIABLE.search(name)]
+    """Return the values of an environment that must never be shown, by the names of their variables.
+
+    Of the stagers' files of credentials, that is what they hold under a telling name.
+    """
+    plain = {name: value for name, value in environ.items() if name not in FILE_VARIABLES}
+    values = [value for name, value in plain.items() if _SECRET_VARIABLE.search(name) or is_secret_variable(name)]
+    values += _find_file_secrets(environ)
     # a key of several lines is met line by line in a log, a Docker configuration part by part
     parts = [part for value in values for part in (value, *value.splitlines(), *_find_docker_secrets(value))]
     return tuple(part for part in parts if part.strip())
+
+
+def _find_file_secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    for variable in FILE_VARIABLES:
+        if path := environ.get(variable):
+            # what cannot be read is told by the settings that name it
+            with suppress(OSError, ValueError):
+                yield from _find_named_secrets(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def _find_named_secrets(node: Any) -> Iterator[str]:
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if isinstance(value, dict):
+            yield from _find_named_secrets(value)
+        elif isinstance(value, str) and _SECRET_FIELD.search(str(name)):
+            yield value
 
 
 def _find_docker_secrets(text: str) -> Iterator[str]:

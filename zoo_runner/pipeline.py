@@ -9,12 +9,14 @@ from typing import Any
 
 from staging.cancel import Cancellation as Switch
 from staging.errors import Kind, StagingError, mask_href
+from staging.settings import is_object_storage
 from zoo_runner.errors import Diagnosis, Level, RunnerError, Stage, StageInError, StageOutError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Published, Report, StageStarted
 from zoo_runner.jobs.models import Job, Results
 from zoo_runner.jobs.names import JobPaths
 from zoo_runner.masking import Masker, find_secrets
+from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
@@ -22,6 +24,8 @@ Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 # a store that does not answer holds no job up for longer
 _PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
 _PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
+# of inputs these are the publisher's matter; results get damaged on their way only
+_PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
 
 
 def run_stages(
@@ -65,7 +69,7 @@ def publish_logs(
     """
     results, diagnosis = ended
     away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
-    if away or not destination.startswith("s3://"):
+    if away or not is_object_storage(destination):
         return
     from stageout.settings import load_options
     from stageout.stage import put_beside
@@ -117,6 +121,7 @@ def _stage_out(
             load_options(environ, job.id, job.workflow_id).options,
             title=job.package.process.get("label"),
             outputs_folder=job.paths.scratch / "outputs",
+            optional=frozenset(one.name for one in parse_outputs(job.package) if accepts_null(one.type)),
         )
         put = stage_out(outputs, job.destination, options, report, cancellation=switch)
     for warning in put.warnings:
@@ -147,6 +152,7 @@ def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator
     try:
         yield
     except StagingError as error:
-        level = Level.PLATFORM if error.kind in _PLATFORM_KINDS else Level.USER
+        kinds = _PLATFORM_KINDS_OUT if kind is StageOutError else _PLATFORM_KINDS
+        level = Level.PLATFORM if error.kind in kinds else Level.USER
         cause = f"{mask_href(subject)}: {error.reason}" if subject else str(error)
         raise kind(cause, error.remedy, level=level) from error

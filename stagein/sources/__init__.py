@@ -5,9 +5,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Protocol
 
 from stagein.plan import get_scheme
+from stagein.query import Query
 from stagein.settings import StageInOptions
 from stagein.sources.content import Chunk, Content, Entry, Source
-from stagein.sources.http import open_http
+from stagein.sources.http import HttpSource, open_http
 from stagein.sources.inline import open_inline
 from stagein.sources.local import open_local
 from stagein.sources.s3 import open_s3
@@ -51,6 +52,11 @@ class SourceTable:
                 f"Use one of: {', '.join(self._sources)}, or a plain path.",
             )
         return self._sources[scheme]
+
+    def ask(self, query: Query) -> AbstractAsyncContextManager[Content]:
+        """Begin to read what a query gives; one with more than an address is for web servers only."""
+        source = self.get(query.href)
+        return source.ask(query) if isinstance(source, HttpSource) else source.open(query.href)
 
 
 @asynccontextmanager

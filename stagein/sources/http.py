@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from stagein.query import Query
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
 from staging.http import HttpClient, HttpOptions
@@ -31,13 +32,18 @@ class HttpSource:
 
     def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read what `href` answers."""
-        return self._open(href, part)
+        return self._open(Query(href), part)
+
+    def ask(self, query: Query) -> AbstractAsyncContextManager[Content]:
+        """Begin to read what a query gives."""
+        return self._open(query, None)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """None: HTTP knows no folders."""
         return None
 
     @asynccontextmanager
-    async def _open(self, href: str, part: Part | None) -> AsyncIterator[Content]:
-        async with self._client.get(href, part) as answer:
+    async def _open(self, query: Query, part: Part | None) -> AsyncIterator[Content]:
+        body = None if query.body is None else query.body.encode()
+        async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
             yield Content(answer.href, answer.size_bytes, answer.chunks, answer.validator)

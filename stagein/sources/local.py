@@ -65,7 +65,7 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
             Kind.REFUSED,
             str(path),
             "local files are accepted only from " + (", ".join(map(str, allowed_roots)) or "nowhere"),
-            "Give an address the platform can reach, or ask its operator to allow the folder.",
+            "Give an address the platform can reach, or have its operator allow the folder (STAGEIN_ALLOWED_ROOTS).",
         )
     return path
 

@@ -1,12 +1,14 @@
 """Object storage: S3, Google Cloud Storage, Azure Blob Storage."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from urllib.parse import quote
 
-from stagein.settings import StageInOptions
+from stagein.settings import PREFIX, StageInOptions
 from stagein.sources.content import Content, Entry, Source
+from staging.errors import Kind, StagingError
 from staging.parts import Part
+from staging.remedies import name_address, name_keys
 from staging.s3 import Store, list_objects, open_store, read_object, split_url
 
 # the stream of a large object may last; that bytes keep coming is watched by the read time-out
@@ -35,22 +37,25 @@ class S3Source:
         scheme, bucket, prefix = split_url(href)
         if prefix and not prefix.endswith("/"):
             return None
+        with _naming_settings(scheme):
+            found = await list_objects(self._open_bucket(scheme, bucket), prefix, href)
         return [
             Entry(f"{scheme}://{bucket}/{quote(key)}", key.removeprefix(prefix), size)
-            for key, size in await list_objects(self._open_bucket(scheme, bucket), prefix, href)
+            for key, size in found
             if key != prefix and not key.endswith("/")
         ]
 
     @asynccontextmanager
     async def _open(self, href: str, part: Part | None) -> AsyncIterator[Content]:
         scheme, bucket, key = split_url(href)
-        found = await read_object(
-            self._open_bucket(scheme, bucket),
-            key,
-            href,
-            read_timeout_seconds=self._options.read_timeout_seconds,
-            part=part,
-        )
+        with _naming_settings(scheme):
+            found = await read_object(
+                self._open_bucket(scheme, bucket),
+                key,
+                href,
+                read_timeout_seconds=self._options.read_timeout_seconds,
+                part=part,
+            )
         yield Content(href, found.size_bytes, found.chunks, found.validator)
 
     def _open_bucket(self, scheme: str, bucket: str) -> Store:
@@ -62,3 +67,20 @@ class S3Source:
                 place, s3, options.clouds, retries=0, request_timeout_seconds=WHOLE_OBJECT_SECONDS
             )
         return self._buckets[place]
+
+
+@contextmanager
+def _naming_settings(scheme: str) -> Iterator[None]:
+    """Have remedies name the settings that lead to the store."""
+    address, keys = name_address(PREFIX, scheme), name_keys(PREFIX, scheme)
+    single = ", or what STAGEIN_BUCKETS_FILE has for this bucket" if scheme == "s3" else ""
+    remedies = {
+        Kind.FORBIDDEN: f"Check {keys}{single}, and that they may read there.",
+        Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
+        Kind.UNTRUSTED: f"Ask the operator of {address} for a valid certificate, or install its authority here.",
+    }
+    try:
+        yield
+    except StagingError as error:
+        error.remedy = remedies.get(error.kind, error.remedy)
+        raise

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from stageout.destinations.folder import FolderDestination
 from stageout.destinations.s3 import S3Destination
 from stageout.options import StageOutOptions
+from stageout.storage import Storage
 from staging.errors import Kind, StagingError
 
 
@@ -17,6 +18,10 @@ class Destination(Protocol):
     A key is seen with all its bytes or not at all; writing to a key replaces what was there. All methods
     raise StagingError with a remedy.
     """
+
+    @property
+    def storage(self) -> Storage | None:
+        """The object store that this is a part of; None for a folder."""
 
     def get_path(self, key: str) -> str:
         """Return the key as a public web server over the bucket or folder would see it."""

@@ -27,6 +27,7 @@ class FolderDestination:
     """A folder; it is made when it is not there."""
 
     root: Path
+    storage: None = None
 
     @classmethod
     def open(cls, destination: str, _: StageOutOptions) -> "FolderDestination":

@@ -11,8 +11,11 @@ from uuid import uuid4
 import obstore
 from obstore.exceptions import BaseError
 
+from stageout.destinations.etags import compute_etag, is_comparable, open_source
 from stageout.options import StageOutOptions
+from stageout.storage import Storage, describe_store
 from staging.errors import Kind, StagingError
+from staging.remedies import name_address, name_keys
 from staging.s3 import Store, open_store, split_url, translate
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
@@ -21,30 +24,21 @@ _MOST_PARTS = 10_000
 _PARTS_AT_ONCE = 6
 _LARGE_FILES_AT_ONCE = 2
 
-_REMEDIES = {
-    Kind.FORBIDDEN: (
-        "Check STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY and STAGEOUT_AWS_SESSION_TOKEN, "
-        "and that this key may write (s3:PutObject, s3:DeleteObject) and read (s3:GetObject) there."
-    ),
-    Kind.NOT_FOUND: (
-        "Create the bucket, or name another one (--output, or STAGEOUT_OUTPUT); check that STAGEOUT_AWS_SERVICEURL is "
-        "the service that holds it."
-    ),
-    Kind.UNREACHABLE: "Check STAGEOUT_AWS_SERVICEURL, and that the S3 service runs and is reachable.",
-    Kind.TIMEOUT: "Check STAGEOUT_AWS_SERVICEURL and the network; try again.",
-    Kind.STORAGE: "Check STAGEOUT_AWS_SERVICEURL and STAGEOUT_AWS_REGION; else tell the service's operator.",
-}
-
 
 @dataclass(frozen=True)
 class S3Destination:
-    """A prefix in a bucket (`prefix` without slashes at its ends, may be empty)."""
+    """A prefix in a bucket (`prefix` without slashes at its ends, may be empty).
+
+    `other_tags` are the kinds of object, `whole` and `parts`, whose entity tags here were seen to be no MD5.
+    """
 
     bucket: str
     prefix: str
     store: Store
     anonymous: bool
+    storage: Storage
     scheme: str = "s3"
+    other_tags: set[str] = field(default_factory=set)
     large_files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_FILES_AT_ONCE))
 
     @classmethod
@@ -59,8 +53,9 @@ class S3Destination:
                 "is not of the form s3://<bucket>/<prefix>",
                 "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
             )
-        store = open_store((scheme, bucket), options.s3, options.clouds)
-        return cls(bucket, "/".join(parts), store, scheme == "s3" and options.s3.anonymous, scheme)
+        services = (scheme, bucket), options.s3, options.clouds
+        anonymous = scheme == "s3" and options.s3.anonymous
+        return cls(bucket, "/".join(parts), open_store(*services), anonymous, describe_store(*services), scheme)
 
     def get_path(self, key: str) -> str:
         """Return the whole key in the bucket."""
@@ -122,8 +117,9 @@ class S3Destination:
                 raise self._explain(error, key) from error
 
     async def _put(self, key: str, body: Path | bytes, media_type: str, part_bytes: int) -> None:
+        computing = asyncio.create_task(compute_etag(body, part_bytes)) if self.scheme == "s3" else None
         try:
-            await obstore.put_async(
+            put = await obstore.put_async(
                 self.store,
                 self.get_path(key),
                 body,
@@ -131,12 +127,55 @@ class S3Destination:
                 chunk_size=part_bytes,
                 max_concurrency=_PARTS_AT_ONCE,
             )
+            if computing is not None:
+                await self._compare(key, body, (put["e_tag"] or "").strip('"'), await computing)
         except (BaseError, OSError) as error:
             raise self._explain(error, key) from error
+        finally:
+            if computing is not None:
+                computing.cancel()
+
+    async def _compare(self, key: str, body: Path | bytes, etag: str, computed: str) -> None:
+        """See that the service has what was sent; where its tag differs, what it stored is read back and decides."""
+        kind = "parts" if "-" in etag else "whole"
+        if etag == computed or kind in self.other_tags or not is_comparable(etag, computed):
+            return
+        if not await self._is_stored(key, body):
+            raise StagingError(
+                Kind.CHECKSUM,
+                self.get_href(key),
+                f"what is stored there is not what was sent (entity tag {etag}, sent {computed})",
+                "Try again; if it stays, tell the operator of the S3 service.",
+            )
+        self.other_tags.add(kind)
+
+    async def _is_stored(self, key: str, body: Path | bytes) -> bool:
+        stored = await obstore.get_async(self.store, self.get_path(key))
+        with open_source(body) as sent:
+            async for chunk in stored.stream(_PART_BYTES):
+                if sent.read(len(chunk)) != bytes(chunk):
+                    return False
+            return not sent.read(1)
 
     def _explain(self, error: Exception, key: str) -> StagingError:
         told = translate(error, self.get_href(key))
-        remedy = _REMEDIES.get(told.kind, told.remedy) if self.scheme == "s3" else told.remedy
+        remedy = _build_remedies(self.scheme).get(told.kind, told.remedy)
         if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.STORAGE):
             remedy = f"No STAGEOUT_AWS_ACCESS_KEY_ID is set, so requests are not signed: set it. {remedy}"
         return StagingError(told.kind, told.href, told.reason, remedy)
+
+
+def _build_remedies(scheme: str) -> dict[Kind, str]:
+    address, keys = name_address("STAGEOUT", scheme), name_keys("STAGEOUT", scheme)
+    rights = " (s3:PutObject, s3:DeleteObject, s3:GetObject)" if scheme == "s3" else ""
+    region = " and STAGEOUT_AWS_REGION" if scheme == "s3" else ""
+    return {
+        Kind.FORBIDDEN: f"Check {keys}, and that they may write, delete and read there{rights}.",
+        Kind.NOT_FOUND: (
+            f"Create the bucket, or name another one (STAGEOUT_OUTPUT); check that {address} is the service that "
+            "holds it."
+        ),
+        Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
+        Kind.TIMEOUT: f"Check {address} and the network; try again.",
+        Kind.STORAGE: f"Check {address}{region}; else tell the service's operator.",
+    }

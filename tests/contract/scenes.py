@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,11 +119,27 @@ class Scene:
 
     def run_on_full_disk(self) -> Done:
         """Run a good package whose results go to a disk of 8 KiB."""
+        with self._small_disk("8k") as place:
+            return self.run(*ECHO, "-o", place / "results")
+
+    def run_twice_on_small_disk(self) -> Done:
+        """Run a good package whose results fit on a disk, and once more for results that do not fit beside them."""
+        with self._small_disk("24k") as place:
+            first = self.run(*ECHO, "-o", place / "results")
+            assert first.returncode == 0, first.stderr
+            shutil.rmtree(self.site.temp)
+            earlier = read_results(place / "results")
+            second = self.run(*ECHO, "-o", place / "results")
+            assert read_results(place / "results") == earlier
+            return second
+
+    @contextmanager
+    def _small_disk(self, size: str) -> Iterator[Path]:
         place = self.site.folder / "disk"
         place.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(place)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True)
         try:
-            return self.run(*ECHO, "-o", place / "results")
+            yield place
         finally:
             subprocess.run(["umount", str(place)], check=True)
 
@@ -143,6 +161,15 @@ class Scene:
             self.site.command("cancel", "slow-one")
             stdout, stderr = process.communicate()
         return Done(process.args, process.returncode, stdout, stderr)
+
+
+def read_results(folder: Path) -> dict[str, bytes]:
+    """The collection at a place and the items that it leads to, as they are now."""
+    collection = (folder / "collection.json").read_bytes()
+    links = [link["href"] for link in json.loads(collection)["links"] if link["rel"] == "item"]
+    items = {href: Path(href.removeprefix("file://")).read_bytes() for href in links}
+    assert items
+    return {"collection": collection, **items}
 
 
 def lacks_podman() -> str | None:

@@ -3,25 +3,35 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import obstore
 import pytest
+from pystac.validation import validate_dict
 
 from stageout.destinations import Destination, open_destination
+from stageout.destinations.etags import compute_etag
+from stageout.destinations.s3 import S3Destination
 from stageout.options import StageOutOptions
 from stageout.rerun import RECORD
 from stageout.stage import check_destination, stage_out
+from stageout.storage import STORAGE_EXTENSION
 from staging.cloudsettings import CloudOptions
 from staging.errors import Kind, StagingError
 from staging.progress import Report, Transferred, ignore
 from staging.s3 import open_store
 from staging.settings import S3Options
 from tests.servers import S3Server, serve_s3
+from tests.unit.stageout.catalogs import build_stac_item, describe_folder, write_catalog
 
 pytestmark = pytest.mark.contract
+
+ASSETS = {"data": {"href": "./data.tif"}, "far": {"href": "https://data.example/far.tif"}}
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,79 @@ def test_the_probe_of_a_good_destination_leaves_nothing(place: Place) -> None:
     assert list_files(place.folder) == []
 
 
+@pytest.mark.parametrize("size_bytes", [0, 3, 5 << 20, 10 << 20, (12 << 20) + 1])
+def test_a_service_with_usual_entity_tags_vouches_for_what_was_sent(
+    s3: S3Server, tmp_path: Path, size_bytes: int
+) -> None:
+    (tmp_path / "a.bin").write_bytes(os.urandom(size_bytes))
+    destination = open_destination("s3://results/tags", StageOutOptions(job_id="7", s3=s3.options))
+    assert isinstance(destination, S3Destination)
+    asyncio.run(destination.put_file("a.bin", tmp_path / "a.bin", "text/plain"))
+    stored = obstore.head(open_store(("s3", "results"), s3.options, CloudOptions()), "tags/a.bin")["e_tag"] or ""
+    computed = asyncio.run(compute_etag(tmp_path / "a.bin", 5 << 20))
+    # of parts, this server forgets the tag that it answered with
+    assert size_bytes > 5 << 20 or stored.strip('"') == computed
+    assert destination.other_tags == set()
+
+
+class Keeper(BaseHTTPRequestHandler):
+    """An S3 service for unsigned requests whose entity tags are no MD5, and which may damage what it keeps."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+    damage: ClassVar[Callable[[bytes], bytes]] = bytes
+    reads: ClassVar[list[str]] = []
+
+    def do_PUT(self) -> None:
+        self.kept[self.path] = type(self).damage(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(b"")
+
+    def do_GET(self) -> None:
+        self.reads.append(self.path)
+        self._answer(self.kept[self.path])
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        for name, value in (("ETag", f'"{"0" * 32}"'), ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.send_header("Last-Modified", self.date_time_string())
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def put_to_keeper(damage: Callable[[bytes], bytes], *bodies: bytes) -> list[str]:
+    """Put objects to a service of that kind; which of them were read back."""
+
+    class Own(Keeper):
+        kept: ClassVar[dict[str, bytes]] = {}
+        reads: ClassVar[list[str]] = []
+
+    Own.damage = staticmethod(damage)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            options = S3Options(endpoint=f"http://127.0.0.1:{server.server_port}")
+            destination = open_destination("s3://bucket/x", StageOutOptions(job_id="7", s3=options))
+            for number, body in enumerate(bodies):
+                asyncio.run(destination.put_bytes(str(number), body, "text/plain"))
+        finally:
+            server.shutdown()
+    return Own.reads
+
+
+def test_another_entity_tag_alone_is_no_failure_and_is_looked_into_once() -> None:
+    assert put_to_keeper(bytes, b"one", b"two") == ["/bucket/x/0"]
+
+
+@pytest.mark.parametrize("damage", [lambda body: b"X" + body[1:], lambda body: body[:-1], lambda body: body + b"X"])
+def test_what_was_damaged_on_its_way_is_found(damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(StagingError, match="what is stored there is not what was sent") as caught:
+        put_to_keeper(damage, b"hello")
+    assert caught.value.kind is Kind.CHECKSUM
+
+
 def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b")
     outputs = {"t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()}, "n": 1}
@@ -116,6 +199,31 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     assert results.document["t"]["href"] == f"{base}/t/t.csv"
     links = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
     assert links == [f"{base}/t/ndvi-7-t.json"]
+
+
+def test_results_in_a_bucket_say_which_store_they_lie_in(s3: S3Server, tmp_path: Path) -> None:
+    write_catalog(tmp_path / "made", item=build_stac_item(stac_version="1.1.0", assets=ASSETS))
+    (tmp_path / "t.csv").write_text("a,b")
+    outputs = {
+        "t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()},
+        "made": describe_folder(tmp_path / "made"),
+    }
+    options = StageOutOptions(job_id="7", workflow_id="ndvi", s3=s3.options)
+    folder = s3.folder / "results" / "told"
+    collection = stage_out(outputs, "s3://results/told", options).collection
+    scheme = {"type": "custom-s3", "platform": s3.options.endpoint, "bucket": "results", "region": "us-east-1"}
+    own, theirs = (json.loads((folder / name).read_bytes()) for name in ("t/ndvi-7-t.json", "made/scene/scene.json"))
+    for schemes in (collection, own["properties"], theirs["properties"]):
+        assert schemes["storage:schemes"] == {"s3-results": scheme}
+    assert own["assets"]["t.csv"]["storage:refs"] == theirs["assets"]["data"]["storage:refs"] == ["s3-results"]
+    assert theirs["assets"]["far"] == ASSETS["far"]
+    assert all(link["storage:refs"] == ["s3-results"] for link in collection["links"])
+    for document in (collection, own, theirs):
+        assert STORAGE_EXTENSION in document["stac_extensions"]
+        assert validate_dict(dict(document), extensions=[])
+    assert str(s3.options.secret_access_key) not in "".join(path.read_text() for path in folder.rglob("*.json"))
+    public = replace(options, public_base_url="https://data.example")
+    assert "storage:" not in json.dumps(stage_out(outputs, "s3://results/public", public).collection)
 
 
 def put_texts(place: Place, folder: Path, texts: dict[str, str], report: Report = ignore) -> None:

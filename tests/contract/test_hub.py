@@ -38,7 +38,9 @@ CASES = (
         "no catalog", 8, {"convert.log": CALL, "node_stage_out.log": "has STAC items (small.json) but no catalog.json"}
     ),
     Case("no items", 8, {"convert.log": CALL, "node_stage_out.log": "the item 'small.json' is not in the output"}),
-    Case("no outputs", 0, {"convert.log": CALL, "node_stage_out.log": "converted_image is an empty folder"}),
+    Case(
+        "no outputs", 8, {"convert.log": CALL, "node_stage_out.log": "converted_image: this output is an empty folder"}
+    ),
 )
 
 

@@ -433,6 +433,49 @@ def test_a_redirect_to_another_scheme_is_refused(web: Web, tmp_path: Path, locat
     assert "which is not http or https" in error.reason
 
 
+def put_search(web: Web, pages: int) -> str:
+    """Offer a search with one item on each page, whose next pages only a POST gives; where the first page is."""
+
+    def build_page(number: int, limit: int) -> dict[str, Any]:
+        web.put(f"{number}.tif", b"II*\0")
+        item = build_item(f"item-{number}", {"x": {"href": f"{web.server.url}/{number}.tif"}})
+        onward = {"rel": "next", "href": f"{web.server.url}/search", "method": "POST", "merge": True}
+        body = {"token": number + 1, **({"limit": limit} if number == 1 else {})}
+        links = [{**onward, "body": body}] if number < pages else []
+        return {"type": "FeatureCollection", "features": [item], "links": links}
+
+    web.server.answer_post = lambda _, body: build_page(body["token"], body["limit"])
+    return put_json(web, "found.json", build_page(1, 1))
+
+
+def test_pages_of_a_search_that_only_a_post_gives_are_followed(web: Web, tmp_path: Path) -> None:
+    stage_in({"x": directory(put_search(web, 3))}, tmp_path / "in", QUICK)
+    assert [path.name for path in sorted((tmp_path / "in").rglob("*.tif"))] == ["1.tif", "2.tif", "3.tif"]
+    assert web.server.posted == [("search", {"token": 2, "limit": 1}), ("search", {"token": 3, "limit": 1})]
+
+
+def test_pages_are_limited_however_they_are_asked_for(web: Web, tmp_path: Path) -> None:
+    error = fail({"x": directory(put_search(web, 10))}, tmp_path, replace(QUICK, max_items=4))
+    assert (error.kind, error.reason) == (Kind.REFUSED, "it holds more than 4 items")
+    assert len(web.server.posted) < 5
+
+
+def test_a_busy_search_is_asked_again(web: Web, tmp_path: Path) -> None:
+    web.server.fail("search", Fault(503), Fault(429))
+    stage_in({"x": directory(put_search(web, 2))}, tmp_path / "in", QUICK)
+    assert len(web.server.posted) == 3
+
+
+def test_a_post_is_not_taken_to_another_host_by_a_redirect(web: Web, tmp_path: Path) -> None:
+    web.server.fail_always("search", Fault(307, {"Location": web.server.url.replace("127.0.0.1", "localhost") + "/x"}))
+    error = fail({"x": directory(put_search(web, 2))}, tmp_path, QUICK)
+    assert (error.kind, error.reason) == (
+        Kind.REFUSED,
+        "the address is refused: it redirects a POST to another host (localhost)",
+    )
+    assert [path for path, _ in web.server.posted] == ["search"]
+
+
 def test_redirects_in_a_circle_end(web: Web, tmp_path: Path) -> None:
     web.server.fail_always("a.tif", Fault(302, {"Location": "/a.tif"}))
     error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
@@ -539,6 +582,15 @@ def test_a_large_file_comes_in_parts_and_its_checksum_is_verified(faulty: Any, t
     error = fail({"a": file(href, checksum="sha1$" + "0" * 40)}, tmp_path / "in2", faulty.options)
     assert error.kind is Kind.CHECKSUM
     assert all_files(tmp_path / "in2") == []
+
+
+def test_a_service_that_ignores_ranges_gives_a_large_file_whole(faulty: Any, tmp_path: Path) -> None:
+    data, path = LARGE, f"{faulty.prefix}a.tif"
+    href = faulty.put("a.tif", data)
+    faulty.server.fail_always(path, Fault(headers={"ETag": '"1"', "Accept-Ranges": "bytes"}, body=data))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
+    assert Path(staged["a"]["path"]).read_bytes() == data
+    assert [path.name for path in (tmp_path / "in").rglob("*") if path.is_file()] == ["a.tif"]
 
 
 def test_a_part_that_breaks_off_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package
+from zoo_runner.engines.calrissian import find_credentials
 from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle, open_bundle
-from zoo_runner.errors import InputError, StageInError
+from zoo_runner.engines.jobpod.pod import take_environ
+from zoo_runner.errors import InputError, SettingsError, StageInError
 from zoo_runner.jobs.models import Job
 from zoo_runner.jobs.names import JobPaths
 
@@ -90,3 +92,20 @@ def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
         open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
     assert [path.name for path in (tmp_path / "pod").iterdir()] == ["job.json"]
     assert not (tmp_path / "escaped").exists()
+
+
+def test_credentials_of_every_store_reach_the_pod_and_files_of_them_as_what_they_hold(tmp_path: Path) -> None:
+    key_file = tmp_path / "key.json"
+    key_file.write_text('{"private_key": "hidden"}')
+    stores = {"AZURE_STORAGE_KEY": "hidden", "STAGEIN_STORAGE_EMULATOR_HOST": "http://gs", "all_proxy": "http://p"}
+    environ = {**stores, "STAGEOUT_GOOGLE_APPLICATION_CREDENTIALS": str(key_file), "HOME": "/root"}
+    picked = find_credentials(environ)
+    assert picked == {**stores, "STAGEOUT_GOOGLE_APPLICATION_CREDENTIALS_CONTENT": '{"private_key": "hidden"}'}
+    taken = take_environ(picked)
+    assert Path(taken["STAGEOUT_GOOGLE_APPLICATION_CREDENTIALS"]).read_text() == key_file.read_text()
+    assert not any(name.endswith("_CONTENT") for name in taken)
+
+
+def test_a_file_of_credentials_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"STAGEIN_HOSTS_FILE=.*cannot be read"):
+        find_credentials({"STAGEIN_HOSTS_FILE": str(tmp_path / "none.json")})

@@ -95,6 +95,15 @@ def test_names_of_the_common_templates_set_the_object_store() -> None:
     assert built["STAGEOUT_AWS_ACCESS_KEY_ID"] == "key"
 
 
+def test_the_settings_of_every_store_come_from_the_section_and_from_the_handler() -> None:
+    conf = make_conf(zoo_runner={"AZURE_STORAGE_ACCOUNT": "us", "https_proxy": "http://p"})
+    environ = build_environ(conf, {}, {"GOOGLE_APPLICATION_CREDENTIALS": "/keys/g.json", "HOME": "/x"}, read_site(conf))
+    assert environ["AZURE_STORAGE_ACCOUNT"] == "us"
+    assert environ["https_proxy"] == "http://p"
+    assert environ["GOOGLE_APPLICATION_CREDENTIALS"] == "/keys/g.json"
+    assert "HOME" not in environ
+
+
 def test_an_unknown_key_of_the_section_is_named_with_those_that_there_are() -> None:
     conf = make_conf(zoo_runner={"engin": "local"})
     with pytest.raises(SettingsError, match="unknown key 'engin'") as caught:

@@ -1,5 +1,6 @@
 import base64
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -92,3 +93,22 @@ def test_manifests_stay_readable() -> None:
     masker = Masker(find_secrets({"IMAGE_PULL_SECRETS": "regcred"}))
     assert masker.mask(text) == text.replace("abcdefg", "*****")
     assert masker.mask_data({"IMAGE_PULL_SECRETS": "regcred"}) == {"IMAGE_PULL_SECRETS": "regcred"}
+
+
+def test_the_key_of_a_storage_account_is_a_secret_its_name_is_not() -> None:
+    environ = {"STAGEOUT_AZURE_STORAGE_KEY": SECRET, "AZURE_STORAGE_ACCOUNT": "account", "AWS_ACCESS_KEY_ID": "id"}
+    assert set(find_secrets(environ)) == {SECRET}
+
+
+def test_of_a_file_of_credentials_its_secrets_are_masked_and_its_path_is_not(tmp_path: Path) -> None:
+    keys = tmp_path / "google.json"
+    keys.write_text(
+        json.dumps({"type": "service_account", "private_key": f"-BEGIN-\n{SECRET}\n", "token_uri": "u" * 9})
+    )
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text(json.dumps({"https://h": {"username": "somebody", "password": f"pass{SECRET}"}}))
+    names = {"GOOGLE_APPLICATION_CREDENTIALS": str(keys), "STAGEIN_HOSTS_FILE": str(hosts)}
+    masker = Masker(find_secrets({**names, "STAGEIN_BUCKETS_FILE": str(tmp_path / "none.json")}))
+    assert masker.mask(f"a {SECRET} b pass{SECRET} c") == f"a {MASK} b {MASK} c"
+    told = f"{keys} {hosts} service_account somebody {'u' * 9}"
+    assert masker.mask(told) == told

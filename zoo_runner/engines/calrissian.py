@@ -8,8 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from staging.settings import is_object_storage
+from staging.variables import FILE_VARIABLES, pick_variables
 from zoo_runner.engines import Capabilities
-from zoo_runner.engines.cluster.bundle import CREDENTIAL_FILES, build_bundle, check_bundle
+from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle
 from zoo_runner.engines.cluster.follower import Follower
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
@@ -30,7 +32,7 @@ from zoo_runner.engines.cluster.podstatus import build_lost
 from zoo_runner.engines.cluster.settings import load_cluster_settings
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
-from zoo_runner.errors import DismissedError, EngineError, RunnerError, StageOutError
+from zoo_runner.errors import DismissedError, EngineError, RunnerError, SettingsError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Event, Published, Report
@@ -40,18 +42,6 @@ from zoo_runner.settings import Settings
 
 _SUBMISSION, _STARTED, _ENDED = "submission.json", "started", "ended.json"
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again when you want its results.")
-_CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-)
 
 
 class CalrissianEngine:
@@ -219,23 +209,31 @@ def _build_secrets_note(names: Names) -> str:
 
 
 def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """Pick what stage-in and stage-out need of the environment: all of it goes to the Secret of the job pod."""
-    picked = {
-        name: text
-        for name, text in environ.items()
-        if text and (name.startswith(("STAGEIN_", "STAGEOUT_")) or name in _CREDENTIALS)
-    }
-    for variable in CREDENTIAL_FILES:
+    """Pick what stage-in and stage-out need of the environment: all of it goes to the Secret of the job pod.
+
+    Of a file of credentials, which no pod has, goes what it holds. Raises `SettingsError` where it cannot be read.
+    """
+    picked = pick_variables(environ)
+    for variable in FILE_VARIABLES:
         if path := picked.pop(variable, None):
-            picked[f"{variable}_CONTENT"] = Path(path).read_text()
+            picked[f"{variable}_CONTENT"] = _read_credentials(variable, path)
     return picked
 
 
+def _read_credentials(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{variable}={path!r} cannot be read: {error}", "Name a file that this user may read, or unset it."
+        ) from error
+
+
 def _check_destination(job: Job) -> None:
-    if not job.destination.startswith("s3://"):
+    if not is_object_storage(job.destination):
         raise StageOutError(
             f"a job on the cluster cannot put its results to {job.destination}, a folder of this machine",
-            "Name a place in object storage: -o s3://<bucket>/<prefix>.",
+            "Name a place in object storage: -o s3://<bucket>/<prefix> (also gs: and az:).",
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from staging.variables import is_staging_variable
 from zoo_runner.errors import JobNotFoundError, SettingsError
 from zoo_runner.jobs.names import check_job_id, file_name
 from zoo_runner.settings import SETTINGS, Settings, load_settings
@@ -17,7 +18,7 @@ from zoo_runner.settings import SETTINGS, Settings, load_settings
 Conf = dict[str, dict[str, Any]]
 
 SECTION = "zoo_runner"
-PASSED_ON = ("ZOO_RUNNER_", "STAGEIN_", "STAGEOUT_", "AWS_", "POD_", "IMAGE_PULL_SECRETS", "STORAGE_CLASS", "DEFAULT_")
+_OWN = ("ZOO_RUNNER_", "POD_", "IMAGE_PULL_SECRETS", "STORAGE_CLASS", "DEFAULT_")
 # what templates of the zoo-template-common family call the settings of stage-out
 _OTHER_NAMES = {
     "endpoint_url": "STAGEOUT_AWS_SERVICEURL",
@@ -194,7 +195,7 @@ def _read_section(conf: Conf) -> dict[str, str]:
     known |= {setting.metadata["variables"][0] for setting in CLUSTER_SETTINGS}
     values = {}
     for key, value in section.items():
-        name = key if key.startswith(PASSED_ON) else f"ZOO_RUNNER_{key.upper()}"
+        name = key if _is_setting(key) else f"ZOO_RUNNER_{key.upper()}"
         if name.startswith("ZOO_RUNNER_") and name not in known:
             names = ", ".join(sorted(name[11:].lower() for name in known if name.startswith("ZOO_RUNNER_")))
             raise SettingsError(f"[{SECTION}] of main.cfg has the unknown key {key!r}", f"Keys are: {names}.")
@@ -204,4 +205,9 @@ def _read_section(conf: Conf) -> dict[str, str]:
 
 def _read_parameters(parameters: Mapping[str, Any]) -> dict[str, str]:
     named = {_OTHER_NAMES.get(key, key): value for key, value in parameters.items()}
-    return {key: value for key, value in named.items() if key.startswith(PASSED_ON) and isinstance(value, str)}
+    return {key: value for key, value in named.items() if _is_setting(key) and isinstance(value, str)}
+
+
+def _is_setting(name: str) -> bool:
+    """Whether a key is a setting under its full name: one of the runner's, or one that the stagers read."""
+    return name.startswith(_OWN) or is_staging_variable(name)

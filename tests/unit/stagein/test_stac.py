@@ -109,15 +109,3 @@ def test_items_of_search_results_are_resolved_against_their_own_address() -> Non
 def test_a_feature_that_is_no_item_is_named_by_its_place() -> None:
     with pytest.raises(StagingError, match=r"item\.json#/features/1: .* this Item has no stac_version"):
         read_features(parse({"type": "FeatureCollection", "features": [build_item(), {"type": "Feature"}]}))
-
-
-def test_a_page_that_only_a_post_gives_is_an_error_not_a_loss() -> None:
-    page = parse(
-        {
-            "type": "FeatureCollection",
-            "features": [],
-            "links": [{"rel": "next", "href": "https://h/search", "method": "POST"}],
-        }
-    )
-    with pytest.raises(StagingError, match="its link 'next' needs the HTTP method POST"):
-        list(page.links("next"))

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from stagein.query import Query
 from stagein.stac import Document, check_document
 from stagein.walk import Found, walk
 from staging.errors import Kind, StagingError
@@ -20,7 +21,8 @@ class Web:
         self._documents = documents
         self.reads: list[str] = []
 
-    async def read(self, href: str) -> Document:
+    async def read(self, query: Query) -> Document:
+        href = query.href
         self.reads.append(href)
         if href not in self._documents:
             raise StagingError(Kind.NOT_FOUND, href, "does not exist", "Check the address.")
@@ -92,8 +94,8 @@ def test_too_many_items_are_refused_before_they_are_read() -> None:
 
 def test_an_endless_chain_of_catalogs_is_refused() -> None:
     class Endless(Web):
-        async def read(self, href: str) -> Document:
-            return check_document(build_catalog("r", [link("child", f"{href}x")]), href)
+        async def read(self, query: Query) -> Document:
+            return check_document(build_catalog("r", [link("child", f"{query.href}x")]), query.href)
 
     with pytest.raises(StagingError, match="it holds more than 10 catalogs, collections and pages"):
         Endless({}).walk()
@@ -103,6 +105,7 @@ def test_a_catalog_without_items_is_said_to_be_empty() -> None:
     with pytest.raises(StagingError, match="it holds no item") as caught:
         Web({ROOT: build_catalog("r", [])}).walk()
     assert caught.value.kind is Kind.INVALID_STAC
+    assert "a search must find some" in caught.value.remedy
 
 
 def test_all_broken_links_are_told_together() -> None:

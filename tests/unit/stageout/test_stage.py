@@ -155,10 +155,29 @@ def test_a_directory_that_is_only_a_listing_is_put_together(tmp_path: Path) -> N
     assert (tmp_path / "to/out/in/a").read_text() == "hello"
 
 
-def test_an_empty_folder_is_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["plain", "of-folders", "listing", "array"])
+def test_an_empty_folder_is_no_result(tmp_path: Path, name: str) -> None:
+    (tmp_path / "made" / "below").mkdir(parents=True)
+    below = describe_folder(tmp_path / "made" / "below")
+    value, href = {
+        "plain": (below, "out"),
+        "of-folders": (describe_folder(tmp_path / "made"), "out"),
+        "listing": ({"class": "Directory", "basename": "made", "listing": []}, "out"),
+        "array": ([below], r"out\[0\]"),
+    }[name]
+    with pytest.raises(StagingError, match=f"^{href}: this output is an empty folder") as caught:
+        put({"out": value}, tmp_path / "to")
+    assert caught.value.kind is Kind.NOT_FOUND
+    assert not (tmp_path / "to").exists()
+
+
+def test_an_empty_folder_of_an_optional_output_is_null_and_told(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
-    results = put({"out": describe_folder(tmp_path / "made")}, tmp_path / "to")
-    assert results.warnings == ("out is an empty folder",)
+    outputs = {"out": describe_folder(tmp_path / "made")}
+    options = replace(OPTIONS, optional=frozenset({"out"}))
+    results = stage_out(outputs, str(tmp_path / "to"), options, now=NOW)
+    assert results.document == {"out": None}
+    assert results.warnings == ("out is an empty folder, so this optional output has no value",)
 
 
 def test_the_collection_and_rewritten_stac_1_1_documents_are_valid(tmp_path: Path) -> None:
@@ -273,6 +292,8 @@ def test_an_unknown_scheme_is_answered_with_those_that_work(tmp_path: Path) -> N
 
 class RecordingDestination:
     """Keeps keys in the order in which they were written; `lost` is a key that does not arrive."""
+
+    storage = None
 
     def __init__(self, lost: str = "") -> None:
         self.sizes: dict[str, int] = {}

@@ -20,8 +20,6 @@ from zoo_runner.package import Package
 
 JOB_FILE = "job.json"
 _FILES = "files"
-CREDENTIAL_FILES = ("STAGEIN_BUCKETS_FILE", "STAGEIN_HOSTS_FILE")
-"""Settings that name a file of credentials: what it holds goes to the Secret, since no pod has the file."""
 
 
 def build_bundle(

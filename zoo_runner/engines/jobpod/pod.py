@@ -17,8 +17,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
+from staging.variables import FILE_VARIABLES
 from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.engines.cluster.bundle import CREDENTIAL_FILES, open_bundle
+from zoo_runner.engines.cluster.bundle import open_bundle
 from zoo_runner.engines.cluster.manifests import BUNDLE_FOLDER, WORK_FOLDER
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.supervised import Supervised
@@ -139,7 +140,7 @@ def _pass_on(environ: Mapping[str, str]) -> dict[str, str]:
 def take_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment, with files of credentials kept in memory of this process alone."""
     taken = dict(environ)
-    for variable in CREDENTIAL_FILES:
+    for variable in FILE_VARIABLES:
         if content := taken.pop(f"{variable}_CONTENT", None):
             handle = os.memfd_create("credentials")
             os.write(handle, content.encode())

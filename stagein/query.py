@@ -1,0 +1,81 @@
+"""What leads from one STAC document to the next: an address, and for pages of some searches a body to POST.
+
+The links are those of STAC API 1.0, item search, section "Paging" (`method`, `body`, `merge`, `headers`).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from stagein.plan import LOCAL, get_scheme
+from staging.errors import Kind, StagingError
+
+# a document chooses what is sent: only what an API needs for its paging, nothing that a server might trust
+PASSED_ON = ("search-after",)
+# said anyway, by our own client
+OURS = ("accept", "accept-encoding", "accept-language", "content-type", "user-agent")
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request for a STAC document: a GET, or with `body`, JSON in a canonical spelling, a POST."""
+
+    href: str
+    body: str | None = None
+    headers: tuple[str, ...] = ()
+
+
+def build_query(link: Mapping[str, Any], href: str, source: str, posted: str | None) -> Query:
+    """Follow a link of the document at `source`, for which `posted` was posted; `href` is the link's, absolute.
+
+    Raises `StagingError` for what is not followed, because leaving a page out would be silent loss.
+    """
+    method = str(link.get("method") or "GET").upper()
+    headers = _read_headers(link, source)
+    if method == "GET":
+        return Query(href, headers=headers)
+    if method != "POST":
+        raise _unsupported(link, source, f"needs the HTTP method {link['method']}")
+    _check_host(link, href, source)
+    body = link.get("body") or {}
+    if not isinstance(body, dict):
+        raise _unsupported(link, source, f"has a body that is no object: {body!r:.60}")
+    if link.get("merge") is True and posted is not None:
+        body = {**json.loads(posted), **body}
+    return Query(href, json.dumps(body, sort_keys=True), headers)
+
+
+def _check_host(link: Mapping[str, Any], href: str, source: str) -> None:
+    """A POST may change something: a remote document has none but its own host asked."""
+    if get_scheme(href) not in ("http", "https"):
+        raise _unsupported(link, source, f"wants a POST to {href}, which is not http or https")
+    if get_scheme(source) != LOCAL and urlsplit(href).hostname != urlsplit(source).hostname:
+        raise StagingError(
+            Kind.REFUSED,
+            source,
+            f"its link {link['rel']!r} wants a POST to another host, {urlsplit(href).hostname}",
+            "The publisher of the search must give pages of its own host.",
+        )
+
+
+def _read_headers(link: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    given = link.get("headers") or {}
+    if not isinstance(given, dict):
+        raise _unsupported(link, source, "has headers that are no object")
+    wanted = {str(name): value for name, value in given.items() if str(name).lower() not in OURS}
+    for name, value in wanted.items():
+        if name.lower() not in PASSED_ON or not isinstance(value, str) or not re.fullmatch(r"[ -~]{1,4096}", value):
+            raise _unsupported(link, source, f"wants the header {name[:60]!r}, which is not sent for a document")
+    return tuple(f"{name}: {value}" for name, value in wanted.items())
+
+
+def _unsupported(link: Mapping[str, Any], source: str, what: str) -> StagingError:
+    return StagingError(
+        Kind.UNSUPPORTED,
+        source,
+        f"its link {link['rel']!r} {what}",
+        "Refer to a search address (GET) whose answer fits one page, or to the items themselves.",
+    )

@@ -1,0 +1,19 @@
+"""The names of the settings that lead to an object store, for remedies; pure."""
+
+_ADDRESSES = {"s3": "AWS_SERVICEURL", "gs": "STORAGE_EMULATOR_HOST", "az": "AZURE_STORAGE_ENDPOINT"}
+_KEYS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "gs": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "az": ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"),
+}
+
+
+def name_address(prefix: str, scheme: str) -> str:
+    """The setting with the address of the service; `prefix` is the stager's, `scheme` one of `s3`, `gs`, `az`."""
+    return f"{prefix}_{_ADDRESSES[scheme]}"
+
+
+def name_keys(prefix: str, scheme: str) -> str:
+    """The settings with the credentials for the service, enumerated."""
+    *others, last = (f"{prefix}_{key}" for key in _KEYS[scheme])
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy
+import pytest
+import rasterio  # type: ignore[import-untyped]  # it ships none
+from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
+
+from stageout.media import BINARY, COG, GEOTIFF, build_roles, get_media_type
+from stageout.stage import stage_out
+from tests.unit.stageout.catalogs import NOW, OPTIONS, describe_folder, read_json
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("name", "cwl_format", "wanted"),
+    [
+        ("ndvi.TIF", None, GEOTIFF),
+        ("a/b.geojson", None, "application/geo+json"),
+        ("x.nc", None, "application/netcdf"),
+        ("no-suffix", None, BINARY),
+        ("x.bin", "https://www.iana.org/assignments/media-types/text/csv", "text/csv"),
+        ("x.csv", "http://edamontology.org/format_3752", "text/csv"),
+    ],
+)
+def test_a_media_type_comes_from_the_format_else_from_the_name(name: str, cwl_format: str | None, wanted: str) -> None:
+    assert get_media_type(name, cwl_format) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("S2_thumbnail.png", "thumbnail"),
+        ("quicklook.jpg", "thumbnail"),
+        ("preview.tif", "data"),
+        ("picture.png", "data"),
+        ("inspire.xml", "metadata"),
+    ],
+)
+def test_small_pictures_and_metadata_are_told_from_data(name: str, wanted: str) -> None:
+    assert build_roles(name, get_media_type(name)) == [wanted]
+
+
+def test_a_thumbnail_beside_a_cloud_optimised_raster_stays_one(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
+    profile = {"width": 16, "height": 16, "count": 1, "dtype": "uint8", **place}
+    with rasterio.open(made / "ndvi.tif", "w", driver="COG", **profile) as dataset:
+        dataset.write(numpy.ones((1, 16, 16), "uint8"))
+    (made / "thumbnail.png").write_bytes(b"PNG")
+    stage_out({"out": describe_folder(made)}, str(tmp_path / "to"), OPTIONS, now=NOW)
+    assets = read_json(tmp_path / "to/out/ndvi-7-out.json")["assets"]
+    assert (assets["ndvi.tif"]["type"], assets["ndvi.tif"]["roles"]) == (COG, ["data"])
+    assert (assets["thumbnail.png"]["type"], assets["thumbnail.png"]["roles"]) == ("image/png", ["thumbnail"])
