@@ -38,11 +38,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    """The store that started the jobs, with the administrator's account."""
+def site(tmp_path: Path, s3: S3Server) -> Iterator[Site]:
+    """The store that started the jobs, with the administrator's account; a lost job ends with a test that failed."""
     (tmp_path / "store").mkdir()
     store = Site(tmp_path / "store", tmp_path / "cache")
-    return join_cluster(store, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE=GC_WORKSPACE)
+    site = join_cluster(store, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE=GC_WORKSPACE)
+    yield site
+    kubectl(site, "delete", "jobs", "-n", NAMESPACE, "-l", "zoo-runner/job", "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture
