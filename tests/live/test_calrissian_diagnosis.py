@@ -29,7 +29,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture
 def site(tmp_path: Path, s3: S3Server) -> Site:
     site = Site(tmp_path, tmp_path / "cache")
-    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE=BROKEN_WORKSPACE)
+    return join_cluster(site, find_kubeconfig(), s3).having(
+        ZOO_RUNNER_WORKSPACE=BROKEN_WORKSPACE, ZOO_RUNNER_PENDING_SECONDS="20"
+    )
 
 
 def write_package(

@@ -24,7 +24,7 @@ from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
 from calrissian.k8s import CompletionResult
 from calrissian.tool import CalrissianCommandLineTool
 from cwltool.errors import WorkflowException
-from cwltool.job import ContainerCommandLineJob
+from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
@@ -96,6 +96,10 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
 
         command = " ".join(str(word) for word in self.command_line)
         code = self.runner.run(self.name, command, build_pod)
+        if self.generatemapper is not None:
+            # What was mounted into the working directory left an empty place there, of another owner. As after every
+            # container of cwltool's, a link to what the step saw there has to take it.
+            relink_initialworkdir(self.generatemapper, self.outdir, self.builder.outdir, self.inplace_update)
         return CompletionResult(code, [])
 
     def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:
