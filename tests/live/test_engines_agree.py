@@ -53,9 +53,10 @@ def find_package(job_file: Path) -> str:
     return f"{package}#{folder.name}" if folder.parent.name == "features" else str(package)
 
 
-def run(site: Site, s3: S3Server, job_file: Path) -> dict[str, Any]:
+def run(site: Site, s3: S3Server, case: str) -> dict[str, Any]:
     """Everything that a user gets of a job, normalised."""
-    place = f"{site.settings.engine}/{job_file.parent.name}/{job_file.stem}"
+    place = f"{site.settings.engine}/{case}"
+    job_file = CASES[case]
     job = site.accept(find_package(job_file), job_file, destination=f"s3://results/{place}")
     with timing(job.id, job.destination) as timed:
         story = site.run(job)
@@ -91,7 +92,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         cluster = join_cluster(Site(folder, folder / "cache"), kubeconfig, s3)
         local = cluster.having(ZOO_RUNNER_ENGINE="local", ZOO_RUNNER_CONTAINERS="podman", **PODMAN)
         yield {
-            (case, site.settings.engine): pool.submit(run, site, s3, CASES[case])
+            (case, site.settings.engine): pool.submit(run, site, s3, case)
             for case in chosen
             for site in (cluster, local)
         }

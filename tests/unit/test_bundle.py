@@ -90,3 +90,42 @@ def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
         open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
     assert [path.name for path in (tmp_path / "pod").iterdir()] == ["job.json"]
     assert not (tmp_path / "escaped").exists()
+
+
+def test_a_link_within_a_folder_stays_one_and_others_become_what_they_lead_to(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (tmp_path / "outside.txt").write_text("outside")
+    for name, aim in {
+        "deep/up": "../a.txt",
+        "round": "deep",
+        "self": ".",
+        "away": "../outside.txt",
+        "absolute": str(folder / "a.txt"),
+        "by-name": "../folder/a.txt",
+    }.items():
+        (folder / name).symlink_to(aim)
+    (tmp_path / "alias").symlink_to(folder)
+    order: dict[str, object] = {"folder": {"class": "Directory", "path": str(tmp_path / "alias")}}
+    job, _ = open_bundle(pack(tmp_path, order), tmp_path / "pod", tmp_path / "logs")
+    there = Path(job.order["folder"]["path"])
+    assert {path.name: str(path.readlink()) for path in there.rglob("*") if path.is_symlink()} == {
+        "up": "../a.txt",
+        "round": "deep",
+        "self": ".",
+    }
+    assert [(there / name).read_text() for name in ("deep/up", "round/up", "away", "absolute", "by-name")] == [
+        "a",
+        "a",
+        "outside",
+        "a",
+        "a",
+    ]
+
+
+def test_a_link_that_leads_nowhere_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "lost").symlink_to("/nowhere/at/all")
+    with pytest.raises(StageInError, match="lost"):
+        pack(tmp_path, {"folder": {"class": "Directory", "path": str(tmp_path / "folder")}})
