@@ -195,10 +195,14 @@ def test_a_quota_without_room_for_the_volume(site: Site, tmp_path: Path) -> None
 def test_a_pod_that_gets_no_network(site: Site, tmp_path: Path) -> None:
     """A bandwidth that no network plug-in can keep; the node's plug-ins stay as they are, others use them."""
     broken = site.having(POD_ANNOTATIONS=json.dumps({"kubernetes.io/ingress-bandwidth": "a lot"}))
-    found = fail(
-        broken,
-        write_package(tmp_path, "true"),
-        row="sandbox creation failed (`Init:0/1`)",
-        reported="FailedCreatePodSandBox",
-    )
+    try:
+        found = fail(
+            broken,
+            write_package(tmp_path, "true"),
+            row="sandbox creation failed (`Init:0/1`)",
+            reported="FailedCreatePodSandBox",
+        )
+    finally:
+        # what was never set up containerd cannot take down either, so that the pod would stay for ever
+        kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=job", "--force", "--grace-period=0")
     assert found.level is Level.PLATFORM

@@ -38,13 +38,6 @@ CASES = {
     # the same inputs once more for cwltool alone; and a tool that prints where its files lie, which is made up anew
     if job_file.name not in ("inputs-cwltool.yml", "inputs-all.yml")
 }
-# seen to differ, each a difference of Calrissian's that the engine has to mend
-DIFFERENT = {
-    "packages/features/folders/inputs.yml": "an entry `here` of the working directory is counted as another file",
-    "packages/features/inplace/inputs.yml": "a file updated in place is not writable for the second step",
-    "packages/features/nested/inputs.yml": "an output of a scattered subworkflow was not found once, beside other jobs",
-    "packages/features/scatter/inputs.yml": "ids of items that bear no name of their own differ",
-}
 
 
 def find_package(job_file: Path) -> str:
@@ -98,13 +91,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=pytest.mark.xfail(reason=DIFFERENT[case], strict=False)) if case in DIFFERENT else case
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("case", CASES)
 def test_both_engines_give_the_same(case: str, outcomes: Outcomes) -> None:
     ours, theirs = outcomes[case, "calrissian"].result(), outcomes[case, "local"].result()
     assert ours["files"]

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,12 +86,18 @@ def apply(site: Site, manifest: dict[str, Any], folder: Path) -> None:
 def lose_caller(site: Site) -> str:
     """Start a job that goes on for minutes and kill its caller; the job's id."""
     with site.started("run", SLOW, "-o", "s3://results/lost", "--job-id", "lost") as process:
-        assert process.stderr
-        for line in process.stderr:
-            if "sleeping" in line:
-                break
+        wait_for_step(site, "lost")
         process.send_signal(signal.SIGKILL)
     return "lost"
+
+
+def wait_for_step(site: Site, job: str) -> None:
+    """Wait until the step runs; raises where it takes a minute."""
+    begun, pause = time.monotonic(), threading.Event()
+    selector = f"zoo-runner/job=job-{job},zoo-runner/role=step"
+    while "Running" not in kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "--no-headers"):
+        assert time.monotonic() - begun < 60, "the step does not start"
+        pause.wait(0.2)
 
 
 @contextmanager
