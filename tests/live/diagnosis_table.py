@@ -32,6 +32,8 @@ _HIDDEN = (
     ),
     (r"used: [^,]+", lambda _: "used: …"),
     (r"largest node has \S+ cores and \d+ MiB", lambda _: "largest node has … cores and … MiB"),
+    # whichever of its rights the job misses first
+    (r"^.*(pods is forbidden: User .* cannot) \w+ (resource)", lambda m: f"… {m[1]} … {m[2]}"),
     (rf"ws-{re.escape(BROKEN_WORKSPACE)}\b", lambda _: "ws-broken"),
 )
 

@@ -53,10 +53,11 @@ def wait_until_gone(site: Site, job_id: str, seconds: float) -> float:
     return time.monotonic() - begun
 
 
-def test_of_a_job_nothing_is_left_five_seconds_after(site: Site) -> None:
+def test_of_a_job_nothing_is_left_five_seconds_after_but_the_workspace(site: Site) -> None:
     story = site.run(accept(site, ECHO))
     assert story.outcome.status is Status.SUCCESSFUL
     wait_until_gone(site, story.job.id, 5)
+    assert kubectl(site, "get", "namespace", NAMESPACE, "-o", "jsonpath={.status.phase}") == "Active"
 
 
 def test_a_namespace_of_its_own_goes_with_the_job(site: Site) -> None:
@@ -65,11 +66,6 @@ def test_a_namespace_of_its_own_goes_with_the_job(site: Site) -> None:
     assert story.outcome.status is Status.SUCCESSFUL
     done = kubectl(site, "wait", "--for=delete", f"namespace/job-{story.job.id}", "--timeout=20s")
     assert "error" not in done
-
-
-def test_the_namespace_of_a_workspace_stays(site: Site) -> None:
-    site.run(accept(site, ECHO))
-    assert kubectl(site, "get", "namespace", NAMESPACE, "-o", "jsonpath={.status.phase}") == "Active"
 
 
 def test_a_job_order_of_five_mebibytes_is_run(site: Site, tmp_path: Path) -> None:

@@ -115,17 +115,21 @@ class Seen:
     def __init__(self, site: Site, job_id: str) -> None:
         self._site, self._job_id = site, job_id
         self._cluster = Cluster(site.environ, site.environ["KUBECONFIG"])
-        self._readers: list[threading.Thread] = []
+        self._streams, self._readers = Streams(), list[threading.Thread]()
         self.holders: dict[str, set[str]] = {}
         self.logs: dict[str, list[str]] = {}
 
     def look(self, event: Event) -> None:
         if isinstance(event, StageStarted) or (isinstance(event, StepLine) and event.text == "looking"):
-            self.read_logs()
             self.search_objects()
 
-    def read_logs(self) -> None:
-        for pod in self._cluster.find("Pod", NAMESPACE, labelSelector=f"zoo-runner/job=job-{self._job_id}"):
+    def start_reading(self) -> None:
+        """Follow each pod's log from its start, however long a search takes meanwhile."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        selector = f"zoo-runner/job=job-{self._job_id}"
+        for _, pod in self._cluster.watch("Pod", NAMESPACE, self._streams, labelSelector=selector):
             name = pod["metadata"]["name"]
             if name not in self.logs and has_started(pod):
                 self.logs[name] = []
@@ -134,11 +138,12 @@ class Seen:
 
     def _read(self, pod: str) -> None:
         with contextlib.suppress(ApiError):  # the pod has gone
-            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, Streams()))
+            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, self._streams))
 
     def close(self) -> None:
         for reader in self._readers:
             reader.join(20)
+        self._streams.close()
         self._cluster.close()
 
     def search_objects(self) -> None:
@@ -162,6 +167,7 @@ def watched(site: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
     job = site.accept(package, None, *words, destination="s3://results/canary")
     seen = Seen(site, job.id)
     with contextlib.closing(seen):
+        seen.start_reading()
         story = site.run(job, on=seen.look)
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     return story, seen

@@ -38,13 +38,6 @@ CASES = {
     # the same inputs once more for cwltool alone; and a tool that prints where its files lie, which is made up anew
     if job_file.name not in ("inputs-cwltool.yml", "inputs-all.yml")
 }
-# seen to differ, each a difference of Calrissian's that the engine has to mend
-DIFFERENT = {
-    "packages/features/folders/inputs.yml": "an entry `here` of the working directory is counted as another file",
-    "packages/features/inplace/inputs.yml": "a file updated in place is not writable for the second step",
-    "packages/features/nested/inputs.yml": "an output of a scattered subworkflow was not found once, beside other jobs",
-    "packages/features/scatter/inputs.yml": "ids of items that bear no name of their own differ",
-}
 
 
 def find_package(job_file: Path) -> str:
@@ -53,9 +46,10 @@ def find_package(job_file: Path) -> str:
     return f"{package}#{folder.name}" if folder.parent.name == "features" else str(package)
 
 
-def run(site: Site, s3: S3Server, job_file: Path) -> dict[str, Any]:
+def run(site: Site, s3: S3Server, case: str) -> dict[str, Any]:
     """Everything that a user gets of a job, normalised."""
-    place = f"{site.settings.engine}/{job_file.parent.name}/{job_file.stem}"
+    place = f"{site.settings.engine}/{case}"
+    job_file = CASES[case]
     job = site.accept(find_package(job_file), job_file, destination=f"s3://results/{place}")
     with timing(job.id, job.destination) as timed:
         story = site.run(job)
@@ -91,19 +85,13 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         cluster = join_cluster(Site(folder, folder / "cache"), kubeconfig, s3)
         local = cluster.having(ZOO_RUNNER_ENGINE="local", ZOO_RUNNER_CONTAINERS="podman", **PODMAN)
         yield {
-            (case, site.settings.engine): pool.submit(run, site, s3, CASES[case])
+            (case, site.settings.engine): pool.submit(run, site, s3, case)
             for case in chosen
             for site in (cluster, local)
         }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=pytest.mark.xfail(reason=DIFFERENT[case], strict=False)) if case in DIFFERENT else case
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("case", CASES)
 def test_both_engines_give_the_same(case: str, outcomes: Outcomes) -> None:
     ours, theirs = outcomes[case, "calrissian"].result(), outcomes[case, "local"].result()
     assert ours["files"]

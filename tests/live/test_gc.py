@@ -2,6 +2,8 @@
 
 import json
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,12 +86,18 @@ def apply(site: Site, manifest: dict[str, Any], folder: Path) -> None:
 def lose_caller(site: Site) -> str:
     """Start a job that goes on for minutes and kill its caller; the job's id."""
     with site.started("run", SLOW, "-o", "s3://results/lost", "--job-id", "lost") as process:
-        assert process.stderr
-        for line in process.stderr:
-            if "sleeping" in line:
-                break
+        wait_for_step(site, "lost")
         process.send_signal(signal.SIGKILL)
     return "lost"
+
+
+def wait_for_step(site: Site, job: str) -> None:
+    """Wait until the step runs; raises where it takes a minute."""
+    begun, pause = time.monotonic(), threading.Event()
+    selector = f"zoo-runner/job=job-{job},zoo-runner/role=step"
+    while "Running" not in kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "--no-headers"):
+        assert time.monotonic() - begun < 60, "the step does not start"
+        pause.wait(0.2)
 
 
 @contextmanager
@@ -108,7 +116,10 @@ def test_what_a_lost_caller_leaves_is_found_and_on_request_removed(site: Site, c
     with foreign_objects(site, tmp_path):
         before = list_objects(site, job)
         assert sorted({name.partition("/")[0].partition(".")[0] + "s" for name in before}) == JOB_KINDS
-        found = collector.command("gc")
+        kept = collector.command("gc", "--remove")
+        assert "0 objects removed" in kept.stderr
+        assert "jobs that still run and this store does not know: 1" in kept.stderr
+        found = collector.command("gc", "--active")
         assert found.returncode == 0, found.stderr
         assert all(name.rpartition("/")[2] in found.stdout for name in before)
         assert f"{len(before)} objects found; --remove removes them" in found.stderr
@@ -116,7 +127,7 @@ def test_what_a_lost_caller_leaves_is_found_and_on_request_removed(site: Site, c
         assert list_objects(site, job) == before, "a dry run removes nothing"
         knows = site.command("gc")
         assert job not in knows.stdout, "the store that knows the job as running leaves it alone"
-        removed = collector.command("gc", "--remove")
+        removed = collector.command("gc", "--active", "--remove")
         assert removed.returncode == 0, removed.stderr
         assert f"{len(before)} objects removed" in removed.stderr
         wait_until_gone(site, job, 15)
@@ -134,7 +145,7 @@ def test_a_job_that_runs_is_left_alone_by_the_store_that_knows_it(site: Site, co
 
     def on(event: Event) -> None:
         if isinstance(event, StepLine) and not told:
-            done = own.command("gc", "--remove")
+            done = own.command("gc", "--active", "--remove")
             told.append(f"{done.stdout}{done.stderr}")
 
     job = site.accept(SLOW, None, "seconds=10", destination="s3://results/known")

@@ -109,3 +109,42 @@ def test_credentials_of_every_store_reach_the_pod_and_files_of_them_as_what_they
 def test_a_file_of_credentials_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"STAGEIN_HOSTS_FILE=.*cannot be read"):
         find_credentials({"STAGEIN_HOSTS_FILE": str(tmp_path / "none.json")})
+
+
+def test_a_link_within_a_folder_stays_one_and_others_become_what_they_lead_to(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (tmp_path / "outside.txt").write_text("outside")
+    for name, aim in {
+        "deep/up": "../a.txt",
+        "round": "deep",
+        "self": ".",
+        "away": "../outside.txt",
+        "absolute": str(folder / "a.txt"),
+        "by-name": "../folder/a.txt",
+    }.items():
+        (folder / name).symlink_to(aim)
+    (tmp_path / "alias").symlink_to(folder)
+    order: dict[str, object] = {"folder": {"class": "Directory", "path": str(tmp_path / "alias")}}
+    job, _ = open_bundle(pack(tmp_path, order), tmp_path / "pod", tmp_path / "logs")
+    there = Path(job.order["folder"]["path"])
+    assert {path.name: str(path.readlink()) for path in there.rglob("*") if path.is_symlink()} == {
+        "up": "../a.txt",
+        "round": "deep",
+        "self": ".",
+    }
+    assert [(there / name).read_text() for name in ("deep/up", "round/up", "away", "absolute", "by-name")] == [
+        "a",
+        "a",
+        "outside",
+        "a",
+        "a",
+    ]
+
+
+def test_a_link_that_leads_nowhere_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "lost").symlink_to("/nowhere/at/all")
+    with pytest.raises(StageInError, match="lost"):
+        pack(tmp_path, {"folder": {"class": "Directory", "path": str(tmp_path / "folder")}})

@@ -1,13 +1,25 @@
 """Rules of the pod of a step."""
 
+import copy
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo_runner.engines.cluster.manifests import STEP_ACCOUNT, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings
-from zoo_runner.engines.jobpod.steppod import Owner, build_resources, build_step_pod, build_step_settings, show_pod
+from zoo_runner.engines.jobpod.steppod import (
+    Owner,
+    build_folders_script,
+    build_resources,
+    build_script,
+    build_step_pod,
+    build_step_settings,
+    show_pod,
+)
 from zoo_runner.engines.jobpod.steprunner import exceeds_quota_alone
 from zoo_runner.masking import Masker
 
@@ -119,3 +131,44 @@ def test_a_request_larger_than_the_whole_quota_is_not_waited_for(requested: str,
         " used: pods=2,requests.cpu=2, limited: pods=2,requests.cpu=2"
     )
     assert exceeds_quota_alone(message) is alone
+
+
+HOSTILE = [
+    "#b",
+    "*",
+    "a b",
+    "~",
+    "$HOME",
+    "$$",
+    "$(HOME)",
+    "`id`",
+    "{a,b}",
+    "\\",
+    "!",
+    "'",
+    "a=b",
+    "",
+    "--",
+    "\n",
+    ">x",
+]
+
+
+def test_every_word_of_a_command_reaches_the_tool_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "in put#1").write_text("given")
+    command = [sys.executable, "-c", "import sys; print(sys.argv[1:], sys.stdin.read())", *HOSTILE]
+    script = build_script(command, "in put#1", "out/#1 *.txt", "out/$(id)")
+    folders = build_folders_script("out/#1 *.txt", None, "top.txt")
+    subprocess.run(["sh", "-c", f"{folders} && {script}"], check=True, cwd=tmp_path)
+    assert (tmp_path / "out" / "#1 *.txt").read_text() == f"{HOSTILE} given\n"
+    assert (tmp_path / "out" / "$(id)").read_text() == ""
+
+
+def test_kubernetes_puts_no_variables_into_what_the_package_says() -> None:
+    built = copy.deepcopy(BUILT)
+    built["spec"]["containers"][0].update(args=["echo '$(HOME)' $$"], env=[{"name": "A", "value": "$(B)"}])
+    [container] = build_step_pod(built, build_step_settings(NAMES, ClusterSettings()), "a", "b", RESOURCES, OWNER)[
+        "spec"
+    ]["containers"]
+    assert container["args"][-1] == "echo '$$(HOME)' $$$$"
+    assert container["env"][0] == {"name": "A", "value": "$$(B)"}

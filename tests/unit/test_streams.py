@@ -1,7 +1,10 @@
 """Rules of watching: what changed while nobody looked is told."""
 
+from collections.abc import Iterator
+
+from zoo_runner.engines.cluster.k8s import read_lines
 from zoo_runner.engines.cluster.manifests import Manifest
-from zoo_runner.engines.cluster.streams import Patience, compare, remember
+from zoo_runner.engines.cluster.streams import Patience, Streams, compare, remember
 
 
 def build(uid: str, version: str) -> Manifest:
@@ -59,3 +62,20 @@ def test_waits_grow_until_the_stream_works_again() -> None:
     assert [round(patience.next_wait_seconds(), 1) for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     patience.note_success()
     assert patience.next_wait_seconds() == 0.2
+
+
+def test_what_comes_after_a_stream_was_closed_is_no_line() -> None:
+    """Python gives the bytes of a TLS connection that was shut down as they are on the wire."""
+    streams = Streams()
+
+    class Answer:
+        def stream(self, size: int) -> Iterator[bytes]:
+            yield b'{"a": 1}\n{"b'
+            streams.close()
+            yield b"\x17\x03\x03\n\x1e"
+
+        def shutdown(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    assert list(read_lines(Answer(), "watching", streams)) == ['{"a": 1}']

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,12 @@ from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.errors import DismissedError, EngineError, RunnerError, SettingsError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Event, Published, Report
+from zoo_runner.jobs.events import EngineLine, Event, Report
 from zoo_runner.jobs.models import Job, Outcome, Plan, Status
 from zoo_runner.jobs.names import check_job_id
 from zoo_runner.settings import Settings
 
-_SUBMISSION, _STARTED, _ENDED = "submission.json", "started", "ended.json"
+_SUBMISSION, _STARTED, _STORY, _ENDED = "submission.json", "started", "story.txt", "ended.json"
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again when you want its results.")
 
 
@@ -152,15 +152,9 @@ class CalrissianEngine:
     ) -> Ended:
         cancellation.check()
         self._submit(cluster, names, submission, record)
-        published: list[Published] = []
-
-        def tell(event: Event) -> None:
-            if isinstance(event, Published):
-                published.append(event)
-            report(event)
-
         try:
-            ended = Follower(cluster, names, self._cluster, tell).follow(cancellation)
+            with _keeping(record, report) as tell:
+                ended = Follower(cluster, names, self._cluster, tell).follow(cancellation)
         except RunnerError as error:
             cancellation.check()
             error = DismissedError(*_DISMISSED) if _is_suspended(cluster, names) else error
@@ -171,9 +165,7 @@ class CalrissianEngine:
             # the pod was told to stop, and not by us
             lost = build_lost({"metadata": {"name": names.job}}, "its pod was deleted from outside").diagnosis
             ended = Ended(None, lost, EngineError.__name__)
-        told: list[Event | Ended] = [*published, ended]
-        lines = [line for event in told for line in encode_line(event)]
-        write_atomically(record / _ENDED, "\n".join(lines).encode())
+        write_atomically(record / _ENDED, "\n".join(encode_line(ended)).encode())
         return ended
 
     def _submit(self, cluster: Cluster, names: Names, submission: Mapping[str, Any], record: Path) -> None:
@@ -243,17 +235,30 @@ def _is_suspended(cluster: Cluster, names: Names) -> bool:
     return bool(job and job["spec"].get("suspend"))
 
 
+@contextmanager
+def _keeping(record: Path, report: Report) -> Iterator[Report]:
+    """Keep what is told of a job, to be told again when the cluster has forgotten it; no disk full ends the job."""
+    with (record / _STORY).open("w", encoding="utf-8", errors="backslashreplace", buffering=1) as story:
+
+        def tell(event: Event) -> None:
+            with suppress(OSError):
+                story.writelines(f"{line}\n" for line in encode_line(event))
+            report(event)
+
+        yield tell
+
+
 def _read_ended(record: Path, report: Report) -> Ended | None:
-    """Read how a job ended that was followed to its end before; where its logs are is told again."""
+    """Read how a job ended that was followed to its end before; its whole story is told again."""
     try:
-        lines = (record / _ENDED).read_text().splitlines()
+        ended = decode_line((record / _ENDED).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    for event in map(decode_line, lines):
-        if isinstance(event, Ended):
-            return event
-        report(event)
-    return None
+    with (record / _STORY).open(encoding="utf-8", newline="\n") as story:
+        for line in story:
+            if not isinstance(event := decode_line(line.rstrip("\n")), Ended):
+                report(event)
+    return ended if isinstance(ended, Ended) else None
 
 
 def _remove(cluster: Cluster, names: Names, report: Report) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -45,10 +46,10 @@ def build_bundle(
         "steps": dict(steps),
     }
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6, dereference=True) as archive:
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
         _add_bytes(archive, JOB_FILE, json.dumps(content).encode())
         for name, path in paths.items():
-            archive.add(path, name)
+            _add_input(archive, path.resolve(), name)
     return packed.getvalue()
 
 
@@ -66,7 +67,7 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
 def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job, dict[str, Any]]:
     """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run."""
     with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
-        # the caller made it; still, nothing but plain files and folders below the work folder is taken
+        # the caller made it; still, nothing but files, folders and links among them below the work folder is taken
         archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
     content = json.loads((work_folder / JOB_FILE).read_text())
     package = content["package"]
@@ -98,9 +99,36 @@ def _collect_local(
     return order, {names[where]: path for where, path in staged.items()}
 
 
+def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    try:
+        _add(archive, path, name, path)
+    except OSError as error:
+        raise StageInError(
+            f"the input {path} cannot be read: {error}", "Check that it is all there and may be read."
+        ) from error
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, tree: Path) -> None:
+    """Pack a file or folder: a link within the input stays one, of any other goes what it leads to."""
+    stays = path.is_symlink() and _leads_inside(PurePosixPath(name), str(path.readlink()))
+    archive.dereference = not (stays and path.resolve().is_relative_to(tree))
+    archive.add(path, name, recursive=False)
+    if path.is_dir() and archive.dereference:
+        for entry in sorted(path.iterdir()):
+            _add(archive, entry, f"{name}/{entry.name}", tree)
+
+
 def _is_plain(member: tarfile.TarInfo) -> bool:
     path = PurePosixPath(member.name)
-    return (member.isfile() or member.isdir()) and not path.is_absolute() and ".." not in path.parts
+    plain = member.isfile() or member.isdir() or (member.issym() and _leads_inside(path, member.linkname))
+    return plain and not path.is_absolute() and ".." not in path.parts
+
+
+def _leads_inside(link: PurePosixPath, aim: str) -> bool:
+    """Whether a link leads to somewhere in the input that it is a part of."""
+    own = "/".join(link.parts[:3])  # files/<number>/<name>
+    goal = os.path.normpath(link.parent / aim)
+    return goal == own or goal.startswith(f"{own}/")
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -162,7 +162,7 @@ class Cluster:
     def _read_log(self, path: str, pod: str, query: dict[str, str], streams: Streams) -> Iterator[tuple[str, str]]:
         what = f"reading the log of pod {pod}"
         answer = self._request("GET", path, what, query, stream=True)
-        for line in _lines(answer, what, streams):
+        for line in read_lines(answer, what, streams):
             time, _, text = line.partition(" ")
             yield time, text
 
@@ -173,7 +173,7 @@ class Cluster:
         version = listed["metadata"]["resourceVersion"]
         asked = {**query, "watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
         answer = self._request("GET", _PATHS[kind].format(namespace), what, asked, stream=True)
-        for line in _lines(answer, what, streams):
+        for line in read_lines(answer, what, streams):
             change = json.loads(line)
             if change["type"] == "ERROR":
                 status = change["object"]
@@ -245,12 +245,14 @@ def _refusal(what: str, answer: Any) -> ApiError:
         return ApiError(what, answer.status, str(answer.status), text.strip()[:300])
 
 
-def _lines(answer: Any, what: str, streams: Streams) -> Iterator[str]:
-    """Yield whole lines as they arrive; a connection that breaks is an `ApiError` of status 0."""
+def read_lines(answer: Any, what: str, streams: Streams) -> Iterator[str]:
+    """Yield whole lines as they arrive, until closed; a connection that breaks is an `ApiError` of status 0."""
     rest = b""
     with streams.holding(answer):
         try:
             for chunk in answer.stream(1 << 16) if not streams.closed.is_set() else ():
+                if streams.closed.is_set():
+                    return  # of a TLS connection that was shut down the rest comes undeciphered
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield line.decode("utf-8", "replace")

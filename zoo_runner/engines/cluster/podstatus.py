@@ -250,8 +250,9 @@ def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
 
 
 def _plugin_text(message: str) -> str:
-    found = re.search(r"plugin type=.*", message)
-    return found[0] if found else message
+    """What the plug-in itself said, without the id of a sandbox that nobody can look up."""
+    found = re.search(r"plugin type=.*", message) or re.search(r'(?<=network for sandbox ")[0-9a-f]+": (.+)', message)
+    return found[found.lastindex or 0] if found else message
 
 
 def _storage_class(about: Mapping[str, Any], message: str) -> RunnerError:
@@ -286,7 +287,11 @@ def _after_colon(message: str) -> str:
 
 _EVENTS = (
     ("FailedCreatePodSandBox", r".", _sandbox),
-    ("ProvisioningFailed|FailedBinding", r"not found|no storage class|no persistent volumes", _storage_class),
+    (
+        "ProvisioningFailed|FailedBinding",
+        r"not found|no storage class|no persistent volumes|no volume plugin",
+        _storage_class,
+    ),
     ("FailedCreate", r"exceeded quota", _quota),
     ("FailedCreate", r"forbidden|not found|denied|violates", _account),
 )

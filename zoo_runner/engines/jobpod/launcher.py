@@ -24,7 +24,7 @@ from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
 from calrissian.k8s import CompletionResult
 from calrissian.tool import CalrissianCommandLineTool
 from cwltool.errors import WorkflowException
-from cwltool.job import ContainerCommandLineJob
+from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
@@ -34,7 +34,13 @@ from schema_salad.exceptions import SchemaSaladException
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.podlog import Ended, encode_line
 from zoo_runner.engines.jobpod.schemas import use_schema
-from zoo_runner.engines.jobpod.steppod import Owner, build_step_pod, build_volume_entry
+from zoo_runner.engines.jobpod.steppod import (
+    Owner,
+    build_folders_script,
+    build_script,
+    build_step_pod,
+    build_volume_entry,
+)
 from zoo_runner.engines.jobpod.steprunner import StepRunner
 from zoo_runner.errors import RunnerError
 from zoo_runner.jobs.events import EngineLine, Event
@@ -88,6 +94,10 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         return {}
 
     def execute_kubernetes_pod(self, pod: dict[str, Any]) -> None:
+        spec = pod["spec"]
+        spec["containers"][0]["args"] = [build_script(self.command_line, self.stdin, self.stdout, self.stderr)]
+        for first in spec["initContainers"]:
+            first["command"][-1] = build_folders_script(self.stdout, self.stderr)
         self._built = pod
 
     def wait_for_kubernetes_pod(self) -> CompletionResult:
@@ -96,6 +106,10 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
 
         command = " ".join(str(word) for word in self.command_line)
         code = self.runner.run(self.name, command, build_pod)
+        if self.generatemapper is not None:
+            # What was mounted into the working directory left an empty place there, of another owner. As after every
+            # container of cwltool's, a link to what the step saw there has to take it.
+            relink_initialworkdir(self.generatemapper, self.outdir, self.builder.outdir, self.inplace_update)
         return CompletionResult(code, [])
 
     def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:

@@ -1,8 +1,10 @@
 """The pod of one step: what Calrissian built, with all that it leaves out; pure."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from zoo_runner.engines.cluster.manifests import (
@@ -45,6 +47,27 @@ class Owner:
     uid: str
 
 
+def build_script(command: Iterable[object], stdin: str | None, stdout: str | None, stderr: str | None) -> str:
+    """Write a step's command, which CWL gives as words and never as shell, as the shell script that a pod runs.
+
+    Every word is quoted: Calrissian quotes few, and takes `#b` for a comment and `*.tif` for a pattern.
+    """
+    places = ((">", stdout), ("2>", stderr), ("<", stdin))
+    redirected = [word for sign, place in places if place for word in (sign, shlex.quote(place))]
+    return " ".join([*(shlex.quote(str(word)) for word in command), *redirected])
+
+
+def build_folders_script(*places: str | None) -> str:
+    """Write the script that makes the folders of redirected output."""
+    folders = [str(PurePosixPath(place).parent) for place in places if place]
+    return f"mkdir -p -- {shlex.join(folders)}"
+
+
+def _literally(text: str) -> str:
+    """Keep Kubernetes from putting variables into a text (core/v1, Container: `$$` stands for `$`)."""
+    return text.replace("$", "$$")
+
+
 def build_step_pod(
     built: Manifest, settings: Mapping[str, Any], step: str, tag: str, resources: Mapping[str, Any], owner: Owner
 ) -> Manifest:
@@ -55,9 +78,12 @@ def build_step_pod(
         "name": "step",
         "image": inner["image"],
         "command": inner["command"],
-        "args": build_reporting_args(inner["args"]),
+        "args": [_literally(word) for word in build_reporting_args(inner["args"])],
         "workingDir": inner["workingDir"],
-        "env": [*inner["env"], *({"name": name, "value": text} for name, text in settings["environ"].items())],
+        "env": [
+            *({**entry, "value": _literally(str(entry["value"]))} for entry in inner["env"]),
+            *({"name": name, "value": text} for name, text in settings["environ"].items()),
+        ],
         "volumeMounts": [*inner["volumeMounts"], *settings["mounts"]],
         "resources": build_resources(resources, inner["resources"]),
         "securityContext": {"allowPrivilegeEscalation": False},
@@ -83,7 +109,7 @@ def build_step_pod(
 
 def _build_first(built: Manifest, container: Manifest) -> Manifest:
     """Have the folders of redirected output made by the step's own image, which has a shell anyway."""
-    return {**container, "name": "folders", "args": [built["command"][-1]]}
+    return {**container, "name": "folders", "args": [_literally(built["command"][-1])]}
 
 
 def build_resources(resources: Mapping[str, Any], inner: Mapping[str, Any]) -> Manifest:

@@ -21,6 +21,9 @@ $graph:
     hints:
       DockerRequirement:
         dockerPull: docker.io/library/debian:bookworm-slim
+      # little, so that it takes no core from what runs beside it
+      ResourceRequirement:
+        coresMin: 0.1
     baseCommand: [sh, -c, 'sh -c "sleep $0; true" & echo "sleeping $0 s" >&2; wait; echo awake']
     stdout: text.txt
     inputs:
