@@ -22,7 +22,8 @@ def test_a_job_that_ended_is_told_of_again_with_where_its_logs_are(tmp_path: Pat
     names = Names("ws-default", "job-j1", own_namespace=False)
     (record / "submission.json").write_text(json.dumps({"names": asdict(names), "job": {}, "objects": []}))
     told = Published("s3://b/logs/j1")
-    (record / "ended.json").write_text("\n".join([*encode_line(told), *encode_line(Ended(RESULTS))]))
+    (record / "story.txt").write_text("\n".join(encode_line(told)) + "\n")
+    (record / "ended.json").write_text("\n".join(encode_line(Ended(RESULTS))))
     events: list[Event] = []
     outcome = CalrissianEngine(settings).reattach("j1", events.append, Cancellation())
     assert (outcome.status, outcome.results) == (Status.SUCCESSFUL, RESULTS)
