@@ -91,6 +91,5 @@ def _collect(settings: "Settings", remove: bool, active: bool) -> None:
         remove_leftovers(chosen, settings)
     click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
     if passed_over := {left.job for left in found} - {left.job for left in chosen}:
-        click.echo(
-            f"{len(passed_over)} jobs still run that this store does not know; --active takes them too", err=True
-        )
+        told = f"jobs that still run and this store does not know: {len(passed_over)}"
+        click.echo(f"{told}; --active takes them too", err=True)
