@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import steps
 from tests.cluster import BROKEN_WORKSPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
 from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, witnessing
 from tests.servers import S3Server
@@ -34,30 +35,9 @@ def site(tmp_path: Path, s3: S3Server) -> Site:
     )
 
 
-def write_package(
-    folder: Path, script: str, image: str = "docker.io/library/debian:bookworm-slim", **asks: Any
-) -> Path:
-    """A workflow of one step `work` that runs a shell script."""
-    resources = {"class": "ResourceRequirement", "coresMin": 0.1, "coresMax": 1, "ramMin": 32, "ramMax": 64, **asks}
-    tool = {
-        "class": "CommandLineTool",
-        "id": "tool",
-        "requirements": [{"class": "DockerRequirement", "dockerPull": image}, resources],
-        "baseCommand": ["sh", "-c", script],
-        "inputs": {},
-        "stdout": "out.txt",
-        "outputs": {"text": "stdout"},
-    }
-    flow = {
-        "class": "Workflow",
-        "id": "flow",
-        "inputs": {},
-        "outputs": {"text": {"type": "File", "outputSource": "work/text"}},
-        "steps": {"work": {"run": "#tool", "in": {}, "out": ["text"]}},
-    }
-    path = folder / "flow.cwl"
-    path.write_text(json.dumps({"cwlVersion": "v1.2", "$graph": [flow, tool]}))
-    return path
+def write_package(folder: Path, script: str, image: str = steps.DEBIAN, **asks: Any) -> Path:
+    """A workflow of one step `work` that runs a shell script in little memory."""
+    return steps.write_package(folder, script, image, **{"ramMax": 64, **asks})
 
 
 def run(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None) -> Story:
