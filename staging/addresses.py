@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -27,6 +28,7 @@ Refuse = Callable[[str], str | None]
 """Tells why an IP address may not be asked; None when it may."""
 
 
+@lru_cache(1024)
 def parse_address(host: str) -> Address | None:
     """Read an IP address (brackets and zone dropped); None for a name."""
     try:
@@ -35,6 +37,7 @@ def parse_address(host: str) -> Address | None:
         return None
 
 
+@lru_cache(1024)
 def find_refusal(host: str, allow_private: bool) -> str | None:
     """Why the IP address `host` may not be asked; None when it may.
 

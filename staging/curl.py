@@ -25,9 +25,9 @@ ERRORS = {
 }
 _READ_BYTES = 512 << 10
 # a stream whose reader is slower waits with this much in memory
-_MOST_WAITING_BYTES = 2 << 20
+_MOST_WAITING_BYTES = 4 << 20
 # the reader is woken for no less, but for the end: libcurl gives 16 KiB at a time
-_WORTH_WAKING_BYTES = 512 << 10
+_WORTH_WAKING_BYTES = 1 << 20
 _IDLE_HANDLES = 64
 
 
@@ -245,14 +245,22 @@ class Transfer:
         """Until there is enough to wake for, or the end, or something after so long."""
         if self._ended or self._waiting_bytes >= _WORTH_WAKING_BYTES:
             return
-        before = self._came_bytes
-        self._waiter = asyncio.get_running_loop().create_future()
+        before, loop = self._came_bytes, asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_seconds, self._give_up, before)
         try:
-            woken, _ = await asyncio.wait({self._waiter}, timeout=timeout_seconds)
-            if not woken and self._came_bytes == before:
-                raise TimeoutError
+            await self._waiter
         finally:
+            timer.cancel()
             self._waiter = None
+
+    def _give_up(self, before: int) -> None:
+        """End the waiting: what came meanwhile is given, and nothing is a time-out."""
+        if self._waiter is not None and not self._waiter.done():
+            if self._came_bytes == before:
+                self._waiter.set_exception(TimeoutError())
+            else:
+                self._waiter.set_result(None)
 
 
 def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> None:

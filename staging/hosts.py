@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from staging.addresses import find_refusal
@@ -11,8 +10,6 @@ from staging.threads import Workers
 Origin = tuple[str, str, int]
 """Scheme, host and port: who gets credentials, and whom a connection is kept for."""
 Resolve = Callable[..., list[tuple[Any, Any, Any, Any, Any]]]
-
-find_refusal_once = lru_cache(1024)(find_refusal)
 
 
 class RefusedAddressError(OSError):
@@ -47,7 +44,7 @@ class Hosts:
 
     def _find(self, host: str, port: int) -> tuple[str, ...]:
         addresses = list(dict.fromkeys(str(each[4][0]) for each in self._resolve(host, port, type=socket.SOCK_STREAM)))
-        reasons = [find_refusal_once(address, self._allow_private) for address in addresses]
+        reasons = [find_refusal(address, self._allow_private) for address in addresses]
         allowed = tuple(address for address, reason in zip(addresses, reasons, strict=True) if reason is None)
         if not allowed:
             raise RefusedAddressError(reasons[0]) if addresses else socket.gaierror(socket.EAI_NONAME, "no address")

@@ -18,7 +18,7 @@ from staging.addresses import find_refusal, is_never_asked, parse_address
 from staging.answers import check_status, refused, translate, translate_body
 from staging.curl import Curl, CurlError, Request, Transfer
 from staging.errors import Kind, StagingError
-from staging.hosts import Hosts, Origin, Resolve, find_refusal_once
+from staging.hosts import Hosts, Origin, Resolve
 from staging.parts import ChangedError, NoPartsError, Part
 
 MOST_REDIRECTS = 10
@@ -121,7 +121,7 @@ class HttpClient:
         try:
             direct = proxy is None and parse_address(origin[1]) is None
             addresses = await self._hosts.find(origin) if direct else ()
-            refuse = is_never_asked if proxy else partial(find_refusal_once, allow_private=options.allow_private)
+            refuse = is_never_asked if proxy else partial(find_refusal, allow_private=options.allow_private)
             fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
             target = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
             timeout = options.connect_timeout_seconds
