@@ -1,10 +1,11 @@
 """How fast data moves, against rclone with its default flags: paired in one run, medians.
 
-    python -m bench.staging                              # 4 GiB and 10,000 x 64 KiB, five rounds
+    python -m bench.staging                              # 4 GiB and 10,000 x 64 KiB, five rounds, a quarter of an hour
     python -m bench.staging --large-mib 512 --small-files 2000 --rounds 3 --only http-in
 
-Each figure is the time of a whole process, start to end, with the servers on this machine: nginx (HTTP) and
-versitygw (S3) where they are on PATH, else rclone's. The memory is the peak resident set of our process.
+A run of all cases writes its part of docs/bench.md. Each figure is the time of a whole process, start to end, with the
+servers on this machine: nginx (HTTP) and versitygw (S3) where they are on PATH, else rclone's. The memory is the peak
+resident set of our process.
 """
 
 import argparse
@@ -19,13 +20,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
+from bench.page import write_part
 from bench.servers import ACCESS_KEY, SECRET_KEY, Server, find_rclone, serve_http, serve_s3
 
 MIB = 1 << 20
 SMALL_BYTES = 64 << 10
 ROOT = Path(__file__).parents[1]
+NOTE = """*x rclone*: its time divided by ours, `rclone copy` with default flags moving the same files; above 1.0 we are
+quicker. Where we are not, docs/staging.md has the reason."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,15 @@ def main() -> None:
         _write_data(data, buckets / "source", http, given)
         place = Place(data, buckets, work, http, s3)
         cases = [case for case in _build_cases(place, given) if given.only in case.name]
-        print(f"HTTP: {http.name}; S3: {s3.name}; {os.cpu_count()} cores; {given.rounds} rounds, medians\n", flush=True)
-        _print_table((case, _measure(case, place, given.rounds)) for case in cases)
+        conditions = (
+            f"{given.rounds} rounds, medians of whole processes; {os.cpu_count()} cores, data on"
+            f" {given.folder or tempfile.gettempdir()}; HTTP by {http.name}, S3 by {s3.name}."
+        )
+        print(f"{conditions}\n", flush=True)
+        table = _build_table((case, _measure(case, place, given.rounds)) for case in cases)
+    if not given.only:
+        today = datetime.now(timezone.utc).date()
+        write_part("Moving data", f"Written by `python -m bench.staging` on {today}: {conditions}\n\n{table}\n\n{NOTE}")
 
 
 def _write_data(data: Path, bucket: Path, http: Server, given: argparse.Namespace) -> None:
@@ -191,18 +203,23 @@ def _build_environment(place: Place) -> Mapping[str, str]:
     }
 
 
-def _print_table(rows: Iterable[tuple[Case, Times]]) -> None:
-    print("| case | ours, s | rclone, s | x rclone | ours, MiB/s | processor s, ours : rclone | our peak memory, MiB |")
-    print("|---|---|---|---|---|---|---|")
+def _build_table(rows: Iterable[tuple[Case, Times]]) -> str:
+    """The table; each row is printed as soon as it is there."""
+    lines = [
+        "| case | ours, s | rclone, s | x rclone | ours, MiB/s | processor s, ours : rclone | our peak memory, MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(lines), flush=True)
     for case, times in rows:
         ours, rclone = statistics.median(times.ours), statistics.median(times.rclone)
         rate = case.size_bytes / MIB / ours
-        print(
+        lines.append(
             f"| {case.name} | {ours:.2f} | {rclone:.2f} | {rclone / ours:.2f} | {rate:.0f} "
             f"| {statistics.median(times.ours_cpu):.2f} : {statistics.median(times.rclone_cpu):.2f} "
-            f"| {times.peak_bytes / MIB:.0f} |",
-            flush=True,
+            f"| {times.peak_bytes / MIB:.0f} |"
         )
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

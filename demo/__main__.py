@@ -195,7 +195,9 @@ def _say_goodbye(screen: Screen, seconds: float, keep: bool) -> None:
         if keep
         else "\n  [bold]make demo KEEP=1[/]   leaves the two servers on, for commands of your own"
     )
-    screen.panel(f"Done in {seconds:.0f} s", text)
+    screen.title(f"Done in {seconds:.0f} s")
+    # no frame: it would break the commands in two, which are to be copied
+    screen.say(text)
 
 
 def _stop(_: int, __: FrameType | None) -> NoReturn:

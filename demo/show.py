@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
@@ -60,11 +59,6 @@ class Screen:
         self._console.print(table, highlight=False)
         line = build_sparkline([float(row["median"]) for row in rows])
         self._console.print(f"NDVI over the year  [bold green]{line}[/]", highlight=False)
-
-    def panel(self, title: str, text: str) -> None:
-        """Show a text in a frame."""
-        self._console.print()
-        self._console.print(Panel(text, title=title, title_align="left", border_style="green", highlight=False))
 
 
 def build_sparkline(values: Sequence[float]) -> str:

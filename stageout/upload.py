@@ -74,14 +74,14 @@ async def _put_file(file: PlannedFile, destination: Destination, progress: _Prog
             f"the file {file.source.name!r} cannot be read ({error.strerror})",
             "Keep the output folder of the run, readable, until the results are staged out.",
         ) from error
-    await destination.put_file(file.key, file.source, file.media_type)
-    await _check_size(file.key, file.size_bytes, destination)
+    if not await destination.put_file(file.key, file.source, file.media_type):
+        await _check_size(file.key, file.size_bytes, destination)
     progress.add(destination.get_href(file.key), file.size_bytes)
 
 
 async def _put_document(document: PlannedDocument, body: bytes, destination: Destination, progress: _Progress) -> None:
-    await destination.put_bytes(document.key, body, document.media_type)
-    await _check_size(document.key, len(body), destination)
+    if not await destination.put_bytes(document.key, body, document.media_type):
+        await _check_size(document.key, len(body), destination)
     progress.add(destination.get_href(document.key), len(body))
 
 

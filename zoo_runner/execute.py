@@ -15,7 +15,7 @@ from zoo_runner.jobs.names import JobPaths, accept_job_id, new_job_id
 from zoo_runner.jobs.record import Records, new_record, with_outcome
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.package import Package
-from zoo_runner.pipeline import publish_logs
+from zoo_runner.publish import publish_logs
 from zoo_runner.settings import Settings
 
 

@@ -3,26 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from threading import Timer
 from typing import Any
 
 from staging.cancel import Cancellation as Switch
 from staging.errors import Kind, StagingError, mask_href
-from staging.settings import is_object_storage
-from zoo_runner.errors import Diagnosis, Level, RunnerError, Stage, StageInError, StageOutError
+from zoo_runner.errors import Level, RunnerError, Stage, StageInError, StageOutError
 from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Published, Report, StageStarted
+from zoo_runner.jobs.events import EngineLine, Report, StageStarted
 from zoo_runner.jobs.models import Job, Results
-from zoo_runner.jobs.names import JobPaths
-from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
 
-# a store that does not answer holds no job up for longer
-_PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
 _PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
 # of inputs these are the publisher's matter; results get damaged on their way only
 _PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
@@ -53,48 +46,6 @@ def probe_destination(destination: str, environ: Mapping[str, str], job_id: str,
 
     with _translated(StageOutError, subject=destination):
         probe(destination, load_options(environ, job_id, workflow_id).options)
-
-
-def publish_logs(
-    paths: JobPaths,
-    destination: str,
-    environ: Mapping[str, str],
-    ended: tuple[Results | None, Diagnosis | None],
-    report: Report,
-) -> None:
-    """Put job log, step logs, usage report and results document beside the results in object storage, masked.
-
-    They lie below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it. Results
-    that go to a folder are on this machine, as its logs are: nothing is put there.
-    """
-    results, diagnosis = ended
-    away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
-    if away or not is_object_storage(destination):
-        return
-    from stageout.settings import load_options
-    from stageout.stage import put_beside
-
-    shown = {"results.json": Masker(find_secrets(environ)).mask_data(results.document)} if results else {}
-    switch = Switch()
-    files = _find_logs(paths)
-    timer = Timer(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files), switch.cancel)
-    timer.start()
-    try:
-        options = load_options(environ, paths.job_id, paths.workflow_id).options
-        href = put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
-    except StagingError as error:
-        report(EngineLine("warning", f"the logs could not be published: {error}"))
-    else:
-        report(Published(href))
-    finally:
-        timer.cancel()
-
-
-def _find_logs(paths: JobPaths) -> dict[str, Path]:
-    # a platform's dismissal may have emptied the public folder
-    story = paths.job_log if paths.job_log.is_file() else paths.kept_log
-    logs = {"job.log": story, **{path.name: path for path in sorted(paths.log_folder.glob("*.log"))}}
-    return {name: path for name, path in {**logs, paths.usage.name: paths.usage}.items() if path.is_file()}
 
 
 def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation: Cancellation) -> Mapping[str, Any]:

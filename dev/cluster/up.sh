@@ -57,7 +57,6 @@ failCgroupV1: false
 enforceNodeAllocatable: []
 evictionHard: {memory.available: "100Mi"}
 imageGCHighThresholdPercent: 100
-localStorageCapacityIsolation: false
 maxPods: 200
 volumePluginDir: $CLUSTER_DIR/kubelet/volume-plugins
 Y

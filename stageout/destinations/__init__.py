@@ -29,11 +29,11 @@ class Destination(Protocol):
     def get_href(self, key: str) -> str:
         """Return the absolute href of a key."""
 
-    async def put_file(self, key: str, source: Path, media_type: str) -> None:
-        """Copy a file."""
+    async def put_file(self, key: str, source: Path, media_type: str) -> bool:
+        """Copy a file; return whether what lies there was compared with it already."""
 
-    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
-        """Write a small object."""
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
+        """Write a small object; return whether what lies there was compared with it already."""
 
     async def get_size(self, key: str) -> int | None:
         """Return how many bytes lie at a key, None when nothing does."""

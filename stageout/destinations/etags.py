@@ -22,6 +22,8 @@ async def compute_etag(source: Path | bytes, part_bytes: int) -> str:
 
     It is computed part by part, so that it ends soon when it is cancelled.
     """
+    if isinstance(source, bytes) and len(source) <= part_bytes:
+        return _md5(source).hex()
     digests: list[tuple[int, bytes]] = []
     with open_source(source) as stream:
         while not digests or digests[-1][0] == part_bytes:

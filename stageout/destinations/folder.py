@@ -44,8 +44,8 @@ class FolderDestination:
         """Return a `file://` URL."""
         return (self.root / key).as_uri()
 
-    async def put_file(self, key: str, source: Path, media_type: str) -> None:
-        """Copy a file; when cancelled, the copy stops soon and leaves nothing."""
+    async def put_file(self, key: str, source: Path, media_type: str) -> bool:
+        """Copy a file, uncompared; when cancelled, the copy stops soon and leaves nothing."""
 
         def copy(target: BinaryIO, stopped: threading.Event) -> None:
             with source.open("rb") as stream:
@@ -53,10 +53,12 @@ class FolderDestination:
                     target.write(chunk)
 
         await self._write(key, copy)
+        return False
 
-    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
-        """Write a small file."""
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
+        """Write a small file, uncompared."""
         await self._write(key, lambda target, _: target.write(body))
+        return False
 
     async def get_size(self, key: str) -> int | None:
         """Return the size of the file in bytes."""

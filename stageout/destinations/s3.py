@@ -22,6 +22,8 @@ from staging.s3 import Store, open_store, split_url, translate
 _PART_BYTES = 5 * 1024 * 1024
 _MOST_PARTS = 10_000
 _PARTS_AT_ONCE = 6
+# up to this size a file is held in memory: read once, sent and digested from there
+_SMALL_BYTES = 1 << 20
 _LARGE_FILES_AT_ONCE = 2
 
 
@@ -65,18 +67,19 @@ class S3Destination:
         """Return an `s3://` (`gs:`, `az:`) URL, percent-encoded."""
         return f"{self.scheme}://{self.bucket}/{quote(self.get_path(key))}"
 
-    async def put_file(self, key: str, source: Path, media_type: str) -> None:
-        """Upload a file; one larger than a part goes up in parts."""
+    async def put_file(self, key: str, source: Path, media_type: str) -> bool:
+        """Upload a file, one larger than a part in parts; return whether the entity tag says that all is there."""
         size_bytes = source.stat().st_size
+        if size_bytes <= _SMALL_BYTES:
+            return await self.put_bytes(key, source.read_bytes(), media_type)
         if size_bytes <= _PART_BYTES:
-            await self._put(key, source, media_type, _PART_BYTES)
-            return
+            return await self._put(key, source, media_type, _PART_BYTES)
         async with self.large_files:
-            await self._put(key, source, media_type, max(_PART_BYTES, -(-size_bytes // _MOST_PARTS)))
+            return await self._put(key, source, media_type, max(_PART_BYTES, -(-size_bytes // _MOST_PARTS)))
 
-    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
-        """Upload a small object."""
-        await self._put(key, body, media_type, max(_PART_BYTES, len(body)))
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
+        """Upload a small object; return whether the entity tag says that all is there."""
+        return await self._put(key, body, media_type, max(_PART_BYTES, len(body)))
 
     async def get_size(self, key: str) -> int | None:
         """Return the size of the object in bytes."""
@@ -116,7 +119,7 @@ class S3Destination:
             except (BaseError, PermissionError) as error:
                 raise self._explain(error, key) from error
 
-    async def _put(self, key: str, body: Path | bytes, media_type: str, part_bytes: int) -> None:
+    async def _put(self, key: str, body: Path | bytes, media_type: str, part_bytes: int) -> bool:
         computing = asyncio.create_task(compute_etag(body, part_bytes)) if self.scheme == "s3" else None
         try:
             put = await obstore.put_async(
@@ -127,19 +130,25 @@ class S3Destination:
                 chunk_size=part_bytes,
                 max_concurrency=_PARTS_AT_ONCE,
             )
-            if computing is not None:
-                await self._compare(key, body, (put["e_tag"] or "").strip('"'), await computing)
+            if computing is None:
+                return False
+            return await self._compare(key, body, (put["e_tag"] or "").strip('"'), await computing)
         except (BaseError, OSError) as error:
             raise self._explain(error, key) from error
         finally:
             if computing is not None:
                 computing.cancel()
 
-    async def _compare(self, key: str, body: Path | bytes, etag: str, computed: str) -> None:
-        """See that the service has what was sent; where its tag differs, what it stored is read back and decides."""
+    async def _compare(self, key: str, body: Path | bytes, etag: str, computed: str) -> bool:
+        """Whether the service has what was sent; where its tag differs, what it stored is read back once and decides.
+
+        False where its tags are no MD5, and say nothing.
+        """
         kind = "parts" if "-" in etag else "whole"
-        if etag == computed or kind in self.other_tags or not is_comparable(etag, computed):
-            return
+        if etag == computed:
+            return True
+        if kind in self.other_tags or not is_comparable(etag, computed):
+            return False
         if not await self._is_stored(key, body):
             raise StagingError(
                 Kind.CHECKSUM,
@@ -148,6 +157,7 @@ class S3Destination:
                 "Try again; if it stays, tell the operator of the S3 service.",
             )
         self.other_tags.add(kind)
+        return True
 
     async def _is_stored(self, key: str, body: Path | bytes) -> bool:
         stored = await obstore.get_async(self.store, self.get_path(key))

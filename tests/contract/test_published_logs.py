@@ -10,7 +10,7 @@ from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.jobs.models import Status
-from zoo_runner.pipeline import publish_logs
+from zoo_runner.publish import publish_logs
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 

@@ -5,13 +5,9 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
-from tests.servers import S3Server
+from tests.cluster import NAMESPACE, kubectl
 from tests.site import Site, Story
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import open_engine
@@ -19,20 +15,9 @@ from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, StepLine
 from zoo_runner.jobs.models import Job, Status
 
-CANARY = "canary-of-the-cluster"
+SECRET = "canary-of-the-cluster"
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"
 ECHO = EXAMPLES / "echo" / "echo.cwl"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), CANARY) as server:
-        yield server
-
-
-@pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    return join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), s3)
 
 
 def accept(site: Site, package: Path, *words: str) -> Job:

@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, serve_pods
+from tests.cluster import find_kubeconfig, join_cluster
 from tests.live.test_calrissian_diagnosis import run, write_package
 from tests.servers import S3Server
 from tests.site import Site
@@ -43,13 +42,6 @@ class ApiServer:
         timer = threading.Timer(after_seconds, start)
         timer.start()
         return timer
-
-
-@pytest.fixture
-def s3(tmp_path: Path) -> Iterator[S3Server]:
-    (tmp_path / "s3").mkdir()
-    with serve_pods(tmp_path / "s3", "some-secret-key") as server:
-        yield server
 
 
 def test_an_api_server_that_goes_away_and_comes_back_costs_neither_the_job_nor_a_line(

@@ -7,32 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests import steps
-from tests.cluster import BROKEN_WORKSPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import BROKEN_WORKSPACE, kubectl
 from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, witnessing
-from tests.servers import S3Server
 from tests.site import Site, Story
 from zoo_runner.errors import Diagnosis, Level
 from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
 from zoo_runner.jobs.models import Status
 
 NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
-        yield server
-
-
-@pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    site = Site(tmp_path, tmp_path / "cache")
-    return join_cluster(site, find_kubeconfig(), s3).having(
-        ZOO_RUNNER_WORKSPACE=BROKEN_WORKSPACE, ZOO_RUNNER_PENDING_SECONDS="20"
-    )
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": BROKEN_WORKSPACE, "ZOO_RUNNER_PENDING_SECONDS": "20"}
 
 
 def write_package(folder: Path, script: str, image: str = steps.DEBIAN, **asks: Any) -> Path:

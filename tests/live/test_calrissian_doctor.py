@@ -1,20 +1,19 @@
 """`zoo-runner doctor` on a real cluster: sound, broken in each of its lines, and with the documented rights alone."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import applied, find_kubeconfig, join_cluster, kubectl, serve_pods
-from tests.servers import S3Server
+from tests.cluster import applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
 from zoo_runner.doctor import Check, examine_cluster
 from zoo_runner.jobs.models import Status
 
 NAMESPACE = "ws-doctor-tests"
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": "doctor-tests"}
 DESTINATION = "s3://results/doctor"
 # what docs/kubernetes.md says that the runner's account needs in the namespace of a workspace
 DOCUMENTED = (
@@ -26,18 +25,6 @@ DOCUMENTED = (
     ("", "persistentvolumeclaims", "create get"),
     ("", "events", "list watch"),
 )
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
-        yield server
-
-
-@pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    site = Site(tmp_path, tmp_path / "cache")
-    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="doctor-tests")
 
 
 def examine(site: Site) -> dict[str, Check]:

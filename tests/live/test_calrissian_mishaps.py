@@ -1,6 +1,7 @@
 """What the cluster does to a job that is sound: evictions, no place, claims, accounts, networks; each for real."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,11 @@ import pytest
 from tests.cluster import kubectl
 from tests.live.test_calrissian_diagnosis import (
     NAMESPACE,
+    SETTINGS,
     ensure_namespace,
     fail,
     having,
     run,
-    s3,
-    site,
     write_package,
 )
 from tests.site import Site
@@ -23,8 +23,14 @@ from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
 from zoo_runner.jobs.models import Status
 from zoo_runner.jobs.names import new_job_id
 
-__all__ = ["s3", "site"]  # the fixtures
-EVICTED = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 82Mi."
+__all__ = ["SETTINGS"]  # the site is that of the other diagnoses
+DISK_LIMIT = {
+    "apiVersion": "v1",
+    "kind": "LimitRange",
+    "metadata": {"name": "zoo-runner-tests-disk", "namespace": NAMESPACE},
+    "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "20Mi"}}]},
+}
+STAYS_WHERE_FILLED = "echo begun >&2; sleep 4; [ ! -e /var/tmp/filling ] || sleep 60; echo done"
 NO_CLASS = "zoo-runner-tests-static"
 NO_PROVISIONER = "zoo-runner-tests-nobody"
 
@@ -33,11 +39,18 @@ def find_pods(site: Site, role: str) -> list[str]:
     return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/role={role}", "-o", "name").split()
 
 
-def evict(site: Site, role: str) -> None:
-    """Say of a pod what a kubelet says when it evicts; this node is not made to run out of memory for a test."""
-    status = json.dumps({"status": {"phase": "Failed", "reason": "Evicted", "message": EVICTED}})
+@pytest.fixture
+def little_disk(site: Site, tmp_path: Path) -> Iterator[None]:
+    """A namespace whose pods may write no more than 20 MiB to their node's disk."""
+    ensure_namespace(site, write_package(tmp_path, "true"))
+    with having(site, DISK_LIMIT, tmp_path):
+        yield
+
+
+def have_evicted(site: Site, role: str) -> None:
+    """Fill the disk of a pod beyond its limit, so that the kubelet evicts it; it looks every ten seconds."""
     for pod in find_pods(site, role):
-        kubectl(site, "patch", pod, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", status)
+        kubectl(site, "exec", pod, "-n", NAMESPACE, "--", "sh", "-c", "head -c 60000000 /dev/zero > /var/tmp/filling")
 
 
 class Once:
@@ -52,24 +65,26 @@ class Once:
             self._act()
 
 
+@pytest.mark.usefixtures("little_disk")
 def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) -> None:
-    story = run(
-        site, write_package(tmp_path, "echo begun >&2; sleep 4; echo done"), Once(StepLine, lambda: evict(site, "step"))
-    )
+    package = write_package(tmp_path, STAYS_WHERE_FILLED)
+    story = run(site, package, Once(StepLine, lambda: have_evicted(site, "step")))
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("was evicted from its node" in e.text for e in story.events if isinstance(e, EngineLine))
 
 
+@pytest.mark.usefixtures("little_disk")
 def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> None:
-    once = site.having(ZOO_RUNNER_STEP_RETRIES="0")
-    package = write_package(tmp_path, "echo begun >&2; sleep 30")
-    found = fail(once, package, Once(StepLine, lambda: evict(site, "step")), row="step evicted", reported="Evicted")
+    site = site.having(ZOO_RUNNER_STEP_RETRIES="0")
+    fill = Once(StepLine, lambda: have_evicted(site, "step"))
+    found = fail(site, write_package(tmp_path, STAYS_WHERE_FILLED), fill, row="step evicted", reported="Evicted")
     assert (found.level, found.step) == (Level.PLATFORM, "work")
 
 
+@pytest.mark.usefixtures("little_disk")
 def test_a_job_pod_that_is_evicted(site: Site, tmp_path: Path) -> None:
-    package = write_package(tmp_path, "echo begun >&2; sleep 30")
-    found = fail(site, package, Once(StepStarted, lambda: evict(site, "job")), row="job evicted", reported="Evicted")
+    fill = Once(StepStarted, lambda: have_evicted(site, "job"))
+    found = fail(site, write_package(tmp_path, "sleep 60"), fill, row="job evicted", reported="Evicted")
     assert found.level is Level.PLATFORM
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import find_kubeconfig, kubectl
 from tests.registry import PASSWORD, Registry, serve_registry
-from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import write_package
 from zoo_runner.errors import Level
@@ -16,12 +15,7 @@ from zoo_runner.jobs.events import Event, StepStarted
 from zoo_runner.jobs.models import Status
 
 NAMESPACE = "ws-registry"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
-        yield server
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": "registry"}
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +23,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     find_kubeconfig()
     with serve_registry(tmp_path_factory.mktemp("registry"), "docker.io/library/busybox:latest") as server:
         yield server
-
-
-@pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    site = Site(tmp_path, tmp_path / "cache")
-    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="registry")
 
 
 def run(site: Site, package: Path, seen: list[str] | None = None) -> Story:

@@ -5,13 +5,10 @@ import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.cluster import applied, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import applied, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import write_package
@@ -19,19 +16,8 @@ from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 from zoo_runner.jobs.models import Status
 
 NAMESPACE = "ws-settings"
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": "settings"}
 POD = re.compile(r"pod (?P<name>\S+): (?P<manifest>\{.*\})")
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
-        yield server
-
-
-@pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    site = Site(tmp_path, tmp_path / "cache")
-    return join_cluster(site, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE="settings")
 
 
 class Looked:

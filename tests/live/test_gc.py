@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import WORKSPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import WORKSPACE, find_kubeconfig, join_cluster, kubectl
 from tests.live.test_calrissian import list_objects, wait_until_gone
 from tests.servers import S3Server
 from tests.site import Site
@@ -29,12 +29,6 @@ FOREIGN = {
     # our job's label by chance or by hand, and not made by us
     "alike": {"zoo-runner/job": "job-of-nobody"},
 }
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
-        yield server
 
 
 @pytest.fixture

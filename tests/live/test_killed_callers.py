@@ -7,12 +7,11 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl
 from tests.live.relay import Point, relaying
 from tests.live.test_calrissian import wait_until_gone
 from tests.servers import S3Server
@@ -30,12 +29,6 @@ ALL_POINTS = [
     *(Point("log-line", number) for number in range(1, 11, 2)),
 ]
 IN_CI = [Point("after-request", 3), Point("after-request", 8), Point("log-line", 5), Point("before-request", 15)]
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("pods-s3"), "some-secret-key") as server:
-        yield server
 
 
 def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:

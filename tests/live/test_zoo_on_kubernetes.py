@@ -7,13 +7,13 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import kubectl
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import FAILING, PACKAGES, ROOT
@@ -45,18 +45,6 @@ ACCOUNT = {
     ],
 }
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with serve_pods(tmp_path_factory.mktemp("zoo-s3"), SECRET) as server:
-        yield server
-
-
-@pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Site:
-    """Where kubectl finds the cluster."""
-    return join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), s3)
 
 
 @pytest.fixture

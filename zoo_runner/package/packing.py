@@ -114,10 +114,18 @@ def _translated(uri: str) -> Iterator[None]:
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
         raise InvalidPackageError(
             f"{uri} is not valid CWL: {cause}",
-            "Mend the document where the evidence points to.",
+            _build_remedy(faults),
             faults,
             tuple(map(_tell, faults))[:_EVIDENCE_LINES],
         ) from error
+
+
+def _build_remedy(faults: tuple[Fault, ...]) -> str:
+    placed = next((fault for fault in faults if fault.line), None)
+    if placed is None:
+        return "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
+    more = " and the other places in the evidence" if len(faults) > 1 else ""
+    return f"Mend {placed.uri.rpartition('/')[2]} at line {placed.line}{more}."
 
 
 def _tell(fault: Fault) -> str:

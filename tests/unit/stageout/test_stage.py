@@ -305,11 +305,13 @@ class RecordingDestination:
     def get_href(self, key: str) -> str:
         return f"record://{key}"
 
-    async def put_file(self, key: str, source: Path, media_type: str) -> None:
+    async def put_file(self, key: str, source: Path, media_type: str) -> bool:
         self.sizes[key] = source.stat().st_size
+        return False
 
-    async def put_bytes(self, key: str, body: bytes, media_type: str) -> None:
+    async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
         self.sizes[key] = len(body)
+        return False
 
     async def get_size(self, key: str) -> int | None:
         return None if key == self.lost else self.sizes.get(key)

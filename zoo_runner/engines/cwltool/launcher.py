@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -34,37 +33,9 @@ from schema_salad.exceptions import SchemaSaladException
 from zoo_runner.engines.cwltool.observed import Reporting, observe
 from zoo_runner.engines.cwltool.realfiles import RealFiles
 from zoo_runner.engines.cwltool.watch import Emit
+from zoo_runner.engines.launch import LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.supervisor import adopt_orphans, kill_descendants, remove_containers
-from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine, StepStarted, encode_event
-
-
-def _open_event_stream() -> Emit:
-    """Keep stdout for events alone: whatever else prints goes to stderr from here on."""
-    stream = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def emit(event: StepStarted | StepLine | StepEnded | EngineLine) -> None:
-        with lock, contextlib.suppress(BrokenPipeError):
-            stream.write(encode_event(event) + "\n")
-
-    return emit
-
-
-class _EngineLog(logging.Handler):
-    """Hands cwltool's own messages on as events."""
-
-    def __init__(self, emit: Emit) -> None:
-        super().__init__(logging.INFO)
-        self._emit = emit
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        severity = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        # what the step's own events tell already, and advice on cwltool's command line, is no warning here
-        if severity == "warning" and (text.startswith(("[step ", "[workflow ")) or "Skipping Docker" in text):
-            severity = "info"
-        self._emit(EngineLine(severity, text))
+from zoo_runner.jobs.events import EngineLine, encode_event
 
 
 def _make_tool_maker(reporting: Reporting) -> Callable[..., Process]:
@@ -139,16 +110,8 @@ def _build_reporting(spec: dict[str, Any], emit: Emit) -> Reporting:
 
 def run(spec: dict[str, Any], emit: Emit) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
-    loading = LoadingContext(
-        {
-            "construct_tool_object": _make_tool_maker(_build_reporting(spec, emit)),
-            "do_validate": False,  # done once, when the package was resolved
-            "strict": False,
-            "disable_js_validation": True,
-            "skip_schemas": True,
-            "relax_path_checks": True,  # real products have names with spaces and brackets
-        }
-    )
+    make_tool = _make_tool_maker(_build_reporting(spec, emit))
+    loading = LoadingContext({"construct_tool_object": make_tool, **LOADING})
     _share_schema(Path(spec["package"]))
     tool = load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
     order = json.loads(Path(spec["order"]).read_text())
@@ -164,11 +127,11 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
 
 def main(spec_file: str) -> int:
     """Run by the supervisor; every failure ends as an event and exit code 1."""
-    emit = _open_event_stream()
+    emit: Emit = open_event_stream(lambda event: (encode_event(event),))
     spec = json.loads(Path(spec_file).read_text())
     _stop_on_term(spec)
     cwltool_logger.removeHandler(cast(logging.Handler, defaultStreamHandler))
-    cwltool_logger.addHandler(_EngineLog(emit))
+    cwltool_logger.addHandler(EngineLog(emit))
     cwltool_logger.propagate = False
     # it does not know the hints that are extensions, which cwltool obeys all the same
     logging.getLogger("salad").setLevel(logging.ERROR)

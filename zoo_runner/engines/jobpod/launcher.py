@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -42,39 +41,9 @@ from zoo_runner.engines.jobpod.steppod import (
     build_volume_entry,
 )
 from zoo_runner.engines.jobpod.steprunner import StepRunner
+from zoo_runner.engines.launch import LOADING, EngineLog, open_event_stream
 from zoo_runner.errors import RunnerError
 from zoo_runner.jobs.events import EngineLine, Event
-
-Emit = Callable[[Event | Ended], None]
-
-
-def _open_event_stream() -> Emit:
-    """Keep stdout for events alone: whatever else prints goes to stderr from here on."""
-    stream = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def emit(event: Event | Ended) -> None:
-        with lock, contextlib.suppress(BrokenPipeError):
-            stream.write("".join(f"{line}\n" for line in encode_line(event)))
-            stream.flush()
-
-    return emit
-
-
-class _EngineLog(logging.Handler):
-    """Hands the messages of cwltool and Calrissian on as events."""
-
-    def __init__(self, emit: Emit) -> None:
-        super().__init__(logging.INFO)
-        self._emit = emit
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        severity = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        if severity == "warning" and text.startswith(("[step ", "[workflow ")):
-            severity = "info"
-        self._emit(EngineLine(severity, text))
 
 
 class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
@@ -139,12 +108,7 @@ def _make_tool(document: Any, context: Any) -> Any:
 
 
 def _load(spec: dict[str, Any]) -> Any:
-    loading = CalrissianLoadingContext()
-    loading.construct_tool_object = _make_tool
-    loading.do_validate = False  # done once, when the package was resolved
-    loading.strict = False
-    loading.disable_js_validation = True
-    loading.skip_schemas = True
+    loading = CalrissianLoadingContext({"construct_tool_object": _make_tool, **LOADING})
     use_schema(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
     return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
 
@@ -190,14 +154,14 @@ def _stop_on_term(number: int, frame: FrameType | None) -> None:
 
 def launch(spec_file: str) -> int:
     """Run by the supervisor; every failure ends as an event and exit code 1."""
-    emit = _open_event_stream()
+    emit: Callable[[Event | Ended], None] = open_event_stream(encode_line)
     spec = json.loads(Path(spec_file).read_text())
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
     _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
     cwltool_logger.removeHandler(defaultStreamHandler)
     for logger in (cwltool_logger, logging.getLogger("calrissian.main"), logging.getLogger("calrissian.tool")):
-        logger.addHandler(_EngineLog(emit))
+        logger.addHandler(EngineLog(emit))
         logger.propagate = False
     try:
         return run(spec)

@@ -29,7 +29,8 @@ from zoo_runner.jobs.events import EngineLine, Event, Report
 from zoo_runner.jobs.joblog import JobLog
 from zoo_runner.jobs.models import Job, Results
 from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.pipeline import check_destination, publish_logs, run_stages
+from zoo_runner.pipeline import check_destination, run_stages
+from zoo_runner.publish import publish_logs
 
 # on the node's own disk: a line is appended to it in microseconds, and no step mounts it
 _LOG_FOLDER = "/tmp/logs"
