@@ -7,7 +7,7 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-unit test-contract test-live test-long lint format bench docs lock images cluster cluster-down \
+.PHONY: help demo test test-unit test-contract test-live test-long lint format bench bench-cluster docs lock images cluster cluster-down \
         template-repo clean env-demo env-dev
 
 help: ## list the verbs
@@ -41,8 +41,12 @@ lint: env-dev ## style, types, layers
 format: env-dev ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: env-dev ## measure beside peers, paired in one run; writes docs/bench.md
+bench: env-dev ## measure beside peers (20 minutes), paired in one run; writes docs/bench.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.staging
+
+bench-cluster: env-dev cluster ## measure jobs on Kubernetes beside a bare Calrissian Job and pycalrissian
+	@$(BIN)/python -m bench.cluster
 
 docs: env-dev ## write the pages that come from the code: docs/settings.md, docs/errors.md
 	@$(BIN)/python -m tests.pages

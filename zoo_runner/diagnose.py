@@ -109,7 +109,7 @@ def _tool_missing(match: re.Match[str], findings: Findings, step: StepEnded | No
         f"{_name(step)} could not start: there is no program {match['tool']!r}",
         "Run it in the container that has it (ZOO_RUNNER_CONTAINERS, DockerRequirement), install it on this"
         " machine, or correct baseCommand.",
-        evidence=(match[0].rstrip(': '),),
+        evidence=(match[0].rstrip(": "),),
         step=step.step if step else None,
     )
 
