@@ -5,13 +5,11 @@ libcurl tells which sockets and which moment it waits for (its multi-socket inte
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from staging.addresses import Refuse
-from staging.libcurl import pycurl
+from staging.libcurl import find_authorities, pycurl
 
 ERRORS = {
     "broken-off": (pycurl.E_PARTIAL_FILE, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR),
@@ -283,18 +281,11 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
         set_option(pycurl.RESOLVE, [f"{request.host}:{request.port}:{listed}"])
     if request.body is not None:
         set_option(pycurl.POSTFIELDS, request.body)
-    bundle, folder = _find_authorities()
+    bundle, folder = find_authorities()
     if bundle:
         set_option(pycurl.CAINFO, bundle)
     if folder:
         set_option(pycurl.CAPATH, folder)
-
-
-@lru_cache(1)
-def _find_authorities() -> tuple[str | None, str | None]:
-    """The authorities that this machine trusts, as OpenSSL names them (SSL_CERT_FILE, SSL_CERT_DIR)."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile, paths.capath
 
 
 def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:

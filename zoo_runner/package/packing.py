@@ -121,11 +121,9 @@ def _translated(uri: str) -> Iterator[None]:
 
 
 def _build_remedy(faults: tuple[Fault, ...]) -> str:
-    placed = next((fault for fault in faults if fault.line), None)
-    if placed is None:
-        return "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
-    more = " and the other places in the evidence" if len(faults) > 1 else ""
-    return f"Mend {placed.uri.rpartition('/')[2]} at line {placed.line}{more}."
+    places = [f"{fault.uri.rpartition('/')[2]}:{fault.line}" for fault in faults if fault.line]
+    whole = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
+    return f"Mend {', '.join(places[:_EVIDENCE_LINES])}." if places else whole
 
 
 def _tell(fault: Fault) -> str:
