@@ -32,7 +32,10 @@ from zoo_runner.package.processes import find_runs
 from zoo_runner.package.shape import ShapeError, parse_document
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
+_REMEDY = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _EVIDENCE_LINES = 12
+# cwltool lets bare Python errors out on documents of the wrong shape
+_BARE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
@@ -97,19 +100,7 @@ def _translated(uri: str) -> Iterator[None]:
         raise
     except GraphTargetMissingException as error:
         raise PackageError(f"{uri}: {error}", "Name one of the ids as <package>#<id>.") from error
-    except (
-        SchemaSaladException,
-        WorkflowException,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        AssertionError,
-        RecursionError,
-        YAMLError,
-    ) as error:
-        # cwltool lets bare Python errors out on documents of the wrong shape
+    except (SchemaSaladException, WorkflowException, YAMLError, *_BARE_ERRORS) as error:
         faults = _read_faults(error)
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
         raise InvalidPackageError(
@@ -122,8 +113,7 @@ def _translated(uri: str) -> Iterator[None]:
 
 def _build_remedy(faults: tuple[Fault, ...]) -> str:
     places = [f"{fault.uri.rpartition('/')[2]}:{fault.line}" for fault in faults if fault.line]
-    whole = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
-    return f"Mend {', '.join(places[:_EVIDENCE_LINES])}." if places else whole
+    return f"Mend {', '.join(places[:_EVIDENCE_LINES])}." if places else _REMEDY
 
 
 def _tell(fault: Fault) -> str:
