@@ -90,7 +90,10 @@ def cli() -> None:
 @_format
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
-    """Run a package: stage the inputs in, execute, stage the results out."""
+    """Run a package: stage the inputs in, execute, stage the results out.
+
+    Ctrl-C stops the job, wherever it runs; its logs stay.
+    """
     from zoo_runner.display import open_display
     from zoo_runner.engines import open_engine
     from zoo_runner.execute import run_job
@@ -201,13 +204,14 @@ def cancel(job_id: str) -> None:
     from zoo_runner.engines import open_engine
     from zoo_runner.jobs.record import FINAL, Records
     from zoo_runner.masking import Masker
+    from zoo_runner.reattach import cancel_job
 
     settings = _settings()
     record = Records(settings.state, Masker()).load(job_id)
     if record.status in FINAL:
         tell(f"job {job_id} has ended already ({record.status}): there is nothing to stop")
         return
-    open_engine(record.engine, settings).cancel(job_id)
+    cancel_job(job_id, open_engine(record.engine, settings), settings)
     tell(f"job {job_id} was told to stop")
 
 

@@ -74,9 +74,9 @@ def _list(cluster: Cluster, kind: str, site: ClusterSettings) -> list[Manifest]:
     try:
         return cluster.find(kind, None, labelSelector=selector)
     except ApiError as error:
-        if error.status != 403 or kind == "Namespace":
-            return []
-    return cluster.find(kind, name_namespace(site), labelSelector=selector)
+        if error.status != 403:
+            raise
+    return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), labelSelector=selector)
 
 
 def _running_jobs(state: Path, site: ClusterSettings) -> Iterator[str]:

@@ -21,7 +21,10 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
     @click.argument("job_id")
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
     def reattach(job_id: str, quiet: bool) -> None:
-        """Follow a job again whose caller was lost, to its end."""
+        """Follow a job again whose caller was lost, to its end.
+
+        Ctrl-C stops the job, as it does at `run`.
+        """
         _reattach(job_id, read_settings(), quiet)
 
     @cli.command()
@@ -46,13 +49,15 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
 def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
     from zoo_runner.display import open_display
     from zoo_runner.engines import open_engine
+    from zoo_runner.jobs.cancellation import Cancellation, cancelling_on_signals
     from zoo_runner.jobs.record import Records
     from zoo_runner.masking import Masker
     from zoo_runner.reattach import reattach_job
 
     record = Records(settings.state, Masker()).load(job_id)
-    with open_display(quiet) as report:
-        outcome = reattach_job(job_id, open_engine(record.engine, settings), settings, report)
+    cancellation = Cancellation()
+    with cancelling_on_signals(cancellation), open_display(quiet) as report:
+        outcome = reattach_job(job_id, open_engine(record.engine, settings), settings, report, cancellation)
     if outcome.results:
         click.echo(f"collection {outcome.results.collection_href}")
     if outcome.diagnosis:

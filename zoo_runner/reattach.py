@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 from zoo_runner.engines import Engine
+from zoo_runner.engines.control import is_abandoned, is_held
+from zoo_runner.errors import EngineError, Level
 from zoo_runner.execute import conclude, guard
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
@@ -22,7 +24,7 @@ def reattach_job(
     """Follow a job to its end by its id and return how it ended.
 
     A remote engine tells the whole story again, so that the logs are written anew from its start. Raises
-    `JobNotFoundError` where there is no record of the job.
+    `JobNotFoundError` where there is no record of the job, `EngineError` where its caller follows it still.
     """
     masker = Masker(find_secrets(settings.environ))
     records = Records(settings.state, masker)
@@ -34,6 +36,7 @@ def reattach_job(
     if record.status in FINAL:
         return guard(lambda: engine.reattach(job_id, report, cancellation), paths, masker)
     if engine.capabilities.remote:
+        _check_lost(paths)
         _clear_logs(paths)
     with JobLog(paths, masker) as log:
         log.tell("job", f"{record.workflow_id} {job_id} is followed again on engine {engine.name}")
@@ -46,6 +49,22 @@ def reattach_job(
         outcome = conclude(outcome, paths, record.destination, log, settings, tell)
     records.save(with_outcome(record, outcome))
     return outcome
+
+
+def cancel_job(job_id: str, engine: Engine, settings: Settings) -> None:
+    """Stop a job; one whose caller was lost is concluded here: logs kept, nothing left, its record says dismissed."""
+    engine.cancel(job_id)
+    if is_abandoned(settings.state / job_id):
+        reattach_job(job_id, engine, settings, lambda _: None)
+
+
+def _check_lost(paths: JobPaths) -> None:
+    if is_held(paths.record):
+        raise EngineError(
+            f"job {paths.job_id} has not lost its caller: a process follows it",
+            f"See what it does with `zoo-runner logs -f {paths.job_id}`; `zoo-runner cancel` stops it.",
+            level=Level.USER,
+        )
 
 
 def build_paths(record: JobRecord, settings: Settings) -> JobPaths:

@@ -9,13 +9,18 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 _REQUEST = re.compile(rb"(?:GET|POST|PATCH|DELETE) \S+ HTTP/1\.1\r\n")
+# RFC 9112, section 7.1
+_LAST_CHUNK = b"0\r\n\r\n"
 # a line of the job's log: its time comes first
 _LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z ")
 
 
 @dataclass(frozen=True)
 class Point:
-    """When to kill: as the nth request is about to be sent, once it was answered, or at the nth line of the log."""
+    """When to kill: as the nth request is about to be sent, once it was answered, or at the nth line of the log.
+
+    `end-of-log` ends the stream of the log there once, as if nothing more were to come.
+    """
 
     what: str
     number: int
@@ -45,28 +50,36 @@ class Relay:
                 for source, sink, look in ((client, server, self._note_request), (server, client, self._note_answer)):
                     threading.Thread(target=self._pump, args=(source, sink, look), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, look: Callable[[bytes], None]) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, look: Callable[[bytes], bool]) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                look(data)
+                over = look(data)
                 sink.sendall(data)
+                if over:
+                    sink.sendall(_LAST_CHUNK)
+                    break
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         source.close()
 
-    def _note_request(self, data: bytes) -> None:
+    def _note_request(self, data: bytes) -> bool:
         with self._lock:
             self.requests += len(_REQUEST.findall(data))
             if self.point.what == "before-request" and self.requests >= self.point.number:
                 self._end()
+        return False
 
-    def _note_answer(self, data: bytes) -> None:
+    def _note_answer(self, data: bytes) -> bool:
+        """Look for the point; whether the stream of the log is to end here."""
         with self._lock:
             self.lines += len(_LOG_LINE.findall(data))
-            due = {"after-request": self.requests, "log-line": self.lines}.get(self.point.what, 0)
-            if due >= self.point.number:
-                self._end()
+            seen = {"after-request": self.requests, "log-line": self.lines, "end-of-log": self.lines}
+            due = seen.get(self.point.what, 0)
+            if due < self.point.number or self.killed.is_set():
+                return False
+            self._end()
+            return self.point.what == "end-of-log"
 
     def _end(self) -> None:
         """Kill; of a request that was not to be sent nothing goes on its way."""

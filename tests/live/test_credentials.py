@@ -116,6 +116,7 @@ class Seen:
         self._site, self._job_id = site, job_id
         self._cluster = Cluster(site.environ, site.environ["KUBECONFIG"])
         self._streams, self._readers = Streams(), list[threading.Thread]()
+        self._ended = threading.Event()
         self.holders: dict[str, set[str]] = {}
         self.logs: dict[str, list[str]] = {}
 
@@ -138,9 +139,10 @@ class Seen:
 
     def _read(self, pod: str) -> None:
         with contextlib.suppress(ApiError):  # the pod has gone
-            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, self._streams))
+            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, self._streams, self._ended))
 
     def close(self) -> None:
+        self._ended.set()
         for reader in self._readers:
             reader.join(20)
         self._streams.close()

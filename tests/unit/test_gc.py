@@ -1,9 +1,15 @@
 """Rules of what is left over."""
 
+from pathlib import Path
+
+import pytest
+
+from tests.values import settings_in
 from zoo_runner.engines.cluster.manifests import Manifest, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.engines.cluster.trial import build_trial_job
-from zoo_runner.gc import Leftover, select_leftovers
+from zoo_runner.errors import EngineError
+from zoo_runner.gc import Leftover, find_leftovers, select_leftovers
 
 CREATED = "2026-01-01T00:00:00Z"
 
@@ -42,6 +48,11 @@ def test_a_workspace_namespace_carries_no_jobs_label_and_is_never_found() -> Non
 
 def test_what_is_going_already_is_not_told_again() -> None:
     assert select_leftovers([("Pod", build("job-2-x", "job-2", deletionTimestamp=CREATED))], set()) == []
+
+
+def test_a_cluster_that_cannot_be_asked_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="does not answer"):
+        find_leftovers(settings_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9"))
 
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:

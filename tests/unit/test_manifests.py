@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package, build_tool
+from zoo_runner.engines.cluster.access import open_access
 from zoo_runner.engines.cluster.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
@@ -25,7 +26,7 @@ from zoo_runner.engines.cluster.manifests import (
 )
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
 from zoo_runner.engines.cluster.tenant import build_access, build_namespace, build_tenant
-from zoo_runner.errors import SettingsError
+from zoo_runner.errors import EngineError, SettingsError
 from zoo_runner.package import Package
 
 USUAL = ClusterSettings()
@@ -244,12 +245,37 @@ def test_existing_names_of_settings_are_read() -> None:
         ("ZOO_RUNNER_NAMESPACE_PER", "user"),
         ("ZOO_RUNNER_ISOLATE_STEPS", "maybe"),
         ("ZOO_RUNNER_NAMESPACE", "Not A Name"),
+        ("DEFAULT_MAX_CORES", "nan"),
+        ("POD_NODE_SELECTOR", "pool=gpu"),
+        ("POD_VOLUMES", '[{"name": "data"}]'),
+        ("ZOO_RUNNER_STEP_RETRIES", "-1"),
+        ("ZOO_RUNNER_RUN_AS_USER", "-5"),
+        ("ZOO_RUNNER_ACCESS_MODE", "RWX"),
+        ("ZOO_RUNNER_JOB_CPU", "some"),
+        ("ZOO_RUNNER_PENDING_SECONDS", "inf"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_with_its_value(variable: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_cluster_settings({variable: text})
     assert f"{variable}={text!r} cannot be used" in caught.value.diagnosis.cause
+
+
+def test_cores_are_read_as_kubernetes_writes_them() -> None:
+    assert load_cluster_settings({"DEFAULT_MAX_CORES": "2500m"}).max_cores == 2.5
+
+
+def test_what_is_no_text_in_a_json_object_stays_as_json_writes_it() -> None:
+    site = load_cluster_settings({"POD_ENV_VARS": '{"DEBUG": true, "LEVEL": 1.5, "NAME": "a"}'})
+    assert site.step_environ == {"DEBUG": "true", "LEVEL": "1.5", "NAME": "a"}
+
+
+@pytest.mark.parametrize("text", ["clusters: [", "just text", ""])
+def test_a_file_that_is_no_kubeconfig_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(EngineError, match=f"there is no access to a cluster by {path}"):
+        open_access(str(path), None, {})
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from zoo_runner.engines.cluster.manifests import (
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.cluster.settings import load_cluster_settings
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
+from zoo_runner.engines.control import hold_job
 from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.errors import DismissedError, EngineError, RunnerError, SettingsError, StageOutError
 from zoo_runner.files import write_atomically
@@ -129,7 +130,7 @@ class CalrissianEngine:
     def _finish(self, record: Path, report: Report, cancellation: Cancellation) -> Outcome:
         submission = json.loads((record / _SUBMISSION).read_text())
         names = Names(**submission["names"])
-        with self._open() as cluster:
+        with hold_job(record), self._open() as cluster:
             ended = _read_ended(record, report)
             try:
                 ended = ended or self._follow(cluster, names, submission, record, report, cancellation)
@@ -150,7 +151,12 @@ class CalrissianEngine:
         cancellation: Cancellation,
     ) -> Ended:
         cancellation.check()
-        self._submit(cluster, names, submission, record)
+        try:
+            self._submit(cluster, names, submission, record)
+        except RunnerError:
+            # what a caller that was lost had heard is all that is left to tell
+            _tell_story(record, report)
+            raise
         try:
             with _keeping(record, report) as tell:
                 ended = Follower(cluster, names, self._cluster, tell).follow(cancellation)
@@ -249,11 +255,16 @@ def _read_ended(record: Path, report: Report) -> Ended | None:
         ended = decode_line((record / _ENDED).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    with (record / _STORY).open(encoding="utf-8", newline="\n") as story:
+    _tell_story(record, report)
+    return ended if isinstance(ended, Ended) else None
+
+
+def _tell_story(record: Path, report: Report) -> None:
+    """Tell again what was heard of a job here."""
+    with suppress(FileNotFoundError), (record / _STORY).open(encoding="utf-8", newline="\n") as story:
         for line in story:
             if not isinstance(event := decode_line(line.rstrip("\n")), Ended):
                 report(event)
-    return ended if isinstance(ended, Ended) else None
 
 
 def _remove(cluster: Cluster, names: Names, report: Report) -> None:

@@ -45,14 +45,21 @@ def listen_for_cancel(record: Path, cancellation: Cancellation) -> Iterator[None
         control.unlink(missing_ok=True)
 
 
-def is_abandoned(record: Path) -> bool:
-    """Whether a job was held once and nobody holds it now: it ended, or the process that ran it did."""
+def is_held(record: Path) -> bool:
+    """Whether a process runs or follows the job now."""
     try:
         with (record / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
         return False
-    return True
+    return False
+
+
+def is_abandoned(record: Path) -> bool:
+    """Whether a job was held once and nobody holds it now: it ended, or the process that ran it did."""
+    return (record / "lock").exists() and not is_held(record)
 
 
 def tell_cancel(record: Path) -> None:

@@ -43,9 +43,10 @@ class Configured:
         else:
             try:
                 config.load_kube_config(config_file=kubeconfig, client_configuration=self._settings)  # type: ignore[no-untyped-call]
-            except (config.ConfigException, OSError) as error:
+            except Exception as error:  # the client lets through whatever a file that is no kubeconfig does to it
+                reason = " ".join(str(error).split())
                 raise EngineError(
-                    f"there is no access to a cluster by {kubeconfig or '~/.kube/config'}: {error}",
+                    f"there is no access to a cluster by {kubeconfig or '~/.kube/config'}: {reason}",
                     "Set KUBECONFIG to a kubeconfig file, or run in a pod with a service account.",
                 ) from error
         self.host = self._settings.host

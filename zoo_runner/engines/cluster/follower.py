@@ -52,11 +52,6 @@ class _Line:
 
 
 @dataclass(frozen=True)
-class _LogOver:
-    pass
-
-
-@dataclass(frozen=True)
 class _Broken:
     error: RunnerError
 
@@ -79,13 +74,13 @@ class _Seen:
     """What the follower knows so far."""
 
     running: bool = False
-    log_over: bool = False
     stopping: bool = False
     taken_away: bool = False
     told: set[object] = field(default_factory=set)
     started: set[str] = field(default_factory=set)
     pending: dict[str, threading.Timer] = field(default_factory=dict)
     timers: list[threading.Timer] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class Follower:
@@ -114,6 +109,7 @@ class Follower:
     def _close(self) -> None:
         for timer in (*self._seen.timers, *self._seen.pending.values()):
             timer.cancel()
+        self._seen.ended.set()
         self._streams.close()
         for thread in self._threads:
             thread.join(_LOG_SECONDS)
@@ -143,12 +139,11 @@ class Follower:
 
     def _read_log(self, pod: str) -> None:
         try:
-            for line in self._cluster.follow_log(self._names.namespace, pod, self._streams):
+            for line in self._cluster.follow_log(self._names.namespace, pod, self._streams, self._seen.ended):
                 self._items.put(_Line(line))
         except RunnerError as error:
             if not self._streams.closed.is_set():
                 self._report(EngineLine("warning", f"the log of the job pod broke off: {error}"))
-        self._items.put(_LogOver())
 
     @singledispatchmethod
     def _take(self, item: object) -> Ended | None:
@@ -166,10 +161,6 @@ class Follower:
         else:
             return event
         return None
-
-    @_take.register
-    def _(self, item: _LogOver) -> None:
-        self._seen.log_over = True
 
     @_take.register
     def _(self, item: _Broken) -> None:
@@ -225,6 +216,7 @@ class Follower:
             raise failure
         ending = find_ending(pod)
         if ending or change == "DELETED":
+            self._seen.ended.set()
             evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
             explained = explain_ending(pod, ending) if ending else None
             if self._seen.taken_away:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -34,6 +35,14 @@ _PATHS = {
 }
 
 
+_REMEDIES = {
+    0: "Check that the API server runs and that KUBECONFIG (or ZOO_RUNNER_KUBERNETES_URL) names it.",
+    401: "Log in to the cluster again: its API does not accept these credentials.",
+    403: "Have the right named above granted to the runner's account (docs/kubernetes.md lists all it needs).",
+    404: "Check that the namespace and what the settings name exist.",
+}
+
+
 class ApiError(EngineError):
     """The API refused a request; `status` is its HTTP status, 0 where it could not be reached."""
 
@@ -47,17 +56,11 @@ class ApiError(EngineError):
 
 
 def _remedy(status: int, message: str) -> str:
-    if status == 0:
-        return "Check that the API server runs and that KUBECONFIG (or ZOO_RUNNER_KUBERNETES_URL) names it."
-    if status == 401:
-        return "Log in to the cluster again: its API does not accept these credentials."
     if status == 403 and "exceeded quota" in message:
         return "Wait until other jobs of the namespace end, or have its resource quota raised."
-    if status == 403:
-        return "Have the right named above granted to the runner's account (docs/kubernetes.md lists all it needs)."
-    if status == 404:
-        return "Check that the namespace and what the settings name exist."
-    return "Correct the setting that the message names; `zoo-runner plan` prints the manifests."
+    if status == 0 and "certificate" in message:
+        return "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that."
+    return _REMEDIES.get(status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests.")
 
 
 class Cluster:
@@ -138,29 +141,33 @@ class Cluster:
                     raise
             streams.closed.wait(patience.next_wait_seconds())
 
-    def follow_log(self, namespace: str, pod: str, streams: Streams) -> Iterator[str]:
-        """Yield the lines of a pod's log as they come, each once, until the container has ended."""
+    def follow_log(self, namespace: str, pod: str, streams: Streams, ended: threading.Event) -> Iterator[str]:
+        """Yield the lines of a pod's log as they come, each once, until its container has `ended`, as its status says.
+
+        That a stream is over says little: kubelet ends each after four hours, and where a kubelet goes away the API
+        ends it as if nothing more were to come.
+        """
         last, patience = "", Patience()
         path = f"{_PATHS['Pod'].format(namespace)}/{pod}/log"
         while not streams.closed.is_set():
-            query = {"follow": "true", "timestamps": "true"}
-            if last:
-                query["sinceTime"] = f"{last[:19]}Z"
+            over = whole = ended.is_set()
             try:
-                for time, text in self._read_log(path, pod, query, streams):
-                    patience.note_success()
+                for time, text in self._read_log(path, pod, last, streams):
                     if time > last:
+                        patience.note_success()
                         last = time
                         yield text
             except ApiError as error:
-                if not patience.bears(error.status):
+                over = whole and error.status == 404
+                if not over and not patience.bears(error.status):
                     raise
-            else:
+            if over:
                 return
-            streams.closed.wait(patience.next_wait_seconds())
+            (streams.closed if whole else ended).wait(patience.next_wait_seconds())
 
-    def _read_log(self, path: str, pod: str, query: dict[str, str], streams: Streams) -> Iterator[tuple[str, str]]:
+    def _read_log(self, path: str, pod: str, since: str, streams: Streams) -> Iterator[tuple[str, str]]:
         what = f"reading the log of pod {pod}"
+        query = {"follow": "true", "timestamps": "true", **({"sinceTime": f"{since[:19]}Z"} if since else {})}
         answer = self._request("GET", path, what, query, stream=True)
         for line in read_lines(answer, what, streams):
             time, _, text = line.partition(" ")
@@ -214,6 +221,8 @@ class Cluster:
                 timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=None if stream else _READ_SECONDS),
                 retries=False,
             )
+        except urllib3.exceptions.SSLError as error:
+            raise ApiError(what, 0, "SSLError", f"{self._access.host} is not trusted: {error}") from error
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(what, 0, type(error).__name__, f"{self._access.host} does not answer") from error
         if answer.status >= 400:

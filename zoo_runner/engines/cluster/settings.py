@@ -1,14 +1,17 @@
 """Settings of the engines on Kubernetes: read once, each with its variable, default and meaning in one place."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from zoo_runner.errors import SettingsError
 
 NamespacePer = Literal["workspace", "job"]
+# of the two further modes of Kubernetes one is for readers and one for a single pod
+AccessMode = Literal["ReadWriteMany", "ReadWriteOnce"]
 _SECRETS = ("pull_credentials",)
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
@@ -54,7 +57,11 @@ class ClusterSettings:
     volume_size: str = _setting(
         "DEFAULT_VOLUME_SIZE", "10Gi", "Size of a job's volume, where the package does not ask for more; plain: MiB."
     )
-    access_mode: str = _setting("ZOO_RUNNER_ACCESS_MODE", "ReadWriteMany", "Access mode of a job's volume.")
+    access_mode: AccessMode = _setting(
+        "ZOO_RUNNER_ACCESS_MODE",
+        "ReadWriteMany",
+        "Access mode of a job's volume: ReadWriteMany, or ReadWriteOnce where all pods of a job come to one node.",
+    )
     max_cores: float = _setting("DEFAULT_MAX_CORES", 4.0, "Cores that the steps of a job use at the same time.")
     max_ram: str = _setting(
         "DEFAULT_MAX_RAM", "8Gi", "Memory that the steps of a job use at the same time; plain: MiB."
@@ -131,10 +138,10 @@ def _convert(name: str, kind: Any, text: str) -> Any:
         return _read_size(text)
     if name in ("namespace", "service_account"):
         return _read_label(text)
-    if name == "pull_credentials":
-        return _read_docker_configs(text)
-    if kind is NamespacePer and text not in get_args(NamespacePer):
-        raise ValueError(f"must be one of {', '.join(get_args(NamespacePer))}")
+    if name in _READERS:
+        return _READERS[name](text)
+    if get_origin(kind) is Literal and text not in get_args(kind):
+        raise ValueError(f"must be one of {', '.join(get_args(kind))}")
     return _CONVERTERS.get(kind, str)(text)
 
 
@@ -151,33 +158,62 @@ def _read_label(text: str) -> str:
 
 
 def _read_docker_configs(text: str) -> tuple[Any, ...]:
-    content = json.loads(text)
+    content = _read_json(text)
     configs = content if isinstance(content, list) else [content]
     if not all(isinstance(config, dict) and isinstance(config.get("auths"), dict) for config in configs):
         raise ValueError('each configuration must be a JSON object with "auths"')
     return tuple(configs)
 
 
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+
+
+def _read_volumes(text: str) -> tuple[Any, ...]:
+    volumes = _read_list(text)
+    if not all(isinstance(volume.get(key), str) for volume in volumes for key in ("claim", "path")):
+        raise ValueError('each needs a "claim" and a "path"')
+    return volumes
+
+
+def _read_cores(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?m?", text):
+        raise ValueError("must be a number of cores such as 0.5 or 500m")
+    return text
+
+
 def _read_object(text: str) -> dict[str, str]:
-    content = json.loads(text)
+    content = _read_json(text)
     if not isinstance(content, dict):
         # a ValueError like every other value that does not fit
         raise ValueError("must be a JSON object")  # noqa: TRY004
-    return {str(key): str(value) for key, value in content.items()}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()}
 
 
 def _read_list(text: str) -> tuple[Any, ...]:
-    content = json.loads(text)
+    content = _read_json(text)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise ValueError("must be a JSON array of objects")
     return tuple(content)
 
 
 def _read_number(text: str) -> float:
-    number = float(text)
-    if number <= 0:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("it is not a number") from None
+    if not 0 < number < math.inf:
         raise ValueError("must be above 0")
     return number
+
+
+def _read_count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("must be a whole number, 0 or above")
+    return int(text)
 
 
 def _read_bool(text: str) -> bool:
@@ -197,8 +233,14 @@ _CONVERTERS: dict[Any, Any] = {
     tuple[str, ...]: _read_names,
     float: _read_number,
     bool: _read_bool,
-    int: int,
-    int | None: lambda text: int(text) or None,
+    int: _read_count,
+    int | None: lambda text: _read_count(text) or None,
+}
+_READERS: dict[str, Any] = {
+    "pull_credentials": _read_docker_configs,
+    "volumes": _read_volumes,
+    "job_cpu": _read_cores,
+    "max_cores": lambda text: _read_number(str(parse_quantity(_read_cores(text)))),
 }
 
 

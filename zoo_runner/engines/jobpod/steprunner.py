@@ -84,6 +84,7 @@ class StepRunner:
         changes = self._queues[name] = queue.Queue()
         self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)}"))
         log: threading.Thread | None = None
+        ended = threading.Event()
         pod = manifest
         try:
             self._create(step, manifest)
@@ -92,7 +93,7 @@ class StepRunner:
                 if self._blind:
                     raise self._blind
                 if log is None and has_started(pod):
-                    log = threading.Thread(target=self._follow, args=(step, name), daemon=True)
+                    log = threading.Thread(target=self._follow, args=(step, name, ended), daemon=True)
                     log.start()
                 if (ending := find_ending(pod)) and _is_final(pod, ending):
                     return ending, pod
@@ -101,6 +102,7 @@ class StepRunner:
                 if failure := find_start_failure(pod):
                     raise failure
         finally:
+            ended.set()
             if log:
                 log.join(None if has_ended(pod) else _LOG_SECONDS)
             del self._queues[name]
@@ -123,9 +125,9 @@ class StepRunner:
             self._streams.closed.wait(wait_seconds)
             wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
 
-    def _follow(self, step: str, name: str) -> None:
+    def _follow(self, step: str, name: str, ended: threading.Event) -> None:
         try:
-            for line in self._cluster.follow_log(self._settings["namespace"], name, self._streams):
+            for line in self._cluster.follow_log(self._settings["namespace"], name, self._streams, ended):
                 self._emit(StepLine(step, line))
         except RunnerError as error:
             self._emit(EngineLine("warning", f"the log of step {step!r} is not complete: {error}"))

@@ -1,0 +1,92 @@
+"""A caller was lost: whoever comes next, with the same store and nothing but the job's id, ends the matter."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.live.relay import Point, relaying
+from tests.live.test_calrissian import wait_until_gone
+from tests.site import Site
+from tests.steps import write_package
+from tests.values import FAILING
+from zoo_runner.jobs.models import Status
+from zoo_runner.jobs.names import new_job_id
+from zoo_runner.jobs.record import JobRecord, Records
+from zoo_runner.masking import Masker
+
+SLOW = FAILING / "slow" / "slow.cwl"
+SLEEPING = "[sleep] sleeping 120 s"
+
+
+def wait_for(look: Callable[[], bool], seconds: float = 60) -> None:
+    until, pause = time.monotonic() + seconds, threading.Event()
+    while not look():
+        assert time.monotonic() < until
+        pause.wait(0.1)
+
+
+def read_log(site: Site, job_id: str) -> str:
+    return "".join(path.read_text() for path in site.temp.glob(f"*_{job_id}_error.log"))
+
+
+def lose_caller(site: Site) -> str:
+    """Kill the caller of a job whose step has said its first line; the job's id."""
+    job_id = f"lost-{new_job_id()}"
+    with site.started("run", SLOW, "-i", "seconds=120", "-o", "s3://results/lost", "--job-id", job_id) as process:
+        wait_for(lambda: SLEEPING in read_log(site, job_id))
+        process.send_signal(signal.SIGKILL)
+    return job_id
+
+
+def check_dismissed(site: Site, job_id: str, stopped: float) -> None:
+    wait_until_gone(site, job_id, 15 - (time.monotonic() - stopped))
+    record: JobRecord = Records(site.state, Masker()).load(job_id)
+    assert record.status is Status.DISMISSED
+    assert SLEEPING in read_log(site, job_id)
+    assert "sleeping" in (Path(record.log_folder) / "sleep.log").read_text()
+
+
+def test_a_job_whose_caller_was_lost_is_cancelled_whole(site: Site) -> None:
+    job_id = lose_caller(site)
+    stopped = time.monotonic()
+    done = site.command("cancel", job_id)
+    assert done.returncode == 0, done.stderr
+    check_dismissed(site, job_id, stopped)
+
+
+def test_ctrl_c_stops_a_job_that_is_followed_again(site: Site) -> None:
+    job_id = lose_caller(site)
+    with site.started("reattach", job_id) as process:
+        assert process.stderr
+        # what it tells first it has from the pod: by then it follows
+        assert "execute" in process.stderr.readline()
+        stopped = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert (process.returncode, "the job was dismissed" in said) == (10, True), said
+    check_dismissed(site, job_id, stopped)
+
+
+def test_a_job_whose_caller_is_there_is_left_to_it(site: Site) -> None:
+    job_id = f"held-{new_job_id()}"
+    with site.started("run", SLOW, "-i", "seconds=8", "-o", "s3://results/held", "--job-id", job_id) as process:
+        wait_for(lambda: "[sleep] sleeping 8 s" in read_log(site, job_id))
+        done = site.command("reattach", job_id)
+        process.communicate()
+    assert done.returncode != 0
+    assert "a process follows it" in done.stderr
+    assert process.returncode == 0
+    assert Records(site.state, Masker()).load(job_id).status is Status.SUCCESSFUL
+
+
+def test_a_stream_of_the_log_that_is_cut_off_costs_neither_the_job_nor_a_line(site: Site, tmp_path: Path) -> None:
+    """As kubelet does after four hours, and the API where a kubelet is started anew."""
+    package = write_package(tmp_path, "for i in 1 2 3 4 5 6; do echo line $i >&2; sleep 1; done; echo done")
+    with relaying(site.environ["KUBECONFIG"], Point("end-of-log", 12), lambda: None) as (url, relay):
+        through = site.having(ZOO_RUNNER_KUBERNETES_URL=url)
+        story = through.run(through.accept(package, None, destination="s3://results/cut"))
+    assert relay.killed.is_set(), relay.lines
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert [story.log.count(f"[work] line {number}\n") for number in range(1, 7)] == [1] * 6

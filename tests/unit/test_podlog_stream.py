@@ -1,0 +1,88 @@
+"""A pod's log is followed to the end of its container, whatever ends the streams that bring it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.streams import Streams
+
+# what the API answers to one request after the other: lines of the log, or a refusal
+Answers = list[list[str] | int]
+
+
+@contextmanager
+def serve(answers: Answers) -> Iterator[tuple[Cluster, list[str]]]:
+    """An API that ends each stream as if all were told; the times since which it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(parse_qs(urlsplit(self.path).query).get("sinceTime", [""])[0])
+            answer = answers.pop(0)
+            self.send_response(answer if isinstance(answer, int) else 200)
+            self.end_headers()
+            if not isinstance(answer, int):
+                self.wfile.write("".join(f"{line}\n" for line in answer).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            with closing(Cluster({}, api_url=f"http://127.0.0.1:{server.server_address[1]}")) as cluster:
+                yield cluster, asked
+        finally:
+            server.shutdown()
+
+
+def line(second: int, text: str) -> str:
+    return f"2026-01-01T00:00:{second:02}.000000001Z {text}"
+
+
+def follow(cluster: Cluster, ended_after: str) -> list[str]:
+    """The lines of a log whose container has ended once a line was read."""
+    ended, lines = threading.Event(), list[str]()
+    if not ended_after:
+        ended.set()
+    for text in cluster.follow_log("ws-a", "job-1", Streams(), ended):
+        lines.append(text)
+        if text == ended_after:
+            ended.set()
+    return lines
+
+
+def test_a_stream_that_is_over_before_the_container_is_taken_up_again() -> None:
+    answers: Answers = [[line(1, "one"), line(2, "two")], [line(2, "two"), line(3, "three")], [line(3, "three")]]
+    with serve(answers) as (cluster, asked):
+        assert follow(cluster, ended_after="three") == ["one", "two", "three"]
+    assert asked == ["", "2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z"]
+
+
+def test_the_log_of_a_container_that_has_ended_is_read_once() -> None:
+    with serve([[line(1, "one")]]) as (cluster, asked):
+        assert follow(cluster, ended_after="") == ["one"]
+    assert len(asked) == 1
+
+
+def test_an_api_that_refuses_for_a_moment_costs_no_line() -> None:
+    answers: Answers = [[line(1, "one")], 503, [line(1, "one"), line(2, "two")], [line(2, "two")]]
+    with serve(answers) as (cluster, _):
+        assert follow(cluster, ended_after="two") == ["one", "two"]
+
+
+def test_the_log_of_a_pod_that_was_taken_away_is_over() -> None:
+    with serve([[line(1, "one")], 404]) as (cluster, _):
+        assert follow(cluster, ended_after="one") == ["one"]
+
+
+def test_a_log_that_may_not_be_read_says_so() -> None:
+    with serve([403]) as (cluster, _), pytest.raises(ApiError) as refused:
+        follow(cluster, ended_after="never")
+    assert refused.value.status == 403
