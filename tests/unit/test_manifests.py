@@ -175,7 +175,9 @@ def test_what_a_job_needs_goes_with_it() -> None:
 
 def test_pods_run_as_an_ordinary_user() -> None:
     context = build_job(NAMES, USUAL, 1, None)["spec"]["template"]["spec"]["securityContext"]
-    assert context == {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": True}
+    seccomp = {"type": "RuntimeDefault"}
+    ids = dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), 1000)
+    assert context == {**ids, "runAsNonRoot": True, "seccompProfile": seccomp}
 
 
 def test_all_settings_of_a_site_reach_the_pod() -> None:

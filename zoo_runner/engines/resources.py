@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.diagnose import build_too_small
+from zoo_runner.errors import EngineError, Level
 from zoo_runner.package import Document, Package
 
 _MIB = 1 << 20
@@ -104,3 +105,20 @@ def ensure_resources(package: Package, machine: Machine) -> None:
     if asked:
         most = max(asked, key=lambda one: one.amount / max(there[one.kind], 1))
         raise build_too_small(most.step, most.kind, math.ceil(most.amount), there[most.kind])
+
+
+def ensure_granted(package: Package, cores: float, memory_mib: float) -> None:
+    """Raise `EngineError` that names a step which asks for more than a cluster's settings grant a job's steps."""
+    granted = {
+        "ram": (memory_mib, "MiB of memory", "DEFAULT_MAX_RAM"),
+        "cores": (cores, "cores", "DEFAULT_MAX_CORES"),
+    }
+    for one in find_asked(package):
+        limit, unit, setting = granted.get(one.kind, (math.inf, "", ""))
+        if one.amount > limit:
+            raise EngineError(
+                f"step {one.step!r} asks for {one.amount:g} {unit}; a job's steps get {limit:g} at most ({setting})",
+                f"Lower {one.kind}Min in its ResourceRequirement, or have {setting} raised.",
+                level=Level.USER,
+                step=one.step,
+            )

@@ -8,8 +8,9 @@ from functools import singledispatchmethod
 
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import GRACE_SECONDS, Manifest, Names
-from zoo_runner.engines.cluster.podlog import Ended, decode_line
+from zoo_runner.engines.cluster.podlog import Ended, build_untold, decode_line
 from zoo_runner.engines.cluster.podstatus import (
+    Ending,
     build_lost,
     build_pending_too_long,
     concerns,
@@ -33,6 +34,8 @@ _LAST_WORDS_SECONDS = GRACE_SECONDS + 5.0
 _SECOND_TRY_SECONDS = 3.0
 # a pod's status may tell of its end before its log has arrived here
 _LOG_SECONDS = 3.0
+# by a signal from outside: SIGKILL, SIGTERM, or nobody knows
+_KILLED = (137, 143, -1)
 
 
 @dataclass(frozen=True)
@@ -217,11 +220,17 @@ class Follower:
         ending = find_ending(pod)
         if ending or change == "DELETED":
             self._seen.ended.set()
-            evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
             explained = explain_ending(pod, ending) if ending else None
             if self._seen.taken_away:
                 raise explained or self._build_lost("its pod was deleted from outside")
-            self._later(_LOG_SECONDS, _Late(explained or build_lost(pod, evidence), lambda: True))
+            self._later(_LOG_SECONDS, _Late(explained or self._build_silent(pod, ending), lambda: True))
+
+    def _build_silent(self, pod: Manifest, ending: Ending | None) -> RunnerError:
+        """Tell a container that ended by itself from a pod that was stopped or taken away."""
+        if ending and ending.exit_code not in _KILLED:
+            return build_untold(pod["spec"]["containers"][0]["image"], ending.exit_code)
+        evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
+        return build_lost(pod, evidence)
 
     def _watch_place(self, pod: Manifest, change: str) -> None:
         """Find out whether a pod that has no node will ever get one."""

@@ -58,6 +58,8 @@ class ApiError(EngineError):
 def _remedy(status: int, message: str) -> str:
     if status == 403 and "exceeded quota" in message:
         return "Wait until other jobs of the namespace end, or have its resource quota raised."
+    if status == 403 and "violates PodSecurity" in message:
+        return "Leave ZOO_RUNNER_RUN_AS_USER at an ordinary user, or have the namespace's Pod Security level changed."
     if status == 0 and "certificate" in message:
         return "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that."
     return _REMEDIES.get(status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests.")

@@ -21,6 +21,9 @@ DISMISSED = "zoo-runner/dismissed"
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
 GRACE_SECONDS = 5
+# with `_ORDINARY`, what the strictest of the Pod Security Standards asks of a container
+CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_ORDINARY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 # Kubernetes refuses a ConfigMap above 1 MiB; base64 and metadata do not count, etcd's own limit (1.5 MiB) does
 CHUNK_BYTES = 700_000
 _KEPT_SECONDS = 24 * 3600
@@ -211,7 +214,7 @@ def build_pod_template(names: Names, cluster: ClusterSettings, role: str) -> Man
     }
     user = cluster.user or (1000 if role == "job" else None)
     if user:
-        spec["securityContext"] = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": True}
+        spec["securityContext"] = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, **_ORDINARY}
     if cluster.priority_class:
         spec["priorityClassName"] = cluster.priority_class
     labels = {**cluster.labels, **names.labels, "zoo-runner/role": role}
@@ -247,7 +250,7 @@ def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_se
                 "requests": {"cpu": cluster.job_cpu, "memory": cluster.job_ram},
                 "limits": {"memory": cluster.job_ram_limit, "cpu": "2"},
             },
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "securityContext": CONFINED,
             "volumeMounts": [
                 {"name": "work", "mountPath": WORK_FOLDER},
                 {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from staging.progress import Transferred
-from zoo_runner.errors import Diagnosis, Level, RunnerError, Stage
+from zoo_runner.errors import Diagnosis, EngineError, Level, RunnerError, Stage
 from zoo_runner.jobs.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.jobs.models import Results
 
@@ -79,6 +79,16 @@ def _read_ended(fields: dict[str, Any]) -> Ended:
         if diagnosis
         else None,
         fields["kind"],
+    )
+
+
+def build_untold(image: str, exit_code: int) -> RunnerError:
+    """Say that the job's container ended by itself and its log has no line that says how."""
+    return EngineError(
+        f"the container of the job ended with exit code {exit_code} and did not tell how the job went",
+        f"See in the job log what it said. If {image} is not our job image (deploy/job) of this version, name that in"
+        " ZOO_RUNNER_JOB_IMAGE or CALRISSIAN_IMAGE.",
+        evidence=(f"exit code {exit_code} of {image}",),
     )
 
 

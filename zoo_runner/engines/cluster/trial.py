@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zoo_runner.engines.cluster.follower import Follower
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
+    CONFINED,
     Manifest,
     Names,
     build_claim,
@@ -70,7 +71,7 @@ def build_trial_job(names: Names, site: ClusterSettings, destination: str | None
             "image": site.step_image,
             "command": ["/bin/sh", "-c", "true"],
             "resources": container["resources"],
-            "securityContext": {"allowPrivilegeEscalation": False},
+            "securityContext": CONFINED,
         }
     ]
     return job

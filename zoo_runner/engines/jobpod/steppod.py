@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from zoo_runner.engines.cluster.manifests import (
+    CONFINED,
     WORK_FOLDER,
     Manifest,
     Names,
@@ -86,7 +87,8 @@ def build_step_pod(
         ],
         "volumeMounts": [*inner["volumeMounts"], *settings["mounts"]],
         "resources": build_resources(resources, inner["resources"]),
-        "securityContext": {"allowPrivilegeEscalation": False},
+        # an image that wants root may want what root may
+        "securityContext": CONFINED if "securityContext" in template["spec"] else {"allowPrivilegeEscalation": False},
     }
     return {
         "apiVersion": "v1",

@@ -1,0 +1,88 @@
+"""What a site may have set up before us, or wrongly, and how a job fares there."""
+
+import base64
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import applied, kubectl
+from tests.live.test_calrissian import list_objects
+from tests.live.test_calrissian_settings import read_output
+from tests.servers import S3Server
+from tests.site import Site, Story
+from tests.steps import write_package
+from zoo_runner.errors import Level
+from zoo_runner.jobs.models import Status
+
+DESTINATION = "s3://results/sites"
+
+
+def run(site: Site, package: Path) -> Story:
+    return site.run(site.accept(package, None, destination=DESTINATION))
+
+
+def test_a_strict_namespace_that_somebody_else_made_is_adopted_and_stays_theirs(
+    site: Site, s3: S3Server, tmp_path: Path
+) -> None:
+    """The strictest of the Pod Security Standards, by which clusters guard namespaces of users."""
+    # never the one of an earlier run, which may still be going
+    workspace = f"theirs-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "team": "theirs"}
+    name = f"ws-{workspace}"
+    with applied(site, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}):
+        story = run(site.having(ZOO_RUNNER_WORKSPACE=workspace), write_package(tmp_path, "id -u"))
+        found = json.loads(kubectl(site, "get", "namespace", name, "-o", "json"))
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert read_output(story, s3) == "1000\n"
+    assert labels.items() <= found["metadata"]["labels"].items()
+    assert "app.kubernetes.io/managed-by" not in found["metadata"]["labels"]
+    assert "deletionTimestamp" not in found["metadata"]
+
+
+def test_an_image_that_is_no_job_image_is_told_as_such(site: Site, tmp_path: Path) -> None:
+    """As where `CALRISSIAN_IMAGE` still names what an older runner took."""
+    image = "docker.io/library/debian:bookworm-slim"
+    stock = site.having(ZOO_RUNNER_JOB_IMAGE="", CALRISSIAN_IMAGE=image)
+    diagnosis = run(stock, write_package(tmp_path, "true")).outcome.diagnosis
+    assert diagnosis
+    assert "ended with exit code 0 and did not tell how the job went" in diagnosis.cause
+    assert image in diagnosis.remedy
+    assert "CALRISSIAN_IMAGE" in diagnosis.remedy
+    assert diagnosis.level is Level.ENGINE
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "asks", "told"),
+    [
+        ("DEFAULT_MAX_RAM", "1000", {"ramMin": 4000, "ramMax": 4000}, "4000 MiB of memory"),
+        ("DEFAULT_MAX_CORES", "500m", {"coresMin": 1}, "1 cores"),
+    ],
+)
+def test_a_step_that_asks_for_more_than_a_job_gets_is_refused_before_anything_is_made(
+    setting: str, value: str, asks: dict[str, Any], told: str, site: Site, tmp_path: Path
+) -> None:
+    story = run(site.having(**{setting: value}), write_package(tmp_path, "true", **asks))
+    assert story.outcome.diagnosis
+    assert f"step 'work' asks for {told}" in story.outcome.diagnosis.cause
+    assert setting in story.outcome.diagnosis.remedy
+    assert not any("cluster:" in str(event) for event in story.events)
+    assert list_objects(site, story.job.id) == []
+
+
+def test_a_package_and_parameters_of_five_mebibytes_are_run(site: Site, s3: S3Server, tmp_path: Path) -> None:
+    """What does not compress: as text, neither fits into an object of Kubernetes."""
+    package = write_package(tmp_path, "echo ran")
+    document = json.loads(package.read_text())
+    document["$graph"][1]["doc"] = base64.b64encode(os.urandom(5 * 2**20)).decode()
+    document["$graph"][0]["inputs"] = {"names": "string[]"}
+    package.write_text(json.dumps(document))
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text(json.dumps({"names": [base64.b64encode(os.urandom(192)).decode() for _ in range(5 * 2**12)]}))
+    assert inputs.stat().st_size > 5 * 2**20
+    story = site.run(site.accept(package, inputs, destination=DESTINATION))
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert read_output(story, s3) == "ran\n"
