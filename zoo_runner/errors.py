@@ -146,6 +146,10 @@ class EngineError(RunnerError):
     exit_code = 7
 
 
+class NotReachedError(EngineError):
+    """The engine could not be asked about a job, which may go on all the same."""
+
+
 class StageOutError(RunnerError):
     """The results could not be put away."""
 

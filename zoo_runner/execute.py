@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoo_runner.engines import Engine
-from zoo_runner.errors import Diagnosis, DismissedError, EngineError, Level, RunnerError
+from zoo_runner.errors import Diagnosis, DismissedError, EngineError, Level, NotReachedError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.joblog import JobLog
@@ -74,9 +74,14 @@ def conclude(
 
 
 def guard(run: Callable[[], Outcome], paths: JobPaths, masker: Masker) -> Outcome:
-    """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end."""
+    """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end.
+
+    Raises `NotReachedError`, which says nothing of the job.
+    """
     try:
         return run()
+    except NotReachedError:
+        raise
     except RunnerError as error:
         return _failed(error, paths, masker)
     except Exception as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs

@@ -24,7 +24,8 @@ def reattach_job(
     """Follow a job to its end by its id and return how it ended.
 
     A remote engine tells the whole story again, so that the logs are written anew from its start. Raises
-    `JobNotFoundError` where there is no record of the job, `EngineError` where its caller follows it still.
+    `JobNotFoundError` where there is no record of the job, `EngineError` where its caller follows it still, and
+    `NotReachedError` where the engine cannot be asked: the job is as it was.
     """
     masker = Masker(find_secrets(settings.environ))
     records = Records(settings.state, masker)

@@ -50,6 +50,10 @@ def check_dismissed(site: Site, job_id: str, stopped: float) -> None:
 
 def test_a_job_whose_caller_was_lost_is_cancelled_whole(site: Site) -> None:
     job_id = lose_caller(site)
+    away = site.having(ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9").command("reattach", job_id)
+    assert (away.returncode, "http://127.0.0.1:9 does not answer" in away.stderr) == (7, True), away.stderr
+    # of the job that says nothing
+    assert Records(site.state, Masker()).load(job_id).status is Status.RUNNING
     stopped = time.monotonic()
     done = site.command("cancel", job_id)
     assert done.returncode == 0, done.stderr

@@ -33,7 +33,7 @@ from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.control import hold_job
 from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.engines.resources import ensure_granted
-from zoo_runner.errors import DismissedError, EngineError, RunnerError, SettingsError, StageOutError
+from zoo_runner.errors import DismissedError, EngineError, NotReachedError, RunnerError, SettingsError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Event, Report
@@ -108,7 +108,20 @@ class CalrissianEngine:
                 f"job {job_id} was never submitted to a cluster from here",
                 "Run it again, or set ZOO_RUNNER_STATE to what it was when the job was started.",
             )
+        if not (record / _ENDED).exists():
+            self._ensure_reached(record, report)
         return self._finish(record, report, cancellation)
+
+    def _ensure_reached(self, record: Path, report: Report) -> None:
+        """Raise `NotReachedError` where the cluster cannot be asked, before that is taken for the end of the job."""
+        names = self._load_names(record.name)
+        try:
+            with self._open() as cluster:
+                cluster.get("Job", names.namespace, names.job)
+        except EngineError as error:
+            _tell_story(record, report)
+            found = error.diagnosis
+            raise NotReachedError(found.cause, found.remedy, level=found.level) from error
 
     def cancel(self, job_id: str) -> None:
         """Stop the job's pods; whoever follows the job sees to the rest, and so does `gc`."""
