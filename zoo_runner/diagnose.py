@@ -49,7 +49,7 @@ def diagnose_execution(findings: Findings) -> RunnerError:
     text = "\n".join((*findings.complaints, *_tail(findings, failed)))
     for pattern, explain in _CAUSES:
         match = pattern.search(text)
-        if match:
+        if match and not (explain in (_glob_nothing, _wrong_type) and _was_refused(findings, failed)):
             return explain(match, findings, failed)
     if failed is not None and failed.exit_code in _KILLED:
         return _killed(findings, failed)
@@ -61,6 +61,12 @@ def diagnose_execution(findings: Findings) -> RunnerError:
         "The job log has all that the engine said; if the package is sound, tell the operator.",
         evidence=tuple(text.splitlines()[-_TAIL_LINES:]),
     )
+
+
+def _was_refused(findings: Findings, step: StepEnded | None) -> bool:
+    """Whether the exit code of a step was no success, as cwltool or Calrissian says: no wonder that outputs lack."""
+    said = (f"[job {step.step}] exited with status" if step else "", "the command below failed in pod")
+    return step is not None and any(words in text for words in said for text in findings.complaints)
 
 
 def _tail(findings: Findings, step: StepEnded | None) -> tuple[str, ...]:
@@ -244,10 +250,7 @@ def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | 
 _CAUSES = (
     (re.compile(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
     (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
-    (
-        re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"),
-        _tool_time_limit,
-    ),
+    (re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"), _tool_time_limit),
     (re.compile(r"No space left on device"), _disk_full),
     # before the missing tool, for what podman's network lacks may be a program of this machine
     (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
@@ -260,8 +263,8 @@ _CAUSES = (
     (
         re.compile(
             r"Error collecting output for parameter '?(?P<output>[^':\s]+)'?:.*?"
-            r"Did not find output file with glob pattern: (?P<glob>\S.*?)\.?$",
-            re.DOTALL | re.MULTILINE,
+            r"Did not find output file with glob pattern: (?P<glob>\[.*?['\"]\])",
+            re.DOTALL,
         ),
         _glob_nothing,
     ),
@@ -291,8 +294,5 @@ _CAUSES = (
         re.compile(r"^.*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE),
         _pick_failed,
     ),
-    (
-        re.compile(r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement) is not declared)"),
-        _undeclared,
-    ),
+    (re.compile(r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement) is not declared)"), _undeclared),
 )

@@ -73,6 +73,32 @@ def test_a_step_that_asks_for_more_than_a_job_gets_is_refused_before_anything_is
     assert list_objects(site, story.job.id) == []
 
 
+def test_a_tool_that_failed_is_told_so_although_its_output_is_missing_too(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "echo cannot read band 9 >&2; exit 3")
+    document = json.loads(package.read_text())
+    document["$graph"][1]["outputs"] = {"text": {"type": "File", "outputBinding": {"glob": "missing.tif"}}}
+    package.write_text(json.dumps(document))
+    diagnosis = run(site, package).outcome.diagnosis
+    assert diagnosis
+    assert diagnosis.cause == "step 'work' ended with exit code 3: cannot read band 9"
+
+
+def test_a_step_may_be_given_thousands_of_names(site: Site, s3: S3Server, tmp_path: Path) -> None:
+    package = write_package(tmp_path, 'echo "$#"; exit 0')
+    document = json.loads(package.read_text())
+    flow, tool = document["$graph"]
+    flow["inputs"] = {"names": "string[]"}
+    flow["steps"]["work"]["in"] = {"names": "names"}
+    tool["inputs"] = {"names": {"type": "string[]", "inputBinding": {"position": 1}}}
+    tool["baseCommand"] = [*tool["baseCommand"], "count"]
+    package.write_text(json.dumps(document))
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text(json.dumps({"names": [f"/scenes/of/a/year/{number:06}.tif" for number in range(5000)]}))
+    story = site.run(site.accept(package, inputs, destination=DESTINATION))
+    assert story.outcome.status is Status.SUCCESSFUL, story.log[-2000:]
+    assert read_output(story, s3) == "5000\n"
+
+
 def test_a_package_and_parameters_of_five_mebibytes_are_run(site: Site, s3: S3Server, tmp_path: Path) -> None:
     """What does not compress: as text, neither fits into an object of Kubernetes."""
     package = write_package(tmp_path, "echo ran")

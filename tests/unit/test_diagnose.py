@@ -76,6 +76,31 @@ def test_a_full_disk_is_the_platform_s_matter() -> None:
     assert error.diagnosis.level is Level.PLATFORM
 
 
+NOTHING_MATCHED = "Error collecting output for parameter 'tif': p.json:1:6: Did not find output file with glob pattern:"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "[job a] exited with status: 3",
+            f"[job a] Job error:\n{NOTHING_MATCHED} ['*.tif'].",
+            "[job a] completed permanentFail",
+        ],
+        ["ERROR the command below failed in pod a-container:", f"(\"{NOTHING_MATCHED} ['*.tif'].\", {{}})"],
+    ],
+)
+def test_a_tool_that_failed_is_not_told_to_have_succeeded_without_its_output(lines: list[str]) -> None:
+    error = diagnose(StepLine("a", "no band red"), ended("a", 3), *map(complaint, lines))
+    assert str(error) == "step 'a' ended with exit code 3: no band red"
+
+
+@pytest.mark.parametrize("text", [f"{NOTHING_MATCHED} ['[0-9].tif'].", f"(\"{NOTHING_MATCHED} ['[0-9].tif'].\", {{}})"])
+def test_an_output_that_is_missing_after_success_is_named_with_its_glob(text: str) -> None:
+    error = diagnose(ended("a", 0), complaint(text), complaint("[job a] completed permanentFail"))
+    assert str(error) == "step 'a' succeeded but left no file that matches '[0-9].tif' for its output 'tif'"
+
+
 def test_words_of_a_good_step_do_not_explain_another_s_failure() -> None:
     error = diagnose(
         StepLine("good", "No space left on device"), ended("good", 0), StepLine("bad", "boom"), ended("bad", 2)

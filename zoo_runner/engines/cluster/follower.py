@@ -227,7 +227,7 @@ class Follower:
 
     def _build_silent(self, pod: Manifest, ending: Ending | None) -> RunnerError:
         """Tell a container that ended by itself from a pod that was stopped or taken away."""
-        if ending and ending.exit_code not in _KILLED:
+        if ending and ending.exit_code not in _KILLED and "deletionTimestamp" not in pod["metadata"]:
             return build_untold(pod["spec"]["containers"][0]["image"], ending.exit_code)
         evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
         return build_lost(pod, evidence)

@@ -65,7 +65,7 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
 
     def execute_kubernetes_pod(self, pod: dict[str, Any]) -> None:
         spec = pod["spec"]
-        spec["containers"][0]["args"] = [build_script(self.command_line, self.stdin, self.stdout, self.stderr)]
+        spec["containers"][0]["args"] = build_script(self.command_line, self.stdin, self.stdout, self.stderr)
         for first in spec["initContainers"]:
             first["command"][-1] = build_folders_script(self.stdout, self.stderr)
         self._built = pod

@@ -48,14 +48,15 @@ class Owner:
     uid: str
 
 
-def build_script(command: Iterable[object], stdin: str | None, stdout: str | None, stderr: str | None) -> str:
-    """Write a step's command, which CWL gives as words and never as shell, as the shell script that a pod runs.
+def build_script(command: Iterable[object], stdin: str | None, stdout: str | None, stderr: str | None) -> list[str]:
+    """Write a step's command, which CWL gives as words and never as shell, as what comes after `sh -c` in a pod.
 
-    Every word is quoted: Calrissian quotes few, and takes `#b` for a comment and `*.tif` for a pattern.
+    The words stay words: Calrissian makes one text of them, in which `#b` is a comment and `*.tif` a pattern, and which
+    Linux refuses above 128 KiB, some two thousand paths (execve(2), MAX_ARG_STRLEN).
     """
     places = ((">", stdout), ("2>", stderr), ("<", stdin))
     redirected = [word for sign, place in places if place for word in (sign, shlex.quote(place))]
-    return " ".join([*(shlex.quote(str(word)) for word in command), *redirected])
+    return [" ".join(['"$@"', *redirected]), "step", *map(str, command)]
 
 
 def build_folders_script(*places: str | None) -> str:

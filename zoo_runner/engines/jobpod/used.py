@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from zoo_runner.engines.cluster.manifests import Manifest
 
-# Only what every shell has: an image may have nothing else. The command comes as an argument, so that not a letter
+# Only what every shell has: an image may have nothing else. The command comes as arguments, so that not a letter
 # of it is read by this script; what cannot be read or written is left out, and the exit code is the command's.
 _REPORTING = """\
-/bin/sh -c "$1"
+/bin/sh -c "$@"
 code=$?
 cd /sys/fs/cgroup 2> /dev/null && {
   read -r peak < memory.peak || read -r peak < memory/memory.max_usage_in_bytes
@@ -37,7 +37,7 @@ class Used:
 
 
 def build_reporting_args(args: list[str]) -> list[str]:
-    """Wrap the one script that is given to `/bin/sh -c`, so that the container tells what it used."""
+    """Wrap what is given to `/bin/sh -c`, a script and its arguments, so that the container tells what it used."""
     return [_REPORTING, "step", *args]
 
 
