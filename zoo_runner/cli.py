@@ -38,7 +38,8 @@ _output = click.option(
     "--output",
     "destination",
     metavar="FOLDER|URL",
-    help="Where the results go: a folder, or below s3:, gs: or az:. [default: ./<workflow-id>-<job-id>]",
+    help="Where the results go: a folder, or below s3:, gs: or az:, where a cluster needs it."
+    " [default: ./<workflow-id>-<job-id>]",
 )
 _engine = click.option("--engine", metavar="NAME", help="local or calrissian: what runs the CWL. [default: local]")
 _containers = click.option(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from staging.settings import is_object_storage
 from zoo_runner.engines.calrissian import find_credentials
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import Names, build_names
@@ -49,6 +50,10 @@ def examine_cluster(settings: Settings, destination: str | None = None) -> Itera
     site = load_cluster_settings(settings.environ)
     names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
     told: set[str] = set()
+    if destination and not is_object_storage(destination):
+        expected, remedy = "object storage, which pods reach", "Name a place below s3:, gs: or az:."
+        yield Check(_STORE, False, f"{destination}, a folder of this machine", expected, remedy)
+        destination = None
     try:
         with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
             version = cluster.read_version()

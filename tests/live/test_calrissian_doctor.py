@@ -68,6 +68,14 @@ def test_a_line_that_is_broken_says_what_to_do(site: Site, variable: str, value:
     assert found in bad.found
 
 
+def test_results_in_a_folder_of_this_machine_are_no_place_for_a_cluster(site: Site, tmp_path: Path) -> None:
+    checks = list(examine_cluster(site.settings, str(tmp_path / "results")))
+    assert [(check.about, check.found) for check in checks if not check.ok] == [
+        ("results store", f"{tmp_path / 'results'}, a folder of this machine")
+    ]
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_quota_without_room(site: Site) -> None:
     assert examine(site)["namespace"].ok
     quota = {

@@ -230,7 +230,7 @@ class Follower:
         if ending and ending.exit_code not in _KILLED and "deletionTimestamp" not in pod["metadata"]:
             return build_untold(pod["spec"]["containers"][0]["image"], ending.exit_code)
         evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
-        return build_lost(pod, evidence)
+        return self._build_lost(evidence)
 
     def _watch_place(self, pod: Manifest, change: str) -> None:
         """Find out whether a pod that has no node will ever get one."""
