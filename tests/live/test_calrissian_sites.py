@@ -73,6 +73,13 @@ def test_a_step_that_asks_for_more_than_a_job_gets_is_refused_before_anything_is
     assert list_objects(site, story.job.id) == []
 
 
+def test_a_block_store_that_is_not_there_is_told_at_once(site: Site, tmp_path: Path) -> None:
+    lacking = site.having(POD_VOLUMES='[{"claim": "not-there", "path": "/data"}]')
+    diagnosis = run(lacking, write_package(tmp_path, "true")).outcome.diagnosis
+    assert diagnosis
+    assert "mounts the claim 'not-there'" in diagnosis.cause
+
+
 def test_a_tool_that_failed_is_told_so_although_its_output_is_missing_too(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "echo cannot read band 9 >&2; exit 3")
     document = json.loads(package.read_text())

@@ -12,10 +12,9 @@ from zoo_runner.engines.cluster.podstatus import (
     explain_ending,
     find_ending,
     find_start_failure,
-    find_unschedulable,
     has_started,
-    judge_unschedulable,
 )
+from zoo_runner.engines.cluster.scheduling import find_missing_claim, find_unschedulable, judge_unschedulable
 from zoo_runner.errors import Level
 
 
@@ -188,3 +187,17 @@ def test_events_of_other_jobs_do_not_concern_this_one() -> None:
     assert not concerns({"type": "Warning", "involvedObject": {"name": "job-2"}}, "job-1")
     assert not concerns({"type": "Normal", "reason": "Pulled", "involvedObject": {"name": "job-1"}}, "job-1")
     assert concerns({"type": "Normal", "reason": "FailedBinding", "involvedObject": {"name": "job-1-work"}}, "job-1")
+
+
+def test_a_claim_of_the_sites_that_is_missing_is_named_and_the_jobs_own_is_waited_for() -> None:
+    pod = build_pod()
+    pod["spec"]["volumes"] = [
+        {"name": "work", "persistentVolumeClaim": {"claimName": "job-1-work"}},
+        {"name": "extra-0", "persistentVolumeClaim": {"claimName": "data"}},
+    ]
+    said = '0/1 nodes are available: persistentvolumeclaim "{}" not found. not found'
+    found = find_missing_claim(pod, said.format("data"))
+    assert found
+    assert "mounts the claim 'data'" in found.diagnosis.cause
+    assert "POD_VOLUMES" in found.diagnosis.remedy
+    assert find_missing_claim(pod, said.format("job-1-work")) is None

@@ -12,15 +12,18 @@ from zoo_runner.engines.cluster.podlog import Ended, build_untold, decode_line
 from zoo_runner.engines.cluster.podstatus import (
     Ending,
     build_lost,
-    build_pending_too_long,
     concerns,
     diagnose_event,
     explain_ending,
     find_ending,
     find_start_failure,
     find_step,
-    find_unschedulable,
     has_started,
+)
+from zoo_runner.engines.cluster.scheduling import (
+    build_pending_too_long,
+    find_missing_claim,
+    find_unschedulable,
     judge_unschedulable,
 )
 from zoo_runner.engines.cluster.settings import ClusterSettings
@@ -241,7 +244,9 @@ class Follower:
             return
         if uid in self._seen.pending:
             return
-        failure = judge_unschedulable(pod, message, nodes) if (nodes := self._find_nodes()) else None
+        failure = find_missing_claim(pod, message)
+        if failure is None and (nodes := self._find_nodes()):
+            failure = judge_unschedulable(pod, message, nodes)
         if failure:
             raise failure
         seconds = self._settings.pending_seconds

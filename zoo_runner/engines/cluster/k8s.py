@@ -43,6 +43,14 @@ _REMEDIES = {
 }
 
 
+_SAID = {
+    "exceeded quota": "Wait until other jobs of the namespace end, or have its resource quota raised.",
+    "violates PodSecurity": "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user, or have the namespace's level changed.",
+    "being terminated": "Wait until the namespace is gone and run the job again, or name another workspace.",
+    "certificate": "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that.",
+}
+
+
 class ApiError(EngineError):
     """The API refused a request; `status` is its HTTP status, 0 where it could not be reached."""
 
@@ -56,12 +64,9 @@ class ApiError(EngineError):
 
 
 def _remedy(status: int, message: str) -> str:
-    if status == 403 and "exceeded quota" in message:
-        return "Wait until other jobs of the namespace end, or have its resource quota raised."
-    if status == 403 and "violates PodSecurity" in message:
-        return "Leave ZOO_RUNNER_RUN_AS_USER at an ordinary user, or have the namespace's Pod Security level changed."
-    if status == 0 and "certificate" in message:
-        return "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that."
+    for words, remedy in _SAID.items():
+        if status in (0, 403) and words in message:
+            return remedy
     return _REMEDIES.get(status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests.")
 
 
