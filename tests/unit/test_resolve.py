@@ -224,3 +224,25 @@ def test_what_json_cannot_write_is_refused(tmp_path: Path, load: Load, odd: str)
     with pytest.raises(PackageError) as caught:
         load(tmp_path / "a.cwl")
     assert caught.value.diagnosis.remedy
+
+
+def test_a_step_that_the_loader_takes_for_an_output_is_refused(tmp_path: Path, load: Load) -> None:
+    (tmp_path / "a.cwl").write_text("""
+cwlVersion: v1.2
+$graph:
+- class: Workflow
+  id: main
+  requirements: {ScatterFeatureRequirement: {}}
+  inputs: {names: "string[]"}
+  outputs:
+    greet: {type: "File[]", outputSource: greet/o}
+  steps:
+    greet: {run: "#a", scatter: m, in: {m: names}, out: [o]}
+- class: CommandLineTool
+  id: a
+  baseCommand: echo
+  inputs: {m: {type: string, inputBinding: {}}}
+  outputs: {o: stdout}
+""")
+    with pytest.raises(PackageError, match="its step 'greet' has the id of an input or output as well"):
+        load(tmp_path / "a.cwl")

@@ -265,7 +265,19 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
         packed = _as_plain(pack(context, uri, rewrite_out=rewrite, loader=context.loader))
     packed.pop("$schemas", None)
     for process in packed["$graph"]:
+        _check_steps(process, unquote(uri))
         make_extensions_hints(process)
         for key in ("$schemas", "$namespaces", "cwlVersion"):
             process.pop(key, None)
     return packed, rewrite
+
+
+def _check_steps(process: Mapping[str, Any], uri: str) -> None:
+    """Refuse steps that packing took for an output: it lets no two things of a workflow have the same id."""
+    for step in process.get("steps", ()):
+        if "$import" in step:
+            name = step["$import"].rpartition("/")[2]
+            cause = f"{uri} cannot be used: its step {name!r} has the id of an input or output as well"
+            raise PackageError(cause, "Rename one of them: ids within a workflow differ.")
+        if isinstance(step["run"], Mapping):
+            _check_steps(step["run"], uri)
