@@ -101,7 +101,7 @@ FAILURES = (
         "package",
         "user",
         r"bad-package\.cwl:18: invalid field 'baseComand'",
-        r"Mend the document",
+        r"Mend [a-z-]+\.cwl at line \d+",
         is_job=False,
     ),
     Failure(
@@ -112,7 +112,7 @@ FAILURES = (
         "package",
         "user",
         r"bad-source\.cwl:13: .*unknown identifier 'mesage'",
-        r"Mend the document",
+        r"Mend [a-z-]+\.cwl at line \d+",
         is_job=False,
     ),
     Failure(
@@ -123,7 +123,7 @@ FAILURES = (
         "package",
         "user",
         r"bad-type\.cwl:25: .*unknown identifier 'number'",
-        r"Mend the document",
+        r"Mend [a-z-]+\.cwl at line \d+",
         is_job=False,
     ),
     Failure(
@@ -134,7 +134,7 @@ FAILURES = (
         "package",
         "user",
         r"Missing 'class' field",
-        r"Mend the document",
+        r"Mend [a-z-]+\.cwl at line \d+",
         is_job=False,
     ),
     Failure(
@@ -421,6 +421,26 @@ FAILURES = (
         "user",
         r"step 'run' succeeded but left no file that matches .*\*\.tif.* for its output 'text'",
         r"Compare the output's glob",
+    ),
+    Failure(
+        "two files for one output",
+        "A step leaves more files than its output can hold.",
+        lambda s: s.run_failing("two-files"),
+        6,
+        "execute",
+        "user",
+        r"step 'run' succeeded, but its output 'picture' cannot be had: Multiple matches",
+        r"Compare the output's type, glob",
+    ),
+    Failure(
+        "expression fails",
+        "A JavaScript expression of the package uses what does not exist.",
+        lambda s: s.run_failing("expression"),
+        6,
+        "execute",
+        "user",
+        r"a JavaScript expression of step 'run' failed: ReferenceError: scene is not defined",
+        r"Correct the expression",
     ),
     Failure(
         "output of the wrong type",
