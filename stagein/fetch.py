@@ -95,7 +95,7 @@ class _Fetcher:
         return Staged(
             reference.where,
             place,
-            [Transfer(one.href, place / one.path, one.size_bytes, one.checksum) for one in layout.files],
+            [Transfer(one.href, place / one.path, one.size_bytes, one.checksum, one.what) for one in layout.files],
             [(place / path, document) for path, document in layout.documents],
         )
 

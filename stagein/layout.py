@@ -24,7 +24,7 @@ STRUCTURE = frozenset({"root", "parent", "self", "item", "items", "child", "next
 
 @dataclass(frozen=True)
 class AssetFile:
-    """One asset to download: from `href` to `path`, relative to the catalog folder.
+    """One asset to download: from `href` to `path`, relative to the catalog folder; `what` names it in words.
 
     `unverified` is a checksum that is stated but cannot be computed here.
     """
@@ -33,6 +33,7 @@ class AssetFile:
     path: PurePosixPath
     size_bytes: int | None
     checksum: Checksum | None
+    what: str
     unverified: str | None = None
 
 
@@ -104,6 +105,7 @@ def _plan_assets(item: Document, folder: str, options: StageInOptions) -> dict[s
             path=PurePosixPath(folder, unique_name(name, taken)),
             size_bytes=size if isinstance(size, int) and size >= 0 else None,
             checksum=checksum,
+            what=f"asset {key!r:.60} of item {item.content['id']!r:.80}",
             unverified=None if checksum else asset.get("file:checksum"),
         )
     return planned

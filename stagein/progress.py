@@ -11,12 +11,16 @@ from staging.progress import Report, Transferred, ignore
 
 @dataclass(frozen=True)
 class Transfer:
-    """One file to bring: from `href` to `target`; size and checksum are verified where known."""
+    """One file to bring: from `href` to `target`; size and checksum are verified where known.
+
+    `what` says in words what it is, where its address alone would not.
+    """
 
     href: str
     target: Path
     size_bytes: int | None = None
     checksum: Checksum | None = None
+    what: str = ""
 
 
 class Progress:

@@ -36,7 +36,12 @@ async def transfer_all(
 
         async def bring(group: list[Transfer]) -> None:
             first, *others = group
-            await downloader.bring(first)
+            try:
+                await downloader.bring(first)
+            except StagingError as error:
+                if first.what:
+                    raise error.told_of(first.what) from error
+                raise
             for other in others:
                 await asyncio.to_thread(_duplicate, first.target, other)
 

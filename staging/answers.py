@@ -119,6 +119,14 @@ def _unresolved(error: OSError, href: str) -> StagingError:
 
 def _unreachable(error: CurlError, href: str) -> StagingError:
     why = os.strerror(error.errno).lower() if error.errno else str(error)
+    if error.proxy:
+        proxy = error.proxy.rpartition("@")[2]  # without credentials
+        return RetryableError(
+            Kind.UNREACHABLE,
+            href,
+            f"no connection to {_host(href)} through the proxy {proxy}: {why or 'it was closed'}",
+            "Check the proxy that http_proxy, https_proxy or all_proxy names, that it runs, and no_proxy.",
+        )
     return RetryableError(
         Kind.UNREACHABLE,
         href,

@@ -5,13 +5,11 @@ libcurl tells which sockets and which moment it waits for (its multi-socket inte
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from staging.addresses import Refuse
-from staging.libcurl import pycurl
+from staging.libcurl import find_authorities, pycurl
 
 ERRORS = {
     "broken-off": (pycurl.E_PARTIAL_FILE, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR),
@@ -52,14 +50,15 @@ class Request:
 class CurlError(Exception):
     """A transfer failed: `kind` is one of `ERRORS` or `other`, `errno` the system's number or 0.
 
-    `refusal` is why no address of the host may be asked; `str()` is libcurl's text.
+    `refusal` is why no address of the host, or of the proxy, may be asked; `str()` is libcurl's text.
     """
 
-    def __init__(self, kind: str, text: str, errno: int, refusal: str | None) -> None:
+    def __init__(self, kind: str, text: str, errno: int, refusal: str | None, proxy: str | None = None) -> None:
         super().__init__(text)
         self.kind = kind
         self.errno = errno
         self.refusal = refusal
+        self.proxy = proxy
 
 
 class Curl:
@@ -78,7 +77,7 @@ class Curl:
     def start(self, request: Request) -> "Transfer":
         """Send a request; what comes is the transfer's."""
         handle = self._handles.pop() if self._handles else pycurl.Curl()
-        transfer = Transfer(handle, self._drop, request.refuse)
+        transfer = Transfer(handle, self._drop, request)
         _configure(handle, request, transfer)
         self._running[handle] = transfer
         self._multi.add_handle(handle)
@@ -144,10 +143,10 @@ class Curl:
 class Transfer:
     """One answer as it comes: wait for its head, then read its bytes; to be closed whatever happened."""
 
-    def __init__(self, handle: pycurl.Curl, drop: Callable[[pycurl.Curl], None], refuse: Refuse) -> None:
+    def __init__(self, handle: pycurl.Curl, drop: Callable[[pycurl.Curl], None], request: Request) -> None:
         self._handle: pycurl.Curl | None = handle
         self._drop = drop
-        self._refuse = refuse
+        self._request = request
         self._refusal: str | None = None
         self._sockets: list[socket.socket] = []
         self._lines: list[bytes] = []
@@ -192,7 +191,9 @@ class Transfer:
     def open_socket(self, _purpose: int, address: "pycurl.CurlSockAddr") -> socket.socket | int:
         """Open a socket for an address that may be asked: what is checked here is what is connected to."""
         family, kind, protocol, where = address
-        refusal = self._refuse(str(where[0])) if family in (socket.AF_INET, socket.AF_INET6) else "it is no address"
+        refusal = (
+            self._request.refuse(str(where[0])) if family in (socket.AF_INET, socket.AF_INET6) else "it is no address"
+        )
         if refusal:
             self._refusal = refusal
             return pycurl.SOCKET_BAD
@@ -225,7 +226,8 @@ class Transfer:
         if failure is not None and self._handle is not None:
             code, text = failure
             kind = next((kind for kind, codes in ERRORS.items() if code in codes), "other")
-            self._failure = CurlError(kind, text, int(self._handle.getinfo(pycurl.OS_ERRNO)), self._refusal)
+            errno = int(self._handle.getinfo(pycurl.OS_ERRNO))
+            self._failure = CurlError(kind, text, errno, self._refusal, self._request.proxy)
         self._wake()
 
     def _check(self) -> None:
@@ -283,18 +285,11 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
         set_option(pycurl.RESOLVE, [f"{request.host}:{request.port}:{listed}"])
     if request.body is not None:
         set_option(pycurl.POSTFIELDS, request.body)
-    bundle, folder = _find_authorities()
+    bundle, folder = find_authorities()
     if bundle:
         set_option(pycurl.CAINFO, bundle)
     if folder:
         set_option(pycurl.CAPATH, folder)
-
-
-@lru_cache(1)
-def _find_authorities() -> tuple[str | None, str | None]:
-    """The authorities that this machine trusts, as OpenSSL names them (SSL_CERT_FILE, SSL_CERT_DIR)."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile, paths.capath
 
 
 def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:

@@ -45,6 +45,12 @@ class StagingError(Exception):
         self.remedy = remedy
         self.others: tuple[StagingError, ...] = ()
 
+    def told_of(self, what: str) -> "StagingError":
+        """The same error, which also says what the address stands for, such as an asset of an item."""
+        told = StagingError(self.kind, self.href, f"{self.reason}; this is {what}", self.remedy)
+        told.others = self.others
+        return told
+
 
 class RetryableError(StagingError):
     """A failure that may go away by itself: asking again is sensible.

@@ -4,7 +4,9 @@ A ZOO kernel is linked to the system's libcurl, which is older and whose symbols
 """
 
 import os
+import ssl
 import sys
+from functools import lru_cache
 
 _FLAGS = sys.getdlopenflags()
 sys.setdlopenflags(_FLAGS | getattr(os, "RTLD_DEEPBIND", 0))
@@ -12,4 +14,11 @@ import pycurl  # noqa: E402
 
 sys.setdlopenflags(_FLAGS)
 
-__all__ = ["pycurl"]
+__all__ = ["find_authorities", "pycurl"]
+
+
+@lru_cache(1)
+def find_authorities() -> tuple[str | None, str | None]:
+    """The authorities that this machine trusts, as OpenSSL names them (SSL_CERT_FILE, SSL_CERT_DIR)."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile, paths.capath

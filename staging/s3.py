@@ -50,6 +50,7 @@ REFUSALS = {
 }
 
 
+_CONTAINERS = {"az": "container"}
 SERVICES = {"gs": "Google Cloud Storage", "az": "Azure storage account"}
 
 
@@ -61,8 +62,8 @@ def split_url(href: str) -> tuple[str, str, str]:
         raise StagingError(
             Kind.UNSUPPORTED,
             href,
-            f"is not of the form {scheme}://bucket/key",
-            f"Write it as {scheme}://<bucket>/<key>.",
+            f"is not of the form {scheme}://{_CONTAINERS.get(scheme, 'bucket')}/key",
+            f"Write it as {scheme}://<{_CONTAINERS.get(scheme, 'bucket')}>/<key>.",
         )
     return parts.scheme, parts.netloc, unquote(parts.path.lstrip("/"))
 
@@ -140,13 +141,13 @@ def translate(error: Exception, href: str) -> StagingError:
 
 def _translate_answer(status: int, code: str, href: str) -> StagingError:
     said = f"HTTP {status} {code}".rstrip()
-    bucket = urlsplit(href).netloc
+    scheme, bucket, *_ = urlsplit(href)
     if code in ("NoSuchBucket", "ContainerNotFound"):
         return StagingError(
             Kind.NOT_FOUND,
             href,
-            f"there is no bucket {bucket!r} at this {_service(href)} ({said})",
-            "Check the bucket's name and that the endpoint set is the service that holds it.",
+            f"there is no {_CONTAINERS.get(scheme, 'bucket')} {bucket!r} at this {_service(href)} ({said})",
+            "Check its name and that the endpoint set is the service that holds it.",
         )
     if status == 404:
         return StagingError(

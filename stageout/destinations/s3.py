@@ -175,8 +175,8 @@ def _build_remedies(scheme: str) -> dict[Kind, str]:
     return {
         Kind.FORBIDDEN: f"Check {keys}, and that they may write, delete and read there{rights}.",
         Kind.NOT_FOUND: (
-            f"Create the bucket, or name another one (STAGEOUT_OUTPUT); check that {address} is the service that "
-            "holds it."
+            f"Create the bucket, or name another one (--output, or STAGEOUT_OUTPUT); check that {address} is the"
+            " service that holds it."
         ),
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
         Kind.TIMEOUT: f"Check {address} and the network; try again.",

@@ -101,7 +101,7 @@ FAILURES = (
         "package",
         "user",
         r"bad-package\.cwl:18: invalid field 'baseComand'",
-        r"Mend [a-z-]+\.cwl at line \d+",
+        r"Mend \S+\.cwl:\d+",
         is_job=False,
     ),
     Failure(
@@ -112,7 +112,7 @@ FAILURES = (
         "package",
         "user",
         r"bad-source\.cwl:13: .*unknown identifier 'mesage'",
-        r"Mend [a-z-]+\.cwl at line \d+",
+        r"Mend \S+\.cwl:\d+",
         is_job=False,
     ),
     Failure(
@@ -123,7 +123,7 @@ FAILURES = (
         "package",
         "user",
         r"bad-type\.cwl:25: .*unknown identifier 'number'",
-        r"Mend [a-z-]+\.cwl at line \d+",
+        r"Mend \S+\.cwl:\d+",
         is_job=False,
     ),
     Failure(
@@ -134,7 +134,7 @@ FAILURES = (
         "package",
         "user",
         r"Missing 'class' field",
-        r"Mend [a-z-]+\.cwl at line \d+",
+        r"Mend \S+\.cwl:\d+",
         is_job=False,
     ),
     Failure(
@@ -289,7 +289,7 @@ FAILURES = (
         "stage-in",
         "user",
         r"there is no bucket 'no-such-bucket' at this S3 service",
-        r"Check the bucket's name",
+        r"Check its name",
     ),
     Failure(
         "source object missing",

@@ -240,7 +240,7 @@ def test_a_wrong_checksum_is_an_error_and_the_file_is_not_there(origin: Origin, 
     assert error.kind is Kind.CHECKSUM
     assert error.href.endswith("a.tif")
     found = hashlib.sha256(b"changed").hexdigest()
-    assert error.reason == f"its sha256 is {found}, but its metadata states {'00' * 32}"
+    assert error.reason.startswith(f"its sha256 is {found}, but its metadata states {'00' * 32}; this is asset 'x'")
     assert all_files(tmp_path / "in") == []
 
 
@@ -257,7 +257,7 @@ def test_a_wrong_size_is_an_error_and_the_file_is_not_there(origin: Origin, tmp_
     wanted = put_item(origin, {"a.tif": 4}, **{"file:size": 5})
     error = fail({"a": wanted}, tmp_path / "in", origin.options)
     assert error.kind is Kind.SIZE
-    assert error.reason == "the source offers 4 bytes, but its metadata states 5"
+    assert error.reason.startswith("the source offers 4 bytes, but its metadata states 5; this is asset 'a.tif'")
     assert all_files(tmp_path / "in") == []
 
 

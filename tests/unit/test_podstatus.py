@@ -105,6 +105,20 @@ def test_an_evicted_pod_is_the_platforms_business() -> None:
     assert error.diagnosis.level is Level.PLATFORM
 
 
+def test_an_eviction_comes_before_the_code_of_the_container_that_was_killed_for_it() -> None:
+    """As Kubernetes 1.34 writes it of a pod that filled its disk."""
+    message = "Pod ephemeral local storage usage exceeds the total limit of containers 20Mi. "
+    killed = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "The container could not be located"}
+    pod = build_pod()
+    pod["status"] = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": message,
+        "containerStatuses": [{"name": "work", "state": {"terminated": killed}}],
+    }
+    assert find_ending(pod) == Ending(1, "Evicted", message.strip())
+
+
 @pytest.mark.parametrize(("state", "started"), [({"running": {}}, True), (waiting("ContainerCreating"), False)])
 def test_a_pod_has_a_log_once_its_container_ran(state: dict[str, Any], started: bool) -> None:
     assert has_started(build_pod(state)) is started

@@ -28,7 +28,6 @@ from zoo_runner.engines.cluster.manifests import (
     without_content,
 )
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
-from zoo_runner.engines.cluster.podstatus import build_lost
 from zoo_runner.engines.cluster.settings import load_cluster_settings
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
@@ -161,10 +160,6 @@ class CalrissianEngine:
             ended = Ended(None, error.diagnosis, type(error).__name__)
         if ended.results is None:
             cancellation.check()
-        if ended.kind == DismissedError.__name__ and not _is_suspended(cluster, names):
-            # the pod was told to stop, and not by us
-            lost = build_lost({"metadata": {"name": names.job}}, "its pod was deleted from outside").diagnosis
-            ended = Ended(None, lost, EngineError.__name__)
         write_atomically(record / _ENDED, "\n".join(encode_line(ended)).encode())
         return ended
 

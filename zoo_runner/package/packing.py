@@ -32,11 +32,12 @@ from zoo_runner.package.faults import explain
 from zoo_runner.package.shape import ShapeError, parse_document
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
+_REMEDY = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _EVIDENCE_LINES = 12
+# cwltool lets bare Python errors out on documents of the wrong shape
+_BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
-# what cwltool lets out on documents of the wrong shape
-_BARE = (TypeError, LookupError, AttributeError, AssertionError, RecursionError)
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 
 cwltool_logger.removeHandler(defaultStreamHandler)
@@ -99,7 +100,7 @@ def _translated(uri: str) -> Iterator[None]:
         raise
     except GraphTargetMissingException as error:
         raise PackageError(f"{uri}: {error}", "Name one of the ids as <package>#<id>.") from error
-    except (SchemaSaladException, WorkflowException, ValueError, YAMLError, *_BARE) as error:
+    except (SchemaSaladException, WorkflowException, ValueError, YAMLError, *_BARE_ERRORS) as error:
         faults = _read_faults(error)
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
         raise InvalidPackageError(
@@ -111,11 +112,8 @@ def _translated(uri: str) -> Iterator[None]:
 
 
 def _build_remedy(faults: tuple[Fault, ...]) -> str:
-    placed = next((fault for fault in faults if fault.line), None)
-    if placed is None:
-        return "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
-    more = " and the other places in the evidence" if len(faults) > 1 else ""
-    return f"Mend {placed.uri.rpartition('/')[2]} at line {placed.line}{more}."
+    places = [f"{fault.uri.rpartition('/')[2]}:{fault.line}" for fault in faults if fault.line]
+    return f"Mend {', '.join(places[:_EVIDENCE_LINES])}." if places else _REMEDY
 
 
 def _tell(fault: Fault) -> str:
@@ -132,7 +130,7 @@ def _read_faults(error: Exception) -> tuple[Fault, ...]:
     if isinstance(error, SchemaSaladException):
         leaves = (_read_fault(leaf) for leaf in error.leaves())
         return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
-    if isinstance(error, _BARE):
+    if isinstance(error, _BARE_ERRORS):
         return ()  # "list index out of range" tells an author nothing
     return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
 

@@ -24,7 +24,7 @@ from zoo_runner.engines.cluster.podstatus import (
 )
 from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.engines.cluster.streams import Streams
-from zoo_runner.errors import RunnerError
+from zoo_runner.errors import DismissedError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Report
 
@@ -81,6 +81,7 @@ class _Seen:
     running: bool = False
     log_over: bool = False
     stopping: bool = False
+    taken_away: bool = False
     told: set[object] = field(default_factory=set)
     started: set[str] = field(default_factory=set)
     pending: dict[str, threading.Timer] = field(default_factory=dict)
@@ -156,9 +157,14 @@ class Follower:
     @_take.register
     def _(self, item: _Line) -> Ended | None:
         event = decode_line(item.text)
-        if isinstance(event, Ended):
+        if not isinstance(event, Ended):
+            self._report(event)
+        elif event.kind == DismissedError.__name__ and not self._seen.stopping:
+            # somebody else had the pod stopped: its status says why, and comes after its last words
+            self._seen.taken_away = True
+            self._later(_LAST_WORDS_SECONDS, _Late(self._build_lost("its pod was deleted from outside"), lambda: True))
+        else:
             return event
-        self._report(event)
         return None
 
     @_take.register
@@ -197,8 +203,10 @@ class Follower:
         names = self._names
         self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
         self._cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": True}})
-        gone = build_lost({"metadata": {"name": names.job}}, "no last words")
-        self._later(_LAST_WORDS_SECONDS, _Late(gone, lambda: True))
+        self._later(_LAST_WORDS_SECONDS, _Late(self._build_lost("no last words"), lambda: True))
+
+    def _build_lost(self, evidence: str) -> RunnerError:
+        return build_lost({"metadata": {"name": self._names.job}}, evidence)
 
     @_take.register
     def _(self, item: _PodChange) -> None:
@@ -218,8 +226,10 @@ class Follower:
         ending = find_ending(pod)
         if ending or change == "DELETED":
             evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
-            error = (explain_ending(pod, ending) if ending else None) or build_lost(pod, evidence)
-            self._later(_LOG_SECONDS, _Late(error, lambda: True))
+            explained = explain_ending(pod, ending) if ending else None
+            if self._seen.taken_away:
+                raise explained or self._build_lost("its pod was deleted from outside")
+            self._later(_LOG_SECONDS, _Late(explained or build_lost(pod, evidence), lambda: True))
 
     def _watch_place(self, pod: Manifest, change: str) -> None:
         """Find out whether a pod that has no node will ever get one."""

@@ -56,16 +56,19 @@ def has_ended(pod: Manifest) -> bool:
 
 
 def find_ending(pod: Manifest) -> Ending | None:
-    """Say how the container ended, or the pod without it; None while neither has."""
+    """Say how the container ended, or the pod without it; None while neither has.
+
+    A reason of the pod's own (`Evicted`) comes before the code of a container that was killed for it.
+    """
     status = pod.get("status", {})
+    if status.get("phase") == "Failed" and status.get("reason"):
+        return Ending(1, status["reason"], status.get("message", "").strip())
     for one in _statuses(pod):
         ended = one.get("state", {}).get("terminated")
         if ended and (ended["exitCode"] != 0 or one in (status.get("containerStatuses") or [])):
             return Ending(ended["exitCode"], ended.get("reason", ""), ended.get("message", ""))
     if status.get("phase") in ("Failed", "Succeeded"):
-        return Ending(
-            0 if status["phase"] == "Succeeded" else 1, status.get("reason", "Lost"), status.get("message", "")
-        )
+        return Ending(0 if status["phase"] == "Succeeded" else 1, "Lost", status.get("message", ""))
     return None
 
 

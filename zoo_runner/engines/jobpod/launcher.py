@@ -17,11 +17,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar
 
-from calrissian.context import CalrissianLoadingContext, CalrissianRuntimeContext
+from calrissian.context import CalrissianRuntimeContext
 from calrissian.executor import ThreadPoolJobExecutor
 from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
 from calrissian.k8s import CompletionResult
 from calrissian.tool import CalrissianCommandLineTool
+from cwltool.context import LoadingContext
 from cwltool.errors import WorkflowException
 from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
 from cwltool.load_tool import load_tool
@@ -108,7 +109,7 @@ def _make_tool(document: Any, context: Any) -> Any:
 
 
 def _load(spec: dict[str, Any]) -> Any:
-    loading = CalrissianLoadingContext({"construct_tool_object": _make_tool, **LOADING})
+    loading = LoadingContext({"construct_tool_object": _make_tool, **LOADING})
     use_schema(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
     return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
 
