@@ -1,4 +1,4 @@
-"""Mistakes in a package that show only when it runs: expressions, scatter, conditions, outputs that cannot be had; pure.
+"""Mistakes in a package that show only when it runs: expressions, scatter, outputs that cannot be had; pure.
 
 Each is the package author's to mend, whatever engine stumbled over it.
 """

@@ -48,8 +48,7 @@ PLACED = "[step s] Cannot make job: package.json:1:580: timelimit must be an int
         ),
         (
             UNEQUAL,
-            "step 's' cannot be made ready: "
-            "Length of input arrays must be equal when performing dotproduct scatter",
+            "step 's' cannot be made ready: Length of input arrays must be equal when performing dotproduct scatter",
         ),
         (
             NO_JSON,
