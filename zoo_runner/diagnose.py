@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
 from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
+from zoo_runner.mistakes import explain_mistake
 
 _TAIL_LINES = 8
 _KILLED = {-9, 137}
 _COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
+# the path through an engine's own code: Python, and its marks below; JavaScript
+_FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
 _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
@@ -56,10 +59,12 @@ def diagnose_execution(findings: Findings) -> RunnerError:
     # a package may declare any code a failure, 0 as well
     if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):
         return _exit_code(findings, failed)
+    if mistake := explain_mistake(text):
+        return mistake
     return EngineError(
         f"the engine gave up: {_last_line(text) or 'it said nothing'}",
         "The job log has all that the engine said; if the package is sound, tell the operator.",
-        evidence=tuple(text.splitlines()[-_TAIL_LINES:]),
+        evidence=tuple(line for line in text.splitlines() if not _FRAME.match(line))[-_TAIL_LINES:],
     )
 
 
@@ -174,23 +179,6 @@ def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | 
     )
 
 
-def _undeclared(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    return ToolError(
-        f"the package uses what it does not declare: {match['what'].strip()}",
-        f"Add {match['requirement']} to the requirements of the workflow.",
-        evidence=(match[0].strip(),),
-    )
-
-
-def _pick_failed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    return ToolError(
-        f"the package could not choose among the outputs of its steps: {match['why'].strip()}",
-        "Compare the `when` of the steps with `pickValue`: first_non_null and the_only_non_null need a step that"
-        " runs, the_only_non_null just one; all_non_null takes any number.",
-        evidence=(match[0].strip(),),
-    )
-
-
 def _out_of_memory(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
         f"step {match['step']!r} ran out of memory: its limit is {match['limit']} MiB, as its ResourceRequirement says",
@@ -290,9 +278,4 @@ _CAUSES = (
         ),
         _format_differs,
     ),
-    (
-        re.compile(r"^.*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE),
-        _pick_failed,
-    ),
-    (re.compile(r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement) is not declared)"), _undeclared),
 )

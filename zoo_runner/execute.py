@@ -15,6 +15,7 @@ from zoo_runner.jobs.names import JobPaths, accept_job_id, new_job_id
 from zoo_runner.jobs.record import Records, new_record, with_outcome
 from zoo_runner.masking import Masker, find_secrets
 from zoo_runner.package import Package
+from zoo_runner.pipeline import ensure_address
 from zoo_runner.publish import publish_logs
 from zoo_runner.settings import Settings
 
@@ -26,10 +27,15 @@ def accept_job(
     settings: Settings,
     job_id: str | None = None,
 ) -> Job:
-    """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names."""
+    """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names.
+
+    Raises `SettingsError` for what is no job id, `StageOutError` for what is no destination.
+    """
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths(package.workflow_id, job_id, settings.temp, settings.state / job_id, settings.scratch / job_id)
-    return Job(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
+    job = Job(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
+    ensure_address(job.destination)
+    return job
 
 
 def run_job(

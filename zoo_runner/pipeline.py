@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from staging.cancel import Cancellation as Switch
+from staging.destination import read_scheme
 from staging.errors import Kind, StagingError, mask_href
 from zoo_runner.errors import Level, RunnerError, Stage, StageInError, StageOutError
 from zoo_runner.jobs.cancellation import Cancellation
@@ -32,6 +33,12 @@ def run_stages(
     outputs = execute(order)
     cancellation.check()
     return _stage_out(job, environ, outputs, report, cancellation)
+
+
+def ensure_address(destination: str) -> None:
+    """Refuse an address that is no destination, before anything is created; raises `StageOutError`."""
+    with _translated(StageOutError):
+        read_scheme(destination)
 
 
 def check_destination(job: Job, environ: Mapping[str, str]) -> None:

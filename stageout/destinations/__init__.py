@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from stageout.destinations.folder import FolderDestination
 from stageout.destinations.s3 import S3Destination
 from stageout.options import StageOutOptions
 from stageout.storage import Storage
-from staging.errors import Kind, StagingError
+from staging.destination import FOLDERS, STORES, read_scheme
 
 
 class Destination(Protocol):
@@ -49,25 +49,14 @@ class Destination(Protocol):
 
 
 _KINDS: Mapping[str, Callable[[str, StageOutOptions], Destination]] = {
-    "": FolderDestination.open,
-    "file": FolderDestination.open,
-    "s3": S3Destination.open,
-    "gs": S3Destination.open,
-    "az": S3Destination.open,
+    **dict.fromkeys(FOLDERS, FolderDestination.open),
+    **dict.fromkeys(STORES, S3Destination.open),
 }
 
 
 def open_destination(destination: str, options: StageOutOptions) -> Destination:
     """Open a destination by the scheme of its URL; nothing is written or requested yet."""
-    scheme = urlsplit(destination).scheme
-    if not destination or scheme not in _KINDS:
-        raise StagingError(
-            Kind.UNSUPPORTED,
-            destination or "destination",
-            f"results cannot be put to {scheme + ':' if scheme else 'an empty destination'}",
-            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:).",
-        )
-    return _KINDS[scheme](destination, options)
+    return _KINDS[read_scheme(destination)](destination, options)
 
 
 def build_public_href(destination: Destination, key: str, public_base_url: str | None) -> str:

@@ -91,13 +91,16 @@ class FolderDestination:
                 (self.root / folder).rmdir()
 
     async def probe(self) -> None:
-        """Make the folder and see that a file can be written in it."""
-        key = f".probe-{uuid4().hex}"
+        """See that a file can be written in the folder; one that was made for it goes again."""
+        key, was_there = f".probe-{uuid4().hex}", self.root.exists()
         await self.put_bytes(key, b"", "text/plain")
         try:
             (self.root / key).unlink()
         except OSError as error:
             raise _translate(error, self.root.as_uri()) from error
+        if not was_there:
+            with suppress(OSError):  # another job's results are in it by now
+                self.root.rmdir()
 
     async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object]) -> None:
         stopped = threading.Event()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 import obstore
@@ -45,16 +45,9 @@ class S3Destination:
 
     @classmethod
     def open(cls, destination: str, options: StageOutOptions) -> "S3Destination":
-        """Open `s3://<bucket>/<prefix>`."""
+        """Open `s3://<bucket>/<prefix>`, an address that is known to be one."""
         scheme, bucket, prefix = split_url(destination)
         parts = prefix.strip("/").split("/") if prefix.strip("/") else []
-        if "@" in bucket or urlsplit(destination).query or any(part in ("", ".", "..") for part in parts):
-            raise StagingError(
-                Kind.UNSUPPORTED,
-                "s3 destination",
-                "is not of the form s3://<bucket>/<prefix>",
-                "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
-            )
         services = (scheme, bucket), options.s3, options.clouds
         anonymous = scheme == "s3" and options.s3.anonymous
         return cls(bucket, "/".join(parts), open_store(*services), anonymous, describe_store(*services), scheme)

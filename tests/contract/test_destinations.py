@@ -115,6 +115,15 @@ def test_the_probe_of_a_good_destination_leaves_nothing(place: Place) -> None:
     assert list_files(place.folder) == []
 
 
+def test_the_probe_of_a_folder_leaves_it_as_it_was(tmp_path: Path) -> None:
+    options = StageOutOptions(job_id="7")
+    check_destination(str(tmp_path / "new"), options)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    check_destination(str(tmp_path / "there"), options)
+    assert list(tmp_path.iterdir()) == [tmp_path / "there"]
+
+
 @pytest.mark.parametrize("size_bytes", [0, 3, 5 << 20, 10 << 20, (12 << 20) + 1])
 def test_a_service_with_usual_entity_tags_vouches_for_what_was_sent(
     s3: S3Server, tmp_path: Path, size_bytes: int

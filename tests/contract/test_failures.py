@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.contract.failures import FAILURES, Failure
-from tests.contract.scenes import Scene, build_item, cover_places, lacks_podman
+from tests.contract.scenes import ECHO, Scene, build_item, lacks_podman, shown_message
 from tests.servers import FileServer, S3Server
 from tests.site import Site, wait_until_none_is_left
 from tests.values import EXAMPLES, PACKAGES, ROOT
 from zoo_runner.jobs.models import Status
 
 DOCUMENT = ROOT / "docs" / "failures.md"
+WRITE_ANEW = "run `python -m tests.contract.failures_table` and look at what changed"
 WORKING = [*sorted(path.parent for path in EXAMPLES.rglob("inputs.yml")), PACKAGES / "graph", PACKAGES / "multi"]
 
 
@@ -51,8 +52,29 @@ def test_a_failure_says_what_happened_and_whose_move_is_next(failure: Failure, s
         assert record["exit_code"] == failure.exit_code
     assert list(scene.site.folder.glob("scratch/*")) == []
     assert wait_until_none_is_left(scene.site.folder)
-    told = cover_places(f"{diagnosis['cause']}", scene)
-    assert told in DOCUMENT.read_text(), "run `python -m tests.contract.failures_table` and look at what changed"
+    told, rows = DOCUMENT.read_text(), f"| {failure.exit_code} | {failure.stage} | {failure.level} |"
+    assert f"| [{failure.name}](#{failure.name.lower().replace(' ', '-')}) {rows}" in told, WRITE_ANEW
+    section = told.partition(f"\n## {failure.name}\n")[2].partition("```text\n")[2].partition("\n```\n")[0]
+    assert without_evidence(section) == without_evidence(shown_message(done, scene)), WRITE_ANEW
+
+
+def without_evidence(message: str) -> list[str]:
+    """The lines of a message that are ours; evidence is what engines say, in words that differ by their version."""
+    return [line for line in message.splitlines() if not line.startswith("  | ")]
+
+
+@pytest.mark.parametrize("destination", ["ftp://example.org/x", "s3:///x", "s3://[bucket/x", "file://server/x"])
+def test_what_is_no_destination_is_refused_before_a_job_is_made(destination: str, scene: Scene) -> None:
+    done = scene.run(*ECHO, "-o", destination, "--job-id", "once")
+    assert (done.returncode, json.loads(done.stdout)["diagnosis"]["level"]) == (8, "user")
+    assert not scene.site.temp.exists()
+    assert not scene.site.state.exists()
+
+
+def test_a_job_that_fails_or_is_stopped_leaves_no_folder_of_results(scene: Scene) -> None:
+    assert scene.run_failing("tool-exit-code").returncode == 6
+    assert scene.run_failing("slow", "--time-limit", "1").returncode == 9
+    assert not scene.site.results.exists()
 
 
 @pytest.mark.parametrize("folder", WORKING, ids=lambda folder: folder.name)

@@ -148,3 +148,55 @@ def test_the_exit_code_says_whether_a_package_can_be_used(tmp_path: Path, argume
     assert result.exit_code == code, result.output
     if "--format" in arguments:
         assert json.loads(result.stdout)
+
+
+PACKED = """\
+cwlVersion: v1.2
+$graph:
+  - class: Workflow
+    id: "#main"
+    inputs:
+      - {id: "#main/scene", type: string}
+    outputs:
+      - {id: "#main/o", type: File, outputSource: "#main/cut/o"}
+    steps:
+      - id: "#main/cut"
+        in: [{id: "#main/cut/m", source: "#main/scene"}]
+        out: ["#main/cut/o"]
+        run: "#tool.cwl"
+  - class: CommandLineTool
+    id: "#tool.cwl"
+    baseCommand: echo
+    inputs: [{id: "#tool.cwl/m", type: string}]
+    outputs: [{id: "#tool.cwl/o", type: stdout}]
+"""
+
+
+def test_a_finding_in_what_cwltool_packed_stands_at_its_line(tmp_path: Path) -> None:
+    findings = inspect(tmp_path, PACKED)
+    assert places(findings, "20-089/req-10") == {("input 'scene'", "water.cwl:6:9")}
+    assert places(findings, "runner/output-text") == {("output 'o'", "water.cwl:8:9")}
+    assert places(findings, "runner/resources") == {("CommandLineTool 'tool.cwl'", "water.cwl:14:5")}
+
+
+@pytest.mark.parametrize("tool_id", ["", "      id: echoing\n", "      id: '#echoing'\n"])
+def test_a_finding_in_a_tool_within_a_step_stands_in_that_step(tmp_path: Path, tool_id: str) -> None:
+    for version in ("v1.0", "v1.1", "v1.2"):
+        text = WORKFLOW.replace("v1.2", version).replace("    run:\n", f"    run:\n{tool_id}")
+        (place,) = {finding.where for finding in inspect(tmp_path, text) if finding.rule == "runner/resources"}
+        assert place == "water.cwl:11:5"
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2"])
+def test_what_the_loader_stumbles_over_is_told_in_words(tmp_path: Path, version: str) -> None:
+    tool = {
+        "cwlVersion": version,
+        "$namespaces": {"cwltool": "http://commonwl.org/cwltool#"},
+        "class": "cwltool:ProcessGenerator",
+        "run": {"class": "CommandLineTool", "inputs": [], "outputs": []},
+        "inputs": [],
+        "outputs": [],
+    }
+    (finding,) = inspect(tmp_path, json.dumps(tool))
+    assert finding.message.endswith("is not valid CWL: its shape is not that of a CWL document")
+    assert finding.remedy.startswith("See that it is one CWL document")

@@ -6,7 +6,8 @@ import pytest
 from tests.values import FAILING, settings_in
 from zoo_runner.errors import PackageError
 from zoo_runner.package.documents import Documents
-from zoo_runner.package.packing import check_documents, choose_entry, read_root
+from zoo_runner.package.entry import choose_entry
+from zoo_runner.package.packing import check_documents, read_root
 
 URI = "file:///pkg/app.cwl"
 TOOL = {"class": "CommandLineTool", "id": "tool"}

@@ -11,6 +11,7 @@ from tests.unit.test_documents import Web
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
 from zoo_runner.errors import PackageError
 from zoo_runner.package import Package
+from zoo_runner.package.metadata import read_software_version
 from zoo_runner.package.resolve import load_package
 
 TOOL = """
@@ -203,3 +204,45 @@ def test_documents_of_any_shape_load_or_are_refused(
         assert error.diagnosis.remedy
     else:
         assert package.process["class"] in ("Workflow", "CommandLineTool")
+
+
+@pytest.mark.parametrize("form", ["single", "graph"])
+def test_dates_in_metadata_need_no_quotes(tmp_path: Path, form: str) -> None:
+    about = "$namespaces: {s: https://schema.org/}\ns:dateCreated: 2024-07-31\ns:softwareVersion: 2024-08-01\n"
+    tool = "class: CommandLineTool\nid: a\nbaseCommand: [echo]\ninputs: []\noutputs: []\n"
+    process = tool if form == "single" else "$graph:\n- " + tool.replace("\n", "\n  ")
+    (tmp_path / "a.cwl").write_text(f"cwlVersion: v1.2\n{about}{process}")
+    package = load_package(str(tmp_path / "a.cwl"), settings_in(tmp_path))
+    assert package.document["s:dateCreated"] == "2024-07-31"
+    assert read_software_version(package) == "2024-08-01"
+    assert load_package(str(tmp_path / "a.cwl"), settings_in(tmp_path)) == package
+
+
+@pytest.mark.parametrize("odd", ["? [a]\n: 1", "2024-07-31: a day", "a: !!binary aGVsbG8=", "a: !!set {b, c}"])
+def test_what_json_cannot_write_is_refused(tmp_path: Path, load: Load, odd: str) -> None:
+    (tmp_path / "a.cwl").write_text(f"{TOOL.format(version='v1.2')}\n$namespaces: {{s: https://schema.org/}}\n{odd}\n")
+    with pytest.raises(PackageError) as caught:
+        load(tmp_path / "a.cwl")
+    assert caught.value.diagnosis.remedy
+
+
+def test_a_step_that_the_loader_takes_for_an_output_is_refused(tmp_path: Path, load: Load) -> None:
+    (tmp_path / "a.cwl").write_text("""
+cwlVersion: v1.2
+$graph:
+- class: Workflow
+  id: main
+  requirements: {ScatterFeatureRequirement: {}}
+  inputs: {names: "string[]"}
+  outputs:
+    greet: {type: "File[]", outputSource: greet/o}
+  steps:
+    greet: {run: "#a", scatter: m, in: {m: names}, out: [o]}
+- class: CommandLineTool
+  id: a
+  baseCommand: echo
+  inputs: {m: {type: string, inputBinding: {}}}
+  outputs: {o: stdout}
+""")
+    with pytest.raises(PackageError, match="its step 'greet' has the id of an input or output as well"):
+        load(tmp_path / "a.cwl")

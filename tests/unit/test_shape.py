@@ -48,3 +48,9 @@ def test_a_package_that_imports_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.cwl").write_text(json.dumps({"class": "SchemaDefRequirement", "types": [{"$import": "a.cwl"}]}))
     with pytest.raises(PackageError, match=r"a\.cwl imports itself"):
         load_package(str(tmp_path / "a.cwl"), settings_in(tmp_path))
+
+
+def test_a_date_that_does_not_exist_is_answered_with_what_to_write() -> None:
+    with pytest.raises(ShapeError, match="it holds a value that cannot be read: day is out of range") as caught:
+        parse_document("published: 2024-02-30")
+    assert caught.value.remedy == "Write a date that exists, or put a text that looks like one into quotes."

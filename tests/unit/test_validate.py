@@ -225,6 +225,13 @@ def test_a_step_named_like_a_platforms_own_is_an_error(name: str) -> None:
     assert finding.message == "step names that begin with node_stage_in or node_stage_out are the platforms' own"
 
 
+def test_a_step_with_the_id_of_an_output_is_a_warning() -> None:
+    finding = find(
+        build_package(outputs={"cut": "File"}, steps=[{"id": "#main/cut", "run": "#tool"}]), "runner/same-id"
+    )
+    assert (finding.severity, finding.place, finding.subject) == ("warning", "/$graph/0/steps/0", "step 'cut'")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -35,6 +35,10 @@ def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], Non
     return emit
 
 
+EXPRESSIONS = "cwl_utils"
+"""The logger of what evaluates expressions; left to itself it prints a traceback for each that fails."""
+
+
 class EngineLog(logging.Handler):
     """Hands the messages of cwltool, and of what is built on it, on as events."""
 

@@ -71,9 +71,7 @@ def _parse_yaml(content: bytes, name: str) -> Any:
     try:
         return parse_document(content.decode("utf-8-sig")) or {}
     except ShapeError as error:
-        raise InputError(
-            f"{name} cannot be used: {error}", "Write it flatter and without aliases that multiply."
-        ) from error
+        raise InputError(f"{name} cannot be used: {error}", error.remedy) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             f"{name} is neither YAML nor JSON",

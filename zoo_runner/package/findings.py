@@ -135,6 +135,9 @@ RULE_TEXTS: Mapping[str, RuleText] = {
     "runner/step-name": RuleText(
         "StepName", "Step names leave those of platforms alone.", "Platforms add stage-in and stage-out steps."
     ),
+    "runner/same-id": RuleText(
+        "SameId", "Ids within a workflow differ.", "Inputs, outputs and steps share one space of names in CWL."
+    ),
     "runner/input-name": RuleText(
         "InputName", "Input names leave those of platforms alone.", "Platforms pass credentials under these names."
     ),

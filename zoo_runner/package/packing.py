@@ -6,6 +6,7 @@ import os.path
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,13 @@ from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
 from zoo_runner.package.faults import explain
-from zoo_runner.package.processes import find_runs
 from zoo_runner.package.shape import ShapeError, parse_document
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _REMEDY = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _EVIDENCE_LINES = 12
 # cwltool lets bare Python errors out on documents of the wrong shape
-_BARE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
+_BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
@@ -70,7 +70,7 @@ class _Fetcher(Fetcher):
 
 
 def _misshapen(uri: str, error: ShapeError) -> PackageError:
-    return PackageError(f"{uri} cannot be used: {error}", "Write it flatter and without aliases that multiply.")
+    return PackageError(f"{uri} cannot be used: {error}", error.remedy)
 
 
 def _loading_context(documents: Documents) -> LoadingContext:
@@ -100,7 +100,7 @@ def _translated(uri: str) -> Iterator[None]:
         raise
     except GraphTargetMissingException as error:
         raise PackageError(f"{uri}: {error}", "Name one of the ids as <package>#<id>.") from error
-    except (SchemaSaladException, WorkflowException, YAMLError, *_BARE_ERRORS) as error:
+    except (SchemaSaladException, WorkflowException, ValueError, YAMLError, *_BARE_ERRORS) as error:
         faults = _read_faults(error)
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
         raise InvalidPackageError(
@@ -130,6 +130,8 @@ def _read_faults(error: Exception) -> tuple[Fault, ...]:
     if isinstance(error, SchemaSaladException):
         leaves = (_read_fault(leaf) for leaf in error.leaves())
         return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    if isinstance(error, _BARE_ERRORS):
+        return ()  # "list index out of range" tells an author nothing
     return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
 
 
@@ -184,47 +186,23 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             f"{uri} has the cwlVersion {root['cwlVersion']!r}, and accepted are {', '.join(_VERSIONS)}",
             "Upgrade the document, for example with cwl-upgrader.",
         )
-    return root
+    return _as_plain(root)
 
 
-def choose_entry(root: Mapping[str, Any], uri: str) -> str:
-    """Name the process to run, as a URI with fragment where the document has a graph.
+def _as_plain(document: Any) -> dict[str, Any]:
+    """The document as JSON would hold it: YAML reads `s:dateCreated: 2024-07-31` as a date."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(document, default=_write_date))
+    except TypeError as error:
+        remedy = "Write text, numbers, lists and mappings with plain keys only."
+        raise PackageError(f"the package holds what JSON cannot write: {error}", remedy) from error
+    return plain
 
-    That is the one named, else `main`, else the only workflow that is no step of another one.
-    Raises `PackageError` that lists the candidates where several workflows stand there and no id was given.
-    """
-    base, fragment = urldefrag(uri)
-    if "$graph" not in root:
-        own = str(root.get("id", "")).lstrip("#")
-        if fragment and fragment != own:
-            raise PackageError(
-                f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
-                "Leave the #id away.",
-            )
-        # under this address, if it has an id, cwltool will know it
-        return join_uri(base, f"#{own}") if own else base
-    graph = root["$graph"] if isinstance(root["$graph"], list) else []
-    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
-    if not kinds:
-        raise PackageError(
-            f"{base} has no process that could be run", "List processes under `$graph`, each with an `id`."
-        )
-    if fragment:
-        if fragment not in kinds:
-            raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
-        return uri
-    steps = {reference.rpartition("#")[2] for reference in find_runs(graph)}
-    workflows = [name for name, kind in kinds.items() if kind == "Workflow"]
-    candidates = [name for name in workflows if name not in steps] or workflows or list(kinds)
-    if "main" in kinds:
-        candidates = ["main"]
-    if len(candidates) != 1:
-        listed = ", ".join(f"#{name}" for name in candidates)
-        raise PackageError(
-            f"{base} has several processes that could be run: {listed}",
-            f"Say which, for example {base.rpartition('/')[2]}#{candidates[0]}.",
-        )
-    return f"{base}#{candidates[0]}"
+
+def _write_date(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"a value of type {type(value).__name__}")
 
 
 def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...]) -> None:
@@ -282,10 +260,22 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
     rewrite: dict[str, str] = {}
     with _translated(unquote(uri)):
         context = _loading_context(documents)
-        packed = json.loads(json.dumps(pack(context, uri, rewrite_out=rewrite, loader=context.loader)))
+        packed = _as_plain(pack(context, uri, rewrite_out=rewrite, loader=context.loader))
     packed.pop("$schemas", None)
     for process in packed["$graph"]:
+        _check_steps(process, unquote(uri))
         make_extensions_hints(process)
         for key in ("$schemas", "$namespaces", "cwlVersion"):
             process.pop(key, None)
     return packed, rewrite
+
+
+def _check_steps(process: Mapping[str, Any], uri: str) -> None:
+    """Refuse steps that packing took for an output: it lets no two things of a workflow have the same id."""
+    for step in process.get("steps", ()):
+        if "$import" in step:
+            name = step["$import"].rpartition("/")[2]
+            cause = f"{uri} cannot be used: its step {name!r} has the id of an input or output as well"
+            raise PackageError(cause, "Rename one of them: ids within a workflow differ.")
+        if isinstance(step["run"], Mapping):
+            _check_steps(step["run"], uri)

@@ -56,7 +56,7 @@ class Places:
         for index, part in enumerate(parts):
             node = node[int(part)] if isinstance(node, list) else node[part]
             own = self.package.origins.get(str(node.get("id"))) if isinstance(node, Mapping) else None
-            if own is not None:
+            if own is not None and (own in self.spots or urldefrag(own)[0] != urldefrag(origin)[0]):
                 origin, rest = own, parts[index + 1 :]
         return self._place(origin, rest)
 
@@ -143,11 +143,11 @@ def _index_document(uri: str, root: Node) -> Iterator[tuple[str, _Spot]]:
 def _index_process(origin: str, process: _Spot) -> Iterator[tuple[str, _Spot]]:
     """A process and what has an id in it; the ids are made as CWL says (v1.2, Workflow, section 4.4)."""
     yield origin, process
-    prefix = f"{origin}/" if "#" in origin else f"{origin}#"
+    document, prefix = urldefrag(origin)[0], f"{origin}/" if "#" in origin else f"{origin}#"
     for section in SECTIONS:
         listed = _get(process.value, section)
         for name, spot in _members(listed.value) if listed is not None else ():
-            inner = f"{prefix}{name.lstrip('#')}"
+            inner = f"{document}{name}" if name.startswith("#") else f"{prefix}{name}"
             yield inner, spot
             run = _get(spot.value, "run") if section == "steps" else None
             if run is not None and isinstance(run.value, MappingNode):

@@ -12,6 +12,7 @@ from zoo_runner.errors import PackageError
 from zoo_runner.files import write_atomically
 from zoo_runner.package import Package, SourceFile
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote
+from zoo_runner.package.entry import choose_entry
 from zoo_runner.settings import Settings
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
@@ -60,7 +61,7 @@ def _read_kept(kept: Path, documents: Documents) -> Package | None:
 
 
 def _resolve(uri: str, documents: Documents) -> Package:
-    from zoo_runner.package.packing import check_documents, choose_entry, pack_documents, read_root
+    from zoo_runner.package.packing import check_documents, pack_documents, read_root
 
     root = read_root(documents, uri)
     entry_uri = choose_entry(root, uri)

@@ -12,7 +12,15 @@ MOST_BRACKETS = 500
 
 
 class ShapeError(Exception):
-    """A document is too deep, holds itself, or grows too large when its aliases are written out."""
+    """A document is too deep, holds itself, grows too large when its aliases are written out, or has no such date."""
+
+    remedy = "Write it flatter and without aliases that multiply."
+
+
+class NoSuchDateError(ShapeError):
+    """YAML takes a text for a date, and there is none such: 2024-02-30."""
+
+    remedy = "Write a date that exists, or put a text that looks like one into quotes."
 
 
 def parse_document(text: str) -> Any:
@@ -25,8 +33,7 @@ def parse_document(text: str) -> Any:
     except RecursionError as error:
         raise _too_deep() from error
     except (ValueError, TypeError) as error:
-        # a date such as 2024-99-99, a mapping as key
-        raise ShapeError(f"it holds a value that cannot be read: {error}") from error
+        raise NoSuchDateError(f"it holds a value that cannot be read: {error}") from error
     check_shape(document)
     return document
 

@@ -186,6 +186,19 @@ def _check_step_names(view: PackageView) -> Iterator[Finding]:
                 yield Finding("runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
 
 
+def _check_unique_ids(view: PackageView) -> Iterator[Finding]:
+    for workflow in view.of_class("Workflow"):
+        known: set[str] = set()
+        for section in ("inputs", "outputs", "steps"):
+            for index, part in enumerate(workflow.process.get(section, ())):
+                name = short_name(str(part["id"]))
+                if name in known:
+                    message = "an input, output or step of the same workflow has this id too, and engines mix them up"
+                    place, subject = f"{workflow.place}/{section}/{index}", f"{section[:-1]} '{name}'"
+                    yield Finding("runner/same-id", Severity.WARNING, place, subject, message, "Rename one of them.")
+                known.add(name)
+
+
 def _check_input_names(view: PackageView) -> Iterator[Finding]:
     for parameter in view.inputs:
         place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
@@ -235,6 +248,7 @@ RULES: tuple[Rule, ...] = (
     _check_directories,
     _check_identifier,
     _check_step_names,
+    _check_unique_ids,
     _check_input_names,
     _check_javascript,
     _check_engine_features,

@@ -24,7 +24,6 @@ from cwltool.executors import MultithreadedJobExecutor
 from cwltool.job import JobBase
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
-from cwltool.loghandler import defaultStreamHandler
 from cwltool.process import Process
 from cwltool.utils import processes_to_kill
 from cwltool.workflow import default_make_tool
@@ -33,7 +32,7 @@ from schema_salad.exceptions import SchemaSaladException
 from zoo_runner.engines.cwltool.observed import Reporting, observe
 from zoo_runner.engines.cwltool.realfiles import RealFiles
 from zoo_runner.engines.cwltool.watch import Emit
-from zoo_runner.engines.launch import LOADING, EngineLog, open_event_stream
+from zoo_runner.engines.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.jobs.events import EngineLine, encode_event
 
@@ -130,9 +129,9 @@ def main(spec_file: str) -> int:
     emit: Emit = open_event_stream(lambda event: (encode_event(event),))
     spec = json.loads(Path(spec_file).read_text())
     _stop_on_term(spec)
-    cwltool_logger.removeHandler(cast(logging.Handler, defaultStreamHandler))
-    cwltool_logger.addHandler(EngineLog(emit))
-    cwltool_logger.propagate = False
+    for logger in (cwltool_logger, logging.getLogger(EXPRESSIONS)):
+        logger.handlers[:] = [EngineLog(emit)]
+        logger.propagate = False
     # it does not know the hints that are extensions, which cwltool obeys all the same
     logging.getLogger("salad").setLevel(logging.ERROR)
     try:

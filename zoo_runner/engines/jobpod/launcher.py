@@ -27,7 +27,6 @@ from cwltool.errors import WorkflowException
 from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
-from cwltool.loghandler import defaultStreamHandler
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
@@ -42,7 +41,7 @@ from zoo_runner.engines.jobpod.steppod import (
     build_volume_entry,
 )
 from zoo_runner.engines.jobpod.steprunner import StepRunner
-from zoo_runner.engines.launch import LOADING, EngineLog, open_event_stream
+from zoo_runner.engines.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.errors import RunnerError
 from zoo_runner.jobs.events import EngineLine, Event
 
@@ -160,9 +159,8 @@ def launch(spec_file: str) -> int:
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
     _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
-    cwltool_logger.removeHandler(defaultStreamHandler)
-    for logger in (cwltool_logger, logging.getLogger("calrissian.main"), logging.getLogger("calrissian.tool")):
-        logger.addHandler(EngineLog(emit))
+    for logger in (cwltool_logger, *map(logging.getLogger, (EXPRESSIONS, "calrissian.main", "calrissian.tool"))):
+        logger.handlers[:] = [EngineLog(emit)]
         logger.propagate = False
     try:
         return run(spec)

@@ -1,0 +1,71 @@
+"""What an engine says of a package that does not hold together, and the one reason that is made of it."""
+
+import pytest
+
+from zoo_runner.mistakes import explain_mistake
+
+SCRIPT = """\
+[step s] Cannot make job: Expression evaluation error:
+Expecting value: line 1 column 1 (char 0)
+script was:
+01 var inputs = {"x": 1};
+02 (function(){return ((foo.bar));})()
+stderr was: 'evalmachine.<anonymous>:2
+(function(){return ((foo.bar));})()
+ReferenceError: foo is not defined
+    at evalmachine.<anonymous>:2:21
+    at Script.runInContext (node:vm:149:12)'"""
+TWO_FILES = """\
+[job s] Job error:
+Error collecting output for parameter 'o': package.json:1:817: Multiple matches for output item that is a single file.
+[job s] completed permanentFail"""
+WRONG_INPUT = """\
+[step s] Cannot make job: Invalid job input record:
+the 'x' field is not valid because
+  "'s'" is not int
+[workflow main] completed permanentFail"""
+UNEQUAL = """\
+[step s] Cannot make job: Length of input arrays must be equal when performing dotproduct scatter.
+[workflow main] Cannot collect workflow output: All sources for 'pick' are null"""
+NO_JSON = "Exception while running job: Expecting value: line 1 column 1 (char 0).\n[job s] completed permanentFail"
+NO_PROGRAM = "Exception while running job: [Errno 13] Permission denied: '/tmp'.\n[job s] completed permanentFail"
+PLACED = "[step s] Cannot make job: package.json:1:580: timelimit must be an integer >= 0, got: -1"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (SCRIPT, "a JavaScript expression of step 's' failed: ReferenceError: foo is not defined"),
+        (
+            TWO_FILES,
+            "step 's' succeeded, but its output 'o' cannot be had: "
+            "Multiple matches for output item that is a single file",
+        ),
+        (
+            WRONG_INPUT,
+            "step 's' cannot be made ready: Invalid job input record: the 'x' field is not valid because "
+            "\"'s'\" is not int",
+        ),
+        (
+            UNEQUAL,
+            "step 's' cannot be made ready: Length of input arrays must be equal when performing dotproduct scatter",
+        ),
+        (
+            NO_JSON,
+            "step 's' wrote a cwl.output.json that is not JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        (NO_PROGRAM, "step 's' could not be run: Permission denied: '/tmp'"),
+        (PLACED, "step 's' cannot be made ready: timelimit must be an integer >= 0, got: -1"),
+    ],
+)
+def test_a_mistake_in_a_package_is_its_authors_with_the_step(said: str, cause: str) -> None:
+    error = explain_mistake(said)
+    assert error is not None
+    assert (error.diagnosis.cause, error.diagnosis.level, error.diagnosis.step) == (cause, "user", "s")
+    assert error.diagnosis.remedy
+    assert not any(line.lstrip().startswith("at ") for line in error.diagnosis.evidence)
+
+
+@pytest.mark.parametrize("said", ["", "podman did not answer", "[job s] completed permanentFail"])
+def test_what_is_no_mistake_of_the_package_is_left_to_others(said: str) -> None:
+    assert explain_mistake(said) is None
