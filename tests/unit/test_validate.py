@@ -104,6 +104,16 @@ def test_a_tool_has_the_image_of_the_workflow_that_passes_it_on() -> None:
     assert rules == {"runner/resources"}
 
 
+def test_a_tool_has_the_image_of_its_own_step_and_not_of_another() -> None:
+    resources = {"class": "ResourceRequirement", "ramMax": 512}
+    steps = [{"id": "#main/a", "run": "#one", "requirements": [DOCKER]}, {"id": "#main/b", "run": "#other"}]
+    package = build_good_package(steps=steps)
+    tools = [build_tool(name, requirements=[resources]) for name in ("#one", "#other")]
+    document = {**package.document, "$graph": [package.process, *tools]}
+    finding = find(Package(document, "#main", "water", {}, ""), "20-089/req-8")
+    assert finding.subject == "CommandLineTool 'other'"
+
+
 def test_an_output_directory_of_the_image_is_a_warning() -> None:
     docker = {**DOCKER, "dockerOutputDirectory": "/out"}
     assert find(with_tool(requirements=[docker]), "runner/docker-output").severity == "warning"

@@ -73,15 +73,31 @@ def find_requirement(process: Document, name: str, part: str = "requirements") -
 
 
 def find_inherited(view: PackageView, process: Document, name: str) -> tuple[Document | None, bool]:
-    """Find a requirement of a tool, or of a workflow or step that may pass it on; and whether it is a hint."""
-    workflows = [workflow.process for workflow in view.of_class("Workflow")]
-    steps = [step for workflow in workflows for step in workflow.get("steps", ())]
+    """Find a requirement of a tool, or of a step or workflow that runs it, the nearest first; and whether it is a hint.
+
+    Source: CWL v1.2, Workflow, section 4.3 (requirements and hints are inherited).
+    """
+    holders = (process, *_find_callers(view, process, []))
     for part in ("requirements", "hints"):
-        for holder in (process, *workflows, *steps):
+        for holder in holders:
             found = find_requirement(holder, name, part)
             if found is not None:
                 return found, part == "hints"
     return None, False
+
+
+def _find_callers(view: PackageView, process: Document, seen: list[Document]) -> Iterator[Document]:
+    """The steps that run a process and their workflows, from the inside out."""
+    if any(process is one for one in seen):
+        return
+    own_id = str(process.get("id", "")).lstrip("#")
+    for workflow in view.of_class("Workflow"):
+        for step in workflow.process.get("steps", ()):
+            run = step["run"]
+            if run is process or (isinstance(run, str) and run.lstrip("#") == own_id):
+                yield step
+                yield workflow.process
+                yield from _find_callers(view, workflow.process, [*seen, process])
 
 
 def find_runs(node: Any) -> Iterator[str]:
