@@ -1,8 +1,8 @@
 """Reads the STAC catalog that a tool wrote into an output folder, and says what is wrong with it."""
 
 import json
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -69,6 +69,7 @@ class _CatalogReader:
         documents = tuple(self._documents.values())
         if not any(document.kind == "Item" for document in documents):
             self._fail(self._root, "has no items", "Let the tool link each result with a link of rel `item`.")
+        self._warn_of_twins(documents)
         self._warn_of_left_files()
         files = [file for name, file in self._files.items() if name not in self._documents]
         return FoundCatalog(documents, tuple(files))
@@ -163,6 +164,14 @@ class _CatalogReader:
         given = media_type if isinstance(media_type, str) and media_type.isprintable() else None
         if name not in self._files or given:
             self._files[name] = FoundFile(path, name, path.stat().st_size, given or get_media_type(name))
+
+    def _warn_of_twins(self, documents: Iterable[StacDocument]) -> None:
+        """An item's id is unique within its collection (STAC API, Item), so that one of two would be lost."""
+        items = (document.body for document in documents if document.kind == "Item")
+        counts = Counter((str(item.get("id") or ""), str(item.get("collection"))) for item in items)
+        for (name, _), count in counts.items():
+            if count > 1 and name.strip():
+                self._warn(self._root, f"leads to {count} items with the id {name!r}; an API would keep one")
 
     def _warn_of_left_files(self) -> None:
         known = self._documents.keys() | self._files.keys()

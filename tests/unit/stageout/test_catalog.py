@@ -159,6 +159,16 @@ def test_files_that_the_catalog_does_not_lead_to_are_named_in_a_warning(tmp_path
     assert not (tmp_path / "to/out/debug.log").exists()
 
 
+def test_items_of_one_id_are_told_in_a_warning(tmp_path: Path) -> None:
+    links = [build_link("item", f"./{name}/scene.json") for name in ("scene", "other")]
+    made = write_catalog(tmp_path / "made", build_stac_catalog(links))
+    write_json(made / "other" / "scene.json", build_stac_item())
+    (made / "other" / "data.tif").write_bytes(b"another")
+    assert put(made, tmp_path / "to").warnings == (
+        "out/catalog.json leads to 2 items with the id 'scene'; an API would keep one",
+    )
+
+
 def test_a_number_that_json_does_not_know_becomes_null_with_a_warning(tmp_path: Path) -> None:
     item = build_stac_item()
     item["properties"]["mean"] = float("nan")
