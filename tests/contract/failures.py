@@ -423,6 +423,16 @@ FAILURES = (
         r"Compare the output's glob",
     ),
     Failure(
+        "link that leads nowhere",
+        "A step leaves a symbolic link that leads to nothing, or to itself.",
+        lambda s: s.run_failing("circular-link"),
+        6,
+        "execute",
+        "user",
+        r"its output 'scene' cannot be had: the link 'scene/latest' leads to nothing \(latest\)",
+        r"with the files that the tool leaves",
+    ),
+    Failure(
         "two files for one output",
         "A step leaves more files than its output can hold.",
         lambda s: s.run_failing("two-files"),

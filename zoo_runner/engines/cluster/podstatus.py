@@ -48,7 +48,12 @@ def has_started(pod: Manifest) -> bool:
 
 
 def has_ended(pod: Manifest) -> bool:
-    """Whether the main container has ended, so that its log is complete."""
+    """Whether the main container has ended by itself, so that its log is complete.
+
+    Of a pod that was evicted the kubelet may have removed the container, and its log with it.
+    """
+    if pod.get("status", {}).get("reason"):
+        return False
     statuses = pod.get("status", {}).get("containerStatuses") or []
     return any("terminated" in status.get("state", {}) for status in statuses)
 

@@ -33,6 +33,7 @@ from zoo_runner.engines.cwltool.observed import Reporting, observe
 from zoo_runner.engines.cwltool.realfiles import RealFiles
 from zoo_runner.engines.cwltool.watch import Emit
 from zoo_runner.engines.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
+from zoo_runner.engines.links import find_fault
 from zoo_runner.engines.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.jobs.events import EngineLine, encode_event
 
@@ -41,6 +42,12 @@ def _make_tool_maker(reporting: Reporting) -> Callable[..., Process]:
     class ObservedTool(CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
             return observe(super().make_job_runner(runtimeContext), reporting)
+
+        def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
+            outputs = super().collect_output_ports(*args, **kwargs)
+            if fault := find_fault(outputs):
+                raise WorkflowException(fault)
+            return outputs
 
     def make_tool(document: Any, context: LoadingContext) -> Process:
         if document.get("class") == "CommandLineTool":

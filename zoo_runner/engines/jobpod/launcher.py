@@ -42,6 +42,7 @@ from zoo_runner.engines.jobpod.steppod import (
 )
 from zoo_runner.engines.jobpod.steprunner import StepRunner
 from zoo_runner.engines.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
+from zoo_runner.engines.links import find_fault
 from zoo_runner.errors import RunnerError
 from zoo_runner.jobs.events import EngineLine, Event
 
@@ -89,6 +90,12 @@ class _Tool(CalrissianCommandLineTool):  # type: ignore[misc]
     def make_job_runner(self, runtimeContext: Any) -> Any:
         super().make_job_runner(runtimeContext)
         return _Step
+
+    def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = super().collect_output_ports(*args, **kwargs)
+        if fault := find_fault(outputs):
+            raise WorkflowException(fault)
+        return outputs
 
 
 class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
