@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     # the vendor offers these to type checkers only
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig
 
-CLOUDS = ("gs", "az")
 CloudStore = GCSStore | AzureStore
 
 

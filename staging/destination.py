@@ -5,7 +5,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from staging.errors import Kind, StagingError
 
 FOLDERS = ("", "file")
-STORES = ("s3", "gs", "az")
+CLOUDS = ("gs", "az")
+STORES = ("s3", *CLOUDS)
+
+
+def is_object_storage(href: str) -> bool:
+    """Whether an address leads into an object store, S3 or another; a folder is of one machine only."""
+    return href.startswith(tuple(f"{scheme}://" for scheme in STORES))
 
 
 def read_scheme(destination: str) -> str:

@@ -12,8 +12,9 @@ import obstore
 from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
-from staging.clouds import CLOUDS, CloudStore, open_container
+from staging.clouds import CloudStore, open_container
 from staging.cloudsettings import CloudOptions
+from staging.destination import CLOUDS, STORES
 from staging.errors import Kind, RetryableError, StagingError
 from staging.parts import ChangedError, NoPartsError, Part, broken_off
 from staging.settings import S3Options
@@ -57,7 +58,7 @@ SERVICES = {"gs": "Google Cloud Storage", "az": "Azure storage account"}
 def split_url(href: str) -> tuple[str, str, str]:
     """Split `s3://bucket/key` (or `gs:`, `az:`) into scheme, bucket and key (percent-decoded, no leading slash)."""
     parts = urlsplit(href)
-    if parts.scheme not in ("s3", *CLOUDS) or not parts.netloc:
+    if parts.scheme not in STORES or not parts.netloc:
         scheme = parts.scheme or "s3"
         raise StagingError(
             Kind.UNSUPPORTED,

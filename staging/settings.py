@@ -70,11 +70,6 @@ def load_s3_options(environ: Mapping[str, str], prefix: str) -> S3Options:
     )
 
 
-def is_object_storage(href: str) -> bool:
-    """Whether an address leads into an object store, S3 or another; a folder is of one machine only."""
-    return href.startswith(("s3://", "gs://", "az://"))
-
-
 def build_s3_settings(prefix: str) -> tuple[Setting, ...]:
     """The documented S3 settings of the program whose variables begin with `prefix`."""
     return tuple(

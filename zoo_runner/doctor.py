@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from staging.settings import is_object_storage
+from staging.destination import is_object_storage
 from zoo_runner.engines.calrissian import find_credentials
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import Names, build_names

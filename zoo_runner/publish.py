@@ -5,8 +5,8 @@ from pathlib import Path
 from threading import Timer
 
 from staging.cancel import Cancellation as Switch
+from staging.destination import is_object_storage
 from staging.errors import StagingError
-from staging.settings import is_object_storage
 from zoo_runner.errors import Diagnosis, Level, Stage
 from zoo_runner.jobs.events import EngineLine, Published, Report
 from zoo_runner.jobs.models import Results

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from staging.settings import is_object_storage
+from staging.destination import is_object_storage
 from staging.variables import FILE_VARIABLES, pick_variables
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle

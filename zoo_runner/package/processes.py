@@ -75,7 +75,7 @@ def find_requirement(process: Document, name: str, part: str = "requirements") -
 def find_inherited(view: PackageView, process: Document, name: str) -> tuple[Document | None, bool]:
     """Find a requirement of a tool, or of a step or workflow that runs it, the nearest first; and whether it is a hint.
 
-    Source: CWL v1.2, Workflow, section 4.3 (requirements and hints are inherited).
+    Source: CWL v1.2, Workflow, "Requirements and hints" (they are inherited).
     """
     holders = (process, *_find_callers(view, process, []))
     for part in ("requirements", "hints"):

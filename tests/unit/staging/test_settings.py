@@ -1,7 +1,8 @@
 import pytest
 
-from staging.clouds import CLOUDS, open_container
+from staging.clouds import open_container
 from staging.cloudsettings import CloudOptions, load_cloud_options
+from staging.destination import CLOUDS
 from staging.settings import S3Options, load_s3_options
 
 pytestmark = pytest.mark.unit
