@@ -1,11 +1,10 @@
 """The one door to object storage (obstore): S3, and the clouds beside it; its errors are translated here."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -14,6 +13,7 @@ from obstore.store import S3Store
 
 from staging.clouds import CloudStore, open_container
 from staging.cloudsettings import CloudOptions
+from staging.deadline import within
 from staging.destination import CLOUDS, STORES
 from staging.errors import Kind, RetryableError, StagingError
 from staging.parts import ChangedError, NoPartsError, Part, broken_off
@@ -37,8 +37,6 @@ __all__ = [
 
 CHUNK_BYTES = 4 << 20
 Store = S3Store | CloudStore
-
-_T = TypeVar("_T")
 
 # error codes of S3 that mean: with these credentials, no (some services answer them with HTTP 400)
 REFUSALS = {
@@ -239,7 +237,7 @@ async def read_object(
     """Begin to read the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
     options: GetOptions = {"range": (part.start, part.end), "if_match": part.validator} if part else {}
     try:
-        result = await _within(read_timeout_seconds, obstore.get_async(bucket, key, options=options))
+        result = await within(read_timeout_seconds, obstore.get_async(bucket, key, options=options))
     except PreconditionError as error:
         raise ChangedError(href) from error
     except (BaseError, OSError, ValueError) as error:
@@ -263,19 +261,12 @@ async def list_objects(bucket: Store, prefix: str, href: str) -> list[tuple[str,
 async def _stream(stream: "BytesStream", href: str, read_timeout_seconds: float) -> AsyncIterator[bytes]:
     while True:
         try:
-            chunk = await _within(read_timeout_seconds, anext(stream))
+            chunk = await within(read_timeout_seconds, anext(stream))
         except StopAsyncIteration:
             return
         except (BaseError, OSError) as error:
             raise _translate_or_timeout(error, href) from error
         yield chunk
-
-
-async def _within(seconds: float, answer: Awaitable[_T]) -> _T:
-    try:
-        return await asyncio.wait_for(answer, seconds)
-    except asyncio.TimeoutError as error:  # in Python 3.10 not yet the built-in one
-        raise TimeoutError from error
 
 
 def _timeout(href: str) -> StagingError:
