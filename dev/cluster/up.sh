@@ -3,7 +3,7 @@
 # registry, etcd, containerd, API server, controller manager, scheduler, kubelet, kube-proxy.
 # The servers are built first where the cache has none. With KUBERNETES=yours the cluster that $KUBECONFIG names is
 # left as it is (kind, k3s, a site's own): nothing is started here.
-# Needs (Debian, root): the packages below, kubectl, and Go for the build.
+# Needs (Debian, root): the packages below, and Go for the build.
 set -euo pipefail
 if [ "${KUBERNETES:-}" = yours ]; then
   kubectl version >/dev/null && echo "cluster: using KUBECONFIG=${KUBECONFIG:-~/.kube/config}"
@@ -13,7 +13,7 @@ fi
 PACKAGES="containerd runc etcd-server etcd-client containernetworking-plugins iptables docker-registry conntrack podman debootstrap openssl busybox-static"
 
 [ "$(id -u)" = 0 ] || { say "this starts a node of its own and needs root; for another cluster set KUBERNETES=yours and KUBECONFIG" >&2; exit 1; }
-for program in containerd runc etcd iptables docker-registry conntrack podman openssl busybox kubectl; do
+for program in containerd runc etcd iptables docker-registry conntrack podman openssl busybox; do
   command -v $program >/dev/null || { say "$program is missing: apt-get install -y --no-install-recommends $PACKAGES" >&2; exit 1; }
 done
 
