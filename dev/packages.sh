@@ -9,8 +9,8 @@ case "${1:-}" in
     programs="podman runc conmon debootstrap"
     packages="podman runc conmon debootstrap" ;;
   cluster)
-    programs="containerd runc etcd etcdctl iptables docker-registry conntrack podman debootstrap openssl busybox"
-    packages="containerd runc etcd-server etcd-client containernetworking-plugins iptables docker-registry conntrack podman debootstrap openssl busybox-static" ;;
+    programs="containerd runc etcd etcdctl ip iptables sysctl docker-registry conntrack podman debootstrap openssl busybox"
+    packages="containerd runc etcd-server etcd-client containernetworking-plugins iproute2 iptables procps docker-registry conntrack podman debootstrap openssl busybox-static" ;;
   *) say "name a part: podman or cluster" >&2; exit 2 ;;
 esac
 

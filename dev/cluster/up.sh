@@ -10,10 +10,10 @@ if [ "${KUBERNETES:-}" = yours ]; then
   exit
 fi
 . "$(dirname "$0")/env.sh"
-PACKAGES="containerd runc etcd-server etcd-client containernetworking-plugins iptables docker-registry conntrack podman debootstrap openssl busybox-static"
+PACKAGES="containerd runc etcd-server etcd-client containernetworking-plugins iproute2 iptables procps docker-registry conntrack podman debootstrap openssl busybox-static"
 
 [ "$(id -u)" = 0 ] || { say "this starts a node of its own and needs root; for another cluster set KUBERNETES=yours and KUBECONFIG" >&2; exit 1; }
-for program in containerd runc etcd iptables docker-registry conntrack podman openssl busybox; do
+for program in containerd runc etcd ip iptables sysctl docker-registry conntrack podman openssl busybox; do
   command -v $program >/dev/null || { say "$program is missing: apt-get install -y --no-install-recommends $PACKAGES" >&2; exit 1; }
 done
 

@@ -93,6 +93,12 @@ def test_a_job_file_that_is_missing_is_a_matter_of_inputs(tmp_path: Path) -> Non
         read(tmp_path, job_file=tmp_path / "none.yml")
 
 
+def test_an_input_in_the_place_of_the_job_file_is_shown_its_place(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the job file cannot be had") as caught:
+        read(tmp_path, job_file=tmp_path / "name=two words")
+    assert caught.value.diagnosis.remedy == f"If this is an input, write -i '{tmp_path}/name=two words'."
+
+
 @pytest.mark.parametrize("word", ["name", "", "-"])
 def test_a_word_without_a_value_is_refused(tmp_path: Path, word: str) -> None:
     with pytest.raises(InputError, match="is not of the form name=value") as caught:

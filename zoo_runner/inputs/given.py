@@ -1,6 +1,7 @@
 """Reads what a user gives as inputs: a job file (YAML or JSON), an OGC execute request, `name=value` words."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
         base = as_uri(job_file)
         return base, Documents(base, settings).read(base)
     except PackageError as error:
-        raise InputError(f"the job file cannot be had: {error}", error.diagnosis.remedy) from error
+        word = "=" in job_file and f"If this is an input, write -i {shlex.quote(job_file)}."
+        raise InputError(f"the job file cannot be had: {error}", word or error.diagnosis.remedy) from error
 
 
 def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
