@@ -7,8 +7,8 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-unit test-contract test-live test-long lint format bench bench-cluster docs lock images cluster cluster-down \
-        template-repo clean env-demo env-dev
+.PHONY: help demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
+        cluster cluster-down template-repo clean env-demo env-dev
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,12 +41,17 @@ lint: env-dev ## style, types, layers
 format: env-dev ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: env-dev ## measure beside peers (20 minutes), paired in one run; writes docs/bench.md
+bench: env-dev bench-servers ## measure beside peers (25 minutes), data in memory or in FOLDER=…; writes docs/bench.md
 	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.staging
+	@$(BIN)/python -m bench.staging --folder $(or $(FOLDER),/dev/shm)
 
-bench-cluster: env-dev cluster ## measure jobs on Kubernetes beside a bare Calrissian Job and pycalrissian
+bench-cluster: env-dev bench-servers cluster ## measure jobs on Kubernetes beside a bare Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster
+
+bench-servers:
+	@sh dev/packages.sh bench
+	@[ -x $(BIN)/versitygw ] || { echo "bench: building versitygw, an S3 server (a minute)" && \
+	  GOBIN=$(CURDIR)/$(BIN) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0; }
 
 docs: env-dev ## write the pages that come from the code: docs/settings.md, docs/errors.md
 	@$(BIN)/python -m tests.pages

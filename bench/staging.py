@@ -1,11 +1,11 @@
 """How fast data moves, against rclone with its default flags: paired in one run, medians.
 
-    python -m bench.staging                              # 4 GiB and 10,000 x 64 KiB, five rounds, a quarter of an hour
+    python -m bench.staging --folder /dev/shm            # 4 GiB and 10,000 x 64 KiB, five rounds, a quarter of an hour
     python -m bench.staging --large-mib 512 --small-files 2000 --rounds 3 --only http-in
 
-A run of all cases writes its part of docs/bench.md. Each figure is the time of a whole process, start to end, with the
-servers on this machine: nginx (HTTP) and versitygw (S3) where they are on PATH, else rclone's. The memory is the peak
-resident set of our process.
+A run of all cases in these sizes writes its part of docs/bench.md. Each figure is the time of a whole process, start
+to end, with the servers on this machine: nginx (HTTP) and versitygw (S3), which `make bench-servers` installs. The
+memory is the peak resident set of our process.
 """
 
 import argparse
@@ -24,9 +24,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.page import write_part
-from bench.servers import ACCESS_KEY, SECRET_KEY, Server, find_rclone, serve_http, serve_s3
+from bench.servers import ACCESS_KEY, SECRET_KEY, Server, find_program, serve_http, serve_s3
 
 MIB = 1 << 20
+LARGE_MIB, SMALL_FILES = 4096, 10_000
 SMALL_BYTES = 64 << 10
 ROOT = Path(__file__).parents[1]
 NOTE = """*x rclone*: its time divided by ours, `rclone copy` with default flags moving the same files; above 1.0 we are
@@ -70,8 +71,8 @@ class Place:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large-mib", type=int, default=4096)
-    parser.add_argument("--small-files", type=int, default=10_000)
+    parser.add_argument("--large-mib", type=int, default=LARGE_MIB)
+    parser.add_argument("--small-files", type=int, default=SMALL_FILES)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="Cases whose name contains this.")
     parser.add_argument("--folder", type=Path, help="Where the data lies for the time of the run.")
@@ -92,7 +93,7 @@ def main() -> None:
         )
         print(f"{conditions}\n", flush=True)
         table = _build_table((case, _measure(case, place, given.rounds)) for case in cases)
-    if not given.only:
+    if not given.only and (given.large_mib, given.small_files) == (LARGE_MIB, SMALL_FILES):
         today = datetime.now(timezone.utc).date()
         write_part("Moving data", f"Written by `python -m bench.staging` on {today}: {conditions}\n\n{table}\n\n{NOTE}")
 
@@ -124,7 +125,7 @@ def _build_item(folder: Path, url: str) -> dict[str, object]:
 
 
 def _build_cases(place: Place, given: argparse.Namespace) -> Iterable[Case]:
-    python, rclone = [sys.executable, "-m"], [find_rclone(), "copy", "--config="]
+    python, rclone = [sys.executable, "-m"], [find_program("rclone"), "copy", "--config="]
     bucket = f":s3,provider=Other,access_key_id={ACCESS_KEY},secret_access_key={SECRET_KEY},endpoint='{place.s3.url}':"
     into, out = place.work / "in", place.buckets / "results" / "run"
     sizes = {

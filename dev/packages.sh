@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the system programs of a part of the development set-up are there; the part is podman or cluster.
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman, cluster or bench.
 # As root on Debian, what is missing is installed, and said; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
@@ -11,7 +11,10 @@ case "${1:-}" in
   cluster)
     programs="containerd runc etcd etcdctl ip iptables sysctl docker-registry conntrack podman debootstrap openssl busybox"
     packages="containerd runc etcd-server etcd-client containernetworking-plugins iproute2 iptables procps docker-registry conntrack podman debootstrap openssl busybox-static" ;;
-  *) say "name a part: podman or cluster" >&2; exit 2 ;;
+  bench)
+    programs="nginx"
+    packages="nginx-light" ;;
+  *) say "name a part: podman, cluster or bench" >&2; exit 2 ;;
 esac
 
 missing=""
@@ -26,6 +29,13 @@ fi
 say "missing:$missing; installing Debian packages (a minute)"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  # servers among them are started by whoever needs them, on ports of their own, not by Debian
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
 # shellcheck disable=SC2086  # one word per package is meant
 if ! { apt-get update && apt-get install --yes --no-install-recommends $packages; } >"$log" 2>&1; then
   tail -n 5 "$log" >&2
