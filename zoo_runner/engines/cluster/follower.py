@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
+from zoo_runner.engines.cluster.lastwords import LastWords, Silence
 from zoo_runner.engines.cluster.manifests import GRACE_SECONDS, Manifest, Names
-from zoo_runner.engines.cluster.podlog import Ended, build_untold, decode_line
+from zoo_runner.engines.cluster.podlog import Ended, decode_line
 from zoo_runner.engines.cluster.podstatus import (
-    Ending,
-    build_lost,
     concerns,
     diagnose_event,
-    explain_ending,
     find_ending,
     find_start_failure,
     find_step,
@@ -35,10 +33,8 @@ from zoo_runner.jobs.events import EngineLine, Report
 # how long the job pod may take to say its last words after it was told to stop
 _LAST_WORDS_SECONDS = GRACE_SECONDS + 5.0
 _SECOND_TRY_SECONDS = 3.0
-# a pod's status may tell of its end before its log has arrived here
-_LOG_SECONDS = 3.0
-# by a signal from outside: SIGKILL, SIGTERM, or nobody knows
-_KILLED = (137, 143, -1)
+# how long a thread may take to notice that its stream was closed
+_CLOSING_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,11 @@ class _Warning:
 @dataclass(frozen=True)
 class _Line:
     text: str
+
+
+@dataclass(frozen=True)
+class _LogOver:
+    pass
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,6 @@ class _Seen:
 
     running: bool = False
     stopping: bool = False
-    taken_away: bool = False
     told: set[object] = field(default_factory=set)
     started: set[str] = field(default_factory=set)
     pending: dict[str, threading.Timer] = field(default_factory=dict)
@@ -98,6 +98,7 @@ class Follower:
         self._items: queue.Queue[object] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._seen = _Seen()
+        self._words = LastWords(names.job)
 
     def follow(self, cancellation: Cancellation) -> Ended:
         """Report every event and return how the job ended; raises `RunnerError` where the pod could not say it."""
@@ -118,7 +119,7 @@ class Follower:
         self._seen.ended.set()
         self._streams.close()
         for thread in self._threads:
-            thread.join(_LOG_SECONDS)
+            thread.join(_CLOSING_SECONDS)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
@@ -150,6 +151,7 @@ class Follower:
         except RunnerError as error:
             if not self._streams.closed.is_set():
                 self._report(EngineLine("warning", f"the log of the job pod broke off: {error}"))
+        self._items.put(_LogOver())
 
     @singledispatchmethod
     def _take(self, item: object) -> Ended | None:
@@ -157,16 +159,26 @@ class Follower:
 
     @_take.register
     def _(self, item: _Line) -> Ended | None:
+        self._words.lines += 1
         event = decode_line(item.text)
         if not isinstance(event, Ended):
             self._report(event)
         elif event.kind == DismissedError.__name__ and not self._seen.stopping:
             # somebody else had the pod stopped: its status says why, and comes after its last words
-            self._seen.taken_away = True
-            self._later(_LAST_WORDS_SECONDS, _Late(self._build_lost("its pod was deleted from outside"), lambda: True))
+            self._words.taken_away = True
+            self._later(_LAST_WORDS_SECONDS, _Late(self._words.build_taken(), lambda: True))
         else:
             return event
         return None
+
+    @_take.register
+    def _(self, item: _LogOver) -> None:
+        self._words.over = True
+        self._words.check()
+
+    @_take.register
+    def _(self, item: Silence) -> None:
+        self._later(item.seconds, self._words.listen_on(item))
 
     @_take.register
     def _(self, item: _Broken) -> None:
@@ -200,10 +212,7 @@ class Follower:
         names = self._names
         self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
         self._cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": True}})
-        self._later(_LAST_WORDS_SECONDS, _Late(self._build_lost("no last words"), lambda: True))
-
-    def _build_lost(self, evidence: str) -> RunnerError:
-        return build_lost({"metadata": {"name": self._names.job}}, evidence)
+        self._later(_LAST_WORDS_SECONDS, _Late(self._words.build_lost("no last words"), lambda: True))
 
     @_take.register
     def _(self, item: _PodChange) -> None:
@@ -223,17 +232,8 @@ class Follower:
         ending = find_ending(pod)
         if ending or change == "DELETED":
             self._seen.ended.set()
-            explained = explain_ending(pod, ending) if ending else None
-            if self._seen.taken_away:
-                raise explained or self._build_lost("its pod was deleted from outside")
-            self._later(_LOG_SECONDS, _Late(explained or self._build_silent(pod, ending), lambda: True))
-
-    def _build_silent(self, pod: Manifest, ending: Ending | None) -> RunnerError:
-        """Tell a container that ended by itself from a pod that was stopped or taken away."""
-        if ending and ending.exit_code not in _KILLED and "deletionTimestamp" not in pod["metadata"]:
-            return build_untold(pod["spec"]["containers"][0]["image"], ending.exit_code)
-        evidence = f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
-        return self._build_lost(evidence)
+            silence = self._words.note_end(pod, ending)
+            self._later(silence.seconds, silence)
 
     def _watch_place(self, pod: Manifest, change: str) -> None:
         """Find out whether a pod that has no node will ever get one."""
@@ -260,8 +260,8 @@ class Follower:
         except ApiError:
             return []
 
-    def _later(self, seconds: float, late: _Late) -> threading.Timer:
-        timer = threading.Timer(seconds, self._items.put, [late])
+    def _later(self, seconds: float, item: _Late | Silence) -> threading.Timer:
+        timer = threading.Timer(seconds, self._items.put, [item])
         timer.daemon = True
         timer.start()
         self._seen.timers.append(timer)

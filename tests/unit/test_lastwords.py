@@ -1,0 +1,117 @@
+"""What a job pod says last may come long after Kubernetes told that it has ended."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from zoo_runner.engines.cluster.follower import Follower
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.lastwords import LastWords, Silence
+from zoo_runner.engines.cluster.manifests import Manifest, build_names
+from zoo_runner.engines.cluster.podlog import Ended, encode_line
+from zoo_runner.engines.cluster.podstatus import find_ending
+from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.errors import RunnerError
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.events import Event, StepLine
+from zoo_runner.jobs.models import Results
+
+RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
+
+
+def build_pod(state: dict[str, Any], **status: Any) -> Manifest:
+    return {
+        "metadata": {"name": "job-1-x", "uid": "1", "resourceVersion": "1"},
+        "spec": {"containers": [{"image": "job:1"}]},
+        "status": {"containerStatuses": [{"state": state}], **status},
+    }
+
+
+def ended(exit_code: int, **status: Any) -> Manifest:
+    return build_pod({"terminated": {"exitCode": exit_code}}, **status)
+
+
+def note_end(words: LastWords, pod: Manifest) -> Silence:
+    return words.note_end(pod, find_ending(pod))
+
+
+def test_while_lines_come_a_pod_that_has_ended_is_listened_to() -> None:
+    words = LastWords("job-1", lines=5)
+    silence = note_end(words, ended(0))
+    for _ in range(3):
+        words.lines += 1
+        silence = words.listen_on(silence)
+    with pytest.raises(RunnerError, match="ended with exit code 0 and did not tell how the job went"):
+        words.listen_on(silence)
+
+
+@pytest.mark.parametrize("over_first", [True, False])
+def test_a_log_that_was_heard_to_its_end_is_not_waited_for(over_first: bool) -> None:
+    words = LastWords("job-1", over=over_first)
+    with pytest.raises(RunnerError, match="did not tell how the job went"):
+        note_end(words, ended(1))
+        words.over = True
+        words.check()
+
+
+@pytest.mark.parametrize("pod", [ended(137), ended(1, phase="Failed", reason="Evicted"), build_pod({})])
+def test_the_log_of_a_pod_that_was_taken_away_may_just_stop(pod: Manifest) -> None:
+    words = LastWords("job-1")
+    assert note_end(words, pod).seconds < 5 < note_end(LastWords("job-1"), ended(0)).seconds
+
+
+def test_what_kubernetes_says_later_of_an_end_counts() -> None:
+    words = LastWords("job-1", over=True)
+    silence = note_end(words, ended(137))
+    note_end(words, ended(137, phase="Failed", reason="Evicted", message="too much disk"))
+    with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
+        words.listen_on(silence)
+
+
+@dataclass
+class TardyCluster:
+    """Tells of the end of a pod at once, and of its log when it is let."""
+
+    end: Manifest
+    may_speak: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self, kind: str, namespace: str, streams: Any, **query: str) -> Iterator[tuple[str, Manifest]]:
+        if kind == "Pod":
+            yield "ADDED", build_pod({"running": {}})
+            yield "MODIFIED", self.end
+        streams.closed.wait()
+
+    def follow_log(self, namespace: str, pod: str, streams: Any, ended: threading.Event) -> Iterator[str]:
+        assert self.may_speak.wait(20)
+        yield "[work] a line"
+        yield from encode_line(Ended(RESULTS))
+
+
+def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Ended:
+    settings = load_cluster_settings({})
+    follower = Follower(cast(Cluster, cluster), build_names("1", settings), settings, on)
+    timer = threading.Timer(after_seconds, cluster.may_speak.set)
+    timer.start()
+    try:
+        return follower.follow(Cancellation())
+    finally:
+        timer.join()
+
+
+def test_a_job_whose_log_comes_late_has_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pod has ended well, and more time passes than a log that was cut off is given."""
+    monkeypatch.setattr("zoo_runner.engines.cluster.lastwords._CUT_LOG_SECONDS", 0.01)
+    told: list[Event] = []
+    assert follow(TardyCluster(ended(0)), told.append, 0.3).results == RESULTS
+    assert told == [StepLine("work", "a line")]
+
+
+def test_a_pod_that_was_evicted_is_told_of_although_its_log_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo_runner.engines.cluster.lastwords._CUT_LOG_SECONDS", 0.01)
+    monkeypatch.setattr("zoo_runner.engines.cluster.follower._CLOSING_SECONDS", 0.01)
+    evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
+    with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
+        follow(evicted, lambda _: None, 0.3)
