@@ -74,10 +74,11 @@ class FileServer:
         return self.requests.count(path)
 
     def take_fault(self, path: str) -> Fault | None:
-        """The fault for one request, if any."""
-        if self._once[path]:
+        """The fault for one request, if any; each is for one, also of requests at once."""
+        try:
             return self._once[path].popleft()
-        return self._always.get(path)
+        except IndexError:
+            return self._always.get(path)
 
 
 class _Handler(BaseHTTPRequestHandler):

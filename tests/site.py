@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ class Watched:
         self.pid = pid
         self._handle = os.pidfd_open(pid)
 
-    def ends(self, seconds: float = 20) -> bool:
+    def ends(self, seconds: float = LONGEST_SECONDS) -> bool:
         """Whether it ends within so many seconds."""
         return bool(select.select([self._handle], [], [], seconds)[0])
 
@@ -173,8 +173,11 @@ class Watched:
 
 @contextmanager
 def watching(*pids: int) -> Iterator[list[Watched]]:
-    """Watch processes while the block runs."""
-    watched = [Watched(pid) for pid in pids]
+    """Watch processes while the block runs; one that has ended already is not among them."""
+    watched = []
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            watched.append(Watched(pid))
     try:
         yield watched
     finally:
@@ -226,10 +229,7 @@ def processes_of(folder: Path) -> list[int]:
 def wait_until_none_is_left(folder: Path) -> bool:
     """Whether all processes of a folder end, each within a time."""
     while pids := processes_of(folder):
-        try:
-            with watching(pids[0]) as watched:
-                if not watched[0].ends():
-                    return False
-        except ProcessLookupError:
-            continue
+        with watching(pids[0]) as watched:
+            if not all(one.ends() for one in watched):
+                return False
     return True

@@ -4,7 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import kubectl
+from tests.site import Site
+
 DEBIAN = "docker.io/library/debian:bookworm-slim"
+# says a first line and waits to be let go, so that what a test looks at meanwhile is there, however slow the machine
+WAITS = "mkfifo /var/tmp/go; echo begun >&2; read go < /var/tmp/go"
+# stays until its pod is taken away; started again, in the same folder, it ends
+STAYS_AT_FIRST = "[ ! -e begun ] || { echo done; exit 0; }; touch begun; echo begun >&2; sleep 300"
+
+
+def let_go(site: Site, namespace: str, pod: str) -> None:
+    """Let a step that `WAITS` go on."""
+    kubectl(site, "exec", pod, "-n", namespace, "--", "sh", "-c", "echo go > /var/tmp/go")
 
 
 def write_package(folder: Path, script: str, image: str = DEBIAN, **asks: Any) -> Path:

@@ -93,7 +93,7 @@ def read_given(kernel: KernelDouble, job: SubmittedJob) -> Any:
     return json.loads((job.temp / f"kinds-{job.id}" / "results" / "given" / "given.json").read_text())
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not ready():

@@ -368,6 +368,8 @@ def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(faul
     href = faulty.put("a.tif", data)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=len(data) - 1, stall=True))
     cancellation, visible, pressed = Cancellation(), list[bool](), list[float]()
+    # a cancellation that got lost would end as a time-out, and not as one
+    options = replace(faulty.options, retries=0)
 
     def look(progress: Transferred) -> None:
         visible.append((tmp_path / "in" / "a" / "a.tif").exists())
@@ -376,8 +378,8 @@ def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(faul
             threading.Thread(target=cancellation.cancel).start()
 
     with pytest.raises(StagingError, match="stage-in was cancelled"):
-        stage_in({"a": file(href)}, tmp_path / "in", faulty.options, look, cancellation=cancellation)
-    assert time.monotonic() - pressed[0] < 1
+        stage_in({"a": file(href)}, tmp_path / "in", options, look, cancellation=cancellation)
+    assert time.monotonic() - pressed[0] < options.read_timeout_seconds
     assert len(visible) > 1
     assert not any(visible)
     assert all_files(tmp_path / "in") == []
@@ -677,11 +679,12 @@ def test_of_several_addresses_of_a_name_only_allowed_ones_are_asked(web: Web) ->
 
 
 def test_a_name_that_takes_long_to_resolve_does_not_hold_up_a_cancellation() -> None:
-    stuck, ended = threading.Event(), threading.Event()
+    stuck, ended, over = threading.Event(), threading.Event(), threading.Event()
 
     def resolve(*_: Any, **__: Any) -> Any:
         stuck.set()
         ended.wait(30)
+        over.set()
         return []
 
     async def cancel_soon() -> None:
@@ -690,10 +693,9 @@ def test_a_name_that_takes_long_to_resolve_does_not_hold_up_a_cancellation() -> 
         task.cancel()
         await task
 
-    start = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancel_soon())
-    assert time.monotonic() - start < 2
+    assert not over.is_set()
     ended.set()
 
 

@@ -177,7 +177,7 @@ def test_a_step_whose_pod_is_deleted_is_started_again(site: Site, tmp_path: Path
         if isinstance(event, StepLine) and not deleted:
             deleted.append(kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force"))
 
-    story = run(site, write_package(tmp_path, "echo begun >&2; sleep 3; echo done"), on)
+    story = run(site, write_package(tmp_path, steps.STAYS_AT_FIRST), on)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any(
         "was taken away while it ran; starting it again" in e.text for e in story.events if isinstance(e, EngineLine)
@@ -190,7 +190,7 @@ def test_a_step_whose_pod_is_deleted_again_and_again(site: Site, tmp_path: Path)
             kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force")
 
     once = site.having(ZOO_RUNNER_STEP_RETRIES="1")
-    package = write_package(tmp_path, "echo begun >&2; sleep 30")
+    package = write_package(tmp_path, "echo begun >&2; sleep 300")
     found = fail(once, package, on, row="step pod lost", reported="deleted")
     assert "of step 'work' was taken away while it ran" in found.cause
     assert found.level is Level.PLATFORM
@@ -207,6 +207,6 @@ def test_a_job_pod_that_is_killed(site: Site, tmp_path: Path) -> None:
                 )
             )
 
-    found = fail(site, write_package(tmp_path, "sleep 30"), on, row="job pod killed", reported="deleted")
+    found = fail(site, write_package(tmp_path, "sleep 300"), on, row="job pod killed", reported="deleted")
     assert "of the job was taken away while it ran" in found.cause
     assert found.level is Level.PLATFORM

@@ -18,6 +18,7 @@ from tests.live.test_calrissian_diagnosis import (
     write_package,
 )
 from tests.site import Site
+from tests.steps import STAYS_AT_FIRST
 from zoo_runner.errors import Level
 from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
 from zoo_runner.jobs.models import Status
@@ -30,7 +31,6 @@ DISK_LIMIT = {
     "metadata": {"name": "zoo-runner-tests-disk", "namespace": NAMESPACE},
     "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "20Mi"}}]},
 }
-STAYS_WHERE_FILLED = "echo begun >&2; sleep 4; [ ! -e /var/tmp/filling ] || sleep 60; echo done"
 NO_CLASS = "zoo-runner-tests-static"
 NO_PROVISIONER = "zoo-runner-tests-nobody"
 
@@ -67,7 +67,7 @@ class Once:
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) -> None:
-    package = write_package(tmp_path, STAYS_WHERE_FILLED)
+    package = write_package(tmp_path, STAYS_AT_FIRST)
     story = run(site, package, Once(StepLine, lambda: have_evicted(site, "step")))
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("was evicted from its node" in e.text for e in story.events if isinstance(e, EngineLine))
@@ -77,14 +77,14 @@ def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) ->
 def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> None:
     site = site.having(ZOO_RUNNER_STEP_RETRIES="0")
     fill = Once(StepLine, lambda: have_evicted(site, "step"))
-    found = fail(site, write_package(tmp_path, STAYS_WHERE_FILLED), fill, row="step evicted", reported="Evicted")
+    found = fail(site, write_package(tmp_path, STAYS_AT_FIRST), fill, row="step evicted", reported="Evicted")
     assert (found.level, found.step) == (Level.PLATFORM, "work")
 
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_job_pod_that_is_evicted(site: Site, tmp_path: Path) -> None:
     fill = Once(StepStarted, lambda: have_evicted(site, "job"))
-    found = fail(site, write_package(tmp_path, "sleep 60"), fill, row="job evicted", reported="Evicted")
+    found = fail(site, write_package(tmp_path, "sleep 300"), fill, row="job evicted", reported="Evicted")
     assert found.level is Level.PLATFORM
 
 
@@ -102,8 +102,7 @@ def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path:
             kubectl(site, "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "-f", str(path))
 
     # the first attempt outlasts the grace that an eviction gives; what ends well within it is not run twice
-    script = "echo begun >&2; sleep 10; echo done"
-    story = run(site, write_package(tmp_path, script), Once(StepLine, drain))
+    story = run(site, write_package(tmp_path, STAYS_AT_FIRST), Once(StepLine, drain))
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
 

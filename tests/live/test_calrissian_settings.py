@@ -11,7 +11,7 @@ from typing import Any
 from tests.cluster import applied, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
-from tests.steps import write_package
+from tests.steps import WAITS, let_go, write_package
 from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 from zoo_runner.jobs.models import Status
 
@@ -21,16 +21,20 @@ POD = re.compile(r"pod (?P<name>\S+): (?P<manifest>\{.*\})")
 
 
 class Looked:
-    """What stood in a namespace when the step printed its first line."""
+    """What stood in a namespace when the step printed its first line; the step waits until it was looked at."""
 
     def __init__(self, site: Site, namespace: str, kinds: str = "pods") -> None:
         self._site, self._namespace, self._kinds = site, namespace, kinds
+        self._step = ""
         self.items: list[dict[str, Any]] = []
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, EngineLine) and (pod := POD.fullmatch(event.text)):
+            self._step = pod["name"]
         if isinstance(event, StepLine) and not self.items:
             found = kubectl(self._site, "get", self._kinds, "-n", self._namespace, "-o", "json")
             self.items = json.loads(found)["items"]
+            let_go(self._site, self._namespace, self._step)
 
     def find(self, kind: str, job: str, role: str | None = None) -> dict[str, Any]:
         """The one object of a kind that belongs to a job."""
@@ -73,7 +77,7 @@ def test_all_that_a_site_sets_is_on_the_pods(site: Site, s3: S3Server, tmp_path:
     )
     looked = Looked(site, NAMESPACE)
     with applied(site, priority):
-        story = run(rich, write_package(tmp_path, "echo begun >&2; echo $REGION; sleep 3"), looked)
+        story = run(rich, write_package(tmp_path, f"{WAITS}; echo $REGION"), looked)
     assert read_output(story, s3) == "eu-central\n"
     for role in ("job", "step"):
         pod = looked.find("Pod", story.job.id, role)
@@ -86,9 +90,7 @@ def test_all_that_a_site_sets_is_on_the_pods(site: Site, s3: S3Server, tmp_path:
 
 def test_pods_run_as_an_ordinary_user_and_steps_have_no_token(site: Site, s3: S3Server, tmp_path: Path) -> None:
     looked = Looked(site, NAMESPACE)
-    story = run(
-        site, write_package(tmp_path, "echo begun >&2; id -u; ls /var/run/secrets 2>&1 | tail -n 1; sleep 3"), looked
-    )
+    story = run(site, write_package(tmp_path, f"{WAITS}; id -u; ls /var/run/secrets 2>&1 | tail -n 1"), looked)
     user, token = read_output(story, s3).splitlines()
     assert user == "1000"
     assert "No such file" in token
@@ -123,7 +125,7 @@ def test_a_block_store_of_the_workspace_is_mounted_in_its_steps(site: Site, s3: 
 def test_a_policy_keeps_the_steps_from_the_network_and_goes_with_the_job(site: Site, tmp_path: Path) -> None:
     looked = Looked(site, NAMESPACE, "pods,networkpolicies")
     isolated = site.having(ZOO_RUNNER_ISOLATE_STEPS="true")
-    story = run(isolated, write_package(tmp_path, "echo begun >&2; sleep 3"), looked)
+    story = run(isolated, write_package(tmp_path, WAITS), looked)
     policy = looked.find("NetworkPolicy", story.job.id)
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert not policy["spec"].get("egress")
@@ -136,7 +138,7 @@ def test_a_policy_keeps_the_steps_from_the_network_and_goes_with_the_job(site: S
 
 def test_a_jobs_own_namespace_has_its_quota(site: Site, tmp_path: Path) -> None:
     own = site.having(ZOO_RUNNER_NAMESPACE_PER="job", ZOO_RUNNER_NAMESPACE_QUOTA='{"pods": "3", "limits.cpu": "5"}')
-    job = own.accept(write_package(tmp_path, "echo begun >&2; sleep 3"), None, destination="s3://results/settings")
+    job = own.accept(write_package(tmp_path, WAITS), None, destination="s3://results/settings")
     looked = Looked(site, f"job-{job.id}", "resourcequotas")
     story = own.run(job, on=looked)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
@@ -171,7 +173,7 @@ def test_a_namespace_and_an_account_of_the_sites_own_are_used_and_stay(site: Sit
     own = site.having(ZOO_RUNNER_NAMESPACE=where, ZOO_RUNNER_SERVICE_ACCOUNT=account, ZOO_RUNNER_NAMESPACE_PER="job")
     looked = Looked(site, where, "pods,roles,serviceaccounts")
     with applied(site, *manifests):
-        story = run(own, write_package(tmp_path, "echo begun >&2; sleep 3"), looked)
+        story = run(own, write_package(tmp_path, WAITS), looked)
         assert kubectl(site, "get", "namespace", where, "-o", "jsonpath={.status.phase}") == "Active"
     assert looked.find("Pod", story.job.id, "job")["spec"]["serviceAccountName"] == account
     assert [item["metadata"]["name"] for item in looked.items if item["kind"] == "Role"] == [account]

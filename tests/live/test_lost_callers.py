@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.cluster import NAMESPACE, kubectl
 from tests.live.relay import Point, relaying
 from tests.live.test_calrissian import wait_until_gone
 from tests.site import Site
-from tests.steps import write_package
+from tests.steps import WAITS, let_go, write_package
 from tests.values import FAILING
 from zoo_runner.jobs.models import Status
 from zoo_runner.jobs.names import new_job_id
@@ -73,11 +74,13 @@ def test_ctrl_c_stops_a_job_that_is_followed_again(site: Site) -> None:
     check_dismissed(site, job_id, stopped)
 
 
-def test_a_job_whose_caller_is_there_is_left_to_it(site: Site) -> None:
-    job_id = f"held-{new_job_id()}"
-    with site.started("run", SLOW, "-i", "seconds=8", "-o", "s3://results/held", "--job-id", job_id) as process:
-        wait_for(lambda: "[sleep] sleeping 8 s" in read_log(site, job_id))
+def test_a_job_whose_caller_is_there_is_left_to_it(site: Site, tmp_path: Path) -> None:
+    job_id, package = f"held-{new_job_id()}", write_package(tmp_path, WAITS)
+    with site.started("run", package, "-o", "s3://results/held", "--job-id", job_id) as process:
+        wait_for(lambda: "[work] begun" in read_log(site, job_id))
         done = site.command("reattach", job_id)
+        selector = f"zoo-runner/job=job-{job_id},zoo-runner/role=step"
+        let_go(site, NAMESPACE, kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "name").strip())
         process.communicate()
     assert done.returncode != 0
     assert "a process follows it" in done.stderr

@@ -38,7 +38,7 @@ class SubmittedJob:
     process: "subprocess.Popen[bytes]"
     findings: dict[str, Any] = field(default_factory=dict)
 
-    def wait(self, timeout_seconds: float = 60) -> "SubmittedJob":
+    def wait(self, timeout_seconds: float = 120) -> "SubmittedJob":
         """Wait for its end; raises `subprocess.TimeoutExpired`."""
         self.process.wait(timeout_seconds)
         path = self.folder / "findings.json"

@@ -1,6 +1,7 @@
 """Follows one step while it runs: its output line by line, its time limit, its end and what it used."""
 
 import contextlib
+import io
 import os
 import resource
 import select
@@ -14,11 +15,12 @@ from typing import IO
 
 from cwltool.errors import WorkflowException
 
+from zoo_runner.engines.cwltool.printed import Printed
 from zoo_runner.engines.supervisor import descendants
 from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine, StepStarted
 
-# a tool may leave a daemon behind that holds its output open: its log ends this long after the tool
-_LAST_WORDS_SECONDS = 2.0
+# how long podman's monitor of a container may take to end after its container
+_MONITOR_SECONDS = 2.0
 # cwltool asks the tool to end at its time limit; whoever did not listen is killed this much later
 _GRACE_SECONDS = 3.0
 _LONGEST_LINE = 64 * 1024
@@ -65,12 +67,13 @@ class Watch:
         self.started, self._began = time.time(), time.monotonic()
         reader, writer = os.pipe()
         self.writer: IO[bytes] = os.fdopen(writer, "wb")
-        self._pump = threading.Thread(target=self._read, args=(reader,), daemon=True)
+        self._printed = Printed(reader)
+        self._pump = threading.Thread(target=self._read, daemon=True)
         self._pump.start()
         emit(StepStarted(step, command, self.started))
 
-    def _read(self, reader: int) -> None:
-        with os.fdopen(reader, "rb") as stream:
+    def _read(self) -> None:
+        with io.BufferedReader(self._printed, _LONGEST_LINE) as stream:
             while line := stream.readline(_LONGEST_LINE):
                 self._emit(StepLine(self._step, line.decode("utf-8", "replace").rstrip("\r\n")))
 
@@ -127,11 +130,12 @@ class Watch:
             self._finish(None, Used())
 
     def _finish(self, exit_code: int | None, used: Used) -> None:
-        self._pump.join(_LAST_WORDS_SECONDS)
+        ended = time.time()
+        self._printed.tell_end()
+        self._pump.join()
         limit = self._container.memory_mib if self._container else None
         if limit and not self._late and _lacked_memory(exit_code, used, limit):
             self._emit(EngineLine("error", f"[job {self._step}] ran out of memory at its limit of {limit} MiB"))
-        ended = time.time()
         self._emit(StepEnded(self._step, self.started, ended, exit_code, used.cpu_seconds, used.peak_memory_mib))
 
 
@@ -157,7 +161,7 @@ def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:
     except (OSError, ValueError):
         return None
     try:
-        select.select([handle], [], [], _LAST_WORDS_SECONDS)
+        select.select([handle], [], [], _MONITOR_SECONDS)
         reaped, _, used = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:
         return None
