@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoo_runner.engines import Engine
+from zoo_runner.engines.control import hold_job
 from zoo_runner.errors import Diagnosis, DismissedError, EngineError, Level, NotReachedError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
@@ -52,7 +53,8 @@ def run_job(
     plan = engine.plan(job)
     log = JobLog(job.paths, masker)
     record = records.create(new_record(job, engine.name))
-    with log:
+    # held until its record says how it ended: a job that nobody holds before that is lost
+    with hold_job(job.paths.record), log:
         log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
         log.write_plan(plan.describe())
 

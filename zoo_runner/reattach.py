@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from zoo_runner.engines import Engine
-from zoo_runner.engines.control import is_abandoned, is_held
+from zoo_runner.engines.control import hold_job, is_abandoned, is_held
 from zoo_runner.errors import EngineError, Level
 from zoo_runner.execute import conclude, guard
 from zoo_runner.jobs.cancellation import Cancellation
@@ -21,7 +21,7 @@ from zoo_runner.settings import Settings
 def reattach_job(
     job_id: str, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
 ) -> Outcome:
-    """Follow a job to its end by its id and return how it ended.
+    """Follow a job to its end by its id and return how it ended; one that a process of this machine runs is waited for.
 
     A remote engine tells the whole story again, so that the logs are written anew from its start. Raises
     `JobNotFoundError` where there is no record of the job, `EngineError` where its caller follows it still, and
@@ -32,12 +32,25 @@ def reattach_job(
     record = records.load(job_id)
     paths = build_paths(record, settings)
     cancellation = cancellation or Cancellation()
-    if record.diagnosis:
-        return Outcome(record.status, diagnosis=read_diagnosis(record.diagnosis), exit_code=record.exit_code or 0)
-    if record.status in FINAL:
-        return guard(lambda: engine.reattach(job_id, report, cancellation), paths, masker)
-    if engine.capabilities.remote:
+    if record.status not in FINAL and engine.capabilities.remote:
         _check_lost(paths)
+    with hold_job(paths.record):
+        # whoever held it until now has brought it to its end
+        record = records.load(job_id)
+        if record.diagnosis:
+            return Outcome(record.status, diagnosis=read_diagnosis(record.diagnosis), exit_code=record.exit_code or 0)
+        if record.status in FINAL:
+            return guard(lambda: engine.reattach(job_id, report, cancellation), paths, masker)
+        outcome = _go_on(record, engine, settings, report, cancellation)
+        records.save(with_outcome(record, outcome))
+    return outcome
+
+
+def _go_on(
+    record: JobRecord, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation
+) -> Outcome:
+    masker, paths, job_id = Masker(find_secrets(settings.environ)), build_paths(record, settings), record.id
+    if engine.capabilities.remote:
         _clear_logs(paths)
     with JobLog(paths, masker) as log:
         log.tell("job", f"{record.workflow_id} {job_id} is followed again on engine {engine.name}")
@@ -47,9 +60,7 @@ def reattach_job(
             report(event)
 
         outcome = guard(lambda: engine.reattach(job_id, tell, cancellation), paths, masker)
-        outcome = conclude(outcome, paths, record.destination, log, settings, tell)
-    records.save(with_outcome(record, outcome))
-    return outcome
+        return conclude(outcome, paths, record.destination, log, settings, tell)
 
 
 def cancel_job(job_id: str, engine: Engine, settings: Settings) -> None:

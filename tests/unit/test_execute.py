@@ -5,6 +5,7 @@ import pytest
 
 from tests.values import settings_in, small_job, small_package
 from zoo_runner.engines import Capabilities, Engine
+from zoo_runner.engines.control import is_abandoned, is_held
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import SettingsError, ToolError
 from zoo_runner.execute import accept_job, run_job
@@ -94,3 +95,16 @@ def test_an_id_is_taken_by_the_first_job_that_bears_it(tmp_path: Path, settings:
     with pytest.raises(SettingsError, match="there is a job 'j1' already") as caught:
         run_job(small_job(tmp_path), engine, settings, lambda _: None)
     assert "--job-id" in caught.value.diagnosis.remedy
+
+
+def test_a_job_is_held_until_its_record_says_how_it_ended(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its logs may take long to publish, and whoever follows them must not take the job for lost meanwhile."""
+    held: list[bool] = []
+    monkeypatch.setattr("zoo_runner.execute.publish_logs", lambda paths, *_: held.append(is_held(paths.record)))
+    job = small_job(tmp_path)
+    run_job(job, FakeEngine(settings), settings, lambda _: None)
+    assert held == [True]
+    assert not is_held(job.paths.record)
+    assert is_abandoned(job.paths.record)

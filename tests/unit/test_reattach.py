@@ -1,10 +1,13 @@
 """Rules of going on with a job whose caller was lost."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.values import settings_in, small_job
+from zoo_runner.engines import Capabilities
+from zoo_runner.engines.control import hold_job
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import DismissedError, JobNotFoundError
 from zoo_runner.jobs.models import Outcome, Results, Status
@@ -63,3 +66,28 @@ def test_a_job_that_has_failed_says_again_why(tmp_path: Path) -> None:
 def test_a_job_that_never_was_is_told(tmp_path: Path) -> None:
     with pytest.raises(JobNotFoundError, match="there is no job 'never'"):
         reattach_job("never", FakeEngine(settings_in(tmp_path)), settings_in(tmp_path), lambda _: None)
+
+
+class NearEngine(FakeEngine):
+    """An engine of this machine, which cannot say how a job ended that it does not run."""
+
+    capabilities = Capabilities(remote=False, isolates=False)
+
+
+def test_who_waits_for_a_job_that_another_process_runs_is_told_what_that_found(tmp_path: Path) -> None:
+    _, record = leave_behind(tmp_path, Status.RUNNING)
+    settings = settings_in(tmp_path)
+    found: list[Outcome] = []
+
+    def wait() -> None:
+        found.append(reattach_job(record.id, NearEngine(settings), settings, lambda _: None))
+
+    diagnosis = DismissedError("the job was dismissed", "Nothing to do.").diagnosis
+    ended = Outcome(Status.DISMISSED, diagnosis=diagnosis, exit_code=10)
+    with hold_job(settings.state / record.id):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        Records(settings.state, Masker()).save(with_outcome(record, ended))
+    waiting.join()
+    assert found == [ended]
+    assert Path(record.log).read_text() == "half of the story\n"

@@ -50,18 +50,18 @@ def read_pids(stdout: IO[bytes]) -> list[int]:
 @pytest.mark.parametrize("code", [0, 1, 77])
 def test_the_exit_code_is_that_of_the_run(code: int) -> None:
     with supervised(["sh", "-c", f"exit {code}"]) as (process, _, _):
-        assert process.wait(20) == code
+        assert process.wait(60) == code
 
 
 def test_a_run_that_a_signal_ended_has_128_and_the_signal_as_code() -> None:
     with supervised(["sh", "-c", "kill -9 $$"]) as (process, _, _):
-        assert process.wait(20) == 128 + signal.SIGKILL
+        assert process.wait(60) == 128 + signal.SIGKILL
 
 
 def test_a_run_sees_the_environment_it_was_given_and_no_other() -> None:
     with supervised(["/usr/bin/env"], env={"A": "1"}) as (process, _, stdout):
         assert stdout.read() == b"A=1\n"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("how", ["cancel", "end of the parent"])
@@ -72,22 +72,22 @@ def test_a_stop_takes_children_and_daemons_along(how: str) -> None:
             stdin.flush()
         else:
             stdin.close()
-        assert process.wait(20) in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
+        assert process.wait(60) in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
         assert [one.ends() for one in watched] == [True, True]
 
 
 def test_who_ignores_the_request_to_end_is_killed_after_a_grace() -> None:
     with supervised(["sh", "-c", STUBBORN]) as (process, stdin, stdout), watching(*read_pids(stdout)) as watched:
         stdin.close()
-        assert process.wait(20) == 128 + signal.SIGKILL
+        assert process.wait(60) == 128 + signal.SIGKILL
         assert [one.ends() for one in watched] == [True, True]
 
 
 def test_a_daemon_that_a_successful_run_left_behind_is_killed() -> None:
     command = ["sh", "-c", "setsid sleep 300 & echo $!"]
     with supervised(command) as (process, _, stdout), watching(*read_pids(stdout)) as watched:
-        assert process.wait(20) == 0
-        assert watched[0].ends()
+        assert process.wait(60) == 0
+        assert all(one.ends() for one in watched)
 
 
 def test_containers_whose_ids_were_left_are_removed(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_containers_whose_ids_were_left_are_removed(tmp_path: Path) -> None:
     remover.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/removed\n')
     remover.chmod(0o700)
     with supervised(["true"], cid_folder=str(ids), remover=[str(remover), "rm", "--force"]) as (process, _, _):
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert (tmp_path / "removed").read_text() == "rm --force c1\n"
 
 
 def test_nothing_is_started_when_the_parent_ends_before_it_said_what() -> None:
-    ended = subprocess.run(PROGRAM, input=b'{"command": ["tou', capture_output=True, env={}, check=False, timeout=20)
+    ended = subprocess.run(PROGRAM, input=b'{"command": ["tou', capture_output=True, env={}, check=False, timeout=60)
     assert ended.returncode == 1
     assert b"before it said what to run" in ended.stderr
     assert b"Traceback" not in ended.stderr
@@ -113,7 +113,7 @@ def test_nothing_is_started_when_the_parent_ends_before_it_said_what() -> None:
 def test_a_command_that_is_not_there_is_told_in_one_line() -> None:
     content: Mapping[str, Any] = {"command": ["/none/x"], "env": {}, "cwd": "/", "cid_folder": None, "remover": []}
     ended = subprocess.run(
-        PROGRAM, input=json.dumps(content).encode() + b"\n", capture_output=True, env={}, check=False, timeout=20
+        PROGRAM, input=json.dumps(content).encode() + b"\n", capture_output=True, env={}, check=False, timeout=60
     )
     assert ended.returncode == 127
     assert ended.stderr.decode().splitlines() == ["cannot start /none/x: No such file or directory"]

@@ -15,7 +15,7 @@ from zoo_runner.jobs.events import EngineLine, Report
 from zoo_runner.package import Package
 from zoo_runner.settings import Containers, Settings
 
-_PROBE_SECONDS = 20
+_PROBE_SECONDS = 60
 
 
 @dataclass(frozen=True)

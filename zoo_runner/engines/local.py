@@ -12,7 +12,7 @@ from typing import Any
 from zoo_runner.diagnose import Findings, diagnose_execution
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
-from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results, tell_cancel, write_results
+from zoo_runner.engines.control import listen_for_cancel, read_results, tell_cancel, write_results
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
 from zoo_runner.engines.supervised import Supervised
@@ -79,7 +79,7 @@ class LocalEngine:
         """Stage in, execute and stage out."""
         job = plan.job
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with hold_job(job.paths.record), listen_for_cancel(job.paths.record, cancellation):
+        with listen_for_cancel(job.paths.record, cancellation):
             cancellation.check()
             machine = self._check_machine(job)
             needs = find_container_needs(job.package)
@@ -99,14 +99,14 @@ class LocalEngine:
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
-        """Wait for whoever runs the job and return its results; a run whose caller died is lost."""
+        """Return the results of a job that ended; a run whose caller died is lost."""
         record = self._record(job_id)
         if not record.exists():
             raise JobNotFoundError(
                 f"there is no job {job_id!r} in {record.parent}",
                 "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
             )
-        with hold_job(record), contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             return Outcome(Status.SUCCESSFUL, read_results(record))
         raise EngineError(
             f"job {job_id} ended with the process that ran it",

@@ -88,12 +88,13 @@ def kill_descendants() -> None:
 
 
 def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
-    """Remove the containers whose ids lie in a folder."""
+    """Remove the containers whose ids lie in a folder; how the run ended stands, whatever comes of it."""
     if cid_folder is None:
         return
     ids = [path.read_text().strip() for path in Path(cid_folder).glob("*") if path.is_file()]
     if ids:
-        subprocess.run([*remover, *filter(None, ids)], check=False, capture_output=True, timeout=60)
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run([*remover, *filter(None, ids)], check=False, capture_output=True, timeout=60)
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
