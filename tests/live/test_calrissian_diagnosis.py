@@ -74,6 +74,17 @@ def having(site: Site, manifest: Mapping[str, Any], folder: Path) -> Iterator[No
         kubectl(site, "delete", "-f", str(path), "--ignore-not-found")
 
 
+@contextmanager
+def having_quota(site: Site, what: str, hard: str, folder: Path) -> Iterator[None]:
+    """Have a resource quota that Kubernetes keeps already."""
+    meta = {"name": "small", "namespace": NAMESPACE}
+    manifest = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": {what: hard}}}
+    with having(site, manifest, folder):
+        path = "{.status.hard." + what.replace(".", r"\.") + "}"
+        kubectl(site, "wait", "quota/small", "-n", NAMESPACE, f"--for=jsonpath={path}={hard}", "--timeout=60s")
+        yield
+
+
 def test_an_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
     found = fail(
         site,
@@ -131,13 +142,7 @@ def test_a_storage_class_that_is_not_there(site: Site, tmp_path: Path) -> None:
 def test_a_quota_without_room_for_the_job(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true")
     ensure_namespace(site, package)
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small", "namespace": NAMESPACE},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    with having(site, quota, tmp_path):
+    with having_quota(site, "pods", "0", tmp_path):
         found = fail(site, package, row="quota: the job", reported="FailedCreate")
     assert "the namespace's resource quota leaves no room for job-" in found.cause
     assert "exceeded quota" in found.evidence[0]
@@ -146,13 +151,7 @@ def test_a_quota_without_room_for_the_job(site: Site, tmp_path: Path) -> None:
 def test_a_quota_without_room_for_a_step(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true", coresMin=1)
     ensure_namespace(site, package)
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small", "namespace": NAMESPACE},
-        "spec": {"hard": {"requests.cpu": "500m"}},
-    }
-    with having(site, quota, tmp_path):
+    with having_quota(site, "requests.cpu", "500m", tmp_path):
         found = fail(site, package, row="quota: a step")
     assert "the namespace's resource quota leaves no room for step 'work'" in found.cause
 

@@ -85,7 +85,7 @@ def test_a_quota_without_room(site: Site) -> None:
         "spec": {"hard": {"pods": "1"}},
     }
     with applied(site, quota):
-        kubectl(site, "wait", "quota/small", "-n", NAMESPACE, "--for=jsonpath={.status.hard.pods}=1", "--timeout=20s")
+        kubectl(site, "wait", "quota/small", "-n", NAMESPACE, "--for=jsonpath={.status.hard.pods}=1", "--timeout=60s")
         bad = examine(site)["quota small"]
     assert not bad.ok
     assert bad.found.startswith("pods: ")

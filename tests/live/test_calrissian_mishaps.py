@@ -14,6 +14,7 @@ from tests.live.test_calrissian_diagnosis import (
     ensure_namespace,
     fail,
     having,
+    having_quota,
     run,
     write_package,
 )
@@ -195,13 +196,7 @@ def test_a_class_whose_provisioner_does_not_answer(site: Site, tmp_path: Path) -
 def test_a_quota_without_room_for_the_volume(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true")
     ensure_namespace(site, package)
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small", "namespace": NAMESPACE},
-        "spec": {"hard": {"requests.storage": "100Mi"}},
-    }
-    with having(site, quota, tmp_path):
+    with having_quota(site, "requests.storage", "100Mi", tmp_path):
         found = fail(site, package, row="quota: the volume")
     assert found.level is Level.ENGINE
 

@@ -177,9 +177,15 @@ def test_an_event_that_ends_a_job_is_explained(reason: str, message: str, cause:
     assert error.diagnosis.evidence == (message,)
 
 
-def test_an_event_that_may_pass_ends_nothing() -> None:
-    event = {"reason": "FailedScheduling", "message": "Insufficient cpu", "involvedObject": {"name": "job-1"}}
-    assert diagnose_event(event) is None
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("FailedScheduling", "Insufficient cpu"),
+        ("FailedCreate", 'pods "job-1-x" is forbidden: status unknown for quota: small, resources: pods'),
+    ],
+)
+def test_an_event_that_may_pass_ends_nothing(reason: str, message: str) -> None:
+    assert diagnose_event({"reason": reason, "message": message, "involvedObject": {"name": "job-1"}}) is None
 
 
 def test_events_of_other_jobs_do_not_concern_this_one() -> None:

@@ -237,5 +237,6 @@ _EVENTS = (
         _storage_class,
     ),
     ("FailedCreate", r"exceeded quota", _quota),
-    ("FailedCreate", r"forbidden|not found|denied|violates", _account),
+    # of a quota that was just made, what is used is not counted yet: that passes
+    ("FailedCreate", r"^(?!.*status unknown for quota).*(forbidden|not found|denied|violates)", _account),
 )

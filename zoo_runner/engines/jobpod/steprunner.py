@@ -156,6 +156,8 @@ def _is_final(pod: Manifest, ending: Ending) -> bool:
 
 
 def _may_pass(error: ApiError) -> bool:
+    if "status unknown for quota" in error.message:  # it was just made, and what is used is not counted yet
+        return True
     if "exceeded quota" in error.message:
         return not exceeds_quota_alone(error.message)
     return error.status in (0, 429) or error.status >= 500
