@@ -201,9 +201,8 @@ class Pipe:
         return os.read(self._handle, 4096).decode()
 
     def release(self) -> None:
-        """Let a tool that reads come to the end; waits for it to have begun, as an end before that is never seen."""
-        self.close()
-        os.close(os.open(self.path, os.O_WRONLY))
+        """Let a tool go on that reads a line, or will: the line waits for it as long as this end is open."""
+        os.write(self._handle, b"go\n")
 
     def close(self) -> None:
         """Let go of it."""
