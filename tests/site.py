@@ -22,7 +22,9 @@ from zoo_runner.package.resolve import load_package
 from zoo_runner.settings import Settings, load_settings
 
 LONGEST_SECONDS = 120
-COMMAND = [sys.executable, "-c", "from zoo_runner.cli import main; main()"]
+# what tests that run in the background ignore, and so what they start, the command hears as in a terminal
+_HEAR = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); s.signal(s.SIGHUP, s.SIG_DFL); "
+COMMAND = [sys.executable, "-c", f"{_HEAR}from zoo_runner.cli import main; main()"]
 
 
 @dataclass

@@ -1,9 +1,10 @@
+import signal
 import threading
 
 import pytest
 
 from zoo_runner.errors import DismissedError, TimeLimitError
-from zoo_runner.jobs.cancellation import Cancellation, Reason
+from zoo_runner.jobs.cancellation import Cancellation, Reason, cancelling_on_signals
 
 
 def test_only_the_first_reason_counts() -> None:
@@ -55,3 +56,15 @@ def test_a_callback_may_cancel_again_as_a_signal_handler_does() -> None:
     with cancellation.calling(cancellation.cancel):
         cancellation.cancel()
     assert cancellation.reason is Reason.DISMISSED
+
+
+@pytest.mark.parametrize("ignored", [True, False], ids=["nohup", "terminal"])
+def test_the_end_of_the_terminal_stops_a_job_unless_it_was_started_to_outlive_it(ignored: bool) -> None:
+    cancellation = Cancellation()
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        with cancelling_on_signals(cancellation):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, former)
+    assert cancellation.reason is (None if ignored else Reason.DISMISSED)

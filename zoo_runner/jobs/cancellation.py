@@ -81,8 +81,12 @@ class Cancellation:
 
 @contextmanager
 def cancelling_on_signals(cancellation: Cancellation) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and the end of the terminal into a cancellation while the block runs; main thread only."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Turn Ctrl-C, SIGTERM and the end of the terminal into a cancellation while the block runs; main thread only.
+
+    A signal that this process was started to ignore (`nohup`, a job in the background of a script) stays ignored.
+    """
+    all_numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in all_numbers if signal.getsignal(number) is not signal.SIG_IGN]
     former = {number: signal.signal(number, lambda *_: cancellation.cancel()) for number in numbers}
     try:
         yield
