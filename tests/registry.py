@@ -2,8 +2,8 @@
 
 import base64
 import json
+import re
 import shutil
-import socket
 import subprocess
 import threading
 import urllib.error
@@ -40,40 +40,46 @@ def serve_registry(folder: Path, image: str) -> Iterator[Registry]:
     """Serve a registry with a copy of an image of this machine."""
     program = shutil.which("docker-registry")
     require(program is not None and (_CLUSTER / "certs.d").is_dir(), "needs docker-registry and a node of dev/cluster")
-    with socket.create_server((NODE_ADDRESS, 0)) as probe:
-        address = f"{NODE_ADDRESS}:{probe.getsockname()[1]}"
     (folder / "passwords").write_text(f"{_USER}:{_HASH}\n")
     settings = {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
-        "http": {"addr": address},
+        "http": {"addr": f"{NODE_ADDRESS}:0"},
         "auth": {"htpasswd": {"realm": "tests", "path": str(folder / "passwords")}},
     }
     (folder / "registry.yml").write_text(json.dumps(settings))
-    # the name of the folder is the registry's as images name it
-    trust = _CLUSTER / "certs.d" / address
-    trust.mkdir()
-    (trust / "hosts.toml").write_text(f'[host."http://{address}"]\n  capabilities = ["pull", "resolve"]\n')
     with subprocess.Popen(
         [str(program), "serve", str(folder / "registry.yml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         try:
-            _wait_until_it_answers(process, address)
-            named = f"{address}/private/tool:1"
-            words = ["podman", "push", "--quiet", "--tls-verify=false", f"--creds={_USER}:{PASSWORD}", image, named]
-            subprocess.run(words, check=True, capture_output=True)
-            yield Registry(address, named)
+            address = _wait_until_it_answers(process)
+            with _trusted(address):
+                named = f"{address}/private/tool:1"
+                words = ["podman", "push", "--quiet", "--tls-verify=false", f"--creds={_USER}:{PASSWORD}", image, named]
+                subprocess.run(words, check=True, capture_output=True)
+                yield Registry(address, named)
         finally:
             process.terminate()
-            shutil.rmtree(trust)
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", address: str) -> None:
-    """Read its log until it says that it listens; then it must refuse whoever has no password."""
+@contextmanager
+def _trusted(address: str) -> Iterator[None]:
+    """Have the node ask the registry without TLS; the name of the folder is the registry's as images name it."""
+    trust = _CLUSTER / "certs.d" / address
+    trust.mkdir(exist_ok=True)
+    try:
+        (trust / "hosts.toml").write_text(f'[host."http://{address}"]\n  capabilities = ["pull", "resolve"]\n')
+        yield
+    finally:
+        shutil.rmtree(trust)
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]") -> str:
+    """Read its log until it says where it listens, its address; there it must refuse whoever has no password."""
     assert process.stdout
-    for line in process.stdout:
-        if b"listening on" in line:
-            break
+    said = next((found for line in process.stdout if (found := re.search(rb"listening on ([\d.]+:\d+)", line))), None)
+    assert said, "the registry ended before it listened"
+    address = said[1].decode()
     # the rest of its log is read too, or it would stop at a full pipe
     threading.Thread(target=process.stdout.read, daemon=True).start()
     try:
@@ -82,3 +88,4 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", address: str) -> 
         assert error.code == 401
     else:
         raise AssertionError("the registry wants no password")
+    return address

@@ -76,7 +76,7 @@ class Witness:
 
 def _read_event(event: dict[str, Any]) -> Iterator[tuple[str, float]]:
     told = event.get("eventTime") or event.get("firstTimestamp") or event["metadata"]["creationTimestamp"]
-    yield event["reason"], _read_time(told)
+    yield event["reason"], read_time(told)
 
 
 def _read_pod(change: str, pod: dict[str, Any]) -> Iterator[tuple[str, float]]:
@@ -87,17 +87,18 @@ def _read_pod(change: str, pod: dict[str, Any]) -> Iterator[tuple[str, float]]:
         if reason := state.get("waiting", {}).get("reason"):
             yield reason, now
         if (ended := state.get("terminated")) and ended.get("finishedAt"):
-            yield ended.get("reason", ""), _read_time(ended["finishedAt"])
+            yield ended.get("reason", ""), read_time(ended["finishedAt"])
     for condition in status.get("conditions") or ():
         if condition.get("reason") and condition.get("lastTransitionTime"):
-            yield condition["reason"], _read_time(condition["lastTransitionTime"])
+            yield condition["reason"], read_time(condition["lastTransitionTime"])
     if status.get("reason"):
         yield status["reason"], now
     if change == "DELETED":
         yield "deleted", now
 
 
-def _read_time(text: str) -> float:
+def read_time(text: str) -> float:
+    """Read a time as Kubernetes and the job log write it, in seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy
 import pytest
 import rasterio  # type: ignore[import-untyped]
 
-from tests.site import Site, wait_until_none_is_left
+from tests.site import LONGEST_SECONDS, Site, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import StepStarted
@@ -170,7 +171,8 @@ def test_a_container_is_removed_when_its_caller_is_killed(site: Site) -> None:
 
 
 def wait_for_container(before: set[str]) -> set[str]:
-    """The containers that are new; podman tells of each start as an event."""
+    """The containers that are new; podman tells of each start as an event. Fails where none starts."""
+    until = time.monotonic() + LONGEST_SECONDS
     while not (new := list_containers() - before):
         with subprocess.Popen(
             ["podman", "events", "--filter", "event=start"],
@@ -182,6 +184,7 @@ def wait_for_container(before: set[str]) -> set[str]:
                 events.wait(0.2)
             except subprocess.TimeoutExpired:
                 events.kill()
+        assert time.monotonic() < until, "no container was started"
     return new
 
 
