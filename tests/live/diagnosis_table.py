@@ -23,6 +23,7 @@ from zoo_runner.errors import Diagnosis
 PAGE = ROOT / "docs" / "kubernetes.md"
 # Kubernetes writes most of its times in whole seconds, cut off
 LONGEST_SECONDS = 5.0 + 1.0
+WITNESS_SECONDS = 30.0
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _HIDDEN = (
     # a job's id, and the random end of a pod's name
@@ -59,19 +60,31 @@ class Witness:
     """What Kubernetes reported of the pods and objects of a namespace: by reason, when first."""
 
     first: dict[tuple[str, str], float] = field(default_factory=dict)
+    _news: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, kind: str, change: str, item: dict[str, Any]) -> None:
         """Note what an event or the state of a pod reports."""
         name = item["involvedObject"]["name"] if kind == "Event" else item["metadata"]["name"]
-        for reason, reported in _read_event(item) if kind == "Event" else _read_pod(change, item):
-            known = self.first.setdefault((name, reason), reported)
-            self.first[name, reason] = min(known, reported)
+        with self._news:
+            for reason, reported in _read_event(item) if kind == "Event" else _read_pod(change, item):
+                known = self.first.setdefault((name, reason), reported)
+                self.first[name, reason] = min(known, reported)
+            self._news.notify_all()
 
     def when(self, job_id: str, reason: str) -> float:
-        """When a reason was last new for an object of the job; seconds since the epoch."""
-        times = [at for (name, why), at in self.first.items() if why == reason and name.startswith(f"job-{job_id}")]
-        assert times, f"Kubernetes never reported {reason}: {sorted(why for _, why in self.first)}"
-        return max(times)
+        """When a reason was last new for an object of the job; seconds since the epoch.
+
+        The job may have heard of it before this witness did.
+        """
+
+        def find() -> list[float]:
+            return [at for (name, why), at in self.first.items() if why == reason and name.startswith(f"job-{job_id}")]
+
+        with self._news:
+            assert self._news.wait_for(find, WITNESS_SECONDS), (
+                f"Kubernetes never reported {reason}: {sorted(why for _, why in self.first)}"
+            )
+            return max(find())
 
 
 def _read_event(event: dict[str, Any]) -> Iterator[tuple[str, float]]:

@@ -11,7 +11,8 @@ import pytest
 from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
 from tests.etcd import Etcd
 from tests.servers import S3Server
-from tests.site import Site, Story
+from tests.site import LONGEST_SECONDS, Site, Story
+from tests.steps import let_go
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.podstatus import has_started
 from zoo_runner.engines.cluster.streams import Streams
@@ -41,10 +42,10 @@ $graph:
       - sh
       - -c
       - |
-        echo looking >&2; env >&2; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' >&2
+        mkfifo /var/tmp/go; echo looking >&2; env >&2; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' >&2
         cat /var/run/secrets/kubernetes.io/serviceaccount/token >&2 2>/dev/null
         grep -r canary /job /etc /run /tmp /proc/1/environ 2>/dev/null >&2
-        cat "$0" "$1"; sleep 2
+        cat "$0" "$1"; read go < /var/tmp/go
     stdout: seen.txt
     inputs:
       note: {type: File, inputBinding: {position: 1}}
@@ -117,12 +118,17 @@ class Seen:
         self._cluster = Cluster(site.environ, site.environ["KUBECONFIG"])
         self._streams, self._readers = Streams(), list[threading.Thread]()
         self._ended = threading.Event()
+        # the pod of the step, once its log is read here
+        self._step, self._heard = "", threading.Event()
         self.holders: dict[str, set[str]] = {}
         self.logs: dict[str, list[str]] = {}
 
     def look(self, event: Event) -> None:
         if isinstance(event, StageStarted) or (isinstance(event, StepLine) and event.text == "looking"):
             self.search_objects()
+        if isinstance(event, StepLine) and event.text == "looking":
+            assert self._heard.wait(LONGEST_SECONDS), "the log of the step cannot be read"
+            let_go(self._site, NAMESPACE, self._step)
 
     def start_reading(self) -> None:
         """Follow each pod's log from its start, however long a search takes meanwhile."""
@@ -139,7 +145,11 @@ class Seen:
 
     def _read(self, pod: str) -> None:
         with contextlib.suppress(ApiError):  # the pod has gone
-            self.logs[pod].extend(self._cluster.follow_log(NAMESPACE, pod, self._streams, self._ended))
+            for line in self._cluster.follow_log(NAMESPACE, pod, self._streams, self._ended):
+                self.logs[pod].append(line)
+                if line == "looking":
+                    self._step = pod
+                    self._heard.set()
 
     def close(self) -> None:
         self._ended.set()
