@@ -29,6 +29,7 @@ __all__ = [
     "S3Options",
     "Store",
     "list_objects",
+    "name_container",
     "open_store",
     "read_object",
     "split_url",
@@ -54,9 +55,13 @@ REFUSALS = {
     "AuthorizationPermissionMismatch": "the shared access signature does not allow this",
 }
 
-_CONTAINERS = {"az": "container"}
 SERVICES = {"gs": "Google Cloud Storage", "az": "Azure storage account"}
 _ENDPOINTS = {"gs": "address of Google Cloud Storage", "az": "address of the Azure storage account"}
+
+
+def name_container(scheme: str) -> str:
+    """What the services of a scheme call that which holds objects."""
+    return "container" if scheme == "az" else "bucket"
 
 
 def split_url(href: str) -> tuple[str, str, str]:
@@ -67,8 +72,8 @@ def split_url(href: str) -> tuple[str, str, str]:
         raise StagingError(
             Kind.UNSUPPORTED,
             href,
-            f"is not of the form {scheme}://{_CONTAINERS.get(scheme, 'bucket')}/key",
-            f"Write it as {scheme}://<{_CONTAINERS.get(scheme, 'bucket')}>/<key>.",
+            f"is not of the form {scheme}://{name_container(scheme)}/key",
+            f"Write it as {scheme}://<{name_container(scheme)}>/<key>.",
         )
     return parts.scheme, parts.netloc, unquote(parts.path.lstrip("/"))
 
@@ -151,7 +156,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
         return StagingError(
             Kind.NOT_FOUND,
             href,
-            f"there is no {_CONTAINERS.get(scheme, 'bucket')} {bucket!r} at this {_service(href)} ({said})",
+            f"there is no {name_container(scheme)} {bucket!r} at this {_service(href)} ({said})",
             "Check its name and that the endpoint set is the service that holds it.",
         )
     if status == 404:
@@ -159,7 +164,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
             Kind.NOT_FOUND,
             href,
             f"the object does not exist ({said})",
-            "Check the spelling of bucket and key; names are case-sensitive.",
+            f"Check the spelling of {name_container(scheme)} and key; names are case-sensitive.",
         )
     if status in (401, 403) or code in REFUSALS:
         return _translate_refusal(code, said, href)

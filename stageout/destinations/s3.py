@@ -16,7 +16,7 @@ from stageout.options import StageOutOptions
 from stageout.storage import Storage, describe_store
 from staging.errors import Kind, StagingError
 from staging.remedies import name_address, name_keys
-from staging.s3 import Store, open_store, split_url, translate
+from staging.s3 import Store, name_container, open_store, split_url, translate
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
 _PART_BYTES = 5 * 1024 * 1024
@@ -181,8 +181,8 @@ def _build_remedies(scheme: str) -> dict[Kind, str]:
         Kind.FORBIDDEN: f"Check {keys}, and that they may write, delete and read there{rights}.",
         Kind.SETTINGS: f"Check {keys}, and {address}.",
         Kind.NOT_FOUND: (
-            f"Create the {'container' if scheme == 'az' else 'bucket'}, or name another one (--output, or STAGEOUT_OUTPUT); check that {address} is the"
-            " service that holds it."
+            f"Create the {name_container(scheme)}, or name another one (--output, or STAGEOUT_OUTPUT); check that"
+            f" {address} is the service that holds it."
         ),
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
         Kind.TIMEOUT: f"Check {address} and the network; try again.",
