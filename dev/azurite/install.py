@@ -51,5 +51,16 @@ def _fetch(folder: Path) -> None:
     subprocess.run([str(NODE), str(NPM), *WORDS], cwd=folder, stdout=sys.stderr, check=True)
 
 
+def main() -> int:
+    """Install it; npm's own messages say why it could not."""
+    try:
+        command = install()
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"azurite: npm ended with code {error.returncode}; its messages are above\n")
+        return 1
+    sys.stdout.write("".join(f"{word}\n" for word in command))
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write("".join(f"{word}\n" for word in install()))
+    sys.exit(main())
