@@ -8,7 +8,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
-        cluster cluster-down template-repo clean env-demo env-dev
+        cluster cluster-down template-repo clean env-demo env-dev azurite
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,7 +22,7 @@ test-unit: env-dev ## the pure and fast tests
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev images cluster ## one suite per seam, over every implementation
+test-contract: env-dev images cluster azurite ## one suite per seam, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 
@@ -79,6 +79,9 @@ clean: ## remove what the other verbs made here
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
+
+azurite: env-dev
+	@$(BIN)/python dev/azurite/install.py >/dev/null
 
 env-dev:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py dev

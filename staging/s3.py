@@ -29,6 +29,7 @@ __all__ = [
     "S3Options",
     "Store",
     "list_objects",
+    "name_container",
     "open_store",
     "read_object",
     "split_url",
@@ -38,7 +39,7 @@ __all__ = [
 CHUNK_BYTES = 4 << 20
 Store = S3Store | CloudStore
 
-# error codes of S3 that mean: with these credentials, no (some services answer them with HTTP 400)
+# error codes that mean: with these credentials, no (some services answer them with HTTP 400 or 409)
 REFUSALS = {
     "InvalidAccessKeyId": "the S3 service does not know the access key",
     "SignatureDoesNotMatch": "the secret key does not belong to the access key",
@@ -46,11 +47,21 @@ REFUSALS = {
     "InvalidToken": "the session token is not valid",
     "RequestTimeTooSkewed": "this machine's clock is wrong",
     "UnsupportedAlgorithm": "the S3 service wants signed requests, and no key is set",
+    # of Azure Blob Storage
+    "AuthenticationFailed": "the key or the shared access signature is not valid for the account",
+    "InvalidAuthenticationInfo": "the key or the shared access signature is not valid for the account",
+    "NoAuthenticationInformation": "the container wants signed requests, and neither key nor signature is set",
+    "PublicAccessNotPermitted": "the container wants signed requests, and neither key nor signature is set",
+    "AuthorizationPermissionMismatch": "the shared access signature does not allow this",
 }
 
-
-_CONTAINERS = {"az": "container"}
 SERVICES = {"gs": "Google Cloud Storage", "az": "Azure storage account"}
+_ENDPOINTS = {"gs": "address of Google Cloud Storage", "az": "address of the Azure storage account"}
+
+
+def name_container(scheme: str) -> str:
+    """What the services of a scheme call that which holds objects."""
+    return "container" if scheme == "az" else "bucket"
 
 
 def split_url(href: str) -> tuple[str, str, str]:
@@ -61,8 +72,8 @@ def split_url(href: str) -> tuple[str, str, str]:
         raise StagingError(
             Kind.UNSUPPORTED,
             href,
-            f"is not of the form {scheme}://{_CONTAINERS.get(scheme, 'bucket')}/key",
-            f"Write it as {scheme}://<{_CONTAINERS.get(scheme, 'bucket')}>/<key>.",
+            f"is not of the form {scheme}://{name_container(scheme)}/key",
+            f"Write it as {scheme}://<{name_container(scheme)}>/<key>.",
         )
     return parts.scheme, parts.netloc, unquote(parts.path.lstrip("/"))
 
@@ -145,7 +156,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
         return StagingError(
             Kind.NOT_FOUND,
             href,
-            f"there is no {_CONTAINERS.get(scheme, 'bucket')} {bucket!r} at this {_service(href)} ({said})",
+            f"there is no {name_container(scheme)} {bucket!r} at this {_service(href)} ({said})",
             "Check its name and that the endpoint set is the service that holds it.",
         )
     if status == 404:
@@ -153,7 +164,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
             Kind.NOT_FOUND,
             href,
             f"the object does not exist ({said})",
-            "Check the spelling of bucket and key; names are case-sensitive.",
+            f"Check the spelling of {name_container(scheme)} and key; names are case-sensitive.",
         )
     if status in (401, 403) or code in REFUSALS:
         return _translate_refusal(code, said, href)
@@ -162,18 +173,22 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
             Kind.STORAGE,
             href,
             f"the {_service(href)} cannot answer now ({said})",
-            "Try again later; if it stays, tell the operator of the S3 service.",
+            "Try again later; if it stays, tell the operator of the service.",
         )
     return StagingError(
         Kind.STORAGE,
         href,
         f"the {_service(href)} refused the request ({said})",
-        "Check endpoint and region; if they are right, give this message to the operator of the S3 service.",
+        "Check endpoint and region; if they are right, give this message to the operator of the service.",
     )
 
 
 def _service(href: str) -> str:
     return SERVICES.get(href.partition(":")[0], "S3 service")
+
+
+def _endpoint(href: str) -> str:
+    return _ENDPOINTS.get(href.partition(":")[0], "S3 endpoint")
 
 
 def _translate_refusal(code: str, said: str, href: str) -> StagingError:
@@ -191,15 +206,15 @@ def _translate_transport(text: str, href: str) -> StagingError:
         return StagingError(
             Kind.UNTRUSTED,
             href,
-            "the certificate of the S3 endpoint is not trusted",
+            f"the certificate of the {_endpoint(href)} is not trusted",
             "Ask the endpoint's operator for a valid certificate, or install its authority on this machine.",
         )
     if "InvalidMessage" in text:
         return StagingError(
             Kind.UNREACHABLE,
             href,
-            "the S3 endpoint does not speak TLS",
-            "If the endpoint is plain HTTP, write it with http:// (AWS_SERVICEURL of the stager).",
+            f"the {_endpoint(href)} does not speak TLS",
+            "If the service is plain HTTP, write its address with http://.",
         )
     if "TimedOut" in text or "kind: Timeout" in text:
         return _timeout(href)
@@ -208,7 +223,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
         return RetryableError(
             Kind.UNREACHABLE,
             href,
-            f"the S3 endpoint cannot be reached ({why})",
+            f"the {_endpoint(href)} cannot be reached ({why})",
             "Check the endpoint that is set, and that the service runs.",
         )
     if "kind: Interrupted" in text or "kind: Body" in text:
@@ -217,7 +232,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
     return StagingError(
         Kind.STORAGE,
         href,
-        f"the S3 client failed: {first_line}",
+        f"the client of the {_service(href)} failed: {first_line}",
         "Check address, endpoint and region; give this message to the operator if they are right.",
     )
 
@@ -273,7 +288,7 @@ def _timeout(href: str) -> StagingError:
     return RetryableError(
         Kind.TIMEOUT,
         href,
-        "the S3 endpoint did not answer in time",
+        f"the {_endpoint(href)} did not answer in time",
         "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the service is just slow.",
     )
 

@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from staging.settings import S3Options
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,11 @@ class S3Server:
 @contextmanager
 def serve_s3(
     folder: Path,
-    access_key_id: str = "test-access-key",
+    access_key_id: str | None = "test-access-key",
     secret_access_key: str = "test-secret-key",
     host: str = "127.0.0.1",
 ) -> Iterator[S3Server]:
-    """Serve `folder` with `rclone serve s3`, which demands signed requests."""
+    """Serve `folder` with `rclone serve s3`, which demands signed requests; without an access key, of none."""
     command = [
         find_rclone(),
         "serve",
@@ -213,18 +213,26 @@ def serve_s3(
         "--config=",
         f"--addr={host}:0",
         "--dir-cache-time=10ms",
-        f"--auth-key={access_key_id},{secret_access_key}",
+        *([f"--auth-key={access_key_id},{secret_access_key}"] if access_key_id else []),
     ]
+    with run_server(command, r"Starting s3 server on \[(http://[^/\]]+)") as (url, log):
+        options = S3Options(endpoint=url, access_key_id=access_key_id, secret_access_key=secret_access_key)
+        yield S3Server(folder, options, log)
+
+
+@contextmanager
+def run_server(command: list[str], says: str) -> Iterator[tuple[str, list[str]]]:
+    """Run a server as long as it is needed; the address that it says it has, and the lines that it says."""
     log: list[str] = []
     ready = threading.Event()
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        stream = process.stderr
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        stream = process.stdout
         assert stream is not None
 
         def read() -> None:
             for line in stream:
                 log.append(line)
-                if "Starting s3 server" in line:
+                if re.search(says, line):
                     ready.set()
             ready.set()
 
@@ -232,11 +240,10 @@ def serve_s3(
         reader.start()
         try:
             ready.wait(START_SECONDS)
-            address = re.search(r"Starting s3 server on \[(http://[^/\]]+)", "".join(log))
+            address = re.search(says, "".join(log))
             if address is None:
-                raise RuntimeError(f"rclone did not start: {''.join(log)}")
-            options = S3Options(endpoint=address[1], access_key_id=access_key_id, secret_access_key=secret_access_key)
-            yield S3Server(folder, options, log)
+                raise RuntimeError(f"{command[0]} did not start: {''.join(log)}")
+            yield address[1], log
         finally:
             process.terminate()
             process.wait()

@@ -76,6 +76,7 @@ def _naming_settings(scheme: str) -> Iterator[None]:
     single = ", or what STAGEIN_BUCKETS_FILE has for this bucket" if scheme == "s3" else ""
     remedies = {
         Kind.FORBIDDEN: f"Check {keys}{single}, and that they may read there.",
+        Kind.SETTINGS: f"Check {keys}, and {address}.",
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
         Kind.UNTRUSTED: f"Ask the operator of {address} for a valid certificate, or install its authority here.",
     }

@@ -16,7 +16,7 @@ from stageout.options import StageOutOptions
 from stageout.storage import Storage, describe_store
 from staging.errors import Kind, StagingError
 from staging.remedies import name_address, name_keys
-from staging.s3 import Store, open_store, split_url, translate
+from staging.s3 import Store, name_container, open_store, split_url, translate
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
 _PART_BYTES = 5 * 1024 * 1024
@@ -50,7 +50,12 @@ class S3Destination:
         parts = prefix.strip("/").split("/") if prefix.strip("/") else []
         services = (scheme, bucket), options.s3, options.clouds
         anonymous = scheme == "s3" and options.s3.anonymous
-        return cls(bucket, "/".join(parts), open_store(*services), anonymous, describe_store(*services), scheme)
+        try:
+            store = open_store(*services)
+        except StagingError as error:
+            error.remedy = _build_remedies(scheme).get(error.kind, error.remedy)
+            raise
+        return cls(bucket, "/".join(parts), store, anonymous, describe_store(*services), scheme)
 
     def get_path(self, key: str) -> str:
         """Return the whole key in the bucket."""
@@ -147,7 +152,7 @@ class S3Destination:
                 Kind.CHECKSUM,
                 self.get_href(key),
                 f"what is stored there is not what was sent (entity tag {etag}, sent {computed})",
-                "Try again; if it stays, tell the operator of the S3 service.",
+                "Try again; if it stays, tell the operator of the service.",
             )
         self.other_tags.add(kind)
         return True
@@ -174,9 +179,10 @@ def _build_remedies(scheme: str) -> dict[Kind, str]:
     region = " and STAGEOUT_AWS_REGION" if scheme == "s3" else ""
     return {
         Kind.FORBIDDEN: f"Check {keys}, and that they may write, delete and read there{rights}.",
+        Kind.SETTINGS: f"Check {keys}, and {address}.",
         Kind.NOT_FOUND: (
-            f"Create the bucket, or name another one (--output, or STAGEOUT_OUTPUT); check that {address} is the"
-            " service that holds it."
+            f"Create the {name_container(scheme)}, or name another one (--output, or STAGEOUT_OUTPUT); check that"
+            f" {address} is the service that holds it."
         ),
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
         Kind.TIMEOUT: f"Check {address} and the network; try again.",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clouds import AzureServer, GoogleServer, serve_azure, serve_google
 from tests.cluster import find_kubeconfig, serve_pods
 from tests.servers import FileServer, S3Server, serve_files, serve_s3
 from tests.site import Site
@@ -36,6 +37,18 @@ def web(tmp_path: Path) -> Iterator[FileServer]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with serve_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[AzureServer]:
+    with serve_azure() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def google() -> Iterator[GoogleServer]:
+    with serve_google() as server:
         yield server
 
 

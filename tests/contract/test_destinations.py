@@ -1,4 +1,4 @@
-"""One suite for all destinations: a folder, and a bucket of a real S3 server."""
+"""One suite for all destinations: a folder, and real servers of object stores."""
 
 import asyncio
 import json
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from posixpath import dirname, normpath
+from typing import ClassVar, Protocol
 
 import obstore
 import pytest
@@ -26,6 +27,7 @@ from staging.errors import Kind, StagingError
 from staging.progress import Report, Transferred, ignore
 from staging.s3 import open_store
 from staging.settings import S3Options
+from tests.clouds import AzureServer
 from tests.servers import S3Server, serve_s3
 from tests.unit.stageout.catalogs import build_stac_item, describe_folder, write_catalog
 
@@ -34,13 +36,64 @@ pytestmark = pytest.mark.contract
 ASSETS = {"data": {"href": "./data.tif"}, "far": {"href": "https://data.example/far.tif"}}
 
 
+class Shelf(Protocol):
+    """Where the files of a destination really lie, looked at past the stager."""
+
+    def list_keys(self) -> list[str]: ...
+
+    def read(self, key: str) -> bytes: ...
+
+    def put(self, key: str, data: bytes) -> None: ...
+
+    def remove(self, key: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class FolderShelf:
+    folder: Path
+
+    def list_keys(self) -> list[str]:
+        return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
+
+    def read(self, key: str) -> bytes:
+        return (self.folder / key).read_bytes()
+
+    def put(self, key: str, data: bytes) -> None:
+        (self.folder / key).write_bytes(data)
+
+    def remove(self, key: str) -> None:
+        (self.folder / key).unlink()
+
+
+@dataclass(frozen=True)
+class AzureShelf:
+    server: AzureServer
+    container: str
+
+    def list_keys(self) -> list[str]:
+        return [key.removeprefix("results/") for key in self.server.list_keys(self.container, "results/")]
+
+    def read(self, key: str) -> bytes:
+        return self.server.read(self.container, f"results/{key}")
+
+    def put(self, key: str, data: bytes) -> None:
+        self.server.put(self.container, f"results/{key}", data)
+
+    def remove(self, key: str) -> None:
+        self.server.remove(self.container, f"results/{key}")
+
+
 @dataclass(frozen=True)
 class Place:
-    """A destination, and the folder where its files really lie."""
+    """A destination, and the shelf where its files really lie."""
 
     url: str
-    folder: Path
+    shelf: Shelf
     options: StageOutOptions
+
+    @property
+    def base(self) -> str:
+        return self.url if "://" in self.url else Path(self.url).as_uri()
 
     def open(self) -> Destination:
         return open_destination(self.url, self.options)
@@ -54,18 +107,30 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(scope="module")
+def unsigned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """What Google's client uploads to: its XML API is of the dialect of S3 (tests/clouds.py says why)."""
+    folder = tmp_path_factory.mktemp("google-buckets")
+    (folder / "results").mkdir()
+    with serve_s3(folder, None) as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3", "gs", "az"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     options = StageOutOptions(job_id="7", workflow_id="ndvi")
     if request.param == "folder":
-        return Place(str(tmp_path / "results"), tmp_path / "results", options)
-    server: S3Server = request.getfixturevalue("s3")
-    folder = server.folder / "results" / tmp_path.name
-    return Place(f"s3://results/{tmp_path.name}", folder, replace(options, s3=server.options))
-
-
-def list_files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        return Place(str(tmp_path / "results"), FolderShelf(tmp_path / "results"), options)
+    if request.param == "az":
+        azure: AzureServer = request.getfixturevalue("azure")
+        container = azure.create()
+        shelf = AzureShelf(azure, container)
+        return Place(f"az://{container}/results", shelf, replace(options, clouds=azure.options))
+    server: S3Server = request.getfixturevalue("s3" if request.param == "s3" else "unsigned")
+    clouds = CloudOptions(google_endpoint=server.options.endpoint)
+    folder = FolderShelf(server.folder / "results" / tmp_path.name)
+    url = f"{request.param}://results/{tmp_path.name}"
+    return Place(url, folder, replace(options, s3=server.options, clouds=clouds))
 
 
 @pytest.mark.parametrize("key", ["a.txt", "deep/er/a.txt", "a b#c%20?.txt", "ü.txt"])
@@ -79,8 +144,8 @@ def test_a_file_arrives_with_all_its_bytes_under_its_key(place: Place, tmp_path:
         return await destination.get_size(key)
 
     assert asyncio.run(put()) == 5
-    assert list_files(place.folder) == [key]
-    assert (place.folder / key).read_bytes() == b"hello"
+    assert place.shelf.list_keys() == [key]
+    assert place.shelf.read(key) == b"hello"
 
 
 @pytest.mark.parametrize("size_bytes", [0, 5 * 1024 * 1024, 12 * 1024 * 1024 + 1])
@@ -88,7 +153,7 @@ def test_files_of_any_size_arrive_whole(place: Place, tmp_path: Path, size_bytes
     source = tmp_path / "source"
     source.write_bytes(os.urandom(size_bytes))
     asyncio.run(place.open().put_file("big.bin", source, "application/octet-stream"))
-    assert (place.folder / "big.bin").read_bytes() == source.read_bytes()
+    assert place.shelf.read("big.bin") == source.read_bytes()
 
 
 def test_writing_to_a_key_replaces_what_was_there(place: Place) -> None:
@@ -97,7 +162,7 @@ def test_writing_to_a_key_replaces_what_was_there(place: Place) -> None:
             await place.open().put_bytes("a.json", body, "application/json")
 
     asyncio.run(put())
-    assert (place.folder / "a.json").read_bytes() == b"after"
+    assert place.shelf.read("a.json") == b"after"
 
 
 def test_nothing_lies_at_a_key_that_was_not_written(place: Place) -> None:
@@ -107,12 +172,12 @@ def test_nothing_lies_at_a_key_that_was_not_written(place: Place) -> None:
 def test_a_source_that_goes_away_leaves_nothing_at_the_key(place: Place, tmp_path: Path) -> None:
     with pytest.raises((StagingError, FileNotFoundError)):
         asyncio.run(place.open().put_file("a.txt", tmp_path / "gone", "text/plain"))
-    assert list_files(place.folder) == []
+    assert place.shelf.list_keys() == []
 
 
 def test_the_probe_of_a_good_destination_leaves_nothing(place: Place) -> None:
     check_destination(place.url, place.options)
-    assert list_files(place.folder) == []
+    assert place.shelf.list_keys() == []
 
 
 def test_the_probe_of_a_folder_leaves_it_as_it_was(tmp_path: Path) -> None:
@@ -201,9 +266,9 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     (tmp_path / "t.csv").write_text("a,b")
     outputs = {"t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()}, "n": 1}
     results = stage_out(outputs, place.url, place.options)
-    assert list_files(place.folder) == [RECORD, "collection.json", "t/ndvi-7-t.json", "t/t.csv"]
-    assert json.loads((place.folder / "collection.json").read_bytes()) == results.collection
-    base = place.url if "://" in place.url else place.folder.as_uri()
+    assert place.shelf.list_keys() == [RECORD, "collection.json", "t/ndvi-7-t.json", "t/t.csv"]
+    assert json.loads(place.shelf.read("collection.json")) == results.collection
+    base = place.base
     assert results.collection_href == f"{base}/collection.json"
     assert results.document["t"]["href"] == f"{base}/t/t.csv"
     links = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
@@ -248,28 +313,28 @@ def put_texts(place: Place, folder: Path, texts: dict[str, str], report: Report 
 def read_texts(place: Place) -> dict[str, str]:
     """What a reader finds that begins at the collection, as it is now."""
     found = {}
-    prefix = place.url if "://" in place.url else place.folder.as_uri()
-    collection = json.loads((place.folder / "collection.json").read_bytes())
+    collection = json.loads(place.shelf.read("collection.json"))
     for link in collection["links"]:
         if link["rel"] == "item":
-            path = place.folder / link["href"].removeprefix(f"{prefix}/")
-            for name, asset in json.loads(path.read_bytes())["assets"].items():
-                found[name.removesuffix(".txt")] = (path.parent / asset["href"]).read_text()
+            key = link["href"].removeprefix(f"{place.base}/")
+            for name, asset in json.loads(place.shelf.read(key))["assets"].items():
+                asset_key = normpath(f"{dirname(key)}/{asset['href']}")
+                found[name.removesuffix(".txt")] = place.shelf.read(asset_key).decode()
     return found
 
 
 def test_a_further_run_takes_the_place_of_the_earlier_one_as_a_whole(place: Place, tmp_path: Path) -> None:
     put_texts(place, tmp_path / "1", {"a": "old a", "b": "old b"})
-    (place.folder / "note.txt").write_text("not ours")
+    place.shelf.put("note.txt", b"not ours")
     seen: list[dict[str, str]] = []
     put_texts(place, tmp_path / "2", {"a": "new a", "c": "new c"}, lambda _: seen.append(read_texts(place)))
     new = {"a": "new a", "c": "new c"}
     assert all(texts in ({"a": "old a", "b": "old b"}, new) for texts in seen)
     assert read_texts(place) == new
     items = ["run-2/a/a.txt", "run-2/a/ndvi-7-a.json", "run-2/c/c.txt", "run-2/c/ndvi-7-c.json"]
-    assert list_files(place.folder) == [RECORD, "collection.json", "note.txt", *items]
+    assert place.shelf.list_keys() == [RECORD, "collection.json", "note.txt", *items]
     put_texts(place, tmp_path / "3", {"a": "newest"})
-    assert list_files(place.folder) == [RECORD, "a/a.txt", "a/ndvi-7-a.json", "collection.json", "note.txt"]
+    assert place.shelf.list_keys() == [RECORD, "a/a.txt", "a/ndvi-7-a.json", "collection.json", "note.txt"]
 
 
 def test_a_further_run_that_fails_leaves_the_earlier_results_and_is_cleared_by_the_next(
@@ -285,15 +350,15 @@ def test_a_further_run_that_fails_leaves_the_earlier_results_and_is_cleared_by_t
     assert read_texts(place) == {"a": "old"}
     put_texts(place, tmp_path / "3", {"a": "new"})
     assert read_texts(place) == {"a": "new"}
-    assert not [name for name in list_files(place.folder) if "b.txt" in name]
+    assert not [name for name in place.shelf.list_keys() if "b.txt" in name]
 
 
 def test_results_without_a_record_are_not_written_over_and_not_removed(place: Place, tmp_path: Path) -> None:
     put_texts(place, tmp_path / "1", {"a": "old"})
-    (place.folder / RECORD).unlink()
+    place.shelf.remove(RECORD)
     put_texts(place, tmp_path / "2", {"a": "new"})
     assert read_texts(place) == {"a": "new"}
-    assert (place.folder / "a" / "a.txt").read_text() == "old"
+    assert place.shelf.read("a/a.txt") == b"old"
 
 
 def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path) -> None:
@@ -303,6 +368,22 @@ def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path)
     asyncio.run(open_destination("s3://results/types", options).put_file("a.bin", tmp_path / "a.bin", media_type))
     got = obstore.get(open_store(("s3", "results"), s3.options, CloudOptions()), "types/a.bin")
     assert got.attributes["Content-Type"] == media_type
+
+
+def test_objects_of_azure_have_their_media_type_and_say_which_account_they_lie_in(
+    azure: AzureServer, tmp_path: Path
+) -> None:
+    container = azure.create()
+    (tmp_path / "t.csv").write_text("a,b")
+    outputs = {"t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()}}
+    options = StageOutOptions(job_id="7", workflow_id="ndvi", clouds=azure.options)
+    collection = stage_out(outputs, f"az://{container}/told", options).collection
+    assert azure.read_media_type(container, "told/t/t.csv") == "text/csv"
+    platform = {"platform": azure.options.azure_endpoint, "container": container, "account": "devstoreaccount1"}
+    assert collection["storage:schemes"] == {f"az-{container}": {"type": "custom-azure", **platform}}
+    assert str(azure.options.azure_key) not in "".join(
+        azure.read(container, key).decode() for key in azure.list_keys(container)
+    )
 
 
 def refuse(url: str, options: S3Options) -> StagingError:
@@ -317,6 +398,58 @@ def test_a_missing_bucket_is_named_with_the_settings_to_look_at(s3: S3Server) ->
     assert error.kind == Kind.NOT_FOUND
     assert error.reason.startswith("there is no bucket 'no-such-bucket' at this S3 service")
     assert "STAGEOUT_AWS_SERVICEURL" in error.remedy
+
+
+@pytest.mark.parametrize("scheme", ["gs", "az"])
+def test_a_missing_container_of_a_cloud_is_named(scheme: str, unsigned: S3Server, azure: AzureServer) -> None:
+    clouds = replace(azure.options, google_endpoint=unsigned.options.endpoint)
+    with pytest.raises(StagingError) as caught:
+        check_destination(f"{scheme}://no-such-place/results", StageOutOptions(job_id="7", clouds=clouds))
+    error, what = caught.value, {"gs": "bucket", "az": "container"}[scheme]
+    assert error.kind == Kind.NOT_FOUND
+    assert error.reason.startswith(f"there is no {what} 'no-such-place' at this ")
+    assert error.remedy.startswith(f"Create the {what}, ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"azure_key": "d3Jvbmctc2VjcmV0"},
+        {"azure_key": None},
+        {
+            "azure_key": None,
+            "azure_sas_token": "sp=r&sv=2018-11-09&ss=b&srt=o&se=2000-01-01T00:00:00Z&sig=wrong-secret",
+        },
+    ],
+    ids=["wrong key", "no key", "expired signature"],
+)
+def test_who_may_not_write_to_azure_is_told_so(azure: AzureServer, change: dict[str, str | None]) -> None:
+    options = StageOutOptions(job_id="7", clouds=replace(azure.options, **change))
+    with pytest.raises(StagingError) as caught:
+        check_destination(f"az://{azure.create()}/results", options)
+    assert caught.value.kind == Kind.FORBIDDEN
+    assert "STAGEOUT_AZURE_STORAGE_KEY and STAGEOUT_AZURE_STORAGE_SAS_TOKEN" in caught.value.remedy
+    assert "wrong-secret" not in f"{caught.value} {caught.value.remedy}"
+
+
+def test_a_signature_that_may_write_is_enough(azure: AzureServer, tmp_path: Path) -> None:
+    container = azure.create()
+    clouds = replace(azure.options, azure_key=None, azure_sas_token=azure.sign())
+    (tmp_path / "t.bin").write_bytes(os.urandom(12 << 20))
+    outputs = {"t": {"class": "File", "location": (tmp_path / "t.bin").as_uri()}}
+    stage_out(outputs, f"az://{container}/signed", StageOutOptions(job_id="7", clouds=clouds))
+    assert azure.read(container, "signed/t/t.bin") == (tmp_path / "t.bin").read_bytes()
+
+
+def test_settings_of_a_cloud_that_are_none_are_told() -> None:
+    for url, clouds in (
+        ("az://results/x", CloudOptions(azure_account="a", azure_key="no base 64")),
+        ("gs://results/x", CloudOptions(google_key_file="/not-there.json")),
+    ):
+        with pytest.raises(StagingError) as caught:
+            check_destination(url, StageOutOptions(job_id="7", clouds=clouds))
+        assert caught.value.kind == Kind.SETTINGS
+        assert "STAGEOUT_" in caught.value.remedy
 
 
 def test_a_wrong_secret_is_forbidden_with_the_settings_to_look_at(s3: S3Server) -> None:

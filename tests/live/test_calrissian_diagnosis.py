@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import steps
 from tests.cluster import BROKEN_WORKSPACE, kubectl
 from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, read_time, witnessing
 from tests.site import Site, Story
+from zoo_runner.engines.cluster import bundle
+from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.errors import Diagnosis, Level
 from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
 from zoo_runner.jobs.models import Status
@@ -103,6 +107,13 @@ def test_a_job_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:
     found = fail(broken, write_package(tmp_path, "true"), row="job image missing", reported="ErrImagePull")
     assert found.cause == "the image docker.io/library/nojob:1 of the job does not exist"
     assert found.level is Level.ENGINE
+
+
+def test_a_job_image_of_another_version(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "PROTOCOL", PROTOCOL + 1)  # as a caller sends it who was updated before the image
+    found = fail(site, write_package(tmp_path, "true"), row="job image of another version")
+    assert found.level is Level.PLATFORM
+    assert "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)" in found.remedy
 
 
 def test_a_step_that_runs_out_of_memory(site: Site, tmp_path: Path) -> None:

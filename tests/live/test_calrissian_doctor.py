@@ -10,6 +10,8 @@ from tests.cluster import applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
 from zoo_runner.doctor import Check, examine_cluster
+from zoo_runner.engines.cluster import trial
+from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.jobs.models import Status
 
 NAMESPACE = "ws-doctor-tests"
@@ -66,6 +68,14 @@ def test_a_line_that_is_broken_says_what_to_do(site: Site, variable: str, value:
     bad = find_bad(site.having(**{variable: value}))
     assert bad.about == about
     assert found in bad.found
+
+
+def test_a_job_image_of_another_version(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "PROTOCOL", PROTOCOL + 1)
+    bad = find_bad(site)
+    assert bad.about == "trial job"
+    assert bad.found.startswith("zoo-runner and its job image do not fit")
+    assert "ZOO_RUNNER_JOB_IMAGE" in str(bad.remedy)
 
 
 def test_results_in_a_folder_of_this_machine_are_no_place_for_a_cluster(site: Site, tmp_path: Path) -> None:

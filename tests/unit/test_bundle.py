@@ -3,6 +3,7 @@
 import json
 import os
 import tarfile
+from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from tests.unit.packed import build_package
 from zoo_runner.engines.calrissian import find_credentials
 from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.engines.cluster.podlog import Ended
+from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.engines.jobpod.pod import take_environ
-from zoo_runner.errors import InputError, SettingsError, StageInError
-from zoo_runner.jobs.models import Job
+from zoo_runner.errors import Diagnosis, EngineError, InputError, Level, SettingsError, StageInError
+from zoo_runner.jobs.models import Job, Results
 from zoo_runner.jobs.names import JobPaths
 
 
@@ -34,6 +37,44 @@ def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
     assert job.package.document == before.package.document
     assert job.order == {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}}
     assert steps == {"retries": 2}
+
+
+@pytest.mark.parametrize(
+    ("sent", "version", "remedy"),
+    [(None, 0, "Update zoo-runner where jobs are started"), (PROTOCOL + 1, PROTOCOL + 1, "Build the job image")],
+)
+def test_a_job_of_another_version_is_refused_with_both_and_the_setting(
+    tmp_path: Path, sent: int | None, version: int, remedy: str
+) -> None:
+    # no more of it can be relied on
+    content = json.dumps({} if sent is None else {"protocol": sent}).encode()
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("job.json")
+        member.size = len(content)
+        archive.addfile(member, BytesIO(content))
+    with pytest.raises(EngineError) as caught:
+        open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
+    found = caught.value.diagnosis
+    assert found.level is Level.PLATFORM
+    assert f"sent in version {version} of" in found.cause
+    assert found.cause.endswith(f"the image knows version {PROTOCOL}")
+    assert found.remedy.startswith(remedy)
+    assert "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)" in found.remedy
+
+
+def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> None:
+    """Whoever changes one of these sees to it that `PROTOCOL` is raised where `protocol.py` says so."""
+    with tarfile.open(fileobj=BytesIO(pack(tmp_path, {}))) as archive:
+        sent = json.load(archive.extractfile("job.json") or BytesIO())
+    job = ["protocol", "id", "workflow_id", "package", "order", "destination", "time_limit_seconds", "steps"]
+    assert list(sent) == job
+    assert list(sent["package"]) == ["document", "entry", "types", "digest"]
+    assert [field.name for field in fields(Ended)] == ["results", "diagnosis", "kind"]
+    diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log"]
+    assert [field.name for field in fields(Diagnosis)] == diagnosis
+    assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href"]
+    assert PROTOCOL == 1
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:
@@ -84,7 +125,7 @@ def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
             entry.type = tarfile.SYMTYPE if name == "link" else tarfile.REGTYPE
             entry.linkname = "/etc"
             archive.addfile(entry)
-        content = json.dumps({"note": 1}).encode()
+        content = json.dumps({"protocol": PROTOCOL}).encode()
         entry = tarfile.TarInfo("job.json")
         entry.size = len(content)
         archive.addfile(entry, BytesIO(content))

@@ -6,6 +6,7 @@ import pytest
 
 from tests.values import settings_in
 from zoo_runner.engines.cluster.manifests import Manifest, build_names
+from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.engines.cluster.trial import build_trial_job
 from zoo_runner.errors import EngineError
@@ -61,5 +62,5 @@ def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     assert spec["nodeSelector"] == {"pool": "eo"}
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]
     assert spec["containers"][0]["image"] == site.image
-    assert spec["containers"][0]["command"][-1] == "s3://b/p"
+    assert spec["containers"][0]["command"][-2:] == ["s3://b/p", str(PROTOCOL)]
     assert spec["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "job-doctor-1-work"}

@@ -13,6 +13,7 @@ from stagein.plan import build_job_order, build_plan
 from stagein.settings import load_options
 from stagein.stage import stage_references
 from staging.errors import StagingError
+from zoo_runner.engines.cluster.protocol import PROTOCOL, check_protocol
 from zoo_runner.errors import InputError, StageInError
 from zoo_runner.jobs.events import Report
 from zoo_runner.jobs.models import Job
@@ -32,6 +33,7 @@ def build_bundle(
     """
     order, paths = _collect_local(job, work_folder, report, environ)
     content = {
+        "protocol": PROTOCOL,
         "id": job.id,
         "workflow_id": job.workflow_id,
         "package": {
@@ -65,11 +67,15 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
 
 
 def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job, dict[str, Any]]:
-    """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run."""
+    """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run.
+
+    Raises `EngineError` where it is of another version than this one reads.
+    """
     with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
         # the caller made it; still, nothing but files, folders and links among them below the work folder is taken
         archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
     content = json.loads((work_folder / JOB_FILE).read_text())
+    check_protocol(content.get("protocol", 0))
     package = content["package"]
     paths = JobPaths(
         content["workflow_id"], content["id"], log_folder / "temp", log_folder / "record", work_folder / "run"

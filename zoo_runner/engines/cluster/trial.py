@@ -16,6 +16,7 @@ from zoo_runner.engines.cluster.manifests import (
     owned_by,
 )
 from zoo_runner.engines.cluster.podlog import build_error
+from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
@@ -63,7 +64,7 @@ def build_trial_job(names: Names, site: ClusterSettings, destination: str | None
     spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != "bundle"]
     (container,) = spec["containers"]
     container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "bundle"]
-    container["command"] = [*_PROGRAM, *([destination] if destination else [])]
+    container["command"] = [*_PROGRAM, destination or "", str(PROTOCOL)]
     # a pod of a step is not needed to see that its image is there
     spec["initContainers"] = [
         {

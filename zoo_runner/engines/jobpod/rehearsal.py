@@ -1,22 +1,30 @@
 """The rehearsal, from inside the job pod: tries the volume and the results store, and says how it went.
 
-python -m zoo_runner.engines.jobpod.rehearsal [DESTINATION]     in the environment of stage-out, as a job pod has it
+python -m zoo_runner.engines.jobpod.rehearsal DESTINATION PROTOCOL     in the environment of stage-out, as a job pod's
+
+An empty destination is none; callers of before there were versions gave no protocol.
 """
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zoo_runner.engines.cluster.manifests import WORK_FOLDER
 from zoo_runner.engines.cluster.podlog import Ended, encode_line
+from zoo_runner.engines.cluster.protocol import check_protocol
 from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.pipeline import probe_destination
 
 
-def rehearse(folder: Path, destination: str | None, environ: Mapping[str, str]) -> Ended:
-    """Write to the volume and to where results shall go; what was written is removed again."""
+def rehearse(folder: Path, words: Sequence[str], environ: Mapping[str, str]) -> Ended:
+    """Write to the volume and to where results shall go; what was written is removed again.
+
+    `words` are those of the command line. A caller whose jobs this image would refuse is refused first.
+    """
+    destination, protocol, *_ = [*words, *("", "0")[len(words) :]]
     try:
+        check_protocol(int(protocol))
         _try_volume(folder)
         if destination:
             probe_destination(destination, environ, "doctor", "doctor")
@@ -37,5 +45,5 @@ def _try_volume(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _ended = rehearse(Path(WORK_FOLDER), next(iter(sys.argv[1:]), None), os.environ)  # noqa: TID251 the pod's one place
+    _ended = rehearse(Path(WORK_FOLDER), sys.argv[1:], os.environ)  # noqa: TID251 the pod's one place
     sys.stdout.write("".join(f"{line}\n" for line in encode_line(_ended)))
