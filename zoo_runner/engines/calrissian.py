@@ -30,13 +30,13 @@ from zoo_runner.engines.cluster.manifests import (
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.cluster.settings import load_cluster_settings, parse_quantity
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
-from zoo_runner.engines.control import hold_job
 from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.engines.resources import ensure_granted
 from zoo_runner.errors import DismissedError, EngineError, NotReachedError, RunnerError, SettingsError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Event, Report
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.models import Job, Outcome, Plan, Status
 from zoo_runner.jobs.names import check_job_id
 from zoo_runner.settings import Settings
@@ -145,7 +145,7 @@ class CalrissianEngine:
     def _finish(self, record: Path, report: Report, cancellation: Cancellation) -> Outcome:
         submission = json.loads((record / _SUBMISSION).read_text())
         names = Names(**submission["names"])
-        with hold_job(record), self._open() as cluster:
+        with RUN.hold(record), self._open() as cluster:
             ended = _read_ended(record, report)
             try:
                 ended = ended or self._follow(cluster, names, submission, record, report, cancellation)

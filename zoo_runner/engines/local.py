@@ -12,7 +12,7 @@ from typing import Any
 from zoo_runner.diagnose import Findings, diagnose_execution
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
-from zoo_runner.engines.control import hold_job, listen_for_cancel, read_results, tell_cancel, write_results
+from zoo_runner.engines.control import listen_for_cancel, read_results, tell_cancel, write_results
 from zoo_runner.engines.javascript import ensure_javascript, find_node
 from zoo_runner.engines.resources import Machine, ensure_resources, read_machine
 from zoo_runner.engines.supervised import Supervised
@@ -20,6 +20,7 @@ from zoo_runner.errors import EngineError, JobNotFoundError, SettingsError
 from zoo_runner.interpreter import find_python
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Report, decode_event
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.models import Job, Outcome, Plan, Status
 from zoo_runner.jobs.names import check_job_id
 from zoo_runner.masking import Masker, find_secrets
@@ -79,7 +80,7 @@ class LocalEngine:
         """Stage in, execute and stage out."""
         job = plan.job
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with hold_job(job.paths.record), listen_for_cancel(job.paths.record, cancellation):
+        with RUN.hold(job.paths.record), listen_for_cancel(job.paths.record, cancellation):
             cancellation.check()
             machine = self._check_machine(job)
             needs = find_container_needs(job.package)
@@ -106,7 +107,7 @@ class LocalEngine:
                 f"there is no job {job_id!r} in {record.parent}",
                 "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
             )
-        with hold_job(record), contextlib.suppress(FileNotFoundError):
+        with RUN.hold(record), contextlib.suppress(FileNotFoundError):
             return Outcome(Status.SUCCESSFUL, read_results(record))
         raise EngineError(
             f"job {job_id} ended with the process that ran it",
