@@ -60,6 +60,23 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         self.volume_builder = KubernetesVolumeBuilder()
         self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
 
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Run the step; what breaks it off is told with its name, as cwltool's own jobs do and Calrissian does not."""
+        try:
+            super().run(*args, **kwargs)
+        except RunnerError:
+            raise
+        except WorkflowException as error:
+            self._tell_broken_off(f"[job {self.name}] Job error:\n{_read_message(error)}")
+            raise
+        except Exception as error:
+            self._tell_broken_off(f"Exception while running job: {error}.")
+            raise
+
+    def _tell_broken_off(self, why: str) -> None:
+        cwltool_logger.error("%s", why)
+        cwltool_logger.warning("[job %s] completed permanentFail", self.name)
+
     def get_security_context(self, runtimeContext: Any) -> dict[str, Any]:
         return {}
 
@@ -106,6 +123,11 @@ class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
         granted["coresMin"], granted["ramMin"] = request["coresMin"], request["ramMin"]
         granted["tmpdirSize"], granted["outdirSize"] = request["tmpdirMin"], request["outdirMin"]
         return granted
+
+
+def _read_message(error: WorkflowException) -> str:
+    """Read what an error says; this cwltool's own of an output prints as a tuple otherwise."""
+    return str(error.args[0]) if error.args else str(error)
 
 
 def _make_tool(document: Any, context: Any) -> Any:
