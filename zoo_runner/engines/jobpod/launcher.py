@@ -43,7 +43,8 @@ from zoo_runner.engines.jobpod.steppod import (
 from zoo_runner.engines.jobpod.steprunner import StepRunner
 from zoo_runner.engines.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.links import find_fault
-from zoo_runner.errors import RunnerError
+from zoo_runner.engines.resources import Asked, ensure_granted
+from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.jobs.events import EngineLine, Event
 
 
@@ -116,9 +117,21 @@ class _Tool(CalrissianCommandLineTool):  # type: ignore[misc]
 
 
 class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
-    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that."""
+    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that.
+
+    What is asked for by an expression is known here only; `refused` is why it was too much.
+    """
+
+    refused: EngineError | None = None
 
     def select_resources(self, request: dict[str, Any], runtime_context: Any) -> dict[str, Any]:
+        asked = [Asked(runtime_context.name, kind, request[f"{kind}Min"]) for kind in ("ram", "cores")]
+        try:
+            ensure_granted(asked, self.total_resources.cores, self.total_resources.ram)
+        except EngineError as error:
+            # cwltool makes a line of its log of it and goes on to the end of the workflow
+            self.refused = error
+            raise WorkflowException(str(error)) from error
         granted: dict[str, Any] = super().select_resources(request, runtime_context)
         granted["coresMin"], granted["ramMin"] = request["coresMin"], request["ramMin"]
         granted["tmpdirSize"], granted["outdirSize"] = request["tmpdirMin"], request["outdirMin"]
@@ -168,6 +181,8 @@ def run(spec: dict[str, Any]) -> int:
     Path(spec["ready"]).read_text()  # opens when stage-in is done
     order = json.loads(Path(spec["order"]).read_text())
     outputs, status = executor.execute(tool, order, _runtime_context(spec, executor), cwltool_logger)
+    if executor.refused:
+        raise executor.refused
     if status != "success":
         return 1
     Path(spec["outputs"]).write_text(json.dumps(outputs))
