@@ -47,7 +47,7 @@ def test_an_output_object_that_is_not_json_is_told_with_its_step(site: Site, tmp
     assert found.cause.startswith("step 'run' wrote a cwl.output.json that is not JSON")
 
 
-@pytest.mark.parametrize("name", ["tool-crashed", "tool-exit-code", "tool-killed"])
+@pytest.mark.parametrize("name", ["expression", "tool-crashed", "tool-exit-code", "tool-killed"])
 def test_a_step_that_fails_is_told_as_here(name: str, site: Site) -> None:
     assert fail_on_both(site, FAILING / name / f"{name}.cwl").step == "run"
 

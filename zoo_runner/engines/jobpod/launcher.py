@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar
 
+import cwl_utils.expression
 from calrissian.context import CalrissianRuntimeContext
 from calrissian.executor import ThreadPoolJobExecutor
 from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
@@ -203,6 +204,8 @@ def launch(spec_file: str) -> int:
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
     _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
+    # its own error, of this version, cwltool takes for a defect: no step is named, and not what is wrong
+    cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
     for logger in (cwltool_logger, *map(logging.getLogger, (EXPRESSIONS, "calrissian.main", "calrissian.tool"))):
         logger.handlers[:] = [EngineLog(emit)]
         logger.propagate = False
