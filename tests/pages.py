@@ -65,7 +65,7 @@ def build_errors_page() -> str:
             [
                 f"# Errors and exit codes\n\n{BY}",
                 "\n".join(rows),
-                "Exit code 2 is also that of a wrong command line.",
+                "Exit code 2 is also that of a wrong command line, 130 that of Ctrl-C before there was a job.",
                 levels,
             ]
         )

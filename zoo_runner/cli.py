@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from staging.command import end_with
-from zoo_runner.errors import DismissedError, RunnerError
+from zoo_runner.errors import RunnerError
+from zoo_runner.interrupt import stop
 from zoo_runner.operations import add_operations
 from zoo_runner.show import print_json, read_version, show_failure, show_outcome, tell
 
@@ -26,6 +27,7 @@ Exit codes:
    3  package cannot be used         9  time limit
    4  inputs do not fit             10  dismissed
    5  a source could not be had     11  no such job
+                                   130  Ctrl-C before there was a job
 """
 
 _package = click.argument("package")
@@ -231,9 +233,8 @@ def _run_command() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        tell("stopped before anything was done")
-        sys.exit(DismissedError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        stop()
     except RunnerError as error:
         show_failure(error, _asked_form())
         sys.exit(error.exit_code)

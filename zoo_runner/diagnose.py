@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
 from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 from zoo_runner.mistakes import explain_mistake
+from zoo_runner.signals import explain_exit_code, is_of_shell
 
 _TAIL_LINES = 8
-_KILLED = {-9, 137}
+_KILLED = 137
 _COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
 # the path through an engine's own code: Python, and its marks below; JavaScript
 _FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
@@ -54,7 +55,7 @@ def diagnose_execution(findings: Findings) -> RunnerError:
         match = pattern.search(text)
         if match and not (explain in (_glob_nothing, _wrong_type) and _was_refused(findings, failed)):
             return explain(match, findings, failed)
-    if failed is not None and failed.exit_code in _KILLED:
+    if failed is not None and failed.exit_code == _KILLED:
         return _killed(findings, failed)
     # a package may declare any code a failure, 0 as well
     if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):
@@ -93,13 +94,13 @@ def _last_words(lines: tuple[str, ...]) -> str:
 
 
 def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
-    said = _last_words(_tail(findings, step))
+    code = step.exit_code or 0
+    said = _last_words(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
+    what, remedy = explain_exit_code(code)
     if f"[job {step.step}] completed temporaryFail" in findings.complaints:
         remedy = "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
-    else:
-        remedy = "Read the step's log; the tool reported the failure, so the package's author or its inputs are next."
     return ToolError(
-        f"{_name(step)} ended with exit code {step.exit_code}" + (f": {said}" if said else " and printed nothing"),
+        f"{_name(step)} {what}" + (f": {said}" if said else " and printed nothing"),
         remedy,
         evidence=_tail(findings, step),
         step=step.step,

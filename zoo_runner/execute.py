@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from zoo_runner.engines import Engine
-from zoo_runner.engines.control import hold_job
 from zoo_runner.errors import Diagnosis, DismissedError, EngineError, Level, NotReachedError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.models import Job, Outcome, Status
 from zoo_runner.jobs.names import JobPaths, accept_job_id, new_job_id
 from zoo_runner.jobs.record import Records, new_record, with_outcome
@@ -54,7 +54,7 @@ def run_job(
     log = JobLog(job.paths, masker)
     record = records.create(new_record(job, engine.name))
     # held until its record says how it ended: a job that nobody holds before that is lost
-    with hold_job(job.paths.record), log:
+    with RUN.hold(job.paths.record), log:
         log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
         log.write_plan(plan.describe())
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from zoo_runner.engines.control import is_abandoned
 from zoo_runner.errors import EngineError
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.names import STAGE_LOGS, JobPaths, check_job_id
 from zoo_runner.jobs.record import FINAL, JobRecord, Records
 from zoo_runner.masking import Masker
@@ -63,7 +63,7 @@ def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) ->
         yield from file
         if records.load(job_id).status in FINAL:
             return
-        if not changes and is_abandoned(record_folder):
+        if not changes and RUN.is_abandoned(record_folder):
             raise EngineError(
                 f"job {job_id} ended with the process that ran it, and its log ends here",
                 "Run it again: a local run cannot outlive its caller.",

@@ -24,6 +24,7 @@ from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.locks import SERVICE
 from zoo_runner.jobs.models import Job, Outcome
 from zoo_runner.jobs.names import JobPaths, check_process_id
 from zoo_runner.jobs.record import Records, record_failure
@@ -32,7 +33,7 @@ from zoo_runner.package import Package
 from zoo_runner.package.prepare import prepare_package
 from zoo_runner.settings import Settings
 from zoo_runner.zoo.conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
-from zoo_runner.zoo.dismiss import holding_job, watch_dismissal
+from zoo_runner.zoo.dismiss import watch_dismissal
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.zoo.progress import Progress
@@ -152,7 +153,8 @@ class _Call:
     ) -> Diagnosis | None:
         """Run the job; returns why it failed."""
         try:
-            with holding_job(self._paths.record):
+            self._paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with SERVICE.hold(self._paths.record):
                 check_process_id(self._site.process_id)
                 self._progress.tell(4, "preparing the job")
                 hooks = Hooks(handler or self._make_handler())

@@ -13,7 +13,7 @@ _SCRIPT_FAILED = re.compile(r"Expression evaluation error:")
 _SCRIPT_ERROR = re.compile(rf"^{_PLACE}(?P<why>\w*Error: [^\n]+)", re.MULTILINE)
 _UNREADY = re.compile(rf"\[step (?P<step>[^]]+)\] Cannot make job: {_PLACE}(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){{0,3}})")
 _UNCOLLECTED = re.compile(
-    r"(?:\[job (?P<step>[^]]+)\] Job error:\s+)?"  # Calrissian does not say the step
+    r"\[job (?P<step>[^]]+)\] Job error:\s+"
     rf"Error collecting output for parameter '?(?P<output>[^':\s]+)'?: {_PLACE}"
     r"(?P<why>[^\n]+)"
 )
@@ -46,7 +46,7 @@ def _explain_step(text: str) -> ToolError | None:
         )
     if uncollected := _UNCOLLECTED.search(text):
         return ToolError(
-            f"{_name(uncollected['step'])} succeeded, but its output {uncollected['output']!r} cannot be had:"
+            f"step {uncollected['step']!r} succeeded, but its output {uncollected['output']!r} cannot be had:"
             f" {_flatten(uncollected['why'])}",
             "Compare the output's type, glob, loadContents and outputEval with the files that the tool leaves.",
             evidence=tuple(uncollected[0].splitlines()),

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 from zoo_runner.engines import Engine
-from zoo_runner.engines.control import hold_job, is_abandoned, is_held
 from zoo_runner.errors import EngineError, Level
 from zoo_runner.execute import conclude, guard
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.models import Outcome
 from zoo_runner.jobs.names import JobPaths
 from zoo_runner.jobs.record import FINAL, JobRecord, Records, read_diagnosis, with_outcome
@@ -34,7 +34,7 @@ def reattach_job(
     cancellation = cancellation or Cancellation()
     if record.status not in FINAL and engine.capabilities.remote:
         _check_lost(paths)
-    with hold_job(paths.record):
+    with RUN.hold(paths.record):
         # whoever held it until now has brought it to its end
         record = records.load(job_id)
         if record.diagnosis:
@@ -66,12 +66,12 @@ def _go_on(
 def cancel_job(job_id: str, engine: Engine, settings: Settings) -> None:
     """Stop a job; one whose caller was lost is concluded here: logs kept, nothing left, its record says dismissed."""
     engine.cancel(job_id)
-    if is_abandoned(settings.state / job_id):
+    if RUN.is_abandoned(settings.state / job_id):
         reattach_job(job_id, engine, settings, lambda _: None)
 
 
 def _check_lost(paths: JobPaths) -> None:
-    if is_held(paths.record):
+    if RUN.is_held(paths.record):
         raise EngineError(
             f"job {paths.job_id} has not lost its caller: a process follows it",
             f"See what it does with `zoo-runner logs -f {paths.job_id}`; `zoo-runner cancel` stops it.",

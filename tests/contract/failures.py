@@ -402,6 +402,16 @@ FAILURES = (
         r"Raise ramMin",
     ),
     Failure(
+        "tool crashed",
+        "The program of a step touches memory that is not its own.",
+        lambda s: s.run_failing("tool-crashed"),
+        6,
+        "execute",
+        "user",
+        r"step 'run' crashed: SIGSEGV \(exit code 139\): reading band 9",
+        r"its author is next",
+    ),
+    Failure(
         "out of memory",
         "The container of a step takes more memory than the package grants it.",
         lambda s: s.run_in_podman(PACKAGES / "features" / "failing" / "memory" / "memory.cwl"),

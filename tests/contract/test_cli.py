@@ -131,7 +131,37 @@ def test_an_interrupt_before_the_job_is_told_in_one_line(tmp_path: Path) -> None
         check=False,
         timeout=60,
     )
-    assert (done.returncode, done.stderr.strip()) == (10, "stopped before anything was done")
+    assert (done.returncode, done.stderr.strip()) == (130, "stopped before anything was done")
+
+
+WHILE_READ = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+signal.signal(signal.SIGINT, {handler})
+from zoo_runner.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "told"),
+    [
+        ("signal.default_int_handler", 130, "stopped before anything was done\n"),
+        ("signal.SIG_IGN", 0, ""),  # as a shell has it for what runs in the background
+    ],
+)
+def test_an_interrupt_while_the_program_is_read_is_told_in_one_line(
+    handler: str, code: int, told: str, site: Site
+) -> None:
+    words = [sys.executable, "-c", WHILE_READ.format(handler=handler), "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, env=site.environ, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (code, told)
 
 
 def test_a_defect_is_told_without_a_traceback(tmp_path: Path) -> None:

@@ -130,6 +130,13 @@ def test_a_tool_that_fails(site: Site, tmp_path: Path) -> None:
     assert found.level is Level.USER
 
 
+def test_a_tool_that_crashes(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "echo reading band 9 >&2; kill -SEGV $$")
+    found = fail(site, package, row="tool crashed", reported="Error")
+    assert found.cause == "step 'work' crashed: SIGSEGV (exit code 139): reading band 9"
+    assert (found.level, found.step) == (Level.USER, "work")
+
+
 def test_a_step_that_no_node_can_take(site: Site, tmp_path: Path) -> None:
     larger = site.having(DEFAULT_MAX_CORES="1000")
     package = write_package(tmp_path, "true", coresMin=500, coresMax=500)

@@ -35,6 +35,7 @@ def test_a_description_of_every_type_fits_the_standard() -> None:
         **{name.rsplit("/", 1)[-1]: name for name in TYPE_NAMES},
         "folders": full({"type": "array", "items": "Directory"}, label="Folders", doc="Where from."),
         "colour": full(COLOUR, default="red"),
+        "bands": full({"type": "array", "items": "string"}, default=["red", "nir"]),
         "either": ["null", "int", COLOUR, record("#main/either/r", a="File")],
         "nothing": "null",
         "empty": record("#main/empty/r"),
@@ -112,6 +113,8 @@ def test_a_published_process_links_to_itself_and_to_its_execution() -> None:
         (full("int", default=3), (0, 1)),
         ({"type": "array", "items": "int"}, (1, "unbounded")),
         (["null", {"type": "array", "items": "int"}], (0, "unbounded")),
+        (full({"type": "array", "items": "int"}, default=[1, 2]), (0, 1)),
+        (full({"type": "array", "items": "File"}, default=[]), (0, "unbounded")),
     ],
 )
 def test_occurrences_say_whether_and_how_often_an_input_may_be_given(cwl_type: Any, occurs: Any) -> None:
@@ -148,12 +151,30 @@ def test_occurrences_say_whether_and_how_often_an_input_may_be_given(cwl_type: A
             full("#string_format.yaml/URI", default={"value": "urn:x"}),
             {"type": "string", "format": "uri", "default": "urn:x"},
         ),
+        (
+            full(["null", {"type": "array", "items": "string"}], default=["red", "nir"]),
+            {"type": "array", "items": {"type": "string"}, "default": ["red", "nir"]},
+        ),
+        (
+            full({"type": "array", "items": "#string_format.yaml/URI"}, default=[{"value": "urn:x"}]),
+            {"type": "array", "items": {"type": "string", "format": "uri"}, "default": ["urn:x"]},
+        ),
         ("#geojson.yaml/Feature", {"type": "object", "format": "geojson-feature"}),
         ("#geojson.yaml/Point", {"type": "object", "format": "geojson-geometry"}),
     ],
 )
 def test_a_schema_tells_how_one_occurrence_is_written(cwl_type: Any, schema: dict[str, Any]) -> None:
     assert describe_input(cwl_type)["schema"] == schema
+
+
+@pytest.mark.parametrize(
+    ("cwl_type", "default"),
+    [("int", 3), ({"type": "array", "items": "int"}, [1, 2]), ({"type": "array", "items": DOUBLES}, [[0.5], []])],
+)
+def test_a_default_fits_the_schema_that_it_stands_in(cwl_type: Any, default: Any) -> None:
+    schema = describe_input(full(cwl_type, default=default))["schema"]
+    assert schema["default"] == default
+    Draft202012Validator(schema).validate(default)
 
 
 def test_a_bounding_box_is_the_one_of_the_standard() -> None:

@@ -50,11 +50,49 @@ def test_the_step_that_the_engine_did_not_accept_is_the_failed_one() -> None:
     assert error.diagnosis.step == "bad"
 
 
-@pytest.mark.parametrize("code", [-9, 137])
-def test_a_killed_step_ran_most_likely_out_of_memory(code: int) -> None:
-    error = diagnose(ended("a", code))
+def test_a_killed_step_ran_most_likely_out_of_memory() -> None:
+    error = diagnose(ended("a", 137))
     assert "was killed (signal 9)" in str(error)
     assert "ramMin" in error.diagnosis.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "remedy"),
+    [
+        (132, "step 'a' crashed: SIGILL (exit code 132): band 9", "another machine"),
+        (134, "step 'a' crashed: SIGABRT (exit code 134): band 9", "raise ramMin"),
+        (135, "step 'a' crashed: SIGBUS (exit code 135): band 9", "/dev/shm"),
+        (136, "step 'a' crashed: SIGFPE (exit code 136): band 9", "inputs"),
+        (139, "step 'a' crashed: SIGSEGV (exit code 139): band 9", "its author is next"),
+        (143, "step 'a' was told to end: SIGTERM (exit code 143): band 9", "Run the job again"),
+        (129, "step 'a' ended with exit code 129: band 9", "Read the step's log"),
+        (255, "step 'a' ended with exit code 255: band 9", "Read the step's log"),
+    ],
+)
+def test_a_step_that_a_signal_ended_is_told_by_its_name(code: int, cause: str, remedy: str) -> None:
+    error = diagnose(StepLine("a", "band 9"), ended("a", code))
+    assert isinstance(error, ToolError)
+    assert (str(error), error.diagnosis.level, error.diagnosis.step) == (cause, Level.USER, "a")
+    assert remedy in error.diagnosis.remedy
+
+
+@pytest.mark.parametrize("word", ["Segmentation fault", "sh: line 1:    12 Segmentation fault      (core dumped)"])
+def test_what_a_shell_says_of_a_crash_is_not_the_last_word_of_the_tool(word: str) -> None:
+    error = diagnose(StepLine("a", "band 9"), StepLine("a", word), ended("a", 139))
+    assert str(error) == "step 'a' crashed: SIGSEGV (exit code 139): band 9"
+    assert word in error.diagnosis.evidence
+
+
+def test_a_crash_that_the_package_says_passes_by_is_to_be_run_again() -> None:
+    error = diagnose(ended("a", 139), complaint("[job a] completed temporaryFail"))
+    assert str(error) == "step 'a' crashed: SIGSEGV (exit code 139) and printed nothing"
+    assert "temporaryFailCodes" in error.diagnosis.remedy
+
+
+def test_a_signal_does_not_hide_why_it_was_sent() -> None:
+    late = diagnose(complaint("[job a] exceeded time limit of 5 seconds and will be terminated"), ended("a", 143))
+    full = diagnose(complaint("[job a] ran out of memory at its limit of 32 MiB"), ended("a", 139))
+    assert ("ToolTimeLimit" in str(late), "ran out of memory" in str(full)) == (True, True)
 
 
 @pytest.mark.parametrize(

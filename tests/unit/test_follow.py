@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in, small_job
-from zoo_runner.engines.control import hold_job
 from zoo_runner.errors import EngineError, JobNotFoundError
 from zoo_runner.follow import follow_log, list_steps
 from zoo_runner.jobs.joblog import JobLog
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.models import Job, Status
 from zoo_runner.jobs.record import JobRecord, Records, new_record
 from zoo_runner.masking import Masker
@@ -52,7 +52,7 @@ def test_following_goes_on_until_the_job_has_ended(log: JobLog, record: JobRecor
 
 
 def test_following_ends_when_the_process_that_ran_the_job_is_gone(log: JobLog, job: Job, tmp_path: Path) -> None:
-    with hold_job(job.paths.record):
+    with RUN.hold(job.paths.record):
         pass
     with pytest.raises(EngineError, match="job j1 ended with the process that ran it"):
         list(follow_log("j1", None, follow=True, settings=settings_in(tmp_path)))

@@ -69,9 +69,3 @@ def test_a_mistake_in_a_package_is_its_authors_with_the_step(said: str, cause: s
 @pytest.mark.parametrize("said", ["", "podman did not answer", "[job s] completed permanentFail"])
 def test_what_is_no_mistake_of_the_package_is_left_to_others(said: str) -> None:
     assert explain_mistake(said) is None
-
-
-def test_an_output_that_cannot_be_had_is_told_where_the_engine_does_not_say_the_step() -> None:
-    error = explain_mistake("Error collecting output for parameter 'scene': the link 'a' leads to nothing (b)")
-    assert error
-    assert str(error) == "a step succeeded, but its output 'scene' cannot be had: the link 'a' leads to nothing (b)"

@@ -7,9 +7,9 @@ import pytest
 
 from tests.values import settings_in, small_job
 from zoo_runner.engines import Capabilities
-from zoo_runner.engines.control import hold_job
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.errors import DismissedError, JobNotFoundError
+from zoo_runner.jobs.locks import RUN
 from zoo_runner.jobs.models import Outcome, Results, Status
 from zoo_runner.jobs.record import JobRecord, Records, new_record, with_outcome
 from zoo_runner.masking import Masker
@@ -84,7 +84,7 @@ def test_who_waits_for_a_job_that_another_process_runs_is_told_what_that_found(t
 
     diagnosis = DismissedError("the job was dismissed", "Nothing to do.").diagnosis
     ended = Outcome(Status.DISMISSED, diagnosis=diagnosis, exit_code=10)
-    with hold_job(settings.state / record.id):
+    with RUN.hold(settings.state / record.id):
         waiting = threading.Thread(target=wait)
         waiting.start()
         Records(settings.state, Masker()).save(with_outcome(record, ended))

@@ -6,8 +6,8 @@ import pytest
 
 from tests.values import small_package
 from zoo_runner.engines.javascript import find_javascript
-from zoo_runner.engines.resources import Machine, ensure_resources, find_asked
-from zoo_runner.errors import EngineError
+from zoo_runner.engines.resources import Asked, Machine, ensure_granted, ensure_resources, find_asked
+from zoo_runner.errors import EngineError, Level
 
 MACHINE = Machine(cores=4, memory_mib=8000, disk_mib=50000)
 
@@ -60,3 +60,24 @@ def test_parameter_references_need_no_node(argument: str) -> None:
 def test_javascript_is_found_where_it_is_declared(argument: str) -> None:
     assert find_javascript(small_package(arguments=[argument], requirements=JAVASCRIPT)) == argument
     assert find_javascript(small_package(arguments=[argument])) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "cause", "setting"),
+    [
+        ("ram", 4097, "step 'a' asks for 4097 MiB of memory; a job's steps get 4096 at most", "DEFAULT_MAX_RAM"),
+        ("cores", 2.5, "step 'a' asks for 2.5 cores; a job's steps get 2 at most", "DEFAULT_MAX_CORES"),
+    ],
+)
+def test_more_than_a_cluster_grants_is_refused_with_the_setting_to_raise(
+    kind: str, amount: float, cause: str, setting: str
+) -> None:
+    with pytest.raises(EngineError) as refused:
+        ensure_granted([Asked("good", kind, 1), Asked("a", kind, amount)], cores=2, memory_mib=4096)
+    found = refused.value.diagnosis
+    assert (found.cause, found.level, found.step) == (f"{cause} ({setting})", Level.USER, "a")
+    assert f"have {setting} raised" in found.remedy
+
+
+def test_what_a_cluster_grants_is_not_refused() -> None:
+    ensure_granted([Asked("a", "ram", 4096), Asked("a", "cores", 2), Asked("a", "tmpdir", 1e9)], 2, 4096)

@@ -31,7 +31,7 @@ from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, e
 from zoo_runner.engines.cluster.settings import load_cluster_settings, parse_quantity
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
-from zoo_runner.engines.resources import ensure_granted
+from zoo_runner.engines.resources import ensure_granted, find_asked
 from zoo_runner.errors import DismissedError, EngineError, NotReachedError, RunnerError, SettingsError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
@@ -78,7 +78,7 @@ class CalrissianEngine:
         cancellation.check()
         job = plan.job
         _check_destination(job)
-        ensure_granted(job.package, self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
+        ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
         names = build_names(job.id, self._cluster)
         if job.secrets:
             report(EngineLine("warning", _build_secrets_note(names)))

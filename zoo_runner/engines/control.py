@@ -1,7 +1,6 @@
-"""Who runs a job on this machine, and how others tell that process to stop: by the job's private folder alone."""
+"""How others tell the process that runs a job to stop, and what it yielded: by the job's private folder alone."""
 
 import contextlib
-import fcntl
 import json
 import os
 import threading
@@ -12,14 +11,6 @@ from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.models import Results
 from zoo_runner.masking import Masker
-
-
-@contextlib.contextmanager
-def hold_job(record: Path) -> Iterator[None]:
-    """Hold the job, once nobody else does: the lock ends with the process, in whatever way that ends."""
-    with (record / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager
@@ -43,23 +34,6 @@ def listen_for_cancel(record: Path, cancellation: Cancellation) -> Iterator[None
         listener.join()
         os.close(descriptor)
         control.unlink(missing_ok=True)
-
-
-def is_held(record: Path) -> bool:
-    """Whether a process runs or follows the job now."""
-    try:
-        with (record / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
-
-
-def is_abandoned(record: Path) -> bool:
-    """Whether a job was held once and nobody holds it now: it ended, or the process that ran it did."""
-    return (record / "lock").exists() and not is_held(record)
 
 
 def tell_cancel(record: Path) -> None:

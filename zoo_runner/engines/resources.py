@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +107,13 @@ def ensure_resources(package: Package, machine: Machine) -> None:
         raise build_too_small(most.step, most.kind, math.ceil(most.amount), there[most.kind])
 
 
-def ensure_granted(package: Package, cores: float, memory_mib: float) -> None:
+def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float) -> None:
     """Raise `EngineError` that names a step which asks for more than a cluster's settings grant a job's steps."""
     granted = {
         "ram": (memory_mib, "MiB of memory", "DEFAULT_MAX_RAM"),
         "cores": (cores, "cores", "DEFAULT_MAX_CORES"),
     }
-    for one in find_asked(package):
+    for one in asked:
         limit, unit, setting = granted.get(one.kind, (math.inf, "", ""))
         if one.amount > limit:
             raise EngineError(

@@ -36,7 +36,10 @@ class StepLine:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step ended. Times are seconds since the epoch; what could not be measured is None."""
+    """A step ended. Times are seconds since the epoch; what could not be measured is None.
+
+    `exit_code` is 128 and the number of the signal where one ended the step.
+    """
 
     step: str
     started: float

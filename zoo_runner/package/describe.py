@@ -1,8 +1,9 @@
 """The process description of a package, as OGC API - Processes, Part 1 has it (OGC 18-062r2, section 7.10).
 
-How CWL is told there: an array is `maxOccurs: unbounded` and the schema is that of one occurrence; null or a
-default make `minOccurs` 0; a File or Directory input is a URI, given as a string or as a link by `href`; an
-output of these is a link. Schemas keep to OpenAPI 3.0, which the standard prescribes.
+How CWL is told there: an array is `maxOccurs: unbounded` and the schema is that of one occurrence, but for an array
+with a default, which is one occurrence of type array: a default has to fit the schema that it stands in (OpenAPI 3.0.3,
+Schema Object). Null or a default make `minOccurs` 0; a File or Directory input is a URI, given as a string or as a link
+by `href`; an output of these is a link. Schemas keep to OpenAPI 3.0, which the standard prescribes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -96,14 +97,15 @@ def _build_links(self_href: str) -> list[dict[str, str]]:
 
 def _describe_input(parameter: Parameter) -> dict[str, Any]:
     wanted = without_null(parameter.type)
-    is_array = isinstance(wanted, Array)
-    schema = build_schema(wanted.items if isinstance(wanted, Array) else wanted)
-    if parameter.default is not None and not is_array and not holds(wanted, FileType, DirectoryType):
+    has_default = parameter.default is not None and not holds(wanted, FileType, DirectoryType)
+    repeated = isinstance(wanted, Array) and not has_default
+    schema = build_schema(wanted.items if isinstance(wanted, Array) and repeated else wanted)
+    if has_default:
         schema = {**schema, "default": _plain(wanted, parameter.default)}
     return {
         **_describe_text(parameter),
         "minOccurs": 0 if parameter.optional else 1,
-        "maxOccurs": "unbounded" if is_array else 1,
+        "maxOccurs": "unbounded" if repeated else 1,
         "schema": schema,
     }
 
@@ -121,6 +123,8 @@ def _describe_text(parameter: Parameter) -> dict[str, Any]:
 
 def _plain(cwl_type: CwlType, default: Any) -> Any:
     """A default as a request would write it: the text alone where CWL wraps a text into a record."""
+    if isinstance(cwl_type, Array) and isinstance(default, list):
+        return [_plain(cwl_type.items, item) for item in default]
     if isinstance(cwl_type, Community) and cwl_type.family == "string_format" and isinstance(default, Mapping):
         return default.get("value")
     return default

@@ -13,10 +13,11 @@ from zoo_runner.files import write_atomically
 from zoo_runner.package import Package, SourceFile
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote
 from zoo_runner.package.entry import choose_entry
+from zoo_runner.package.order import find_written, order_as_written
 from zoo_runner.settings import Settings
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
-_FORMAT = 2
+_FORMAT = 3
 
 
 def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package:
@@ -69,6 +70,9 @@ def _resolve(uri: str, documents: Documents) -> Package:
     packed, rewrite = pack_documents(documents, entry_uri)
     packed.update({key: value for key, value in root.items() if ":" in key and key not in packed})
     entry = next((new for old, new in rewrite.items() if old == entry_uri), "#main")
+    for process in packed["$graph"]:
+        if process["id"] == entry:
+            order_as_written(process, find_written(root, entry_uri))
     return build_package(packed, entry, _workflow_id(root, entry_uri), rewrite, documents.files)
 
 

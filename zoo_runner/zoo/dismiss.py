@@ -5,7 +5,6 @@ job's private folder reaches both.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from zoo_runner.engines import Engine, open_engine
 from zoo_runner.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Event
+from zoo_runner.jobs.locks import SERVICE
 from zoo_runner.jobs.models import Status
 from zoo_runner.jobs.record import FINAL, JobRecord, Records, with_failure
 from zoo_runner.masking import Masker, find_secrets
@@ -34,41 +34,14 @@ from zoo_runner.zoo.conf import (
 from zoo_runner.zoo.process import captured_output, child_signals
 
 MARK = "dismissed"
-LOCK = "service.lock"
 _LONGEST_GOODBYE_SECONDS = 30.0
 
 SERVICE_SUCCEEDED, SERVICE_FAILED = 3, 4
 
 
-@contextlib.contextmanager
-def holding_job(record: Path) -> Iterator[None]:
-    """Hold a lock while a service works on a job: a job that is not at its end and whose lock is free is lost."""
-    record.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (record / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
-
-
-def is_held(record: Path) -> bool:
-    """Whether a service works on a job."""
-    try:
-        with (record / LOCK).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
 def _wait_released(record: Path) -> bool:
     """Give the service of a job the time to end it, or the kernel to kill the service; whether it is over."""
-
-    def wait() -> None:
-        with (record / LOCK).open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-
-    waiter = threading.Thread(target=wait, daemon=True)
+    waiter = threading.Thread(target=SERVICE.wait_released, args=(record,), daemon=True)
     waiter.start()
     waiter.join(_LONGEST_GOODBYE_SECONDS)
     return not waiter.is_alive()
@@ -80,7 +53,7 @@ def find_lost_jobs(settings: Settings) -> list[JobRecord]:
     found = []
     for path in sorted(settings.state.glob("*/record.json")):
         record = records.load(path.parent.name)
-        if record.status not in FINAL and not is_held(path.parent):
+        if record.status not in FINAL and not SERVICE.is_held(path.parent):
             found.append(record)
     return found
 

@@ -18,13 +18,14 @@ from cwltool.errors import WorkflowException
 from zoo_runner.engines.cwltool.printed import Printed
 from zoo_runner.engines.supervisor import descendants
 from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine, StepStarted
+from zoo_runner.signals import as_exit_code
 
 # how long podman's monitor of a container may take to end after its container
 _MONITOR_SECONDS = 2.0
 # cwltool asks the tool to end at its time limit; whoever did not listen is killed this much later
 _GRACE_SECONDS = 3.0
 _LONGEST_LINE = 64 * 1024
-_KILLED = (-9, 137)
+_KILLED = 137
 # a step that failed having used that much of its limit, failed for want of memory
 _NEARLY_ALL = 0.95
 
@@ -129,8 +130,8 @@ class Watch:
             self.writer.close()
             self._finish(None, Used())
 
-    def _finish(self, exit_code: int | None, used: Used) -> None:
-        ended = time.time()
+    def _finish(self, returned: int | None, used: Used) -> None:
+        exit_code, ended = as_exit_code(returned), time.time()
         self._printed.tell_end()
         self._pump.join()
         limit = self._container.memory_mib if self._container else None
@@ -147,7 +148,7 @@ def _as_used(used: resource.struct_rusage, others_kib: int) -> Used:
 
 def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
     peak = used.peak_memory_mib or 0
-    return exit_code in _KILLED or (bool(exit_code) and peak >= _NEARLY_ALL * limit_mib)
+    return exit_code == _KILLED or (bool(exit_code) and peak >= _NEARLY_ALL * limit_mib)
 
 
 def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:

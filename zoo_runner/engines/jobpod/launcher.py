@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar
 
+import cwl_utils.expression
 from calrissian.context import CalrissianRuntimeContext
 from calrissian.executor import ThreadPoolJobExecutor
 from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
@@ -43,7 +44,8 @@ from zoo_runner.engines.jobpod.steppod import (
 from zoo_runner.engines.jobpod.steprunner import StepRunner
 from zoo_runner.engines.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.links import find_fault
-from zoo_runner.errors import RunnerError
+from zoo_runner.engines.resources import Asked, ensure_granted
+from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.jobs.events import EngineLine, Event
 
 
@@ -59,6 +61,23 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         ContainerCommandLineJob.__init__(self, *args, **kwargs)
         self.volume_builder = KubernetesVolumeBuilder()
         self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Run the step; what breaks it off is told with its name, as cwltool's own jobs do and Calrissian does not."""
+        try:
+            super().run(*args, **kwargs)
+        except RunnerError:
+            raise
+        except WorkflowException as error:
+            self._tell_broken_off(f"[job {self.name}] Job error:\n{_read_message(error)}")
+            raise
+        except Exception as error:
+            self._tell_broken_off(f"Exception while running job: {error}.")
+            raise
+
+    def _tell_broken_off(self, why: str) -> None:
+        cwltool_logger.error("%s", why)
+        cwltool_logger.warning("[job %s] completed permanentFail", self.name)
 
     def get_security_context(self, runtimeContext: Any) -> dict[str, Any]:
         return {}
@@ -99,13 +118,30 @@ class _Tool(CalrissianCommandLineTool):  # type: ignore[misc]
 
 
 class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
-    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that."""
+    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that.
+
+    What is asked for by an expression is known here only; `refused` is why it was too much.
+    """
+
+    refused: EngineError | None = None
 
     def select_resources(self, request: dict[str, Any], runtime_context: Any) -> dict[str, Any]:
+        asked = [Asked(runtime_context.name, kind, request[f"{kind}Min"]) for kind in ("ram", "cores")]
+        try:
+            ensure_granted(asked, self.total_resources.cores, self.total_resources.ram)
+        except EngineError as error:
+            # cwltool makes a line of its log of it and goes on to the end of the workflow
+            self.refused = error
+            raise WorkflowException(str(error)) from error
         granted: dict[str, Any] = super().select_resources(request, runtime_context)
         granted["coresMin"], granted["ramMin"] = request["coresMin"], request["ramMin"]
         granted["tmpdirSize"], granted["outdirSize"] = request["tmpdirMin"], request["outdirMin"]
         return granted
+
+
+def _read_message(error: WorkflowException) -> str:
+    """Read what an error says; this cwltool's own of an output prints as a tuple otherwise."""
+    return str(error.args[0]) if error.args else str(error)
 
 
 def _make_tool(document: Any, context: Any) -> Any:
@@ -146,6 +182,8 @@ def run(spec: dict[str, Any]) -> int:
     Path(spec["ready"]).read_text()  # opens when stage-in is done
     order = json.loads(Path(spec["order"]).read_text())
     outputs, status = executor.execute(tool, order, _runtime_context(spec, executor), cwltool_logger)
+    if executor.refused:
+        raise executor.refused
     if status != "success":
         return 1
     Path(spec["outputs"]).write_text(json.dumps(outputs))
@@ -166,6 +204,8 @@ def launch(spec_file: str) -> int:
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
     _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
+    # its own error, of this version, cwltool takes for a defect: no step is named, and not what is wrong
+    cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
     for logger in (cwltool_logger, *map(logging.getLogger, (EXPRESSIONS, "calrissian.main", "calrissian.tool"))):
         logger.handlers[:] = [EngineLog(emit)]
         logger.propagate = False
