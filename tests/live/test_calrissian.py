@@ -85,7 +85,6 @@ outputs: []
 
 
 def test_each_line_of_a_step_arrives_within_a_second(site: Site, tmp_path: Path) -> None:
-    """Each but one: a busy machine may hold up a line, whoever only looks now and then holds up most of them."""
     package, late = tmp_path / "ticks.cwl", list[float]()
     package.write_text(TICKS)
 
@@ -97,7 +96,7 @@ def test_each_line_of_a_step_arrives_within_a_second(site: Site, tmp_path: Path)
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     assert len(late) == 6
     print(f"LATE {[round(seconds, 2) for seconds in late]}")  # noqa: T201 how near the limit it comes
-    assert sorted(late)[-2] < 1
+    assert max(late) < 1
 
 
 def test_a_job_is_cancelled_by_its_caller_and_its_pods_are_gone_in_fifteen_seconds(site: Site) -> None:
