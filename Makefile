@@ -41,9 +41,9 @@ lint: env-dev ## style, types, layers
 format: env-dev ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: env-dev bench-servers ## measure beside peers (25 minutes), data in memory or in FOLDER=…; writes docs/bench.md
+bench: env-dev bench-servers ## measure beside peers (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
 	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.staging --folder $(or $(FOLDER),/dev/shm)
+	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
 
 bench-cluster: env-dev bench-servers cluster ## measure jobs on Kubernetes beside a bare Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster

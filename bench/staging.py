@@ -1,6 +1,6 @@
 """How fast data moves, against rclone with its default flags: paired in one run, medians.
 
-    python -m bench.staging --folder /dev/shm            # 4 GiB and 10,000 x 64 KiB, five rounds, a quarter of an hour
+    python -m bench.staging                              # 4 GiB and 10,000 x 64 KiB, five rounds, a quarter of an hour
     python -m bench.staging --large-mib 512 --small-files 2000 --rounds 3 --only http-in
 
 A run of all cases in these sizes writes its part of docs/bench.md. Each figure is the time of a whole process, start
@@ -75,8 +75,9 @@ def main() -> None:
     parser.add_argument("--small-files", type=int, default=SMALL_FILES)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="Cases whose name contains this.")
-    parser.add_argument("--folder", type=Path, help="Where the data lies for the time of the run.")
+    parser.add_argument("--folder", type=Path, help="Where the data lies: memory (/dev/shm) if there is room, or /tmp.")
     given = parser.parse_args()
+    given.folder = _choose_folder(given)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder)))
         home.chmod(0o755)  # the web server's workers may be another user
@@ -89,13 +90,24 @@ def main() -> None:
         cases = [case for case in _build_cases(place, given) if given.only in case.name]
         conditions = (
             f"{given.rounds} rounds, medians of whole processes; {os.cpu_count()} cores, data on"
-            f" {given.folder or tempfile.gettempdir()}; HTTP by {http.name}, S3 by {s3.name}."
+            f" {given.folder}; HTTP by {http.name}, S3 by {s3.name}."
         )
         print(f"{conditions}\n", flush=True)
         table = _build_table((case, _measure(case, place, given.rounds)) for case in cases)
     if not given.only and (given.large_mib, given.small_files) == (LARGE_MIB, SMALL_FILES):
         today = datetime.now(timezone.utc).date()
         write_part("Moving data", f"Written by `python -m bench.staging` on {today}: {conditions}\n\n{table}\n\n{NOTE}")
+
+
+def _choose_folder(given: argparse.Namespace) -> Path:
+    """Where there is room: for the data, for where it goes, and for the parts of an upload beside the whole."""
+    needed = 3.5 * max(given.large_mib * MIB, given.small_files * SMALL_BYTES)
+    folders = [given.folder] if given.folder else [Path("/dev/shm"), Path(tempfile.gettempdir())]
+    for folder in folders:
+        if folder.is_dir() and shutil.disk_usage(folder).free >= needed:
+            return Path(folder)
+    names = " and ".join(map(str, folders))
+    sys.exit(f"bench: {names} cannot hold {needed / 2**30:.1f} GiB: name a folder (make bench FOLDER=...)")
 
 
 def _write_data(data: Path, bucket: Path, http: Server, given: argparse.Namespace) -> None:
