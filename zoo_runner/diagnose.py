@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
 from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 from zoo_runner.mistakes import explain_mistake
-from zoo_runner.signals import explain_exit_code, is_of_shell
+from zoo_runner.signals import KILLED, explain_exit_code, is_of_shell
 
 _TAIL_LINES = 8
-_KILLED = 137
 _COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
 # the path through an engine's own code: Python, and its marks below; JavaScript
 _FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
@@ -55,7 +54,7 @@ def diagnose_execution(findings: Findings) -> RunnerError:
         match = pattern.search(text)
         if match and not (explain in (_glob_nothing, _wrong_type) and _was_refused(findings, failed)):
             return explain(match, findings, failed)
-    if failed is not None and failed.exit_code == _KILLED:
+    if failed is not None and failed.exit_code == KILLED:
         return _killed(findings, failed)
     # a package may declare any code a failure, 0 as well
     if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):

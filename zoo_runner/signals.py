@@ -7,6 +7,9 @@ practice it is 128 and the number of the signal, in shells as in podman, docker 
 import signal
 
 _ABOVE = 128
+KILLED = _ABOVE + signal.SIGKILL
+"""The exit code of a program that was killed: for want of memory, or by somebody."""
+
 _CRASHED = "crashed"
 _OWN_REMEDY = "Read the step's log; the tool reported the failure, so the package's author or its inputs are next."
 _SPEAKS = {

@@ -18,14 +18,13 @@ from cwltool.errors import WorkflowException
 from zoo_runner.engines.cwltool.printed import Printed
 from zoo_runner.engines.supervisor import descendants
 from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine, StepStarted
-from zoo_runner.signals import as_exit_code
+from zoo_runner.signals import KILLED, as_exit_code
 
 # how long podman's monitor of a container may take to end after its container
 _MONITOR_SECONDS = 2.0
 # cwltool asks the tool to end at its time limit; whoever did not listen is killed this much later
 _GRACE_SECONDS = 3.0
 _LONGEST_LINE = 64 * 1024
-_KILLED = 137
 # a step that failed having used that much of its limit, failed for want of memory
 _NEARLY_ALL = 0.95
 
@@ -148,7 +147,7 @@ def _as_used(used: resource.struct_rusage, others_kib: int) -> Used:
 
 def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
     peak = used.peak_memory_mib or 0
-    return exit_code == _KILLED or (bool(exit_code) and peak >= _NEARLY_ALL * limit_mib)
+    return exit_code == KILLED or (bool(exit_code) and peak >= _NEARLY_ALL * limit_mib)
 
 
 def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:
