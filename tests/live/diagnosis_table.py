@@ -71,20 +71,25 @@ class Witness:
                 self.first[name, reason] = min(known, reported)
             self._news.notify_all()
 
-    def when(self, job_id: str, reason: str) -> float:
-        """When a reason was last new for an object of the job; seconds since the epoch.
+    def when(self, job_id: str, *reasons: str) -> float:
+        """When one of the reasons was last new for an object of the job; seconds since the epoch.
 
         The job may have heard of it before this witness did.
         """
 
-        def find() -> list[float]:
-            return [at for (name, why), at in self.first.items() if why == reason and name.startswith(f"job-{job_id}")]
+        def find() -> dict[str, float]:
+            found: dict[str, float] = {}
+            for (name, why), at in self.first.items():
+                if why in reasons and name.startswith(f"job-{job_id}"):
+                    found[name] = min(at, found.get(name, at))
+            return found
 
         with self._news:
             assert self._news.wait_for(find, WITNESS_SECONDS), (
-                f"Kubernetes never reported {reason}: {sorted(why for _, why in self.first)}"
+                f"Kubernetes never reported {' or '.join(reasons)} of job {job_id}, but of its objects"
+                f" {sorted(told for told in self.first if told[0].startswith(f'job-{job_id}'))}"
             )
-            return max(find())
+            return max(find().values())
 
 
 def _read_event(event: dict[str, Any]) -> Iterator[tuple[str, float]]:
