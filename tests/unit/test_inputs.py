@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.packed import COLOUR, DOUBLES, build_package, full, record
@@ -384,7 +384,6 @@ INPUTS = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(INPUTS, st.sampled_from([None, "/jobs", "https://example.org/jobs/", "s3://["]))
 def test_whatever_json_is_given_only_an_input_error_is_raised(inputs: dict[str, Any], base: str | None) -> None:
     for door, given_value in ((build_job_order, inputs), (read_execute_request, {"inputs": inputs})):
@@ -396,7 +395,6 @@ def test_whatever_json_is_given_only_an_input_error_is_raised(inputs: dict[str, 
             assert json.loads(json.dumps(order.values, allow_nan=False)) == order.values
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(JSON)
 def test_what_any_accepts_can_be_written_as_json(value: Any) -> None:
     try:

@@ -165,7 +165,7 @@ def test_a_schema_for_metadata_is_never_fetched(tmp_path: Path) -> None:
     assert set(web.asked) == {url}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_and_nothing_else_happens(
     tmp_path_factory: pytest.TempPathFactory, text: bytes
@@ -185,7 +185,7 @@ JSON = st.recursive(
 MEMBERS = ["$graph", "id", "inputs", "outputs", "steps", "requirements", "hints", "baseCommand", "$namespaces"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     document=st.fixed_dictionaries(
         {"cwlVersion": st.sampled_from(["v1.0", "v1.2"]), "class": st.sampled_from(["Workflow", "CommandLineTool"])},
