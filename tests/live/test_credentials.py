@@ -5,6 +5,8 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -20,19 +22,36 @@ from zoo_runner.jobs.events import Event, StageStarted, StepLine
 from zoo_runner.jobs.models import Status
 
 # one for each door that credentials come in by; base64 of any alignment holds the middle of them
-CANARIES = {name: f"canary-{name}-7f3a9c51e0d24b68" for name in ("stagein", "stageout", "bucket", "host", "handler")}
+CANARIES = {
+    name: f"canary-{name}-7f3a9c51e0d24b68" for name in ("stagein", "stageout", "bucket", "host", "handler", "input")
+}
 KINDS = (
     "jobs,pods,secrets,configmaps,persistentvolumeclaims,persistentvolumes,events,serviceaccounts,roles,rolebindings,"
     "networkpolicies,resourcequotas,namespaces,endpoints,services,controllerrevisions,leases,replicasets"
 )
 SNOOP = """
 cwlVersion: v1.2
+$namespaces: {cwltool: "http://commonwl.org/cwltool#"}
 $graph:
   - class: Workflow
     id: snoop
-    inputs: {note: File, other: File}
-    outputs: {seen: {type: File, outputSource: look/seen}}
-    steps: {look: {run: "#look", in: {note: note, other: other}, out: [seen]}}
+    inputs: {note: File, other: File, word: string}
+    outputs: {seen: {type: File, outputSource: look/seen}, digests: {type: File, outputSource: enter/digests}}
+    steps:
+      look: {run: "#look", in: {note: note, other: other}, out: [seen]}
+      enter: {run: "#enter", in: {word: word}, out: [digests]}
+  - class: CommandLineTool
+    id: enter
+    requirements:
+      cwltool:Secrets: {secrets: [word]}
+      DockerRequirement: {dockerPull: "docker.io/library/debian:bookworm-slim"}
+      ResourceRequirement: {coresMin: 0.1, ramMin: 64}
+      EnvVarRequirement: {envDef: {WORD: "$(inputs.word)"}}
+      InitialWorkDirRequirement: {listing: [{entryname: word.txt, entry: "$(inputs.word)"}]}
+    baseCommand: [sh, -c, 'for text in "$0" "$WORD" "$(cat word.txt)"; do printf %s "$text" | sha256sum; done']
+    stdout: digests.txt
+    inputs: {word: {type: string, inputBinding: {position: 1}}}
+    outputs: {digests: stdout}
   - class: CommandLineTool
     id: look
     requirements:
@@ -137,6 +156,7 @@ class Seen:
     def _watch(self) -> None:
         selector = f"zoo-runner/job=job-{self._job_id}"
         for _, pod in self._cluster.watch("Pod", NAMESPACE, self._streams, labelSelector=selector):
+            self._search(pod)
             name = pod["metadata"]["name"]
             if name not in self.logs and has_started(pod):
                 self.logs[name] = []
@@ -160,8 +180,11 @@ class Seen:
 
     def search_objects(self) -> None:
         for item in json.loads(kubectl(self._site, "get", KINDS, "-A", "-o", "json"))["items"]:
-            if found := find_canaries(json.dumps(item)):
-                self.holders.setdefault(f"{item['kind']}/{item['metadata']['name']}", set()).update(found)
+            self._search(item)
+
+    def _search(self, item: dict[str, Any]) -> None:
+        if found := find_canaries(json.dumps(item)):
+            self.holders.setdefault(f"{item['kind']}/{item['metadata']['name']}", set()).update(found)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +199,7 @@ def watched(site: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
             ("other", stores["bucket"].put("own", "other.txt", b"another\n")),
         )
     ]
+    words.append(f"word={CANARIES['input']}")
     job = site.accept(package, None, *words, destination="s3://results/canary")
     seen = Seen(site, job.id)
     with contextlib.closing(seen):
@@ -193,9 +217,17 @@ def test_of_all_objects_only_the_secret_of_the_job_holds_credentials(watched: tu
 
 def test_no_pod_said_a_credential_and_no_tool_could_find_one(watched: tuple[Story, Seen]) -> None:
     _, seen = watched
-    assert sorted(any(line == "looking" for line in log) for log in seen.logs.values()) == [False, True]
+    assert sorted(any(line == "looking" for line in log) for log in seen.logs.values()) == [False, False, True]
     assert any("[look] looking" in log for log in seen.logs.values())
     assert {pod for pod, log in seen.logs.items() if find_canaries("\n".join(log))} == set()
+
+
+def test_a_secret_input_reaches_the_step_that_is_given_it(
+    stores: dict[str, S3Server], watched: tuple[Story, Seen]
+) -> None:
+    [digests] = stores["stageout"].folder.rglob("digests.txt")
+    digest = sha256(CANARIES["input"].encode()).hexdigest()
+    assert digests.read_text().split()[::2] == [digest] * 3, "as argument, variable and file"
 
 
 def test_no_file_of_the_caller_and_no_result_holds_a_credential(

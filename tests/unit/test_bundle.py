@@ -74,7 +74,7 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis
     assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href"]
-    assert PROTOCOL == 1
+    assert PROTOCOL == 2
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:

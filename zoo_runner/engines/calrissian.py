@@ -28,6 +28,7 @@ from zoo_runner.engines.cluster.manifests import (
     without_content,
 )
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.cluster.secretinputs import hide_secret_inputs
 from zoo_runner.engines.cluster.settings import load_cluster_settings, parse_quantity
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
@@ -57,10 +58,11 @@ class CalrissianEngine:
     def plan(self, job: Job) -> Plan:
         """Say what would be submitted; pure. What the bundle and the Secret hold is left out."""
         names = build_names(job.id, self._cluster)
+        _, secret_inputs = hide_secret_inputs(job)
         objects = [
             *build_tenant(names, self._cluster),
             build_job(names, self._cluster, 1, job.time_limit_seconds),
-            *self._build_secrets(names),
+            *self._build_secrets(names, secret_inputs),
             *build_objects(names, self._cluster, job.package, b""),
         ]
         return Plan(
@@ -68,7 +70,7 @@ class CalrissianEngine:
             self.name,
             {
                 "namespace": names.namespace,
-                "steps": build_step_settings(names, self._cluster),
+                "steps": build_step_settings(names, self._cluster, secret_inputs),
                 "manifests": [without_content(manifest) for manifest in objects],
             },
         )
@@ -76,14 +78,12 @@ class CalrissianEngine:
     def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
         """Submit the job and follow it to its end."""
         cancellation.check()
-        job = plan.job
+        job, secret_inputs = hide_secret_inputs(plan.job)
         _check_destination(job)
         ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
         names = build_names(job.id, self._cluster)
-        if job.secrets:
-            report(EngineLine("warning", _build_secrets_note(names)))
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
-        steps = build_step_settings(names, self._cluster)
+        steps = build_step_settings(names, self._cluster, secret_inputs)
         try:
             bundle = build_bundle(job, steps, WORK_FOLDER, report, self._settings.environ)
         finally:
@@ -95,9 +95,10 @@ class CalrissianEngine:
             "names": asdict(names),
             "job": build_job(names, self._cluster, chunks, job.time_limit_seconds),
             "objects": objects,
+            "secret_inputs": dict.fromkeys(secret_inputs),
         }
         write_atomically(job.paths.record / _SUBMISSION, json.dumps(submission).encode())
-        return self._finish(job.paths.record, report, cancellation)
+        return self._finish({**submission, "secret_inputs": secret_inputs}, job.paths.record, report, cancellation)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
         """Go on where the caller was lost: what is not submitted yet is, what runs is followed, what ended is told."""
@@ -109,7 +110,7 @@ class CalrissianEngine:
             )
         if not (record / _ENDED).exists():
             self._ensure_reached(record, report)
-        return self._finish(record, report, cancellation)
+        return self._finish(json.loads((record / _SUBMISSION).read_text()), record, report, cancellation)
 
     def _ensure_reached(self, record: Path, report: Report) -> None:
         """Raise `NotReachedError` where the cluster cannot be asked, before that is taken for the end of the job."""
@@ -141,8 +142,9 @@ class CalrissianEngine:
         with closing(Cluster(self._settings.environ, self._cluster.kubeconfig, self._cluster.api_url)) as cluster:
             yield cluster
 
-    def _finish(self, record: Path, report: Report, cancellation: Cancellation) -> Outcome:
-        submission = json.loads((record / _SUBMISSION).read_text())
+    def _finish(
+        self, submission: Mapping[str, Any], record: Path, report: Report, cancellation: Cancellation
+    ) -> Outcome:
         names = Names(**submission["names"])
         with self._open() as cluster:
             ended = _read_ended(record, report)
@@ -195,24 +197,25 @@ class CalrissianEngine:
             if _is_suspended(cluster, names):
                 raise DismissedError(*_DISMISSED)
             return
+        secret_inputs = submission["secret_inputs"]
+        if None in secret_inputs.values() and cluster.get("Secret", names.namespace, names.secret) is None:
+            raise EngineError(
+                "the job's secret inputs, which are never written down, were lost with its caller before the cluster"
+                " had them",
+                "Run the job again.",
+            )
         prepare_tenant(cluster, names, self._cluster)
         job = cluster.create(submission["job"])
-        for manifest in (*self._build_secrets(names), *submission["objects"]):
+        for manifest in (*self._build_secrets(names, secret_inputs), *submission["objects"]):
             cluster.create(owned_by(manifest, job))
         started.touch()
         cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
 
-    def _build_secrets(self, names: Names) -> list[Manifest]:
-        """Make what holds credentials; it is never written to the record."""
-        credentials = find_credentials(self._settings.environ)
-        return [build_secret(names, credentials), *build_pull_secrets(names, self._cluster)]
-
-
-def _build_secrets_note(names: Names) -> str:
-    return (
-        "the package names secret inputs (cwltool:Secrets): logs and records mask their values, but whoever may read"
-        f" ConfigMaps and pods in namespace {names.namespace} sees them while the job runs"
-    )
+    def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str | None]) -> list[Manifest]:
+        """Make what holds credentials and secret inputs; it is never written to the record."""
+        known = {variable: value for variable, value in secret_inputs.items() if value is not None}
+        content = {**find_credentials(self._settings.environ), **known}
+        return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
 
 def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:

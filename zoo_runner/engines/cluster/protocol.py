@@ -11,7 +11,7 @@ that it writes (`podlog`). What the other side may ignore needs no new version.
 
 from zoo_runner.errors import EngineError, Level
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 _SETTING = "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)"
 

@@ -1,7 +1,8 @@
 """Runs one packed CWL document with Calrissian inside the job pod and tells what happens, line by line.
 
 The one door to Calrissian, started by the supervisor in Calrissian's own virtual environment, in a process that holds
-no credentials. Of Calrissian it keeps what turns a CWL step into a pod; the pod's life is the step runner's.
+no credentials but the job's secret inputs. Of Calrissian it keeps what turns a CWL step into a pod; the pod's life is
+the step runner's.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
 `name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
 `environ` (where the API is).
@@ -12,7 +13,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar
@@ -28,11 +29,13 @@ from cwltool.errors import WorkflowException
 from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.secrets import SecretStore
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.podlog import Ended, encode_line
+from zoo_runner.engines.cluster.secretinputs import find_placeholders
 from zoo_runner.engines.jobpod.schemas import use_schema
 from zoo_runner.engines.jobpod.steppod import (
     Owner,
@@ -156,7 +159,7 @@ def _load(spec: dict[str, Any]) -> Any:
     return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
 
 
-def _runtime_context(spec: dict[str, Any], executor: _Executor) -> CalrissianRuntimeContext:
+def _runtime_context(spec: dict[str, Any], executor: _Executor, environ: Mapping[str, str]) -> CalrissianRuntimeContext:
     scratch = spec["scratch"]
     context = CalrissianRuntimeContext(
         {
@@ -171,17 +174,20 @@ def _runtime_context(spec: dict[str, Any], executor: _Executor) -> CalrissianRun
         }
     )
     context.select_resources = executor.select_resources
+    # for files that a package has written of them; a step's command and variables go to the kubelet as they are
+    context.secret_store = SecretStore()
+    context.secret_store.secrets.update(find_placeholders(spec["steps"]["secret_inputs"], environ))
     return context
 
 
-def run(spec: dict[str, Any]) -> int:
+def run(spec: dict[str, Any], environ: Mapping[str, str]) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     tool = _load(spec)
     steps = spec["steps"]
     executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
     Path(spec["ready"]).read_text()  # opens when stage-in is done
     order = json.loads(Path(spec["order"]).read_text())
-    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor), cwltool_logger)
+    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor, environ), cwltool_logger)
     if executor.refused:
         raise executor.refused
     if status != "success":
@@ -197,8 +203,8 @@ def _stop_on_term(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def launch(spec_file: str) -> int:
-    """Run by the supervisor; every failure ends as an event and exit code 1."""
+def launch(spec_file: str, environ: Mapping[str, str]) -> int:
+    """Run by the supervisor; every failure ends as an event and exit code 1. `environ` has the job's secret inputs."""
     emit: Callable[[Event | Ended], None] = open_event_stream(encode_line)
     spec = json.loads(Path(spec_file).read_text())
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
@@ -210,7 +216,7 @@ def launch(spec_file: str) -> int:
         logger.handlers[:] = [EngineLog(emit)]
         logger.propagate = False
     try:
-        return run(spec)
+        return run(spec, environ)
     except RunnerError as error:
         emit(Ended(None, error.diagnosis, type(error).__name__))
     except (WorkflowException, SchemaSaladException) as error:

@@ -27,7 +27,7 @@ def main() -> None:
     sys.modules["calrissian.k8s"] = stand_in
     from zoo_runner.engines.jobpod.launcher import launch
 
-    code = launch(sys.argv[1])
+    code = launch(sys.argv[1], os.environ)  # noqa: TID251 the launcher's one place
     sys.stderr.flush()
     os._exit(code)
 

@@ -1,8 +1,8 @@
 """The job pod, from inside: stage in, run Calrissian under the supervisor, stage out; process 1 of the job image.
 
 Everything that happens is a line on stdout (`podlog`), the last of which says how the job ended. The credentials
-come as this process's environment and stay with it: nothing it starts gets them, and from others of the same user
-its memory and environment are closed.
+come as this process's environment and stay with it: nothing it starts gets them (but the job's own secret inputs), and
+from others of the same user its memory and environment are closed.
 """
 
 import ctypes
@@ -81,7 +81,7 @@ class Execution:
         self._process = Supervised(
             {
                 "command": [_PYTHON, "-m", "zoo_runner.engines.jobpod.main", str(spec)],
-                "env": _pass_on(environ),
+                "env": {**_pass_on(environ), **{name: environ[name] for name in steps["secret_inputs"]}},
                 "cwd": str(self._scratch),
                 "cid_folder": None,
                 "remover": [],

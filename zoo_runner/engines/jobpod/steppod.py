@@ -17,13 +17,17 @@ from zoo_runner.engines.cluster.manifests import (
     dns_name,
 )
 from zoo_runner.engines.cluster.podstatus import STEP_ANNOTATION
+from zoo_runner.engines.cluster.secretinputs import build_variables, refer_to_secret_inputs
 from zoo_runner.engines.cluster.settings import ClusterSettings, parse_quantity
 from zoo_runner.engines.jobpod.used import build_reporting_args
 from zoo_runner.masking import Masker
 
 
-def build_step_settings(names: Names, cluster: ClusterSettings) -> dict[str, Any]:
-    """Say, as plain data, how the launcher in the job pod is to run the steps."""
+def build_step_settings(names: Names, cluster: ClusterSettings, secret_inputs: Iterable[str] = ()) -> dict[str, Any]:
+    """Say, as plain data, how the launcher in the job pod is to run the steps.
+
+    `secret_inputs`: the variables of the job's Secret that bring them.
+    """
     return {
         "job": names.job,
         "namespace": names.namespace,
@@ -37,6 +41,8 @@ def build_step_settings(names: Names, cluster: ClusterSettings) -> dict[str, Any
         "max_ram_mib": parse_quantity(cluster.max_ram) / 2**20,
         "retries": cluster.step_retries,
         "pending_seconds": cluster.pending_seconds,
+        "secret": names.secret,
+        "secret_inputs": list(secret_inputs),
     }
 
 
@@ -76,14 +82,18 @@ def build_step_pod(
     """Complete the pod that Calrissian built for a step; `tag` tells attempts apart."""
     template = settings["template"]
     inner = built["spec"]["containers"][0]
+
+    def give(text: object) -> str:
+        return refer_to_secret_inputs(_literally(str(text)), settings["secret_inputs"])
+
     container = {
         "name": "step",
         "image": inner["image"],
         "command": inner["command"],
-        "args": [_literally(word) for word in build_reporting_args(inner["args"])],
+        "args": [give(word) for word in build_reporting_args(inner["args"])],
         "workingDir": inner["workingDir"],
         "env": [
-            *({**entry, "value": _literally(str(entry["value"]))} for entry in inner["env"]),
+            *({**entry, "value": give(entry["value"])} for entry in inner["env"]),
             *({"name": name, "value": text} for name, text in settings["environ"].items()),
         ],
         "volumeMounts": [*inner["volumeMounts"], *settings["mounts"]],
@@ -91,6 +101,8 @@ def build_step_pod(
         # an image that wants root may want what root may
         "securityContext": CONFINED if "securityContext" in template["spec"] else {"allowPrivilegeEscalation": False},
     }
+    # before those that refer to them
+    container["env"][:0] = build_variables(container, settings["secret_inputs"], settings["secret"])
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -126,8 +138,9 @@ def show_pod(pod: Manifest, masker: Masker) -> str:
     """Write a pod's manifest as one line for the log, with secrets in its environment masked."""
     shown = json.loads(json.dumps(pod))
     for container in shown["spec"]["containers"] + shown["spec"]["initContainers"]:
-        hidden = masker.mask_data({entry["name"]: entry["value"] for entry in container["env"]})
-        container["env"] = [{"name": name, "value": value} for name, value in hidden.items()]
+        references = [entry for entry in container["env"] if "valueFrom" in entry]
+        hidden = masker.mask_data({entry["name"]: entry["value"] for entry in container["env"] if "value" in entry})
+        container["env"] = [*references, *({"name": name, "value": value} for name, value in hidden.items())]
     return json.dumps(shown)
 
 

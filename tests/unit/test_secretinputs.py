@@ -1,0 +1,120 @@
+"""Secret inputs of a job on Kubernetes: nothing that is written down has their values."""
+
+import base64
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.test_steppod import BUILT, NAMES, OWNER, RESOURCES
+from tests.values import settings_in, small_job
+from zoo_runner.engines.calrissian import CalrissianEngine
+from zoo_runner.engines.cluster.bundle import open_bundle
+from zoo_runner.engines.cluster.manifests import Manifest
+from zoo_runner.engines.cluster.secretinputs import find_placeholders, hide_secret_inputs
+from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.engines.jobpod.steppod import build_step_pod, build_step_settings, show_pod
+from zoo_runner.errors import EngineError
+from zoo_runner.jobs.cancellation import Cancellation
+from zoo_runner.jobs.models import Job
+from zoo_runner.masking import Masker
+from zoo_runner.package.extensions import SECRETS
+
+ZERO, ONE = "ZOO_RUNNER_SECRET_INPUT_0", "ZOO_RUNNER_SECRET_INPUT_1"
+
+
+def build_job(folder: Path) -> Job:
+    names = ["absent", "password", "token"]
+    inputs = [{"id": f"#main/{name}", "type": ["null", "string"]} for name in (*names, "user")]
+    order = {"password": "canary-p", "token": "canary-t", "user": "ada", "absent": None}
+    return small_job(folder, order, inputs=inputs, hints=[{"class": SECRETS, "secrets": names}])
+
+
+def build_pod(*args: str, **environ: str) -> Manifest:
+    built: dict[str, Any] = copy.deepcopy(BUILT)
+    built["spec"]["containers"][0].update(
+        args=list(args), env=[{"name": name, "value": value} for name, value in environ.items()]
+    )
+    settings = build_step_settings(NAMES, ClusterSettings(), [ZERO, ONE])
+    return build_step_pod(built, settings, "a", "b", RESOURCES, OWNER)
+
+
+def test_a_job_is_sent_with_placeholders(tmp_path: Path) -> None:
+    hidden, values = hide_secret_inputs(build_job(tmp_path))
+    placeholders = {"password": f"(secret-{ZERO})", "token": f"(secret-{ONE})"}
+    assert hidden.order == {**placeholders, "user": "ada", "absent": None}
+    assert values == {ZERO: "canary-p", ONE: "canary-t"}
+    assert find_placeholders(values, {**values, "OTHER": "x"}) == {
+        f"(secret-{ZERO})": "canary-p",
+        f"(secret-{ONE})": "canary-t",
+    }
+
+
+def test_a_step_gets_the_secret_inputs_that_its_command_names() -> None:
+    [container] = build_pod(f"--token=(secret-{ONE})", "$(HOME)")["spec"]["containers"]
+    assert container["args"][-2:] == [f"--token=$({ONE})", "$$(HOME)"]
+    assert container["env"] == [
+        {"name": ONE, "valueFrom": {"secretKeyRef": {"name": "job-1-staging", "key": ONE}}},
+    ]
+
+
+def test_a_variable_that_holds_a_secret_input_comes_after_it() -> None:
+    [container] = build_pod("env", LOGIN=f"ada:(secret-{ZERO})")["spec"]["containers"]
+    assert [entry["name"] for entry in container["env"]] == [ZERO, "LOGIN"]
+    assert container["env"][1]["value"] == f"ada:$({ZERO})"
+
+
+def test_a_step_without_secret_inputs_gets_none() -> None:
+    [container] = build_pod("echo", A="b")["spec"]["containers"]
+    assert container["env"] == [{"name": "A", "value": "b"}]
+
+
+def test_the_manifest_in_the_log_names_the_secret_that_a_value_comes_from() -> None:
+    shown = json.loads(show_pod(build_pod(f"(secret-{ZERO})", A="b"), Masker()))
+    assert shown["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["key"] == ZERO
+
+
+class _Empty(BaseHTTPRequestHandler):
+    """A cluster that has nothing and takes nothing."""
+
+    def do_GET(self) -> None:
+        content = b'{"kind": "Status", "reason": "NotFound", "message": "not found", "code": 404}'
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_DELETE = do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def empty_cluster() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Empty) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_job_whose_caller_was_lost_cannot_be_sent_without_its_secret_inputs(
+    tmp_path: Path, empty_cluster: str
+) -> None:
+    job = replace(build_job(tmp_path), destination="s3://results/x")
+    engine = CalrissianEngine(settings_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL=empty_cluster))
+    with pytest.raises(EngineError, match="not found"):
+        engine.run(engine.plan(job), lambda _: None, Cancellation())
+    kept = json.loads((job.paths.record / "submission.json").read_text())
+    parts = [item["binaryData"]["part-0000"] for item in kept["objects"] if item["kind"] == "ConfigMap"]
+    sent, _ = open_bundle(base64.b64decode("".join(parts)), tmp_path / "pod", tmp_path / "logs")
+    assert sent.order["password"] == f"(secret-{ZERO})"
+    assert kept["secret_inputs"] == {ZERO: None, ONE: None}
+    with pytest.raises(EngineError, match="secret inputs, which are never written down, were lost with its caller"):
+        engine.reattach(job.id, lambda _: None, Cancellation())
