@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from staging.destination import is_object_storage
-from zoo_runner.engines.calrissian import find_credentials
+from zoo_runner.engines.cluster.credentials import find_credentials
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import Names, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
@@ -23,7 +23,7 @@ RIGHTS = (
     ("", "pods/log", ("get",)),
     ("", "secrets", ("create", "get", "delete")),
     ("", "configmaps", ("create", "get")),
-    ("", "persistentvolumeclaims", ("create", "get")),
+    ("", "persistentvolumeclaims", ("create", "get", "list", "watch")),
     ("", "events", ("list", "watch")),
 )
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"

@@ -24,7 +24,7 @@ DOCUMENTED = (
     ("", "pods/log", "get"),
     ("", "secrets", "create get delete"),
     ("", "configmaps", "create get"),
-    ("", "persistentvolumeclaims", "create get"),
+    ("", "persistentvolumeclaims", "create get list watch"),
     ("", "events", "list watch"),
 )
 
@@ -147,6 +147,7 @@ def test_a_right_that_is_missing_is_named(site: Site) -> None:
         log_in(site)
         check = examine(narrowed)["permissions"]
     assert check.found == (
-        "missing: create persistentvolumeclaims, get persistentvolumeclaims, list events, watch events"
+        "missing: create persistentvolumeclaims, get persistentvolumeclaims, list persistentvolumeclaims,"
+        " watch persistentvolumeclaims, list events, watch events"
     )
     assert "docs/kubernetes.md" in check.remedy

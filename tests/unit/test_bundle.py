@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package
-from zoo_runner.engines.calrissian import find_credentials
 from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.engines.cluster.credentials import find_credentials
 from zoo_runner.engines.cluster.podlog import Ended
 from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.engines.jobpod.pod import take_environ

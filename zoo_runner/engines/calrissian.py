@@ -2,16 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from staging.destination import is_object_storage
-from staging.variables import FILE_VARIABLES, pick_variables
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle
+from zoo_runner.engines.cluster.credentials import find_credentials
+from zoo_runner.engines.cluster.dismissal import DISMISSAL, is_dismissed
 from zoo_runner.engines.cluster.follower import Follower
 from zoo_runner.engines.cluster.k8s import Cluster
 from zoo_runner.engines.cluster.manifests import (
@@ -33,7 +34,7 @@ from zoo_runner.engines.cluster.settings import load_cluster_settings, parse_qua
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.engines.resources import ensure_granted, find_asked
-from zoo_runner.errors import DismissedError, EngineError, NotReachedError, RunnerError, SettingsError, StageOutError
+from zoo_runner.errors import DismissedError, EngineError, NotReachedError, RunnerError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Event, Report
@@ -127,7 +128,7 @@ class CalrissianEngine:
         """Stop the job's pods; whoever follows the job sees to the rest, and so does `gc`."""
         names = self._load_names(job_id)
         with self._open() as cluster:
-            cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": True}})
+            cluster.patch("Job", names.namespace, names.job, DISMISSAL)
             cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
 
     def _load_names(self, job_id: str) -> Names:
@@ -168,35 +169,46 @@ class CalrissianEngine:
     ) -> Ended:
         cancellation.check()
         try:
-            self._submit(cluster, names, submission, record)
+            start = self._submit(cluster, names, submission, record)
         except RunnerError:
             # what a caller that was lost had heard is all that is left to tell
             _tell_story(record, report)
             raise
         try:
             with _keeping(record, report) as tell:
-                ended = Follower(cluster, names, self._cluster, tell).follow(cancellation)
+                ended = Follower(cluster, names, self._cluster, tell, start).follow(cancellation)
         except RunnerError as error:
             cancellation.check()
-            error = DismissedError(*_DISMISSED) if _is_suspended(cluster, names) else error
+            error = DismissedError(*_DISMISSED) if is_dismissed(_get_job(cluster, names)) else error
             ended = Ended(None, error.diagnosis, type(error).__name__)
         if ended.results is None:
             cancellation.check()
         write_atomically(record / _ENDED, "\n".join(encode_line(ended)).encode())
         return ended
 
-    def _submit(self, cluster: Cluster, names: Names, submission: Mapping[str, Any], record: Path) -> None:
-        """Create what is not there yet; the pod starts with the last request, so that nothing ever starts twice."""
+    def _submit(
+        self, cluster: Cluster, names: Names, submission: Mapping[str, Any], record: Path
+    ) -> Callable[[], None] | None:
+        """Create what is not there yet; return the last request, which starts the pod, so that nothing starts twice."""
         started = record / _STARTED
+
+        def start() -> None:
+            started.touch()
+            cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+            if is_dismissed(_get_job(cluster, names)):  # before it was started
+                cluster.patch("Job", names.namespace, names.job, DISMISSAL)
+                raise DismissedError(*_DISMISSED)
+
         if started.exists():
-            if cluster.get("Job", names.namespace, names.job) is None:
+            job = _get_job(cluster, names)
+            if job is None:
                 raise EngineError(
                     f"the Job {names.job} is gone from namespace {names.namespace} and left no results here",
                     "Run the job again: somebody deleted it, or it ended more than a day ago.",
                 )
-            if _is_suspended(cluster, names):
+            if is_dismissed(job):
                 raise DismissedError(*_DISMISSED)
-            return
+            return start if job["spec"].get("suspend") else None
         secret_inputs = submission["secret_inputs"]
         if None in secret_inputs.values() and cluster.get("Secret", names.namespace, names.secret) is None:
             raise EngineError(
@@ -208,35 +220,13 @@ class CalrissianEngine:
         job = cluster.create(submission["job"])
         for manifest in (*self._build_secrets(names, secret_inputs), *submission["objects"]):
             cluster.create(owned_by(manifest, job))
-        started.touch()
-        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+        return start
 
     def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str | None]) -> list[Manifest]:
         """Make what holds credentials and secret inputs; it is never written to the record."""
         known = {variable: value for variable, value in secret_inputs.items() if value is not None}
         content = {**find_credentials(self._settings.environ), **known}
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
-
-
-def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """Pick what stage-in and stage-out need of the environment: all of it goes to the Secret of the job pod.
-
-    Of a file of credentials, which no pod has, goes what it holds. Raises `SettingsError` where it cannot be read.
-    """
-    picked = pick_variables(environ)
-    for variable in FILE_VARIABLES:
-        if path := picked.pop(variable, None):
-            picked[f"{variable}_CONTENT"] = _read_credentials(variable, path)
-    return picked
-
-
-def _read_credentials(variable: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"{variable}={path!r} cannot be read: {error}", "Name a file that this user may read, or unset it."
-        ) from error
 
 
 def _check_destination(job: Job) -> None:
@@ -247,10 +237,8 @@ def _check_destination(job: Job) -> None:
         )
 
 
-def _is_suspended(cluster: Cluster, names: Names) -> bool:
-    """Whether the Job was stopped by its id: a Job that was started is only ever suspended for that."""
-    job = cluster.get("Job", names.namespace, names.job)
-    return bool(job and job["spec"].get("suspend"))
+def _get_job(cluster: Cluster, names: Names) -> Manifest | None:
+    return cluster.get("Job", names.namespace, names.job)
 
 
 @contextmanager

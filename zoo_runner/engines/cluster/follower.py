@@ -6,9 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
+from zoo_runner.engines.cluster.dismissal import DISMISSAL
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.lastwords import LastWords, Silence
 from zoo_runner.engines.cluster.manifests import GRACE_SECONDS, Manifest, Names
+from zoo_runner.engines.cluster.news import (
+    Broken,
+    ClusterEvent,
+    Late,
+    Line,
+    LogOver,
+    PodChange,
+    Settled,
+    Stop,
+)
 from zoo_runner.engines.cluster.podlog import Ended, decode_line
 from zoo_runner.engines.cluster.podstatus import (
     concerns,
@@ -26,6 +37,7 @@ from zoo_runner.engines.cluster.scheduling import (
 )
 from zoo_runner.engines.cluster.settings import ClusterSettings
 from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.engines.cluster.volume import awaits_pod, is_bound
 from zoo_runner.errors import DismissedError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.jobs.events import EngineLine, Report
@@ -33,47 +45,10 @@ from zoo_runner.jobs.events import EngineLine, Report
 # how long the job pod may take to say its last words after it was told to stop
 _LAST_WORDS_SECONDS = GRACE_SECONDS + 5.0
 _SECOND_TRY_SECONDS = 3.0
+# a volume that takes longer is waited for by the pod, whose place is judged then
+_BINDING_SECONDS = 5.0
 # how long a thread may take to notice that its stream was closed
 _CLOSING_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class _PodChange:
-    change: str
-    pod: Manifest
-
-
-@dataclass(frozen=True)
-class _Warning:
-    event: Manifest
-
-
-@dataclass(frozen=True)
-class _Line:
-    text: str
-
-
-@dataclass(frozen=True)
-class _LogOver:
-    pass
-
-
-@dataclass(frozen=True)
-class _Broken:
-    error: RunnerError
-
-
-@dataclass(frozen=True)
-class _Late:
-    """A deadline has passed; `still` says whether what it was for still holds."""
-
-    error: RunnerError
-    still: Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class _Stop:
-    pass
 
 
 @dataclass
@@ -90,10 +65,21 @@ class _Seen:
 
 
 class Follower:
-    """Waits for the end of a job whose Job exists; `follow` is called once."""
+    """Waits for the end of a job whose Job exists; `follow` is called once.
 
-    def __init__(self, cluster: Cluster, names: Names, settings: ClusterSettings, report: Report) -> None:
+    `start` lets a Job go that is suspended still; it is called once the volume is settled.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        names: Names,
+        settings: ClusterSettings,
+        report: Report,
+        start: Callable[[], None] | None = None,
+    ) -> None:
         self._cluster, self._names, self._settings, self._report = cluster, names, settings, report
+        self._let_go = start
         self._streams = Streams()
         self._items: queue.Queue[object] = queue.Queue()
         self._threads: list[threading.Thread] = []
@@ -104,8 +90,11 @@ class Follower:
         """Report every event and return how the job ended; raises `RunnerError` where the pod could not say it."""
         self._start(self._watch_pods)
         self._start(self._watch_events)
+        if self._let_go:
+            self._start(self._watch_claim)
+            self._later(_BINDING_SECONDS, Settled())
         try:
-            with cancellation.calling(lambda: self._items.put(_Stop())):
+            with cancellation.calling(lambda: self._items.put(Stop())):
                 while True:
                     ended = self._take(self._items.get())
                     if ended:
@@ -131,34 +120,49 @@ class Follower:
             for change, pod in self._cluster.watch(
                 "Pod", self._names.namespace, self._streams, labelSelector=self._names.selector
             ):
-                self._items.put(_PodChange(change, pod))
+                self._items.put(PodChange(change, pod))
         except RunnerError as error:
-            self._items.put(_Broken(error))
+            self._items.put(Broken(error))
+
+    def _watch_claim(self) -> None:
+        """Wait for the job's volume; without the right to, its pod does."""
+        names, by_name = self._names, f"metadata.name={self._names.claim}"
+        try:
+            claims = self._cluster.watch("PersistentVolumeClaim", names.namespace, self._streams, fieldSelector=by_name)
+            if not any(is_bound(claim) for _, claim in claims):
+                return
+        except ApiError as error:
+            self._report(EngineLine("info", f"the volume is not watched: {error}"))
+        self._items.put(Settled())
 
     def _watch_events(self) -> None:
         """Events only sharpen a diagnosis: without the right to read them the job goes on."""
         try:
             for change, event in self._cluster.watch("Event", self._names.namespace, self._streams):
-                if change != "DELETED" and concerns(event, self._names.job):
-                    self._items.put(_Warning(event))
+                if change == "DELETED":
+                    continue
+                if concerns(event, self._names.job):
+                    self._items.put(ClusterEvent(event))
+                if event["involvedObject"].get("name") == self._names.claim and awaits_pod(event):
+                    self._items.put(Settled())
         except ApiError as error:
             self._report(EngineLine("info", f"events are not read: {error}"))
 
     def _read_log(self, pod: str) -> None:
         try:
             for line in self._cluster.follow_log(self._names.namespace, pod, self._streams, self._seen.ended):
-                self._items.put(_Line(line))
+                self._items.put(Line(line))
         except RunnerError as error:
             if not self._streams.closed.is_set():
                 self._report(EngineLine("warning", f"the log of the job pod broke off: {error}"))
-        self._items.put(_LogOver())
+        self._items.put(LogOver())
 
     @singledispatchmethod
     def _take(self, item: object) -> Ended | None:
         raise TypeError(f"{type(item).__name__} is not followed")
 
     @_take.register
-    def _(self, item: _Line) -> Ended | None:
+    def _(self, item: Line) -> Ended | None:
         self._words.lines += 1
         event = decode_line(item.text)
         if not isinstance(event, Ended):
@@ -166,13 +170,13 @@ class Follower:
         elif event.kind == DismissedError.__name__ and not self._seen.stopping:
             # somebody else had the pod stopped: its status says why, and comes after its last words
             self._words.taken_away = True
-            self._later(_LAST_WORDS_SECONDS, _Late(self._words.build_taken(), lambda: True))
+            self._later(_LAST_WORDS_SECONDS, Late(self._words.build_taken(), lambda: True))
         else:
             return event
         return None
 
     @_take.register
-    def _(self, item: _LogOver) -> None:
+    def _(self, item: LogOver) -> None:
         self._words.over = True
         self._words.check()
 
@@ -181,16 +185,22 @@ class Follower:
         self._later(item.seconds, self._words.listen_on(item))
 
     @_take.register
-    def _(self, item: _Broken) -> None:
+    def _(self, item: Broken) -> None:
         raise item.error
 
     @_take.register
-    def _(self, item: _Late) -> None:
+    def _(self, item: Late) -> None:
         if item.still():
             raise item.error
 
     @_take.register
-    def _(self, item: _Warning) -> None:
+    def _(self, item: Settled) -> None:
+        let_go, self._let_go = self._let_go, None
+        if let_go:
+            let_go()
+
+    @_take.register
+    def _(self, item: ClusterEvent) -> None:
         event = item.event
         about = (event.get("reason"), event["involvedObject"].get("kind"))
         if about not in self._seen.told:
@@ -200,22 +210,24 @@ class Follower:
         if failure and not self._seen.stopping:
             name = event["involvedObject"].get("name")
             # kubelet tries some of it again at once: what is over by then was none
-            self._later(_SECOND_TRY_SECONDS, _Late(failure, lambda: not self._has_started(name)))
+            self._later(_SECOND_TRY_SECONDS, Late(failure, lambda: not self._has_started(name)))
 
     def _has_started(self, name: str | None) -> bool:
         return name in self._seen.started or (name == self._names.job and self._seen.running)
 
     @_take.register
-    def _(self, item: _Stop) -> None:
+    def _(self, item: Stop) -> None:
         """Have all pods stopped, and go on to listen for the last words of the job's."""
         self._seen.stopping = True
         names = self._names
+        if self._let_go:
+            raise self._words.build_lost("it was not started yet")
         self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
-        self._cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": True}})
-        self._later(_LAST_WORDS_SECONDS, _Late(self._words.build_lost("no last words"), lambda: True))
+        self._cluster.patch("Job", names.namespace, names.job, DISMISSAL)
+        self._later(_LAST_WORDS_SECONDS, Late(self._words.build_lost("no last words"), lambda: True))
 
     @_take.register
-    def _(self, item: _PodChange) -> None:
+    def _(self, item: PodChange) -> None:
         if has_started(item.pod):
             self._seen.started.add(item.pod["metadata"]["name"])
         if find_step(item.pod) is None:
@@ -250,7 +262,7 @@ class Follower:
         if failure:
             raise failure
         seconds = self._settings.pending_seconds
-        late = _Late(build_pending_too_long(pod, message, seconds), lambda: uid in self._seen.pending)
+        late = Late(build_pending_too_long(pod, message, seconds), lambda: uid in self._seen.pending)
         self._seen.pending[uid] = self._later(seconds, late)
 
     def _find_nodes(self) -> list[Manifest]:
@@ -260,7 +272,7 @@ class Follower:
         except ApiError:
             return []
 
-    def _later(self, seconds: float, item: _Late | Silence) -> threading.Timer:
+    def _later(self, seconds: float, item: Late | Silence | Settled) -> threading.Timer:
         timer = threading.Timer(seconds, self._items.put, [item])
         timer.daemon = True
         timer.start()

@@ -18,6 +18,7 @@ from zoo_runner.engines.cluster.manifests import (
 from zoo_runner.engines.cluster.podlog import build_error
 from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.engines.cluster.volume import is_bound
 from zoo_runner.errors import EngineError, RunnerError
 from zoo_runner.jobs.cancellation import Cancellation
 from zoo_runner.package import Package
@@ -48,9 +49,9 @@ def run_trial(
         secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
         for manifest in (*secrets, build_claim(names, site, _NOTHING)):
             cluster.create(owned_by(manifest, job))
-        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
         error = _follow(cluster, names, site)
-        return Tried(error is None or _is_bound(cluster, names), error)
+        bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
+        return Tried(bound, error)
     except RunnerError as refused:
         return Tried(False, refused)
     finally:
@@ -79,10 +80,13 @@ def build_trial_job(names: Names, site: ClusterSettings, destination: str | None
 
 
 def _follow(cluster: Cluster, names: Names, site: ClusterSettings) -> RunnerError | None:
+    def start() -> None:
+        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+
     limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
     try:
         with limit.deadline():
-            return build_error(Follower(cluster, names, site, lambda _: None).follow(limit))
+            return build_error(Follower(cluster, names, site, lambda _: None, start).follow(limit))
     except RunnerError as error:
         if limit.reason is None:
             return error
@@ -90,8 +94,3 @@ def _follow(cluster: Cluster, names: Names, site: ClusterSettings) -> RunnerErro
             f"a pod of the job image with a volume did not end within {_LONGEST_SECONDS:g} s",
             f"See why with `kubectl describe pod,pvc -n {names.namespace}`: image, volume or room on the nodes.",
         )
-
-
-def _is_bound(cluster: Cluster, names: Names) -> bool:
-    claim = cluster.get("PersistentVolumeClaim", names.namespace, names.claim)
-    return claim is not None and claim.get("status", {}).get("phase") == "Bound"
