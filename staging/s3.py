@@ -218,6 +218,8 @@ def _translate_transport(text: str, href: str) -> StagingError:
         )
     if "TimedOut" in text or "kind: Timeout" in text:
         return _timeout(href)
+    if "SendRequest" in text:
+        return broken_off(href)
     if "Connect" in text or "dns error" in text:
         why = "its name cannot be resolved" if "dns error" in text else "no connection"
         return RetryableError(
