@@ -53,7 +53,7 @@ def answer(status: str, code: str) -> Exception:
             Kind.SIZE,
             "the connection broke before all bytes",
         ),
-        (Exception("SendRequest … ConnectionReset"), Kind.SIZE, "the connection broke before all bytes"),
+        (Exception("SendRequest … ConnectionReset"), Kind.SIZE, "the connection broke"),
         (Exception("HttpError kind: Interrupted"), Kind.SIZE, "the connection broke before all bytes came"),
     ],
 )
