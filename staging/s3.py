@@ -218,7 +218,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
         )
     if "TimedOut" in text or "kind: Timeout" in text:
         return _timeout(href)
-    if "Connect" in text or "dns error" in text:
+    if re.search(r"\bConnect\b|dns error", text):
         why = "its name cannot be resolved" if "dns error" in text else "no connection"
         return RetryableError(
             Kind.UNREACHABLE,
@@ -226,7 +226,8 @@ def _translate_transport(text: str, href: str) -> StagingError:
             f"the {_endpoint(href)} cannot be reached ({why})",
             "Check the endpoint that is set, and that the service runs.",
         )
-    if "kind: Interrupted" in text or "kind: Body" in text:
+    # also as the request was sent: services close connections that were idle
+    if re.search(r"SendRequest|kind: (?:Interrupted|Body)", text):
         return broken_off(href)
     first_line = text.strip().partition("\n")[0][:200]
     return StagingError(

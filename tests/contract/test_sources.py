@@ -381,6 +381,15 @@ def test_a_refusal_is_final(faulty: Any, tmp_path: Path) -> None:
     assert faulty.server.count(f"{faulty.prefix}a.tif") == 1
 
 
+def test_a_server_that_hangs_up_as_it_is_asked_is_asked_again(faulty: Any, tmp_path: Path) -> None:
+    """As servers do that close a connection which was idle, while the next request is on its way."""
+    href = faulty.put("a.tif", b"pixels")
+    faulty.server.fail(f"{faulty.prefix}a.tif", Fault(hang_up=True))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
+    assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+    assert faulty.server.count(f"{faulty.prefix}a.tif") == 2
+
+
 def test_a_body_that_breaks_off_is_fetched_again(faulty: Any, tmp_path: Path) -> None:
     href = faulty.put("a.tif", b"pixels" * 1000)
     faulty.server.fail(f"{faulty.prefix}a.tif", Fault(cut_bytes=100))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import find_kubeconfig, join_cluster
+from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_calrissian_diagnosis import run, write_package
 from tests.servers import S3Server
 from tests.site import Site
@@ -64,3 +65,7 @@ def test_an_api_server_that_goes_away_and_comes_back_costs_neither_the_job_nor_a
     timers[0].join()
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert lines == [f"line {number}" for number in range(1, 9)]
+    # those who watch the API come back to it each in their time: who comes next finds them all there
+    after = run(site, write_package(tmp_path, "true"))
+    assert after.outcome.status is Status.SUCCESSFUL, after.log
+    wait_until_gone(site, after.job.id, 60)

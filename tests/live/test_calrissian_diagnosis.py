@@ -29,8 +29,8 @@ def write_package(folder: Path, script: str, image: str = steps.DEBIAN, **asks: 
     return steps.write_package(folder, script, image, **{"ramMax": 64, **asks})
 
 
-def run(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None) -> Story:
-    return site.run(site.accept(package, None, destination="s3://results/broken"), on=on)
+def run(site: Site, package: Path, on: Callable[[Event], None] = lambda _: None, job_id: str | None = None) -> Story:
+    return site.run(site.accept(package, None, destination="s3://results/broken", job_id=job_id), on=on)
 
 
 def fail(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import applied, kubectl
+from tests.cluster import WORKSPACE, applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
 from zoo_runner.doctor import Check, examine_cluster
@@ -14,8 +14,9 @@ from zoo_runner.engines.cluster import trial
 from zoo_runner.engines.cluster.protocol import PROTOCOL
 from zoo_runner.jobs.models import Status
 
-NAMESPACE = "ws-doctor-tests"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": "doctor-tests"}
+OWN_WORKSPACE = f"{WORKSPACE}-doctor"
+NAMESPACE = f"ws-{OWN_WORKSPACE}"
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 DESTINATION = "s3://results/doctor"
 # what docs/kubernetes.md says that the runner's account needs in the namespace of a workspace
 DOCUMENTED = (

@@ -36,8 +36,10 @@ NO_CLASS = "zoo-runner-tests-static"
 NO_PROVISIONER = "zoo-runner-tests-nobody"
 
 
-def find_pods(site: Site, role: str) -> list[str]:
-    return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/role={role}", "-o", "name").split()
+def find_pods(site: Site, job_id: str, role: str) -> list[str]:
+    """The pods of one job: those of the last one may still be going."""
+    selector = f"zoo-runner/job=job-{job_id},zoo-runner/role={role}"
+    return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "name").split()
 
 
 @pytest.fixture
@@ -48,9 +50,9 @@ def little_disk(site: Site, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def have_evicted(site: Site, role: str) -> None:
+def have_evicted(site: Site, job_id: str, role: str) -> None:
     """Fill the disk of a pod beyond its limit, so that the kubelet evicts it; it looks every ten seconds."""
-    for pod in find_pods(site, role):
+    for pod in find_pods(site, job_id, role):
         kubectl(site, "exec", pod, "-n", NAMESPACE, "--", "sh", "-c", "head -c 60000000 /dev/zero > /var/tmp/filling")
 
 
@@ -68,30 +70,33 @@ class Once:
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) -> None:
-    package = write_package(tmp_path, STAYS_AT_FIRST)
-    story = run(site, package, Once(StepLine, lambda: have_evicted(site, "step")))
+    package, job_id = write_package(tmp_path, STAYS_AT_FIRST), new_job_id()
+    story = run(site, package, Once(StepLine, lambda: have_evicted(site, job_id, "step")), job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("was evicted from its node" in e.text for e in story.events if isinstance(e, EngineLine))
 
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> None:
-    site = site.having(ZOO_RUNNER_STEP_RETRIES="0")
-    fill = Once(StepLine, lambda: have_evicted(site, "step"))
-    found = fail(site, write_package(tmp_path, STAYS_AT_FIRST), fill, row="step evicted", reported="Evicted")
+    site, job_id = site.having(ZOO_RUNNER_STEP_RETRIES="0"), new_job_id()
+    fill, package = Once(StepLine, lambda: have_evicted(site, job_id, "step")), write_package(tmp_path, STAYS_AT_FIRST)
+    found = fail(site, package, fill, row="step evicted", reported="Evicted", job_id=job_id)
     assert (found.level, found.step) == (Level.PLATFORM, "work")
 
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_job_pod_that_is_evicted(site: Site, tmp_path: Path) -> None:
-    fill = Once(StepStarted, lambda: have_evicted(site, "job"))
-    found = fail(site, write_package(tmp_path, "sleep 300"), fill, row="job evicted", reported="Evicted")
+    job_id = new_job_id()
+    fill, package = Once(StepStarted, lambda: have_evicted(site, job_id, "job")), write_package(tmp_path, "sleep 300")
+    found = fail(site, package, fill, row="job evicted", reported="Evicted", job_id=job_id)
     assert found.level is Level.PLATFORM
 
 
 def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path: Path) -> None:
+    job_id = new_job_id()
+
     def drain() -> None:
-        for pod in find_pods(site, "step"):
+        for pod in find_pods(site, job_id, "step"):
             name = pod.removeprefix("pod/")
             wanted = {
                 "apiVersion": "policy/v1",
@@ -103,7 +108,7 @@ def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path:
             kubectl(site, "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "-f", str(path))
 
     # the first attempt outlasts the grace that an eviction gives; what ends well within it is not run twice
-    story = run(site, write_package(tmp_path, STAYS_AT_FIRST), Once(StepLine, drain))
+    story = run(site, write_package(tmp_path, STAYS_AT_FIRST), Once(StepLine, drain), job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import find_kubeconfig, kubectl
+from tests.cluster import WORKSPACE, find_kubeconfig, kubectl
 from tests.registry import PASSWORD, Registry, serve_registry
 from tests.site import Site, Story
 from tests.steps import write_package
@@ -14,8 +14,9 @@ from zoo_runner.errors import Level
 from zoo_runner.jobs.events import Event, StepStarted
 from zoo_runner.jobs.models import Status
 
-NAMESPACE = "ws-registry"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": "registry"}
+OWN_WORKSPACE = f"{WORKSPACE}-registry"
+NAMESPACE = f"ws-{OWN_WORKSPACE}"
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,16 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import applied, kubectl
+from tests.cluster import WORKSPACE, applied, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import WAITS, let_go, write_package
 from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
 from zoo_runner.jobs.models import Status
 
-NAMESPACE = "ws-settings"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": "settings"}
+OWN_WORKSPACE = f"{WORKSPACE}-settings"
+NAMESPACE = f"ws-{OWN_WORKSPACE}"
+SETTINGS = {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 POD = re.compile(r"pod (?P<name>\S+): (?P<manifest>\{.*\})")
 
 

@@ -18,6 +18,7 @@ from tests.site import Site
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.jobs.events import Event, StepLine
 from zoo_runner.jobs.models import Status
+from zoo_runner.jobs.names import new_job_id
 
 GC_WORKSPACE = f"{WORKSPACE}-gc"
 NAMESPACE = f"ws-{GC_WORKSPACE}"
@@ -81,10 +82,11 @@ def apply(site: Site, manifest: dict[str, Any], folder: Path) -> None:
 
 def lose_caller(site: Site) -> str:
     """Start a job that goes on for minutes and kill its caller; the job's id."""
-    with site.started("run", SLOW, "-o", "s3://results/lost", "--job-id", "lost") as process:
-        wait_for_step(site, "lost")
+    job = f"lost-{new_job_id()}"  # never the id of an earlier run, of which something may still be going
+    with site.started("run", SLOW, "-o", "s3://results/lost", "--job-id", job) as process:
+        wait_for_step(site, job)
         process.send_signal(signal.SIGKILL)
-    return "lost"
+    return job
 
 
 def wait_for_step(site: Site, job: str) -> None:

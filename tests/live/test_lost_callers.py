@@ -37,6 +37,8 @@ def lose_caller(site: Site) -> str:
     job_id = f"lost-{new_job_id()}"
     with site.started("run", SLOW, "-i", "seconds=120", "-o", "s3://results/lost", "--job-id", job_id) as process:
         wait_for(lambda: SLEEPING in read_log(site, job_id))
+        # each line is written to the job's log first
+        wait_for(lambda: any("sleeping" in path.read_text() for path in site.temp.glob(f"*{job_id}/sleep.log")))
         process.send_signal(signal.SIGKILL)
     return job_id
 

@@ -97,6 +97,8 @@ def test_an_image_that_is_not_there_is_pulled_and_that_is_told(programs: Program
     [
         ("Error: reading manifest 1: manifest unknown", "the image a:1 does not exist", Level.USER),
         ("Error: unauthorized: access to the resource", "does not let us pull the image a:1", Level.USER),
+        ("reading manifest 1 in 127.0.0.1:40312/a: manifest unknown", "the image a:1 does not exist", Level.USER),
+        ("invalid status code from registry 403 (Forbidden)", "does not let us pull the image a:1", Level.USER),
         ("denied: requested access", "does not let us pull the image a:1", Level.USER),
         ("dial tcp: lookup docker.io: no such host", "the registry of the image a:1 cannot be reached", Level.PLATFORM),
         ("Error: something else", "could not be pulled", Level.ENGINE),

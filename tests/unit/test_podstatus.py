@@ -46,6 +46,16 @@ def build_node(cpu: str, memory: str, **labels: str) -> Manifest:
             "the registry does not let the cluster pull the image example.org/tool:1 of step 'crop'",
         ),
         (
+            "ErrImagePull",
+            'resolving "10.0.0.1:40417/tool:1": unexpected status from HEAD request to http://x/: 401 Unauthorized',
+            "the registry does not let the cluster pull the image example.org/tool:1 of step 'crop'",
+        ),
+        (
+            "ImagePullBackOff",
+            "dial tcp 10.0.0.1:44031: connect: connection refused",
+            "the image example.org/tool:1 of step 'crop' cannot be pulled",
+        ),
+        (
             "ImagePullBackOff",
             "dial tcp: connection refused",
             "the image example.org/tool:1 of step 'crop' cannot be pulled",
@@ -68,6 +78,12 @@ def test_an_image_that_cannot_be_had_is_named_with_the_step(reason: str, message
 @pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing", "ErrImagePull"])
 def test_a_pod_that_may_still_start_is_left_alone(reason: str) -> None:
     assert find_start_failure(build_pod(waiting(reason, "i/o timeout"))) is None
+
+
+def test_a_busy_kubelet_that_has_not_read_a_secret_yet_tries_again() -> None:
+    said = "failed to sync secret cache: timed out waiting for the condition"
+    assert find_start_failure(build_pod(waiting("CreateContainerConfigError", said))) is None
+    assert find_start_failure(build_pod(waiting("CreateContainerConfigError", 'secret "none" not found')))
 
 
 def test_the_job_image_is_the_operators_business() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo_runner.engines.refusals import is_denied, is_missing
 from zoo_runner.engines.supervised import Supervised
 from zoo_runner.errors import EngineError, Level
 from zoo_runner.interpreter import find_python
@@ -148,14 +149,14 @@ def _run(runtime: str, *words: str) -> "subprocess.CompletedProcess[str]":
 def _pull_error(image: str, text: str) -> EngineError:
     lines = tuple(line for line in text.splitlines() if line.strip())[-4:]
     low = text.lower()
-    if any(word in low for word in ("unauthorized", "denied", "authentication required", "403")):
+    if is_denied(text):
         return EngineError(
             f"the registry does not let us pull the image {image}",
             "Check the image's name; if it is private, log in to its registry first.",
             evidence=lines,
             level=Level.USER,
         )
-    if any(word in low for word in ("manifest unknown", "not found", "name unknown", "does not exist")):
+    if is_missing(text):
         return EngineError(
             f"the image {image} does not exist",
             "Correct dockerPull in the package, or push the image.",

@@ -48,6 +48,12 @@ def answer(status: str, code: str) -> Exception:
         (Exception("kind: Timeout, source: TimedOut"), Kind.TIMEOUT, "did not answer in time"),
         (Exception("Connect, ConnectionRefused"), Kind.UNREACHABLE, "cannot be reached (no connection)"),
         (Exception('ConnectError("dns error")'), Kind.UNREACHABLE, "its name cannot be resolved"),
+        (
+            Exception("kind: Request … SendRequest, IncompleteMessage"),
+            Kind.SIZE,
+            "the connection broke before all bytes",
+        ),
+        (Exception("SendRequest … ConnectionReset"), Kind.SIZE, "the connection broke"),
         (Exception("HttpError kind: Interrupted"), Kind.SIZE, "the connection broke before all bytes came"),
     ],
 )
@@ -61,6 +67,7 @@ def test_each_failure_of_the_client_is_said_in_our_words(error: Exception, kind:
 
 def test_only_what_may_pass_is_worth_another_try() -> None:
     assert isinstance(translate(answer("503 Slow Down", "SlowDown"), HREF), RetryableError)
+    assert isinstance(translate(Exception("kind: Request … SendRequest, IncompleteMessage"), HREF), RetryableError)
     assert not isinstance(translate(answer("403 Forbidden", "AccessDenied"), HREF), RetryableError)
 
 

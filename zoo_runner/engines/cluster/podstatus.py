@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo_runner.engines.cluster.manifests import Manifest
+from zoo_runner.engines.refusals import is_denied, is_missing
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
 
 STEP_ANNOTATION = "zoo-runner/step"
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _BROKEN = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
-_DENIED = ("unauthorized", "denied", "authentication", "401", "403", "forbidden")
-_MISSING = ("not found", "manifest unknown", "name unknown", "does not exist", "404")
+# a kubelet that is busy has not read the object yet, and tries again (kubernetes, pkg/kubelet/util/manager)
+_PASSING = re.compile(r"failed to sync (?:secret|configmap) cache")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def find_start_failure(pod: Manifest) -> RunnerError | None:
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in _IMAGE and (reason != "ErrImagePull" or _is_definite(message)):
             return _image_error(pod, status["image"], message)
-        if reason in _BROKEN:
+        if reason in _BROKEN and not _PASSING.match(message):
             return _build_not_made(pod, reason, message)
     return None
 
@@ -97,16 +98,16 @@ def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
 
 
 def _is_definite(message: str) -> bool:
-    return any(word in message.lower() for word in (*_DENIED, *_MISSING))
+    return is_denied(message) or is_missing(message)
 
 
 def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
     low, who = message.lower(), name_owner(pod)
     where = "dockerPull in the package" if find_step(pod) else "ZOO_RUNNER_JOB_IMAGE (or ZOO_RUNNER_DEFAULT_IMAGE)"
     evidence = (message,) if message else ()
-    if any(word in low for word in _MISSING):
+    if is_missing(message):
         cause, remedy = f"the image {image} of {who} does not exist", f"Correct {where}, or push it."
-    elif any(word in low for word in _DENIED):
+    elif is_denied(message):
         cause = f"the registry does not let the cluster pull the image {image} of {who}"
         remedy = (
             "Check the image's name; if it is private, name a pull secret in IMAGE_PULL_SECRETS, or give its"
