@@ -17,7 +17,6 @@ Manifest = dict[str, Any]
 
 JOB_LABEL = "zoo-runner/job"
 MANAGED = {"app.kubernetes.io/managed-by": "zoo-runner"}
-DISMISSED = "zoo-runner/dismissed"
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
 GRACE_SECONDS = 5
