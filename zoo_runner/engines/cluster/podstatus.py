@@ -1,10 +1,11 @@
 """What a pod's status, an event or a refusal says about a job; pure. Source: Kubernetes API v1."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo_runner.engines.cluster.advice import find_advice
 from zoo_runner.engines.cluster.manifests import Manifest
 from zoo_runner.engines.refusals import is_denied, is_missing
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
@@ -89,6 +90,15 @@ def find_start_failure(pod: Manifest) -> RunnerError | None:
 
 
 def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
+    if find_step(pod) and (found := re.search(r'exec: "([^"]+)".*no such file', message)):
+        return EngineError(
+            f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, by which steps are"
+            " started on Kubernetes",
+            "Name an image with a shell in dockerPull: one made from scratch needs /bin/sh added.",
+            evidence=(f"{reason}: {message}",),
+            level=Level.USER,
+            step=find_step(pod),
+        )
     return EngineError(
         f"the container of {name_owner(pod)} could not be made: {message or reason}",
         "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
@@ -166,13 +176,15 @@ def _first_container(pod: Manifest) -> Mapping[str, Any]:
     return container
 
 
-def concerns(event: Manifest, job: str) -> bool:
-    """Whether an event warns of an object of the job; step pods carry its name too.
+def concerns(event: Manifest, names: Collection[str]) -> bool:
+    """Whether an event warns of an object of a job: of one of these names, or of a pod.
 
-    That a claim names no storage class, and so waits for ever, Kubernetes tells as a normal event.
+    Whose pod it is its name does not say, as `job-a-b-1234` may be of the job `a` or `a-b`. That a claim names no
+    storage class, and so waits for ever, Kubernetes tells as a normal event.
     """
     warns = event.get("type") == "Warning" or event.get("reason") == "FailedBinding"
-    return warns and str(event["involvedObject"].get("name", "")).startswith(job)
+    about = event["involvedObject"]
+    return warns and (about.get("kind") == "Pod" or about.get("name") in names)
 
 
 def diagnose_event(event: Manifest) -> RunnerError | None:
@@ -221,7 +233,7 @@ def _account(about: Mapping[str, Any], message: str) -> RunnerError:
     restore = "Have the service account and its rights restored (docs/kubernetes.md lists them) and run the job again."
     return EngineError(
         f"the cluster refuses the pod of {about['name']}: {_after_colon(message)}",
-        "Correct POD_PRIORITY_CLASS, or have the class made." if "PriorityClass" in message else restore,
+        find_advice(message) or restore,
         evidence=(message,),
     )
 
