@@ -13,6 +13,10 @@ PACKAGE = small_package(
         {"id": "#main/count", "type": ["null", "int"]},
         {"id": "#main/bands", "type": ["null", {"type": "array", "items": "string"}]},
         {"id": "#main/item", "type": ["null", "File"]},
+        {
+            "id": "#main/level",
+            "type": ["null", {"type": "enum", "symbols": ["#main/level/1", "#main/level/2"]}],
+        },
     ]
 )
 
@@ -116,3 +120,27 @@ def test_an_execute_request_whose_inputs_are_no_object_is_refused_with_words_bes
     path.write_text('{"inputs": [1]}')
     with pytest.raises(InputError):
         read(tmp_path, "name=x", job_file=path)
+
+
+def test_a_repeated_word_for_what_is_no_array_is_refused(tmp_path: Path) -> None:
+    for words in (("count=1", "count=2"), ("name=a", "name=b")):
+        with pytest.raises(InputError, match="is given twice, and is no array"):
+            read(tmp_path, *words)
+
+
+def test_a_word_for_a_choice_is_a_text_though_it_looks_like_a_number(tmp_path: Path) -> None:
+    assert given(read(tmp_path, "level=2")) == {"level": "2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", '{"name": "x",\n "name": "y"}'), ("a.yml", "name: x\nname: y\n")],
+)
+def test_a_name_that_stands_twice_in_a_job_file_is_refused_at_its_place(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(InputError, match=r'line \d, column \d: found duplicate key "name"') as caught:
+        read(tmp_path, job_file=path)
+    assert str(path) in "\n".join(caught.value.diagnosis.evidence)

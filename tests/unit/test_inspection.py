@@ -77,7 +77,7 @@ def test_a_finding_in_a_graph_stands_at_its_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "where", "message"),
     [
-        ("bad-type", "bad-type.cwl:25:9", "Field 'type' references unknown identifier 'number', tried "),
+        ("bad-type", "bad-type.cwl:25:9", "CWL has no type 'number': did you mean 'double'?"),
         ("missing-class", "missing-class.cwl:2:1", "Missing 'class' field"),
         ("bad-yaml", "bad-yaml.cwl:6:7", "expected ',' or ']', but got ':'"),
         ("several-workflows", "several-workflows.cwl", "file://"),

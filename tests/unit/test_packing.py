@@ -117,7 +117,7 @@ def test_a_document_that_holds_itself_is_refused(tmp_path: Path) -> None:
     [
         ("bad-package", "bad-package.cwl:18: invalid field 'baseComand': did you mean 'baseCommand'?"),
         ("bad-source", "bad-source.cwl:13: Field 'source' references unknown identifier 'mesage'"),
-        ("bad-type", "bad-type.cwl:25: Field 'type' references unknown identifier 'number'"),
+        ("bad-type", "bad-type.cwl:25: CWL has no type 'number': did you mean 'double'?"),
     ],
 )
 def test_invalid_cwl_is_told_with_the_word_that_is_wrong_and_its_place(tmp_path: Path, name: str, cause: str) -> None:

@@ -226,23 +226,54 @@ def test_what_json_cannot_write_is_refused(tmp_path: Path, load: Load, odd: str)
     assert caught.value.diagnosis.remedy
 
 
-def test_a_step_that_the_loader_takes_for_an_output_is_refused(tmp_path: Path, load: Load) -> None:
-    (tmp_path / "a.cwl").write_text("""
+NAMESAKES = """
 cwlVersion: v1.2
 $graph:
 - class: Workflow
   id: main
-  requirements: {ScatterFeatureRequirement: {}}
-  inputs: {names: "string[]"}
+  inputs: {first: Directory}
   outputs:
-    greet: {type: "File[]", outputSource: greet/o}
+    second: {type: Directory, outputSource: second/folder}
   steps:
-    greet: {run: "#a", scatter: m, in: {m: names}, out: [o]}
+    first: {run: "#b", in: {folder: first}, out: [folder]}
+    second: {run: "#a", in: {folder: first/folder}, out: [folder]}
 - class: CommandLineTool
   id: a
   baseCommand: echo
-  inputs: {m: {type: string, inputBinding: {}}}
-  outputs: {o: stdout}
-""")
-    with pytest.raises(PackageError, match="its step 'greet' has the id of an input or output as well"):
+  inputs: {folder: Directory}
+  outputs: {folder: {type: Directory, outputBinding: {glob: a}}}
+- class: CommandLineTool
+  id: b
+  baseCommand: echo
+  inputs: {folder: Directory}
+  outputs: {folder: {type: Directory, outputBinding: {glob: b}}}
+"""
+
+
+def test_an_output_and_a_step_stay_what_they_are_beside_an_input_of_the_same_name(tmp_path: Path, load: Load) -> None:
+    (tmp_path / "a.cwl").write_text(NAMESAKES)
+    package = load(tmp_path / "a.cwl")
+    processes = {process["id"]: process for process in package.document["$graph"]}
+    assert {step["run"] for step in processes["#main"]["steps"]} == {"#a", "#b"}
+    assert [processes[name]["outputs"][0]["outputBinding"]["glob"] for name in ("#a", "#b")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("section", ["inputs", "outputs"])
+def test_two_inputs_or_outputs_of_one_name_are_refused(tmp_path: Path, load: Load, section: str) -> None:
+    parts = {"inputs": "[]", "outputs": "[]", section: "[{id: a, type: Any}, {id: a, type: Any}]"}
+    tool = "".join(f"{name}: {part}\n" for name, part in parts.items())
+    (tmp_path / "a.cwl").write_text(f"cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: echo\n{tool}")
+    with pytest.raises(PackageError, match=f"2 of its {section} have the id 'a'"):
         load(tmp_path / "a.cwl")
+
+
+def test_a_step_that_names_no_process_of_a_graph_is_told_how(tmp_path: Path, load: Load) -> None:
+    tool = "{class: CommandLineTool, id: tool, baseCommand: echo, inputs: [], outputs: []}"
+    (tmp_path / "tools.cwl").write_text(f"cwlVersion: v1.2\n$graph: [{tool}]\n")
+    steps = "inputs: []\noutputs: []\nsteps: {go: {run: tools.cwl, in: [], out: []}}\n"
+    (tmp_path / "a.cwl").write_text(f"cwlVersion: v1.2\nclass: Workflow\n{steps}")
+    with pytest.raises(PackageError) as caught:
+        load(tmp_path / "a.cwl")
+    diagnosis = caught.value.diagnosis
+    assert "#tool" in diagnosis.cause
+    assert "`run` of a step" in diagnosis.remedy or "run: tools.cwl#tool" in diagnosis.cause

@@ -61,7 +61,7 @@ def test_another_cwl_version_is_an_error() -> None:
 def test_a_single_tool_runs_but_platforms_expect_a_workflow() -> None:
     finding = find(Package(build_tool("#main", cwlVersion="v1.2"), "#main", "echo", {}, ""), "20-089/req-7")
     assert (finding.severity, finding.place, finding.subject) == ("warning", "", "CommandLineTool 'echo'")
-    assert finding.message == "what runs is a CommandLineTool; platforms expect a Workflow"
+    assert finding.message == "what runs is of class CommandLineTool; platforms expect a Workflow"
 
 
 def test_a_package_with_neither_workflow_nor_tool_is_an_error() -> None:
@@ -148,10 +148,10 @@ def test_an_image_without_fixed_tag_is_told() -> None:
     assert {one.rule for one in validate_package(with_tool(requirements=[pinned]))} == {"runner/resources"}
 
 
-def test_changing_inputs_in_place_is_an_error() -> None:
+def test_changing_inputs_in_place_is_a_warning() -> None:
     in_place = {"class": "InplaceUpdateRequirement", "inplaceUpdate": True}
     finding = find(with_tool(requirements=[DOCKER, in_place]), "runner/in-place")
-    assert (finding.severity, finding.place) == ("error", "/$graph/1")
+    assert (finding.severity, finding.place) == ("warning", "/$graph/1")
 
 
 def test_a_hint_that_no_engine_knows_is_a_warning() -> None:

@@ -59,8 +59,10 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _parse_json_or_yaml(content: bytes, name: str) -> Any:
+    from zoo_runner.package.shape import read_members
+
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=read_members)
     except ValueError:
         return _parse_yaml(content, name)
 
@@ -76,10 +78,15 @@ def _parse_yaml(content: bytes, name: str) -> Any:
         raise InputError(f"{name} cannot be used: {error}", error.remedy) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{name} is neither YAML nor JSON",
+            f"{name} is neither YAML nor JSON{_tell_place(error)}",
             "Mend the syntax at the place named.",
-            evidence=tuple(str(error).splitlines()[:8]),
+            evidence=tuple(str(error).replace('"<unicode string>"', name).splitlines()[:8]),
         ) from error
+
+
+def _tell_place(error: Exception) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return f": line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark and problem else ""
 
 
 def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
@@ -90,9 +97,11 @@ def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
         if not equals:
             raise InputError(f"{word!r} is not of the form name=value", "Write, for example, -i threshold=0.2.")
         kinds = _kinds(package, name)
-        value = text if "string" in kinds else _read_json(text)
-        if name in values or ("array" in kinds and not isinstance(value, list)):
+        value = text if kinds & {"string", "enum"} else _read_json(text)
+        if "array" in kinds and not isinstance(value, list):
             value = [*values.get(name, []), value]
+        elif name in values:
+            raise InputError(f"-i {name} is given twice, and is no array", "Give it once.")
         values[name] = value
     return values
 

@@ -149,7 +149,7 @@ def _regular_size_bytes(path: Path) -> int:
 def _too_large(uri: str, max_bytes: int) -> PackageError:
     return PackageError(
         f"{uri} is larger than {max_bytes / 2**20:g} MiB",
-        "CWL that large is most likely not CWL; otherwise raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
+        "See that it is the document that you mean; the operator may raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
     )
 
 

@@ -145,7 +145,7 @@ RULE_TEXTS: Mapping[str, RuleText] = {
         "JavaScript", "JavaScript needs node where the engine runs.", "InlineJavascriptRequirement is used."
     ),
     "runner/in-place": RuleText(
-        "InPlaceUpdate", "Inputs are not changed in place.", "Engines refuse to change the caller's files."
+        "InPlaceUpdate", "Inputs are not changed in place.", "Platforms differ: here a tool gets copies to change."
     ),
     "runner/unknown-hint": RuleText(
         "UnknownHint", "Hints are ones that engines know.", "An unknown hint is ignored, which may be a slip."

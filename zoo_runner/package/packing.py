@@ -4,6 +4,7 @@ import json
 import logging
 import os.path
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -29,10 +30,11 @@ from zoo_runner.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
 from zoo_runner.package.faults import explain
+from zoo_runner.package.namesakes import check_ids, write_once
 from zoo_runner.package.shape import ShapeError, parse_document
 
-PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _REMEDY = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
+_GRAPH_REMEDY = "Name one of the ids as <document>#<id>, in the reference to the package or in the `run` of a step."
 _EVIDENCE_LINES = 12
 # cwltool lets bare Python errors out on documents of the wrong shape
 _BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
@@ -41,6 +43,8 @@ _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 
 cwltool_logger.removeHandler(defaultStreamHandler)
+# `cwltool.pack` is the name of the function as well as of its module
+sys.modules[pack.__module__].import_embed = write_once  # type: ignore[attr-defined]
 for _name in ("salad", "cwltool", "rdflib.term"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
@@ -99,7 +103,7 @@ def _translated(uri: str) -> Iterator[None]:
     except PackageError:
         raise
     except GraphTargetMissingException as error:
-        raise PackageError(f"{uri}: {error}", "Name one of the ids as <package>#<id>.") from error
+        raise PackageError(f"{uri}: {error}", _GRAPH_REMEDY) from error
     except (SchemaSaladException, WorkflowException, ValueError, YAMLError, *_BARE_ERRORS) as error:
         faults = _read_faults(error)
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
@@ -118,7 +122,7 @@ def _build_remedy(faults: tuple[Fault, ...]) -> str:
 
 def _tell(fault: Fault) -> str:
     place = f"{fault.uri.rpartition('/')[2]}:{fault.line}: " if fault.line else ""
-    return place + re.sub(r"^tried '\w+' but |, tried \S+:.*$", "", fault.message)
+    return place + re.sub(r"^tried '\w+' but ", "", fault.message)
 
 
 def _read_faults(error: Exception) -> tuple[Fault, ...]:
@@ -130,6 +134,9 @@ def _read_faults(error: Exception) -> tuple[Fault, ...]:
     if isinstance(error, SchemaSaladException):
         leaves = (_read_fault(leaf) for leaf in error.leaves())
         return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    if isinstance(error, KeyError) and "#" in str(error):
+        missing = unquote(str(error.args[0])).rpartition("/")[2]
+        return (Fault("", f"a step that runs a document with a $graph has to name the process, as in run: {missing}"),)
     if isinstance(error, _BARE_ERRORS):
         return ()  # "list index out of range" tells an author nothing
     return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
@@ -263,19 +270,8 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
         packed = _as_plain(pack(context, uri, rewrite_out=rewrite, loader=context.loader))
     packed.pop("$schemas", None)
     for process in packed["$graph"]:
-        _check_steps(process, unquote(uri))
+        check_ids(process, unquote(uri))
         make_extensions_hints(process)
         for key in ("$schemas", "$namespaces", "cwlVersion"):
             process.pop(key, None)
     return packed, rewrite
-
-
-def _check_steps(process: Mapping[str, Any], uri: str) -> None:
-    """Refuse steps that packing took for an output: it lets no two things of a workflow have the same id."""
-    for step in process.get("steps", ()):
-        if "$import" in step:
-            name = step["$import"].rpartition("/")[2]
-            cause = f"{uri} cannot be used: its step {name!r} has the id of an input or output as well"
-            raise PackageError(cause, "Rename one of them: ids within a workflow differ.")
-        if isinstance(step["run"], Mapping):
-            _check_steps(step["run"], uri)

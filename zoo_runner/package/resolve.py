@@ -17,7 +17,7 @@ from zoo_runner.package.order import find_written, order_as_written
 from zoo_runner.settings import Settings
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
-_FORMAT = 3
+_FORMAT = 4
 
 
 def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package:

@@ -41,9 +41,21 @@ def parse_document(text: str) -> Any:
 def _parse_json(text: str) -> Any:
     """The document of a JSON text, many times faster than as YAML; None where it is no JSON."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return json.loads(text, object_pairs_hook=read_members)
+    except (json.JSONDecodeError, TwiceError):
         return None
+
+
+class TwiceError(ValueError):
+    """A name stands twice in a JSON object; as YAML, the same text is refused with the place."""
+
+
+def read_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The members of a JSON object, a hook for `json`; raises TwiceError."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise TwiceError
+    return members
 
 
 def _check_brackets(text: str) -> None:

@@ -66,7 +66,7 @@ def _check_classes(view: PackageView) -> Iterator[Finding]:
         remedy = "Describe each program as a CommandLineTool."
         yield Finding(rule, Severity.WARNING, entry.place, entry.subject, message, remedy)
     if entry.process.get("class") != "Workflow":
-        message = f"what runs is a {entry.process.get('class')}; platforms expect a Workflow"
+        message = f"what runs is of class {entry.process.get('class')}; platforms expect a Workflow"
         remedy = "Put a Workflow with one step around it before deploying to a platform."
         severity = Severity.WARNING if view.of_class("CommandLineTool") else Severity.ERROR
         yield Finding(rule, severity, entry.place, entry.subject, message, remedy)
@@ -193,7 +193,7 @@ def _check_unique_ids(view: PackageView) -> Iterator[Finding]:
             for index, part in enumerate(workflow.process.get(section, ())):
                 name = short_name(str(part["id"]))
                 if name in known:
-                    message = "an input, output or step of the same workflow has this id too, and engines mix them up"
+                    message = "an input, output or step of the same workflow has this id; some engines mix them up"
                     place, subject = f"{workflow.place}/{section}/{index}", f"{section[:-1]} '{name}'"
                     yield Finding("runner/same-id", Severity.WARNING, place, subject, message, "Rename one of them.")
                 known.add(name)
@@ -225,9 +225,9 @@ def _check_engine_features(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         in_place = find_requirement(located.process, "InplaceUpdateRequirement")
         if in_place is not None and in_place.get("inplaceUpdate"):
-            message = "InplaceUpdateRequirement lets a tool change its inputs, which no engine here allows"
-            remedy = "Copy the input with InitialWorkDirRequirement and `writable: true`."
-            yield Finding("runner/in-place", Severity.ERROR, located.place, located.subject, message, remedy)
+            message = "InplaceUpdateRequirement lets a tool change its inputs: here it gets copies, elsewhere maybe not"
+            remedy = "Leave it out: InitialWorkDirRequirement with `writable: true` is enough to change a copy."
+            yield Finding("runner/in-place", Severity.WARNING, located.place, located.subject, message, remedy)
         for hint in located.process.get("hints", ()):
             name = _hint_name(view, str(hint.get("class")))
             if name not in KNOWN_HINTS and not NAMESPACED.search(name):
