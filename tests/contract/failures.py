@@ -122,7 +122,7 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"bad-type\.cwl:25: .*unknown identifier 'number'",
+        r"bad-type\.cwl:25: CWL has no type 'number': did you mean 'double'",
         r"Mend \S+\.cwl:\d+",
         is_job=False,
     ),
