@@ -174,7 +174,7 @@ def find_tight(status: Mapping[str, Mapping[str, str]], site: ClusterSettings) -
         "memory": memory,
         "requests.memory": memory,
         "limits.memory": parse_quantity(site.job_ram_limit),
-        "limits.cpu": 2.0,
+        "limits.cpu": parse_quantity(site.job_cpu_limit),
         "persistentvolumeclaims": 1.0,
         "requests.storage": parse_quantity(site.volume_size),
         "secrets": 1.0,

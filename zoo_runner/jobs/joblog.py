@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 from functools import singledispatchmethod
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from staging.progress import Transferred
 from zoo_runner.errors import Diagnosis, SettingsError, Stage
 from zoo_runner.jobs.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.jobs.logfiles import LogFiles
 from zoo_runner.jobs.names import JobPaths
 from zoo_runner.masking import Masker
 
@@ -31,7 +32,8 @@ class JobLog:
 
     def __init__(self, paths: JobPaths, masker: Masker) -> None:
         self._paths, self._masker = paths, masker
-        self._lock = threading.Lock()
+        self._lock, self._files = threading.Lock(), LogFiles()
+        self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
         self._published: str | None = None
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
@@ -45,6 +47,8 @@ class JobLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.write_usage()
+        with self._lock:
+            self._files.close()
 
     @property
     def usage(self) -> tuple[StepEnded, ...]:
@@ -69,7 +73,7 @@ class JobLog:
     def _(self, event: StageStarted) -> None:
         self._tell(event.stage, f"begins: {event.about}")
         if log := self._stage_log(event.stage):
-            self._append(log, f"{event.stage}: {event.about}")
+            self._append(log, self._clean(f"{event.stage}: {event.about}"))
 
     @_write.register
     def _(self, event: Transferred) -> None:
@@ -79,17 +83,19 @@ class JobLog:
         line = f"{event.files_done}/{event.files_total} {event.href} ({event.bytes_done} bytes so far)"
         self._tell(event.stage, line)
         if log := self._stage_log(Stage(event.stage)):
-            self._append(log, line)
+            self._append(log, self._clean(line))
 
     @_write.register
     def _(self, event: StepStarted) -> None:
-        self._tell(event.step, f"begins: {event.command}")
-        self._append(self._paths.step_log(event.step), f"$ {event.command}")
+        command = self._clean(event.command)
+        self._tell_clean(event.step, f"begins: {command}")
+        self._append(self._paths.step_log(event.step), f"$ {command}")
 
     @_write.register
     def _(self, event: StepLine) -> None:
-        self._tell(event.step, event.text)
-        self._append(self._paths.step_log(event.step), event.text)
+        text = self._clean(event.text)
+        self._tell_clean(event.step, text)
+        self._append(self._paths.step_log(event.step), text)
 
     @_write.register
     def _(self, event: StepEnded) -> None:
@@ -104,7 +110,7 @@ class JobLog:
         # what a stager warns of belongs to its own log as well
         stage = next((stage for stage in Stage if event.text.startswith(f"{stage}: ")), None)
         if stage and (log := self._stage_log(stage)):
-            self._append(log, event.text)
+            self._append(log, self._clean(event.text))
 
     @_write.register
     def _(self, event: Published) -> None:
@@ -132,8 +138,9 @@ class JobLog:
         lines += [f"WHAT TO DO: {diagnosis.remedy}"]
         self.tell("job", "\n".join(lines))
         if log := self._stage_log(diagnosis.stage):
-            for line in lines:
-                self._append(log, line)
+            with self._lock:
+                for line in lines:
+                    self._append(log, self._clean(line))
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Keep what was submitted beside the logs."""
@@ -159,26 +166,29 @@ class JobLog:
         return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
 
     def _tell(self, source: str, text: str) -> None:
-        line = f"{_iso(datetime.now(timezone.utc).timestamp())} [{source}] {text}"
+        self._tell_clean(source, self._clean(text))
+
+    def _tell_clean(self, source: str, text: str) -> None:
+        if source not in self._sources:
+            self._sources[source] = self._clean(source)
+        line = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] {text}"
         self._append(self._paths.job_log, line)
         self._append(self._paths.kept_log, line)
 
+    def _clean(self, text: str) -> str:
+        """What may stand in a log: no secret, and one line."""
+        return _one_line(self._masker.mask(text))
+
     def _append(self, path: Path, line: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
-        with contextlib.suppress(OSError), self._open(path, "a") as file:
-            file.write(_one_line(self._masker.mask(line)) + "\n")
+        with contextlib.suppress(OSError):
+            self._files.append(path, line)
 
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
-        with contextlib.suppress(OSError), self._open(path, "w") as file:
-            file.write(json.dumps(self._masker.mask_data(content), indent=2) + "\n")
-
-    @staticmethod
-    def _open(path: Path, mode: str) -> IO[str]:
-        try:
-            return path.open(mode, encoding="utf-8", errors="backslashreplace")
-        except FileNotFoundError:
+        with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open(mode, encoding="utf-8", errors="backslashreplace")
+            text = json.dumps(self._masker.mask_data(content), indent=2) + "\n"
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _iso(seconds: float) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from zoo_runner.engines.cluster.access import open_access
+from zoo_runner.engines.cluster.advice import find_advice
 from zoo_runner.engines.cluster.manifests import Manifest
 from zoo_runner.engines.cluster.streams import Patience, Streams, compare, remember
 from zoo_runner.errors import EngineError, Level
@@ -43,14 +44,6 @@ _REMEDIES = {
 }
 
 
-_SAID = {
-    "exceeded quota": "Wait until other jobs of the namespace end, or have its resource quota raised.",
-    "violates PodSecurity": "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user, or have the namespace's level changed.",
-    "being terminated": "Wait until the namespace is gone and run the job again, or name another workspace.",
-    "certificate": "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that.",
-}
-
-
 class ApiError(EngineError):
     """The API refused a request; `status` is its HTTP status, 0 where it could not be reached."""
 
@@ -64,10 +57,7 @@ class ApiError(EngineError):
 
 
 def _remedy(status: int, message: str) -> str:
-    for words, remedy in _SAID.items():
-        if status in (0, 403) and words in message:
-            return remedy
-    return _REMEDIES.get(status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests.")
+    return find_advice(message) or _REMEDIES.get(status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests.")
 
 
 class Cluster:
@@ -263,16 +253,18 @@ def _refusal(what: str, answer: Any) -> ApiError:
 
 def read_lines(answer: Any, what: str, streams: Streams) -> Iterator[str]:
     """Yield whole lines as they arrive, until closed; a connection that breaks is an `ApiError` of status 0."""
-    rest = b""
+    rest: list[bytes] = []  # of a line that goes on: a tool may print a hundred megabytes without an end of line
     with streams.holding(answer):
         try:
             for chunk in answer.stream(1 << 16) if not streams.closed.is_set() else ():
                 if streams.closed.is_set():
                     return  # of a TLS connection that was shut down the rest comes undeciphered
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield line.decode("utf-8", "replace")
+                first, *others = chunk.split(b"\n")
+                rest.append(first)
+                for other in others:
+                    yield b"".join(rest).decode("utf-8", "replace")
+                    rest = [other]
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
             raise ApiError(what, 0, type(error).__name__, "the connection broke") from error
-    if rest:
-        yield rest.decode("utf-8", "replace")
+    if last := b"".join(rest):
+        yield last.decode("utf-8", "replace")

@@ -247,7 +247,7 @@ def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_se
             ],
             "resources": {
                 "requests": {"cpu": cluster.job_cpu, "memory": cluster.job_ram},
-                "limits": {"memory": cluster.job_ram_limit, "cpu": "2"},
+                "limits": {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit},
             },
             "securityContext": CONFINED,
             "volumeMounts": [

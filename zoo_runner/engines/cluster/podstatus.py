@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo_runner.engines.cluster.advice import find_advice
 from zoo_runner.engines.cluster.manifests import Manifest
 from zoo_runner.engines.refusals import is_denied, is_missing
 from zoo_runner.errors import EngineError, Level, RunnerError, ToolError
@@ -89,6 +90,15 @@ def find_start_failure(pod: Manifest) -> RunnerError | None:
 
 
 def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
+    if find_step(pod) and (found := re.search(r'exec: "([^"]+)".*no such file', message)):
+        return EngineError(
+            f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, by which steps are"
+            " started on Kubernetes",
+            "Name an image with a shell in dockerPull: one made from scratch needs /bin/sh added.",
+            evidence=(f"{reason}: {message}",),
+            level=Level.USER,
+            step=find_step(pod),
+        )
     return EngineError(
         f"the container of {name_owner(pod)} could not be made: {message or reason}",
         "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
@@ -221,7 +231,7 @@ def _account(about: Mapping[str, Any], message: str) -> RunnerError:
     restore = "Have the service account and its rights restored (docs/kubernetes.md lists them) and run the job again."
     return EngineError(
         f"the cluster refuses the pod of {about['name']}: {_after_colon(message)}",
-        "Correct POD_PRIORITY_CLASS, or have the class made." if "PriorityClass" in message else restore,
+        find_advice(message) or restore,
         evidence=(message,),
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from zoo_runner.errors import SettingsError
 
@@ -99,6 +100,7 @@ class ClusterSettings:
         "ZOO_RUNNER_ISOLATE_STEPS", False, "Whether a NetworkPolicy keeps step pods from the network (needs a plug-in)."
     )
     job_cpu: str = _setting("ZOO_RUNNER_JOB_CPU", "10m", "CPU that the job pod itself requests.")
+    job_cpu_limit: str = _setting("ZOO_RUNNER_JOB_CPU_LIMIT", "2", "CPU that the job pod itself may use.")
     job_ram: str = _setting("ZOO_RUNNER_JOB_RAM", "256Mi", "Memory that the job pod itself requests.")
     job_ram_limit: str = _setting("ZOO_RUNNER_JOB_RAM_LIMIT", "2Gi", "Memory that the job pod itself may use.")
     pending_seconds: float = _setting(
@@ -179,6 +181,13 @@ def _read_volumes(text: str) -> tuple[Any, ...]:
     return volumes
 
 
+def _read_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as http://127.0.0.1:8001")
+    return text
+
+
 def _read_cores(text: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)?m?", text):
         raise ValueError("must be a number of cores such as 0.5 or 500m")
@@ -240,6 +249,8 @@ _READERS: dict[str, Any] = {
     "pull_credentials": _read_docker_configs,
     "volumes": _read_volumes,
     "job_cpu": _read_cores,
+    "job_cpu_limit": _read_cores,
+    "api_url": _read_url,
     "max_cores": lambda text: _read_number(str(parse_quantity(_read_cores(text)))),
 }
 

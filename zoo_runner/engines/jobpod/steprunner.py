@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from zoo_runner.engines.cluster.advice import is_too_large
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import Manifest
 from zoo_runner.engines.cluster.podstatus import (
@@ -34,6 +35,8 @@ BuildPod = Callable[[str], Manifest]
 
 # a pod that was evicted may have a container that goes on for a while: its log is not waited for to the end
 _LOG_SECONDS = 3.0
+# a tool may print a hundred megabytes without an end of line; as on the local engine, it is cut
+_LONGEST_LINE = 64 * 1024
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
 
@@ -128,7 +131,8 @@ class StepRunner:
     def _follow(self, step: str, name: str, ended: threading.Event) -> None:
         try:
             for line in self._cluster.follow_log(self._settings["namespace"], name, self._streams, ended):
-                self._emit(StepLine(step, line))
+                for start in range(0, len(line) or 1, _LONGEST_LINE):
+                    self._emit(StepLine(step, line[start : start + _LONGEST_LINE]))
         except RunnerError as error:
             self._emit(EngineLine("warning", f"the log of step {step!r} is not complete: {error}"))
 
@@ -160,7 +164,7 @@ def _may_pass(error: ApiError) -> bool:
         return True
     if "exceeded quota" in error.message:
         return not exceeds_quota_alone(error.message)
-    return error.status in (0, 429) or error.status >= 500
+    return error.status in (0, 429) or (error.status >= 500 and not is_too_large(error.message))
 
 
 def exceeds_quota_alone(message: str) -> bool:
@@ -186,6 +190,6 @@ def _explain_refusal(step: str, error: ApiError) -> RunnerError:
         f"the cluster refuses the pod of step {step!r}: {error.message or json.dumps(error.reason)}",
         error.diagnosis.remedy,
         evidence=(error.message,),
-        level=error.diagnosis.level,
+        level=Level.USER if is_too_large(error.message) else error.diagnosis.level,
         step=step,
     )
