@@ -10,7 +10,7 @@ from zoo_runner.engines.cluster.credentials import find_credentials
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import Names, build_names
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
-from zoo_runner.engines.cluster.tenant import prepare_tenant
+from zoo_runner.engines.cluster.tenant import prepare_tenant, remove_namespace
 from zoo_runner.engines.cluster.trial import run_trial
 from zoo_runner.errors import EngineError, RunnerError, StageOutError
 from zoo_runner.pipeline import probe_destination
@@ -86,7 +86,7 @@ def _examine(
             yield from rehearse()
     finally:
         if names.own_namespace:
-            cluster.delete("Namespace", "", names.namespace)
+            remove_namespace(cluster, names.namespace)
 
 
 def _check(about: str, look: Callable[[], str], expected: str) -> Check:

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
 from zoo_runner.engines.cluster.manifests import JOB_LABEL, MANAGED, Manifest, build_names, name_namespace
 from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings
+from zoo_runner.engines.cluster.tenant import remove_namespace
 from zoo_runner.jobs.record import FINAL, Records
 from zoo_runner.masking import Masker
 from zoo_runner.settings import Settings
@@ -61,6 +62,9 @@ def remove_leftovers(leftovers: Iterable[Leftover], settings: Settings) -> None:
     site = load_cluster_settings(settings.environ)
     with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
         for left in leftovers:
+            if left.kind == "Namespace":
+                remove_namespace(cluster, left.name)
+                continue
             cluster.delete(left.kind, left.namespace, left.name, 5 if left.kind == "Pod" else None)
 
 

@@ -159,3 +159,14 @@ def test_what_stage_out_warns_of_is_in_its_own_log_too(log: JobLog, paths: JobPa
     log(EngineLine("warning", "stage-out: results is an empty folder"))
     assert paths.stage_out_log.read_text() == "stage-out: results is an empty folder\n"
     assert read_texts(paths.job_log) == ["[engine] stage-out: results is an empty folder"]
+
+
+def test_more_steps_than_files_are_kept_open_lose_no_line(log: JobLog, paths: JobPaths) -> None:
+    """Each file is found again, and what was removed meanwhile is made anew."""
+    for turn in ("first", "second"):
+        for number in range(40):
+            log(StepLine(f"crop_{number}", turn))
+    assert all(paths.step_log(f"crop_{number}").read_text() == "first\nsecond\n" for number in range(40))
+    paths.step_log("crop_39").unlink()
+    log(StepLine("crop_39", "third"))
+    assert paths.step_log("crop_39").read_text() == "third\n"

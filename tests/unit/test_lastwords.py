@@ -115,3 +115,30 @@ def test_a_pod_that_was_evicted_is_told_of_although_its_log_never_ends(monkeypat
     evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
     with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
         follow(evicted, lambda _: None, 0.3)
+
+
+SANDBOX = "plugin type=bridge failed"
+
+
+@dataclass
+class NoisyCluster(TardyCluster):
+    """Tells first of the network of a pod: of this job's, or of one whose name begins as those of this job do."""
+
+    uid: str = ""
+
+    def watch(self, kind: str, namespace: str, streams: Any, **query: str) -> Iterator[tuple[str, Manifest]]:
+        if kind == "Event":
+            about = {"kind": "Pod", "name": "job-1-2-abcde", "uid": self.uid}
+            event = {"type": "Warning", "reason": "FailedCreatePodSandBox", "message": SANDBOX, "involvedObject": about}
+            yield "ADDED", event
+            self.may_speak.set()
+            streams.closed.wait()
+        yield from super().watch(kind, namespace, streams, **query)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_warning_of_a_pod_is_heard_where_the_pod_is_the_jobs(own: bool) -> None:
+    told: list[Event] = []
+    uid = ended(0)["metadata"]["uid"] if own else "of another job"
+    assert follow(NoisyCluster(ended(0), uid=uid), told.append, 5).results == RESULTS
+    assert any(SANDBOX in str(event) for event in told) is own

@@ -205,10 +205,24 @@ def test_an_event_that_may_pass_ends_nothing(reason: str, message: str) -> None:
 
 
 def test_events_of_other_jobs_do_not_concern_this_one() -> None:
-    assert concerns({"type": "Warning", "involvedObject": {"name": "job-1-crop-x"}}, "job-1")
-    assert not concerns({"type": "Warning", "involvedObject": {"name": "job-2"}}, "job-1")
-    assert not concerns({"type": "Normal", "reason": "Pulled", "involvedObject": {"name": "job-1"}}, "job-1")
-    assert concerns({"type": "Normal", "reason": "FailedBinding", "involvedObject": {"name": "job-1-work"}}, "job-1")
+    names = ("job-1", "job-1-work")
+    assert not concerns({"type": "Warning", "involvedObject": {"kind": "Job", "name": "job-1-b"}}, names)
+    assert concerns({"type": "Warning", "involvedObject": {"kind": "Job", "name": "job-1"}}, names)
+    assert not concerns({"type": "Normal", "reason": "Pulled", "involvedObject": {"name": "job-1"}}, names)
+    assert concerns({"type": "Normal", "reason": "FailedBinding", "involvedObject": {"name": "job-1-work"}}, names)
+
+
+def test_an_image_without_a_shell_is_the_packages_affair() -> None:
+    said = 'unable to start container process: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown'
+    pod = build_pod({"terminated": {"exitCode": 128, "reason": "StartError", "message": said}})
+    pod["spec"]["containers"][0]["image"] = "example.org/tool:1"
+    error = explain_ending(pod, Ending(128, "StartError", said))
+    assert error
+    assert (
+        "the image example.org/tool:1 of step 'crop' has no /bin/sh, by which steps are started on Kubernetes"
+        in error.diagnosis.cause
+    )
+    assert error.diagnosis.level is Level.USER
 
 
 def test_a_claim_of_the_sites_that_is_missing_is_named_and_the_jobs_own_is_waited_for() -> None:

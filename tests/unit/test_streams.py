@@ -79,3 +79,21 @@ def test_what_comes_after_a_stream_was_closed_is_no_line() -> None:
         def close(self) -> None: ...
 
     assert list(read_lines(Answer(), "watching", streams)) == ['{"a": 1}']
+
+
+def test_a_line_that_never_seems_to_end_is_read_in_one_pass() -> None:
+    """Of 32 MiB in pieces; put together anew with each of them, that took minutes."""
+    piece, pieces = b"x" * 2**13, 2**12
+
+    class Answer:
+        def stream(self, size: int) -> Iterator[bytes]:
+            yield b"first\nsec"
+            yield b"ond\n"
+            yield from (piece for _ in range(pieces))
+
+        def shutdown(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    first, second, long = read_lines(Answer(), "reading", Streams())
+    assert (first, second, len(long)) == ("first", "second", len(piece) * pieces)

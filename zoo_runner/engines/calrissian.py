@@ -31,6 +31,7 @@ from zoo_runner.engines.cluster.manifests import (
 from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
 from zoo_runner.engines.cluster.secretinputs import hide_secret_inputs
 from zoo_runner.engines.cluster.settings import load_cluster_settings, parse_quantity
+from zoo_runner.engines.cluster.submission import ensure_same, mark_job, remove_job
 from zoo_runner.engines.cluster.tenant import build_tenant, prepare_tenant
 from zoo_runner.engines.jobpod.steppod import build_step_settings
 from zoo_runner.engines.resources import ensure_granted, find_asked
@@ -94,7 +95,7 @@ class CalrissianEngine:
         chunks = sum(manifest["kind"] == "ConfigMap" for manifest in objects)
         submission = {
             "names": asdict(names),
-            "job": build_job(names, self._cluster, chunks, job.time_limit_seconds),
+            "job": mark_job(build_job(names, self._cluster, chunks, job.time_limit_seconds)),
             "objects": objects,
             "secret_inputs": dict.fromkeys(secret_inputs),
         }
@@ -152,7 +153,7 @@ class CalrissianEngine:
             try:
                 ended = ended or self._follow(cluster, names, submission, record, report, cancellation)
             finally:
-                _remove(cluster, names, report)
+                remove_job(cluster, names, submission["job"], report)
         error = build_error(ended)
         if error:
             raise error
@@ -218,6 +219,7 @@ class CalrissianEngine:
             )
         prepare_tenant(cluster, names, self._cluster)
         job = cluster.create(submission["job"])
+        ensure_same(job, submission["job"], record.name)
         for manifest in (*self._build_secrets(names, secret_inputs), *submission["objects"]):
             cluster.create(owned_by(manifest, job))
         return start
@@ -270,15 +272,3 @@ def _tell_story(record: Path, report: Report) -> None:
         for line in story:
             if not isinstance(event := decode_line(line.rstrip("\n")), Ended):
                 report(event)
-
-
-def _remove(cluster: Cluster, names: Names, report: Report) -> None:
-    """Remove all of the job: what the Job owns goes with it. A workspace's namespace is never among it."""
-    try:
-        if names.own_namespace:
-            cluster.delete("Namespace", "", names.namespace)
-        cluster.delete("Secret", names.namespace, names.secret)
-        cluster.delete("Job", names.namespace, names.job)
-        cluster.delete_labelled("Pod", names.namespace, names.selector, 1)
-    except RunnerError as error:
-        report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))

@@ -18,14 +18,14 @@ _ADVICE: Mapping[str, str] = {
         " and outdirMin), or have the LimitRange changed."
     ),
     r"(maximum|minimum) \S+ (usage|limit) per|limit to request ratio per|per Pod is": (
-        "Stay within the namespace's LimitRange – a step by its ResourceRequirement, the job's own pod by"
-        " ZOO_RUNNER_JOB_CPU, ZOO_RUNNER_JOB_CPU_LIMIT, ZOO_RUNNER_JOB_RAM, ZOO_RUNNER_JOB_RAM_LIMIT – or have it changed."
+        "Stay within the namespace's LimitRange, or have it changed: a step by its ResourceRequirement, the job's own"
+        " pod by ZOO_RUNNER_JOB_CPU, ZOO_RUNNER_JOB_CPU_LIMIT, ZOO_RUNNER_JOB_RAM and ZOO_RUNNER_JOB_RAM_LIMIT."
     ),
     r"violates PodSecurity": "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user, or have the namespace's level changed.",
     r"PriorityClass": "Correct POD_PRIORITY_CLASS, or have the class made.",
     r"request is too large|entity too large": (
-        "Hand long inputs to the step as a File, or fewer of them: what its command line holds has to fit into one object"
-        " of Kubernetes, which is 1 MiB or so."
+        "Hand long inputs to the step as a File, or fewer of them: what its command line holds has to fit into one"
+        " object of Kubernetes, which is 1 MiB or so."
     ),
     r"being terminated": "Wait until the namespace is gone and run the job again, or name another workspace.",
     r"certificate verify failed|is not trusted": (

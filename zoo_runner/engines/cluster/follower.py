@@ -59,6 +59,8 @@ class _Seen:
     stopping: bool = False
     told: set[object] = field(default_factory=set)
     started: set[str] = field(default_factory=set)
+    pods: set[str] = field(default_factory=set)
+    early: dict[str, list[Manifest]] = field(default_factory=dict)
     pending: dict[str, threading.Timer] = field(default_factory=dict)
     timers: list[threading.Timer] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -141,7 +143,7 @@ class Follower:
             for change, event in self._cluster.watch("Event", self._names.namespace, self._streams):
                 if change == "DELETED":
                     continue
-                if concerns(event, self._names.job):
+                if concerns(event, (self._names.job, self._names.claim)):
                     self._items.put(ClusterEvent(event))
                 if event["involvedObject"].get("name") == self._names.claim and awaits_pod(event):
                     self._items.put(Settled())
@@ -202,6 +204,13 @@ class Follower:
     @_take.register
     def _(self, item: ClusterEvent) -> None:
         event = item.event
+        if (
+            event["involvedObject"].get("kind") == "Pod"
+            and (uid := event["involvedObject"]["uid"]) not in self._seen.pods
+        ):
+            # of another job, or told before the pod itself is
+            self._seen.early.setdefault(uid, []).append(event)
+            return
         about = (event.get("reason"), event["involvedObject"].get("kind"))
         if about not in self._seen.told:
             self._seen.told.add(about)
@@ -228,6 +237,10 @@ class Follower:
 
     @_take.register
     def _(self, item: PodChange) -> None:
+        uid = item.pod["metadata"]["uid"]
+        self._seen.pods.add(uid)
+        for event in self._seen.early.pop(uid, ()):
+            self._take(ClusterEvent(event))
         if has_started(item.pod):
             self._seen.started.add(item.pod["metadata"]["name"])
         if find_step(item.pod) is None:

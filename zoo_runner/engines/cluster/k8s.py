@@ -57,7 +57,9 @@ class ApiError(EngineError):
 
 
 def _remedy(status: int, message: str) -> str:
-    return find_advice(message) or _REMEDIES.get(status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests.")
+    return find_advice(message) or _REMEDIES.get(
+        status, "Correct the setting that the message names; `zoo-runner plan` prints the manifests."
+    )
 
 
 class Cluster:

@@ -1,7 +1,7 @@
 """What a pod's status, an event or a refusal says about a job; pure. Source: Kubernetes API v1."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,13 +176,15 @@ def _first_container(pod: Manifest) -> Mapping[str, Any]:
     return container
 
 
-def concerns(event: Manifest, job: str) -> bool:
-    """Whether an event warns of an object of the job; step pods carry its name too.
+def concerns(event: Manifest, names: Collection[str]) -> bool:
+    """Whether an event warns of an object of a job: of one of these names, or of a pod.
 
-    That a claim names no storage class, and so waits for ever, Kubernetes tells as a normal event.
+    Whose pod it is its name does not say, as `job-a-b-1234` may be of the job `a` or `a-b`. That a claim names no
+    storage class, and so waits for ever, Kubernetes tells as a normal event.
     """
     warns = event.get("type") == "Warning" or event.get("reason") == "FailedBinding"
-    return warns and str(event["involvedObject"].get("name", "")).startswith(job)
+    about = event["involvedObject"]
+    return warns and (about.get("kind") == "Pod" or about.get("name") in names)
 
 
 def diagnose_event(event: Manifest) -> RunnerError | None:

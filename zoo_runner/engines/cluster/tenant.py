@@ -1,7 +1,15 @@
 """Where a job runs and as whom: the namespace and its accounts, made where that is allowed, else as they are."""
 
 from zoo_runner.engines.cluster.k8s import ApiError, Cluster
-from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, MANAGED, STEP_ACCOUNT, Manifest, Names, build_meta
+from zoo_runner.engines.cluster.manifests import (
+    JOB_ACCOUNT,
+    JOB_LABEL,
+    MANAGED,
+    STEP_ACCOUNT,
+    Manifest,
+    Names,
+    build_meta,
+)
 from zoo_runner.engines.cluster.settings import ClusterSettings
 
 _REFUSED = 403
@@ -71,6 +79,16 @@ def prepare_tenant(cluster: Cluster, names: Names, settings: ClusterSettings) ->
         except ApiError as error:
             if error.status != _REFUSED or _find(cluster, manifest) is False:
                 raise
+
+
+def remove_namespace(cluster: Cluster, name: str) -> None:
+    """Delete the namespace that was made for the job of its name; the one place that deletes any.
+
+    One without that job's label was there before, or is a workspace's, and stays.
+    """
+    found = cluster.get("Namespace", "", name)
+    if found and (found["metadata"].get("labels") or {}).get(JOB_LABEL) == name:
+        cluster.delete("Namespace", "", name)
 
 
 def _find(cluster: Cluster, manifest: Manifest) -> bool | None:

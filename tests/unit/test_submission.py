@@ -1,0 +1,59 @@
+"""Two callers, two stores, one id: the second neither takes over the job of the first nor removes it."""
+
+from typing import Any, cast
+
+import pytest
+
+from zoo_runner.engines.cluster.k8s import Cluster
+from zoo_runner.engines.cluster.manifests import build_job, build_names
+from zoo_runner.engines.cluster.settings import ClusterSettings
+from zoo_runner.engines.cluster.submission import ensure_same, mark_job, remove_job
+from zoo_runner.engines.cluster.tenant import build_namespace, remove_namespace
+from zoo_runner.errors import EngineError, Level
+
+SITE = ClusterSettings(namespace_per="job")
+NAMES = build_names("tour", SITE)
+OURS, THEIRS = (mark_job(build_job(NAMES, SITE, 1, None)) for _ in range(2))
+
+
+class Recorder:
+    """A cluster that has one object and remembers what is deleted."""
+
+    def __init__(self, **there: Any) -> None:
+        self.there, self.deleted = there, list[str]()
+
+    def get(self, kind: str, namespace: str, name: str) -> Any:
+        return self.there.get(kind)
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        self.deleted.append(kind)
+
+    def delete_labelled(self, kind: str, *_: object) -> None:
+        self.deleted.append(kind)
+
+
+def remove(**there: Any) -> list[str]:
+    recorder = Recorder(**there)
+    remove_job(cast(Cluster, recorder), NAMES, OURS, lambda _: None)
+    return recorder.deleted
+
+
+def test_a_job_of_somebody_else_with_the_same_id_is_refused() -> None:
+    with pytest.raises(EngineError, match="has a job of the id tour already") as refused:
+        ensure_same(THEIRS, OURS, "tour")
+    assert refused.value.diagnosis.level is Level.USER
+    ensure_same(OURS, OURS, "tour")
+
+
+def test_a_job_of_somebody_else_is_not_removed() -> None:
+    assert remove(Job=THEIRS) == []
+    assert remove(Job=OURS) == ["Secret", "Job", "Pod"]
+    assert remove() == ["Secret", "Job", "Pod"]
+
+
+def test_a_namespace_that_was_not_made_for_the_job_stays() -> None:
+    theirs = {"metadata": {"name": NAMES.namespace, "labels": {"team": "theirs"}}}
+    recorder = Recorder(Namespace=theirs)
+    remove_namespace(cast(Cluster, recorder), NAMES.namespace)
+    assert recorder.deleted == []
+    assert remove(Job=OURS, Namespace=build_namespace(NAMES)) == ["Namespace", "Secret", "Job", "Pod"]
