@@ -31,6 +31,7 @@ _HIDDEN = (
         rf"job-{_UUID}(-work(?=-[a-z]{{6}}\b))?(-[a-z0-9]{{5,6}}\b)?",
         lambda m: f"job-…{m[1] or ''}{'-…' if m[2] else ''}",
     ),
+    (r"\S+:\d+(?=/private/)", lambda _: "…"),
     (r"used: [^,]+", lambda _: "used: …"),
     (r"largest node has \S+ cores and \d+ MiB", lambda _: "largest node has … cores and … MiB"),
     # whichever of its rights the job misses first

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import WORKSPACE, find_kubeconfig, kubectl
+from tests.live.diagnosis_table import keep_row
 from tests.registry import PASSWORD, Registry, serve_registry
 from tests.site import Site, Story
 from tests.steps import write_package
@@ -38,7 +39,7 @@ def test_an_image_that_the_registry_does_not_give_away(site: Site, registry: Reg
     story = run(site, write_package(tmp_path, "true", registry.image))
     found = story.outcome.diagnosis
     assert found
-    print(f"DIAGNOSIS [{found.level}] {found.cause}")  # noqa: T201 the table's row
+    keep_row("image refused", found)
     assert found.cause == f"the registry does not let the cluster pull the image {registry.image} of step 'work'"
     assert (found.level, found.step) == (Level.USER, "work")
     assert "ZOO_RUNNER_PULL_CREDENTIALS" in found.remedy
