@@ -38,7 +38,7 @@ from zoo_runner.engines.resources import ensure_granted, find_asked
 from zoo_runner.errors import DismissedError, EngineError, NotReachedError, RunnerError, StageOutError
 from zoo_runner.files import write_atomically
 from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Event, Report
+from zoo_runner.jobs.events import Event, Report
 from zoo_runner.jobs.models import Job, Outcome, Plan, Status
 from zoo_runner.jobs.names import check_job_id
 from zoo_runner.settings import Settings
