@@ -63,6 +63,27 @@ def test_the_log_of_a_pod_that_was_taken_away_may_just_stop(pod: Manifest) -> No
     assert note_end(words, pod).seconds < 5 < note_end(LastWords("job-1"), ended(0)).seconds
 
 
+def test_a_pod_that_is_gone_and_says_that_it_was_stopped_is_not_waited_for() -> None:
+    words = LastWords("job-1")
+    note_end(words, build_pod({}))
+    with pytest.raises(RunnerError, match="job-1"):
+        words.note_taken()
+
+
+def test_of_a_pod_that_says_that_it_was_stopped_the_status_may_tell_why() -> None:
+    words = LastWords("job-1")
+    words.note_taken()
+    with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
+        note_end(words, ended(1, phase="Failed", reason="Evicted", message="too much disk"))
+
+
+def test_a_log_that_may_just_stop_is_soon_looked_at_again() -> None:
+    words = LastWords("job-1")
+    first = note_end(words, build_pod({}))
+    words.lines += 1
+    assert words.listen_on(first).seconds < first.seconds
+
+
 def test_what_kubernetes_says_later_of_an_end_counts() -> None:
     words = LastWords("job-1", over=True)
     silence = note_end(words, ended(137))

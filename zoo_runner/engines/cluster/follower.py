@@ -170,8 +170,7 @@ class Follower:
         if not isinstance(event, Ended):
             self._report(event)
         elif event.kind == DismissedError.__name__ and not self._seen.stopping:
-            # somebody else had the pod stopped: its status says why, and comes after its last words
-            self._words.taken_away = True
+            self._words.note_taken()
             self._later(_LAST_WORDS_SECONDS, Late(self._words.build_taken(), lambda: True))
         else:
             return event

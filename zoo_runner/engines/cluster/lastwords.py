@@ -11,8 +11,8 @@ from zoo_runner.engines.cluster.podlog import build_untold
 from zoo_runner.engines.cluster.podstatus import Ending, build_lost, explain_ending, has_ended
 from zoo_runner.errors import RunnerError
 
-# between two lines
-_WHOLE_LOG_SECONDS, _CUT_LOG_SECONDS = 60.0, 3.0
+# between two lines; of a log that may just stop, the second time is shorter
+_WHOLE_LOG_SECONDS, _CUT_LOG_SECONDS, _NEXT_CUT_LOG_SECONDS = 60.0, 3.0, 1.0
 # by a signal from outside: SIGKILL, SIGTERM, or nobody knows
 _KILLED = (137, 143, -1)
 
@@ -38,6 +38,7 @@ class LastWords:
     taken_away: bool = False
     _untold: RunnerError | None = None
     _is_whole: bool = False
+    _is_gone: bool = False
 
     def note_end(self, pod: Manifest, ending: Ending | None) -> Silence:
         """Take note that the pod has ended, or was deleted; returns what to come back with.
@@ -49,8 +50,18 @@ class LastWords:
             raise explained or self.build_taken()
         self._is_whole = not explained and ending is not None and has_ended(pod) and _is_by_itself(pod, ending)
         self._untold = explained or self._build_silent(pod, ending)
+        self._is_gone = ending is None
         self.check()
         return Silence(_WHOLE_LOG_SECONDS if self._is_whole else _CUT_LOG_SECONDS, self.lines)
+
+    def note_taken(self) -> None:
+        """Take note that the pod was stopped, and not by us; its status says why, and comes after its last words.
+
+        Raises what is wrong where the pod is gone already, so that nothing more is said.
+        """
+        self.taken_away = True
+        if self._is_gone:
+            raise self.build_taken()
 
     def check(self) -> None:
         """Raise what is wrong where the pod has ended by itself and all of its log was heard."""
@@ -61,7 +72,7 @@ class LastWords:
         """Return what to come back with where lines still come; raises what is wrong where none came for so long."""
         if self._untold and silence.lines == self.lines:
             raise self._untold
-        return Silence(silence.seconds, self.lines)
+        return Silence(silence.seconds if self._is_whole else _NEXT_CUT_LOG_SECONDS, self.lines)
 
     def _build_silent(self, pod: Manifest, ending: Ending | None) -> RunnerError:
         """Tell a container that ended by itself from a pod that was stopped or taken away."""
