@@ -119,6 +119,7 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
     try:
         return follower.follow(Cancellation())
     finally:
+        timer.cancel()
         timer.join()
 
 
