@@ -25,15 +25,15 @@ from pathlib import Path
 from bench.page import PAGE, write_part
 from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
 from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
+from zoo_runner.config.kubernetes import load_cluster_settings
+from zoo_runner.config.settings import Settings, load_settings
 from zoo_runner.engines import open_engine
-from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.manifests import build_names
-from zoo_runner.engines.cluster.settings import load_cluster_settings
-from zoo_runner.execute import accept_job, run_job
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.job import Status
 from zoo_runner.package.resolve import load_package
-from zoo_runner.settings import Settings, load_settings
 
 STAGED = ROOT / "bench" / "staged.cwl"
 ITEM = ROOT / "examples" / "data" / "landsat-p035r032-sr" / "LT50350322008110PAC01"

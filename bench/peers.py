@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.manifests import JOB_ACCOUNT, build_names
-from zoo_runner.engines.cluster.settings import load_cluster_settings
-from zoo_runner.engines.cluster.streams import Streams
-from zoo_runner.engines.cluster.tenant import build_access, build_namespace
+from zoo_runner.config.kubernetes import load_cluster_settings
+from zoo_runner.config.settings import Settings
+from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT
+from zoo_runner.engines.calrissian.namespace import build_access, build_namespace
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.engines.kubernetes.streams import Streams
 from zoo_runner.package.resolve import load_package
-from zoo_runner.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"

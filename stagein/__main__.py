@@ -10,8 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from stagein.settings import StageInOptions
-    from staging.cancel import Cancellation
-    from staging.errors import StagingError
+    from zoo_staging.cancel import Cancellation
+    from zoo_staging.errors import StagingError
 
 USAGE_ERROR = 2
 
@@ -62,8 +62,8 @@ def main(context: click.Context, /, **given: Any) -> None:
     if bool(given["hrefs"]) == bool(given["job_order"]):
         raise click.UsageError("Give either HREFs or --job-order.")
     # only now: the help shall not wait for what moves data
-    from staging.command import show_error
-    from staging.errors import Kind, StagingError
+    from zoo_staging.command import show_error
+    from zoo_staging.errors import Kind, StagingError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -80,9 +80,9 @@ def main(context: click.Context, /, **given: Any) -> None:
 def _stage(given: dict[str, Any]) -> dict[str, Any]:
     from stagein.settings import load_options
     from stagein.stage import stage_in
-    from staging.cancel import Cancellation
-    from staging.command import ProgressLines
-    from staging.progress import ignore
+    from zoo_staging.cancel import Cancellation
+    from zoo_staging.command import ProgressLines
+    from zoo_staging.progress import ignore
 
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
@@ -99,7 +99,7 @@ def _stage_hrefs(
 ) -> dict[str, Any]:
     from stagein.plan import build_hrefs_plan, build_job_order
     from stagein.stage import stage_references
-    from staging.cancel import run_cancellable
+    from zoo_staging.cancel import run_cancellable
 
     job_order, references = build_hrefs_plan(given["hrefs"], Path.cwd(), as_files=given["as_files"])
     work = stage_references(references, given["output_folder"], options, report)
@@ -122,7 +122,7 @@ def _read_job_order(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, why: str) -> "StagingError":
-    from staging.errors import Kind, StagingError
+    from zoo_staging.errors import Kind, StagingError
 
     return StagingError(
         Kind.SETTINGS,
@@ -134,7 +134,7 @@ def _unreadable(path: Path, why: str) -> "StagingError":
 
 def run() -> None:
     """Run the command and end the process."""
-    from staging.command import run_command
+    from zoo_staging.command import run_command
 
     run_command(main, "stagein")
 

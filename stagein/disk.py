@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from staging.threads import Workers
+from zoo_staging.threads import Workers
 
 # a visit to a thread costs a fraction of this, and so does a write to a quick disk; a network's disk takes more
 QUICK_SECONDS = 0.001

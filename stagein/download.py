@@ -11,10 +11,10 @@ from stagein.landing import Landing
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Chunk, Content, SourceTable
-from staging.errors import Kind, RetryableError, StagingError, merge_errors
-from staging.parts import ChangedError, NoPartsError, Part, broken_off
-from staging.pool import RetryOptions, retry, run_pool
-from staging.threads import Workers
+from zoo_staging.errors import Kind, RetryableError, StagingError, merge_errors
+from zoo_staging.parts import ChangedError, NoPartsError, Part, broken_off
+from zoo_staging.pool import RetryOptions, retry, run_pool
+from zoo_staging.threads import Workers
 
 # below this, handing a chunk to a thread costs more than writing it
 SMALL_CHUNK_BYTES = 256 << 10

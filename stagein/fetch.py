@@ -18,10 +18,10 @@ from stagein.sources.local import check_local
 from stagein.stac import Document, parse_document
 from stagein.transfer import transfer_all
 from stagein.walk import walk
-from staging.errors import Kind, StagingError, mask_href, merge_errors
-from staging.names import safe_name, unique_name
-from staging.pool import RetryOptions, retry, run_pool
-from staging.progress import Report
+from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
+from zoo_staging.names import safe_name, unique_name
+from zoo_staging.pool import RetryOptions, retry, run_pool
+from zoo_staging.progress import Report
 
 LARGEST_DOCUMENT_BYTES = 64 << 20
 

@@ -14,9 +14,9 @@ from typing import Any
 from stagein.plan import LOCAL, get_scheme, name_of
 from stagein.settings import StageInOptions
 from stagein.stac import Document, Json, StacType, resolve_href
-from staging.checksum import Checksum, parse_multihash
-from staging.errors import StagingError, mask_href
-from staging.names import safe_name, unique_name
+from zoo_staging.checksum import Checksum, parse_multihash
+from zoo_staging.errors import StagingError, mask_href
+from zoo_staging.names import safe_name, unique_name
 
 CATALOG = "catalog.json"
 STRUCTURE = frozenset({"root", "parent", "self", "item", "items", "child", "next", "prev"})

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from staging.checksum import Checksum, parse_cwl_checksum
-from staging.errors import Kind, StagingError
-from staging.names import safe_name, unique_name
+from zoo_staging.checksum import Checksum, parse_cwl_checksum
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.names import safe_name, unique_name
 
 Where = tuple[str | int, ...]
 LOCAL = "file"

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from staging.checksum import Checksum
-from staging.errors import Kind, StagingError, mask_href
-from staging.progress import Report, Transferred, ignore
+from zoo_staging.checksum import Checksum
+from zoo_staging.errors import Kind, StagingError, mask_href
+from zoo_staging.progress import Report, Transferred, ignore
 
 
 @dataclass(frozen=True)

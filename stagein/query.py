@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stagein.plan import LOCAL, get_scheme
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 # a document chooses what is sent: only what an API needs for its paging, nothing that a server might trust
 PASSED_ON = ("search-after",)

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 from stagein.plan import LOCAL, get_scheme, local_path
 from stagein.query import Query, build_query
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 Json = dict[str, Any]
 

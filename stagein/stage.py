@@ -6,8 +6,8 @@ from typing import Any
 
 from stagein.plan import Reference, Where, build_job_order, build_plan
 from stagein.settings import StageInOptions
-from staging.cancel import Cancellation, run_cancellable
-from staging.progress import Report, ignore
+from zoo_staging.cancel import Cancellation, run_cancellable
+from zoo_staging.progress import Report, ignore
 
 
 def stage_in(

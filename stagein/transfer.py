@@ -11,10 +11,10 @@ from stagein.download import Downloader, translate_disk
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import SourceTable
-from staging.checksum import Checksum
-from staging.errors import Kind, StagingError, merge_errors
-from staging.pool import run_pool
-from staging.progress import Report
+from zoo_staging.checksum import Checksum
+from zoo_staging.errors import Kind, StagingError, merge_errors
+from zoo_staging.pool import run_pool
+from zoo_staging.progress import Report
 
 SETTLE_SECONDS = 2.0
 

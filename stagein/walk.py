@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from stagein.query import Query
 from stagein.stac import Document, StacType, read_features
-from staging.errors import Kind, StagingError, merge_errors
-from staging.pool import run_pool
+from zoo_staging.errors import Kind, StagingError, merge_errors
+from zoo_staging.pool import run_pool
 
 ReadDocument = Callable[[Query], Awaitable[Document]]
 

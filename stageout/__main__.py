@@ -11,10 +11,10 @@ import click
 
 from stageout.settings import Settings, load_options, read_environ
 from stageout.stage import check_destination, stage_out
-from staging.cancel import Cancellation
-from staging.command import ProgressLines, run_command, show_error
-from staging.errors import Kind, StagingError
-from staging.progress import ignore
+from zoo_staging.cancel import Cancellation
+from zoo_staging.command import ProgressLines, run_command, show_error
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.progress import ignore
 
 USAGE_ERROR = 2
 

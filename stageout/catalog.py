@@ -11,7 +11,7 @@ from stageout.hrefs import OutputFolder, OutsideError, find_origin
 from stageout.media import get_media_type
 from stageout.names import check_relative_name
 from stageout.shape import find_problem
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 _MEMBERS = ("child", "item")
 _REBUILT = ("self", "root", "parent")

@@ -3,7 +3,7 @@
 import re
 from hashlib import sha256
 
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 RESULT_COLLECTION = "collection.json"
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from staging.cloudsettings import CloudOptions
-from staging.settings import S3Options
+from zoo_staging.cloudsettings import CloudOptions
+from zoo_staging.settings import S3Options
 
 
 @dataclass(frozen=True)

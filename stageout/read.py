@@ -14,8 +14,8 @@ from stageout.media import COG, GEOTIFF, get_media_type
 from stageout.names import check_relative_name
 from stageout.options import StageOutOptions
 from stageout.raster import read_raster
-from staging.cancel import Cancellation
-from staging.errors import Kind, StagingError
+from zoo_staging.cancel import Cancellation
+from zoo_staging.errors import Kind, StagingError
 
 _BLOCK_BYTES = 1 << 20
 

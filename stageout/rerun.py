@@ -13,7 +13,7 @@ from stageout.destinations import Destination
 from stageout.media import JSON
 from stageout.names import RESULT_COLLECTION
 from stageout.planned import Plan
-from staging.errors import StagingError
+from zoo_staging.errors import StagingError
 
 RECORD = ".stageout.json"
 

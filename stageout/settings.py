@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stageout.options import StageOutOptions
-from staging.cloudsettings import load_cloud_options
-from staging.settings import load_s3_options
+from zoo_staging.cloudsettings import load_cloud_options
+from zoo_staging.settings import load_s3_options
 
 PREFIX = "STAGEOUT"
 

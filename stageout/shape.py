@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from stageout.found import StacKind
-from staging.times import read_datetime
+from zoo_staging.times import read_datetime
 
 
 def find_problem(kind: StacKind, body: Mapping[str, Any]) -> str | None:

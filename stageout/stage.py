@@ -14,8 +14,8 @@ from stageout.planned import Plan, PlannedDocument, PlannedFile
 from stageout.read import read_outputs
 from stageout.rerun import claim, read_earlier, settle
 from stageout.upload import Uploaded, upload
-from staging.cancel import Cancellation, run_cancellable
-from staging.progress import Report, ignore
+from zoo_staging.cancel import Cancellation, run_cancellable
+from zoo_staging.progress import Report, ignore
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from functools import partial
 
 from stageout.destinations import Destination
 from stageout.planned import Plan, PlannedDocument, PlannedFile
-from staging.errors import Kind, StagingError, merge_errors
-from staging.pool import run_pool
-from staging.progress import Report, Transferred
+from zoo_staging.errors import Kind, StagingError, merge_errors
+from zoo_staging.pool import run_pool
+from zoo_staging.progress import Report, Transferred
 
 _SETTLE_SECONDS = 5.0
 

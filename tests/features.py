@@ -8,13 +8,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.values import PACKAGES
+from zoo_runner.config.settings import load_settings
 from zoo_runner.engines import open_engine
-from zoo_runner.errors import Diagnosis
-from zoo_runner.execute import accept_job, run_job
+from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
-from zoo_runner.jobs.events import EngineLine, Event, StepEnded
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.events import EngineLine, Event, StepEnded
 from zoo_runner.package.resolve import load_package
-from zoo_runner.settings import load_settings
 
 FEATURES = PACKAGES / "features"
 WORKING = sorted(path.parent.name for path in FEATURES.glob("*/expected.json"))

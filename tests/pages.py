@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from stagein.settings import SETTINGS as STAGEIN_SETTINGS
-from staging.cloudsettings import build_cloud_settings
-from staging.settings import Setting, build_s3_settings
-from zoo_runner import errors
-from zoo_runner.engines.cluster.settings import CLUSTER_SETTINGS
-from zoo_runner.settings import SETTINGS
+from zoo_runner.config.kubernetes import CLUSTER_SETTINGS
+from zoo_runner.config.settings import SETTINGS
+from zoo_runner.model import errors
+from zoo_staging.cloudsettings import build_cloud_settings
+from zoo_staging.settings import Setting, build_s3_settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 BY = "This page is written by `make docs` from the code, and a test keeps the two equal."

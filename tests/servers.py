@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from staging.settings import S3Options
+from zoo_staging.settings import S3Options
 
 START_SECONDS = 60
 

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from tests.values import ROOT
+from zoo_runner.config.settings import Settings, load_settings
 from zoo_runner.engines import Engine, open_engine
-from zoo_runner.execute import accept_job, run_job
+from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Event
-from zoo_runner.jobs.models import Job, Outcome
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.job import Job, Outcome
 from zoo_runner.package.resolve import load_package
-from zoo_runner.settings import Settings, load_settings
 
 LONGEST_SECONDS = 120
 # what tests that run in the background ignore, and so what they start, the command hears as in a terminal
 _HEAR = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); s.signal(s.SIGHUP, s.SIG_DFL); "
-COMMAND = [sys.executable, "-c", f"{_HEAR}from zoo_runner.cli import main; main()"]
+COMMAND = [sys.executable, "-c", f"{_HEAR}from zoo_runner.cli.main import main; main()"]
 
 
 @dataclass

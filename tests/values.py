@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.jobs.models import Job
-from zoo_runner.jobs.names import JobPaths
-from zoo_runner.package import Package
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.settings import Settings, load_settings
+from zoo_runner.model.job import Job
+from zoo_runner.model.package import Package
 from zoo_runner.package.resolve import build_package
-from zoo_runner.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

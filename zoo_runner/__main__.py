@@ -2,13 +2,13 @@
 
 from typing import NoReturn
 
-from zoo_runner.interrupt import stopping_at_once
+from zoo_runner.cli.interrupt import stopping_at_once
 
 
 def main() -> NoReturn:
     """Entry point: read the command line's program, and run it."""
     with stopping_at_once():
-        from zoo_runner.cli import main as run
+        from zoo_runner.cli.main import main as run
     run()
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo_runner.handler import ExecutionHandler, call_optional
-from zoo_runner.kernel import Entries, KernelJob, open_kernel
 from zoo_runner.zoo.conf import Conf, get_section
 from zoo_runner.zoo.results import build_message
+from zoo_runner.zoo.service import Entries, KernelJob, open_kernel
 from zoo_runner.zoo.values import convert_value_by_kind, read_items
 
 __all__ = ["CWLWorkflow", "ExecutionHandler", "ZooCalrissianRunner", "ZooConf", "ZooInputs", "ZooOutputs"]

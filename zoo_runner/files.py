@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from zoo_runner.errors import SettingsError
+from zoo_runner.model.errors import SettingsError
 
 
 def write_atomically(path: Path, content: bytes) -> None:

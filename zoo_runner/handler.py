@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.errors import EngineError, SettingsError
+from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.zoo.conf import Conf, build_temp_url, get_section
 
 ENTRY_POINTS = "zoo_runner.handlers"

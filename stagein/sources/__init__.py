@@ -12,7 +12,7 @@ from stagein.sources.http import HttpSource, open_http
 from stagein.sources.inline import open_inline
 from stagein.sources.local import open_local
 from stagein.sources.s3 import open_s3
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 __all__ = ["SOURCES", "Chunk", "Content", "Entry", "Source", "SourceTable", "open_sources"]
 

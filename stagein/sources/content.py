@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from staging.parts import Part
+from zoo_staging.parts import Part
 
 Chunk = bytes | memoryview
 

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from stagein.query import Query
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
-from staging.http import HttpClient, HttpOptions
-from staging.parts import Part
+from zoo_staging.http import HttpClient, HttpOptions
+from zoo_staging.parts import Part
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
-from staging.errors import Kind, StagingError
-from staging.parts import Part
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.parts import Part
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ from typing import BinaryIO
 from stagein.plan import local_path
 from stagein.settings import StageInOptions
 from stagein.sources.content import Content, Entry, Source
-from staging.errors import Kind, StagingError
-from staging.parts import Part
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.parts import Part
 
 CHUNK_BYTES = 1 << 20
 

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from stagein.settings import PREFIX, StageInOptions
 from stagein.sources.content import Content, Entry, Source
-from staging.errors import Kind, StagingError
-from staging.parts import Part
-from staging.remedies import name_address, name_keys
-from staging.s3 import Store, list_objects, open_store, read_object, split_url
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.parts import Part
+from zoo_staging.remedies import name_address, name_keys
+from zoo_staging.s3 import Store, list_objects, open_store, read_object, split_url
 
 # the stream of a large object may last; that bytes keep coming is watched by the read time-out
 WHOLE_OBJECT_SECONDS = 7 * 24 * 3600.0

@@ -9,7 +9,7 @@ from stageout.destinations.folder import FolderDestination
 from stageout.destinations.s3 import S3Destination
 from stageout.options import StageOutOptions
 from stageout.storage import Storage
-from staging.destination import FOLDERS, STORES, read_scheme
+from zoo_staging.destination import FOLDERS, STORES, read_scheme
 
 
 class Destination(Protocol):

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from stageout.options import StageOutOptions
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -14,9 +14,9 @@ from obstore.exceptions import BaseError
 from stageout.destinations.etags import compute_etag, is_comparable, open_source
 from stageout.options import StageOutOptions
 from stageout.storage import Storage, describe_store
-from staging.errors import Kind, StagingError
-from staging.remedies import name_address, name_keys
-from staging.s3 import Store, name_container, open_store, split_url, translate
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.remedies import name_address, name_keys
+from zoo_staging.s3 import Store, name_container, open_store, split_url, translate
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
 _PART_BYTES = 5 * 1024 * 1024

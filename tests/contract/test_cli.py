@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.site import Site
 from tests.values import EXAMPLES, ROOT
-from zoo_runner import errors
-from zoo_runner.cli import EXIT_CODES, cli
+from zoo_runner.cli.main import EXIT_CODES, cli
+from zoo_runner.model import errors
 
 ECHO = EXAMPLES / "echo"
 CANARY = "canary-on-the-command-line"
@@ -33,7 +33,7 @@ def test_help_shows_every_command_and_every_exit_code() -> None:
 
 
 def test_help_does_not_load_what_it_does_not_need() -> None:
-    code = "import sys; import zoo_runner.cli; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
+    code = "import sys; import zoo_runner.cli.main; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
     loaded = subprocess.run(
         [sys.executable, "-c", code, "cwltool", "ruamel", "pycurl", "obstore", "rich", "schema_salad", "asyncio"],
         capture_output=True,
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_used_is_a_matter_of_settings(site: Site, tmp_pa
 
 def test_an_interrupt_before_the_job_is_told_in_one_line(tmp_path: Path) -> None:
     code = (
-        "import signal, zoo_runner.cli as c\n"
+        "import signal, zoo_runner.cli.main as c\n"
         "@c.cli.command()\n"
         "def stuck():\n    signal.raise_signal(signal.SIGINT)\n"
         # a program that tests in the background start would ignore it
@@ -165,7 +165,7 @@ def test_an_interrupt_while_the_program_is_read_is_told_in_one_line(
 
 
 def test_a_defect_is_told_without_a_traceback(tmp_path: Path) -> None:
-    code = "import zoo_runner.cli as c\n@c.cli.command()\ndef broken():\n    1 / 0\nc.main()"
+    code = "import zoo_runner.cli.main as c\n@c.cli.command()\ndef broken():\n    1 / 0\nc.main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "broken"],
         capture_output=True,

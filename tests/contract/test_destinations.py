@@ -22,14 +22,14 @@ from stageout.options import StageOutOptions
 from stageout.rerun import RECORD
 from stageout.stage import check_destination, stage_out
 from stageout.storage import STORAGE_EXTENSION
-from staging.cloudsettings import CloudOptions
-from staging.errors import Kind, StagingError
-from staging.progress import Report, Transferred, ignore
-from staging.s3 import open_store
-from staging.settings import S3Options
 from tests.clouds import AzureServer
 from tests.servers import S3Server, serve_s3
 from tests.unit.stageout.catalogs import build_stac_item, describe_folder, write_catalog
+from zoo_staging.cloudsettings import CloudOptions
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.progress import Report, Transferred, ignore
+from zoo_staging.s3 import open_store
+from zoo_staging.settings import S3Options
 
 pytestmark = pytest.mark.contract
 

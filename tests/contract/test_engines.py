@@ -13,10 +13,11 @@ from tests.site import Site, Story
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import DOUBLES, ENGINES, Engine, open_engine
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.errors import RunnerError, SettingsError, Stage, ToolError
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import StageStarted, StepStarted
-from zoo_runner.jobs.models import Job, Status
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import RunnerError, SettingsError, ToolError
+from zoo_runner.model.events import StageStarted, StepStarted
+from zoo_runner.model.job import Job, Status
 
 
 class Driver(Protocol):

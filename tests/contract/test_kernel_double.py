@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.jobs.models import Status
-from zoo_runner.jobs.record import Records
-from zoo_runner.masking import Masker
+from zoo_runner.model.job import Status
+from zoo_runner.model.masking import Masker
+from zoo_runner.store.files import Records
 from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
 from zoo_runner.testing.kernel import PASSWORD, TOKEN
 
@@ -477,7 +477,7 @@ def test_the_kernel_refuses_what_no_service_is_asked(make_kernel: MakeKernel) ->
 
 
 def test_a_job_whose_service_died_can_be_told_from_a_slow_one(make_kernel: MakeKernel) -> None:
-    from zoo_runner.settings import load_settings
+    from zoo_runner.config.settings import load_settings
     from zoo_runner.zoo.dismiss import find_lost_jobs
 
     kernel = make_kernel("fake", ZOO_RUNNER_FAKE="waits")

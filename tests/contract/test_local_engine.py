@@ -12,10 +12,10 @@ import pytest
 from tests.servers import Fault, FileServer
 from tests.site import Pipe, Site, processes_of, wait_until_none_is_left, watching
 from tests.values import EXAMPLES, FAILING, PACKAGES
-from zoo_runner.engines.supervisor import descendants
-from zoo_runner.jobs.cancellation import Cancellation, Reason
-from zoo_runner.jobs.events import StepEnded, StepLine, StepStarted
-from zoo_runner.jobs.models import Status
+from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.model.cancellation import Cancellation, Reason
+from zoo_runner.model.events import StepEnded, StepLine, StepStarted
+from zoo_runner.model.job import Status
 
 PROBE = PACKAGES / "probe"
 ECHO = EXAMPLES / "echo"

@@ -4,8 +4,8 @@ import pytest
 
 from tests.servers import Fault, FileServer
 from tests.site import Site
-from zoo_runner.errors import PackageError
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.errors import PackageError
+from zoo_runner.model.job import Status
 from zoo_runner.package.resolve import load_package
 
 MAIN = """

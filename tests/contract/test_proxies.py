@@ -10,8 +10,8 @@ import pytest
 
 from stagein.settings import StageInOptions
 from stagein.stage import stage_in
-from staging.errors import Kind, StagingError
 from tests.servers import FileServer, serve_files
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.contract
 

@@ -9,8 +9,8 @@ import pytest
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.jobs.models import Status
-from zoo_runner.publish import publish_logs
+from zoo_runner.execution.publish import publish_logs
+from zoo_runner.model.job import Status
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 

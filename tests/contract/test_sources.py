@@ -18,17 +18,17 @@ import pytest
 
 from stagein.settings import StageInOptions
 from stagein.stage import stage_in
-from staging.cancel import Cancellation
-from staging.cloudsettings import CloudOptions
-from staging.errors import Kind, StagingError
-from staging.http import HttpClient, HttpOptions
-from staging.parts import ChangedError, Part
-from staging.progress import Transferred
-from staging.s3 import open_store, read_object
-from staging.settings import S3Options
 from tests.clouds import AzureServer, GoogleServer
 from tests.servers import Fault, FileServer, S3Server, make_certificate, serve_files, serve_s3
 from tests.unit.stagein.items import build_catalog, build_collection, build_item, link
+from zoo_staging.cancel import Cancellation
+from zoo_staging.cloudsettings import CloudOptions
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.http import HttpClient, HttpOptions
+from zoo_staging.parts import ChangedError, Part
+from zoo_staging.progress import Transferred
+from zoo_staging.s3 import open_store, read_object
+from zoo_staging.settings import S3Options
 
 pytestmark = pytest.mark.contract
 

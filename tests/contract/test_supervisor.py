@@ -12,7 +12,7 @@ from typing import IO, Any
 import pytest
 
 from tests.site import watching
-from zoo_runner.engines import supervisor
+from zoo_runner.engines.cwl_process import supervisor
 
 PROGRAM = [sys.executable, "-I", "-S", supervisor.__file__]
 # prints its own id and that of a grandchild which left its session, as a daemon does; both ignore SIGTERM

@@ -16,9 +16,9 @@ from typing import Any
 from tests.cluster import BROKEN_WORKSPACE, ENVIRON
 from tests.site import Site
 from tests.values import ROOT
-from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.streams import Streams
-from zoo_runner.errors import Diagnosis
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.model.diagnosis import Diagnosis
 
 PAGE = ROOT / "docs" / "kubernetes.md"
 # Kubernetes writes most of its times in whole seconds, cut off

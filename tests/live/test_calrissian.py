@@ -12,9 +12,9 @@ from tests.site import Site, Story
 from tests.steps import let_go
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import open_engine
-from zoo_runner.jobs.cancellation import Cancellation, Reason
-from zoo_runner.jobs.events import Event, StepLine
-from zoo_runner.jobs.models import Job, Status
+from zoo_runner.model.cancellation import Cancellation, Reason
+from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.job import Job, Status
 
 SECRET = "canary-of-the-cluster"
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"

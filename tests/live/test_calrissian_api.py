@@ -13,8 +13,8 @@ from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_calrissian_diagnosis import run, write_package
 from tests.servers import S3Server
 from tests.site import Site
-from zoo_runner.jobs.events import Event, StepLine
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.job import Status
 
 AWAY_SECONDS = 4.0
 

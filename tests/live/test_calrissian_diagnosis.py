@@ -12,11 +12,11 @@ from tests import steps
 from tests.cluster import BROKEN_WORKSPACE, kubectl
 from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, read_time, witnessing
 from tests.site import Site, Story
-from zoo_runner.engines.cluster import bundle
-from zoo_runner.engines.cluster.protocol import PROTOCOL
-from zoo_runner.errors import Diagnosis, Level
-from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
-from zoo_runner.jobs.models import Status
+from zoo_runner.engines.calrissian import bundle
+from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.model.diagnosis import Diagnosis, Level
+from zoo_runner.model.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.model.job import Status
 
 NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
 # of states that follow at once the kubelet may tell the last one only

@@ -9,10 +9,10 @@ import pytest
 from tests.cluster import WORKSPACE, applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
-from zoo_runner.doctor import Check, examine_cluster
-from zoo_runner.engines.cluster import trial
-from zoo_runner.engines.cluster.protocol import PROTOCOL
-from zoo_runner.jobs.models import Status
+from zoo_runner.cli.doctor import Check, examine_cluster
+from zoo_runner.engines.calrissian import smoke_test as trial
+from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-doctor"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"

@@ -20,10 +20,10 @@ from tests.live.test_calrissian_diagnosis import (
 )
 from tests.site import Site
 from tests.steps import STAYS_AT_FIRST
-from zoo_runner.errors import Level
-from zoo_runner.jobs.events import EngineLine, Event, StepLine, StepStarted
-from zoo_runner.jobs.models import Status
-from zoo_runner.jobs.names import new_job_id
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.job import Status
 
 __all__ = ["SETTINGS"]  # the site is that of the other diagnoses
 DISK_LIMIT = {

@@ -7,7 +7,7 @@ import pytest
 from tests.cluster import WORKSPACE
 from tests.site import Site
 from tests.values import FAILING, PACKAGES
-from zoo_runner.errors import Diagnosis, Level
+from zoo_runner.model.diagnosis import Diagnosis, Level
 
 SETTINGS = {"ZOO_RUNNER_WORKSPACE": WORKSPACE}
 DESTINATION = "s3://results/mistakes"

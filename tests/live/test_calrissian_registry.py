@@ -11,9 +11,9 @@ from tests.live.diagnosis_table import keep_row
 from tests.registry import PASSWORD, Registry, serve_registry
 from tests.site import Site, Story
 from tests.steps import write_package
-from zoo_runner.errors import Level
-from zoo_runner.jobs.events import Event, StepStarted
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.events import Event, StepStarted
+from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-registry"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"

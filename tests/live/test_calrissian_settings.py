@@ -12,8 +12,8 @@ from tests.cluster import WORKSPACE, applied, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import WAITS, let_go, write_package
-from zoo_runner.jobs.events import EngineLine, Event, StepEnded, StepLine
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine
+from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-settings"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"

@@ -15,8 +15,8 @@ from tests.live.test_calrissian_settings import read_output
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import write_package
-from zoo_runner.errors import Level
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.job import Status
 
 DESTINATION = "s3://results/sites"
 

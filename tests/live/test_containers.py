@@ -16,9 +16,9 @@ import rasterio  # type: ignore[import-untyped]
 
 from tests.site import LONGEST_SECONDS, Site, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import StepStarted
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.events import StepStarted
+from zoo_runner.model.job import Status
 
 CONTAINERS_CONF = ROOT / "dev" / "images" / "containers.conf"
 IMAGES = ("docker.io/library/debian:bookworm-slim", "docker.io/zoo-runner/eo-tools:1")

@@ -15,11 +15,11 @@ from tests.etcd import Etcd
 from tests.servers import S3Server
 from tests.site import LONGEST_SECONDS, Site, Story
 from tests.steps import let_go
-from zoo_runner.engines.cluster.k8s import ApiError, Cluster
-from zoo_runner.engines.cluster.podstatus import has_started
-from zoo_runner.engines.cluster.streams import Streams
-from zoo_runner.jobs.events import Event, StageStarted, StepLine
-from zoo_runner.jobs.models import Status
+from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.pods import has_started
+from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.model.events import Event, StageStarted, StepLine
+from zoo_runner.model.job import Status
 
 # one for each door that credentials come in by; base64 of any alignment holds the middle of them
 CANARIES = {

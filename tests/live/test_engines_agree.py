@@ -19,7 +19,7 @@ from tests.require import require
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, PACKAGES
-from zoo_runner.jobs.models import Status
+from zoo_runner.model.job import Status
 
 AT_ONCE = 4
 IMAGES = ("docker.io/library/debian:bookworm-slim", "docker.io/zoo-runner/eo-tools:1")

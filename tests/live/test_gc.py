@@ -16,9 +16,9 @@ from tests.live.test_calrissian import list_objects, wait_until_gone
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.jobs.events import Event, StepLine
-from zoo_runner.jobs.models import Status
-from zoo_runner.jobs.names import new_job_id
+from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.job import Status
 
 GC_WORKSPACE = f"{WORKSPACE}-gc"
 NAMESPACE = f"ws-{GC_WORKSPACE}"

@@ -17,9 +17,9 @@ from tests.live.test_calrissian import wait_until_gone
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES
-from zoo_runner.jobs.names import new_job_id
-from zoo_runner.jobs.record import Records
-from zoo_runner.masking import Masker
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.masking import Masker
+from zoo_runner.store.files import Records
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 # the caller of a one-step job makes fourteen requests, the last three to remove it, and reads fourteen lines of log

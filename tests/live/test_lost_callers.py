@@ -12,10 +12,10 @@ from tests.live.test_calrissian import wait_until_gone
 from tests.site import Site
 from tests.steps import WAITS, let_go, write_package
 from tests.values import FAILING
-from zoo_runner.jobs.models import Status
-from zoo_runner.jobs.names import new_job_id
-from zoo_runner.jobs.record import JobRecord, Records
-from zoo_runner.masking import Masker
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.job import Status
+from zoo_runner.model.masking import Masker
+from zoo_runner.store.files import JobRecord, Records
 
 SLOW = FAILING / "slow" / "slow.cwl"
 SLEEPING = "[sleep] sleeping 120 s"

@@ -17,9 +17,9 @@ from tests.cluster import kubectl
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import FAILING, PACKAGES, ROOT
-from zoo_runner.jobs.models import Status
-from zoo_runner.jobs.record import Records
-from zoo_runner.masking import Masker
+from zoo_runner.model.job import Status
+from zoo_runner.model.masking import Masker
+from zoo_runner.store.files import Records
 from zoo_runner.testing import KernelDouble, SubmittedJob
 
 SCENE = PACKAGES / "kernel" / "scene.cwl"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 
 Types = Mapping[str, Any]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from zoo_runner.engines.cluster.k8s import ApiError
-from zoo_runner.engines.cluster.podstatus import diagnose_event
-from zoo_runner.engines.jobpod.steprunner import _explain_refusal, _may_pass
-from zoo_runner.errors import Level
+from zoo_runner.engines.calrissian.job_pod.steprunner import _explain_refusal, _may_pass
+from zoo_runner.engines.kubernetes.client import ApiError
+from zoo_runner.engines.kubernetes.pods import diagnose_event
+from zoo_runner.model.diagnosis import Level
 
 REFUSALS = {
     'pods "job-1-x" is forbidden: [maximum cpu usage per Container is 1, but limit is 2]': "ZOO_RUNNER_JOB_CPU_LIMIT",

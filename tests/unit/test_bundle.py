@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package
-from zoo_runner.engines.cluster.bundle import build_bundle, check_bundle, open_bundle
-from zoo_runner.engines.cluster.credentials import find_credentials
-from zoo_runner.engines.cluster.podlog import Ended
-from zoo_runner.engines.cluster.protocol import PROTOCOL
-from zoo_runner.engines.jobpod.pod import take_environ
-from zoo_runner.errors import Diagnosis, EngineError, InputError, Level, SettingsError, StageInError
-from zoo_runner.jobs.models import Job, Results
-from zoo_runner.jobs.names import JobPaths
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.engines.calrissian.job_pod.pod import take_environ
+from zoo_runner.engines.calrissian.pod_log import Ended
+from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.model.diagnosis import Diagnosis, Level
+from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
+from zoo_runner.model.job import Job, Results
 
 
 def build_job(folder: Path, order: dict[str, object]) -> Job:

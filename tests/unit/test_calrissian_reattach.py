@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.values import settings_in
-from zoo_runner.engines.calrissian import CalrissianEngine
-from zoo_runner.engines.cluster.manifests import Names
-from zoo_runner.engines.cluster.podlog import Ended, encode_line
-from zoo_runner.errors import Stage
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import Event, Published, StageStarted, StepEnded, StepLine
-from zoo_runner.jobs.models import Results, Status
+from zoo_runner.engines.calrissian.engine import CalrissianEngine
+from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.names import Names
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import Event, Published, StageStarted, StepEnded, StepLine
+from zoo_runner.model.job import Results, Status
 
 RESULTS = Results({"text": "a"}, {"type": "Collection"}, "s3://b/collection.json")
 

@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from zoo_runner.errors import DismissedError, TimeLimitError
-from zoo_runner.jobs.cancellation import Cancellation, Reason, cancelling_on_signals
+from zoo_runner.model.cancellation import Cancellation, Reason, cancelling_on_signals
+from zoo_runner.model.errors import DismissedError, TimeLimitError
 
 
 def test_only_the_first_reason_counts() -> None:

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 
 from tests.values import small_package
-from zoo_runner.engines.containers import choose_runtime, ensure_images, find_container_needs
-from zoo_runner.errors import EngineError, Level, TimeLimitError
-from zoo_runner.jobs.cancellation import Cancellation, Reason
-from zoo_runner.jobs.events import EngineLine, Event
-from zoo_runner.settings import load_settings
+from zoo_runner.config.settings import load_settings
+from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs
+from zoo_runner.model.cancellation import Cancellation, Reason
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, TimeLimitError
+from zoo_runner.model.events import EngineLine, Event
 
 REQUIRED = find_container_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
 HINTED = find_container_needs(small_package(hints=[{"class": "DockerRequirement", "dockerPull": "h:1"}]))

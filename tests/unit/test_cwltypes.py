@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import COLOUR, EOAP, build_package, full, record
-from zoo_runner.errors import PackageError
-from zoo_runner.package import Package
+from zoo_runner.model.errors import PackageError
+from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,

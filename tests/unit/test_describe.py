@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from tests.unit.ogc_processes import PROCESS
 from tests.unit.packed import COLOUR, DOUBLES, TYPE_NAMES, build_package, build_tool, full, record
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 from zoo_runner.package.describe import build_description
 
 URI = {"type": "string", "format": "uri"}

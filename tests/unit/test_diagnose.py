@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.errors import EngineError, Level, RunnerError, Stage, ToolError
-from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine
+from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.model.diagnosis import Level, Stage
+from zoo_runner.model.errors import EngineError, RunnerError, ToolError
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLine
 
 
 def found(*events: Event) -> Findings:

@@ -1,7 +1,7 @@
 """What an engine said of a feature of CWL, and the one reason that is made of it."""
 
-from zoo_runner.diagnose import Findings, diagnose_execution
-from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine
+from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.model.events import EngineLine, StepEnded, StepLine
 
 
 def diagnose(*events: EngineLine | StepEnded | StepLine) -> str:

@@ -5,10 +5,10 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from staging.progress import Transferred
-from zoo_runner.display import LiveDisplay, PlainDisplay, open_display
-from zoo_runner.errors import Stage
-from zoo_runner.jobs.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.cli.display import LiveDisplay, PlainDisplay, open_display
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_staging.progress import Transferred
 
 STORY: tuple[Event, ...] = (
     StageStarted(Stage.STAGE_IN, "/in"),

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in
-from zoo_runner.errors import PackageError, SettingsError
 from zoo_runner.files import write_atomically
+from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.package.documents import Documents, as_uri, is_remote
 
 ENTRY = "https://cwl.example/app.cwl"

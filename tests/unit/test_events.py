@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine, StepStarted, decode_event, encode_event
+from zoo_runner.model.events import EngineLine, StepEnded, StepLine, StepStarted, decode_event, encode_event
 
 
 @pytest.mark.parametrize(

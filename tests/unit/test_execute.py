@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in, small_job, small_package
+from zoo_runner.config.settings import Settings
 from zoo_runner.engines import Capabilities, Engine
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.errors import SettingsError, ToolError
-from zoo_runner.execute import accept_job, run_job
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import Report
-from zoo_runner.jobs.locks import RUN
-from zoo_runner.jobs.models import Job, Outcome, Plan, Status
-from zoo_runner.settings import Settings
+from zoo_runner.execution.execute import accept_job, run_job
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import SettingsError, ToolError
+from zoo_runner.model.events import Report
+from zoo_runner.model.job import Job, Outcome, Plan, Status
+from zoo_runner.store.locks import RUN
 
 SECRET = "canary-in-the-story"
 
@@ -102,7 +102,9 @@ def test_a_job_is_held_until_its_record_says_how_it_ended(
 ) -> None:
     """Its logs may take long to publish, and whoever follows them must not take the job for lost meanwhile."""
     held: list[bool] = []
-    monkeypatch.setattr("zoo_runner.execute.publish_logs", lambda paths, *_: held.append(RUN.is_held(paths.record)))
+    monkeypatch.setattr(
+        "zoo_runner.execution.execute.publish_logs", lambda paths, *_: held.append(RUN.is_held(paths.record))
+    )
     job = small_job(tmp_path)
     run_job(job, FakeEngine(settings), settings, lambda _: None)
     assert held == [True]

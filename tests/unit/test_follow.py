@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in, small_job
-from zoo_runner.errors import EngineError, JobNotFoundError
-from zoo_runner.follow import follow_log, list_steps
-from zoo_runner.jobs.joblog import JobLog
-from zoo_runner.jobs.locks import RUN
-from zoo_runner.jobs.models import Job, Status
-from zoo_runner.jobs.record import JobRecord, Records, new_record
-from zoo_runner.masking import Masker
+from zoo_runner.cli.logs import follow_log, list_steps
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.model.errors import EngineError, JobNotFoundError
+from zoo_runner.model.job import Job, Status
+from zoo_runner.model.masking import Masker
+from zoo_runner.store.files import JobRecord, Records, new_record
+from zoo_runner.store.locks import RUN
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in
-from zoo_runner.engines.cluster.manifests import Manifest, build_names
-from zoo_runner.engines.cluster.protocol import PROTOCOL
-from zoo_runner.engines.cluster.settings import ClusterSettings
-from zoo_runner.engines.cluster.trial import build_trial_job
-from zoo_runner.errors import EngineError
-from zoo_runner.gc import Leftover, find_leftovers, select_leftovers
+from zoo_runner.cli.gc import Leftover, find_leftovers, select_leftovers
+from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.calrissian.smoke_test import build_trial_job
+from zoo_runner.engines.kubernetes.names import Manifest, build_names
+from zoo_runner.model.errors import EngineError
 
 CREATED = "2026-01-01T00:00:00Z"
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from tests.values import settings_in, small_package
-from zoo_runner.errors import InputError
 from zoo_runner.inputs.given import read_order
+from zoo_runner.model.errors import InputError
 
 PACKAGE = small_package(
     inputs=[

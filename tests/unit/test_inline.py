@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import build_package, full
-from zoo_runner.errors import InputError
 from zoo_runner.inputs.formats import media_type_of
 from zoo_runner.inputs.inline import LARGEST_INLINE_BYTES
 from zoo_runner.inputs.joborder import build_job_order, read_execute_request
+from zoo_runner.model.errors import InputError
 from zoo_runner.package.secondary import apply_pattern
 
 URL = "https://example.org/data/scene.tar.gz"

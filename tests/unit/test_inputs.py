@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.packed import COLOUR, DOUBLES, build_package, full, record
-from zoo_runner.errors import InputError
 from zoo_runner.inputs.joborder import build_job_order, read_execute_request
+from zoo_runner.model.errors import InputError
 
 DIRECTORIES = {"type": "array", "items": "Directory"}
 URL = "https://example.org/item.json"

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from staging.progress import Transferred
 from tests.values import job_paths
-from zoo_runner.errors import Diagnosis, Level, Stage
-from zoo_runner.jobs.events import EngineLine, StageStarted, StepEnded, StepLine, StepStarted
-from zoo_runner.jobs.joblog import JobLog
-from zoo_runner.jobs.names import JobPaths
-from zoo_runner.masking import Masker
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.masking import Masker
+from zoo_staging.progress import Transferred
 
 SECRET = "canary-of-the-log"
 

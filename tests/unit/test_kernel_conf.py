@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.errors import PackageError, SettingsError
-from zoo_runner.jobs.names import RESERVED_NAMES, check_process_id
+from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.zoo.conf import (
     build_environ,
     build_temp_url,
@@ -16,6 +15,7 @@ from zoo_runner.zoo.conf import (
     load_site_settings,
     read_site,
 )
+from zoo_runner.zoo.process_ids import RESERVED_NAMES, check_process_id
 
 ROOT = Path(__file__).parents[2]
 

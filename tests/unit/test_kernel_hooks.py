@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.cluster.settings import load_cluster_settings
+from zoo_runner.config.kubernetes import load_cluster_settings
 from zoo_runner.zoo.conf import Conf, build_environ, read_site
 from zoo_runner.zoo.hooks import Hooks, find_docker_configs, find_secret_names
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.errors import SettingsError
-from zoo_runner.interpreter import find_python
-from zoo_runner.settings import load_settings
+from zoo_runner.config.interpreter import find_python
+from zoo_runner.config.settings import load_settings
+from zoo_runner.model.errors import SettingsError
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo_runner.errors import Diagnosis, Level, Stage
-from zoo_runner.jobs.models import Results
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.job import Results
 from zoo_runner.zoo.results import (
     LONGEST_MESSAGE,
     build_failure_message,

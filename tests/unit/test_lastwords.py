@@ -7,17 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-from zoo_runner.engines.cluster.follower import Follower
-from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.lastwords import LastWords, Silence
-from zoo_runner.engines.cluster.manifests import Manifest, build_names
-from zoo_runner.engines.cluster.podlog import Ended, encode_line
-from zoo_runner.engines.cluster.podstatus import find_ending
-from zoo_runner.engines.cluster.settings import load_cluster_settings
-from zoo_runner.errors import RunnerError
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import Event, StepLine
-from zoo_runner.jobs.models import Results
+from zoo_runner.config.kubernetes import load_cluster_settings
+from zoo_runner.engines.calrissian.follower import Follower
+from zoo_runner.engines.calrissian.lastwords import LastWords, Silence
+from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import Manifest, build_names
+from zoo_runner.engines.kubernetes.pods import find_ending
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.job import Results
 
 RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
 
@@ -125,15 +125,15 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
 
 def test_a_job_whose_log_comes_late_has_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pod has ended well, and more time passes than a log that was cut off is given."""
-    monkeypatch.setattr("zoo_runner.engines.cluster.lastwords._CUT_LOG_SECONDS", 0.01)
+    monkeypatch.setattr("zoo_runner.engines.calrissian.lastwords._CUT_LOG_SECONDS", 0.01)
     told: list[Event] = []
     assert follow(TardyCluster(ended(0)), told.append, 0.3).results == RESULTS
     assert told == [StepLine("work", "a line")]
 
 
 def test_a_pod_that_was_evicted_is_told_of_although_its_log_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo_runner.engines.cluster.lastwords._CUT_LOG_SECONDS", 0.01)
-    monkeypatch.setattr("zoo_runner.engines.cluster.follower._CLOSING_SECONDS", 0.01)
+    monkeypatch.setattr("zoo_runner.engines.calrissian.lastwords._CUT_LOG_SECONDS", 0.01)
+    monkeypatch.setattr("zoo_runner.engines.calrissian.follower._CLOSING_SECONDS", 0.01)
     evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
     with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
         follow(evicted, lambda _: None, 0.3)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.engines.links import find_fault
+from zoo_runner.engines.cwl_process.links import find_fault
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.jobs.locks import RUN, SERVICE, JobLock
+from zoo_runner.store.locks import RUN, SERVICE, JobLock
 
 
 @pytest.mark.parametrize("lock", [RUN, SERVICE])

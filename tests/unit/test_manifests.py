@@ -7,27 +7,25 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package, build_tool
-from zoo_runner.engines.cluster.access import open_access
-from zoo_runner.engines.cluster.manifests import (
+from zoo_runner.config.kubernetes import ClusterSettings, load_cluster_settings, parse_quantity
+from zoo_runner.engines.calrissian.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
     STEP_ACCOUNT,
-    Names,
     build_bundle_maps,
     build_claim,
     build_job,
-    build_names,
     build_objects,
     build_pull_secrets,
     build_secret,
-    dns_name,
     owned_by,
     without_content,
 )
-from zoo_runner.engines.cluster.settings import ClusterSettings, load_cluster_settings, parse_quantity
-from zoo_runner.engines.cluster.tenant import build_access, build_namespace, build_tenant
-from zoo_runner.errors import EngineError, SettingsError
-from zoo_runner.package import Package
+from zoo_runner.engines.calrissian.namespace import build_access, build_namespace, build_tenant
+from zoo_runner.engines.kubernetes.access import open_access
+from zoo_runner.engines.kubernetes.names import Names, build_names, dns_name
+from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.package import Package
 
 USUAL = ClusterSettings()
 JOB_ID = "5d0a7d1c-8c7e-4a4f-9a3e-0d9a2b1f6c11"
@@ -300,7 +298,7 @@ def test_no_code_deletes_a_namespace_that_is_not_the_jobs_own() -> None:
         for number, line in enumerate(lines)
         if 'delete("Namespace"' in line
     ]
-    assert places == [("tenant.py", 'if found and (found["metadata"].get("labels") or {}).get(JOB_LABEL) == name:')]
+    assert places == [("namespace.py", 'if found and (found["metadata"].get("labels") or {}).get(JOB_LABEL) == name:')]
 
 
 def test_names_are_computed_from_the_id_alone() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo_runner.masking import MASK, Masker, find_secrets
+from zoo_runner.model.masking import MASK, Masker, find_secrets
 
 SECRET = "s3cr3t/Va+lue=="
 

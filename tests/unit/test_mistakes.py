@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo_runner.mistakes import explain_mistake
+from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 
 SCRIPT = """\
 [step s] Cannot make job: Expression evaluation error:

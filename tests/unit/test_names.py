@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.values import job_paths
-from zoo_runner.errors import JobNotFoundError
-from zoo_runner.jobs.names import check_job_id, file_name, new_job_id
+from zoo_runner.model.errors import JobNotFoundError
+from zoo_runner.model.ids import check_job_id, file_name, new_job_id
 
 
 @given(st.text(max_size=400))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo_runner.config.settings import load_settings
 from zoo_runner.package.describe import build_description
 from zoo_runner.package.resolve import load_package
-from zoo_runner.settings import load_settings
 
 TOOL = """\
 class: CommandLineTool

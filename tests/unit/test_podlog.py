@@ -2,11 +2,12 @@
 
 import pytest
 
-from staging.progress import Transferred
-from zoo_runner.engines.cluster.podlog import Ended, build_error, decode_line, encode_line
-from zoo_runner.errors import Diagnosis, EngineError, Level, Stage, StageInError
-from zoo_runner.jobs.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
-from zoo_runner.jobs.models import Results
+from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.errors import EngineError, StageInError
+from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.job import Results
+from zoo_staging.progress import Transferred
 
 FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"), "write", None)
 

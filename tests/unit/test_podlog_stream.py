@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from zoo_runner.engines.cluster.k8s import ApiError, Cluster
-from zoo_runner.engines.cluster.streams import Streams
+from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.streams import Streams
 
 # what the API answers to one request after the other: lines of the log, or a refusal
 Answers = list[list[str] | int]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.cluster.manifests import Manifest
-from zoo_runner.engines.cluster.podstatus import (
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.pods import (
     Ending,
     concerns,
     diagnose_event,
@@ -14,8 +14,8 @@ from zoo_runner.engines.cluster.podstatus import (
     find_start_failure,
     has_started,
 )
-from zoo_runner.engines.cluster.scheduling import find_missing_claim, find_unschedulable, judge_unschedulable
-from zoo_runner.errors import Level
+from zoo_runner.engines.kubernetes.scheduling import find_missing_claim, find_unschedulable, judge_unschedulable
+from zoo_runner.model.diagnosis import Level
 
 
 def build_pod(state: dict[str, Any] | None = None, step: str | None = "crop", **spec: Any) -> Manifest:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from zoo_runner.engines.cwltool import printed
-from zoo_runner.engines.cwltool.printed import Printed
-from zoo_runner.engines.cwltool.watch import Watch
-from zoo_runner.jobs.events import EngineLine, StepEnded, StepLine, StepStarted
+from zoo_runner.engines.local import printed
+from zoo_runner.engines.local.printed import Printed
+from zoo_runner.engines.local.watch import Watch
+from zoo_runner.model.events import EngineLine, StepEnded, StepLine, StepStarted
 
 # as much as a pipe holds
 MUCH = b"x\n" * 32_768

@@ -8,12 +8,12 @@ import pytest
 from tests.values import settings_in, small_job
 from zoo_runner.engines import Capabilities
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.errors import DismissedError, JobNotFoundError
-from zoo_runner.jobs.locks import RUN
-from zoo_runner.jobs.models import Outcome, Results, Status
-from zoo_runner.jobs.record import JobRecord, Records, new_record, with_outcome
-from zoo_runner.masking import Masker
-from zoo_runner.reattach import reattach_job
+from zoo_runner.execution.recover import reattach_job
+from zoo_runner.model.errors import DismissedError, JobNotFoundError
+from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.masking import Masker
+from zoo_runner.store.files import JobRecord, Records, new_record, with_outcome
+from zoo_runner.store.locks import RUN
 
 RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
 

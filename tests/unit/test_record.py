@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from tests.values import small_job
-from zoo_runner.errors import Diagnosis, JobNotFoundError, Level, Stage
-from zoo_runner.jobs.models import Outcome, Results, Status
-from zoo_runner.jobs.record import JobRecord, Records, new_record, with_outcome
-from zoo_runner.masking import MASK, Masker
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.errors import JobNotFoundError
+from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.masking import MASK, Masker
+from zoo_runner.store.files import JobRecord, Records, new_record, with_outcome
 
 
 @pytest.fixture

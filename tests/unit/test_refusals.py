@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo_runner.engines.refusals import is_denied, is_missing
+from zoo_runner.engines.image_errors import is_denied, is_missing
 
 
 @pytest.mark.parametrize(

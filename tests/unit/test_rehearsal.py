@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.engines.cluster.podlog import Ended
-from zoo_runner.engines.cluster.protocol import PROTOCOL
-from zoo_runner.engines.jobpod.rehearsal import rehearse
+from zoo_runner.engines.calrissian.job_pod.rehearsal import rehearse
+from zoo_runner.engines.calrissian.pod_log import Ended
+from zoo_runner.engines.calrissian.protocol import PROTOCOL
 
 
 def test_a_volume_and_a_destination_that_can_be_written_to_are_left_as_they_were(tmp_path: Path) -> None:

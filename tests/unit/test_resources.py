@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from tests.values import small_package
-from zoo_runner.engines.javascript import find_javascript
-from zoo_runner.engines.resources import Asked, Machine, ensure_granted, ensure_resources, find_asked
-from zoo_runner.errors import EngineError, Level
+from zoo_runner.engines.cwl_process.javascript import find_javascript
+from zoo_runner.engines.cwl_process.resources import Asked, Machine, ensure_granted, ensure_resources, find_asked
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
 
 MACHINE = Machine(cores=4, memory_mib=8000, disk_mib=50000)
 

@@ -14,16 +14,16 @@ import pytest
 
 from tests.unit.test_steppod import BUILT, NAMES, OWNER, RESOURCES
 from tests.values import settings_in, small_job
-from zoo_runner.engines.calrissian import CalrissianEngine
-from zoo_runner.engines.cluster.bundle import open_bundle
-from zoo_runner.engines.cluster.manifests import Manifest
-from zoo_runner.engines.cluster.secretinputs import find_placeholders, hide_secret_inputs
-from zoo_runner.engines.cluster.settings import ClusterSettings
-from zoo_runner.engines.jobpod.steppod import build_step_pod, build_step_settings, show_pod
-from zoo_runner.errors import EngineError
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.models import Job
-from zoo_runner.masking import Masker
+from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.engines.calrissian.bundle import open_bundle
+from zoo_runner.engines.calrissian.engine import CalrissianEngine
+from zoo_runner.engines.calrissian.job_pod.steppod import build_step_pod, build_step_settings, show_pod
+from zoo_runner.engines.calrissian.secret_inputs import find_placeholders, hide_secret_inputs
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import EngineError
+from zoo_runner.model.job import Job
+from zoo_runner.model.masking import Masker
 from zoo_runner.package.extensions import SECRETS
 
 ZERO, ONE = "ZOO_RUNNER_SECRET_INPUT_0", "ZOO_RUNNER_SECRET_INPUT_1"

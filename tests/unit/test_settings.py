@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.errors import SettingsError
-from zoo_runner.settings import SETTINGS, load_settings
+from zoo_runner.config.settings import SETTINGS, load_settings
+from zoo_runner.model.errors import SettingsError
 
 
 def test_every_setting_has_a_variable_of_our_own_and_a_meaning() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.values import settings_in
-from zoo_runner.errors import PackageError
+from zoo_runner.model.errors import PackageError
 from zoo_runner.package.resolve import load_package
 from zoo_runner.package.shape import DEEPEST_LEVELS, ShapeError, check_shape, parse_document
 

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from zoo_runner.signals import as_exit_code
+from zoo_runner.engines.cwl_process.signals import as_exit_code
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 3", 3), ("kill -SEGV $$", 139), ("kill -9 $$", 137)])

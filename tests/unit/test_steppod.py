@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.cluster.manifests import STEP_ACCOUNT, build_names
-from zoo_runner.engines.cluster.settings import ClusterSettings
-from zoo_runner.engines.jobpod.steppod import (
+from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.engines.calrissian.job_pod.steppod import (
     Owner,
     build_folders_script,
     build_resources,
@@ -20,9 +19,11 @@ from zoo_runner.engines.jobpod.steppod import (
     build_step_settings,
     show_pod,
 )
-from zoo_runner.engines.jobpod.steprunner import exceeds_quota_alone
-from zoo_runner.engines.jobpod.used import build_reporting_args
-from zoo_runner.masking import Masker
+from zoo_runner.engines.calrissian.job_pod.steprunner import exceeds_quota_alone
+from zoo_runner.engines.calrissian.job_pod.used import build_reporting_args
+from zoo_runner.engines.calrissian.manifests import STEP_ACCOUNT
+from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.model.masking import Masker
 
 NAMES = build_names("1", ClusterSettings())
 OWNER = Owner("job-1-abcde", "u1")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from zoo_runner.engines.cluster.k8s import read_lines
-from zoo_runner.engines.cluster.manifests import Manifest
-from zoo_runner.engines.cluster.streams import Patience, Streams, compare, remember
+from zoo_runner.engines.kubernetes.client import read_lines
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.streams import Patience, Streams, compare, remember
 
 
 def build(uid: str, version: str) -> Manifest:

@@ -4,12 +4,14 @@ from typing import Any, cast
 
 import pytest
 
-from zoo_runner.engines.cluster.k8s import Cluster
-from zoo_runner.engines.cluster.manifests import build_job, build_names
-from zoo_runner.engines.cluster.settings import ClusterSettings
-from zoo_runner.engines.cluster.submission import ensure_same, mark_job, remove_job
-from zoo_runner.engines.cluster.tenant import build_namespace, remove_namespace
-from zoo_runner.errors import EngineError, Level
+from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.engines.calrissian.manifests import build_job
+from zoo_runner.engines.calrissian.namespace import build_namespace, remove_namespace
+from zoo_runner.engines.calrissian.submission import ensure_same, mark_job, remove_job
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
 
 SITE = ClusterSettings(namespace_per="job")
 NAMES = build_names("tour", SITE)

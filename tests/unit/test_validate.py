@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import build_package, build_tool, full
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.validate import validate_package
 

@@ -11,7 +11,7 @@ from tests.unit.ogc_processes import PROCESS
 from tests.unit.packed import build_package
 from tests.values import PACKAGES, settings_in
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import Community, parse_parameters
 from zoo_runner.package.describe import build_description
 from zoo_runner.package.documents import Documents

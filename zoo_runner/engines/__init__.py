@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from zoo_runner.errors import SettingsError
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import Report
-from zoo_runner.jobs.models import Job, Outcome, Plan
-from zoo_runner.settings import Settings
+from zoo_runner.config.settings import Settings
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.events import Report
+from zoo_runner.model.job import Job, Outcome, Plan
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Engine(Protocol):
 
 
 ENGINES = {
-    "local": "zoo_runner.engines.local:LocalEngine",
-    "calrissian": "zoo_runner.engines.calrissian:CalrissianEngine",
+    "local": "zoo_runner.engines.local.engine:LocalEngine",
+    "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
 }
 # runs nothing: for tests of what lies around an engine, so nobody is offered it
 DOUBLES = {"fake": "zoo_runner.engines.fake:FakeEngine"}

@@ -2,12 +2,13 @@
 
 import threading
 
+from zoo_runner.config.settings import Settings
 from zoo_runner.engines import Capabilities
-from zoo_runner.errors import EngineError, RunnerError, Stage
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import Report, StageStarted
-from zoo_runner.jobs.models import Job, Outcome, Plan, Results, Status
-from zoo_runner.settings import Settings
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.events import Report, StageStarted
+from zoo_runner.model.job import Job, Outcome, Plan, Results, Status
 
 
 class FakeEngine:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from staging.times import read_datetime, read_time
 from zoo_runner.inputs.values import Checker, check_fields, check_members, check_record
+from zoo_runner.model.problems import show
 from zoo_runner.package.cwltypes import Community, Record, short_name
-from zoo_runner.problems import show
+from zoo_staging.times import read_datetime, read_time
 
 BBOX_CRS = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 DEEPEST_COORDINATES = 4

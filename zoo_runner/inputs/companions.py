@@ -7,9 +7,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from zoo_runner.inputs.formats import IANA, media_type_of
 from zoo_runner.inputs.values import Checker
+from zoo_runner.model.problems import show
 from zoo_runner.package.cwltypes import Parameter
 from zoo_runner.package.secondary import SecondaryFile, apply_pattern
-from zoo_runner.problems import show
 
 
 def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:

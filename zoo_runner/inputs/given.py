@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.errors import InputError, PackageError
+from zoo_runner.config.settings import Settings
 from zoo_runner.inputs.joborder import JobOrder, build_job_order, read_execute_request
-from zoo_runner.package import Package
+from zoo_runner.model.errors import InputError, PackageError
+from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Documents, as_uri
-from zoo_runner.settings import Settings
 
 
 def read_order(package: Package, job_file: str | None, words: Sequence[str], settings: Settings) -> JobOrder:

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo_runner.inputs.formats import MEDIA_TYPE, extension_of, media_type_uri
 from zoo_runner.inputs.values import Checker
-from zoo_runner.problems import show
+from zoo_runner.model.problems import show
 
 LARGEST_INLINE_BYTES = 10 * 2**20
 TEXT_ENCODINGS = frozenset({"utf-8", "utf8"})

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo_runner.errors import InputError
 from zoo_runner.inputs.community import check_community
 from zoo_runner.inputs.companions import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
 from zoo_runner.inputs.references import ReferenceReader
 from zoo_runner.inputs.values import BASIC_HANDLERS, Checker, Handler
-from zoo_runner.package import Package
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.package import Package
+from zoo_runner.model.problems import Problem, show, suggest
 from zoo_runner.package.cwltypes import (
     Array,
     Community,
@@ -30,7 +31,6 @@ from zoo_runner.package.cwltypes import (
     parse_parameters,
     without_null,
 )
-from zoo_runner.problems import Problem, show, suggest
 
 DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas"})
 QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})

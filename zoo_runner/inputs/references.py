@@ -11,8 +11,8 @@ from urllib.parse import unquote, urljoin
 from zoo_runner.inputs.formats import MEDIA_TYPE, media_type_uri
 from zoo_runner.inputs.inline import read_inline
 from zoo_runner.inputs.values import Checker
+from zoo_runner.model.problems import show, suggest
 from zoo_runner.package.cwltypes import DirectoryType, FileType, describe_type
-from zoo_runner.problems import show, suggest
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 FOLDER_ACCEPTED = 'a link such as {"href": "https://..."}; a Directory has no content of its own'

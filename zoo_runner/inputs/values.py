@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from zoo_runner.model.problems import Problem, show, suggest
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,
@@ -21,7 +22,6 @@ from zoo_runner.package.cwltypes import (
     describe_type,
     without_null,
 )
-from zoo_runner.problems import Problem, show, suggest
 
 DEEPEST = 64
 DIRECTIVES = frozenset({"$import", "$include", "$mixin", "$graph"})

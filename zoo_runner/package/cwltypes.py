@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo_runner.errors import PackageError
-from zoo_runner.package import Document, Package
+from zoo_runner.model.errors import PackageError
+from zoo_runner.model.package import Document, Package
 from zoo_runner.package.secondary import SecondaryFile, read_secondary_file
 
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})

@@ -9,7 +9,7 @@ by `href`; an output of these is a link. Schemas keep to OpenAPI 3.0, which the 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,

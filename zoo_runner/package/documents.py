@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from zoo_runner.errors import PackageError
+from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
-from zoo_runner.package import SourceFile
+from zoo_runner.model.errors import PackageError
+from zoo_runner.model.package import SourceFile
 from zoo_runner.package.wellknown import find_document
-from zoo_runner.settings import Settings
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
@@ -22,8 +22,8 @@ def fetch_over_http(url: str, max_bytes: int) -> bytes:
     """Fetch a document over HTTP(S) through the stagers' door, with its rules on addresses."""
     import asyncio
 
-    from staging.errors import StagingError
-    from staging.http import HttpClient, HttpOptions
+    from zoo_staging.errors import StagingError
+    from zoo_staging.http import HttpClient, HttpOptions
 
     async def fetch() -> bytes:
         content = b""

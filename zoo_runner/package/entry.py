@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urldefrag
 
-from zoo_runner.errors import PackageError
+from zoo_runner.model.errors import PackageError
 from zoo_runner.package.documents import join_uri
 from zoo_runner.package.processes import find_runs
 

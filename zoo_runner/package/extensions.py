@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo_runner.package import Document, Package
+from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import short_name
 
 EXTENSIONS = "http://commonwl.org/cwltool#"

@@ -2,7 +2,7 @@
 
 import re
 
-from zoo_runner.problems import suggest
+from zoo_runner.model.problems import suggest
 
 _UNKNOWN_CLASS = re.compile(r"Field 'class' contains undefined reference to '[^']*?(?P<name>[A-Za-z]+)'")
 _OTHER_CLASS = re.compile(r"Expected class '[^']*' but this is '(?P<name>[^']+)'")

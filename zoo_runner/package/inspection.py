@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from zoo_runner.errors import InvalidPackageError, PackageError
-from zoo_runner.package import Package
+from zoo_runner.config.settings import Settings
+from zoo_runner.model.errors import InvalidPackageError, PackageError
+from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.places import load_places
 from zoo_runner.package.resolve import load_package
 from zoo_runner.package.validate import validate_package
-from zoo_runner.settings import Settings
 
 
 def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 
 SCHEMA_ORG = ("https://schema.org/", "http://schema.org/")
 PEOPLE = ("author", "contributor", "maintainer", "publisher", "provider", "copyrightHolder")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from zoo_runner.errors import PackageError
+from zoo_runner.model.errors import PackageError
 
 PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 

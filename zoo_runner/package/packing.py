@@ -26,7 +26,7 @@ from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader
 
-from zoo_runner.errors import Fault, InvalidPackageError, PackageError
+from zoo_runner.model.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
 from zoo_runner.package.faults import explain

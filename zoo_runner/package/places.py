@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from zoo_runner.errors import PackageError
-from zoo_runner.package import Package
+from zoo_runner.model.errors import PackageError
+from zoo_runner.model.package import Package
 
 SECTIONS = ("inputs", "outputs", "steps")
 

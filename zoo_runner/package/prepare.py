@@ -9,11 +9,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from zoo_runner.errors import EngineError, PackageError
-from zoo_runner.interpreter import find_python
-from zoo_runner.package import Package
+from zoo_runner.config.interpreter import find_python
+from zoo_runner.config.settings import SETTINGS, Settings, load_settings
+from zoo_runner.model.errors import EngineError, PackageError
+from zoo_runner.model.package import Package
 from zoo_runner.package.resolve import load_kept_package, load_package
-from zoo_runner.settings import SETTINGS, Settings, load_settings
 
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"

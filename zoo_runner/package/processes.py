@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo_runner.package import Document, Package
+from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import Parameter, parse_outputs, parse_parameters
 
 

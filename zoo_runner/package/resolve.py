@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from zoo_runner.errors import PackageError
+from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
-from zoo_runner.package import Package, SourceFile
+from zoo_runner.model.errors import PackageError
+from zoo_runner.model.package import Package, SourceFile
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote
 from zoo_runner.package.entry import choose_entry
 from zoo_runner.package.order import find_written, order_as_written
-from zoo_runner.settings import Settings
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
 _FORMAT = 4

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from zoo_runner.package import Document, Package
+from zoo_runner.model.package import Document, Package
+from zoo_runner.model.problems import suggest
 from zoo_runner.package.cwltypes import (
     DirectoryType,
     holds,
@@ -20,7 +21,6 @@ from zoo_runner.package.cwltypes import (
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.metadata import read_software_version
 from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited, find_requirement
-from zoo_runner.problems import suggest
 
 KNOWN_HINTS = (
     *("DockerRequirement", "EnvVarRequirement", "InitialWorkDirRequirement", "InlineJavascriptRequirement"),
@@ -36,7 +36,7 @@ FIXED_IMAGE = re.compile(r"@sha256:[0-9a-f]{64}$|:(?!latest$)[^:/@]+$")
 RESERVED_STEP_PREFIXES = ("node_stage_in", "node_stage_out")
 AWS_INPUTS = frozenset(f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
 RESERVED_INPUTS = AWS_INPUTS | {"CALLING_WORKSPACE_ACCESS_TOKEN"}
-OUR_MODULES = frozenset({"zoo", "zoo_runner", "staging", "stagein", "stageout"})
+OUR_MODULES = frozenset({"zoo", "zoo_runner", "zoo_staging", "stagein", "stageout"})
 
 
 Rule = Callable[[PackageView], Iterator[Finding]]

@@ -14,11 +14,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import zoo_runner
-from zoo_runner.jobs.names import new_job_id
-from zoo_runner.package import Package
+from zoo_runner.config.settings import load_settings
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import DirectoryType, FileType, holds, parse_outputs
 from zoo_runner.package.resolve import load_package
-from zoo_runner.settings import load_settings
 from zoo_runner.testing.requests import Surroundings, build_kernel_inputs
 
 _WORKER = Path(__file__).with_name("worker.py")

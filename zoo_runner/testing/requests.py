@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import (
     Array,
     Community,

@@ -1,1 +1,1 @@
-"""What a ZOO kernel gives and takes, in parts; `zoo_runner.kernel` is the door that uses them."""
+"""What a ZOO kernel gives and takes, in parts; `zoo_runner.zoo.service` is the door that uses them."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from staging.variables import is_staging_variable
-from zoo_runner.errors import JobNotFoundError, SettingsError
-from zoo_runner.jobs.names import check_job_id, file_name
-from zoo_runner.settings import SETTINGS, Settings, load_settings
+from zoo_runner.config.settings import SETTINGS, Settings, load_settings
+from zoo_runner.model.errors import JobNotFoundError, SettingsError
+from zoo_runner.model.ids import check_job_id, file_name
+from zoo_staging.variables import is_staging_variable
 
 Conf = dict[str, dict[str, Any]]
 
@@ -189,7 +189,7 @@ def _read_section(conf: Conf) -> dict[str, str]:
     section = get_section(conf, SECTION)
     if not section:
         return {}
-    from zoo_runner.engines.cluster.settings import CLUSTER_SETTINGS
+    from zoo_runner.config.kubernetes import CLUSTER_SETTINGS
 
     known = {setting.metadata["variable"] for setting in SETTINGS}
     known |= {setting.metadata["variables"][0] for setting in CLUSTER_SETTINGS}

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.config.settings import Settings
 from zoo_runner.engines import Engine, open_engine
-from zoo_runner.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
-from zoo_runner.jobs.cancellation import Cancellation
-from zoo_runner.jobs.events import EngineLine, Event
-from zoo_runner.jobs.locks import SERVICE
-from zoo_runner.jobs.models import Status
-from zoo_runner.jobs.record import FINAL, JobRecord, Records, with_failure
-from zoo_runner.masking import Masker, find_secrets
-from zoo_runner.settings import Settings
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
+from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.job import Status
+from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.store.files import FINAL, JobRecord, Records, with_failure
+from zoo_runner.store.locks import SERVICE
 from zoo_runner.zoo.conf import (
     Conf,
     check_kernel_job_id,
@@ -134,7 +134,7 @@ def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | Non
     try:
         return _run_dismiss(conf, outputs)
     except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel
-        from zoo_runner.execute import build_defect
+        from zoo_runner.execution.execute import build_defect
         from zoo_runner.zoo.results import build_failure_message
 
         known = error if isinstance(error, RunnerError) else build_defect(error)
@@ -160,7 +160,7 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
 
 def main() -> None:
     """List lost jobs of a state folder (`python -m zoo_runner.zoo.dismiss FOLDER`): id, process, last word."""
-    from zoo_runner.settings import load_settings
+    from zoo_runner.config.settings import load_settings
 
     if len(sys.argv) != 2:
         sys.exit("usage: python -m zoo_runner.zoo.dismiss STATE_FOLDER")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.config.folders import JobPaths
 from zoo_runner.handler import call_hook, call_optional
-from zoo_runner.jobs.models import Results
-from zoo_runner.jobs.names import JobPaths
+from zoo_runner.model.job import Results
 from zoo_runner.zoo.conf import Conf, Site, get_section
 
 # how pycalrissian groups what a handler answers

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 
-from staging.progress import Transferred
-from zoo_runner.errors import Stage
-from zoo_runner.jobs.events import Event, StageStarted, StepEnded, StepStarted
-from zoo_runner.masking import Masker
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import Event, StageStarted, StepEnded, StepStarted
+from zoo_runner.model.masking import Masker
 from zoo_runner.zoo.results import build_message
+from zoo_staging.progress import Transferred
 
 Update = Callable[[int, str], None]
 """Tells the kernel: percent from 0 to 100, and a message."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from zoo_runner.errors import Diagnosis
-from zoo_runner.jobs.models import Results
-from zoo_runner.jobs.names import JobPaths
-from zoo_runner.settings import ResultsForm
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.settings import ResultsForm
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.job import Results
 
 Entry = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.inputs.joborder import JobOrder, read_execute_request
-from zoo_runner.package import Package
+from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stagein import StageInOptions, stage_in
-from staging.errors import StagingError, mask_href
+from zoo_staging.errors import StagingError, mask_href
 
 
 def stage(folder: Path, href: str) -> Path:

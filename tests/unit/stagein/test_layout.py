@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from stagein.layout import CatalogFolder, build_catalog_folder
 from stagein.settings import StageInOptions
 from stagein.stac import Document, check_document
-from staging.errors import StagingError
 from tests.unit.stagein.items import build_collection, build_item, link
+from zoo_staging.errors import StagingError
 
 pytestmark = pytest.mark.unit
 

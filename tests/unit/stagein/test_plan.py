@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagein.plan import build_hrefs_plan, build_job_order, build_plan
-from staging.checksum import Checksum
-from staging.errors import StagingError
+from zoo_staging.checksum import Checksum
+from zoo_staging.errors import StagingError
 
 pytestmark = pytest.mark.unit
 

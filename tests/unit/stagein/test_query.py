@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from stagein.query import Query, build_query
-from staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
 

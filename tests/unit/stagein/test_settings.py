@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stagein.settings import SETTINGS, StageInOptions, load_options
-from staging.errors import Kind, StagingError
-from staging.settings import S3Options
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.settings import S3Options
 
 pytestmark = pytest.mark.unit
 

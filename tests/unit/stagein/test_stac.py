@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagein.stac import StacType, parse_document, read_features, resolve_href
-from staging.errors import Kind, StagingError
 from tests.unit.stagein.items import build_catalog, build_item, link
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ import pytest
 
 from stagein.settings import StageInOptions
 from stagein.stage import stage_in
-from staging.cancel import Cancellation
-from staging.errors import Kind, StagingError
+from zoo_staging.cancel import Cancellation
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
 

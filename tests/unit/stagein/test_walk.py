@@ -6,8 +6,8 @@ import pytest
 from stagein.query import Query
 from stagein.stac import Document, check_document
 from stagein.walk import Found, walk
-from staging.errors import Kind, StagingError
 from tests.unit.stagein.items import build_catalog, build_collection, build_item, link
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
 

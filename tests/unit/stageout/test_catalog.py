@@ -8,7 +8,6 @@ import pystac
 import pytest
 
 from stageout.stage import Results, stage_out
-from staging.errors import Kind, StagingError
 from tests.unit.stageout.catalogs import (
     NOW,
     OPTIONS,
@@ -20,6 +19,7 @@ from tests.unit.stageout.catalogs import (
     write_catalog,
     write_json,
 )
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
 

@@ -18,9 +18,6 @@ from stageout.destinations import open_destination
 from stageout.rerun import RECORD
 from stageout.stage import Results, plan_stage_out, stage_out
 from stageout.upload import upload
-from staging.cancel import Cancellation
-from staging.errors import Kind, StagingError
-from staging.progress import Transferred
 from tests.unit.stageout.catalogs import (
     NOW,
     OPTIONS,
@@ -33,6 +30,9 @@ from tests.unit.stageout.catalogs import (
     write_catalog,
     write_json,
 )
+from zoo_staging.cancel import Cancellation
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.progress import Transferred
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,6 @@
 import pytest
 
-from staging.addresses import find_refusal
+from zoo_staging.addresses import find_refusal
 
 pytestmark = pytest.mark.unit
 

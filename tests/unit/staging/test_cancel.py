@@ -1,6 +1,6 @@
 import pytest
 
-from staging.cancel import Cancellation
+from zoo_staging.cancel import Cancellation
 
 pytestmark = pytest.mark.unit
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from staging.checksum import parse_cwl_checksum, parse_multihash
+from zoo_staging.checksum import parse_cwl_checksum, parse_multihash
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ def test_a_process_that_has_another_libcurl_uses_the_one_that_pycurl_brings() ->
     other = find_library("curl-gnutls") or find_library("curl")
     require(other is not None, "no libcurl on this machine; git brings one")
     done = subprocess.run(
-        [sys.executable, "-c", "import staging.curl"],
+        [sys.executable, "-c", "import zoo_staging.curl"],
         env={**os.environ, "LD_PRELOAD": str(other)},  # noqa: TID251 the loader reads it there
         capture_output=True,
         text=True,

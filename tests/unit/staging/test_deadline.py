@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from staging.deadline import within
+from zoo_staging.deadline import within
 
 pytestmark = pytest.mark.unit
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from staging.destination import read_scheme
-from staging.errors import Kind, StagingError
+from zoo_staging.destination import read_scheme
+from zoo_staging.errors import Kind, StagingError
 
 
 @pytest.mark.parametrize(

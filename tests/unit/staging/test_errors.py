@@ -1,6 +1,6 @@
 import pytest
 
-from staging.errors import Kind, StagingError, mask_href, merge_errors
+from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
 
 pytestmark = pytest.mark.unit
 

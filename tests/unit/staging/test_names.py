@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staging.names import safe_name, unique_name
+from zoo_staging.names import safe_name, unique_name
 
 pytestmark = pytest.mark.unit
 

@@ -3,8 +3,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from staging.errors import Kind, RetryableError, StagingError
-from staging.pool import RetryOptions, retry, run_pool
+from zoo_staging.errors import Kind, RetryableError, StagingError
+from zoo_staging.pool import RetryOptions, retry, run_pool
 
 pytestmark = pytest.mark.unit
 

@@ -1,7 +1,7 @@
 import pytest
 
-from staging.errors import Kind, RetryableError, StagingError
-from staging.s3 import split_url, translate
+from zoo_staging.errors import Kind, RetryableError, StagingError
+from zoo_staging.s3 import split_url, translate
 
 pytestmark = pytest.mark.unit
 

@@ -1,9 +1,9 @@
 import pytest
 
-from staging.clouds import open_container
-from staging.cloudsettings import CloudOptions, load_cloud_options
-from staging.destination import CLOUDS
-from staging.settings import S3Options, load_s3_options
+from zoo_staging.clouds import open_container
+from zoo_staging.cloudsettings import CloudOptions, load_cloud_options
+from zoo_staging.destination import CLOUDS
+from zoo_staging.settings import S3Options, load_s3_options
 
 pytestmark = pytest.mark.unit
 

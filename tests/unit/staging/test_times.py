@@ -2,7 +2,7 @@ from datetime import datetime, time, timedelta, timezone
 
 import pytest
 
-from staging.times import read_datetime, read_time
+from zoo_staging.times import read_datetime, read_time
 
 pytestmark = pytest.mark.unit
 

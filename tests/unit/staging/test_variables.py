@@ -4,7 +4,7 @@ import pytest
 
 from stagein.settings import load_options as load_stagein
 from stageout.settings import load_options as load_stageout
-from staging.variables import FILE_VARIABLES, is_secret_variable, is_staging_variable, pick_variables
+from zoo_staging.variables import FILE_VARIABLES, is_secret_variable, is_staging_variable, pick_variables
 
 pytestmark = pytest.mark.unit
 

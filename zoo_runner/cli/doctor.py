@@ -1,0 +1,235 @@
+"""Checks an installation before its first job: each line says what was found, what is expected, and the remedy."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from zoo_runner.config.kubernetes import ClusterSettings, load_cluster_settings, parse_quantity
+from zoo_runner.config.settings import Settings
+from zoo_runner.engines.calrissian.namespace import prepare_tenant, remove_namespace
+from zoo_runner.engines.calrissian.smoke_test import run_trial
+from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.names import Names, build_names
+from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.pipeline import probe_destination
+from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
+from zoo_staging.destination import is_object_storage
+
+# what the runner does with the API; the same list stands in docs/kubernetes.md
+RIGHTS = (
+    ("batch", "jobs", ("create", "get", "patch", "delete")),
+    ("", "pods", ("list", "watch", "delete", "deletecollection")),
+    ("", "pods/log", ("get",)),
+    ("", "secrets", ("create", "get", "delete")),
+    ("", "configmaps", ("create", "get")),
+    ("", "persistentvolumeclaims", ("create", "get", "list", "watch")),
+    ("", "events", ("list", "watch")),
+)
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_STORE = "results store"
+_POLICY_RIGHTS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report."""
+
+    about: str
+    ok: bool
+    found: str
+    expected: str
+    remedy: str = ""
+
+
+def examine_cluster(settings: Settings, destination: str | None = None) -> Iterator[Check]:
+    """Check the cluster step by step; what cannot be checked because of an earlier finding is left out.
+
+    Whether results can be put away is tried from a pod, and from here where no pod came that far.
+    """
+    site = load_cluster_settings(settings.environ)
+    names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
+    told: set[str] = set()
+    if destination and not is_object_storage(destination):
+        expected, remedy = "object storage, which pods reach", "Name a place below s3:, gs: or az:."
+        yield Check(_STORE, False, f"{destination}, a folder of this machine", expected, remedy)
+        destination = None
+    try:
+        with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
+            version = cluster.read_version()
+            yield Check("API", True, f"Kubernetes {version}", "the API answers")
+            for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, settings, destination)):
+                told.add(check.about)
+                yield check
+    except RunnerError as error:
+        yield Check("API", False, error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
+    if destination and _STORE not in told:
+        yield _check(_STORE, lambda: _probe(destination, settings), f"{destination} is writable from here")
+
+
+def _examine(
+    cluster: Cluster, names: Names, site: ClusterSettings, rehearse: Callable[[], Iterator[Check]]
+) -> Iterator[Check]:
+    expected = f"{sum(len(verbs) for _, _, verbs in _list_rights(site))} rights in {names.namespace}"
+    yield _check("permissions", lambda: _check_rights(cluster, names, site), expected)
+    namespace = _check(
+        "namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} and its accounts can be used"
+    )
+    yield namespace
+    if not namespace.ok:
+        return
+    try:
+        yield from _check_quotas(cluster, names, site)
+        storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
+        yield storage
+        if storage.ok:
+            yield from rehearse()
+    finally:
+        if names.own_namespace:
+            remove_namespace(cluster, names.namespace)
+
+
+def _check(about: str, look: Callable[[], str], expected: str) -> Check:
+    try:
+        return Check(about, True, look(), expected)
+    except RunnerError as error:
+        return Check(about, False, error.diagnosis.cause, expected, error.diagnosis.remedy)
+
+
+def _list_rights(site: ClusterSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    return (*RIGHTS, _POLICY_RIGHTS) if site.isolated else RIGHTS
+
+
+def _check_rights(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
+    refused = [
+        f"{verb} {resource}"
+        for group, resource, verbs in _list_rights(site)
+        for verb in verbs
+        if not _may(cluster, names.namespace, group, resource, verb)
+    ]
+    if refused:
+        raise EngineError(
+            f"missing: {', '.join(refused)}", "Grant them to the runner's account; docs/kubernetes.md has the role."
+        )
+    return "all granted"
+
+
+def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str) -> bool:
+    """Ask by a SelfSubjectAccessReview (authorization.k8s.io/v1)."""
+    main, _, sub = resource.partition("/")
+    asked = {"namespace": namespace, "group": group, "resource": main, "subresource": sub, "verb": verb}
+    review = cluster.create(
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+    )
+    return bool(review["status"]["allowed"])
+
+
+def _prepare(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
+    prepare_tenant(cluster, names, site)
+    if site.namespace and _is_missing(cluster, "Namespace", "", site.namespace):
+        raise EngineError(f"there is no namespace {site.namespace}", "Make it, or correct ZOO_RUNNER_NAMESPACE.")
+    account = site.service_account
+    if account and _is_missing(cluster, "ServiceAccount", names.namespace, account):
+        raise EngineError(
+            f"there is no service account {account} in {names.namespace}",
+            "Make it, with the rights of the job's account, or correct ZOO_RUNNER_SERVICE_ACCOUNT.",
+        )
+    return "there"
+
+
+def _is_missing(cluster: Cluster, kind: str, namespace: str, name: str) -> bool:
+    """Whether there certainly is no such object; who may not look cannot tell."""
+    try:
+        return cluster.get(kind, namespace, name) is None
+    except ApiError:
+        return False
+
+
+def _check_quotas(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+    expected = f"room for a job pod ({site.job_cpu} CPU, {site.job_ram}) and a step"
+    try:
+        quotas = cluster.find("ResourceQuota", names.namespace)
+    except ApiError:
+        yield Check("quota", True, "this account may not read quotas", expected)
+        return
+    if not quotas:
+        yield Check("quota", True, "none is set", expected)
+    for quota in quotas:
+        tight = find_tight(quota.get("status", {}), site)
+        remedy = "Wait until other jobs end, or have the quota raised." if tight else ""
+        yield Check(f"quota {quota['metadata']['name']}", not tight, "; ".join(tight) or "room", expected, remedy)
+
+
+def find_tight(status: Mapping[str, Mapping[str, str]], site: ClusterSettings) -> list[str]:
+    """Say which resources of a quota leave no room for a job; pure."""
+    cpu, memory = parse_quantity(site.job_cpu), parse_quantity(site.job_ram)
+    needs = {
+        "pods": 2.0,
+        "cpu": cpu,
+        "requests.cpu": cpu,
+        "memory": memory,
+        "requests.memory": memory,
+        "limits.memory": parse_quantity(site.job_ram_limit),
+        "limits.cpu": parse_quantity(site.job_cpu_limit),
+        "persistentvolumeclaims": 1.0,
+        "requests.storage": parse_quantity(site.volume_size),
+        "secrets": 1.0,
+        "configmaps": 1.0,
+        "count/jobs.batch": 1.0,
+    }
+    used, hard = status.get("used", {}), status.get("hard", {})
+    return [
+        f"{resource}: {used.get(resource, '0')} of {hard[resource]} used"
+        for resource, need in needs.items()
+        if resource in hard and parse_quantity(used.get(resource, "0")) + need > parse_quantity(hard[resource])
+    ]
+
+
+def _find_class(cluster: Cluster, site: ClusterSettings) -> str:
+    try:
+        classes = {item["metadata"]["name"]: item for item in cluster.find("StorageClass")}
+    except ApiError:
+        return "this account may not list storage classes; the trial below will tell"
+    marks = {name: item["metadata"].get("annotations") or {} for name, item in classes.items()}
+    default = [name for name, mark in marks.items() if mark.get(_DEFAULT) == "true"]
+    name = site.storage_class or next(iter(default), None)
+    if name not in classes:
+        there = ", ".join(sorted(classes)) or "none"
+        raise EngineError(
+            f"there is no storage class {name}" if name else "no storage class is the default",
+            f"Set STORAGE_CLASS to one that offers {site.access_mode}; there are: {there}.",
+        )
+    return f"{name}, which binds {classes[name].get('volumeBindingMode', 'Immediate')}"
+
+
+def _rehearse(
+    cluster: Cluster, names: Names, site: ClusterSettings, settings: Settings, destination: str | None
+) -> Iterator[Check]:
+    """Run a job that does nothing: with a volume, with the images of job and steps, with all that pods are given."""
+    tried = run_trial(cluster, names, site, destination, find_credentials(settings.environ))
+    error = tried.error
+    if tried.bound:
+        yield Check("volume", True, "bound", f"{site.volume_size}, {site.access_mode}, is bound")
+    if error and not isinstance(error, StageOutError):
+        expected = "a pod starts, with its images and its volume"
+        yield Check("trial job", False, error.diagnosis.cause, expected, error.diagnosis.remedy)
+        return
+    yield Check("images", True, "pulled", f"{site.image} and {site.step_image} are pulled")
+    yield Check("trial job", True, "a pod has started, run and written", "a pod starts and writes to its volume")
+    if error:
+        yield Check(_STORE, False, error.diagnosis.cause, _say_from_pod(destination), error.diagnosis.remedy)
+    elif destination:
+        yield Check(_STORE, True, "written and removed again", _say_from_pod(destination))
+
+
+def _say_from_pod(destination: str | None) -> str:
+    return f"{destination} is writable from a pod"
+
+
+def _probe(destination: str, settings: Settings) -> str:
+    probe_destination(destination, settings.environ, "doctor", "doctor")
+    return "written and removed again"

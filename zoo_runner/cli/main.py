@@ -1,0 +1,294 @@
+"""The command line: parse, call one library function, show what came of it."""
+
+import os
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from zoo_runner.cli.interrupt import stop
+from zoo_runner.cli.operations import add_operations
+from zoo_runner.cli.show import print_json, read_version, show_failure, show_outcome, tell
+from zoo_runner.model.errors import RunnerError
+from zoo_staging.command import end_with
+
+if TYPE_CHECKING:
+    from zoo_runner.config.settings import Settings
+    from zoo_runner.model.job import Job
+
+EXIT_CODES = """
+\b
+Exit codes:
+   0  success                        6  a step of the package failed
+   1  defect of the runner           7  the engine could not do its part
+   2  command line or setting        8  results could not be put away
+   3  package cannot be used         9  time limit
+   4  inputs do not fit             10  dismissed
+   5  a source could not be had     11  no such job
+                                   130  Ctrl-C before there was a job
+"""
+
+_package = click.argument("package")
+_job_file = click.argument("job_file", required=False)
+_inputs = click.option(
+    "-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="One input; repeat it for arrays."
+)
+_output = click.option(
+    "-o",
+    "--output",
+    "destination",
+    metavar="FOLDER|URL",
+    help="Where the results go: a folder, or below s3:, gs: or az:, where a cluster needs it."
+    " [default: ./<workflow-id>-<job-id>]",
+)
+_engine = click.option("--engine", metavar="NAME", help="local or calrissian: what runs the CWL. [default: local]")
+_containers = click.option(
+    "--containers",
+    type=click.Choice(["auto", "podman", "docker", "none"]),
+    help="Containers of the local engine.",
+)
+_time_limit = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop the job after that.",
+)
+_job_id = click.option("--job-id", metavar="ID", help="Id of the job. [default: a random UUID]")
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: one document on stdout. [default: text]",
+)
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="zoo-runner")
+def cli() -> None:
+    """Run Earth-observation application packages (CWL) near the data.
+
+    PACKAGE is a path or URL of a CWL document, with #ID where it holds several workflows. JOB_FILE holds the
+    inputs: a CWL job file (YAML or JSON), or an OGC API - Processes execute request.
+
+    \b
+    Try it:
+      zoo-runner describe examples/water/water.cwl
+      zoo-runner run examples/water/water.cwl examples/water/inputs.yml -o water-results
+      zoo-runner logs <job id>
+    """
+
+
+@cli.command()
+@_package
+@_job_file
+@_inputs
+@_output
+@_engine
+@_containers
+@_time_limit
+@_job_id
+@_format
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
+    """Run a package: stage the inputs in, execute, stage the results out.
+
+    Ctrl-C stops the job, wherever it runs; its logs stay.
+    """
+    from zoo_runner.cli.display import open_display
+    from zoo_runner.engines import open_engine
+    from zoo_runner.execution.execute import run_job
+    from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
+    from zoo_runner.model.masking import Masker
+    from zoo_runner.store.files import Records
+
+    settings = _settings(**options)
+    job = _accept(package, job_file, settings, **options)
+    engine = open_engine(settings.engine, settings)
+    Records(settings.state, Masker()).ensure_free(job.id)
+    if not quiet:
+        tell(f"job {job.id}\nlog {job.paths.job_log}")
+    cancellation = Cancellation(job.time_limit_seconds)
+    with cancelling_on_signals(cancellation), open_display(quiet) as report:
+        outcome = run_job(job, engine, settings, report, cancellation)
+    show_outcome(job, outcome, form)
+    sys.exit(outcome.exit_code)
+
+
+@cli.command()
+@_package
+@_job_file
+@_inputs
+@_output
+@_engine
+@_containers
+@_time_limit
+@_job_id
+def plan(package: str, job_file: str | None, **options: Any) -> None:
+    """Print, as JSON, what `run` would submit; nothing is started."""
+    from zoo_runner.engines import open_engine
+    from zoo_runner.model.masking import Masker, find_secrets
+
+    settings = _settings(**options)
+    job = _accept(package, job_file, settings, **options)
+    described = open_engine(settings.engine, settings).plan(job).describe()
+    print_json(Masker([*find_secrets(settings.environ), *job.secrets]).mask_data(described))
+
+
+@cli.command()
+@_package
+def describe(package: str) -> None:
+    """Print the process description of a package (OGC API - Processes)."""
+    from zoo_runner.package.describe import build_description
+    from zoo_runner.package.resolve import load_package
+
+    print_json(build_description(load_package(package, _settings())))
+
+
+@cli.command()
+@_package
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="json: a list of findings; sarif: SARIF 2.1.0, for code hosts and editors. [default: text]",
+)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+def validate(package: str, form: str, strict: bool) -> None:
+    """Check a package: CWL, the OGC Best Practice for application packages (20-089), platform rules.
+
+    Exit code 0: it can be used; 3: there is an error, or with --strict a warning.
+    """
+    from dataclasses import asdict
+
+    from zoo_runner.model.errors import PackageError
+    from zoo_runner.package.findings import build_sarif, format_findings
+    from zoo_runner.package.inspection import inspect_package
+
+    findings = inspect_package(package, _settings())
+    if form == "json":
+        print_json([asdict(finding) for finding in findings])
+    elif form == "sarif":
+        print_json(build_sarif(findings, read_version()))
+    else:
+        click.echo(format_findings(findings))
+    if any(finding.severity in ("error", "warning" if strict else "error") for finding in findings):
+        sys.exit(PackageError.exit_code)
+
+
+@cli.command()
+@click.argument("job_id")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+@click.option("--step", metavar="NAME", help="Only this step's log: a step's name, node_stage_in or node_stage_out.")
+def logs(job_id: str, follow: bool, step: str | None) -> None:
+    """Print the log of a job, or of one of its steps."""
+    from zoo_runner.cli.logs import follow_log, list_steps
+
+    settings = _settings()
+    try:
+        for line in follow_log(job_id, step, follow, settings):
+            click.echo(line, nl=False)
+    except FileNotFoundError as error:
+        from zoo_runner.model.errors import JobNotFoundError
+
+        raise JobNotFoundError(
+            f"job {job_id} has no log {step or ''!r} here: {error.filename}",
+            f"Steps with a log: {', '.join(list_steps(job_id, settings)) or 'none'}.",
+        ) from error
+
+
+@cli.command()
+@click.argument("job_id")
+def cancel(job_id: str) -> None:
+    """Stop a running job; its logs stay."""
+    from zoo_runner.engines import open_engine
+    from zoo_runner.execution.recover import cancel_job
+    from zoo_runner.model.masking import Masker
+    from zoo_runner.store.files import FINAL, Records
+
+    settings = _settings()
+    record = Records(settings.state, Masker()).load(job_id)
+    if record.status in FINAL:
+        tell(f"job {job_id} has ended already ({record.status}): there is nothing to stop")
+        return
+    cancel_job(job_id, open_engine(record.engine, settings), settings)
+    tell(f"job {job_id} was told to stop")
+
+
+add_operations(cli, lambda **options: _settings(**options))
+
+
+def main() -> NoReturn:
+    """Entry point: run a command, and end the process with its exit code."""
+    end_with(_run_command)
+
+
+def _run_command() -> None:
+    """Every error ends here as a message and an exit code."""
+    try:
+        code = cli(prog_name="zoo-runner", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        stop()
+    except RunnerError as error:
+        show_failure(error, _asked_form())
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 the door: no traceback reaches a user
+        from zoo_runner.execution.execute import build_defect
+
+        show_failure(build_defect(error), _asked_form())
+        sys.exit(1)
+    sys.exit(code)
+
+
+def _asked_form() -> str:
+    """Whether the command that failed was to print a document: its context is gone by now."""
+    words = sys.argv[1:]
+    return "json" if "--format=json" in words or ("--format", "json") in pairwise(words) else "text"
+
+
+def _settings(
+    engine: str | None = None, containers: str | None = None, time_limit: float | None = None, **_: Any
+) -> "Settings":
+    """Read the settings once; options of the command line win."""
+    from zoo_runner.config.settings import load_settings
+
+    chosen = {
+        "ZOO_RUNNER_ENGINE": engine,
+        "ZOO_RUNNER_CONTAINERS": containers,
+        "ZOO_RUNNER_TIME_LIMIT": str(time_limit) if time_limit else None,
+    }
+    return load_settings({**os.environ, **{name: text for name, text in chosen.items() if text}})  # noqa: TID251 the CLI's one place
+
+
+def _accept(
+    package: str,
+    job_file: str | None,
+    settings: "Settings",
+    *,
+    words: tuple[str, ...],
+    destination: str | None,
+    job_id: str | None,
+    **_: Any,
+) -> "Job":
+    from zoo_runner.execution.execute import accept_job
+    from zoo_runner.inputs.given import read_order
+    from zoo_runner.package.resolve import load_package
+
+    loaded = load_package(package, settings)
+    order = read_order(loaded, job_file, words, settings)
+    return accept_job(
+        loaded,
+        order.values,
+        lambda paths: destination or str(Path.cwd() / paths.log_folder.name),
+        settings,
+        job_id,
+    )

@@ -1,0 +1,101 @@
+"""Commands for operators: go on with a lost job, check a cluster, clear what is left on it."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo_runner.cli.show import show_diagnosis
+
+if TYPE_CHECKING:
+    from zoo_runner.config.settings import Settings
+
+ReadSettings = Callable[..., "Settings"]
+
+
+def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
+    """Add the commands to the command line."""
+
+    @cli.command()
+    @click.argument("job_id")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+    def reattach(job_id: str, quiet: bool) -> None:
+        """Follow a job again whose caller was lost, to its end.
+
+        Ctrl-C stops the job, as it does at `run`.
+        """
+        _reattach(job_id, read_settings(), quiet)
+
+    @cli.command()
+    @click.option("--engine", metavar="NAME", default="calrissian", help="Engine on a cluster. [default: calrissian]")
+    @click.option("-o", "--output", "destination", metavar="S3URL", help="Results store to check too.")
+    def doctor(engine: str, destination: str | None) -> None:
+        """Check a cluster, and the results store, before the first job."""
+        _examine(read_settings(engine=engine), destination)
+
+    @cli.command()
+    @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
+    @click.option("--active", is_flag=True, help="Also what belongs to jobs that still run.")
+    def gc(remove: bool, active: bool) -> None:
+        """Find what is left on the cluster of jobs that this store does not know as running.
+
+        A job that still runs there may have lost its caller, or be known to somebody else's store
+        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active alone.
+        """
+        _collect(read_settings(), remove, active)
+
+
+def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
+    from zoo_runner.cli.display import open_display
+    from zoo_runner.engines import open_engine
+    from zoo_runner.execution.recover import reattach_job
+    from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
+    from zoo_runner.model.masking import Masker
+    from zoo_runner.store.files import Records
+
+    record = Records(settings.state, Masker()).load(job_id)
+    cancellation = Cancellation()
+    with cancelling_on_signals(cancellation), open_display(quiet) as report:
+        outcome = reattach_job(job_id, open_engine(record.engine, settings), settings, report, cancellation)
+    if outcome.results:
+        click.echo(f"collection {outcome.results.collection_href}")
+    if outcome.diagnosis:
+        show_diagnosis(outcome.diagnosis)
+    sys.exit(outcome.exit_code)
+
+
+def _examine(settings: "Settings", destination: str | None) -> None:
+    from zoo_runner.cli.doctor import examine_cluster
+    from zoo_runner.engines import open_engine
+    from zoo_runner.model.diagnosis import Level
+    from zoo_runner.model.errors import EngineError, SettingsError
+
+    if not open_engine(settings.engine, settings).capabilities.remote:
+        raise SettingsError(
+            f"doctor examines a cluster, and the engine {settings.engine!r} uses none",
+            "Leave --engine away; what the local engine lacks, `zoo-runner run` says before anything starts.",
+            level=Level.USER,
+        )
+    sound = True
+    for check in examine_cluster(settings, destination):
+        sound = sound and check.ok
+        click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
+        if check.remedy:
+            click.echo(f"    what to do: {check.remedy}")
+    sys.exit(0 if sound else EngineError.exit_code)
+
+
+def _collect(settings: "Settings", remove: bool, active: bool) -> None:
+    from zoo_runner.cli.gc import find_leftovers, remove_leftovers
+
+    found = find_leftovers(settings)
+    chosen = [left for left in found if active or not left.active]
+    for left in chosen:
+        click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")
+    if remove:
+        remove_leftovers(chosen, settings)
+    click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
+    if passed_over := {left.job for left in found} - {left.job for left in chosen}:
+        told = f"jobs that still run and this store does not know: {len(passed_over)}"
+        click.echo(f"{told}; --active takes them too", err=True)

@@ -1,0 +1,92 @@
+"""What the command line shows: one document or the results on stdout, everything else on stderr."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.masking import Masker
+
+if TYPE_CHECKING:
+    from zoo_runner.model.job import Job, Outcome
+
+
+def tell(text: str) -> None:
+    """Say something on stderr: stdout is for results."""
+    click.echo(text, err=True)
+
+
+def print_json(document: Any) -> None:
+    """Print the one document of stdout."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
+    """Show how a job ended: results on stdout, a diagnosis on stderr."""
+    if form == "json":
+        print_json(_describe_outcome(job, outcome))
+    elif outcome.results:
+        click.echo("results")
+        for name, value in outcome.results.document.items():
+            click.echo(f"  {name}: {_short(value)}")
+        click.echo(f"collection {outcome.results.collection_href}")
+        click.echo(f"step logs {job.paths.log_folder}")
+        if outcome.published:
+            click.echo(f"published logs {outcome.published}")
+    if outcome.diagnosis:
+        show_diagnosis(outcome.diagnosis)
+
+
+def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "jobID": job.id,
+        "processID": job.workflow_id,
+        "status": outcome.status,
+        "results": outcome.results.document if outcome.results else None,
+        "collection": outcome.results.collection_href if outcome.results else None,
+        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
+        "log": str(job.paths.job_log),
+        "stepLogs": str(job.paths.log_folder),
+        "publishedLogs": outcome.published,
+    }
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and "href" in value:
+        return str(value["href"])
+    if isinstance(value, list):
+        return ", ".join(map(_short, value)) or "[]"
+    return json.dumps(value)
+
+
+def show_failure(error: RunnerError, form: str) -> None:
+    """Show why there was no job; on stdout too where a document is expected there."""
+    if form == "json":
+        print_json({"status": "failed", "diagnosis": Masker().mask_data(asdict(error.diagnosis))})
+    show_diagnosis(error.diagnosis)
+
+
+def show_diagnosis(diagnosis: Diagnosis) -> None:
+    """Show on stderr what went wrong and what to do about it."""
+    mask = Masker().mask
+    tell(f"error: {mask(diagnosis.cause)}")
+    tell(f"  stage: {diagnosis.stage}, level: {diagnosis.level}")
+    for line in diagnosis.evidence:
+        tell(f"  | {mask(line)}")
+    tell(f"  what to do: {diagnosis.remedy}")
+    if diagnosis.log:
+        tell(f"  log: {diagnosis.log}")
+
+
+def read_version() -> str | None:
+    """Version of the installed distribution; None in a checkout that is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("zoo-runner")
+    except PackageNotFoundError:  # run from a checkout
+        return None

@@ -1,0 +1,1 @@
+"""Settings, read once and typed; the folders and log names of a job."""

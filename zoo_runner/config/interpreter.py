@@ -1,0 +1,47 @@
+"""Finds the Python that child programs run on: inside another program `sys.executable` may be that, or empty."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo_runner.config.settings import Settings
+from zoo_runner.model.errors import SettingsError
+
+_PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
+
+
+def find_python(settings: Settings) -> str:
+    """Return the path of a Python that can run what this one runs.
+
+    The setting ZOO_RUNNER_PYTHON wins; then whatever `sys` names that is a Python, then the installation's own.
+    Raises `SettingsError`.
+    """
+    if settings.python:
+        if _runs(settings.python):
+            return settings.python
+        raise SettingsError(
+            f"ZOO_RUNNER_PYTHON={settings.python!r} is not a program that can be run",
+            "Give the absolute path of a Python, or unset it.",
+        )
+    for candidate in _candidates():
+        if candidate and _PYTHON.search(candidate) and _runs(candidate):
+            return candidate
+    raise SettingsError(
+        f"no Python interpreter was found (sys.executable is {sys.executable!r}, sys.prefix {sys.prefix!r})",
+        "Set ZOO_RUNNER_PYTHON to the absolute path of one that has the packages of this one.",
+    )
+
+
+def _candidates() -> Iterator[str]:
+    yield sys.executable
+    yield getattr(sys, "_base_executable", "")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for prefix in (sys.prefix, sys.base_prefix):
+        for name in (f"python{version}", "python3"):
+            yield str(Path(prefix) / "bin" / name)
+
+
+def _runs(path: str) -> bool:
+    return Path(path).is_absolute() and Path(path).is_file() and os.access(path, os.X_OK)

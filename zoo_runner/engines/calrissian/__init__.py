@@ -1,0 +1,1 @@
+"""The calrissian engine: one Kubernetes Job for each job, whose pod runs Calrissian."""

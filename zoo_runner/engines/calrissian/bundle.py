@@ -1,0 +1,143 @@
+"""What the job pod gets to work on: package, job order and the caller's local inputs in one compressed archive."""
+
+import asyncio
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from stagein.plan import build_job_order, build_plan
+from stagein.settings import load_options
+from stagein.stage import stage_references
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.calrissian.protocol import PROTOCOL, check_protocol
+from zoo_runner.model.errors import InputError, StageInError
+from zoo_runner.model.events import Report
+from zoo_runner.model.job import Job
+from zoo_runner.model.package import Package
+from zoo_staging.errors import StagingError
+
+JOB_FILE = "job.json"
+_FILES = "files"
+
+
+def build_bundle(
+    job: Job, steps: Mapping[str, Any], work_folder: str, report: Report, environ: Mapping[str, str]
+) -> bytes:
+    """Read the local inputs of a job, which no pod could reach, and pack them with the job; no secret gets in.
+
+    Raises `StageInError` where one cannot be read.
+    """
+    order, paths = _collect_local(job, work_folder, report, environ)
+    content = {
+        "protocol": PROTOCOL,
+        "id": job.id,
+        "workflow_id": job.workflow_id,
+        "package": {
+            "document": job.package.document,
+            "entry": job.package.entry,
+            "types": dict(job.package.types),
+            "digest": job.package.digest,
+        },
+        "order": order,
+        "destination": job.destination,
+        "time_limit_seconds": job.time_limit_seconds,
+        "steps": dict(steps),
+    }
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
+        _add_bytes(archive, JOB_FILE, json.dumps(content).encode())
+        for name, path in paths.items():
+            _add_input(archive, path.resolve(), name)
+    return packed.getvalue()
+
+
+def check_bundle(bundle: bytes, max_mib: float) -> None:
+    """Refuse what is too large to go through the API; raises `InputError`."""
+    size_mib = len(bundle) / 2**20
+    if size_mib > max_mib:
+        raise InputError(
+            f"package and local inputs make {size_mib:.1f} MiB, compressed, and at most {max_mib:g} MiB are sent to"
+            " the cluster",
+            "Put the inputs to object storage and refer to them there, or raise ZOO_RUNNER_BUNDLE_MAX_MIB.",
+        )
+
+
+def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job, dict[str, Any]]:
+    """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run.
+
+    Raises `EngineError` where it is of another version than this one reads.
+    """
+    with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
+        # the caller made it; still, nothing but files, folders and links among them below the work folder is taken
+        archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
+    content = json.loads((work_folder / JOB_FILE).read_text())
+    check_protocol(content.get("protocol", 0))
+    package = content["package"]
+    paths = JobPaths(
+        content["workflow_id"], content["id"], log_folder / "temp", log_folder / "record", work_folder / "run"
+    )
+    job = Job(
+        paths,
+        Package(package["document"], package["entry"], content["workflow_id"], package["types"], package["digest"]),
+        content["order"],
+        content["destination"],
+        content["time_limit_seconds"],
+    )
+    return job, content["steps"]
+
+
+def _collect_local(
+    job: Job, work_folder: str, report: Report, environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Bring local STAC items into folders, as stage-in does, and give every local input a place in the archive."""
+    try:
+        references = [reference for reference in build_plan(job.order, Path.cwd()) if reference.is_local]
+        folder = job.paths.scratch / "local-inputs"
+        staged = asyncio.run(stage_references(references, folder, load_options(environ), report))
+    except StagingError as error:
+        raise StageInError(str(error), error.remedy) from error
+    names = {where: f"{_FILES}/{number}/{path.name}" for number, (where, path) in enumerate(staged.items())}
+    order = build_job_order(job.order, {where: Path(work_folder) / name for where, name in names.items()})
+    return order, {names[where]: path for where, path in staged.items()}
+
+
+def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    try:
+        _add(archive, path, name, path)
+    except OSError as error:
+        raise StageInError(
+            f"the input {path} cannot be read: {error}", "Check that it is all there and may be read."
+        ) from error
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, tree: Path) -> None:
+    """Pack a file or folder: a link within the input stays one, of any other goes what it leads to."""
+    stays = path.is_symlink() and _leads_inside(PurePosixPath(name), str(path.readlink()))
+    archive.dereference = not (stays and path.resolve().is_relative_to(tree))
+    archive.add(path, name, recursive=False)
+    if path.is_dir() and archive.dereference:
+        for entry in sorted(path.iterdir()):
+            _add(archive, entry, f"{name}/{entry.name}", tree)
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    path = PurePosixPath(member.name)
+    plain = member.isfile() or member.isdir() or (member.issym() and _leads_inside(path, member.linkname))
+    return plain and not path.is_absolute() and ".." not in path.parts
+
+
+def _leads_inside(link: PurePosixPath, aim: str) -> bool:
+    """Whether a link leads to somewhere in the input that it is a part of."""
+    own = "/".join(link.parts[:3])  # files/<number>/<name>
+    goal = os.path.normpath(link.parent / aim)
+    return goal == own or goal.startswith(f"{own}/")
+
+
+def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))

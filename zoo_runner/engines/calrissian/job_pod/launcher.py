@@ -1,0 +1,228 @@
+"""Runs one packed CWL document with Calrissian inside the job pod and tells what happens, line by line.
+
+The one door to Calrissian, started by the supervisor in Calrissian's own virtual environment, in a process that holds
+no credentials but the job's secret inputs. Of Calrissian it keeps what turns a CWL step into a pod; the pod's life is
+the step runner's.
+Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
+`name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
+`environ` (where the API is).
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar
+
+import cwl_utils.expression
+from calrissian.context import CalrissianRuntimeContext
+from calrissian.executor import ThreadPoolJobExecutor
+from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
+from calrissian.k8s import CompletionResult
+from calrissian.tool import CalrissianCommandLineTool
+from cwltool.context import LoadingContext
+from cwltool.errors import WorkflowException
+from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
+from cwltool.load_tool import load_tool
+from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.secrets import SecretStore
+from cwltool.workflow import default_make_tool
+from schema_salad.exceptions import SchemaSaladException
+
+from zoo_runner.engines.calrissian.job_pod.schemas import use_schema
+from zoo_runner.engines.calrissian.job_pod.steppod import (
+    Owner,
+    build_folders_script,
+    build_script,
+    build_step_pod,
+    build_volume_entry,
+)
+from zoo_runner.engines.calrissian.job_pod.steprunner import StepRunner
+from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
+from zoo_runner.engines.calrissian.secret_inputs import find_placeholders
+from zoo_runner.engines.cwl_process.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
+from zoo_runner.engines.cwl_process.links import find_fault
+from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.events import EngineLine, Event
+
+
+class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
+    """A step: Calrissian builds its pod, the step runner runs it."""
+
+    runner: ClassVar[StepRunner]
+    settings: ClassVar[dict[str, Any]]
+    owner: ClassVar[Owner]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Calrissian's own would ask the API for the job pod, for each step, to learn what we know
+        ContainerCommandLineJob.__init__(self, *args, **kwargs)
+        self.volume_builder = KubernetesVolumeBuilder()
+        self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Run the step; what breaks it off is told with its name, as cwltool's own jobs do and Calrissian does not."""
+        try:
+            super().run(*args, **kwargs)
+        except RunnerError:
+            raise
+        except WorkflowException as error:
+            self._tell_broken_off(f"[job {self.name}] Job error:\n{_read_message(error)}")
+            raise
+        except Exception as error:
+            self._tell_broken_off(f"Exception while running job: {error}.")
+            raise
+
+    def _tell_broken_off(self, why: str) -> None:
+        cwltool_logger.error("%s", why)
+        cwltool_logger.warning("[job %s] completed permanentFail", self.name)
+
+    def get_security_context(self, runtimeContext: Any) -> dict[str, Any]:
+        return {}
+
+    def execute_kubernetes_pod(self, pod: dict[str, Any]) -> None:
+        spec = pod["spec"]
+        spec["containers"][0]["args"] = build_script(self.command_line, self.stdin, self.stdout, self.stderr)
+        for first in spec["initContainers"]:
+            first["command"][-1] = build_folders_script(self.stdout, self.stderr)
+        self._built = pod
+
+    def wait_for_kubernetes_pod(self) -> CompletionResult:
+        def build_pod(tag: str) -> dict[str, Any]:
+            return build_step_pod(self._built, self.settings, self.name, tag, self.builder.resources, self.owner)
+
+        command = " ".join(str(word) for word in self.command_line)
+        code = self.runner.run(self.name, command, build_pod)
+        if self.generatemapper is not None:
+            # What was mounted into the working directory left an empty place there, of another owner. As after every
+            # container of cwltool's, a link to what the step saw there has to take it.
+            relink_initialworkdir(self.generatemapper, self.outdir, self.builder.outdir, self.inplace_update)
+        return CompletionResult(code, [])
+
+    def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:
+        """Say nothing: the step runner reported the step's end already."""
+
+
+class _Tool(CalrissianCommandLineTool):  # type: ignore[misc]
+    def make_job_runner(self, runtimeContext: Any) -> Any:
+        super().make_job_runner(runtimeContext)
+        return _Step
+
+    def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = super().collect_output_ports(*args, **kwargs)
+        if fault := find_fault(outputs):
+            raise WorkflowException(fault)
+        return outputs
+
+
+class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
+    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that.
+
+    What is asked for by an expression is known here only; `refused` is why it was too much.
+    """
+
+    refused: EngineError | None = None
+
+    def select_resources(self, request: dict[str, Any], runtime_context: Any) -> dict[str, Any]:
+        asked = [Asked(runtime_context.name, kind, request[f"{kind}Min"]) for kind in ("ram", "cores")]
+        try:
+            ensure_granted(asked, self.total_resources.cores, self.total_resources.ram)
+        except EngineError as error:
+            # cwltool makes a line of its log of it and goes on to the end of the workflow
+            self.refused = error
+            raise WorkflowException(str(error)) from error
+        granted: dict[str, Any] = super().select_resources(request, runtime_context)
+        granted["coresMin"], granted["ramMin"] = request["coresMin"], request["ramMin"]
+        granted["tmpdirSize"], granted["outdirSize"] = request["tmpdirMin"], request["outdirMin"]
+        return granted
+
+
+def _read_message(error: WorkflowException) -> str:
+    """Read what an error says; this cwltool's own of an output prints as a tuple otherwise."""
+    return str(error.args[0]) if error.args else str(error)
+
+
+def _make_tool(document: Any, context: Any) -> Any:
+    if document.get("class") == "CommandLineTool":
+        return _Tool(document, context)
+    return default_make_tool(document, context)
+
+
+def _load(spec: dict[str, Any]) -> Any:
+    loading = LoadingContext({"construct_tool_object": _make_tool, **LOADING})
+    use_schema(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
+    return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
+
+
+def _runtime_context(spec: dict[str, Any], executor: _Executor, environ: Mapping[str, str]) -> CalrissianRuntimeContext:
+    scratch = spec["scratch"]
+    context = CalrissianRuntimeContext(
+        {
+            "name": spec["name"],
+            "basedir": str(Path(spec["order"]).parent),
+            "outdir": spec["output_folder"],
+            "tmpdir_prefix": f"{scratch}/tmp/",
+            "tmp_outdir_prefix": f"{scratch}/out/",
+            "default_container": spec["steps"]["image"],
+            "pull_image": False,
+            "compute_checksum": False,
+        }
+    )
+    context.select_resources = executor.select_resources
+    # for files that a package has written of them; a step's command and variables go to the kubelet as they are
+    context.secret_store = SecretStore()
+    context.secret_store.secrets.update(find_placeholders(spec["steps"]["secret_inputs"], environ))
+    return context
+
+
+def run(spec: dict[str, Any], environ: Mapping[str, str]) -> int:
+    """Execute and write the output object; 0 on success, 1 when the package failed."""
+    tool = _load(spec)
+    steps = spec["steps"]
+    executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
+    Path(spec["ready"]).read_text()  # opens when stage-in is done
+    order = json.loads(Path(spec["order"]).read_text())
+    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor, environ), cwltool_logger)
+    if executor.refused:
+        raise executor.refused
+    if status != "success":
+        return 1
+    Path(spec["outputs"]).write_text(json.dumps(outputs))
+    return 0
+
+
+def _stop_on_term(number: int, frame: FrameType | None) -> None:
+    """Remove the step pods and end at once; Kubernetes removes what is left when the job pod goes."""
+    with contextlib.suppress(RunnerError):
+        _Step.runner.stop()
+    os._exit(128 + number)
+
+
+def launch(spec_file: str, environ: Mapping[str, str]) -> int:
+    """Run by the supervisor; every failure ends as an event and exit code 1. `environ` has the job's secret inputs."""
+    emit: Callable[[Event | Ended], None] = open_event_stream(encode_line)
+    spec = json.loads(Path(spec_file).read_text())
+    _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
+    _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
+    signal.signal(signal.SIGTERM, _stop_on_term)
+    # its own error, of this version, cwltool takes for a defect: no step is named, and not what is wrong
+    cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
+    for logger in (cwltool_logger, *map(logging.getLogger, (EXPRESSIONS, "calrissian.main", "calrissian.tool"))):
+        logger.handlers[:] = [EngineLog(emit)]
+        logger.propagate = False
+    try:
+        return run(spec, environ)
+    except RunnerError as error:
+        emit(Ended(None, error.diagnosis, type(error).__name__))
+    except (WorkflowException, SchemaSaladException) as error:
+        cause = error.__cause__
+        if isinstance(cause, RunnerError):
+            emit(Ended(None, cause.diagnosis, type(cause).__name__))
+        else:
+            emit(EngineLine("error", str(error)))
+    return 1

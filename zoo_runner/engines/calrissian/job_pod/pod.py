@@ -1,0 +1,221 @@
+"""The job pod, from inside: stage in, run Calrissian under the supervisor, stage out; process 1 of the job image.
+
+Everything that happens is a line on stdout (`podlog`), the last of which says how the job ended. The credentials
+come as this process's environment and stay with it: nothing it starts gets them (but the job's own secret inputs), and
+from others of the same user its memory and environment are closed.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, TextIO
+
+from zoo_runner.engines.calrissian.bundle import open_bundle
+from zoo_runner.engines.calrissian.manifests import BUNDLE_FOLDER, WORK_FOLDER
+from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.supervised import Supervised
+from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.publish import publish_logs
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
+from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.job import Job, Results
+from zoo_runner.model.masking import Masker, find_secrets
+from zoo_staging.variables import FILE_VARIABLES
+
+# on the node's own disk: a line is appended to it in microseconds, and no step mounts it
+_LOG_FOLDER = "/tmp/logs"
+_PYTHON = "/opt/calrissian/bin/python"
+_PR_SET_DUMPABLE = 4
+_PROGRESS_SECONDS = 1.0
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+
+
+class PodOutput:
+    """Writes events as lines, masked, each at once; of a transfer only what a reader can follow."""
+
+    def __init__(self, stream: TextIO, masker: Masker) -> None:
+        self._stream, self.masker = stream, masker
+        self._lock = threading.Lock()
+        self._told = 0.0
+
+    def __call__(self, event: Event | Ended) -> None:
+        """Write an event."""
+        if type(event).__name__ == "Transferred" and not self._is_due(event):
+            return
+        with self._lock:
+            for line in encode_line(event):
+                self._stream.write(self.masker.mask(line) + "\n")
+            self._stream.flush()
+
+    def _is_due(self, event: Any) -> bool:
+        now = time.monotonic()
+        if event.files_done < event.files_total and now - self._told < _PROGRESS_SECONDS:
+            return False
+        self._told = now
+        return True
+
+
+class Execution:
+    """Calrissian under the supervisor: started early, so that it loads while stage-in works."""
+
+    def __init__(self, job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report) -> None:
+        self._job, self._emit = job, emit
+        self._scratch = job.paths.scratch
+        for folder in ("inputs", "tmp", "out", "outputs"):
+            (self._scratch / folder).mkdir(parents=True, exist_ok=True)
+        self._ready = self._scratch / "ready"
+        os.mkfifo(self._ready)
+        spec = self._scratch / "run.json"
+        spec.write_text(json.dumps(self._build_spec(steps, environ)))
+        (self._scratch / "package.json").write_text(json.dumps(job.package.document))
+        self._process = Supervised(
+            {
+                "command": [_PYTHON, "-m", "zoo_runner.engines.calrissian.job_pod.main", str(spec)],
+                "env": {**_pass_on(environ), **{name: environ[name] for name in steps["secret_inputs"]}},
+                "cwd": str(self._scratch),
+                "cid_folder": None,
+                "remover": [],
+            },
+            sys.executable,
+        )
+
+    def _build_spec(self, steps: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+        scratch = self._scratch
+        return {
+            "package": str(scratch / "package.json"),
+            "entry": self._job.package.entry,
+            "order": str(scratch / "order.json"),
+            "outputs": str(scratch / "outputs.json"),
+            "output_folder": str(scratch / "outputs"),
+            "scratch": str(scratch),
+            "name": self._job.workflow_id,
+            "ready": str(self._ready),
+            "steps": dict(steps),
+            "environ": _pass_on(environ),
+            "owner": {"name": environ["POD_NAME"], "uid": environ["POD_UID"]},
+        }
+
+    def execute(self, order: Mapping[str, Any], cancellation: Cancellation) -> dict[str, Any]:
+        """Run the CWL on staged inputs and return its output object; raises why it failed."""
+        (self._scratch / "order.json").write_text(json.dumps(dict(order)))
+        threading.Thread(target=self._ready.write_text, args=("ready\n",), daemon=True).start()
+        findings, ends = Findings(), []
+
+        def on_line(line: str) -> None:
+            event = decode_line(line)
+            if isinstance(event, Ended):
+                ends.append(event)
+                return
+            findings.add(event)
+            self._emit(event)
+
+        code = self._process.follow(on_line, cancellation)
+        cancellation.check()
+        for text in self._process.complaints:
+            findings.complaints.append(text)
+            self._emit(EngineLine("warning", text))
+        if code != 0:
+            raise (build_error(ends[0]) if ends else None) or diagnose_execution(findings)
+        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
+        return outputs
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self._process.close()
+
+
+def _pass_on(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in _PASSED_ON if name in environ}
+
+
+def take_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment, with files of credentials kept in memory of this process alone."""
+    taken = dict(environ)
+    for variable in FILE_VARIABLES:
+        if content := taken.pop(f"{variable}_CONTENT", None):
+            handle = os.memfd_create("credentials")
+            os.write(handle, content.encode())
+            taken[variable] = f"/proc/self/fd/{handle}"
+    return taken
+
+
+def read_bundle(folder: Path) -> bytes:
+    """Put the parts of the bundle together again."""
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
+
+
+def run_pod(environ: Mapping[str, str], emit: PodOutput, cancellation: Cancellation) -> Ended:
+    """Take the job through its stages, publish its logs and say how it ended.
+
+    The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
+    """
+    job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
+    # what the package calls secret is known now
+    emit.masker = Masker([*find_secrets(environ), *job.secrets])
+    with JobLog(job.paths, emit.masker) as log:
+
+        def tell(event: Event) -> None:
+            log(event)
+            emit(event)
+
+        ended = _conclude(lambda: _run_job(job, steps, environ, tell, cancellation))
+        results = ended.results
+        log.tell_end(ended.diagnosis, results.collection_href if results else None)
+        if ended.kind != DismissedError.__name__:
+            publish_logs(job.paths, job.destination, environ, (results, ended.diagnosis), emit)
+    return ended
+
+
+def _run_job(
+    job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report, cancellation: Cancellation
+) -> Results:
+    limited = Cancellation(job.time_limit_seconds)
+    with cancellation.calling(limited.cancel), limited.deadline():
+        execution = Execution(job, steps, environ, emit)
+        try:
+            check_destination(job, environ)
+            return run_stages(job, environ, lambda order: execution.execute(order, limited), emit, limited)
+        finally:
+            execution.close()
+
+
+def main(environ: Mapping[str, str], stream: TextIO) -> int:
+    """Run the pod; whatever happens, the last line says how it ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    taken = take_environ(environ)
+    emit = PodOutput(stream, Masker(find_secrets(taken)))
+    cancellation = Cancellation()
+    signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
+    ended = _conclude(lambda: run_pod(taken, emit, cancellation))
+    emit(ended)
+    error = build_error(ended)
+    return error.exit_code if error else 0
+
+
+def _conclude(work: Callable[[], Results | Ended]) -> Ended:
+    """Turn whatever comes of a piece of work into the end of a job; whoever waits must learn of it."""
+    try:
+        done = work()
+    except RunnerError as error:
+        return Ended(None, error.diagnosis, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 the door of the pod
+        from zoo_runner.execution.execute import build_defect
+
+        return Ended(None, build_defect(error).diagnosis, EngineError.__name__)
+    return done if isinstance(done, Ended) else Ended(done)
+
+
+if __name__ == "__main__":
+    _output = sys.stdout
+    with redirect_stdout(sys.stderr):
+        sys.exit(main(os.environ, _output))  # noqa: TID251 the pod's one place

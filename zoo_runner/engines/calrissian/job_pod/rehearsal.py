@@ -1,0 +1,51 @@
+"""The rehearsal, from inside the job pod: tries the volume and the results store, and says how it went.
+
+python -m zoo_runner.engines.calrissian.job_pod.rehearsal DESTINATION PROTOCOL
+
+It runs in the environment of stage-out, as a job pod does.
+
+An empty destination is none; callers of before there were versions gave no protocol.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from zoo_runner.engines.calrissian.manifests import WORK_FOLDER
+from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
+from zoo_runner.engines.calrissian.protocol import check_protocol
+from zoo_runner.engines.pipeline import probe_destination
+from zoo_runner.model.errors import EngineError, RunnerError
+
+
+def rehearse(folder: Path, words: Sequence[str], environ: Mapping[str, str]) -> Ended:
+    """Write to the volume and to where results shall go; what was written is removed again.
+
+    `words` are those of the command line. A caller whose jobs this image would refuse is refused first.
+    """
+    destination, protocol, *_ = [*words, *("", "0")[len(words) :]]
+    try:
+        check_protocol(int(protocol))
+        _try_volume(folder)
+        if destination:
+            probe_destination(destination, environ, "doctor", "doctor")
+    except RunnerError as error:
+        return Ended(None, error.diagnosis, type(error).__name__)
+    return Ended()
+
+
+def _try_volume(folder: Path) -> None:
+    try:
+        (folder / "rehearsal").touch()
+        (folder / "rehearsal").unlink()
+    except OSError as error:
+        raise EngineError(
+            f"the volume cannot be written to by user {os.getuid()} of the job pod: {error.strerror}",
+            "Have the storage class give its volumes to the group of ZOO_RUNNER_RUN_AS_USER (fsGroup), or set another.",
+        ) from error
+
+
+if __name__ == "__main__":
+    _ended = rehearse(Path(WORK_FOLDER), sys.argv[1:], os.environ)  # noqa: TID251 the pod's one place
+    sys.stdout.write("".join(f"{line}\n" for line in encode_line(_ended)))

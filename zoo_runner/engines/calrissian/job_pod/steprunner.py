@@ -1,0 +1,196 @@
+"""Runs step pods from inside the job pod: each from its creation to its end, with its whole log."""
+
+import contextlib
+import json
+import queue
+import random
+import string
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zoo_runner.config.kubernetes import parse_quantity
+from zoo_runner.engines.calrissian.job_pod.steppod import show_pod
+from zoo_runner.engines.calrissian.job_pod.used import Used, read_used
+from zoo_runner.engines.kubernetes.advice import is_too_large
+from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.pods import (
+    Ending,
+    build_lost,
+    explain_ending,
+    find_ending,
+    find_start_failure,
+    has_ended,
+    has_started,
+)
+from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, RunnerError, ToolError
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine, StepStarted
+from zoo_runner.model.masking import Masker
+
+BuildPod = Callable[[str], Manifest]
+"""Makes the manifest of a step's pod for the tag of an attempt."""
+
+# a pod that was evicted may have a container that goes on for a while: its log is not waited for to the end
+_LOG_SECONDS = 3.0
+# a tool may print a hundred megabytes without an end of line; as on the local engine, it is cut
+_LONGEST_LINE = 64 * 1024
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
+
+
+class StepRunner:
+    """One watch for all pods of the job; a thread of its own for each step's log."""
+
+    def __init__(self, cluster: Cluster, settings: Mapping[str, Any], emit: Callable[[Event], None]) -> None:
+        self._cluster, self._settings, self._emit = cluster, settings, emit
+        self._masker = Masker()
+        self._streams = Streams()
+        self._queues: dict[str, queue.Queue[tuple[str, Manifest]]] = {}
+        self._blind: RunnerError | None = None
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def run(self, step: str, command: str, build_pod: BuildPod) -> int:
+        """Run a step to its end and return its exit code; one whose pod is lost is started again, a few times.
+
+        Raises `RunnerError` where it is not the tool that failed.
+        """
+        started = time.time()
+        self._emit(StepStarted(step, command, started))
+        exit_code: int | None = None
+        used = Used()
+        try:
+            ending, pod = self._attempt_repeatedly(step, build_pod)
+            used = read_used(pod)
+            if error := explain_ending(pod, ending):
+                exit_code = 137 if isinstance(error, ToolError) else None
+                raise error
+            exit_code = ending.exit_code
+        finally:
+            self._emit(StepEnded(step, started, time.time(), exit_code, used.cpu_seconds, used.peak_memory_mib))
+        return exit_code
+
+    def _attempt_repeatedly(self, step: str, build_pod: BuildPod) -> tuple[Ending, Manifest]:
+        left = int(self._settings["retries"])
+        while True:
+            ending, pod = self._attempt(step, build_pod("".join(random.choices(string.ascii_lowercase, k=6))))
+            error = explain_ending(pod, ending)
+            if error is None or left == 0 or error.diagnosis.level is not Level.PLATFORM:
+                return ending, pod
+            left -= 1
+            self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
+
+    def _attempt(self, step: str, manifest: Manifest) -> tuple[Ending, Manifest]:
+        name = manifest["metadata"]["name"]
+        changes = self._queues[name] = queue.Queue()
+        self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)}"))
+        log: threading.Thread | None = None
+        ended = threading.Event()
+        pod = manifest
+        try:
+            self._create(step, manifest)
+            while True:
+                change, pod = ("BLIND", manifest) if self._blind else changes.get()
+                if self._blind:
+                    raise self._blind
+                if log is None and has_started(pod):
+                    log = threading.Thread(target=self._follow, args=(step, name, ended), daemon=True)
+                    log.start()
+                if (ending := find_ending(pod)) and _is_final(pod, ending):
+                    return ending, pod
+                if change == "DELETED":
+                    return Ending(-1, "Lost", build_lost(pod, "").diagnosis.cause), pod
+                if failure := find_start_failure(pod):
+                    raise failure
+        finally:
+            ended.set()
+            if log:
+                log.join(None if has_ended(pod) else _LOG_SECONDS)
+            del self._queues[name]
+            with contextlib.suppress(RunnerError):  # it goes with the job pod in any case
+                self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)
+
+    def _create(self, step: str, manifest: Manifest) -> None:
+        """Create the pod, waiting for an API that is away and for room in a quota that others use up."""
+        deadline = time.monotonic() + float(self._settings["pending_seconds"])
+        wait_seconds = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                self._cluster.create(manifest)
+            except ApiError as error:
+                if not _may_pass(error) or time.monotonic() > deadline:
+                    raise _explain_refusal(step, error) from error
+                self._emit(EngineLine("warning", f"step {step!r} waits: {error}"))
+            else:
+                return
+            self._streams.closed.wait(wait_seconds)
+            wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
+
+    def _follow(self, step: str, name: str, ended: threading.Event) -> None:
+        try:
+            for line in self._cluster.follow_log(self._settings["namespace"], name, self._streams, ended):
+                for start in range(0, len(line) or 1, _LONGEST_LINE):
+                    self._emit(StepLine(step, line[start : start + _LONGEST_LINE]))
+        except RunnerError as error:
+            self._emit(EngineLine("warning", f"the log of step {step!r} is not complete: {error}"))
+
+    def _watch(self) -> None:
+        namespace, selector = self._settings["namespace"], self._settings["selector"]
+        try:
+            for change, pod in self._cluster.watch("Pod", namespace, self._streams, labelSelector=selector):
+                changes = self._queues.get(pod["metadata"]["name"])
+                if changes:
+                    changes.put((change, pod))
+        except RunnerError as error:
+            self._blind = error
+            for changes in tuple(self._queues.values()):
+                changes.put(("BLIND", {}))
+
+    def stop(self) -> None:
+        """Remove every pod of the job's steps; for when the job is stopped."""
+        self._streams.closed.set()
+        self._cluster.delete_labelled("Pod", self._settings["namespace"], self._settings["selector"], 0)
+
+
+def _is_final(pod: Manifest, ending: Ending) -> bool:
+    """Whether the end is the container's own; a pod that is being deleted ends because of that."""
+    return not ("deletionTimestamp" in pod["metadata"] and ending.exit_code in (137, 143, -1))
+
+
+def _may_pass(error: ApiError) -> bool:
+    if "status unknown for quota" in error.message:  # it was just made, and what is used is not counted yet
+        return True
+    if "exceeded quota" in error.message:
+        return not exceeds_quota_alone(error.message)
+    return error.status in (0, 429) or (error.status >= 500 and not is_too_large(error.message))
+
+
+def exceeds_quota_alone(message: str) -> bool:
+    """Whether a refusal says that the request is larger than the whole quota, so that waiting is in vain."""
+    amounts: dict[str, dict[str, float]] = {}
+    for kind in ("requested", "limited"):
+        text = message.partition(f"{kind}: ")[2].partition(", used:" if kind == "requested" else "\n")[0]
+        amounts[kind] = {
+            name: parse_quantity(value) for name, _, value in (pair.partition("=") for pair in text.split(",")) if value
+        }
+    return any(amount > amounts["limited"].get(name, amount) for name, amount in amounts["requested"].items())
+
+
+def _explain_refusal(step: str, error: ApiError) -> RunnerError:
+    if "exceeded quota" in error.message:
+        return EngineError(
+            f"the namespace's resource quota leaves no room for step {step!r}: {error.message.partition(': ')[2]}",
+            "Lower the ResourceRequirement, wait until other jobs end, or have the quota raised.",
+            evidence=(error.message,),
+            step=step,
+        )
+    return EngineError(
+        f"the cluster refuses the pod of step {step!r}: {error.message or json.dumps(error.reason)}",
+        error.diagnosis.remedy,
+        evidence=(error.message,),
+        level=Level.USER if is_too_large(error.message) else error.diagnosis.level,
+        step=step,
+    )

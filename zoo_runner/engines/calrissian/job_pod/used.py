@@ -1,0 +1,52 @@
+"""What a step's container used, told by itself at its end: a cluster needs no metrics server for it; pure.
+
+The command of a step runs under a few lines of shell, which then read what the kernel counted for the container and
+leave it as the container's termination message (Kubernetes documentation, "Determine the Reason for Pod Failure").
+Sources: Linux, cgroup-v1/memory (`memory.max_usage_in_bytes`) and cpuacct (`cpuacct.usage`, nanoseconds); cgroup-v2
+(`memory.peak`, since Linux 5.19, and `usage_usec` of `cpu.stat`).
+"""
+
+import re
+from dataclasses import dataclass
+
+from zoo_runner.engines.kubernetes.names import Manifest
+
+# Only what every shell has: an image may have nothing else. The command comes as arguments, so that not a letter
+# of it is read by this script; what cannot be read or written is left out, and the exit code is the command's.
+_REPORTING = """\
+/bin/sh -c "$@"
+code=$?
+cd /sys/fs/cgroup 2> /dev/null && {
+  read -r peak < memory.peak || read -r peak < memory/memory.max_usage_in_bytes
+  read -r name cpu < cpu.stat && unit=us || { read -r cpu < cpuacct/cpuacct.usage && unit=ns; }
+  echo "used: peak_bytes=$peak cpu_$unit=$cpu" > /dev/termination-log
+} 2> /dev/null
+exit $code
+"""
+_PEAK = re.compile(r"\bpeak_bytes=(\d{1,20})\b")
+_CPU = re.compile(r"\bcpu_(us|ns)=(\d{1,20})\b")
+_PER_SECOND = {"us": 1e6, "ns": 1e9}
+
+
+@dataclass(frozen=True)
+class Used:
+    """CPU time (seconds) and peak memory (MiB, with the files that the kernel kept in memory); None: not known."""
+
+    cpu_seconds: float | None = None
+    peak_memory_mib: float | None = None
+
+
+def build_reporting_args(args: list[str]) -> list[str]:
+    """Wrap what is given to `/bin/sh -c`, a script and its arguments, so that the container tells what it used."""
+    return [_REPORTING, "step", *args]
+
+
+def read_used(pod: Manifest) -> Used:
+    """Read what the main container said at its end; one that was killed as a whole said nothing."""
+    statuses = pod.get("status", {}).get("containerStatuses") or [{}]
+    message = (statuses[0].get("state", {}).get("terminated") or {}).get("message") or ""
+    peak, cpu = _PEAK.search(message), _CPU.search(message)
+    return Used(
+        round(int(cpu[2]) / _PER_SECOND[cpu[1]], 3) if cpu else None,
+        round(int(peak[1]) / 2**20, 1) if peak else None,
+    )

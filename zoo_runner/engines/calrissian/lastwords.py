@@ -1,0 +1,95 @@
+"""The last words of a job pod: how long they are waited for once it has ended, and what is wrong without them.
+
+A pod's status may tell of its end long before all of its log has arrived here. The log of a container that ended by
+itself comes to an end, which is waited for; that of one that was taken away may just stop. Pure.
+"""
+
+from dataclasses import dataclass
+
+from zoo_runner.engines.calrissian.pod_log import build_untold
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.pods import Ending, build_lost, explain_ending, has_ended
+from zoo_runner.model.errors import RunnerError
+
+# between two lines; of a log that may just stop, the second time is shorter
+_WHOLE_LOG_SECONDS, _CUT_LOG_SECONDS, _NEXT_CUT_LOG_SECONDS = 60.0, 3.0, 1.0
+# by a signal from outside: SIGKILL, SIGTERM, or nobody knows
+_KILLED = (137, 143, -1)
+
+
+@dataclass(frozen=True)
+class Silence:
+    """So many seconds have passed since this many lines had come."""
+
+    seconds: float
+    lines: int
+
+
+@dataclass
+class LastWords:
+    """What is known of the log of a job's pod: how many `lines` came, whether it is `over`.
+
+    `taken_away`: it said that it was stopped, and not by us.
+    """
+
+    job: str
+    lines: int = 0
+    over: bool = False
+    taken_away: bool = False
+    _untold: RunnerError | None = None
+    _is_whole: bool = False
+    _is_gone: bool = False
+
+    def note_end(self, pod: Manifest, ending: Ending | None) -> Silence:
+        """Take note that the pod has ended, or was deleted; returns what to come back with.
+
+        Raises what is wrong where no more lines will come.
+        """
+        explained = explain_ending(pod, ending) if ending else None
+        if self.taken_away:
+            raise explained or self.build_taken()
+        self._is_whole = not explained and ending is not None and has_ended(pod) and _is_by_itself(pod, ending)
+        self._untold = explained or self._build_silent(pod, ending)
+        self._is_gone = ending is None
+        self.check()
+        return Silence(_WHOLE_LOG_SECONDS if self._is_whole else _CUT_LOG_SECONDS, self.lines)
+
+    def note_taken(self) -> None:
+        """Take note that the pod was stopped, and not by us; its status says why, and comes after its last words.
+
+        Raises what is wrong where the pod is gone already, so that nothing more is said.
+        """
+        self.taken_away = True
+        if self._is_gone:
+            raise self.build_taken()
+
+    def check(self) -> None:
+        """Raise what is wrong where the pod has ended by itself and all of its log was heard."""
+        if self._untold and self._is_whole and self.over:
+            raise self._untold
+
+    def listen_on(self, silence: Silence) -> Silence:
+        """Return what to come back with where lines still come; raises what is wrong where none came for so long."""
+        if self._untold and silence.lines == self.lines:
+            raise self._untold
+        return Silence(silence.seconds if self._is_whole else _NEXT_CUT_LOG_SECONDS, self.lines)
+
+    def _build_silent(self, pod: Manifest, ending: Ending | None) -> RunnerError:
+        """Tell a container that ended by itself from a pod that was stopped or taken away."""
+        if ending and _is_by_itself(pod, ending):
+            return build_untold(pod["spec"]["containers"][0]["image"], ending.exit_code)
+        return self.build_lost(
+            f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
+        )
+
+    def build_taken(self) -> RunnerError:
+        """Say that somebody else had the pod stopped."""
+        return self.build_lost("its pod was deleted from outside")
+
+    def build_lost(self, evidence: str) -> RunnerError:
+        """Say that the pod was taken away while it ran."""
+        return build_lost({"metadata": {"name": self.job}}, evidence)
+
+
+def _is_by_itself(pod: Manifest, ending: Ending) -> bool:
+    return ending.exit_code not in _KILLED and "deletionTimestamp" not in pod["metadata"]

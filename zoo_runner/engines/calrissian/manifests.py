@@ -1,0 +1,221 @@
+"""What a job is on Kubernetes, as plain manifests; pure. The job's id decides every name."""
+
+import base64
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zoo_runner.config.kubernetes import ClusterSettings, parse_quantity
+from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
+from zoo_runner.model.masking import MASK
+from zoo_runner.model.package import Package
+
+JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
+WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
+GRACE_SECONDS = 5
+# with `_ORDINARY`, what the strictest of the Pod Security Standards asks of a container
+CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_ORDINARY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+# Kubernetes refuses a ConfigMap above 1 MiB; base64 and metadata do not count, etcd's own limit (1.5 MiB) does
+CHUNK_BYTES = 700_000
+_KEPT_SECONDS = 24 * 3600
+
+
+def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
+    """Make the Secret of the job pod: the only object that ever holds a credential of stage-in or stage-out."""
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in sorted(credentials.items())}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": build_meta(names.secret, names), "data": data}
+
+
+def build_pull_secrets(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+    """Make the Secrets by which the kubelet logs in to registries; no container gets to see them.
+
+    Source: Kubernetes documentation, "Pull an Image from a Private Registry".
+    """
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/dockerconfigjson",
+            "metadata": build_meta(name, names),
+            "data": {".dockerconfigjson": base64.b64encode(json.dumps(config).encode()).decode()},
+        }
+        for name, config in zip(names.pull_secrets(cluster), cluster.pull_credentials, strict=True)
+    ]
+
+
+def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
+    """Cut the bundle into ConfigMaps, as many as it takes."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": build_meta(f"{names.job}-{number}", names),
+            "binaryData": {f"part-{number:04}": base64.b64encode(bundle[start : start + CHUNK_BYTES]).decode()},
+            "immutable": True,
+        }
+        for number, start in enumerate(range(0, len(bundle), CHUNK_BYTES))
+    ]
+
+
+def find_disk_need_mib(package: Package) -> float:
+    """Add up what the steps of a package ask for in temporary and output space (MiB); expressions count nothing."""
+    return sum(sum(_disk_needs(process)) for process in package.processes.values())
+
+
+def _disk_needs(process: Mapping[str, Any]) -> Iterator[float]:
+    entries = [*_entries(process.get("hints")), *_entries(process.get("requirements"))]
+    for entry in (entry for entry in entries if entry.get("class") == "ResourceRequirement"):
+        for kind in ("tmpdir", "outdir"):
+            need = entry.get(f"{kind}Max") or entry.get(f"{kind}Min")
+            if isinstance(need, int | float):
+                yield need
+
+
+def _entries(part: Any) -> list[Mapping[str, Any]]:
+    if isinstance(part, Mapping):
+        return [{"class": name, **(body or {})} for name, body in part.items()]
+    return list(part or [])
+
+
+def build_claim(names: Names, cluster: ClusterSettings, package: Package) -> Manifest:
+    """Claim the volume, of the size the package asks for or the default, whichever is larger."""
+    need = find_disk_need_mib(package)
+    larger = need * 2**20 > parse_quantity(cluster.volume_size)
+    spec: Manifest = {
+        "accessModes": [cluster.access_mode],
+        "resources": {"requests": {"storage": f"{math.ceil(need)}Mi" if larger else cluster.volume_size}},
+    }
+    if cluster.storage_class:
+        spec["storageClassName"] = cluster.storage_class
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": build_meta(names.claim, names),
+        "spec": spec,
+    }
+
+
+def build_quota(names: Names, cluster: ClusterSettings) -> Manifest:
+    """Limit the job's own namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": build_meta(names.quota, names),
+        "spec": {"hard": dict(cluster.quota)},
+    }
+
+
+def build_policy(names: Names) -> Manifest:
+    """Keep the steps (which carry the role `step`) from the network, in both directions."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": build_meta(names.policy, names),
+        "spec": {
+            "podSelector": {"matchLabels": {**names.labels, "zoo-runner/role": "step"}},
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    }
+
+
+def build_pod_template(names: Names, cluster: ClusterSettings, role: str) -> Manifest:
+    """Make what every pod of the job has in common: where it may run, as whom, with which volumes."""
+    spec: Manifest = {
+        "serviceAccountName": (cluster.service_account or JOB_ACCOUNT) if role == "job" else STEP_ACCOUNT,
+        "automountServiceAccountToken": role == "job",
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "enableServiceLinks": False,
+        "nodeSelector": dict(cluster.node_selector),
+        "tolerations": [dict(toleration) for toleration in cluster.tolerations],
+        "imagePullSecrets": [{"name": name} for name in (*cluster.pull_secrets, *names.pull_secrets(cluster))],
+        "volumes": [
+            {"name": f"extra-{number}", "persistentVolumeClaim": {"claimName": volume["claim"]}}
+            for number, volume in enumerate(cluster.volumes)
+        ],
+    }
+    user = cluster.user or (1000 if role == "job" else None)
+    if user:
+        spec["securityContext"] = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, **_ORDINARY}
+    if cluster.priority_class:
+        spec["priorityClassName"] = cluster.priority_class
+    labels = {**cluster.labels, **names.labels, "zoo-runner/role": role}
+    return {"metadata": {"labels": labels, "annotations": dict(cluster.annotations)}, "spec": spec}
+
+
+def build_mounts(cluster: ClusterSettings) -> list[Manifest]:
+    """Mount the further volumes, in every container alike."""
+    return [
+        {"name": f"extra-{number}", "mountPath": volume["path"], "readOnly": bool(volume.get("readOnly", False))}
+        for number, volume in enumerate(cluster.volumes)
+    ]
+
+
+def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
+    """Make the Job: one pod, one container, once."""
+    template = build_pod_template(names, cluster, "job")
+    parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
+    template["spec"]["volumes"] += [
+        {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}},
+        {"name": "bundle", "projected": {"sources": parts}},
+    ]
+    template["spec"]["containers"] = [
+        {
+            "name": "job",
+            "image": cluster.image,
+            "envFrom": [{"secretRef": {"name": names.secret}}],
+            "env": [
+                {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
+                for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))
+            ],
+            "resources": {
+                "requests": {"cpu": cluster.job_cpu, "memory": cluster.job_ram},
+                "limits": {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit},
+            },
+            "securityContext": CONFINED,
+            "volumeMounts": [
+                {"name": "work", "mountPath": WORK_FOLDER},
+                {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},
+                *build_mounts(cluster),
+            ],
+        }
+    ]
+    # suspended until all that it needs is there, and owns that, so that deleting the Job leaves nothing
+    spec: Manifest = {
+        "suspend": True,
+        "backoffLimit": 0,
+        "ttlSecondsAfterFinished": _KEPT_SECONDS,
+        "template": template,
+    }
+    if time_limit_seconds:
+        # the pod and its caller keep the limit; this one is for when neither can
+        spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + 60
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
+
+
+def build_objects(names: Names, cluster: ClusterSettings, package: Package, bundle: bytes) -> list[Manifest]:
+    """Make what the Job needs besides its Secret, in the order in which it is created."""
+    objects = [*build_bundle_maps(names, bundle), build_claim(names, cluster, package)]
+    if cluster.isolated:
+        objects.append(build_policy(names))
+    if names.own_namespace and cluster.quota:
+        objects.append(build_quota(names, cluster))
+    return objects
+
+
+def owned_by(manifest: Manifest, job: Manifest) -> Manifest:
+    """Return a manifest that Kubernetes removes together with the Job (as the API returned it)."""
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}
+
+
+def without_content(manifest: Manifest) -> Manifest:
+    """Return a manifest that may be shown: what a Secret or ConfigMap holds is left out."""
+    shown = dict(manifest)
+    if "data" in shown:
+        shown["data"] = dict.fromkeys(shown["data"], MASK)
+    if "binaryData" in shown:
+        shown["binaryData"] = {name: f"{len(text) * 3 // 4} bytes" for name, text in shown["binaryData"].items()}
+    return shown

@@ -1,0 +1,95 @@
+"""Where a job runs and as whom: the namespace and its accounts, made where that is allowed, else as they are."""
+
+from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT, STEP_ACCOUNT
+from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
+
+_REFUSED = 403
+
+
+def build_namespace(names: Names) -> Manifest:
+    """Make the namespace: a job's own carries its label, a workspace's does not, so that no clean-up finds it."""
+    labels = names.labels if names.own_namespace else MANAGED
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
+
+
+def build_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+    """Make the accounts: the job pod's may handle pods and read their logs, the steps' may do nothing.
+
+    A service account of the site's own has its rights from the site.
+    """
+    step_account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": build_meta(STEP_ACCOUNT, names, labels=MANAGED),
+        "automountServiceAccountToken": False,
+    }
+    return [step_account] if cluster.service_account else [step_account, *_build_job_access(names, cluster)]
+
+
+def _build_job_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+    group, rbac = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
+    meta = build_meta(JOB_ACCOUNT, names, labels=MANAGED)
+    pull = [{"name": name} for name in cluster.pull_secrets]
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "imagePullSecrets": pull},
+        {
+            "apiVersion": rbac,
+            "kind": "Role",
+            "metadata": meta,
+            "rules": [
+                {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "delete"]},
+                {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+            ],
+        },
+        {
+            "apiVersion": rbac,
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": JOB_ACCOUNT},
+            "subjects": [{"kind": "ServiceAccount", "name": JOB_ACCOUNT, "namespace": names.namespace}],
+        },
+    ]
+
+
+def build_tenant(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+    """Make all that has to be there before a job; a namespace of the site's own is there already."""
+    return [*([] if cluster.namespace else [build_namespace(names)]), *build_access(names, cluster)]
+
+
+def prepare_tenant(cluster: Cluster, names: Names, settings: ClusterSettings) -> None:
+    """Create or adopt the namespace and the accounts; where only others may, what they made is used.
+
+    Raises `ApiError` where the runner may not make what is certainly missing.
+    """
+    manifests = build_tenant(names, settings)
+    if _find(cluster, manifests[-1]) is True:
+        return
+    for manifest in manifests:
+        try:
+            cluster.create(manifest)
+        except ApiError as error:
+            if error.status != _REFUSED or _find(cluster, manifest) is False:
+                raise
+
+
+def remove_namespace(cluster: Cluster, name: str) -> None:
+    """Delete the namespace that was made for the job of its name; the one place that deletes any.
+
+    One without that job's label was there before, or is a workspace's, and stays.
+    """
+    found = cluster.get("Namespace", "", name)
+    if found and (found["metadata"].get("labels") or {}).get(JOB_LABEL) == name:
+        cluster.delete("Namespace", "", name)
+
+
+def _find(cluster: Cluster, manifest: Manifest) -> bool | None:
+    """Whether an object is there; None where the runner may not look."""
+    meta = manifest["metadata"]
+    try:
+        return cluster.get(manifest["kind"], meta.get("namespace", ""), meta["name"]) is not None
+    except ApiError as error:
+        if error.status != _REFUSED:
+            raise
+        return None

@@ -1,0 +1,106 @@
+"""The log of a job pod: lines that a person can read and from which the caller rebuilds every event; pure.
+
+[write] a line that the step `write` printed
+engine info: a line of the engine
+{"event": "StepStarted", ...}       whatever has more to say
+{"event": "Ended", ...}             the last line: how the job ended
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.job import Results
+from zoo_staging.progress import Transferred
+
+_STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
+_ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (StageStarted, StepStarted, StepEnded, Transferred, Published)
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the job pod ended: with results, or with why not. `kind` names the class of the error."""
+
+    results: Results | None = None
+    diagnosis: Diagnosis | None = None
+    kind: str = ""
+
+
+def encode_line(event: Event | Ended) -> list[str]:
+    """Write an event as lines of the pod's log."""
+    match event:
+        case StepLine():
+            return [f"[{event.step}] {event.text}"]
+        case EngineLine():
+            return [f"engine {event.severity}: {line}" for line in event.text.splitlines()]
+        case _:
+            return [json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)]
+
+
+def decode_line(line: str) -> Event | Ended:
+    """Read a line of the pod's log; what is none of ours becomes a line of the engine."""
+    if match := _STEP_LINE.fullmatch(line):
+        return StepLine(match["step"], match["text"])
+    if match := _ENGINE_LINE.fullmatch(line):
+        return EngineLine(match["severity"], match["text"])
+    try:
+        fields = json.loads(line)
+        name = fields.pop("event")
+        return _read_ended(fields) if name == Ended.__name__ else _read_event(name, fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return EngineLine("info", line)
+
+
+def _read_event(name: str, fields: dict[str, Any]) -> Event:
+    if name == StageStarted.__name__:
+        fields["stage"] = Stage(fields["stage"])
+    event: Event = _KINDS[name](**fields)
+    return event
+
+
+def _read_ended(fields: dict[str, Any]) -> Ended:
+    results, diagnosis = fields["results"], fields["diagnosis"]
+    return Ended(
+        Results(**results) if results else None,
+        Diagnosis(
+            **{
+                **diagnosis,
+                "stage": Stage(diagnosis["stage"]),
+                "level": Level(diagnosis["level"]),
+                "evidence": tuple(diagnosis["evidence"]),
+            }
+        )
+        if diagnosis
+        else None,
+        fields["kind"],
+    )
+
+
+def build_untold(image: str, exit_code: int) -> RunnerError:
+    """Say that the job's container ended by itself and its log has no line that says how."""
+    return EngineError(
+        f"the container of the job ended with exit code {exit_code} and did not tell how the job went",
+        f"See in the job log what it said. If {image} is not our job image (deploy/job) of this version, name that in"
+        " ZOO_RUNNER_JOB_IMAGE or CALRISSIAN_IMAGE.",
+        evidence=(f"exit code {exit_code} of {image}",),
+    )
+
+
+def build_error(ended: Ended) -> RunnerError | None:
+    """Make the error again that the job ended with; None where it has results."""
+    if ended.diagnosis is None:
+        return None
+    kinds = {kind.__name__: kind for kind in RunnerError.__subclasses__()}
+    found = ended.diagnosis
+    error = kinds.get(ended.kind, kinds["EngineError"])(
+        found.cause, found.remedy, evidence=found.evidence, level=found.level, step=found.step
+    )
+    error.diagnosis = found
+    return error

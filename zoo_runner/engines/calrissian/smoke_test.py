@@ -1,0 +1,95 @@
+"""A job that does nothing, as a rehearsal: made, followed and diagnosed like every other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.engines.calrissian.follower import Follower
+from zoo_runner.engines.calrissian.manifests import (
+    CONFINED,
+    build_claim,
+    build_job,
+    build_pull_secrets,
+    build_secret,
+    owned_by,
+)
+from zoo_runner.engines.calrissian.pod_log import build_error
+from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.volumes import is_bound
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.package import Package
+
+_LONGEST_SECONDS = 120.0
+_PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.calrissian.job_pod.rehearsal"]
+_NOTHING = Package({"$graph": []}, "#main", "trial", {}, "")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How the rehearsal went: whether the volume was bound, and what went wrong."""
+
+    bound: bool
+    error: RunnerError | None
+
+
+def run_trial(
+    cluster: Cluster, names: Names, site: ClusterSettings, destination: str | None, credentials: Mapping[str, str]
+) -> Tried:
+    """Run the rehearsal and remove it; raises `ApiError` where it cannot even be removed.
+
+    `credentials` are those of stage-out, by which the pod writes to the destination.
+    """
+    error: RunnerError | None = None
+    try:
+        job = cluster.create(build_trial_job(names, site, destination))
+        secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
+        for manifest in (*secrets, build_claim(names, site, _NOTHING)):
+            cluster.create(owned_by(manifest, job))
+        error = _follow(cluster, names, site)
+        bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
+        return Tried(bound, error)
+    except RunnerError as refused:
+        return Tried(False, refused)
+    finally:
+        cluster.delete("Job", names.namespace, names.job)
+
+
+def build_trial_job(names: Names, site: ClusterSettings, destination: str | None) -> Manifest:
+    """Make a Job whose pod starts as a job's would, says that it ended, and does nothing else; pure."""
+    job = build_job(names, site, 0, None)
+    spec = job["spec"]["template"]["spec"]
+    spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != "bundle"]
+    (container,) = spec["containers"]
+    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "bundle"]
+    container["command"] = [*_PROGRAM, destination or "", str(PROTOCOL)]
+    # a pod of a step is not needed to see that its image is there
+    spec["initContainers"] = [
+        {
+            "name": "step-image",
+            "image": site.step_image,
+            "command": ["/bin/sh", "-c", "true"],
+            "resources": container["resources"],
+            "securityContext": CONFINED,
+        }
+    ]
+    return job
+
+
+def _follow(cluster: Cluster, names: Names, site: ClusterSettings) -> RunnerError | None:
+    def start() -> None:
+        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
+
+    limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
+    try:
+        with limit.deadline():
+            return build_error(Follower(cluster, names, site, lambda _: None, start).follow(limit))
+    except RunnerError as error:
+        if limit.reason is None:
+            return error
+        return EngineError(
+            f"a pod of the job image with a volume did not end within {_LONGEST_SECONDS:g} s",
+            f"See why with `kubectl describe pod,pvc -n {names.namespace}`: image, volume or room on the nodes.",
+        )

@@ -1,0 +1,1 @@
+"""What every process that runs CWL shares: supervision, loading, resources, diagnosis of what it prints."""

@@ -1,0 +1,282 @@
+"""From what an engine reported to the one reason that matters; pure."""
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+from zoo_runner.engines.cwl_process.mistakes import explain_mistake
+from zoo_runner.engines.cwl_process.signals import KILLED, explain_exit_code, is_of_shell
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, RunnerError, ToolError
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine
+
+_TAIL_LINES = 8
+_COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
+# the path through an engine's own code: Python, and its marks below; JavaScript
+_FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
+_RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
+
+
+@dataclass
+class Findings:
+    """What is kept of a run's events for the diagnosis: the end of each step's log, and the engine's complaints."""
+
+    tails: dict[str, deque[str]] = field(default_factory=dict)
+    ended: list[StepEnded] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        """Keep of an event what a diagnosis may need."""
+        match event:
+            case StepLine():
+                self.tails.setdefault(event.step, deque(maxlen=_TAIL_LINES)).append(event.text)
+            case StepEnded():
+                self.ended.append(event)
+            case EngineLine(severity="error" | "warning"):
+                self.complaints.append(event.text)
+            case _:
+                pass
+
+    @property
+    def failed(self) -> StepEnded | None:
+        """The first step that cwltool did not accept the end of."""
+        for step in self.ended:
+            ends = (f"[job {step.step}] completed {how}" for how in ("permanentFail", "temporaryFail"))
+            if any(end in text for end in ends for text in self.complaints):
+                return step
+        return next((step for step in self.ended if step.exit_code), None)
+
+
+def diagnose_execution(findings: Findings) -> RunnerError:
+    """Say why an execution failed."""
+    failed = findings.failed
+    text = "\n".join((*findings.complaints, *_tail(findings, failed)))
+    for pattern, explain in _CAUSES:
+        match = pattern.search(text)
+        if match and not (explain in (_glob_nothing, _wrong_type) and _was_refused(findings, failed)):
+            return explain(match, findings, failed)
+    if failed is not None and failed.exit_code == KILLED:
+        return _killed(findings, failed)
+    # a package may declare any code a failure, 0 as well
+    if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):
+        return _exit_code(findings, failed)
+    if mistake := explain_mistake(text):
+        return mistake
+    return EngineError(
+        f"the engine gave up: {_last_line(text) or 'it said nothing'}",
+        "The job log has all that the engine said; if the package is sound, tell the operator.",
+        evidence=tuple(line for line in text.splitlines() if not _FRAME.match(line))[-_TAIL_LINES:],
+    )
+
+
+def _was_refused(findings: Findings, step: StepEnded | None) -> bool:
+    """Whether the exit code of a step was no success, as cwltool or Calrissian says: no wonder that outputs lack."""
+    said = (f"[job {step.step}] exited with status" if step else "", "the command below failed in pod")
+    return step is not None and any(words in text for words in said for text in findings.complaints)
+
+
+def _tail(findings: Findings, step: StepEnded | None) -> tuple[str, ...]:
+    return tuple(findings.tails.get(step.step, ())) if step else ()
+
+
+def _name(step: StepEnded | None) -> str:
+    return f"step {step.step!r}" if step else "a step"
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _last_words(lines: tuple[str, ...]) -> str:
+    """The last line that speaks of an error, else the last: what a tool printed before may come out after it."""
+    said = [line.strip() for line in lines if line.strip()]
+    return next((line for line in reversed(said) if _COMPLAINT.search(line)), said[-1] if said else "")
+
+
+def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
+    code = step.exit_code or 0
+    said = _last_words(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
+    what, remedy = explain_exit_code(code)
+    if f"[job {step.step}] completed temporaryFail" in findings.complaints:
+        remedy = "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
+    return ToolError(
+        f"{_name(step)} {what}" + (f": {said}" if said else " and printed nothing"),
+        remedy,
+        evidence=_tail(findings, step),
+        step=step.step,
+    )
+
+
+def _killed(findings: Findings, step: StepEnded) -> RunnerError:
+    return ToolError(
+        f"{_name(step)} was killed (signal 9), most likely because it ran out of memory",
+        "Raise ramMin in the step's ResourceRequirement, or run it on a machine with more memory.",
+        evidence=_tail(findings, step),
+        step=step.step,
+    )
+
+
+def _tool_missing(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"{_name(step)} could not start: there is no program {match['tool']!r}",
+        "Run it in the container that has it (ZOO_RUNNER_CONTAINERS, DockerRequirement), install it on this"
+        " machine, or correct baseCommand.",
+        evidence=(match[0].rstrip(": "),),
+        step=step.step if step else None,
+    )
+
+
+def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"{_name(step)} succeeded but left no file that matches {match['glob'].strip('[]')}"
+        f" for its output {match['output']!r}",
+        "Compare the output's glob with the files that the tool writes into its working folder.",
+        evidence=(*_tail(findings, step), *match[0].splitlines()[:3]),
+        step=step.step if step else None,
+    )
+
+
+def build_too_small(step: str | None, kind: str, asked: float | str, there: float | str) -> EngineError:
+    """Say that a machine has less than a package asks for; `kind` as in ResourceRequirement: ram, cores, tmpdir …"""
+    where = f" for its step {step!r}" if step else ""
+    return EngineError(
+        f"the package asks for {asked} {_RESOURCES.get(kind, kind)}{where} and this machine has {there}",
+        f"Lower {kind}Min in the ResourceRequirement, free some of it here, or run it on a larger machine.",
+        level=Level.USER,
+        step=step,
+    )
+
+
+def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    """Read cwltool's refusal of a job: it lacks a GPU, or what it needs was an expression until now."""
+    gpus = re.search(r"'cudaDeviceCount': (?P<amount>\d+)", match["asked"])
+    if gpus and int(gpus["amount"]) > int(match["gpus"]):
+        return _no_gpu(match["step"], int(gpus["amount"]), int(match["gpus"]))
+    for kind in ("cores", "ram"):
+        asked = re.search(rf"'{kind}': (?P<amount>[\d.]+)", match["asked"])
+        if asked and float(asked["amount"]) > float(match[kind]):
+            return build_too_small(match["step"], kind, asked["amount"], match[kind])
+    return build_too_small(match["step"], "resources", match["asked"], f"{match['ram']} MiB, {match['cores']} cores")
+
+
+def _no_gpu(step: str, asked: int, there: int) -> EngineError:
+    devices = "1 CUDA device" if asked == 1 else f"{asked} CUDA devices"
+    return EngineError(
+        f"the package asks for {devices} for its step {step!r} and this machine has {there} (nvidia-smi tells)",
+        "Run it on a machine with a GPU and its driver, or lower cudaDeviceCountMin in the CUDARequirement.",
+        level=Level.USER,
+        step=step,
+    )
+
+
+def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    found = re.search(r'"format": "(?P<format>[^"]+)"', match["file"])
+    name = re.search(r'"basename": "(?P<name>[^"]+)"', match["file"])
+    return ToolError(
+        f"step {match['step']!r} takes files of format {match['wanted']} as its input {match['input']!r},"
+        f" and {name['name'] if name else 'the file'} " + (f"is of {found['format']}" if found else "says none"),
+        "Give a file of that format, and say so in the inputs (`format`), or mend the format in the package.",
+        step=match["step"],
+    )
+
+
+def _out_of_memory(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} ran out of memory: its limit is {match['limit']} MiB, as its ResourceRequirement says",
+        "Raise ramMin (and ramMax, where there is one) in the step's ResourceRequirement, or give it less data.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
+    )
+
+
+def _input_changed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} changed its input in place ({match['files']}), which other steps may read as well",
+        "Have the tool write a new file, or list the input in InitialWorkDirRequirement with `writable: true`.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
+    )
+
+
+def _wrong_type(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} succeeded, but its output {match['output']!r} has the wrong type: {match['why']}",
+        "Correct the type of the output in the package, or what the tool writes (its cwl.output.json, its glob).",
+        evidence=tuple(match[0].splitlines()),
+        step=match["step"],
+    )
+
+
+def _disk_full(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return EngineError(
+        f"{_name(step)} filled the disk",
+        "Free space, or point ZOO_RUNNER_SCRATCH to a larger disk.",
+        evidence=(*_tail(findings, step), match[0]),
+        level=Level.PLATFORM,
+        step=step.step if step else None,
+    )
+
+
+def _tool_time_limit(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"step {match['step']!r} exceeded its ToolTimeLimit of {match['seconds']} s",
+        "Raise the ToolTimeLimit in the package or give the step less to do.",
+        evidence=tuple(findings.tails.get(match["step"], ())),
+        step=match["step"],
+    )
+
+
+def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return EngineError(
+        f"the container of {_name(step)} could not be started: {match['why']}",
+        "Run any container by hand with podman or docker on this machine and mend what it says, or run without"
+        " (ZOO_RUNNER_CONTAINERS=none).",
+        evidence=(match[0],),
+        step=step.step if step else None,
+    )
+
+
+_CAUSES = (
+    (re.compile(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
+    (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
+    (re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"), _tool_time_limit),
+    (re.compile(r"No space left on device"), _disk_full),
+    # before the missing tool, for what podman's network lacks may be a program of this machine
+    (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
+    (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
+    (
+        re.compile(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
+        _tool_missing,
+    ),
+    (re.compile(r"(?:runc|crun|OCI runtime)\S* (?:error|create failed)[^\n]*?: (?P<why>[^\n]+)"), _runtime_broken),
+    (
+        re.compile(
+            r"Error collecting output for parameter '?(?P<output>[^':\s]+)'?:.*?"
+            r"Did not find output file with glob pattern: (?P<glob>\[.*?['\"]\])",
+            re.DOTALL,
+        ),
+        _glob_nothing,
+    ),
+    (
+        re.compile(
+            r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field"
+            r" is not valid because\s+(?P<why>[^\n]+)"
+        ),
+        _wrong_type,
+    ),
+    (
+        re.compile(
+            r'Job "(?P<step>[^"]+)" cannot be run, requests more resources \((?P<asked>\{.*?\})\)'
+            r".*max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+), max CUDA (?P<gpus>\d+)"
+        ),
+        _too_small,
+    ),
+    (
+        re.compile(
+            r"\[step (?P<step>[^]]+)\] Cannot make job: Expected value of '(?P<input>[^']+)' to have format"
+            r" (?P<wanted>.+?) but\s+File has (?:an incompatible|no 'format').*?(?P<file>\{.*?^\})",
+            re.DOTALL | re.MULTILINE,
+        ),
+        _format_differs,
+    ),
+)

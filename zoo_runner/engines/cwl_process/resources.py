@@ -1,0 +1,125 @@
+"""What a package asks of a machine (CWL ResourceRequirement), against what there is.
+
+Source: CWL v1.2, Command Line Tool Description, ResourceRequirement: sizes are in MiB (mebibytes), a minimum that is
+not given is the maximum; requirements come before hints, and the innermost before what it inherits.
+"""
+
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines.cwl_process.diagnose import build_too_small
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
+from zoo_runner.model.package import Document, Package
+
+_MIB = 1 << 20
+_KINDS = ("ram", "cores", "tmpdir", "outdir")
+_MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine has to offer: cores that this process may use, memory and disk that are free (MiB)."""
+
+    cores: int
+    memory_mib: int
+    disk_mib: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a step asks for at least: `kind` is ram, cores, tmpdir or outdir; sizes in MiB."""
+
+    step: str
+    kind: str
+    amount: float
+
+
+def read_machine(scratch: Path) -> Machine:
+    """Measure this machine, within the limits that a container or a service manager sets to this process."""
+    memory = _read_free_memory()
+    for file in map(Path, _MEMORY_LIMITS):
+        with suppress(OSError, ValueError):  # "max" is no limit
+            memory = min(memory, int(file.read_text()))
+    existing = next(folder for folder in (scratch, *scratch.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    return Machine(len(os.sched_getaffinity(0)), memory // _MIB, free // _MIB)
+
+
+def _read_free_memory() -> int:
+    """Read what programs may still take without swapping, in bytes (proc(5), MemAvailable)."""
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(available[1]) * 1024 if available else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def find_asked(package: Package) -> Iterator[Asked]:
+    """Give what each step asks for in numbers; what an expression asks for is known when it runs only."""
+    yield from _asked(package, package.process, package.workflow_id, ())
+
+
+def _asked(package: Package, process: Document, name: str, outer: tuple[Document, ...]) -> Iterator[Asked]:
+    scope = (*outer, process)
+    for step in process.get("steps", []):
+        run = step["run"]
+        inner = run if isinstance(run, Mapping) else package.processes[str(run).lstrip("#")]
+        yield from _asked(package, inner, str(step["id"]).rpartition("/")[2].lstrip("#"), (*scope, step))
+    if process.get("class") == "CommandLineTool":
+        yield from _read(_effective(scope), name)
+
+
+def _effective(scope: tuple[Document, ...]) -> Mapping[str, Any]:
+    for part in ("requirements", "hints"):
+        for holder in reversed(scope):
+            entries = holder.get(part) or []
+            if isinstance(entries, Mapping):
+                entries = [{"class": key, **(body or {})} for key, body in entries.items()]
+            for entry in entries:
+                if entry.get("class") == "ResourceRequirement":
+                    return dict(entry)
+    return {}
+
+
+def _read(wanted: Mapping[str, Any], step: str) -> Iterator[Asked]:
+    for kind in _KINDS:
+        least, most = wanted.get(f"{kind}Min"), wanted.get(f"{kind}Max")
+        amount = most if least is None else least
+        if isinstance(amount, int | float):
+            yield Asked(step, kind, amount)
+
+
+def ensure_resources(package: Package, machine: Machine) -> None:
+    """Raise `EngineError` that names the step which asks for most of what there is too little of."""
+    there = {
+        "ram": machine.memory_mib,
+        "cores": machine.cores,
+        "tmpdir": machine.disk_mib,
+        "outdir": machine.disk_mib,
+    }
+    asked = [one for one in find_asked(package) if one.amount > there[one.kind]]
+    if asked:
+        most = max(asked, key=lambda one: one.amount / max(there[one.kind], 1))
+        raise build_too_small(most.step, most.kind, math.ceil(most.amount), there[most.kind])
+
+
+def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float) -> None:
+    """Raise `EngineError` that names a step which asks for more than a cluster's settings grant a job's steps."""
+    granted = {
+        "ram": (memory_mib, "MiB of memory", "DEFAULT_MAX_RAM"),
+        "cores": (cores, "cores", "DEFAULT_MAX_CORES"),
+    }
+    for one in asked:
+        limit, unit, setting = granted.get(one.kind, (math.inf, "", ""))
+        if one.amount > limit:
+            raise EngineError(
+                f"step {one.step!r} asks for {one.amount:g} {unit}; a job's steps get {limit:g} at most ({setting})",
+                f"Lower {one.kind}Min in its ResourceRequirement, or have {setting} raised.",
+                level=Level.USER,
+                step=one.step,
+            )

@@ -1,0 +1,85 @@
+"""Runs a command under the supervisor: its lines as they come, its end, and nothing left of it."""
+
+import contextlib
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import EngineError
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_KEPT_COMPLAINTS = 200
+
+
+class Supervised:
+    """One command under the supervisor (see its module for `order`); started when made, over when closed.
+
+    `python` runs the supervisor: inside a ZOO kernel `sys.executable` may name another program, or none.
+    """
+
+    def __init__(self, order: Mapping[str, Any], python: str) -> None:
+        self._process = subprocess.Popen(
+            [python, "-I", "-S", str(_SUPERVISOR)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+            start_new_session=True,
+        )
+        self._stdin, self._stdout, stderr = _pipes(self._process)
+        self._complaints: list[str] = []
+        self._drain = threading.Thread(target=self._read_complaints, args=(stderr,), daemon=True)
+        self._drain.start()
+        self._stdin.write(json.dumps(order).encode() + b"\n")
+        self._stdin.flush()
+
+    def __enter__(self) -> "Supervised":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def follow(self, on_line: Callable[[str], None], cancellation: Cancellation) -> int:
+        """Hand over every line of stdout until the command ends; return its exit code."""
+        with cancellation.calling(self.stop):
+            for line in self._stdout:
+                on_line(line.decode("utf-8", "replace").rstrip("\n"))
+            return self._process.wait()
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """The last lines of stderr, once the command has ended."""
+        self._drain.join()
+        return tuple(self._complaints)
+
+    def stop(self) -> None:
+        """Have the supervisor end the command; it may have ended."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stdin.write(b"cancel\n")
+            self._stdin.flush()
+
+    def close(self) -> None:
+        """End the command if it still runs, and leave nothing open."""
+        if self._process.poll() is None:
+            self.stop()
+        self._process.wait()
+        self._drain.join()
+        self._stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+
+    def _read_complaints(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                self._complaints.append(line.decode("utf-8", "replace").rstrip())
+                del self._complaints[:-_KEPT_COMPLAINTS]
+
+
+def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise EngineError("the supervisor has no pipes", "This is a defect of the runner; please report it.")
+    return process.stdin, process.stdout, process.stderr

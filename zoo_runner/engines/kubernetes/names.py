@@ -1,0 +1,84 @@
+"""Names and labels of what a job has on a cluster, computed from its id; pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from zoo_runner.config.kubernetes import ClusterSettings
+
+Manifest = dict[str, Any]
+
+JOB_LABEL = "zoo-runner/job"
+MANAGED = {"app.kubernetes.io/managed-by": "zoo-runner"}
+
+_NAME_LENGTH = 50
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of a job's objects, computed from its id and the settings."""
+
+    namespace: str
+    job: str
+    own_namespace: bool
+
+    @property
+    def secret(self) -> str:
+        """Secret with the credentials of stage-in and stage-out."""
+        return f"{self.job}-staging"
+
+    def pull_secrets(self, cluster: ClusterSettings) -> list[str]:
+        """Secrets made of the credentials for registries that the settings give."""
+        return [f"{self.job}-pull-{number}" for number in range(len(cluster.pull_credentials))]
+
+    @property
+    def claim(self) -> str:
+        """Volume that the job pod shares with its steps."""
+        return f"{self.job}-work"
+
+    @property
+    def quota(self) -> str:
+        """Resource quota of the job's own namespace."""
+        return f"{self.job}-quota"
+
+    @property
+    def policy(self) -> str:
+        """Network policy of the job's steps."""
+        return f"{self.job}-steps"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels by which all of a job is found again."""
+        return {**MANAGED, JOB_LABEL: self.job}
+
+    @property
+    def selector(self) -> str:
+        """Label selector of all of a job."""
+        return f"{JOB_LABEL}={self.job}"
+
+
+def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
+    """Turn any text into a DNS label; what had to be changed gets a hash, so that two names never become one."""
+    safe = re.sub(r"[^a-z0-9-]+", "-", text.lower())[:length].strip("-")
+    if safe == text:
+        return safe
+    return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def build_names(job_id: str, cluster: ClusterSettings) -> Names:
+    """Compute the names of a job: namespace of the site, `ws-<workspace>`, or one of its own."""
+    job = f"job-{dns_name(job_id)}"
+    own = cluster.namespace_per == "job" and not cluster.namespace
+    return Names(job if own else name_namespace(cluster), job, own)
+
+
+def name_namespace(cluster: ClusterSettings) -> str:
+    """Compute the namespace that jobs share: the site's own, or the workspace's."""
+    return cluster.namespace or f"ws-{dns_name(cluster.workspace)}"
+
+
+def build_meta(name: str, names: Names, *, labels: Mapping[str, str] | None = None) -> Manifest:
+    """Make the metadata of an object of a job."""
+    return {"name": name, "namespace": names.namespace, "labels": dict(labels or names.labels)}

@@ -1,0 +1,256 @@
+"""What a pod's status, an event or a refusal says about a job; pure. Source: Kubernetes API v1."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo_runner.engines.image_errors import is_denied, is_missing
+from zoo_runner.engines.kubernetes.advice import find_advice
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, RunnerError, ToolError
+
+STEP_ANNOTATION = "zoo-runner/step"
+_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_BROKEN = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+# a kubelet that is busy has not read the object yet, and tries again (kubernetes, pkg/kubelet/util/manager)
+_PASSING = re.compile(r"failed to sync (?:secret|configmap) cache")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a pod's container ended. Times are as Kubernetes writes them (RFC 3339)."""
+
+    exit_code: int
+    reason: str
+    message: str = ""
+
+
+def name_owner(pod: Manifest) -> str:
+    """Say whose pod it is, in words for people."""
+    step = find_step(pod)
+    return f"step {step!r}" if step else "the job"
+
+
+def find_step(pod: Manifest) -> str | None:
+    """The step a pod runs; None for the job pod itself."""
+    step: str | None = (pod["metadata"].get("annotations") or {}).get(STEP_ANNOTATION)
+    return step
+
+
+def _statuses(pod: Manifest) -> list[Mapping[str, Any]]:
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def has_started(pod: Manifest) -> bool:
+    """Whether the main container runs or ran, so that it has a log."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return any({"running", "terminated"} & status.get("state", {}).keys() for status in statuses)
+
+
+def has_ended(pod: Manifest) -> bool:
+    """Whether the main container has ended by itself, so that its log is complete.
+
+    Of a pod that was evicted the kubelet may have removed the container, and its log with it.
+    """
+    if pod.get("status", {}).get("reason"):
+        return False
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return any("terminated" in status.get("state", {}) for status in statuses)
+
+
+def find_ending(pod: Manifest) -> Ending | None:
+    """Say how the container ended, or the pod without it; None while neither has.
+
+    A reason of the pod's own (`Evicted`) comes before the code of a container that was killed for it.
+    """
+    status = pod.get("status", {})
+    if status.get("phase") == "Failed" and status.get("reason"):
+        return Ending(1, status["reason"], status.get("message", "").strip())
+    for one in _statuses(pod):
+        ended = one.get("state", {}).get("terminated")
+        if ended and (ended["exitCode"] != 0 or one in (status.get("containerStatuses") or [])):
+            return Ending(ended["exitCode"], ended.get("reason", ""), ended.get("message", ""))
+    if status.get("phase") in ("Failed", "Succeeded"):
+        return Ending(0 if status["phase"] == "Succeeded" else 1, "Lost", status.get("message", ""))
+    return None
+
+
+def find_start_failure(pod: Manifest) -> RunnerError | None:
+    """Say why a container will not start by waiting; None where it may."""
+    for status in _statuses(pod):
+        waiting = status.get("state", {}).get("waiting") or {}
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in _IMAGE and (reason != "ErrImagePull" or _is_definite(message)):
+            return _image_error(pod, status["image"], message)
+        if reason in _BROKEN and not _PASSING.match(message):
+            return _build_not_made(pod, reason, message)
+    return None
+
+
+def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
+    if find_step(pod) and (found := re.search(r'exec: "([^"]+)".*no such file', message)):
+        return EngineError(
+            f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, by which steps are"
+            " started on Kubernetes",
+            "Name an image with a shell in dockerPull: one made from scratch needs /bin/sh added.",
+            evidence=(f"{reason}: {message}",),
+            level=Level.USER,
+            step=find_step(pod),
+        )
+    return EngineError(
+        f"the container of {name_owner(pod)} could not be made: {message or reason}",
+        "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
+        evidence=(f"{reason}: {message}",),
+        step=find_step(pod),
+    )
+
+
+def _is_definite(message: str) -> bool:
+    return is_denied(message) or is_missing(message)
+
+
+def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
+    low, who = message.lower(), name_owner(pod)
+    where = "dockerPull in the package" if find_step(pod) else "ZOO_RUNNER_JOB_IMAGE (or ZOO_RUNNER_DEFAULT_IMAGE)"
+    evidence = (message,) if message else ()
+    if is_missing(message):
+        cause, remedy = f"the image {image} of {who} does not exist", f"Correct {where}, or push it."
+    elif is_denied(message):
+        cause = f"the registry does not let the cluster pull the image {image} of {who}"
+        remedy = (
+            "Check the image's name; if it is private, name a pull secret in IMAGE_PULL_SECRETS, or give its"
+            " registry's credentials in ZOO_RUNNER_PULL_CREDENTIALS."
+        )
+    elif "InvalidImageName" in low or "invalid reference" in low or "couldn't parse" in low:
+        cause, remedy = f"{image!r} of {who} is not the name of an image", f"Correct {where}."
+    else:
+        cause = f"the image {image} of {who} cannot be pulled"
+        remedy = "See whether the nodes reach the image's registry; the evidence has what they were told."
+    level = Level.USER if find_step(pod) else Level.ENGINE
+    return EngineError(cause, remedy, evidence=evidence, level=level, step=find_step(pod))
+
+
+def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
+    """Say why a pod's end is not the tool's own doing; None where its exit code speaks for itself."""
+    who, step = name_owner(pod), find_step(pod)
+    if ending.reason == "OOMKilled":
+        limit = _first_container(pod).get("resources", {}).get("limits", {}).get("memory", "none")
+        return ToolError(
+            f"{who} ran out of memory: it was killed at its limit of {limit}",
+            f"Raise ramMax in the ResourceRequirement of {who} (and DEFAULT_MAX_RAM if that is the bound)."
+            if step
+            else "Raise ZOO_RUNNER_JOB_RAM_LIMIT.",
+            evidence=(f"OOMKilled, exit code {ending.exit_code}, memory limit {limit}",),
+            step=step,
+        )
+    if ending.reason == "Evicted":
+        return EngineError(
+            f"{who} was evicted from its node: {ending.message}",
+            "Run it again; if it happens often, have the steps ask for the memory and disk that they use.",
+            evidence=(f"Evicted: {ending.message}",),
+            level=Level.PLATFORM,
+            step=step,
+        )
+    if ending.reason in _BROKEN:
+        return _build_not_made(pod, ending.reason, ending.message)
+    if ending.reason in ("Lost", "NodeLost", "Preempting", "Shutdown", "Terminated", "DeadlineExceeded"):
+        return build_lost(pod, f"{ending.reason}: {ending.message}".rstrip(": "))
+    return None
+
+
+def build_lost(pod: Manifest, evidence: str) -> RunnerError:
+    """Say that a pod was taken away while it ran."""
+    return EngineError(
+        f"the pod {pod['metadata']['name']} of {name_owner(pod)} was taken away while it ran",
+        "Run the job again; who deleted the pod or drained its node stands in the cluster's audit log.",
+        evidence=(evidence,),
+        level=Level.PLATFORM,
+        step=find_step(pod),
+    )
+
+
+def _first_container(pod: Manifest) -> Mapping[str, Any]:
+    container: Mapping[str, Any] = pod["spec"]["containers"][0]
+    return container
+
+
+def concerns(event: Manifest, names: Collection[str]) -> bool:
+    """Whether an event warns of an object of a job: of one of these names, or of a pod.
+
+    Whose pod it is its name does not say, as `job-a-b-1234` may be of the job `a` or `a-b`. That a claim names no
+    storage class, and so waits for ever, Kubernetes tells as a normal event.
+    """
+    warns = event.get("type") == "Warning" or event.get("reason") == "FailedBinding"
+    about = event["involvedObject"]
+    return warns and (about.get("kind") == "Pod" or about.get("name") in names)
+
+
+def diagnose_event(event: Manifest) -> RunnerError | None:
+    """Say what a warning of the cluster means for the job; None where it may pass."""
+    reason, message = event.get("reason", ""), event.get("message", "")
+    for name, pattern, build in _EVENTS:
+        if reason in name.split("|") and re.search(pattern, message):
+            return build(event["involvedObject"], message)
+    return None
+
+
+def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the cluster cannot give the pod {about['name']} its network (Init:0/1): {_plugin_text(message)}",
+        "The cluster's operator should look at the network plug-in (CNI) of the node; the job itself is sound.",
+        evidence=(message,),
+        level=Level.PLATFORM,
+    )
+
+
+def _plugin_text(message: str) -> str:
+    """What the plug-in itself said, without the id of a sandbox that nobody can look up."""
+    found = re.search(r"plugin type=.*", message) or re.search(r'(?<=network for sandbox ")[0-9a-f]+": (.+)', message)
+    return found[found.lastindex or 0] if found else message
+
+
+def _storage_class(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the job's volume {about['name']} cannot be made: {message}",
+        "Set STORAGE_CLASS to one that `kubectl get storageclass` lists and that offers the access mode"
+        " (ZOO_RUNNER_ACCESS_MODE).",
+        evidence=(message,),
+    )
+
+
+def _quota(about: Mapping[str, Any], message: str) -> RunnerError:
+    return EngineError(
+        f"the namespace's resource quota leaves no room for {about['name']}: {_after_colon(message)}",
+        "Wait until other jobs of the workspace end, lower ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM, or have the"
+        " quota raised.",
+        evidence=(message,),
+    )
+
+
+def _account(about: Mapping[str, Any], message: str) -> RunnerError:
+    restore = "Have the service account and its rights restored (docs/kubernetes.md lists them) and run the job again."
+    return EngineError(
+        f"the cluster refuses the pod of {about['name']}: {_after_colon(message)}",
+        find_advice(message) or restore,
+        evidence=(message,),
+    )
+
+
+def _after_colon(message: str) -> str:
+    return message.partition(": ")[2] or message
+
+
+_EVENTS = (
+    ("FailedCreatePodSandBox", r".", _sandbox),
+    (
+        "ProvisioningFailed|FailedBinding",
+        r"not found|no storage class|no persistent volumes|no volume plugin",
+        _storage_class,
+    ),
+    ("FailedCreate", r"exceeded quota", _quota),
+    # of a quota that was just made, what is used is not counted yet: that passes
+    ("FailedCreate", r"^(?!.*status unknown for quota).*(forbidden|not found|denied|violates)", _account),
+)

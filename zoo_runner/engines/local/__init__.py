@@ -1,0 +1,1 @@
+"""The local engine: cwltool on this machine."""

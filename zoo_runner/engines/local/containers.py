@@ -1,0 +1,179 @@
+"""Container engines of one machine: which one answers, and whether the images of a package are there."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo_runner.config.interpreter import find_python
+from zoo_runner.config.settings import Containers, Settings
+from zoo_runner.engines.cwl_process.supervised import Supervised
+from zoo_runner.engines.image_errors import is_denied, is_missing
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
+from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.package import Package
+
+_PROBE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class ContainerNeeds:
+    """Images that a package names: `required` where it cannot run without a container, `hinted` where it can."""
+
+    required: tuple[str, ...]
+    hinted: tuple[str, ...]
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All images, each once."""
+        return tuple(dict.fromkeys((*self.required, *self.hinted)))
+
+
+def find_container_needs(package: Package) -> ContainerNeeds:
+    """Read the DockerRequirements of a package, wherever in it they stand."""
+    required: list[str] = []
+    hinted: list[str] = []
+    for process in package.processes.values():
+        required += _images(process, "requirements")
+        hinted += _images(process, "hints")
+        for step in process.get("steps", []):
+            required += _images(step, "requirements")
+            hinted += _images(step, "hints")
+    return ContainerNeeds(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(hinted)))
+
+
+def _images(process: Mapping[str, Any], part: str) -> Iterator[str]:
+    entries = process.get(part) or []
+    if isinstance(entries, Mapping):
+        entries = [{"class": name, **(body or {})} for name, body in entries.items()]
+    for entry in entries:
+        if entry.get("class") == "DockerRequirement":
+            yield str(entry.get("dockerImageId") or entry.get("dockerPull") or entry.get("dockerLoad") or "image")
+
+
+def _why_not(program: str) -> str | None:
+    """Why a container engine cannot be used, in its own last words; None where it answers."""
+    path = shutil.which(program)
+    if path is None:
+        return f"{program} is not on the PATH"
+    try:
+        probe = subprocess.run([path, "info"], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"`{program} info` did not end within {_PROBE_SECONDS} s"
+    except OSError as error:
+        return f"{path} cannot be started: {error.strerror}"
+    said = [line for line in probe.stderr.splitlines() if line.strip()] or [f"`{program} info` failed"]
+    return said[-1] if probe.returncode else None
+
+
+def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
+    """Choose podman or docker, whichever really answers; None to run without container.
+
+    Raises `EngineError` where the package cannot do without one, or the one asked for does not answer.
+    """
+    if not needs.images:
+        return None
+    candidates = {"auto": ("podman", "docker"), "none": ()}.get(wanted, (wanted,))
+    reasons = []
+    for program in candidates:
+        reason = _why_not(program)
+        if reason is None:
+            return program
+        reasons.append(reason)
+    if needs.required:
+        raise EngineError(
+            f"the package requires a container ({', '.join(needs.required)}), and "
+            + (f"there is none: {' and '.join(candidates)} did not answer" if candidates else "containers are off"),
+            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint where the"
+            " tools are installed here.",
+            evidence=tuple(reasons),
+        )
+    if wanted not in ("auto", "none"):
+        raise EngineError(
+            f"{wanted} was asked for and does not answer (`{wanted} info` failed)",
+            f"Install or start {wanted}, or choose auto or none (--containers, ZOO_RUNNER_CONTAINERS).",
+            evidence=tuple(reasons),
+        )
+    return None
+
+
+def limits_memory(runtime: str) -> bool:
+    """Ask podman or docker whether it can hold containers to a memory limit here."""
+    answer = _run(runtime, "info", "--format", "{{json .}}")
+    try:
+        told = json.loads(answer.stdout)
+    except ValueError:
+        return False
+    return told.get("MemoryLimit") is True or "memory" in (told.get("host", {}).get("cgroupControllers") or ())
+
+
+def ensure_images(
+    runtime: str, images: tuple[str, ...], settings: Settings, report: Report, cancellation: Cancellation
+) -> None:
+    """Pull what is not there yet, before anything else of the job happens.
+
+    A pull may take long: it stops with the job, and does not outlive this process. The program that pulls knows the
+    environment of `settings` (proxies, where logins are kept). Raises `EngineError`, or why the job was stopped.
+    """
+    for image in images:
+        if _run(runtime, "image", "inspect", image).returncode == 0:
+            continue
+        report(EngineLine("info", f"pulling image {image} with {runtime}"))
+        order = {
+            "command": [runtime, "pull", image],
+            "env": dict(settings.environ),
+            "cwd": "/",
+            "cid_folder": None,
+            "remover": [],
+        }
+        with Supervised(order, find_python(settings)) as pull:
+            code = pull.follow(lambda _: None, cancellation)
+            cancellation.check()
+            if code != 0:
+                raise _pull_error(image, "\n".join(pull.complaints))
+
+
+def _run(runtime: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run([runtime, *words], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"`{runtime} {' '.join(words)}` did not end within {_PROBE_SECONDS} s",
+            f"Look at {runtime} on this machine: it hangs.",
+        ) from error
+
+
+def _pull_error(image: str, text: str) -> EngineError:
+    lines = tuple(line for line in text.splitlines() if line.strip())[-4:]
+    low = text.lower()
+    if is_denied(text):
+        return EngineError(
+            f"the registry does not let us pull the image {image}",
+            "Check the image's name; if it is private, log in to its registry first.",
+            evidence=lines,
+            level=Level.USER,
+        )
+    if is_missing(text):
+        return EngineError(
+            f"the image {image} does not exist",
+            "Correct dockerPull in the package, or push the image.",
+            evidence=lines,
+            level=Level.USER,
+        )
+    if any(word in low for word in ("connection refused", "no such host", "i/o timeout", "tls:", "no route to host")):
+        return EngineError(
+            f"the registry of the image {image} cannot be reached",
+            "Check that this machine reaches the registry (name, network, proxy), or build the image here under that"
+            " name.",
+            evidence=lines[-1:],
+            level=Level.PLATFORM,
+        )
+    return EngineError(
+        f"the image {image} is not on this machine and could not be pulled",
+        "Check the image's name and that its registry can be reached from here, or build it here under that name.",
+        evidence=lines,
+    )

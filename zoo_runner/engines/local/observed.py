@@ -1,0 +1,114 @@
+"""cwltool's jobs, made to report while they run, to get real files, and to keep their limits."""
+
+import math
+import os
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cwltool.context import RuntimeContext
+from cwltool.errors import WorkflowException
+from cwltool.job import CommandLineJob, JobBase
+
+from zoo_runner.engines.local.realfiles import Given, RealFiles
+from zoo_runner.engines.local.watch import Container, Emit, Watch
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What the jobs of one run share. `runtime` is podman, docker or None; `limits_memory` whether it can do that."""
+
+    emit: Emit
+    files: RealFiles
+    runtime: str | None
+    limits_memory: bool
+
+
+def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
+    """Make a job class that reports while it runs; cwltool's own monitor, which samples by sleeping, is not used."""
+
+    class Observed(runner):  # type: ignore[misc, valid-type]
+        container: Container | None = None
+
+        def _setup(self, runtimeContext: RuntimeContext) -> None:
+            super()._setup(runtimeContext)
+            if self.inplace_update and self.generatemapper is not None:
+                _spare_originals(self, shared.files)
+
+        def create_runtime(
+            self, env: MutableMapping[str, str], runtimeContext: RuntimeContext
+        ) -> tuple[list[str], str | None]:
+            context = runtimeContext.copy()
+            memory_mib = _read_memory_limit(self) if shared.limits_memory else None
+            context.strict_memory_limit = memory_mib is not None
+            runtime, id_file = super().create_runtime(env, context)
+            # cwltool takes the minimum for the limit
+            runtime = [f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in runtime]
+            if id_file is not None:
+                self.container = _describe_container(shared, Path(id_file), memory_mib)
+                if self.container.monitor_file is not None:
+                    runtime.insert(2, f"--conmon-pidfile={self.container.monitor_file}")
+            return runtime, id_file
+
+        def _execute(
+            self,
+            runtime: list[str],
+            env: MutableMapping[str, str],
+            runtimeContext: RuntimeContext,
+            monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
+        ) -> None:
+            given = shared.files.replace_links(_find_links(self)) if issubclass(runner, CommandLineJob) else Given()
+            command = " ".join(str(word) for word in self.command_line)
+            watch = Watch(self.name, command, shared.emit, self.container, self.timelimit)
+
+            def wait(process: "subprocess.Popen[str]") -> None:
+                watch.wait(process)
+                _check_unchanged(self.name, given)
+
+            context = runtimeContext.copy()
+            context.default_stdout = context.default_stderr = watch.writer
+            try:
+                super()._execute(runtime, env, context, wait)
+            finally:
+                watch.abandon()
+
+    return Observed
+
+
+def _find_links(job: Any) -> Iterator[str]:
+    """Give where cwltool staged an input that the tool may only read, as a link."""
+    for mapper in (job.pathmapper, job.generatemapper):
+        for entry in mapper or ():
+            if entry.staged and entry.type in ("File", "Directory"):
+                yield entry.target
+
+
+def _check_unchanged(step: str, given: Given) -> None:
+    changed = [path.name for path in given.changed()]
+    if changed:
+        raise WorkflowException(f"[job {step}] changed its input: {', '.join(sorted(changed)[:5])}")
+
+
+def _spare_originals(job: Any, files: RealFiles) -> None:
+    """Have a step update the job's copy where the package lets it update an input in place."""
+    for key, entry in list(job.generatemapper.items()):
+        if entry.type in ("WritableFile", "WritableDirectory") and os.path.exists(entry.resolved):  # noqa: PTH110 or a literal
+            kept = files.keep_copy(Path(entry.resolved))
+            job.generatemapper.update(key, str(kept), entry.target, entry.type, entry.staged)
+
+
+def _read_memory_limit(job: Any) -> int | None:
+    """Read how much memory (MiB) a step's container may use: ramMax, else ramMin; None where neither is said."""
+    wanted = job.builder.get_requirement("ResourceRequirement")[0] or {}
+    if wanted.get("ramMax") is not None:
+        return math.ceil(float(job.builder.do_eval(wanted["ramMax"])))
+    return math.ceil(float(job.builder.resources["ram"])) if wanted.get("ramMin") is not None else None
+
+
+def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:
+    monitor = id_file.parent.parent / "monitors" / id_file.name if shared.runtime == "podman" else None
+    return Container(shared.runtime or "docker", id_file, monitor, memory_mib)

@@ -1,0 +1,170 @@
+"""Follows one step while it runs: its output line by line, its time limit, its end and what it used."""
+
+import contextlib
+import io
+import os
+import resource
+import select
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cwltool.errors import WorkflowException
+
+from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
+from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.local.printed import Printed
+from zoo_runner.model.events import EngineLine, StepEnded, StepLine, StepStarted
+
+# how long podman's monitor of a container may take to end after its container
+_MONITOR_SECONDS = 2.0
+# cwltool asks the tool to end at its time limit; whoever did not listen is killed this much later
+_GRACE_SECONDS = 3.0
+_LONGEST_LINE = 64 * 1024
+# a step that failed having used that much of its limit, failed for want of memory
+_NEARLY_ALL = 0.95
+
+Emit = Callable[[StepStarted | StepLine | StepEnded | EngineLine], None]
+
+
+@dataclass(frozen=True)
+class Container:
+    """What is known of a step's container: program that runs it, files with its id and its monitor's process id."""
+
+    program: str
+    id_file: Path
+    monitor_file: Path | None
+    memory_mib: int | None
+
+    def kill(self) -> None:
+        """Kill what runs in it; that it runs no more is fine."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            words = [self.program, "kill", self.id_file.read_text().strip()]
+            subprocess.run(words, capture_output=True, check=False, timeout=_GRACE_SECONDS * 10)
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a step used, None where that could not be measured."""
+
+    cpu_seconds: float | None = None
+    peak_memory_mib: float | None = None
+
+
+class Watch:
+    """One step. `writer` is what its standard output and error go to where the package does not say otherwise."""
+
+    def __init__(
+        self, step: str, command: str, emit: Emit, container: Container | None, time_limit_seconds: int | None
+    ) -> None:
+        self._step, self._emit, self._container = step, emit, container
+        self._time_limit_seconds = time_limit_seconds or None
+        self._late = False
+        self.started, self._began = time.time(), time.monotonic()
+        reader, writer = os.pipe()
+        self.writer: IO[bytes] = os.fdopen(writer, "wb")
+        self._printed = Printed(reader)
+        self._pump = threading.Thread(target=self._read, daemon=True)
+        self._pump.start()
+        emit(StepStarted(step, command, self.started))
+
+    def _read(self) -> None:
+        with io.BufferedReader(self._printed, _LONGEST_LINE) as stream:
+            while line := stream.readline(_LONGEST_LINE):
+                self._emit(StepLine(self._step, line.decode("utf-8", "replace").rstrip("\r\n")))
+
+    def wait(self, process: "subprocess.Popen[str]") -> None:
+        """Wait for the step's process. Raises `WorkflowException` where it ended because of its time limit."""
+        self.writer.close()
+        self._wait_until_killed(process)
+        limit = self._time_limit_seconds
+        self._late = limit is not None and time.monotonic() - self._began >= limit
+        try:
+            # tells what the process and its children used, without sampling
+            _, status, used = os.wait4(process.pid, 0)
+        except ChildProcessError:  # its time limit struck just as it ended, and cwltool reaped it
+            self._finish(process.wait(), Used())
+        else:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self._finish(process.returncode, self._measure(used))
+        if self._late:
+            raise WorkflowException(f"{self._step} was stopped after {limit} seconds")
+
+    def _wait_until_killed(self, process: "subprocess.Popen[str]") -> None:
+        if self._time_limit_seconds is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(process.pid)
+            try:
+                if not select.select([handle], [], [], self._time_limit_seconds + _GRACE_SECONDS)[0]:
+                    self._kill(process.pid)
+            finally:
+                os.close(handle)
+
+    def _kill(self, pid: int) -> None:
+        if self._container is not None:
+            self._container.kill()
+            return
+        for number in (pid, *descendants(pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, 9)
+
+    def _measure(self, used: resource.struct_rusage) -> Used:
+        if self._container is None:
+            # a child begins as a copy of this process, whose size it is charged with
+            return _as_used(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        if self._container.monitor_file is None:
+            return Used()
+        monitor = _wait_for_monitor(self._container.monitor_file)
+        # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
+        return _as_used(monitor, used.ru_maxrss * 5 // 4) if monitor else Used()
+
+    def abandon(self) -> None:
+        """The step could not even be started."""
+        if not self.writer.closed:
+            self.writer.close()
+            self._finish(None, Used())
+
+    def _finish(self, returned: int | None, used: Used) -> None:
+        exit_code, ended = as_exit_code(returned), time.time()
+        self._printed.tell_end()
+        self._pump.join()
+        limit = self._container.memory_mib if self._container else None
+        if limit and not self._late and _lacked_memory(exit_code, used, limit):
+            self._emit(EngineLine("error", f"[job {self._step}] ran out of memory at its limit of {limit} MiB"))
+        self._emit(StepEnded(self._step, self.started, ended, exit_code, used.cpu_seconds, used.peak_memory_mib))
+
+
+def _as_used(used: resource.struct_rusage, others_kib: int) -> Used:
+    """Read usage as Linux tells it; a peak (KiB there) that may be somebody else's is none."""
+    peak = round(used.ru_maxrss / 1024, 1) if used.ru_maxrss > others_kib else None
+    return Used(round(used.ru_utime + used.ru_stime, 3), peak)
+
+
+def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
+    peak = used.peak_memory_mib or 0
+    return exit_code == KILLED or (bool(exit_code) and peak >= _NEARLY_ALL * limit_mib)
+
+
+def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:
+    """Wait for podman's monitor of the container (conmon), which waits for all that ran in it.
+
+    It is a child of this process, which is the reaper of orphans; where it is not, nothing is known.
+    """
+    try:
+        pid = int(file.read_text())
+        handle = os.pidfd_open(pid)
+    except (OSError, ValueError):
+        return None
+    try:
+        select.select([handle], [], [], _MONITOR_SECONDS)
+        reaped, _, used = os.wait4(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    finally:
+        os.close(handle)
+    return used if reaped else None

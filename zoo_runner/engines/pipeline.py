@@ -1,0 +1,117 @@
+"""Stage in → execute → stage out: the same three stages, in the same order, for every engine."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Level, Stage
+from zoo_runner.model.errors import RunnerError, StageInError, StageOutError
+from zoo_runner.model.events import EngineLine, Report, StageStarted
+from zoo_runner.model.job import Job, Results
+from zoo_runner.package.cwltypes import accepts_null, parse_outputs
+from zoo_staging.cancel import Cancellation as Switch
+from zoo_staging.destination import read_scheme
+from zoo_staging.errors import Kind, StagingError, mask_href
+
+Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Runs the CWL on a job order with local paths and returns its output object."""
+
+_PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
+# of inputs these are the publisher's matter; results get damaged on their way only
+_PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
+
+
+def run_stages(
+    job: Job, environ: Mapping[str, str], execute: Execute, report: Report, cancellation: Cancellation
+) -> Results:
+    """Take a job through its stages; raises the `RunnerError` of the stage that failed."""
+    cancellation.check()
+    order = _stage_in(job, environ, report, cancellation)
+    cancellation.check()
+    report(StageStarted(Stage.EXECUTE, f"{job.workflow_id} ({job.package.cwl_version})"))
+    outputs = execute(order)
+    cancellation.check()
+    return _stage_out(job, environ, outputs, report, cancellation)
+
+
+def ensure_address(destination: str) -> None:
+    """Refuse an address that is no destination, before anything is created; raises `StageOutError`."""
+    with _translated(StageOutError):
+        read_scheme(destination)
+
+
+def check_destination(job: Job, environ: Mapping[str, str]) -> None:
+    """Find out before a long job starts whether its results can be put away; raises `StageOutError`."""
+    probe_destination(job.destination, environ, job.id, job.workflow_id)
+
+
+def probe_destination(destination: str, environ: Mapping[str, str], job_id: str, workflow_id: str) -> None:
+    """Put something tiny to a destination and take it away again; raises `StageOutError`."""
+    from stageout.settings import load_options
+    from stageout.stage import check_destination as probe
+
+    with _translated(StageOutError, subject=destination):
+        probe(destination, load_options(environ, job_id, workflow_id).options)
+
+
+def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation: Cancellation) -> Mapping[str, Any]:
+    if not _refers_to_files(job.order):
+        return job.order
+    from stagein.settings import load_options
+    from stagein.stage import stage_in
+
+    report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
+    with _translated(StageInError), _switch(cancellation) as switch:
+        folder = job.paths.scratch / "inputs"
+        return stage_in(job.order, folder, load_options(environ), report, cancellation=switch)
+
+
+def _stage_out(
+    job: Job, environ: Mapping[str, str], outputs: dict[str, Any], report: Report, cancellation: Cancellation
+) -> Results:
+    from stageout.settings import load_options
+    from stageout.stage import stage_out
+
+    report(StageStarted(Stage.STAGE_OUT, job.destination))
+    with _translated(StageOutError), _switch(cancellation) as switch:
+        options = replace(
+            load_options(environ, job.id, job.workflow_id).options,
+            title=job.package.process.get("label"),
+            outputs_folder=job.paths.scratch / "outputs",
+            optional=frozenset(one.name for one in parse_outputs(job.package) if accepts_null(one.type)),
+        )
+        put = stage_out(outputs, job.destination, options, report, cancellation=switch)
+    for warning in put.warnings:
+        report(EngineLine("warning", f"stage-out: {warning}"))
+    return Results(put.document, put.collection, put.collection_href)
+
+
+def _refers_to_files(node: Any) -> bool:
+    if isinstance(node, Mapping):
+        return node.get("class") in ("File", "Directory") or any(map(_refers_to_files, node.values()))
+    return isinstance(node, list | tuple) and any(map(_refers_to_files, node))
+
+
+@contextmanager
+def _switch(cancellation: Cancellation) -> Iterator[Switch]:
+    switch = Switch()
+    with cancellation.calling(switch.cancel):
+        try:
+            yield switch
+        except StagingError:
+            cancellation.check()
+            raise
+
+
+@contextmanager
+def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator[None]:
+    """Translate the stagers' errors; `subject` is told instead of an address that the user never wrote."""
+    try:
+        yield
+    except StagingError as error:
+        kinds = _PLATFORM_KINDS_OUT if kind is StageOutError else _PLATFORM_KINDS
+        level = Level.PLATFORM if error.kind in kinds else Level.USER
+        cause = f"{mask_href(subject)}: {error.reason}" if subject else str(error)
+        raise kind(cause, error.remedy, level=level) from error

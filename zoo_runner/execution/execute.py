@@ -1,0 +1,124 @@
+"""The story of a job: accept it, run it on an engine, keep what happened whatever happens."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.settings import Settings
+from zoo_runner.engines import Engine
+from zoo_runner.engines.pipeline import ensure_address
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.publish import publish_logs
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Diagnosis, Level
+from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
+from zoo_runner.model.events import Event, Report
+from zoo_runner.model.ids import accept_job_id, new_job_id
+from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.package import Package
+from zoo_runner.store.files import Records, new_record, with_outcome
+from zoo_runner.store.locks import RUN
+
+
+def accept_job(
+    package: Package,
+    order: Mapping[str, Any],
+    destination: Callable[[JobPaths], str],
+    settings: Settings,
+    job_id: str | None = None,
+) -> Job:
+    """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names.
+
+    Raises `SettingsError` for what is no job id, `StageOutError` for what is no destination.
+    """
+    job_id = accept_job_id(job_id) if job_id else new_job_id()
+    paths = JobPaths(package.workflow_id, job_id, settings.temp, settings.state / job_id, settings.scratch / job_id)
+    job = Job(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
+    ensure_address(job.destination)
+    return job
+
+
+def run_job(
+    job: Job, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
+) -> Outcome:
+    """Run a job to its end and return how it ended: this never raises for what a job can do wrong.
+
+    Raises `SettingsError` before anything happens where its id is taken or its logs or record cannot be kept. Job
+    log, step logs, usage report and record are kept on every path.
+    """
+    masker = Masker([*find_secrets(settings.environ), *job.secrets])
+    records = Records(settings.state, masker)
+    cancellation = cancellation or Cancellation(job.time_limit_seconds)
+    plan = engine.plan(job)
+    log = JobLog(job.paths, masker)
+    record = records.create(new_record(job, engine.name))
+    # held until its record says how it ended: a job that nobody holds before that is lost
+    with RUN.hold(job.paths.record), log:
+        log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
+        log.write_plan(plan.describe())
+
+        def tell(event: Event) -> None:
+            log(event)
+            report(event)
+
+        record = records.save(record.moved_to(Status.RUNNING))
+        with cancellation.deadline():
+            outcome = guard(lambda: engine.run(plan, tell, cancellation), job.paths, masker)
+        outcome = conclude(outcome, job.paths, job.destination, log, settings, tell)
+        records.save(with_outcome(record, outcome))
+    return outcome
+
+
+def conclude(
+    outcome: Outcome, paths: JobPaths, destination: str, log: JobLog, settings: Settings, report: Report
+) -> Outcome:
+    """End the job's log and have it published, where the engine could not do that itself."""
+    results = outcome.results
+    log.tell_end(outcome.diagnosis, results.collection_href if results else None)
+    if log.published is None:
+        publish_logs(paths, destination, settings.environ, (results, outcome.diagnosis), report)
+    return replace(outcome, usage=log.usage, published=log.published)
+
+
+def guard(run: Callable[[], Outcome], paths: JobPaths, masker: Masker) -> Outcome:
+    """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end.
+
+    Raises `NotReachedError`, which says nothing of the job.
+    """
+    try:
+        return run()
+    except NotReachedError:
+        raise
+    except RunnerError as error:
+        return _failed(error, paths, masker)
+    except Exception as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
+        # for whoever mends it; the job log is for users
+        (paths.record / "defect.txt").write_text(masker.mask(traceback.format_exc()))
+        return _failed(build_defect(error), paths, masker)
+
+
+def build_defect(error: BaseException) -> RunnerError:
+    """Describe an error that nobody foresaw."""
+    return EngineError(
+        f"the runner has a defect: {type(error).__name__}: {error}",
+        "Report it with the job log; the job itself may be sound.",
+        level=Level.ENGINE,
+    )
+
+
+def _failed(error: RunnerError, paths: JobPaths, masker: Masker) -> Outcome:
+    status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
+    return Outcome(status, diagnosis=_masked(error.diagnosis, str(paths.job_log), masker), exit_code=error.exit_code)
+
+
+def _masked(diagnosis: Diagnosis, log: str, masker: Masker) -> Diagnosis:
+    return replace(
+        diagnosis,
+        cause=masker.mask(diagnosis.cause),
+        remedy=masker.mask(diagnosis.remedy),
+        evidence=tuple(map(masker.mask, diagnosis.evidence)),
+        log=log,
+    )

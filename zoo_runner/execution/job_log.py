@@ -1,0 +1,219 @@
+"""The logs of a job, written while it runs: one file that tells the whole story, and one for each step."""
+
+import contextlib
+import json
+import re
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import singledispatchmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.execution.log_files import LogFiles
+from zoo_runner.model.diagnosis import Diagnosis, Stage
+from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.masking import Masker
+from zoo_staging.progress import Transferred
+
+# colours and cursor movements of terminals (ECMA-48), and what else would not stay on its line
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class JobLog:
+    """Turns events into the job log and the step logs under the names that platforms rely on.
+
+    Nothing gets into a file unmasked. Where `temp` is emptied by others while the job runs, what follows is
+    written to files made anew. Raises `SettingsError` where the logs' folder cannot be made.
+    """
+
+    def __init__(self, paths: JobPaths, masker: Masker) -> None:
+        self._paths, self._masker = paths, masker
+        self._lock, self._files = threading.Lock(), LogFiles()
+        self._sources: dict[str, str] = {}
+        self._usage: list[StepEnded] = []
+        self._published: str | None = None
+        self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
+        _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
+        _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
+
+    def __enter__(self) -> "JobLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.write_usage()
+        with self._lock:
+            self._files.close()
+
+    @property
+    def usage(self) -> tuple[StepEnded, ...]:
+        """What the steps that ended so far have used."""
+        return tuple(self._usage)
+
+    @property
+    def published(self) -> str | None:
+        """Where these logs were put for others to read; None where they were not."""
+        return self._published
+
+    def __call__(self, event: Event) -> None:
+        """Write an event where it belongs."""
+        with self._lock:
+            self._write(event)
+
+    @singledispatchmethod
+    def _write(self, event: Event) -> None:
+        raise TypeError(f"{type(event).__name__} has no place in a log")
+
+    @_write.register
+    def _(self, event: StageStarted) -> None:
+        self._tell(event.stage, f"begins: {event.about}")
+        if log := self._stage_log(event.stage):
+            self._append(log, self._clean(f"{event.stage}: {event.about}"))
+
+    @_write.register
+    def _(self, event: Transferred) -> None:
+        if self._files_done.get(event.stage) == event.files_done:
+            return  # progress within a file is for displays; a log tells of files
+        self._files_done[event.stage] = event.files_done
+        line = f"{event.files_done}/{event.files_total} {event.href} ({event.bytes_done} bytes so far)"
+        self._tell(event.stage, line)
+        if log := self._stage_log(Stage(event.stage)):
+            self._append(log, self._clean(line))
+
+    @_write.register
+    def _(self, event: StepStarted) -> None:
+        command = self._clean(event.command)
+        self._tell_clean(event.step, f"begins: {command}")
+        self._append(self._paths.step_log(event.step), f"$ {command}")
+
+    @_write.register
+    def _(self, event: StepLine) -> None:
+        text = self._clean(event.text)
+        self._tell_clean(event.step, text)
+        self._append(self._paths.step_log(event.step), text)
+
+    @_write.register
+    def _(self, event: StepEnded) -> None:
+        self._usage.append(event)
+        self._tell(event.step, _end_line(event))
+        self._append(self._paths.step_log(event.step), _end_line(event))
+
+    @_write.register
+    def _(self, event: EngineLine) -> None:
+        for line in event.text.splitlines():
+            self._tell("engine", line)
+        # what a stager warns of belongs to its own log as well
+        stage = next((stage for stage in Stage if event.text.startswith(f"{stage}: ")), None)
+        if stage and (log := self._stage_log(stage)):
+            self._append(log, self._clean(event.text))
+
+    @_write.register
+    def _(self, event: Published) -> None:
+        self._published = event.href
+        self._tell("job", f"logs and usage report are published: {event.href}")
+
+    def tell(self, source: str, text: str) -> None:
+        """Add lines of the runner's own to the job log."""
+        with self._lock:
+            for line in text.splitlines():
+                self._tell(source, line)
+
+    def tell_end(self, diagnosis: Diagnosis | None, collection_href: str | None) -> None:
+        """End the story, and keep what the steps used."""
+        if diagnosis:
+            self.tell_failure(diagnosis)
+        else:
+            self.tell("job", f"SUCCESSFUL, results: {collection_href}")
+        self.write_usage()
+
+    def tell_failure(self, diagnosis: Diagnosis) -> None:
+        """Tell why the job failed."""
+        lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level): {diagnosis.cause}"]
+        lines += [f"  | {line}" for line in diagnosis.evidence]
+        lines += [f"WHAT TO DO: {diagnosis.remedy}"]
+        self.tell("job", "\n".join(lines))
+        if log := self._stage_log(diagnosis.stage):
+            with self._lock:
+                for line in lines:
+                    self._append(log, self._clean(line))
+
+    def write_plan(self, plan: Mapping[str, Any]) -> None:
+        """Keep what was submitted beside the logs."""
+        self._replace(self._paths.plan, plan)
+
+    def write_usage(self) -> None:
+        """Keep what each step used beside the logs; what could not be measured is null."""
+        steps = [
+            {
+                "step": step.step,
+                "started": _iso(step.started),
+                "ended": _iso(step.ended),
+                "seconds": round(step.ended - step.started, 3),
+                "exitCode": step.exit_code,
+                "cpuSeconds": step.cpu_seconds,
+                "peakMemoryMiB": step.peak_memory_mib,
+            }
+            for step in self._usage
+        ]
+        self._replace(self._paths.usage, {"job": self._paths.job_id, "steps": steps})
+
+    def _stage_log(self, stage: Stage) -> Path | None:
+        return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
+
+    def _tell(self, source: str, text: str) -> None:
+        self._tell_clean(source, self._clean(text))
+
+    def _tell_clean(self, source: str, text: str) -> None:
+        if source not in self._sources:
+            self._sources[source] = self._clean(source)
+        line = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] {text}"
+        self._append(self._paths.job_log, line)
+        self._append(self._paths.kept_log, line)
+
+    def _clean(self, text: str) -> str:
+        """What may stand in a log: no secret, and one line."""
+        return _one_line(self._masker.mask(text))
+
+    def _append(self, path: Path, line: str) -> None:
+        # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
+        with contextlib.suppress(OSError):
+            self._files.append(path, line)
+
+    def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(self._masker.mask_data(content), indent=2) + "\n"
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _make_folder(folder: Path, mode: int, variable: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as error:
+        raise SettingsError(
+            f"the logs of the job cannot be kept: {folder} cannot be made: {error.strerror}",
+            f"Point {variable} to a folder that this user may write to.",
+        ) from error
+
+
+def _one_line(text: str) -> str:
+    """What a tool prints may neither forge lines nor steer the terminal of whoever reads the log."""
+    return _CONTROL.sub(" ", _TERMINAL.sub("", text))
+
+
+def _end_line(event: StepEnded) -> str:
+    ended = "could not be started" if event.exit_code is None else f"exit code {event.exit_code}"
+    used = [f"{event.ended - event.started:.2f} s"]
+    used += [f"CPU {event.cpu_seconds:.2f} s"] if event.cpu_seconds is not None else []
+    used += [f"peak memory {event.peak_memory_mib:.0f} MiB"] if event.peak_memory_mib is not None else []
+    return f"ends: {ended} ({', '.join(used)})"

@@ -1,0 +1,59 @@
+"""Putting what tells of a job beside its results, where these lie in object storage."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Timer
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.events import EngineLine, Published, Report
+from zoo_runner.model.job import Results
+from zoo_runner.model.masking import Masker, find_secrets
+from zoo_staging.cancel import Cancellation as Switch
+from zoo_staging.destination import is_object_storage
+from zoo_staging.errors import StagingError
+
+# a store that does not answer holds no job up for longer
+_PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
+
+
+def publish_logs(
+    paths: JobPaths,
+    destination: str,
+    environ: Mapping[str, str],
+    ended: tuple[Results | None, Diagnosis | None],
+    report: Report,
+) -> None:
+    """Put job log, step logs, usage report and results document beside the results in object storage, masked.
+
+    They lie below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it. Results
+    that go to a folder are on this machine, as its logs are: nothing is put there.
+    """
+    results, diagnosis = ended
+    away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
+    if away or not is_object_storage(destination):
+        return
+    from stageout.settings import load_options
+    from stageout.stage import put_beside
+
+    shown = {"results.json": Masker(find_secrets(environ)).mask_data(results.document)} if results else {}
+    switch = Switch()
+    files = _find_logs(paths)
+    timer = Timer(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files), switch.cancel)
+    timer.start()
+    try:
+        options = load_options(environ, paths.job_id, paths.workflow_id).options
+        href = put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
+    except StagingError as error:
+        report(EngineLine("warning", f"the logs could not be published: {error}"))
+    else:
+        report(Published(href))
+    finally:
+        timer.cancel()
+
+
+def _find_logs(paths: JobPaths) -> dict[str, Path]:
+    # a platform's dismissal may have emptied the public folder
+    story = paths.job_log if paths.job_log.is_file() else paths.kept_log
+    logs = {"job.log": story, **{path.name: path for path in sorted(paths.log_folder.glob("*.log"))}}
+    return {name: path for name, path in {**logs, paths.usage.name: paths.usage}.items() if path.is_file()}

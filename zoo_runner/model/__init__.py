@@ -1,0 +1,1 @@
+"""What the whole product speaks of: jobs, outcomes, diagnoses, events, packages, as frozen values."""

@@ -1,0 +1,95 @@
+"""Stopping a job: one value that whoever waits can subscribe to."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+from zoo_runner.model.errors import DismissedError, RunnerError, TimeLimitError
+
+
+class Reason(Enum):
+    """Why a job is stopped before its end."""
+
+    DISMISSED = "dismissed"
+    TIME_LIMIT = "time limit"
+
+
+class Cancellation:
+    """Set once, never unset; callbacks run in the thread that cancels."""
+
+    def __init__(self, time_limit_seconds: float | None = None) -> None:
+        # a signal handler cancels too, and may strike while its own thread holds the lock
+        self._lock = threading.RLock()
+        self._callbacks: list[Callable[[], None]] = []
+        self._time_limit_seconds = time_limit_seconds
+        self.reason: Reason | None = None
+
+    def cancel(self, reason: Reason = Reason.DISMISSED) -> None:
+        """Stop the job; only the first reason counts."""
+        with self._lock:
+            if self.reason is not None:
+                return
+            self.reason = reason
+            callbacks = tuple(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def deadline(self) -> Iterator[None]:
+        """Cancel by itself once the time limit has passed."""
+        if self._time_limit_seconds is None:
+            yield
+            return
+        timer = threading.Timer(self._time_limit_seconds, self.cancel, [Reason.TIME_LIMIT])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    @contextmanager
+    def calling(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Have `callback` run on cancellation while the block runs; at once where it is already cancelled."""
+        with self._lock:
+            self._callbacks.append(callback)
+            late = self.reason is not None
+        if late:
+            callback()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)
+
+    def error(self) -> RunnerError:
+        """Say why the job was stopped."""
+        if self.reason is Reason.TIME_LIMIT:
+            return TimeLimitError(
+                f"the job took longer than its time limit of {self._time_limit_seconds:g} s and was stopped",
+                "Raise the time limit (--time-limit, ZOO_RUNNER_TIME_LIMIT) or give the job less to do.",
+            )
+        return DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
+
+    def check(self) -> None:
+        """Raise the reason where there is one."""
+        if self.reason is not None:
+            raise self.error()
+
+
+@contextmanager
+def cancelling_on_signals(cancellation: Cancellation) -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and the end of the terminal into a cancellation while the block runs; main thread only.
+
+    A signal that this process was started to ignore (`nohup`, a job in the background of a script) stays ignored.
+    """
+    all_numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in all_numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    former = {number: signal.signal(number, lambda *_: cancellation.cancel()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,140 @@
+"""The error tree: each failure says what happened, at which level, and whose move is next.
+
+    RunnerError
+    ├── SettingsError       a setting cannot be used                     exit 2
+    ├── PackageError        the application package cannot be used      exit 3
+    │   └── InvalidPackageError  its documents are not CWL
+    ├── InputError          the inputs do not fit the package           exit 4
+    ├── StageInError        a source could not be brought here          exit 5
+    ├── ToolError           a step of the package failed                exit 6
+    ├── EngineError         the engine could not do its part            exit 7
+    ├── StageOutError       the results could not be put away           exit 8
+    ├── TimeLimitError      the job took longer than allowed            exit 9
+    ├── DismissedError      somebody cancelled the job                  exit 10
+    └── JobNotFoundError    no job of that id is known here             exit 11
+
+Exit 0 is success, 1 a defect of the runner itself, 2 also a wrong command line.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+
+
+class RunnerError(Exception):
+    """Base of all errors that a user may see. A subclass fixes stage, default level, HTTP status and exit code."""
+
+    stage: ClassVar[Stage]
+    default_level: ClassVar[Level] = Level.USER
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        cause: str,
+        remedy: str,
+        *,
+        evidence: tuple[str, ...] = (),
+        level: Level | None = None,
+        step: str | None = None,
+    ) -> None:
+        super().__init__(cause)
+        self.diagnosis = Diagnosis(self.stage, level or self.default_level, cause, remedy, evidence, step)
+
+
+class SettingsError(RunnerError):
+    """A setting is missing or cannot be used."""
+
+    stage = Stage.SETTINGS
+    default_level = Level.ENGINE
+    exit_code = 2
+
+
+class PackageError(RunnerError):
+    """The application package cannot be read, resolved or run."""
+
+    stage = Stage.PACKAGE
+    http_status = 400
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One place where a document is not CWL: the document's URI, line and column (from 1; None: not known)."""
+
+    uri: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+class InvalidPackageError(PackageError):
+    """The package's documents are not CWL; `faults` says where, as far as it is known."""
+
+    def __init__(self, cause: str, remedy: str, faults: tuple[Fault, ...], evidence: tuple[str, ...] = ()) -> None:
+        super().__init__(cause, remedy, evidence=evidence)
+        self.faults = faults
+
+
+class InputError(RunnerError):
+    """The inputs do not fit the package; `evidence` has one line per problem."""
+
+    stage = Stage.INPUTS
+    http_status = 400
+    exit_code = 4
+
+
+class StageInError(RunnerError):
+    """A source could not be brought to the job."""
+
+    stage = Stage.STAGE_IN
+    exit_code = 5
+
+
+class ToolError(RunnerError):
+    """A step of the package failed, or did not yield what it promised."""
+
+    stage = Stage.EXECUTE
+    exit_code = 6
+
+
+class EngineError(RunnerError):
+    """The engine could not do its part."""
+
+    stage = Stage.EXECUTE
+    default_level = Level.ENGINE
+    exit_code = 7
+
+
+class NotReachedError(EngineError):
+    """The engine could not be asked about a job, which may go on all the same."""
+
+
+class StageOutError(RunnerError):
+    """The results could not be put away."""
+
+    stage = Stage.STAGE_OUT
+    exit_code = 8
+
+
+class TimeLimitError(RunnerError):
+    """The job took longer than allowed."""
+
+    stage = Stage.EXECUTE
+    exit_code = 9
+
+
+class DismissedError(RunnerError):
+    """Somebody cancelled the job."""
+
+    stage = Stage.EXECUTE
+    exit_code = 10
+
+
+class JobNotFoundError(RunnerError):
+    """No job of that id is known here."""
+
+    stage = Stage.SETTINGS
+    http_status = 404
+    exit_code = 11

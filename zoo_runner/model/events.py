@@ -1,0 +1,86 @@
+"""What happens in a job, as values given to a callback; nothing downstream reaches back up."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zoo_runner.model.diagnosis import Stage
+from zoo_staging.progress import Transferred
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage of the job begins; `about` says with what."""
+
+    stage: Stage
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step of the package begins. `command` is what the user would recognise of the command line."""
+
+    step: str
+    command: str
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """A line that a step printed."""
+
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step ended. Times are seconds since the epoch; what could not be measured is None.
+
+    `exit_code` is 128 and the number of the signal where one ended the step.
+    """
+
+    step: str
+    started: float
+    ended: float
+    exit_code: int | None
+    cpu_seconds: float | None
+    peak_memory_mib: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLine:
+    """A line that the engine itself has to say; `severity` is info, warning or error."""
+
+    severity: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Logs, usage report and results document lie beside the results; `href` is their folder there."""
+
+    href: str
+
+
+Event = StageStarted | StepStarted | StepLine | StepEnded | EngineLine | Transferred | Published
+Report = Callable[[Event], None]
+
+_WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLine, StepEnded, EngineLine)}
+
+
+def encode_event(event: StepStarted | StepLine | StepEnded | EngineLine) -> str:
+    """Write an event as one line of JSON."""
+    return json.dumps({"event": type(event).__name__, **asdict(event)})
+
+
+def decode_event(line: str) -> Event | None:
+    """Read an event from its line; None for a line that is none."""
+    try:
+        fields = json.loads(line)
+        kind = _WIRE[fields.pop("event")]
+        event: Event = kind(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return event

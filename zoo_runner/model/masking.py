@@ -1,0 +1,114 @@
+"""Secrets are replaced before a line reaches a file or a screen."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from zoo_staging.variables import FILE_VARIABLES, is_secret_variable
+
+MASK = "*****"
+_SHORTEST_SECRET = 4
+_PATTERNS = (
+    # signed URLs: AWS, Azure SAS, Google
+    re.compile(
+        r"(?i)((?:X-Amz-(?:Signature|Security-Token|Credential)|sig|X-Goog-Signature|access_token|token)=)[^&\s\"']+"
+    ),
+    re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"),
+    re.compile(
+        r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]*[\"']?\s*[:=]\s*[\"']?)(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
+    ),
+    # user:password@ in a URL
+    re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
+)
+
+
+_DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
+# IMAGE_PULL_SECRETS has names of Secrets, which are none themselves
+_SECRET_FIELD = re.compile(r"secret|token(?!_uri)|password|private_key", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+
+
+def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values of an environment that must never be shown, by the names of their variables.
+
+    Of the stagers' files of credentials, that is what they hold under a telling name.
+    """
+    plain = {name: value for name, value in environ.items() if name not in FILE_VARIABLES}
+    values = [value for name, value in plain.items() if _SECRET_VARIABLE.search(name) or is_secret_variable(name)]
+    values += _find_file_secrets(environ)
+    # a key of several lines is met line by line in a log, a Docker configuration part by part
+    parts = [part for value in values for part in (value, *value.splitlines(), *_find_docker_secrets(value))]
+    return tuple(part for part in parts if part.strip())
+
+
+def _find_file_secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    for variable in FILE_VARIABLES:
+        if path := environ.get(variable):
+            # what cannot be read is told by the settings that name it
+            with suppress(OSError, ValueError):
+                yield from _find_named_secrets(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def _find_named_secrets(node: Any) -> Iterator[str]:
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if isinstance(value, dict):
+            yield from _find_named_secrets(value)
+        elif isinstance(value, str) and _SECRET_FIELD.search(str(name)):
+            yield value
+
+
+def _find_docker_secrets(text: str) -> Iterator[str]:
+    """The passwords and tokens in a Docker configuration, or in several; none where the text is something else."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return
+    for config in content if isinstance(content, list) else [content]:
+        auths = config.get("auths") if isinstance(config, dict) else None
+        for entry in auths.values() if isinstance(auths, dict) else ():
+            for name, value in entry.items() if isinstance(entry, dict) else ():
+                if name in _DOCKER_SECRETS and isinstance(value, str):
+                    yield value
+                    yield _read_password(value)
+
+
+def _read_password(auth: str) -> str:
+    """The password in `base64(user:password)`; empty where there is none."""
+    try:
+        return base64.b64decode(auth).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+class Masker:
+    """Replaces known secrets and what looks like one."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def mask(self, text: str) -> str:
+        """Return the text with every secret replaced by `*****`."""
+        if self._known:
+            text = self._known.sub(MASK, text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\g<1>{MASK}", text)
+        return text
+
+    def mask_data(self, node: Any) -> Any:
+        """Return JSON-like data with the secrets in its strings replaced, and whole values under a telling name."""
+        if isinstance(node, Mapping):
+            return {
+                self.mask(str(key)): MASK
+                if isinstance(value, str) and _SECRET_VARIABLE.search(str(key))
+                else self.mask_data(value)
+                for key, value in node.items()
+            }
+        if isinstance(node, list | tuple):
+            return [self.mask_data(item) for item in node]
+        return self.mask(node) if isinstance(node, str) else node

@@ -1,0 +1,289 @@
+"""The door to a ZOO kernel: `conf`, `inputs`, `outputs` in, a job run, a return code and a status message out.
+
+The only module that knows the kernel's own module `zoo`, which exists inside a kernel only.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.settings import Settings
+from zoo_runner.engines import open_engine
+from zoo_runner.execution.execute import accept_job, build_defect, run_job
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.files import write_atomically
+from zoo_runner.handler import HookError, add_service_logs, load_handler
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.errors import InputError, RunnerError
+from zoo_runner.model.job import Job, Outcome
+from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.package import Package
+from zoo_runner.package.prepare import prepare_package
+from zoo_runner.store.files import Records, record_failure
+from zoo_runner.store.locks import SERVICE
+from zoo_runner.zoo.conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
+from zoo_runner.zoo.dismiss import watch_dismissal
+from zoo_runner.zoo.hooks import Hooks, build_hook_output
+from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
+from zoo_runner.zoo.process_ids import check_process_id
+from zoo_runner.zoo.progress import Progress
+from zoo_runner.zoo.results import build_failure_message, build_outputs, build_service_logs, read_hook_value
+from zoo_runner.zoo.values import InputReader
+
+Entries = dict[str, dict[str, Any]]
+
+
+class Kernel(Protocol):
+    """What a service uses of the module `zoo`."""
+
+    SERVICE_SUCCEEDED: int
+    SERVICE_FAILED: int
+
+    def update_status(self, conf: Conf, progress: int) -> None:
+        """Show percent and `conf["lenv"]["message"]` in the status of the job."""
+
+
+def open_kernel() -> Kernel:
+    """The kernel that this process is; outside of one, where handlers are tried by hand, a stand-in that is silent."""
+    try:
+        return cast(Kernel, import_module("zoo"))
+    except ModuleNotFoundError:
+        silent = SimpleNamespace(SERVICE_SUCCEEDED=3, SERVICE_FAILED=4, update_status=lambda conf, progress: None)
+        return cast(Kernel, silent)
+
+
+def run_service(
+    conf: Conf, inputs: Entries | None, outputs: Entries | None, workflow_id: str, service_file: str
+) -> int:
+    """Run the package beside a generated service; returns what the kernel wants: 3 succeeded, 4 failed.
+
+    Never raises. On failure the status message says cause and remedy.
+    """
+    folder = Path(service_file).absolute().parent
+    forget_services_folder(folder.parent)
+    return KernelJob(f"{folder / 'app-package.cwl'}#{workflow_id}", conf, inputs, outputs).execute()
+
+
+class KernelJob:
+    """One call of a service by a kernel.
+
+    `package` is a reference or a whole CWL document; `handler` the site's, without which it is made as the
+    settings say; `namespace` overrides the one that the handler names.
+    """
+
+    namespace: str | None = None
+
+    def __init__(
+        self,
+        package: str | Mapping[str, Any],
+        conf: Conf,
+        inputs: Entries | None,
+        outputs: Entries | None,
+        handler: Any = None,
+    ) -> None:
+        self._package = package
+        # of a process without inputs or outputs the kernel has not even an empty dict
+        self._conf, self._inputs, self._outputs = conf, inputs or {}, {} if outputs is None else outputs
+        self._handler = handler
+        self._kernel = open_kernel()
+        # the kernel leaves holes in this section; whoever reads or copies them dies
+        conf.pop("orequests", None)
+
+    def execute(self, time_limit_seconds: float | None = None) -> int:
+        """Run the job and tell the kernel how it ended; nothing is ever raised."""
+        diagnosis = self._attempt(time_limit_seconds)
+        for name in [name for name, section in self._conf.items() if not isinstance(section, dict)]:
+            del self._conf[name]
+        if diagnosis is None:
+            return self._kernel.SERVICE_SUCCEEDED
+        lenv = self._conf.setdefault("lenv", {})
+        lenv["message"] = build_failure_message(diagnosis, diagnosis.log or "")
+        lenv["code"] = "InvalidParameterValue" if diagnosis.stage is InputError.stage else "NoApplicableCode"
+        return self._kernel.SERVICE_FAILED
+
+    def _attempt(self, time_limit_seconds: float | None) -> Diagnosis | None:
+        try:
+            call = _Call(self._conf, self._inputs, self._outputs, self._kernel)
+            with ExitStack() as stack:
+                stack.enter_context(child_signals())
+                stack.enter_context(captured_output(call.take_line))
+                stack.enter_context(direct_connections(os.environ, call.api_proxy))  # noqa: TID251
+                return call.run(self._package, self._handler, self.namespace, time_limit_seconds)
+        except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel, not even SystemExit
+            known = error if isinstance(error, RunnerError) else build_defect(error)
+            sys.stderr.write(f"{known.diagnosis.cause}\n")
+            return known.diagnosis
+
+
+class _Call:
+    """The job of one call, from settings to outputs."""
+
+    def __init__(self, conf: Conf, inputs: Entries, outputs: Entries, kernel: Kernel) -> None:
+        self._conf, self._inputs, self._outputs, self._kernel = conf, inputs, outputs, kernel
+        self._site = read_site(conf)
+        self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
+        self._settings = self._load_settings()
+        self._masker = self._make_masker()
+        self._log = JobLog(self._paths, self._masker)
+        self._progress = Progress(self._update, self._masker, steps=1)
+
+    @cached_property
+    def _paths(self) -> JobPaths:
+        site, settings = self._site, self._settings
+        return JobPaths(
+            site.process_id, site.job_id, site.temp, settings.state / site.job_id, settings.scratch / site.job_id
+        )
+
+    def take_line(self, text: str) -> None:
+        """Put a line that somebody printed into the job log."""
+        self._log.tell("service", text)
+
+    def run(
+        self, given: str | Mapping[str, Any], handler: Any, namespace: str | None, time_limit_seconds: float | None
+    ) -> Diagnosis | None:
+        """Run the job; returns why it failed."""
+        try:
+            self._paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with SERVICE.hold(self._paths.record):
+                check_process_id(self._site.process_id)
+                self._progress.tell(4, "preparing the job")
+                hooks = Hooks(handler or self._make_handler())
+                parameters = hooks.prepare(self._site, self._conf, namespace)
+                return self._run(given, hooks, parameters, time_limit_seconds)
+        except RunnerError as error:
+            return self._fail(error)
+        except BaseException as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
+            defect = build_defect(error)
+            defect.__cause__ = error
+            return self._fail(defect)
+
+    def _run(
+        self,
+        given: str | Mapping[str, Any],
+        hooks: Hooks,
+        parameters: dict[str, Any],
+        time_limit_seconds: float | None,
+    ) -> Diagnosis | None:
+        self._settings = self._load_settings(parameters)
+        self._masker = self._make_masker()
+        self._log = JobLog(self._paths, self._masker)
+        package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
+        self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
+        job = self._accept(package, parameters, time_limit_seconds)
+        cancellation = Cancellation(job.time_limit_seconds)
+        engine = open_engine(self._settings.engine, self._settings)
+        with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
+            outcome = run_job(job, engine, self._settings, self._progress, cancellation)
+        return self._deliver(hooks, outcome)
+
+    def _keep_package(self, document: Mapping[str, Any]) -> str:
+        """Write a document that a service handed over, so that it can be referred to."""
+        content = json.dumps(document, default=str).encode()
+        path = self._settings.cache / "given" / f"{sha256(content).hexdigest()}.cwl"
+        if not path.exists():
+            write_atomically(path, content)
+        return f"{path}#{self._site.process_id}"
+
+    def _make_handler(self) -> Any:
+        given = {"conf": self._conf, "inputs": self._inputs, "outputs": self._outputs}
+        return load_handler(self._settings.handler, **given)
+
+    def _load_settings(self, parameters: dict[str, Any] | None = None) -> Settings:
+        # read again after the hooks: existing handlers put settings into the environment
+        environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 see above
+        return load_site_settings(self._conf, environ, self._site, parameters)
+
+    def _make_masker(self) -> Masker:
+        return Masker([*find_secrets(self._settings.environ), *find_conf_secrets(self._conf)])
+
+    def _accept(self, package: Package, parameters: dict[str, Any], time_limit_seconds: float | None) -> Job:
+        folders = [self._site.temp, *([self._site.cache] if self._site.cache else [])]
+        reader = InputReader(self._site.inputs, tuple(folders), self._settings.platform_inputs)
+        order = reader.read(package, self._inputs, parameters)
+        self._settings = self._confine(reader.local_files)
+        job = accept_job(package, order.values, self._choose_destination, self._settings, self._site.job_id)
+        job = replace(job, paths=self._paths)
+        return replace(job, time_limit_seconds=time_limit_seconds) if time_limit_seconds else job
+
+    def _confine(self, local_files: list[Path]) -> Settings:
+        """Have stage-in read no file of this machine but the operator's folders and the kernel's downloads.
+
+        Callers are not this machine's users. The job's own folder stands for "none": an empty list would be none.
+        """
+        environ = dict(self._settings.environ)
+        allowed = [environ.get("STAGEIN_ALLOWED_ROOTS", ""), *map(str, local_files), str(self._paths.scratch)]
+        environ["STAGEIN_ALLOWED_ROOTS"] = os.pathsep.join(filter(None, allowed))
+        return replace(self._settings, environ=environ)
+
+    def _choose_destination(self, paths: JobPaths) -> str:
+        """Below STAGEOUT_OUTPUT (a bucket, an S3 URL or a folder), one prefix per workspace and job.
+
+        Where that is not set: beside the logs in the public temp folder, with public links.
+        """
+        environ = dict(self._settings.environ)
+        base = environ.get("STAGEOUT_OUTPUT", "").rstrip("/")
+        if base:
+            if "://" not in base and not base.startswith("/"):
+                base = f"s3://{base}"
+            return f"{base}/{self._site.workspace}/processing-results/{self._site.job_id}"
+        environ["STAGEOUT_PUBLIC_URL"] = f"{self._site.temp_url}/{paths.log_folder.name}/results"
+        self._settings = replace(self._settings, environ=environ)
+        return str(paths.log_folder / "results")
+
+    def _update(self, percent: int, message: str) -> None:
+        self._conf["lenv"]["message"] = message
+        try:
+            self._kernel.update_status(self._conf, percent)
+        except Exception as error:  # noqa: BLE001 the door: a status that cannot be shown must not end the job
+            self._log.tell("service", f"the kernel took no status update: {error}")
+
+    def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:
+        """Call the hooks that follow a job and fill the outputs."""
+        results = outcome.results
+        try:
+            self._progress.tell(96, "delivering results and logs")
+            hooks.finish(self._paths, build_hook_output(results) if results else {})
+        except HookError as error:
+            if outcome.diagnosis is None:
+                return self._fail(error)
+            self._log.tell("job", error.diagnosis.cause)
+        self._link_logs()
+        if results is None:
+            return self._with_log(outcome.diagnosis)
+        own = build_outputs(results, self._outputs, self._settings.results, self._site.document)
+        for name, entry in own.items():
+            theirs = read_hook_value(hooks.handler, self._outputs[name], entry, self._site.document)
+            self._outputs[name].update({**entry, **({"value": theirs} if theirs else {})})
+        return None
+
+    def _link_logs(self) -> None:
+        add_service_logs(self._conf, build_service_logs(self._paths, self._site.temp_url))
+
+    def _with_log(self, diagnosis: Diagnosis | None) -> Diagnosis | None:
+        url = f"{self._site.temp_url}/{self._paths.job_log.name}"
+        return replace(diagnosis, log=url) if diagnosis else None
+
+    def _fail(self, error: RunnerError) -> Diagnosis | None:
+        """Keep what went wrong outside of the engine, in log and record, as `run_job` does for the rest."""
+        masked = self._masker.mask_data(vars(error.diagnosis))
+        diagnosis = replace(error.diagnosis, **{key: masked[key] for key in ("cause", "remedy")})
+        diagnosis = replace(diagnosis, evidence=tuple(masked["evidence"]), log=str(self._paths.job_log))
+        if error.__cause__:
+            text = "".join(traceback.format_exception(error.__cause__))
+            (self._paths.record / "defect.txt").write_text(self._masker.mask(text))
+        self._log.tell_failure(diagnosis)
+        record_failure(Records(self._settings.state, self._masker), self._paths, diagnosis, error.exit_code)
+        self._link_logs()
+        return self._with_log(diagnosis)

@@ -1,0 +1,162 @@
+"""What failures and statuses of web servers mean, said so that somebody can act on it."""
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from zoo_staging.addresses import PRIVATE
+from zoo_staging.curl import CurlError
+from zoo_staging.errors import Kind, RetryableError, StagingError
+from zoo_staging.hosts import RefusedAddressError
+from zoo_staging.parts import broken_off
+
+RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def translate(error: Exception, href: str) -> StagingError:
+    """Say what an error of the HTTP client means for `href`."""
+    if isinstance(error, StagingError):
+        return error
+    if isinstance(error, RefusedAddressError):
+        return refused(href, str(error))
+    if isinstance(error, CurlError):
+        return _translate_curl(error, href)
+    if isinstance(error, TimeoutError):
+        return _timeout(href)
+    if isinstance(error, OSError):
+        return _unresolved(error, href)
+    return _invalid(href, str(error))
+
+
+def translate_body(error: Exception, href: str) -> StagingError:
+    """Say what an error means that came up while the body was read."""
+    return _timeout(href) if isinstance(error, TimeoutError) else broken_off(href)
+
+
+def _translate_curl(error: CurlError, href: str) -> StagingError:
+    if error.refusal:
+        return refused(href, error.refusal)
+    if error.kind == "untrusted":
+        return _untrusted(str(error), href)
+    if error.kind == "timeout":
+        return _timeout(href)
+    if error.kind in ("unreachable", "broken-off"):
+        return _unreachable(error, href)
+    return _invalid(href, str(error))
+
+
+def refused(href: str, reason: str) -> StagingError:
+    """The error for an address that may not be asked."""
+    remedy = "Use the public address of the data."
+    if reason.endswith(PRIVATE):
+        remedy = "Use a public address, or have the operator allow private networks (STAGEIN_ALLOW_PRIVATE)."
+    return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
+
+
+def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str) -> None:
+    """Raise the `StagingError` of an answer that is no success."""
+    said = f"HTTP {status} {phrase}".rstrip()
+    if status in (200, 206):
+        return
+    if status in (404, 410):
+        raise StagingError(Kind.NOT_FOUND, href, f"does not exist ({said})", "Check the address.")
+    if status in (401, 403, 407):
+        raise StagingError(
+            Kind.FORBIDDEN,
+            href,
+            f"access is denied ({said})",
+            "Check that the address is public or its signature still valid; where it needs a login, the host's "
+            "credentials belong into the file that STAGEIN_HOSTS_FILE names; ask the data's owner for access.",
+        )
+    if status in RETRYABLE:
+        raise RetryableError(
+            Kind.STORAGE,
+            href,
+            f"the server cannot answer now ({said})",
+            "Try again later; if it stays, tell the server's operator.",
+            retry_after_seconds=read_retry_after(headers.get("retry-after")),
+        )
+    raise StagingError(
+        Kind.STORAGE, href, f"the server refused the request ({said})", "Check the address in a browser."
+    )
+
+
+def read_retry_after(value: str | None) -> float | None:
+    """Read `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as seconds from now."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (moment.astimezone(timezone.utc) - datetime.now(timezone.utc)).total_seconds())
+
+
+def _timeout(href: str) -> StagingError:
+    return RetryableError(
+        Kind.TIMEOUT,
+        href,
+        f"{_host(href)} did not answer in time",
+        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the server is just slow.",
+    )
+
+
+def _unresolved(error: OSError, href: str) -> StagingError:
+    final = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+    return (StagingError if final else RetryableError)(
+        Kind.UNREACHABLE,
+        href,
+        f"the host name {_host(href)!r} cannot be resolved",
+        "Check the spelling of the host and this machine's network.",
+    )
+
+
+def _unreachable(error: CurlError, href: str) -> StagingError:
+    why = os.strerror(error.errno).lower() if error.errno else str(error)
+    if error.proxy:
+        proxy = error.proxy.rpartition("@")[2]  # without credentials
+        return RetryableError(
+            Kind.UNREACHABLE,
+            href,
+            f"no connection to {_host(href)} through the proxy {proxy}: {why or 'it was closed'}",
+            "Check the proxy that http_proxy, https_proxy or all_proxy names, that it runs, and no_proxy.",
+        )
+    return RetryableError(
+        Kind.UNREACHABLE,
+        href,
+        f"no connection to {_host(href)}: {why or 'the connection was closed'}",
+        "Check that the server runs and can be reached from this machine.",
+    )
+
+
+def _untrusted(text: str, href: str) -> StagingError:
+    # libcurl: "SSL certificate OpenSSL verify result: self-signed certificate (18)", or "SSL certificate problem: ..."
+    why = re.sub(r"^SSL certificate .*?: | \(\d+\)$", "", text)
+    return StagingError(
+        Kind.UNTRUSTED,
+        href,
+        f"the certificate of {_host(href)} is not trusted: {why or 'verification failed'}",
+        "Ask the server's operator for a valid certificate, or install its authority on this machine.",
+    )
+
+
+def _invalid(href: str, why: str) -> StagingError:
+    return StagingError(
+        Kind.UNREACHABLE,
+        href,
+        f"the address or the answer of the server is not valid HTTP ({why})",
+        "Check the address in a browser.",
+    )
+
+
+def _host(href: str) -> str:
+    try:
+        return urlsplit(href).hostname or "the server"
+    except ValueError:
+        return "the server"

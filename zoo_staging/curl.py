@@ -1,0 +1,299 @@
+"""The one door to libcurl (pycurl): its transfers on the event loop, no thread, no polling.
+
+libcurl tells which sockets and which moment it waits for (its multi-socket interface); the event loop watches them.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from zoo_staging.addresses import Refuse
+from zoo_staging.libcurl import find_authorities, pycurl
+
+ERRORS = {
+    "broken-off": (pycurl.E_PARTIAL_FILE, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR),
+    "untrusted": (pycurl.E_PEER_FAILED_VERIFICATION,),
+    "timeout": (pycurl.E_OPERATION_TIMEDOUT,),
+    "unreachable": (
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+    ),
+}
+_READ_BYTES = 512 << 10
+# a stream whose reader is slower waits with this much in memory
+_MOST_WAITING_BYTES = 4 << 20
+# the reader is woken for no less, but for the end: libcurl gives 16 KiB at a time
+_WORTH_WAKING_BYTES = 1 << 20
+_IDLE_HANDLES = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, without redirects. `addresses` are what the host's name stands for, None where a proxy resolves it.
+
+    `refuse` says why an address may not be connected to; every address that libcurl means to connect to is asked.
+    """
+
+    url: str
+    host: str
+    port: int
+    headers: tuple[str, ...]
+    body: bytes | None
+    proxy: str | None
+    addresses: tuple[str, ...]
+    refuse: Refuse
+    connect_timeout_seconds: float
+
+
+class CurlError(Exception):
+    """A transfer failed: `kind` is one of `ERRORS` or `other`, `errno` the system's number or 0.
+
+    `refusal` is why no address of the host, or of the proxy, may be asked; `str()` is libcurl's text.
+    """
+
+    def __init__(self, kind: str, text: str, errno: int, refusal: str | None, proxy: str | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.errno = errno
+        self.refusal = refusal
+        self.proxy = proxy
+
+
+class Curl:
+    """Transfers of one event loop, over connections that are kept open."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._timer: asyncio.Handle | None = None
+        self._handles: list[pycurl.Curl] = []
+        self._running: dict[pycurl.Curl, Transfer] = {}
+        self._watched: dict[int, int] = {}
+
+    def start(self, request: Request) -> "Transfer":
+        """Send a request; what comes is the transfer's."""
+        handle = self._handles.pop() if self._handles else pycurl.Curl()
+        transfer = Transfer(handle, self._drop, request)
+        _configure(handle, request, transfer)
+        self._running[handle] = transfer
+        self._multi.add_handle(handle)
+        return transfer
+
+    def close(self) -> None:
+        """End all transfers and close all connections."""
+        for handle in list(self._running):
+            self._drop(handle)
+        self._multi.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _drop(self, handle: pycurl.Curl) -> None:
+        """Take a transfer back, whatever state it is in; if it has not ended, its connection is closed."""
+        if self._running.pop(handle, None) is not None:
+            self._multi.remove_handle(handle)
+        if len(self._handles) < _IDLE_HANDLES:
+            handle.reset()
+            self._handles.append(handle)
+        else:
+            handle.close()
+
+    def _watch(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
+        before, self._watched[descriptor] = self._watched.get(descriptor, pycurl.POLL_REMOVE), what
+        if what == before:
+            return
+        if before in (pycurl.POLL_IN, pycurl.POLL_INOUT):
+            self._loop.remove_reader(descriptor)
+        if before in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
+            self._loop.remove_writer(descriptor)
+        if what in (pycurl.POLL_IN, pycurl.POLL_INOUT):
+            self._loop.add_reader(descriptor, self._act, descriptor, pycurl.CSELECT_IN)
+        if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
+            self._loop.add_writer(descriptor, self._act, descriptor, pycurl.CSELECT_OUT)
+
+    def _set_timer(self, milliseconds: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if milliseconds == 0:
+            self._timer = self._loop.call_soon(self._act, pycurl.SOCKET_TIMEOUT, 0)
+        elif milliseconds > 0:
+            self._timer = self._loop.call_later(milliseconds / 1000, self._act, pycurl.SOCKET_TIMEOUT, 0)
+
+    def _act(self, descriptor: int, ready: int) -> None:
+        self._multi.socket_action(descriptor, ready)
+        queued = 1
+        while queued:
+            queued, ended, failed = self._multi.info_read()
+            for handle in ended:
+                self._end(handle, None)
+            for handle, code, text in failed:
+                self._end(handle, (code, text))
+
+    def _end(self, handle: pycurl.Curl, failure: tuple[int, str] | None) -> None:
+        transfer = self._running.pop(handle, None)
+        if transfer is not None:
+            self._multi.remove_handle(handle)
+            transfer.end(failure)
+
+
+class Transfer:
+    """One answer as it comes: wait for its head, then read its bytes; to be closed whatever happened."""
+
+    def __init__(self, handle: pycurl.Curl, drop: Callable[[pycurl.Curl], None], request: Request) -> None:
+        self._handle: pycurl.Curl | None = handle
+        self._drop = drop
+        self._request = request
+        self._refusal: str | None = None
+        self._sockets: list[socket.socket] = []
+        self._lines: list[bytes] = []
+        self._chunks: list[bytes] = []
+        self._waiting_bytes = 0
+        self._came_bytes = 0
+        self._paused = False
+        self._ended = False
+        self._failure: CurlError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def read_head(self, timeout_seconds: float) -> tuple[int, str, dict[str, str]]:
+        """Status, phrase and headers (names in lower case) of the answer; raises `CurlError`, `TimeoutError`."""
+        await self._wait(timeout_seconds)
+        if not self._chunks:
+            self._check()
+        return _parse_head(self._lines)
+
+    async def read(self, timeout_seconds: float) -> AsyncIterator[bytes]:
+        """The bytes of the body; raises `CurlError`, and `TimeoutError` when none came for so long."""
+        while True:
+            if self._chunks:
+                chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+                self._chunks.clear()
+                self._waiting_bytes = 0
+                self._go_on()
+                yield chunk
+            elif self._ended:
+                self._check()
+                return
+            else:
+                await self._wait(timeout_seconds)
+
+    def close(self) -> None:
+        """Give the transfer up, if it has not ended."""
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            self._drop(handle)
+        while self._sockets:
+            self._sockets.pop().close()
+
+    def open_socket(self, _purpose: int, address: "pycurl.CurlSockAddr") -> socket.socket | int:
+        """Open a socket for an address that may be asked: what is checked here is what is connected to."""
+        family, kind, protocol, where = address
+        refusal = (
+            self._request.refuse(str(where[0])) if family in (socket.AF_INET, socket.AF_INET6) else "it is no address"
+        )
+        if refusal:
+            self._refusal = refusal
+            return pycurl.SOCKET_BAD
+        # pycurl duplicates it; this one stays until the transfer is closed
+        opened = socket.socket(family, kind, protocol)
+        self._sockets.append(opened)
+        return opened
+
+    def take_line(self, line: bytes) -> None:
+        """Keep a line of the head; a new status line begins anew, as after an interim answer (RFC 9110, 15.2)."""
+        if line.startswith(b"HTTP/"):
+            self._lines.clear()
+        self._lines.append(line)
+
+    def take_chunk(self, chunk: bytes) -> int:
+        """Keep bytes of the body, or have them wait."""
+        if self._waiting_bytes >= _MOST_WAITING_BYTES:
+            self._paused = True
+            return pycurl.WRITEFUNC_PAUSE
+        self._chunks.append(chunk)
+        self._waiting_bytes += len(chunk)
+        self._came_bytes += len(chunk)
+        if self._waiting_bytes >= _WORTH_WAKING_BYTES:
+            self._wake()
+        return len(chunk)
+
+    def end(self, failure: tuple[int, str] | None) -> None:
+        """All came, or it failed."""
+        self._ended = True
+        if failure is not None and self._handle is not None:
+            code, text = failure
+            kind = next((kind for kind, codes in ERRORS.items() if code in codes), "other")
+            errno = int(self._handle.getinfo(pycurl.OS_ERRNO))
+            self._failure = CurlError(kind, text, errno, self._refusal, self._request.proxy)
+        self._wake()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _go_on(self) -> None:
+        if self._paused and self._handle is not None:
+            self._paused = False
+            self._handle.pause(pycurl.PAUSE_CONT)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, timeout_seconds: float) -> None:
+        """Until there is enough to wake for, or the end, or something after so long."""
+        if self._ended or self._waiting_bytes >= _WORTH_WAKING_BYTES:
+            return
+        before, loop = self._came_bytes, asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_seconds, self._give_up, before)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _give_up(self, before: int) -> None:
+        """End the waiting: what came meanwhile is given, and nothing is a time-out."""
+        if self._waiter is not None and not self._waiter.done():
+            if self._came_bytes == before:
+                self._waiter.set_exception(TimeoutError())
+            else:
+                self._waiter.set_result(None)
+
+
+def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> None:
+    set_option = handle.setopt
+    set_option(pycurl.URL, request.url)
+    set_option(pycurl.PATH_AS_IS, 1)
+    set_option(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    # several streams shall be several connections
+    set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    set_option(pycurl.HTTPHEADER, list(request.headers))
+    set_option(pycurl.NOSIGNAL, 1)
+    set_option(pycurl.BUFFERSIZE, _READ_BYTES)
+    set_option(pycurl.CONNECTTIMEOUT_MS, max(1, int(request.connect_timeout_seconds * 1000)))
+    set_option(pycurl.PROXY, request.proxy or "")
+    set_option(pycurl.OPENSOCKETFUNCTION, transfer.open_socket)
+    set_option(pycurl.HEADERFUNCTION, transfer.take_line)
+    set_option(pycurl.WRITEFUNCTION, transfer.take_chunk)
+    if request.addresses:
+        listed = ",".join(f"[{each}]" if ":" in each else each for each in request.addresses)
+        set_option(pycurl.RESOLVE, [f"{request.host}:{request.port}:{listed}"])
+    if request.body is not None:
+        set_option(pycurl.POSTFIELDS, request.body)
+    bundle, folder = find_authorities()
+    if bundle:
+        set_option(pycurl.CAINFO, bundle)
+    if folder:
+        set_option(pycurl.CAPATH, folder)
+
+
+def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
+    status, *fields = (line.decode("latin-1").strip() for line in lines)
+    _, code, phrase = f"{status}  ".split(" ", 2)
+    named = (each.partition(":") for each in fields)
+    return int(code), phrase.strip(), {name.lower(): value.strip() for name, _, value in named}

@@ -1,0 +1,53 @@
+"""Whether an address can be a destination at all; pure, so that it is told before anything is created."""
+
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from zoo_staging.errors import Kind, StagingError
+
+FOLDERS = ("", "file")
+CLOUDS = ("gs", "az")
+STORES = ("s3", *CLOUDS)
+
+
+def is_object_storage(href: str) -> bool:
+    """Whether an address leads into an object store, S3 or another; a folder is of one machine only."""
+    return href.startswith(tuple(f"{scheme}://" for scheme in STORES))
+
+
+def read_scheme(destination: str) -> str:
+    """Return the scheme of a destination, empty for a path; raises StagingError where no results can be put there."""
+    parts = _split(destination)
+    if parts is None or parts.scheme not in (*FOLDERS, *STORES):
+        scheme = parts.scheme if parts else destination.partition(":")[0]
+        raise StagingError(
+            Kind.UNSUPPORTED,
+            destination or "destination",
+            f"results cannot be put to {f'{scheme}:' if scheme else 'an empty destination'}",
+            "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:).",
+        )
+    if parts.scheme in STORES and not _is_prefix(parts):
+        raise StagingError(
+            Kind.UNSUPPORTED,
+            destination,
+            f"is not of the form {parts.scheme}://<bucket>/<prefix>",
+            "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
+        )
+    if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
+        remedy = "Write file:///<path>, with three slashes."
+        raise StagingError(Kind.UNSUPPORTED, destination, f"{parts.netloc} is not this machine", remedy)
+    return parts.scheme
+
+
+def _split(destination: str) -> SplitResult | None:
+    """The parts of an address; None where there are none."""
+    try:
+        return urlsplit(destination) if destination else None
+    except ValueError:  # s3://[bucket
+        return None
+
+
+def _is_prefix(parts: SplitResult) -> bool:
+    """Whether it names a bucket and, perhaps, a prefix in it, and nothing else."""
+    prefix = unquote(parts.path).strip("/")
+    plain = parts.netloc and "@" not in parts.netloc and not parts.query
+    return bool(plain) and (not prefix or all(step not in ("", ".", "..") for step in prefix.split("/")))

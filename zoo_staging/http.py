@@ -1,0 +1,241 @@
+"""The one door to HTTP: checked addresses, redirects followed by hand, credentials per host, errors translated.
+
+libcurl moves the bytes (docs/staging.md has why); what it may ask, and with which credentials, is decided here.
+"""
+
+import base64
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from zoo_staging.addresses import find_refusal, is_never_asked, parse_address
+from zoo_staging.answers import check_status, refused, translate, translate_body
+from zoo_staging.curl import Curl, CurlError, Request, Transfer
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hosts import Hosts, Origin, Resolve
+from zoo_staging.parts import ChangedError, NoPartsError, Part
+
+MOST_REDIRECTS = 10
+MOST_SKIPPED_BYTES = 1 << 20
+PORTS = {"http": 80, "https": 443}
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# after these the method stays what it was (RFC 9110, section 15.4)
+KEEPING_REDIRECTS = frozenset({307, 308})
+HEADERS = ("User-Agent: zoo-runner-stagein", "Accept: */*", "Accept-Encoding: identity")
+FAILURES = (CurlError, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class HttpOptions:
+    """How patient to be, and whether hosts in private networks (this machine too) may be asked.
+
+    `authorization` is what to send as the header of that name, per origin (`https://host[:port]`); no other
+    origin gets it. `resolve` resolves names, as `socket.getaddrinfo` does.
+    """
+
+    allow_private: bool = True
+    connect_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 60.0
+    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resolve: Resolve = socket.getaddrinfo
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer whose body has begun to come: its final address, its size if told, its bytes.
+
+    `validator` names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
+    """
+
+    href: str
+    size_bytes: int | None
+    chunks: AsyncIterator[bytes]
+    validator: str | None = None
+
+
+class HttpClient:
+    """Web servers, with connections kept open: use as an async context manager; `get` streams.
+
+    Proxies are those of the environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`). A proxy resolves the
+    names itself, so of what goes through it only addresses written as numbers can be refused here.
+    """
+
+    def __init__(self, options: HttpOptions) -> None:
+        self._options = options
+        self._hosts = Hosts(options.allow_private, options.resolve)
+        self._proxies = getproxies()
+
+    async def __aenter__(self) -> "HttpClient":
+        self._curl = Curl()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._curl.close()
+        self._hosts.close()
+
+    @asynccontextmanager
+    async def get(
+        self, href: str, part: Part | None = None, *, body: bytes | None = None, headers: tuple[str, ...] = ()
+    ) -> AsyncIterator[Answer]:
+        """Ask for `href`, or a part of it, and stream what comes; each redirect is checked as the first address was.
+
+        With `body`, JSON, the request is a POST, which no redirect takes to another host; `headers` are sent besides.
+        Raises `StagingError`, of which `RetryableError` says that asking again may help: no connection, a time-out, an
+        overloaded server (408, 425, 429, 5xx but 501), a body that broke off, a file that changed.
+        """
+        transfer: Transfer | None = None
+        try:
+            url = _parse_or_fail(href)
+            for _ in range(MOST_REDIRECTS):
+                fields = (*_build_fields(part, body), *headers)
+                transfer, (status, phrase, told) = await self._ask(url, href, fields, body)
+                location = told.get("location")
+                if status not in REDIRECTS or location is None:
+                    check_status(status, phrase, told, href)
+                    yield self._build_answer(transfer, url, status, told, (href, part))
+                    return
+                await self._skip(transfer, href)
+                body = body if status in KEEPING_REDIRECTS else None
+                url = _redirect(url, location, href, keeps_host=body is not None)
+            raise StagingError(
+                Kind.REFUSED,
+                href,
+                f"the server redirected more than {MOST_REDIRECTS} times",
+                "Ask the server's operator; the address may only work after a login.",
+            )
+        finally:
+            if transfer is not None:
+                transfer.close()
+
+    async def _ask(
+        self, url: SplitResult, href: str, fields: tuple[str, ...], body: bytes | None
+    ) -> tuple[Transfer, tuple[int, str, dict[str, str]]]:
+        options = self._options
+        origin, proxy = self._check(url, href)
+        try:
+            direct = proxy is None and parse_address(origin[1]) is None
+            addresses = await self._hosts.find(origin) if direct else ()
+            refuse = is_never_asked if proxy else partial(find_refusal, allow_private=options.allow_private)
+            fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
+            target = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
+            timeout = options.connect_timeout_seconds
+            transfer = self._curl.start(Request(target, *origin[1:], fields, body, proxy, addresses, refuse, timeout))
+        except FAILURES as error:
+            raise translate(error, href) from error
+        try:
+            return transfer, await transfer.read_head(timeout + options.read_timeout_seconds)
+        except BaseException as error:
+            transfer.close()
+            if isinstance(error, FAILURES):
+                self._hosts.forget(origin)
+                raise translate(error, href) from error
+            raise
+
+    def _check(self, url: SplitResult, href: str) -> tuple[Origin, str | None]:
+        """Who is asked, and through which proxy."""
+        host = url.hostname
+        if url.scheme not in PORTS or not host:
+            raise refused(href, f"it leads to {url.geturl()!r}, which is not http or https")
+        reason = find_refusal(host, self._options.allow_private) if parse_address(host) else None
+        if reason:
+            raise refused(href, reason)
+        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
+        if proxy and proxy_bypass(host):
+            proxy = None
+        return (url.scheme, host, url.port or PORTS[url.scheme]), proxy
+
+    def _build_answer(
+        self,
+        transfer: Transfer,
+        url: SplitResult,
+        status: int,
+        headers: Mapping[str, str],
+        asked: tuple[str, Part | None],
+    ) -> Answer:
+        href, part = asked
+        encoded = "content-encoding" in headers
+        length = headers.get("content-length", "")
+        size = int(length) if length.isdecimal() and not encoded else None
+        validator = None
+        if part is None:
+            parts = headers.get("accept-ranges") == "bytes" and not encoded
+            validator = _read_validator(headers) if parts else None
+        elif status != HTTPStatus.PARTIAL_CONTENT and _read_validator(headers) == part.validator:
+            raise NoPartsError(href)
+        elif status != HTTPStatus.PARTIAL_CONTENT or size != part.end - part.start:
+            raise ChangedError(href)
+        return Answer(url.geturl(), size, self._stream(transfer, href), validator)
+
+    async def _stream(self, transfer: Transfer, href: str) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in transfer.read(self._options.read_timeout_seconds):
+                yield chunk
+        except FAILURES as error:
+            raise translate_body(error, href) from error
+
+    async def _skip(self, transfer: Transfer, href: str) -> None:
+        """Read an answer that nobody wants, if it is short: its connection can then be used again."""
+        skipped = 0
+        async for chunk in self._stream(transfer, href):
+            skipped += len(chunk)
+            if skipped > MOST_SKIPPED_BYTES:
+                break
+        transfer.close()
+
+
+def _build_fields(part: Part | None, body: bytes | None) -> tuple[str, ...]:
+    fields: tuple[str, ...] = ()
+    if part is not None:
+        fields = (f"Range: bytes={part.start}-{part.end - 1}", f"If-Range: {part.validator}")
+    return fields if body is None else (*fields, "Content-Type: application/json")
+
+
+def _read_validator(headers: Mapping[str, str]) -> str | None:
+    """A strong entity tag, all that `If-Range` may carry here: a date is too coarse (RFC 9110, section 13.1.5)."""
+    tag = headers.get("etag", "")
+    return tag if tag.startswith('"') else None
+
+
+def _authorize(origin: Origin, url: SplitResult, known: Mapping[str, str]) -> tuple[str, ...]:
+    """The credentials of this very origin, or those written in this very address."""
+    if url.username is not None:
+        pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+        return (f"Authorization: Basic {base64.b64encode(pair).decode()}",)
+    scheme, host, port = origin
+    value = known.get(f"{scheme}://{host}:{port}") or (known.get(f"{scheme}://{host}") if port == PORTS[scheme] else "")
+    return (f"Authorization: {value}",) if value else ()
+
+
+def _parse_or_fail(href: str) -> SplitResult:
+    try:
+        return _parse_url(href)
+    except ValueError as error:
+        raise translate(error, href) from error
+
+
+def _parse_url(href: str) -> SplitResult:
+    """Take an address that is already encoded as it is: a signature may cover its very spelling."""
+    url = urlsplit(href if re.fullmatch(r"[!-~]+", href) else quote(href, safe="!#$%&'()*+,/:;=?@[]~"))
+    host = unquote(url.hostname or "")
+    if not host.isascii():
+        port = f":{url.port}" if url.port else ""
+        url = url._replace(netloc=host.encode("idna").decode() + port)
+    return url
+
+
+def _redirect(url: SplitResult, location: str, href: str, *, keeps_host: bool) -> SplitResult:
+    try:
+        target = _parse_url(urljoin(url.geturl(), location))
+    except ValueError as error:
+        raise translate(error, href) from error
+    if url.scheme == "https" and target.scheme == "http":
+        raise refused(href, f"it redirects from https to unprotected http ({target.hostname})")
+    if keeps_host and target.hostname != url.hostname:
+        raise refused(href, f"it redirects a POST to another host ({target.hostname})")
+    return target

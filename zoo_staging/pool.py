@@ -1,0 +1,83 @@
+"""One bounded pool for everything that moves, and the one way to try again."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from zoo_staging.errors import RetryableError, StagingError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RetryOptions:
+    """How often and how slowly to ask again: waits double from the first to the longest, with jitter."""
+
+    retries: int = 4
+    first_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 60.0
+
+
+async def retry(action: Callable[[], Awaitable[T]], options: RetryOptions) -> T:
+    """Do `action`; again after a `RetryableError`, waiting at least as long as the server asked for.
+
+    A server that asks for more than the longest wait is not waited for: its error is raised at once.
+    """
+    for number in range(options.retries):
+        try:
+            return await action()
+        except RetryableError as error:
+            asked = error.retry_after_seconds or 0.0
+            if asked > options.longest_wait_seconds:
+                raise
+        longest = min(options.longest_wait_seconds, options.first_wait_seconds * 2**number)
+        # at random, so that those who failed together do not come back together
+        await asyncio.sleep(max(asked, random.uniform(0, longest)))
+    return await action()
+
+
+async def run_pool(
+    actions: Sequence[Callable[[], Awaitable[T]]], concurrency: int, *, settle_seconds: float | None = None
+) -> tuple[list[T], list[StagingError]]:
+    """Run `actions`, at most `concurrency` at a time; give results and errors, each in order.
+
+    With `settle_seconds`, the first error stops the rest: nothing new starts, and what is under way gets
+    that long to finish or to fail too, so that several problems are told at once without moving data in vain.
+    """
+    outcomes: dict[int, T | StagingError] = {}
+    queue = iter(enumerate(actions))
+    failed = False
+
+    async def work() -> None:
+        nonlocal failed
+        for index, action in queue:
+            try:
+                outcomes[index] = await action()
+            except StagingError as error:
+                outcomes[index], failed = error, True
+            if failed and settle_seconds is not None:
+                return
+
+    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(actions)))]
+    try:
+        await _finish(workers, lambda: failed, settle_seconds)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    ordered = [outcomes[index] for index in sorted(outcomes)]
+    errors = [outcome for outcome in ordered if isinstance(outcome, StagingError)]
+    return [outcome for outcome in ordered if not isinstance(outcome, StagingError)], errors
+
+
+async def _finish(workers: list[asyncio.Task[None]], failed: Callable[[], bool], settle_seconds: float | None) -> None:
+    """Wait for all workers, or until one failed and the others had `settle_seconds`."""
+    pending = set(workers)
+    while pending and not (failed() and settle_seconds is not None):
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for worker in done:
+            worker.result()
+    if pending:
+        await asyncio.wait(pending, timeout=settle_seconds)

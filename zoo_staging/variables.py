@@ -1,0 +1,38 @@
+"""Which environment variables the stagers read: whoever passes an environment on takes the names from here."""
+
+from collections.abc import Mapping
+
+from zoo_staging.cloudsettings import CLOUD_SECRETS, CLOUD_VARIABLES
+from zoo_staging.settings import S3_SECRETS, S3_VARIABLES
+
+PREFIXES = ("STAGEIN_", "STAGEOUT_")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+# with the names that libcurl's and Python's world reads first
+PROXY_VARIABLES = (*_PROXIES, *(name.lower() for name in _PROXIES))
+
+_SHARED = frozenset((*S3_VARIABLES, *CLOUD_VARIABLES, *PROXY_VARIABLES))
+_SECRETS = frozenset((*S3_SECRETS, *CLOUD_SECRETS))
+_KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+
+FILE_VARIABLES = (
+    "STAGEIN_BUCKETS_FILE",
+    "STAGEIN_HOSTS_FILE",
+    _KEY_FILE,
+    *(f"{prefix}{_KEY_FILE}" for prefix in PREFIXES),
+)
+"""Those that name a file of credentials."""
+
+
+def is_staging_variable(name: str) -> bool:
+    """Whether a stager may read a variable."""
+    return name.startswith(PREFIXES) or name in _SHARED
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether the value of a stager's variable must never be shown."""
+    return name.removeprefix(PREFIXES[0]).removeprefix(PREFIXES[1]) in _SECRETS
+
+
+def pick_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the stagers need of an environment; what is empty counts as unset."""
+    return {name: text for name, text in environ.items() if text and is_staging_variable(name)}
