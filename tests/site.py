@@ -13,12 +13,13 @@ from typing import Any
 
 from tests.values import ROOT
 from zoo_runner.config.settings import Settings, load_settings
-from zoo_runner.engines import Engine, open_engine
+from zoo_runner.engines import open_engine
+from zoo_runner.engines.protocol import Engine, JobSpec
 from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Event
-from zoo_runner.model.job import Job, Outcome
+from zoo_runner.model.job import Outcome
 from zoo_runner.package.resolve import load_package
 
 LONGEST_SECONDS = 120
@@ -31,7 +32,7 @@ COMMAND = [sys.executable, "-c", f"{_HEAR}from zoo_runner.cli.main import main; 
 class Story:
     """What a job did: how it ended, and all that it told."""
 
-    job: Job
+    job: JobSpec
     outcome: Outcome
     events: list[Event]
 
@@ -95,7 +96,7 @@ class Site:
         """Where results go when a test does not say."""
         return self.folder / "results"
 
-    def accept(self, package: Path | str, job_file: Path | None = None, *words: str, **options: Any) -> Job:
+    def accept(self, package: Path | str, job_file: Path | None = None, *words: str, **options: Any) -> JobSpec:
         """Make a job, as every door does."""
         settings = self.settings
         loaded = load_package(str(package), settings)
@@ -105,7 +106,7 @@ class Site:
 
     def run(
         self,
-        job: Job,
+        job: JobSpec,
         engine: Engine | None = None,
         cancellation: Cancellation | None = None,
         on: Callable[[Event], None] = lambda _: None,

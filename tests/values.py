@@ -6,7 +6,7 @@ from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import Settings, load_settings
-from zoo_runner.model.job import Job
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.package import Package
 from zoo_runner.package.resolve import build_package
 
@@ -26,8 +26,8 @@ def small_package(**tool: Any) -> Package:
     return build_package({"cwlVersion": "v1.2", "$graph": [process]}, "#main", "water", {}, ())
 
 
-def small_job(folder: Path, order: Mapping[str, Any] | None = None, job_id: str = "j1", **tool: Any) -> Job:
-    return Job(job_paths("water", job_id, folder), small_package(**tool), order or {}, str(folder / "results"))
+def small_job(folder: Path, order: Mapping[str, Any] | None = None, job_id: str = "j1", **tool: Any) -> JobSpec:
+    return JobSpec(job_paths("water", job_id, folder), small_package(**tool), order or {}, str(folder / "results"))
 
 
 def settings_in(folder: Path, **environ: str) -> Settings:

@@ -11,13 +11,14 @@ from tests.cluster import join_cluster
 from tests.contract.conftest import CANARY
 from tests.site import Site, Story
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.engines import DOUBLES, ENGINES, Engine, open_engine
+from zoo_runner.engines import DOUBLES, ENGINES, open_engine
 from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.engines.protocol import Engine, JobSpec
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import RunnerError, SettingsError, ToolError
 from zoo_runner.model.events import StageStarted, StepStarted
-from zoo_runner.model.job import Job, Status
+from zoo_runner.model.job import Status
 
 
 class Driver(Protocol):
@@ -26,11 +27,11 @@ class Driver(Protocol):
     @property
     def engine(self) -> Engine: ...
 
-    def make_good(self) -> Job: ...
+    def make_good(self) -> JobSpec: ...
 
-    def make_failing(self) -> Job: ...
+    def make_failing(self) -> JobSpec: ...
 
-    def make_endless(self) -> Job: ...
+    def make_endless(self) -> JobSpec: ...
 
     def cancel_from_elsewhere(self, job_id: str) -> None: ...
 
@@ -40,15 +41,15 @@ class FakeDriver:
         self.engine = FakeEngine(site.settings)
         self._site = site
 
-    def make_good(self) -> Job:
+    def make_good(self) -> JobSpec:
         self.engine.document = {"text": "hello"}
         return self._site.accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
 
-    def make_failing(self) -> Job:
+    def make_failing(self) -> JobSpec:
         self.engine.failure = ToolError("step 'run' ended with exit code 3", "Read the log.", step="run")
         return self.make_good()
 
-    def make_endless(self) -> Job:
+    def make_endless(self) -> JobSpec:
         self.engine.waits = True
         return self.make_good()
 
@@ -61,13 +62,13 @@ class LocalDriver:
         self.engine = open_engine("local", site.settings)
         self._site = site
 
-    def make_good(self) -> Job:
+    def make_good(self) -> JobSpec:
         return self._site.accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
 
-    def make_failing(self) -> Job:
+    def make_failing(self) -> JobSpec:
         return self._site.accept(FAILING / "tool-exit-code" / "tool-exit-code.cwl")
 
-    def make_endless(self) -> Job:
+    def make_endless(self) -> JobSpec:
         return self._site.accept(FAILING / "slow" / "slow.cwl")
 
     def cancel_from_elsewhere(self, job_id: str) -> None:
@@ -82,16 +83,16 @@ class CalrissianDriver(LocalDriver):
         self.engine = open_engine("calrissian", site.settings)
         self._site = site
 
-    def _accept(self, package: Path, job_file: Path | None = None) -> Job:
+    def _accept(self, package: Path, job_file: Path | None = None) -> JobSpec:
         return self._site.accept(package, job_file, destination="s3://results/contract")
 
-    def make_good(self) -> Job:
+    def make_good(self) -> JobSpec:
         return self._accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml")
 
-    def make_failing(self) -> Job:
+    def make_failing(self) -> JobSpec:
         return self._accept(FAILING / "tool-exit-code" / "tool-exit-code.cwl")
 
-    def make_endless(self) -> Job:
+    def make_endless(self) -> JobSpec:
         return self._accept(FAILING / "slow" / "slow.cwl")
 
 
@@ -165,7 +166,7 @@ def test_a_failing_job_ends_with_the_reason_and_not_with_an_exception(driver: Dr
     assert outcome.diagnosis.step == "run"
 
 
-def run_and_cancel(driver: Driver, site: Site, job: Job) -> Story:
+def run_and_cancel(driver: Driver, site: Site, job: JobSpec) -> Story:
     told: list[bool] = []
 
     def cancel_once(event: object) -> None:

@@ -12,16 +12,17 @@ from tests.site import Site, Story
 from tests.steps import let_go
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import open_engine
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.events import Event, StepLine
-from zoo_runner.model.job import Job, Status
+from zoo_runner.model.job import Status
 
 SECRET = "canary-of-the-cluster"
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 
 
-def accept(site: Site, package: Path, *words: str) -> Job:
+def accept(site: Site, package: Path, *words: str) -> JobSpec:
     return site.accept(package, None, *words, destination="s3://results/live")
 
 

@@ -16,14 +16,15 @@ from zoo_runner.engines.calrissian.job_pod.pod import take_environ
 from zoo_runner.engines.calrissian.pod_log import Ended
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
-from zoo_runner.model.job import Job, Results
+from zoo_runner.model.job import Results
 
 
-def build_job(folder: Path, order: dict[str, object]) -> Job:
+def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
     paths = JobPaths("water", "1", folder / "temp", folder / "record", folder / "scratch")
-    return Job(paths, build_package(), order, "s3://bucket/1", 60.0)
+    return JobSpec(paths, build_package(), order, "s3://bucket/1", 60.0)
 
 
 def pack(folder: Path, order: dict[str, object], **environ: str) -> bytes:
@@ -72,10 +73,10 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     assert list(sent) == job
     assert list(sent["package"]) == ["document", "entry", "types", "digest"]
     assert [field.name for field in fields(Ended)] == ["results", "diagnosis", "kind"]
-    diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log"]
+    diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log", "code"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis
     assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href"]
-    assert PROTOCOL == 2
+    assert PROTOCOL == 3
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:

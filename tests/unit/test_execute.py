@@ -5,13 +5,13 @@ import pytest
 
 from tests.values import settings_in, small_job, small_package
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Capabilities, Engine
 from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.engines.protocol import Capabilities, Engine, JobSpec, Plan
 from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import SettingsError, ToolError
 from zoo_runner.model.events import Report
-from zoo_runner.model.job import Job, Outcome, Plan, Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.store.locks import RUN
 
 SECRET = "canary-in-the-story"
@@ -23,7 +23,7 @@ class BrokenEngine:
     name = "broken"
     capabilities = Capabilities(remote=False, isolates=False)
 
-    def plan(self, job: Job) -> Plan:
+    def plan(self, job: JobSpec) -> Plan:
         return Plan(job, self.name, {})
 
     def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:

@@ -5,26 +5,27 @@ import pytest
 
 from tests.values import settings_in, small_job
 from zoo_runner.cli.logs import follow_log, list_steps
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.errors import EngineError, JobNotFoundError
-from zoo_runner.model.job import Job, Status
+from zoo_runner.model.job import Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.store.files import JobRecord, Records, new_record
 from zoo_runner.store.locks import RUN
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
+def job(tmp_path: Path) -> JobSpec:
     return small_job(tmp_path)
 
 
 @pytest.fixture
-def record(job: Job, tmp_path: Path) -> JobRecord:
+def record(job: JobSpec, tmp_path: Path) -> JobRecord:
     return Records(tmp_path / "state", Masker()).save(new_record(job, "fake").moved_to(Status.RUNNING))
 
 
 @pytest.fixture
-def log(job: Job, record: JobRecord) -> JobLog:
+def log(job: JobSpec, record: JobRecord) -> JobLog:
     log = JobLog(job.paths, Masker())
     log.tell("job", "first")
     return log
@@ -51,14 +52,14 @@ def test_following_goes_on_until_the_job_has_ended(log: JobLog, record: JobRecor
     assert texts == ["first\n", "last\n"]
 
 
-def test_following_ends_when_the_process_that_ran_the_job_is_gone(log: JobLog, job: Job, tmp_path: Path) -> None:
+def test_following_ends_when_the_process_that_ran_the_job_is_gone(log: JobLog, job: JobSpec, tmp_path: Path) -> None:
     with RUN.hold(job.paths.record):
         pass
     with pytest.raises(EngineError, match="job j1 ended with the process that ran it"):
         list(follow_log("j1", None, follow=True, settings=settings_in(tmp_path)))
 
 
-def test_the_log_of_a_stage_is_found_by_its_name(log: JobLog, job: Job, tmp_path: Path) -> None:
+def test_the_log_of_a_stage_is_found_by_its_name(log: JobLog, job: JobSpec, tmp_path: Path) -> None:
     job.paths.stage_in_log.write_text("brought\n")
     assert list(follow_log("j1", "node_stage_in", follow=False, settings=settings_in(tmp_path))) == ["brought\n"]
     assert list_steps("j1", settings_in(tmp_path)) == ["node_stage_in"]

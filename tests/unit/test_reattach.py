@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.values import settings_in, small_job
-from zoo_runner.engines import Capabilities
 from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.engines.protocol import Capabilities
 from zoo_runner.execution.recover import reattach_job
 from zoo_runner.model.errors import DismissedError, JobNotFoundError
 from zoo_runner.model.job import Outcome, Results, Status

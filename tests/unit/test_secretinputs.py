@@ -20,16 +20,16 @@ from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.calrissian.job_pod.steppod import build_step_pod, build_step_settings, show_pod
 from zoo_runner.engines.calrissian.secret_inputs import find_placeholders, hide_secret_inputs
 from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.job import Job
 from zoo_runner.model.masking import Masker
 from zoo_runner.package.extensions import SECRETS
 
 ZERO, ONE = "ZOO_RUNNER_SECRET_INPUT_0", "ZOO_RUNNER_SECRET_INPUT_1"
 
 
-def build_job(folder: Path) -> Job:
+def build_job(folder: Path) -> JobSpec:
     names = ["absent", "password", "token"]
     inputs = [{"id": f"#main/{name}", "type": ["null", "string"]} for name in (*names, "user")]
     order = {"password": "canary-p", "token": "canary-t", "user": "ada", "absent": None}

@@ -16,7 +16,7 @@ from zoo_staging.command import end_with
 
 if TYPE_CHECKING:
     from zoo_runner.config.settings import Settings
-    from zoo_runner.model.job import Job
+    from zoo_runner.engines.protocol import JobSpec
 
 EXIT_CODES = """
 \b
@@ -278,7 +278,7 @@ def _accept(
     destination: str | None,
     job_id: str | None,
     **_: Any,
-) -> "Job":
+) -> "JobSpec":
     from zoo_runner.execution.execute import accept_job
     from zoo_runner.inputs.given import read_order
     from zoo_runner.package.resolve import load_package

@@ -12,7 +12,8 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.masking import Masker
 
 if TYPE_CHECKING:
-    from zoo_runner.model.job import Job, Outcome
+    from zoo_runner.engines.protocol import JobSpec
+    from zoo_runner.model.job import Outcome
 
 
 def tell(text: str) -> None:
@@ -25,7 +26,7 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
+def show_outcome(job: "JobSpec", outcome: "Outcome", form: str) -> None:
     """Show how a job ended: results on stdout, a diagnosis on stderr."""
     if form == "json":
         print_json(_describe_outcome(job, outcome))
@@ -41,7 +42,7 @@ def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
         show_diagnosis(outcome.diagnosis)
 
 
-def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
+def _describe_outcome(job: "JobSpec", outcome: "Outcome") -> dict[str, Any]:
     return {
         "jobID": job.id,
         "processID": job.workflow_id,

@@ -1,48 +1,10 @@
 """Engines: what runs the CWL. One Protocol, one table; a further engine costs one file and one line."""
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.engines.protocol import Engine
 from zoo_runner.model.errors import SettingsError
-from zoo_runner.model.events import Report
-from zoo_runner.model.job import Job, Outcome, Plan
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What an engine can do, so that nobody asks for its name."""
-
-    remote: bool
-    """Whether the run goes on without the process that started it."""
-    isolates: bool
-    """Whether steps cannot see each other and the caller."""
-
-
-class Engine(Protocol):
-    """Takes a job from its inputs, as the user referred to them, to its results."""
-
-    name: str
-    capabilities: Capabilities
-
-    def plan(self, job: Job) -> Plan:
-        """Say what would be submitted; pure."""
-        ...
-
-    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
-        """Stage in, execute, stage out. Raises `RunnerError` with the reason of a failure."""
-        ...
-
-    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
-        """Go on with a job whose caller was lost, by its id; nothing runs twice. Raises as `run` does."""
-        ...
-
-    def cancel(self, job_id: str) -> None:
-        """Stop what runs of a job, from its id alone; a job that runs no more is no error."""
-        ...
-
 
 ENGINES = {
     "local": "zoo_runner.engines.local.engine:LocalEngine",

@@ -3,12 +3,12 @@
 import threading
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Capabilities
+from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
-from zoo_runner.model.job import Job, Outcome, Plan, Results, Status
+from zoo_runner.model.job import Outcome, Results, Status
 
 
 class FakeEngine:
@@ -29,7 +29,7 @@ class FakeEngine:
         self.cancelled: list[str] = []
         self._running: dict[str, Cancellation] = {}
 
-    def plan(self, job: Job) -> Plan:
+    def plan(self, job: JobSpec) -> Plan:
         """Plan nothing."""
         return Plan(job, self.name, {})
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.errors import RunnerError, StageInError, StageOutError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
-from zoo_runner.model.job import Job, Results
+from zoo_runner.model.job import Results
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import read_scheme
@@ -24,7 +25,7 @@ _PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
 
 
 def run_stages(
-    job: Job, environ: Mapping[str, str], execute: Execute, report: Report, cancellation: Cancellation
+    job: JobSpec, environ: Mapping[str, str], execute: Execute, report: Report, cancellation: Cancellation
 ) -> Results:
     """Take a job through its stages; raises the `RunnerError` of the stage that failed."""
     cancellation.check()
@@ -42,7 +43,7 @@ def ensure_address(destination: str) -> None:
         read_scheme(destination)
 
 
-def check_destination(job: Job, environ: Mapping[str, str]) -> None:
+def check_destination(job: JobSpec, environ: Mapping[str, str]) -> None:
     """Find out before a long job starts whether its results can be put away; raises `StageOutError`."""
     probe_destination(job.destination, environ, job.id, job.workflow_id)
 
@@ -56,7 +57,9 @@ def probe_destination(destination: str, environ: Mapping[str, str], job_id: str,
         probe(destination, load_options(environ, job_id, workflow_id).options)
 
 
-def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation: Cancellation) -> Mapping[str, Any]:
+def _stage_in(
+    job: JobSpec, environ: Mapping[str, str], report: Report, cancellation: Cancellation
+) -> Mapping[str, Any]:
     if not _refers_to_files(job.order):
         return job.order
     from stagein.settings import load_options
@@ -69,7 +72,7 @@ def _stage_in(job: Job, environ: Mapping[str, str], report: Report, cancellation
 
 
 def _stage_out(
-    job: Job, environ: Mapping[str, str], outputs: dict[str, Any], report: Report, cancellation: Cancellation
+    job: JobSpec, environ: Mapping[str, str], outputs: dict[str, Any], report: Report, cancellation: Cancellation
 ) -> Results:
     from stageout.settings import load_options
     from stageout.stage import stage_out

@@ -7,8 +7,8 @@ from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Engine
 from zoo_runner.engines.pipeline import ensure_address
+from zoo_runner.engines.protocol import Engine, JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
@@ -16,7 +16,7 @@ from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.ids import accept_job_id, new_job_id
-from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker, find_secrets
 from zoo_runner.model.package import Package
 from zoo_runner.store.files import Records, new_record, with_outcome
@@ -29,20 +29,20 @@ def accept_job(
     destination: Callable[[JobPaths], str],
     settings: Settings,
     job_id: str | None = None,
-) -> Job:
+) -> JobSpec:
     """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names.
 
     Raises `SettingsError` for what is no job id, `StageOutError` for what is no destination.
     """
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths(package.workflow_id, job_id, settings.temp, settings.state / job_id, settings.scratch / job_id)
-    job = Job(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
+    job = JobSpec(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
     ensure_address(job.destination)
     return job
 
 
 def run_job(
-    job: Job, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
+    job: JobSpec, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
 ) -> Outcome:
     """Run a job to its end and return how it ended: this never raises for what a job can do wrong.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Engine
+from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.execute import conclude, guard
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.cancellation import Cancellation

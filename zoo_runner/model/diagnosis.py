@@ -32,7 +32,8 @@ class Diagnosis:
     """Why a job failed, as plain data.
 
     `cause` is one sentence with the value that caused it; `evidence` the few lines that show it; `remedy` what
-    to do next; `step` the workflow step where known; `log` the path or URL of the log that tells the whole story.
+    to do next; `step` the workflow step where known; `log` the path or URL of the whole log; `code` is one of
+    `model.codes`, stable and for programs.
     """
 
     stage: Stage
@@ -42,3 +43,4 @@ class Diagnosis:
     evidence: tuple[str, ...] = ()
     step: str | None = None
     log: str | None = None
+    code: str = "runner.defect"

@@ -11,7 +11,9 @@
     ├── StageOutError       the results could not be put away           exit 8
     ├── TimeLimitError      the job took longer than allowed            exit 9
     ├── DismissedError      somebody cancelled the job                  exit 10
-    └── JobNotFoundError    no job of that id is known here             exit 11
+    ├── JobNotFoundError    no job of that id is known here             exit 11
+    ├── JobExistsError      a job of that id exists already             exit 2
+    └── JobChangedError     somebody else changed the job meanwhile     exit 7
 
 Exit 0 is success, 1 a defect of the runner itself, 2 also a wrong command line.
 """
@@ -29,6 +31,7 @@ class RunnerError(Exception):
     default_level: ClassVar[Level] = Level.USER
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "runner.defect"
 
     def __init__(
         self,
@@ -38,15 +41,18 @@ class RunnerError(Exception):
         evidence: tuple[str, ...] = (),
         level: Level | None = None,
         step: str | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(cause)
-        self.diagnosis = Diagnosis(self.stage, level or self.default_level, cause, remedy, evidence, step)
+        level = level or self.default_level
+        self.diagnosis = Diagnosis(self.stage, level, cause, remedy, evidence, step, code=code or self.default_code)
 
 
 class SettingsError(RunnerError):
     """A setting is missing or cannot be used."""
 
     stage = Stage.SETTINGS
+    default_code = "settings.invalid"
     default_level = Level.ENGINE
     exit_code = 2
 
@@ -55,6 +61,7 @@ class PackageError(RunnerError):
     """The application package cannot be read, resolved or run."""
 
     stage = Stage.PACKAGE
+    default_code = "package.invalid"
     http_status = 400
     exit_code = 3
 
@@ -81,6 +88,7 @@ class InputError(RunnerError):
     """The inputs do not fit the package; `evidence` has one line per problem."""
 
     stage = Stage.INPUTS
+    default_code = "inputs.invalid"
     http_status = 400
     exit_code = 4
 
@@ -89,6 +97,7 @@ class StageInError(RunnerError):
     """A source could not be brought to the job."""
 
     stage = Stage.STAGE_IN
+    default_code = "source.failed"
     exit_code = 5
 
 
@@ -96,6 +105,7 @@ class ToolError(RunnerError):
     """A step of the package failed, or did not yield what it promised."""
 
     stage = Stage.EXECUTE
+    default_code = "step.failed"
     exit_code = 6
 
 
@@ -103,6 +113,7 @@ class EngineError(RunnerError):
     """The engine could not do its part."""
 
     stage = Stage.EXECUTE
+    default_code = "engine.failed"
     default_level = Level.ENGINE
     exit_code = 7
 
@@ -110,11 +121,14 @@ class EngineError(RunnerError):
 class NotReachedError(EngineError):
     """The engine could not be asked about a job, which may go on all the same."""
 
+    default_code = "engine.unreachable"
+
 
 class StageOutError(RunnerError):
     """The results could not be put away."""
 
     stage = Stage.STAGE_OUT
+    default_code = "destination.failed"
     exit_code = 8
 
 
@@ -122,6 +136,7 @@ class TimeLimitError(RunnerError):
     """The job took longer than allowed."""
 
     stage = Stage.EXECUTE
+    default_code = "job.time-limit"
     exit_code = 9
 
 
@@ -129,6 +144,7 @@ class DismissedError(RunnerError):
     """Somebody cancelled the job."""
 
     stage = Stage.EXECUTE
+    default_code = "job.dismissed"
     exit_code = 10
 
 
@@ -136,5 +152,22 @@ class JobNotFoundError(RunnerError):
     """No job of that id is known here."""
 
     stage = Stage.SETTINGS
+    default_code = "job.not-found"
     http_status = 404
     exit_code = 11
+
+
+class JobExistsError(RunnerError):
+    """A job of that id exists already."""
+
+    stage = Stage.SETTINGS
+    default_code = "job.exists"
+    http_status = 409
+    exit_code = 2
+
+
+class JobChangedError(EngineError):
+    """Somebody else stored a change of the job meanwhile."""
+
+    default_code = "job.changed"
+    http_status = 409

@@ -1,15 +1,12 @@
 """A job and what becomes of it, as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from zoo_runner.config.folders import JobPaths
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import StepEnded
-from zoo_runner.model.package import Package
-from zoo_runner.package.extensions import find_secret_inputs
 
 
 class Status(str, Enum):
@@ -22,63 +19,6 @@ class Status(str, Enum):
     SUCCESSFUL = "successful"
     FAILED = "failed"
     DISMISSED = "dismissed"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One execution: a package, its inputs (a CWL job order, references as the user gave them), a destination.
-
-    `destination` is `s3://bucket/prefix` or a folder.
-    """
-
-    paths: JobPaths
-    package: Package
-    order: Mapping[str, Any]
-    destination: str
-    time_limit_seconds: float | None = None
-
-    @property
-    def id(self) -> str:
-        """The job's id."""
-        return self.paths.job_id
-
-    @property
-    def workflow_id(self) -> str:
-        """The id that the author gave the workflow."""
-        return self.package.workflow_id
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values of the inputs that the package calls secret."""
-        values = (self.order.get(name) for name in sorted(find_secret_inputs(self.package)))
-        return tuple(value for value in values if isinstance(value, str))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What would be submitted, as plain data: `describe` is printable and holds no secret."""
-
-    job: Job
-    engine: str
-    submission: Mapping[str, Any]
-
-    def describe(self) -> dict[str, Any]:
-        """Return the plan as JSON-serialisable data."""
-        return {
-            "job": self.job.id,
-            "workflow": self.job.workflow_id,
-            "package": {
-                "digest": f"sha256:{self.job.package.digest}",
-                "entry": self.job.package.entry,
-                "cwlVersion": self.job.package.cwl_version,
-            },
-            "inputs": dict(self.job.order),
-            "destination": self.job.destination,
-            "timeLimitSeconds": self.job.time_limit_seconds,
-            "engine": self.engine,
-            "submission": dict(self.submission),
-            "logs": {"job": str(self.job.paths.job_log), "steps": str(self.job.paths.log_folder)},
-        }
 
 
 @dataclass(frozen=True)
@@ -103,3 +43,57 @@ class Outcome:
     exit_code: int = 0
     usage: tuple[StepEnded, ...] = field(default=())
     published: str | None = None
+
+
+FINAL = frozenset({Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED})
+_NEXT = {Status.ACCEPTED: {Status.RUNNING, *FINAL}, Status.RUNNING: FINAL}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution, as it is stored: all that another process needs to run, follow, finish or cancel it.
+
+    `package` is the digest of the packed package, which the store keeps once; `inputs` the CWL job order with
+    references as they were given, without the values of `secret_inputs`, which are never stored. `progress` is percent.
+    Times are ISO 8601 in UTC. `log` and `log_folder` say where the logs lie; `handle` what the engine submitted.
+    `version` grows with each stored change.
+    """
+
+    id: str
+    workspace: str
+    process_id: str
+    workflow_id: str
+    engine: str
+    package: str
+    inputs: Mapping[str, Any]
+    destination: str
+    created: str
+    updated: str
+    status: Status = Status.ACCEPTED
+    secret_inputs: tuple[str, ...] = ()
+    public_url: str | None = None
+    time_limit_seconds: float | None = None
+    caller: str | None = None
+    log: str = ""
+    log_folder: str = ""
+    started: str | None = None
+    finished: str | None = None
+    progress: int = 0
+    step: str | None = None
+    message: str | None = None
+    handle: Mapping[str, Any] | None = None
+    cancel_requested: bool = False
+    outcome: Outcome | None = None
+    version: int = 0
+
+    def moved_to(self, status: Status, now: str) -> "Job":
+        """Return the job in its next state; raises `ValueError` for a step that there is none."""
+        if status not in _NEXT.get(self.status, frozenset()):
+            raise ValueError(f"a job that is {self.status} cannot become {status}")
+        return replace(
+            self,
+            status=status,
+            updated=now,
+            started=now if status is Status.RUNNING else self.started,
+            finished=now if status in FINAL else None,
+        )

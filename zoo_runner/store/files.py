@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_atomically
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import JobNotFoundError, SettingsError
 from zoo_runner.model.ids import check_job_id
-from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 
 FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
@@ -49,7 +50,7 @@ class JobRecord:
         return replace(self, status=status, updated=_now())
 
 
-def new_record(job: Job, engine: str) -> JobRecord:
+def new_record(job: JobSpec, engine: str) -> JobRecord:
     """Make the record of a job that was just accepted."""
     return JobRecord(
         id=job.id,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Engine, open_engine
+from zoo_runner.engines import open_engine
+from zoo_runner.engines.protocol import Engine
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
 from zoo_runner.model.events import EngineLine, Event

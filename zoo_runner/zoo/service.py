@@ -20,6 +20,7 @@ from typing import Any, Protocol, cast
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.execute import accept_job, build_defect, run_job
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.files import write_atomically
@@ -27,7 +28,7 @@ from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import InputError, RunnerError
-from zoo_runner.model.job import Job, Outcome
+from zoo_runner.model.job import Outcome
 from zoo_runner.model.masking import Masker, find_secrets
 from zoo_runner.model.package import Package
 from zoo_runner.package.prepare import prepare_package
@@ -208,7 +209,7 @@ class _Call:
     def _make_masker(self) -> Masker:
         return Masker([*find_secrets(self._settings.environ), *find_conf_secrets(self._conf)])
 
-    def _accept(self, package: Package, parameters: dict[str, Any], time_limit_seconds: float | None) -> Job:
+    def _accept(self, package: Package, parameters: dict[str, Any], time_limit_seconds: float | None) -> JobSpec:
         folders = [self._site.temp, *([self._site.cache] if self._site.cache else [])]
         reader = InputReader(self._site.inputs, tuple(folders), self._settings.platform_inputs)
         order = reader.read(package, self._inputs, parameters)

@@ -14,9 +14,9 @@ from stagein.settings import load_options
 from stagein.stage import stage_references
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.calrissian.protocol import PROTOCOL, check_protocol
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
-from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_staging.errors import StagingError
 
@@ -25,7 +25,7 @@ _FILES = "files"
 
 
 def build_bundle(
-    job: Job, steps: Mapping[str, Any], work_folder: str, report: Report, environ: Mapping[str, str]
+    job: JobSpec, steps: Mapping[str, Any], work_folder: str, report: Report, environ: Mapping[str, str]
 ) -> bytes:
     """Read the local inputs of a job, which no pod could reach, and pack them with the job; no secret gets in.
 
@@ -66,7 +66,7 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
         )
 
 
-def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job, dict[str, Any]]:
+def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
     """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run.
 
     Raises `EngineError` where it is of another version than this one reads.
@@ -80,7 +80,7 @@ def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job
     paths = JobPaths(
         content["workflow_id"], content["id"], log_folder / "temp", log_folder / "record", work_folder / "run"
     )
-    job = Job(
+    job = JobSpec(
         paths,
         Package(package["document"], package["entry"], content["workflow_id"], package["types"], package["digest"]),
         content["order"],
@@ -91,7 +91,7 @@ def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job
 
 
 def _collect_local(
-    job: Job, work_folder: str, report: Report, environ: Mapping[str, str]
+    job: JobSpec, work_folder: str, report: Report, environ: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Path]]:
     """Bring local STAC items into folders, as stage-in does, and give every local input a place in the archive."""
     try:

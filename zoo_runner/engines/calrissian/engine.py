@@ -10,7 +10,6 @@ from typing import Any
 
 from zoo_runner.config.kubernetes import load_cluster_settings, parse_quantity
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Capabilities
 from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle
 from zoo_runner.engines.calrissian.dismissal import DISMISSAL, is_dismissed
 from zoo_runner.engines.calrissian.follower import Follower
@@ -33,12 +32,13 @@ from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
 from zoo_runner.files import write_atomically
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError, StageOutError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.ids import check_job_id
-from zoo_runner.model.job import Job, Outcome, Plan, Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_staging.destination import is_object_storage
 
 _SUBMISSION, _STARTED, _STORY, _ENDED = "submission.json", "started", "story.txt", "ended.json"
@@ -55,7 +55,7 @@ class CalrissianEngine:
         self._settings = settings
         self._cluster = load_cluster_settings(settings.environ)
 
-    def plan(self, job: Job) -> Plan:
+    def plan(self, job: JobSpec) -> Plan:
         """Say what would be submitted; pure. What the bundle and the Secret hold is left out."""
         names = build_names(job.id, self._cluster)
         _, secret_inputs = hide_secret_inputs(job)
@@ -229,7 +229,7 @@ class CalrissianEngine:
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
 
-def _check_destination(job: Job) -> None:
+def _check_destination(job: JobSpec) -> None:
     if not is_object_storage(job.destination):
         raise StageOutError(
             f"a job on the cluster cannot put its results to {job.destination}, a folder of this machine",

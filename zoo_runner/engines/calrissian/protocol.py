@@ -12,7 +12,7 @@ that it writes (`podlog`). What the other side may ignore needs no new version.
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 _SETTING = "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)"
 

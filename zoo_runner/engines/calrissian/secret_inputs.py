@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoo_runner.model.job import Job
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.package.extensions import find_secret_inputs
 
 _VARIABLE = "ZOO_RUNNER_SECRET_INPUT_"
 
 
-def hide_secret_inputs(job: Job) -> tuple[Job, dict[str, str]]:
+def hide_secret_inputs(job: JobSpec) -> tuple[JobSpec, dict[str, str]]:
     """Return the job with placeholders for its secret inputs, and their values by the variable that brings each."""
     names = [name for name in sorted(find_secret_inputs(job.package)) if isinstance(job.order.get(name), str)]
     variables = {name: f"{_VARIABLE}{number}" for number, name in enumerate(names)}

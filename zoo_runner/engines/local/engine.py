@@ -11,7 +11,6 @@ from typing import Any
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines import Capabilities
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.javascript import ensure_javascript, find_node
 from zoo_runner.engines.cwl_process.resources import Machine, ensure_resources, read_machine
@@ -19,11 +18,12 @@ from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs, limits_memory
 from zoo_runner.engines.local.control import listen_for_cancel, read_results, tell_cancel, write_results
 from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobNotFoundError, SettingsError
 from zoo_runner.model.events import EngineLine, Report, decode_event
 from zoo_runner.model.ids import check_job_id
-from zoo_runner.model.job import Job, Outcome, Plan, Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker, find_secrets
 
 _LAUNCH = (
@@ -60,7 +60,7 @@ class LocalEngine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def plan(self, job: Job) -> Plan:
+    def plan(self, job: JobSpec) -> Plan:
         """Say what would be run; pure."""
         needs = find_container_needs(job.package)
         return Plan(
@@ -117,7 +117,7 @@ class LocalEngine:
         """Tell whoever runs the job to stop; nobody does: nothing to stop."""
         tell_cancel(self._record(job_id))
 
-    def _check_machine(self, job: Job) -> Machine:
+    def _check_machine(self, job: JobSpec) -> Machine:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
         ensure_javascript(job.package, self._settings.environ.get("PATH", os.defpath))
         machine = read_machine(job.paths.scratch)
@@ -138,7 +138,7 @@ class _Run:
 
     def __init__(
         self,
-        job: Job,
+        job: JobSpec,
         where: tuple[str | None, Machine],
         settings: Settings,
         report: Report,

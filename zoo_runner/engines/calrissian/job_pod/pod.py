@@ -23,12 +23,13 @@ from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_lin
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report
-from zoo_runner.model.job import Job, Results
+from zoo_runner.model.job import Results
 from zoo_runner.model.masking import Masker, find_secrets
 from zoo_staging.variables import FILE_VARIABLES
 
@@ -68,7 +69,7 @@ class PodOutput:
 class Execution:
     """Calrissian under the supervisor: started early, so that it loads while stage-in works."""
 
-    def __init__(self, job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report) -> None:
+    def __init__(self, job: JobSpec, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report) -> None:
         self._job, self._emit = job, emit
         self._scratch = job.paths.scratch
         for folder in ("inputs", "tmp", "out", "outputs"):
@@ -177,7 +178,7 @@ def run_pod(environ: Mapping[str, str], emit: PodOutput, cancellation: Cancellat
 
 
 def _run_job(
-    job: Job, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report, cancellation: Cancellation
+    job: JobSpec, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report, cancellation: Cancellation
 ) -> Results:
     limited = Cancellation(job.time_limit_seconds)
     with cancellation.calling(limited.cancel), limited.deadline():

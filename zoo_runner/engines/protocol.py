@@ -1,0 +1,189 @@
+"""What an engine is given and what it gives back: the one Protocol, and the values that cross it."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.events import Report
+from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.package import Package
+from zoo_runner.package.extensions import find_secret_inputs
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One execution: a package, its inputs (a CWL job order, references as the user gave them), a destination.
+
+    `destination` is `s3://bucket/prefix` or a folder.
+    """
+
+    paths: JobPaths
+    package: Package
+    order: Mapping[str, Any]
+    destination: str
+    time_limit_seconds: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.paths.job_id
+
+    @property
+    def workflow_id(self) -> str:
+        """The id that the author gave the workflow."""
+        return self.package.workflow_id
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values of the inputs that the package calls secret."""
+        values = (self.order.get(name) for name in sorted(find_secret_inputs(self.package)))
+        return tuple(value for value in values if isinstance(value, str))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be submitted, as plain data: `describe` is printable and holds no secret."""
+
+    job: JobSpec
+    engine: str
+    submission: Mapping[str, Any]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the plan as JSON-serialisable data."""
+        return {
+            "job": self.job.id,
+            "workflow": self.job.workflow_id,
+            "package": {
+                "digest": f"sha256:{self.job.package.digest}",
+                "entry": self.job.package.entry,
+                "cwlVersion": self.job.package.cwl_version,
+            },
+            "inputs": dict(self.job.order),
+            "destination": self.job.destination,
+            "timeLimitSeconds": self.job.time_limit_seconds,
+            "engine": self.engine,
+            "submission": dict(self.submission),
+            "logs": {"job": str(self.job.paths.job_log), "steps": str(self.job.paths.log_folder)},
+        }
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do, so that nobody asks for its name."""
+
+    remote: bool
+    """Whether the run goes on without the process that started it."""
+    isolates: bool
+    """Whether steps cannot see each other and the caller."""
+
+
+@dataclass(frozen=True)
+class Handle:
+    """What an engine needs to find a submitted job again, from any process; `data` is JSON and holds no secret."""
+
+    engine: str
+    job_id: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of `doctor`: what was looked at, what was found, what was expected, what to do where it is not ok."""
+
+    ok: bool
+    about: str
+    found: str
+    expected: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of a job that no store knows as running; `created` is RFC 3339.
+
+    `active`: it still runs or waits. Its worker may be lost, or use another store.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    job: str
+    created: str
+    active: bool = False
+
+
+class DurableEngine(Protocol):
+    """Takes a job from its inputs, as the user referred to them, to its results.
+
+    The order of calls is `plan`, `submit`, (the caller stores the handle), `follow`, `remove`. Whoever has the handle
+    may call `follow`, `cancel` and `remove` in another process.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    def plan(self, job: JobSpec) -> Plan:
+        """Say exactly what will be submitted; pure. Raises `RunnerError` for what this engine cannot run."""
+        ...
+
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+        """Create all that the job needs, but let nothing of it run yet; idempotent by job id.
+
+        A caller that dies before it stored the handle submits again. Raises `RunnerError`.
+        """
+        ...
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> "Future[Results]":
+        """Let the job go if it does not run yet, and follow it to its end; returns at once.
+
+        The future ends with the results or with the `RunnerError` that says why there are none; `NotReachedError`
+        says nothing of the job. `report` is called from threads of the engine, in order. A process may follow hundreds
+        of jobs of a remote engine with a bounded number of threads.
+        """
+        ...
+
+    def cancel(self, handle: Handle) -> None:
+        """Stop what runs of a job; one that runs no more is no error. Whoever follows it learns of it."""
+        ...
+
+    def remove(self, handle: Handle) -> None:
+        """Remove all that `submit` and `follow` created; what is gone already is fine."""
+        ...
+
+    def check(self, destination: str | None) -> Iterator[Check]:
+        """Examine this engine, and the results store `destination` from where jobs run, before the first job."""
+        ...
+
+    def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
+        """Find what is left of jobs other than those that run; `running` are job ids."""
+        ...
+
+    def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
+        """Remove what was found."""
+        ...
+
+
+class Engine(Protocol):
+    """Takes a job from its inputs, as the user referred to them, to its results."""
+
+    name: str
+    capabilities: Capabilities
+
+    def plan(self, job: JobSpec) -> Plan:
+        """Say what would be submitted; pure."""
+        ...
+
+    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
+        """Stage in, execute, stage out. Raises `RunnerError` with the reason of a failure."""
+        ...
+
+    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
+        """Go on with a job whose caller was lost, by its id; nothing runs twice. Raises as `run` does."""
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """Stop what runs of a job, from its id alone; a job that runs no more is no error."""
+        ...

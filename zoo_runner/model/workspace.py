@@ -1,0 +1,62 @@
+"""A tenant: where its jobs run, what they may read, where their results go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo_staging.variables import pick_variables
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Folders of one workspace on this machine.
+
+    `temp` has the logs and may be public; `state` is private and has the jobs; of `scratch` a job's part is removed at
+    its end; `cache` has resolved packages.
+    """
+
+    temp: Path
+    state: Path
+    scratch: Path
+    cache: Path
+
+
+@dataclass(frozen=True)
+class StorageProfile:
+    """How the stagers reach the sources and the destination of a workspace, credentials included.
+
+    `variables` are the stagers' settings by name (docs/settings.md) and nothing else; `allowed_roots` further folders
+    of this machine that inputs may come from, None: any; `public_url` the address under which results can be read.
+    """
+
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allowed_roots: tuple[Path, ...] | None = None
+    public_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job of the workspace may take; None: no limit."""
+
+    time_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A tenant, as the door found it in the settings; handed down as a value, so that one process serves many.
+
+    `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must not be
+    shown in what its jobs leave.
+    """
+
+    name: str
+    folders: Folders
+    storage: StorageProfile = field(default_factory=StorageProfile)
+    namespace: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def read_storage_profile(environ: Mapping[str, str]) -> StorageProfile:
+    """Take the stagers' settings out of an environment."""
+    return StorageProfile(pick_variables(environ))

@@ -1,0 +1,102 @@
+"""What every store can do: keep jobs, the packages they run, and what happened in them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from zoo_runner.model.events import Event
+from zoo_runner.model.job import Job, Status
+from zoo_runner.model.package import Package
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """Which jobs to list, newest first. What is None or empty narrows nothing; times are ISO 8601 in UTC.
+
+    `cursor` is what the page before gave as `next`.
+    """
+
+    workspace: str | None = None
+    process_ids: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    created_from: str | None = None
+    created_to: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some jobs, and the cursor of the next page; None on the last."""
+
+    jobs: tuple[Job, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one owner to work on a job until `expires` (ISO 8601 in UTC), unless it is renewed before."""
+
+    job_id: str
+    owner: str
+    expires: str
+
+
+class JobStore(Protocol):
+    """Keeps jobs and the packages they run; any number of processes may use one store."""
+
+    def create(self, job: Job, package: Package) -> Job:
+        """Keep a new job and its package; raises `JobExistsError` where the id is taken."""
+        ...
+
+    def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobNotFoundError`."""
+        ...
+
+    def update(self, job: Job) -> Job:
+        """Keep a changed job and return it with its next version.
+
+        Raises `JobChangedError` where somebody else stored a change since `job.version` was read, and
+        `JobNotFoundError`.
+        """
+        ...
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job and its events; what is gone already is fine."""
+        ...
+
+    def find(self, query: JobQuery) -> JobPage:
+        """List jobs, newest first."""
+        ...
+
+    def load_package(self, digest: str) -> Package:
+        """Return the package of a job; raises `JobNotFoundError` where no job ever brought it."""
+        ...
+
+    def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
+        """Take the right to work on a job; None while another owner has it."""
+        ...
+
+    def renew(self, lease: Lease, seconds: float) -> Lease | None:
+        """Have a lease last longer; None where it ran out and another owner took it."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back."""
+        ...
+
+    def find_abandoned(self, limit: int = 100) -> tuple[Job, ...]:
+        """Return jobs that are not at their end and that nobody has a lease of, oldest first."""
+        ...
+
+
+class EventLog(Protocol):
+    """Keeps what happened in a job, in order; the first event has the number 1."""
+
+    def append(self, job_id: str, events: Iterable[Event]) -> int:
+        """Add events and return the number of the last."""
+        ...
+
+    def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Iterator[tuple[int, Event]]:
+        """Yield events with their numbers from the one that follows `after`."""
+        ...
