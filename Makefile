@@ -1,4 +1,5 @@
-# Every verb installs what it needs into .venv (and, as root on Debian, missing system packages), and says so.
+# Every verb installs what it needs into .venv, and says so; `check` asks for nothing else. The verbs that use containers
+# or a cluster also install missing system packages, as root on Debian.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -7,16 +8,18 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
+.PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
         cluster cluster-down template-repo clean env-demo env-dev azurite
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+check: lint test-unit ## style, types, layers and unit tests: no root, no cluster, under two minutes from a clone
+
 demo: env-demo ## run two real packages on real satellite data, end to end; KEEP=1 leaves its servers on
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
-test: env-dev lint test-unit test-contract test-live ## everything that CI runs: style, types, layers, all three tiers
+test: check test-contract test-live ## everything that CI runs: style, types, layers, all three tiers
 
 test-unit: env-dev ## the pure and fast tests
 	@echo "tests: unit"
@@ -59,6 +62,13 @@ docs: env-dev ## write the pages that come from the code: docs/settings.md, docs
 lock: env-dev ## pin the dependencies anew, with hashes; UPGRADE=1 takes the newest
 	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
+newest: env-dev ## try the newest of packages whose internals are used, beyond their upper bounds; only warns
+	@$(BIN)/python requirements/newest.py
+
+wheel: env-dev ## build sdist and wheel into dist/, without network
+	@rm -rf dist && $(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@ls dist
+
 images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
 	@bash dev/images/build.sh
@@ -75,7 +85,7 @@ template-repo: ## publish template/ as a git repository that ZOO can clone: make
 	@sh template/publish.sh "$(TO)"
 
 clean: ## remove what the other verbs made here
-	@rm -rf .venv demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-newest demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo

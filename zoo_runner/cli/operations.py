@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +45,47 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
         (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active alone.
         """
         _collect(read_settings(), remove, active)
+
+    @cli.command()
+    @click.argument("folder", type=click.Path(path_type=Path))
+    def template(folder: Path) -> None:
+        """Write the ZOO-Project service template into a new FOLDER.
+
+        A ZOO kernel (2.1 with DRU) renders this template once for each process that is deployed, and takes it from
+        a git repository whose URL ends in .git. To set it up:
+
+        \b
+          zoo-runner template zoo-template
+          sh zoo-template/publish.sh /srv/git/zoo-template.git
+
+        Then name the repository in main.cfg, and restart the workers:
+
+        \b
+          [cookiecutter]
+          templatesPath=/opt/zooservices_templates
+          templateUrl=file:///srv/git/zoo-template.git
+          templateBranch=main
+
+        The rendered service has no logic of its own: to upgrade zoo-runner upgrades every deployed process.
+        """
+        _write_template(folder)
+
+
+def _write_template(folder: Path) -> None:
+    from zoo_runner.model.diagnosis import Level
+    from zoo_runner.model.errors import SettingsError
+    from zoo_runner.service_template import write_template
+
+    try:
+        written = write_template(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write the template into {folder}: {error.strerror or error}",
+            "Give a folder that is new or empty, and that you may write to.",
+            level=Level.USER,
+        ) from error
+    for path in written:
+        click.echo(folder / path)
 
 
 def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:

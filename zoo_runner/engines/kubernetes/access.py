@@ -9,6 +9,7 @@ from typing import Any
 
 import urllib3
 
+from zoo_runner.config.extras import extra
 from zoo_runner.model.errors import EngineError
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -35,7 +36,8 @@ class Configured:
 
     def __init__(self, kubeconfig: str | None, api_url: str | None) -> None:
         # loading the client takes half a second, which a pod does not have to spend
-        from kubernetes import client, config
+        with extra("kubernetes"):
+            from kubernetes import client, config
 
         self._settings = client.Configuration()
         if api_url:
