@@ -1,4 +1,4 @@
-"""A tier that cannot run says so; under `CI=true` that is a failure, not a skip."""
+"""A tier that cannot run says so; under `CI=true` that is a failure, not a skip. No test waits for ever."""
 
 import os
 from collections.abc import Generator
@@ -7,13 +7,19 @@ import pytest
 
 CI = os.environ.get("CI") == "true"  # noqa: TID251 where the tests learn that nobody looks
 NEEDS_SERVER = "needs_server"
+TIMEOUT_SECONDS = {"unit": 60, "contract": 300, "live": 900}
+"""What a test of a tier may take at most, with the fixtures that it is the first to use."""
+LONG_TIMEOUT_SECONDS = 3600
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark each test with the tier that it lies in."""
     tier = item.path.relative_to(item.config.rootpath / "tests").parts[0]
-    if tier in ("unit", "contract", "live"):
+    if tier in TIMEOUT_SECONDS:
         item.add_marker(tier)
+        if not item.get_closest_marker("timeout"):
+            seconds = LONG_TIMEOUT_SECONDS if item.get_closest_marker("long") else TIMEOUT_SECONDS[tier]
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 @pytest.hookimpl(wrapper=True)

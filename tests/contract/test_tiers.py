@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
-MARKERS = "[pytest]\naddopts = --strict-markers\nmarkers =\n  unit\n  contract\n  live\n  needs_server\n"
+MARKERS = "[pytest]\naddopts = --strict-markers\nmarkers =\n  unit\n  contract\n  live\n  needs_server\n  timeout\n"
 TESTS = """
 import pytest
 
@@ -26,6 +26,7 @@ def test_known_to_fail():
 
 def test_of_its_tier(request):
     assert request.node.get_closest_marker("live")
+    assert request.node.get_closest_marker("timeout").args == (900,)
 """
 MODULE = 'import pytest\npytest.skip("rasterio is missing", allow_module_level=True)\n'
 
