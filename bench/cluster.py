@@ -18,15 +18,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.page import PAGE, write_part
 from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
 from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
-from zoo_runner.config.kubernetes import load_cluster_settings
-from zoo_runner.config.settings import Settings, load_settings
+from zoo_runner.config.configuration import Configuration, load_configuration
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
@@ -76,18 +75,19 @@ class Row:
 class Ours:
     """Runs jobs of this runner, and measures how long what they made stays after each."""
 
-    settings: Settings
+    configuration: Configuration
     cluster: Cluster
     left: list[float] = field(default_factory=list)
 
     def run(self, jobs: int, package: Path = ECHO, *words: str) -> float:
         """Start so many jobs at once; seconds until the last has its results document and logs."""
-        loaded = load_package(str(package), self.settings)
-        order = read_order(loaded, None, words, self.settings).values
+        settings, workspace = self.configuration.settings, self.configuration.workspace
+        loaded = load_package(str(package), settings)
+        order = read_order(loaded, None, words, settings).values
 
         def run(_: int) -> str:
-            job = accept_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", self.settings)
-            outcome = run_job(job, open_engine("calrissian", self.settings), self.settings, lambda _: None)
+            job = accept_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", workspace)
+            outcome = run_job(job, open_engine("calrissian", self.configuration), workspace, lambda _: None)
             if outcome.status is not Status.SUCCESSFUL:
                 raise SystemExit(f"{outcome.diagnosis}")
             return job.id
@@ -100,7 +100,7 @@ class Ours:
         return seconds
 
     def _wait_until_gone(self, job_id: str) -> float:
-        names = build_names(job_id, load_cluster_settings(self.settings.environ))
+        names = build_names(job_id, self.configuration.kubernetes)
         begun, pause = time.monotonic(), threading.Event()
         while self._is_there(names.selector) and time.monotonic() - begun < LONGEST_SECONDS:
             pause.wait(0.1)
@@ -126,7 +126,7 @@ def main() -> int:
         (folder / "s3" / "results").mkdir(parents=True)
         shutil.copytree(ITEM, folder / "s3" / "source" / ITEM.name)
         with serve_s3(folder / "s3", words.host) as store:
-            table = _measure(load_settings(_build_environ(folder, store.url)), words.rounds, words.jobs)
+            table = _measure(load_configuration(_build_environ(folder, store.url)), words.rounds, words.jobs)
     print(table)
     if not words.no_page:
         write_part("Jobs on Kubernetes", _build_part(table, words.rounds))
@@ -141,27 +141,26 @@ def _build_environ(folder: Path, store: str) -> dict[str, str]:
     return {**environ, **own, **keys, "ZOO_RUNNER_WORKSPACE": "bench", "DEFAULT_VOLUME_SIZE": "1Gi"}
 
 
-def _measure(settings: Settings, rounds: int, jobs: int) -> str:
-    python = ensure_pycalrissian(settings.cache)
-    site = load_cluster_settings(settings.environ)
-    cluster = Cluster(settings.environ, site.kubeconfig, site.api_url)
-    ours = Ours(settings, cluster)
+def _measure(configuration: Configuration, rounds: int, jobs: int) -> str:
+    python = ensure_pycalrissian(configuration.settings.cache)
+    cluster = Cluster(configuration.kubernetes)
+    ours = Ours(configuration, cluster)
     item = json.dumps({"class": "Directory", "location": f"s3://source/{ITEM.name}/{ITEM.name}.json"})
     rows = [
         Row(
             "echo, one job",
             0.7,
             lambda: ours.run(1),
-            lambda: run_bare(cluster, settings, 1),
-            lambda: run_pycalrissian(python, settings),
+            lambda: run_bare(cluster, configuration, 1),
+            lambda: run_pycalrissian(python, configuration),
         ),
         Row(
             "one STAC item from S3, results to S3",
             1.0,
             lambda: ours.run(1, STAGED, f"item={item}"),
-            lambda: run_bare(cluster, settings, 1),
+            lambda: run_bare(cluster, configuration, 1),
         ),
-        Row(f"echo, {jobs} jobs at once", 1.0, lambda: ours.run(jobs), lambda: run_bare(cluster, settings, jobs)),
+        Row(f"echo, {jobs} jobs at once", 1.0, lambda: ours.run(jobs), lambda: run_bare(cluster, configuration, jobs)),
     ]
     rows[0].measure(1)  # images, compiled modules and the package cache are there for all of them
     rows[0].seconds.clear()
@@ -169,7 +168,7 @@ def _measure(settings: Settings, rounds: int, jobs: int) -> str:
         row.measure(rounds)
     left = list(ours.left)
     rows[2].measure(max(1, rounds // 2))
-    own = Ours(load_settings({**settings.environ, "ZOO_RUNNER_NAMESPACE_PER": "job"}), cluster)
+    own = Ours(replace(configuration, kubernetes=replace(configuration.kubernetes, namespace_per="job")), cluster)
     for _ in range(rounds):
         own.run(1)
     cluster.close()

@@ -53,7 +53,7 @@ def measure_times(root: Path) -> tuple[list[float], list[float], list[float]]:
 
 
 def measure_memory(root: Path) -> list[float]:
-    kernel = make_kernel(root, ZOO_RUNNER_FAKE="waits")
+    kernel = make_kernel(root, ZOO_RUNNER_ENGINE="fake-waiting")
     jobs = [submit(kernel) for _ in range(JOBS)]
     deadline, pause = time.monotonic() + 120, threading.Event()
     while not all(find_start(job) for job in jobs) and time.monotonic() < deadline:

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.config.kubernetes import load_cluster_settings
-from zoo_runner.config.settings import Settings
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT
 from zoo_runner.engines.calrissian.namespace import build_access, build_namespace
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -71,13 +70,13 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
     ]
 
 
-def run_bare(cluster: Cluster, settings: Settings, jobs: int) -> float:
+def run_bare(cluster: Cluster, configuration: Configuration, jobs: int) -> float:
     """Start so many bare Jobs at once; seconds until the last has its Complete condition."""
-    site = load_cluster_settings(settings.environ)
+    site = configuration.kubernetes
     names = build_names("bench", site)
     for manifest in (build_namespace(names), *build_access(names, site)):
         cluster.create(manifest)
-    package = json.dumps(load_package(str(ECHO), settings).document)
+    package = json.dumps(load_package(str(ECHO), configuration.settings).document)
     waiting = {f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs)}
     begun, streams, seconds = time.monotonic(), Streams(), 0.0
     bare = sorted(waiting)
@@ -115,12 +114,12 @@ def ensure_pycalrissian(cache: Path) -> Path:
     return python
 
 
-def run_pycalrissian(python: Path, settings: Settings) -> float:
+def run_pycalrissian(python: Path, configuration: Configuration) -> float:
     """Seconds that the incumbent takes for the same CWL, as it measures them itself."""
-    site = load_cluster_settings(settings.environ)
-    package = settings.scratch / "package.json"
+    site = configuration.kubernetes
+    package = configuration.workspace.folders.scratch / "package.json"
     package.parent.mkdir(parents=True, exist_ok=True)
-    package.write_text(json.dumps(load_package(str(ECHO), settings).document))
+    package.write_text(json.dumps(load_package(str(ECHO), configuration.settings).document))
     words = [str(package), f"bench-{uuid.uuid4().hex[:8]}", site.image, site.storage_class or STORAGE_CLASS]
     environ = {**os.environ, "KUBECONFIG": site.kubeconfig or ""}  # noqa: TID251 a program, as a shell would start it
     command = [str(python), str(ROOT / "bench" / "incumbent.py"), *words]

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.values import PACKAGES
-from zoo_runner.config.settings import load_settings
+from zoo_runner.config.configuration import load_configuration
 from zoo_runner.engines import open_engine
 from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
@@ -58,7 +58,7 @@ def show(value: Any) -> Any:
 def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
     """Run the package of a folder of features/ with its inputs.yml, in an installation of its own in `folder`."""
     name = Path(path).name
-    settings = load_settings(
+    configuration = load_configuration(
         {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
             "ZOO_RUNNER_TEMP": str(folder / "temp"),
@@ -69,9 +69,9 @@ def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
             **environ,
         }
     )
-    package = load_package(f"{FEATURES / path / name}.cwl#{name}", settings)
-    order = read_order(package, str(FEATURES / path / "inputs.yml"), words, settings)
-    job = accept_job(package, order.values, lambda _: str(folder / "results"), settings)
+    package = load_package(f"{FEATURES / path / name}.cwl#{name}", configuration.settings)
+    order = read_order(package, str(FEATURES / path / "inputs.yml"), words, configuration.settings)
+    job = accept_job(package, order.values, lambda _: str(folder / "results"), configuration.workspace)
     events: list[Event] = []
-    outcome = run_job(job, open_engine("local", settings), settings, events.append)
+    outcome = run_job(job, open_engine("local", configuration), configuration.workspace, events.append)
     return Told(outcome.results and outcome.results.document, outcome.diagnosis, events)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stagein.settings import SETTINGS as STAGEIN_SETTINGS
-from zoo_runner.config.kubernetes import CLUSTER_SETTINGS
+from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
 from zoo_runner.config.settings import SETTINGS
+from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model import errors
 from zoo_staging.cloudsettings import build_cloud_settings
 from zoo_staging.settings import Setting, build_s3_settings
@@ -25,10 +26,13 @@ STAGEOUT_SETTINGS = (
 
 def build_settings_page() -> str:
     """Every environment variable with its default and meaning, by who reads it."""
-    runner = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in SETTINGS]
+    runner = [
+        (f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"])
+        for one in (*SETTINGS, *WORKSPACE_SETTINGS)
+    ]
     cluster = [
         (", else ".join(f"`{name}`" for name in one.metadata["variables"]), _default(one), one.metadata["meaning"])
-        for one in CLUSTER_SETTINGS
+        for one in KUBERNETES_SETTINGS
     ]
     parts = [
         f"# Settings\n\nEnvironment variables, read once at the start; an empty one counts as unset. {BY}",

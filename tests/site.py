@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.values import ROOT
-from zoo_runner.config.settings import Settings, load_settings
+from zoo_runner.config.configuration import Configuration, load_configuration
+from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine, JobSpec
 from zoo_runner.execution.execute import accept_job, run_job
@@ -20,6 +21,7 @@ from zoo_runner.inputs.given import read_order
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Event
 from zoo_runner.model.job import Outcome
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.resolve import load_package
 
 LONGEST_SECONDS = 120
@@ -77,9 +79,19 @@ class Site:
         return Site(self.folder, self.cache, {**self.more, **more})
 
     @property
+    def configuration(self) -> Configuration:
+        """What a door of this installation reads."""
+        return load_configuration(self.environ)
+
+    @property
     def settings(self) -> Settings:
         """The settings of this installation."""
-        return load_settings(self.environ)
+        return self.configuration.settings
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace of this installation."""
+        return self.configuration.workspace
 
     @property
     def state(self) -> Path:
@@ -102,7 +114,7 @@ class Site:
         loaded = load_package(str(package), settings)
         order = read_order(loaded, str(job_file) if job_file else None, words, settings)
         destination = options.get("destination", str(self.results))
-        return accept_job(loaded, order.values, lambda _: destination, settings, options.get("job_id"))
+        return accept_job(loaded, order.values, lambda _: destination, self.workspace, options.get("job_id"))
 
     def run(
         self,
@@ -118,9 +130,9 @@ class Site:
             events.append(event)
             on(event)
 
-        settings = self.settings
-        engine = engine or open_engine(settings.engine, settings)
-        return Story(job, run_job(job, engine, settings, report, cancellation), events)
+        configuration = self.configuration
+        engine = engine or open_engine(configuration.settings.engine, configuration)
+        return Story(job, run_job(job, engine, configuration.workspace, report, cancellation), events)
 
     def command(
         self, *words: str | Path, cwd: Path | None = None, timeout: float = LONGEST_SECONDS

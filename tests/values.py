@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.config.configuration import Configuration, load_configuration
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.config.settings import Settings, load_settings
+from zoo_runner.config.settings import Settings
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.package import Package
 from zoo_runner.package.resolve import build_package
@@ -30,9 +31,9 @@ def small_job(folder: Path, order: Mapping[str, Any] | None = None, job_id: str 
     return JobSpec(job_paths("water", job_id, folder), small_package(**tool), order or {}, str(folder / "results"))
 
 
-def settings_in(folder: Path, **environ: str) -> Settings:
-    """Settings of an installation of its own, without containers."""
-    return load_settings(
+def configuration_in(folder: Path, **environ: str) -> Configuration:
+    """Configuration of an installation of its own, without containers."""
+    return load_configuration(
         {
             "ZOO_RUNNER_TEMP": str(folder / "temp"),
             "ZOO_RUNNER_STATE": str(folder / "state"),
@@ -42,3 +43,8 @@ def settings_in(folder: Path, **environ: str) -> Settings:
             **environ,
         }
     )
+
+
+def settings_in(folder: Path, **environ: str) -> Settings:
+    """Settings of such an installation."""
+    return configuration_in(folder, **environ).settings

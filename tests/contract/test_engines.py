@@ -38,7 +38,7 @@ class Driver(Protocol):
 
 class FakeDriver:
     def __init__(self, site: Site) -> None:
-        self.engine = FakeEngine(site.settings)
+        self.engine = FakeEngine(site.configuration)
         self._site = site
 
     def make_good(self) -> JobSpec:
@@ -59,7 +59,7 @@ class FakeDriver:
 
 class LocalDriver:
     def __init__(self, site: Site) -> None:
-        self.engine = open_engine("local", site.settings)
+        self.engine = open_engine("local", site.configuration)
         self._site = site
 
     def make_good(self) -> JobSpec:
@@ -80,7 +80,7 @@ class CalrissianDriver(LocalDriver):
     """The same jobs on a cluster, where results go to object storage."""
 
     def __init__(self, site: Site) -> None:
-        self.engine = open_engine("calrissian", site.settings)
+        self.engine = open_engine("calrissian", site.configuration)
         self._site = site
 
     def _accept(self, package: Path, job_file: Path | None = None) -> JobSpec:
@@ -128,7 +128,7 @@ def test_every_engine_of_the_table_keeps_this_contract() -> None:
 
 def test_an_engine_that_is_not_in_the_table_is_answered_with_those_that_are(site: Site) -> None:
     with pytest.raises(SettingsError, match="there is no engine 'abacus'") as caught:
-        open_engine("abacus", site.settings)
+        open_engine("abacus", site.configuration)
     assert ", ".join(ENGINES) in caught.value.diagnosis.remedy
 
 

@@ -403,7 +403,7 @@ def test_a_dismissal_may_be_repeated_and_may_come_after_the_end(fake: KernelDoub
 
 
 def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) -> None:
-    kernel = make_kernel("fake", ZOO_RUNNER_FAKE="waits", ZOO_RUNNER_DISMISS_CHECK="0.1")
+    kernel = make_kernel("fake-waiting", ZOO_RUNNER_DISMISS_CHECK="0.1")
     kernel.deploy("alice", ECHO, "echo")
     job = kernel.submit("alice", "echo", {"inputs": {"message": "x"}})
     wait_for(lambda: bool(job.updates))
@@ -477,18 +477,17 @@ def test_the_kernel_refuses_what_no_service_is_asked(make_kernel: MakeKernel) ->
 
 
 def test_a_job_whose_service_died_can_be_told_from_a_slow_one(make_kernel: MakeKernel) -> None:
-    from zoo_runner.config.settings import load_settings
     from zoo_runner.zoo.dismiss import find_lost_jobs
 
-    kernel = make_kernel("fake", ZOO_RUNNER_FAKE="waits")
+    kernel = make_kernel("fake-waiting")
     kernel.deploy("alice", ECHO, "echo")
     job = kernel.submit("alice", "echo", {"inputs": {"message": "x"}})
     wait_for(lambda: any(update["message"] == "executing" for update in job.updates))
-    settings = load_settings({"ZOO_RUNNER_STATE": str(kernel.services / ".zoo-runner" / "alice" / "jobs")})
-    assert find_lost_jobs(settings) == []
+    state = kernel.services / ".zoo-runner" / "alice" / "jobs"
+    assert find_lost_jobs(state) == []
     job.process.kill()
     job.process.wait()
-    assert [record.id for record in find_lost_jobs(settings)] == [job.id]
+    assert [record.id for record in find_lost_jobs(state)] == [job.id]
 
 
 def test_settings_come_from_the_environment_and_from_a_section_of_main_cfg(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
+from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.job import Status
+from zoo_runner.model.masking import Masker
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 
@@ -97,5 +99,6 @@ def test_the_story_is_published_where_a_dismissal_has_emptied_the_public_folder(
     stored.run(job)
     shutil.rmtree(job.paths.temp)
     shutil.rmtree(s3.folder / "published" / "emptied" / "logs")
-    publish_logs(job.paths, job.destination, stored.settings.environ, (None, None), lambda _: None)
+    with JobLog(job.paths, Masker()) as log:
+        publish_logs(log, job.destination, stored.workspace.storage, (None, None), lambda _: None)
     assert "begins: " in find_published(s3, "emptied", job.id)["job.log"]

@@ -130,7 +130,7 @@ def witnessing(site: Site, namespace: str) -> Iterator[Witness]:
         for change, item in cluster.watch(kind, namespace, streams):
             witness.take(kind, change, item)
 
-    with closing(Cluster(site.environ, site.environ["KUBECONFIG"])) as cluster:
+    with closing(Cluster(site.configuration.kubernetes)) as cluster:
         threads = [threading.Thread(target=look, args=(kind,), daemon=True) for kind in ("Pod", "Event")]
         for thread in threads:
             thread.start()

@@ -157,7 +157,7 @@ def check_stopped(site: Site, story: Story, status: Status, stopped: float) -> N
 
 
 def test_a_job_is_cancelled_by_its_id_and_its_pods_are_gone_in_fifteen_seconds(site: Site) -> None:
-    engine = open_engine("calrissian", site.settings)
+    engine = open_engine("calrissian", site.configuration)
     begun: list[float] = []
 
     def on(event: Event) -> None:

@@ -31,7 +31,7 @@ DOCUMENTED = (
 
 
 def examine(site: Site) -> dict[str, Check]:
-    return {check.about: check for check in examine_cluster(site.settings, DESTINATION)}
+    return {check.about: check for check in examine_cluster(site.configuration, DESTINATION)}
 
 
 def find_bad(site: Site) -> Check:
@@ -80,7 +80,7 @@ def test_a_job_image_of_another_version(site: Site, monkeypatch: pytest.MonkeyPa
 
 
 def test_results_in_a_folder_of_this_machine_are_no_place_for_a_cluster(site: Site, tmp_path: Path) -> None:
-    checks = list(examine_cluster(site.settings, str(tmp_path / "results")))
+    checks = list(examine_cluster(site.configuration, str(tmp_path / "results")))
     assert [(check.about, check.found) for check in checks if not check.ok] == [
         ("results store", f"{tmp_path / 'results'}, a folder of this machine")
     ]

@@ -134,7 +134,7 @@ class Seen:
 
     def __init__(self, site: Site, job_id: str) -> None:
         self._site, self._job_id = site, job_id
-        self._cluster = Cluster(site.environ, site.environ["KUBECONFIG"])
+        self._cluster = Cluster(site.configuration.kubernetes)
         self._streams, self._readers = Streams(), list[threading.Thread]()
         self._ended = threading.Event()
         # the pod of the step, once its log is read here

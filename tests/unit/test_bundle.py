@@ -11,8 +11,9 @@ import pytest
 
 from tests.unit.packed import build_package
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle, open_bundle
-from zoo_runner.engines.calrissian.job_pod.pod import take_environ
+from zoo_runner.engines.calrissian.job_pod.pod import restore_files
 from zoo_runner.engines.calrissian.pod_log import Ended
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -20,6 +21,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
 from zoo_runner.model.job import Results
+from zoo_runner.model.workspace import StorageProfile
 
 
 def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
@@ -27,8 +29,9 @@ def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
     return JobSpec(paths, build_package(), order, "s3://bucket/1", 60.0)
 
 
-def pack(folder: Path, order: dict[str, object], **environ: str) -> bytes:
-    return build_bundle(build_job(folder, order), {"retries": 2}, str(folder / "pod"), lambda _: None, environ)
+def pack(folder: Path, order: dict[str, object], **variables: str) -> bytes:
+    storage = load_storage_profile(variables)
+    return build_bundle(build_job(folder, order), {"retries": 2}, str(folder / "pod"), lambda _: None, storage)
 
 
 def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
@@ -142,16 +145,16 @@ def test_credentials_of_every_store_reach_the_pod_and_files_of_them_as_what_they
     key_file.write_text('{"private_key": "hidden"}')
     stores = {"AZURE_STORAGE_KEY": "hidden", "STAGEIN_STORAGE_EMULATOR_HOST": "http://gs", "all_proxy": "http://p"}
     environ = {**stores, "STAGEOUT_GOOGLE_APPLICATION_CREDENTIALS": str(key_file), "HOME": "/root"}
-    picked = find_credentials(environ)
+    picked = find_credentials(load_storage_profile(environ))
     assert picked == {**stores, "STAGEOUT_GOOGLE_APPLICATION_CREDENTIALS_CONTENT": '{"private_key": "hidden"}'}
-    taken = take_environ(picked)
+    taken = restore_files(picked)
     assert Path(taken["STAGEOUT_GOOGLE_APPLICATION_CREDENTIALS"]).read_text() == key_file.read_text()
     assert not any(name.endswith("_CONTENT") for name in taken)
 
 
 def test_a_file_of_credentials_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"STAGEIN_HOSTS_FILE=.*cannot be read"):
-        find_credentials({"STAGEIN_HOSTS_FILE": str(tmp_path / "none.json")})
+        find_credentials(StorageProfile({"STAGEIN_HOSTS_FILE": str(tmp_path / "none.json")}))
 
 
 def test_a_link_within_a_folder_stays_one_and_others_become_what_they_lead_to(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.values import ROOT
+from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.extras import EXTRAS, ensure_extra, extra
-from zoo_runner.config.settings import load_settings
 from zoo_runner.engines import open_engine
 from zoo_runner.model.errors import SettingsError
 
@@ -52,7 +52,7 @@ def test_a_module_that_an_installed_extra_misses_is_no_missing_extra() -> None:
 @pytest.mark.usefixtures("bare")
 def test_an_engine_without_its_extra_is_refused_before_there_is_a_job(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        open_engine("calrissian", load_settings({"HOME": str(tmp_path)}))
+        open_engine("calrissian", load_configuration({"HOME": str(tmp_path)}))
     assert caught.value.diagnosis.code == "settings.extra-missing"
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import settings_in, small_job
+from tests.values import small_job
 from zoo_runner.cli.logs import follow_log, list_steps
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
@@ -33,17 +33,17 @@ def log(job: JobSpec, record: JobRecord) -> JobLog:
 
 def test_a_log_is_read_to_its_end(log: JobLog, tmp_path: Path) -> None:
     log.tell("job", "second")
-    lines = list(follow_log("j1", None, follow=False, settings=settings_in(tmp_path)))
+    lines = list(follow_log("j1", None, follow=False, state=tmp_path / "state"))
     assert [line.split("] ")[1] for line in lines] == ["first\n", "second\n"]
 
 
 def test_following_goes_on_until_the_job_has_ended(log: JobLog, record: JobRecord, tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    lines = follow_log("j1", None, follow=True, settings=settings)
+    state = tmp_path / "state"
+    lines = follow_log("j1", None, follow=True, state=state)
 
     def go_on() -> None:
         log.tell("job", "last")
-        Records(settings.state, Masker()).save(record.moved_to(Status.SUCCESSFUL))
+        Records(state, Masker()).save(record.moved_to(Status.SUCCESSFUL))
 
     timer = threading.Timer(0.5, go_on)
     timer.start()
@@ -56,21 +56,21 @@ def test_following_ends_when_the_process_that_ran_the_job_is_gone(log: JobLog, j
     with RUN.hold(job.paths.record):
         pass
     with pytest.raises(EngineError, match="job j1 ended with the process that ran it"):
-        list(follow_log("j1", None, follow=True, settings=settings_in(tmp_path)))
+        list(follow_log("j1", None, follow=True, state=tmp_path / "state"))
 
 
 def test_the_log_of_a_stage_is_found_by_its_name(log: JobLog, job: JobSpec, tmp_path: Path) -> None:
     job.paths.stage_in_log.write_text("brought\n")
-    assert list(follow_log("j1", "node_stage_in", follow=False, settings=settings_in(tmp_path))) == ["brought\n"]
-    assert list_steps("j1", settings_in(tmp_path)) == ["node_stage_in"]
+    assert list(follow_log("j1", "node_stage_in", follow=False, state=tmp_path / "state")) == ["brought\n"]
+    assert list_steps("j1", tmp_path / "state") == ["node_stage_in"]
 
 
 @pytest.mark.parametrize("step", ["../water_j1_error", "/etc/passwd", "none"])
 def test_no_step_name_reads_another_file(log: JobLog, tmp_path: Path, step: str) -> None:
     with pytest.raises(FileNotFoundError):
-        list(follow_log("j1", step, follow=False, settings=settings_in(tmp_path)))
+        list(follow_log("j1", step, follow=False, state=tmp_path / "state"))
 
 
 def test_an_unknown_job_has_no_log(tmp_path: Path) -> None:
     with pytest.raises(JobNotFoundError):
-        list(follow_log("none", None, follow=False, settings=settings_in(tmp_path)))
+        list(follow_log("none", None, follow=False, state=tmp_path / "state"))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import settings_in
+from tests.values import configuration_in
 from zoo_runner.cli.gc import Leftover, find_leftovers, select_leftovers
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.engines.calrissian.smoke_test import build_trial_job
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
@@ -53,11 +53,11 @@ def test_what_is_going_already_is_not_told_again() -> None:
 
 def test_a_cluster_that_cannot_be_asked_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="does not answer"):
-        find_leftovers(settings_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9"))
+        find_leftovers(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9"))
 
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
-    site = ClusterSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
+    site = KubernetesSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
     spec = build_trial_job(build_names("doctor-1", site), site, "s3://b/p")["spec"]["template"]["spec"]
     assert spec["nodeSelector"] == {"pool": "eo"}
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]

@@ -8,11 +8,11 @@ import pytest
 
 from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.zoo.conf import (
-    build_environ,
     build_temp_url,
     find_api_proxy,
     find_conf_secrets,
-    load_site_settings,
+    load_site_configuration,
+    merge_variables,
     read_site,
 )
 from zoo_runner.zoo.process_ids import RESERVED_NAMES, check_process_id
@@ -44,16 +44,16 @@ def test_a_site_without_workspaces_keeps_its_address() -> None:
 
 def test_private_files_lie_beside_the_workspaces_and_never_in_temp() -> None:
     site = read_site(make_conf())
-    settings = load_site_settings(make_conf(), {}, site)
-    assert settings.state == Path("/zoo/.zoo-runner/alice/jobs")
-    assert settings.scratch == Path("/zoo/.zoo-runner/alice/scratch")
-    assert settings.temp == Path("/zoo/alice/temp")
+    folders = load_site_configuration(make_conf(), {}, site).workspace.folders
+    assert folders.state == Path("/zoo/.zoo-runner/alice/jobs")
+    assert folders.scratch == Path("/zoo/.zoo-runner/alice/scratch")
+    assert folders.temp == Path("/zoo/alice/temp")
 
 
 def test_places_that_the_operator_chose_have_a_folder_for_each_workspace() -> None:
     site = read_site(make_conf())
-    settings = load_site_settings(make_conf(), {"ZOO_RUNNER_SCRATCH": "/fast"}, site)
-    assert settings.scratch == Path("/fast/alice")
+    configuration = load_site_configuration(make_conf(), {"ZOO_RUNNER_SCRATCH": "/fast"}, site)
+    assert configuration.workspace.folders.scratch == Path("/fast/alice")
 
 
 def test_a_user_name_never_becomes_a_path() -> None:
@@ -77,9 +77,8 @@ def test_a_job_id_that_is_no_file_name_is_refused() -> None:
 
 def test_the_handlers_parameters_win_over_the_section_and_that_over_the_environment() -> None:
     conf = make_conf(zoo_runner={"engine": "local", "STAGEOUT_OUTPUT": "section"})
-    site = read_site(conf)
     environ = {"ZOO_RUNNER_ENGINE": "argo", "STAGEOUT_OUTPUT": "environment", "STAGEIN_AWS_REGION": "here"}
-    built = build_environ(conf, environ, {"STAGEOUT_OUTPUT": "handler", "APP": "not a setting"}, site)
+    built = merge_variables(conf, environ, {"STAGEOUT_OUTPUT": "handler", "APP": "not a setting"})
     assert (built["ZOO_RUNNER_ENGINE"], built["STAGEOUT_OUTPUT"], built["STAGEIN_AWS_REGION"]) == (
         "local",
         "handler",
@@ -90,14 +89,14 @@ def test_the_handlers_parameters_win_over_the_section_and_that_over_the_environm
 
 def test_names_of_the_common_templates_set_the_object_store() -> None:
     parameters = {"endpoint_url": "http://s3", "aws_access_key_id": "key", "region_name": "r"}
-    built = build_environ(make_conf(), {}, parameters, read_site(make_conf()))
+    built = merge_variables(make_conf(), {}, parameters)
     assert built["STAGEOUT_AWS_SERVICEURL"] == "http://s3"
     assert built["STAGEOUT_AWS_ACCESS_KEY_ID"] == "key"
 
 
 def test_the_settings_of_every_store_come_from_the_section_and_from_the_handler() -> None:
     conf = make_conf(zoo_runner={"AZURE_STORAGE_ACCOUNT": "us", "https_proxy": "http://p"})
-    environ = build_environ(conf, {}, {"GOOGLE_APPLICATION_CREDENTIALS": "/keys/g.json", "HOME": "/x"}, read_site(conf))
+    environ = merge_variables(conf, {}, {"GOOGLE_APPLICATION_CREDENTIALS": "/keys/g.json", "HOME": "/x"})
     assert environ["AZURE_STORAGE_ACCOUNT"] == "us"
     assert environ["https_proxy"] == "http://p"
     assert environ["GOOGLE_APPLICATION_CREDENTIALS"] == "/keys/g.json"
@@ -107,14 +106,14 @@ def test_the_settings_of_every_store_come_from_the_section_and_from_the_handler(
 def test_an_unknown_key_of_the_section_is_named_with_those_that_there_are() -> None:
     conf = make_conf(zoo_runner={"engin": "local"})
     with pytest.raises(SettingsError, match="unknown key 'engin'") as caught:
-        load_site_settings(conf, {}, read_site(conf))
+        load_site_configuration(conf, {}, read_site(conf))
     assert "engine" in caught.value.diagnosis.remedy
 
 
 def test_the_charts_proxy_of_the_kubernetes_api_is_known_from_others() -> None:
     assert find_api_proxy({"HTTP_PROXY": "http://zoo-kubeproxy.zoo.svc:8001"}) == "http://zoo-kubeproxy.zoo.svc:8001"
     assert find_api_proxy({"HTTP_PROXY": "http://proxy.example:3128"}) is None
-    built = build_environ(make_conf(), {"HTTP_PROXY": "http://zoo-kubeproxy:8001"}, {}, read_site(make_conf()))
+    built = merge_variables(make_conf(), {"HTTP_PROXY": "http://zoo-kubeproxy:8001"}, {})
     assert built["ZOO_RUNNER_KUBERNETES_URL"] == "http://zoo-kubeproxy:8001"
     assert "HTTP_PROXY" not in built
 

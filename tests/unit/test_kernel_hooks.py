@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.config.kubernetes import load_cluster_settings
-from zoo_runner.zoo.conf import Conf, build_environ, read_site
+from zoo_runner.config.kubernetes import load_kubernetes_settings
+from zoo_runner.zoo.conf import Conf, merge_variables, read_site
 from zoo_runner.zoo.hooks import Hooks, find_docker_configs, find_secret_names
 
 CONFIG = {"auths": {"registry.example": {"auth": "dTpw"}}}
@@ -57,6 +57,6 @@ def test_what_a_handler_answers_reaches_the_jobs_pods(tmp_path: Path) -> None:
     }
     site = read_site(conf)
     parameters = Hooks(Handler()).prepare(site, conf, None)
-    cluster = load_cluster_settings(build_environ(conf, {}, parameters, site))
+    cluster = load_kubernetes_settings(merge_variables(conf, {}, parameters))
     assert (cluster.namespace, cluster.service_account) == ("eo-processing", "eo-runner")
     assert (cluster.pull_secrets, cluster.pull_credentials) == (("there",), (CONFIG,))

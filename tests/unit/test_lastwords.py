@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from zoo_runner.config.kubernetes import load_cluster_settings
+from zoo_runner.config.kubernetes import load_kubernetes_settings
 from zoo_runner.engines.calrissian.follower import Follower
 from zoo_runner.engines.calrissian.lastwords import LastWords, Silence
 from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
@@ -112,7 +112,7 @@ class TardyCluster:
 
 
 def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Ended:
-    settings = load_cluster_settings({})
+    settings = load_kubernetes_settings({})
     follower = Follower(cast(Cluster, cluster), build_names("1", settings), settings, on)
     timer = threading.Timer(after_seconds, cluster.may_speak.set)
     timer.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.packed import build_package, build_tool
-from zoo_runner.config.kubernetes import ClusterSettings, load_cluster_settings, parse_quantity
+from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings, parse_quantity
 from zoo_runner.engines.calrissian.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
@@ -27,7 +27,7 @@ from zoo_runner.engines.kubernetes.names import Names, build_names, dns_name
 from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.model.package import Package
 
-USUAL = ClusterSettings()
+USUAL = KubernetesSettings()
 JOB_ID = "5d0a7d1c-8c7e-4a4f-9a3e-0d9a2b1f6c11"
 NAMES = build_names(JOB_ID, USUAL)
 
@@ -41,11 +41,11 @@ def with_disk(**resources: object) -> Package:
 
 
 def test_a_job_runs_in_the_namespace_of_its_workspace() -> None:
-    assert build_names(JOB_ID, ClusterSettings(workspace="alice")).namespace == "ws-alice"
+    assert build_names(JOB_ID, KubernetesSettings(workspace="alice")).namespace == "ws-alice"
 
 
 def test_a_job_may_have_a_namespace_of_its_own() -> None:
-    names = build_names(JOB_ID, ClusterSettings(namespace_per="job"))
+    names = build_names(JOB_ID, KubernetesSettings(namespace_per="job"))
     assert names.namespace == f"job-{JOB_ID}"
     assert names.own_namespace
 
@@ -80,21 +80,21 @@ def test_steps_have_no_token() -> None:
 
 
 def test_a_namespace_of_the_sites_own_is_neither_made_nor_the_jobs_own() -> None:
-    site = ClusterSettings(namespace="eo-processing", namespace_per="job")
+    site = KubernetesSettings(namespace="eo-processing", namespace_per="job")
     names = build_names(JOB_ID, site)
     assert (names.namespace, names.own_namespace) == ("eo-processing", False)
     assert not any(manifest["kind"] == "Namespace" for manifest in build_tenant(names, site))
 
 
 def test_a_service_account_of_the_sites_own_is_used_as_it_is() -> None:
-    site = ClusterSettings(service_account="eo-runner")
+    site = KubernetesSettings(service_account="eo-runner")
     assert [manifest["metadata"]["name"] for manifest in build_access(NAMES, site)] == [STEP_ACCOUNT]
     assert build_job(NAMES, site, 1, None)["spec"]["template"]["spec"]["serviceAccountName"] == "eo-runner"
 
 
 def test_credentials_for_registries_become_secrets_of_the_job_beside_existing_ones() -> None:
     configs = [{"auths": {"a.example": {"auth": "QQ=="}}}, {"auths": {"b.example": {"auth": "Qg=="}}}]
-    site = load_cluster_settings({"IMAGE_PULL_SECRETS": "there", "ZOO_RUNNER_PULL_CREDENTIALS": json.dumps(configs)})
+    site = load_kubernetes_settings({"IMAGE_PULL_SECRETS": "there", "ZOO_RUNNER_PULL_CREDENTIALS": json.dumps(configs)})
     secrets = build_pull_secrets(NAMES, site)
     assert {secret["type"] for secret in secrets} == {"kubernetes.io/dockerconfigjson"}
     assert [json.loads(base64.b64decode(secret["data"][".dockerconfigjson"])) for secret in secrets] == configs
@@ -105,7 +105,7 @@ def test_credentials_for_registries_become_secrets_of_the_job_beside_existing_on
 
 def test_credentials_that_cannot_be_used_are_not_shown() -> None:
     with pytest.raises(SettingsError) as caught:
-        load_cluster_settings({"ZOO_RUNNER_PULL_CREDENTIALS": '{"auth": "canary"}'})
+        load_kubernetes_settings({"ZOO_RUNNER_PULL_CREDENTIALS": '{"auth": "canary"}'})
     assert caught.value.diagnosis.cause.startswith("ZOO_RUNNER_PULL_CREDENTIALS cannot be used: each configuration")
     assert "canary" not in str(caught.value)
 
@@ -142,12 +142,12 @@ def test_the_pod_mounts_every_part_of_the_bundle() -> None:
 
 
 def test_a_volume_has_the_default_size_when_the_package_asks_for_less() -> None:
-    claim = build_claim(NAMES, ClusterSettings(volume_size="2Gi"), with_disk(tmpdirMin=100, outdirMin=100))
+    claim = build_claim(NAMES, KubernetesSettings(volume_size="2Gi"), with_disk(tmpdirMin=100, outdirMin=100))
     assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
 
 
 def test_a_volume_is_as_large_as_the_package_asks_for() -> None:
-    claim = build_claim(NAMES, ClusterSettings(volume_size="1Gi"), with_disk(tmpdirMax=1500, outdirMin=700))
+    claim = build_claim(NAMES, KubernetesSettings(volume_size="1Gi"), with_disk(tmpdirMax=1500, outdirMin=700))
     assert claim["spec"]["resources"]["requests"]["storage"] == "2200Mi"
 
 
@@ -179,7 +179,7 @@ def test_pods_run_as_an_ordinary_user() -> None:
 
 
 def test_all_settings_of_a_site_reach_the_pod() -> None:
-    site = load_cluster_settings(
+    site = load_kubernetes_settings(
         {
             "IMAGE_PULL_SECRETS": "one, two",
             "POD_NODE_SELECTOR": '{"pool": "eo"}',
@@ -203,19 +203,19 @@ def test_all_settings_of_a_site_reach_the_pod() -> None:
 
 
 def test_a_label_of_the_site_cannot_hide_a_job() -> None:
-    site = ClusterSettings(labels={"zoo-runner/job": "other"})
+    site = KubernetesSettings(labels={"zoo-runner/job": "other"})
     assert build_job(NAMES, site, 1, None)["spec"]["template"]["metadata"]["labels"]["zoo-runner/job"] == NAMES.job
 
 
 def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
-    site = ClusterSettings(namespace_per="job", quota={"pods": "5"}, isolated=True)
+    site = KubernetesSettings(namespace_per="job", quota={"pods": "5"}, isolated=True)
     objects = build_objects(build_names(JOB_ID, site), site, build_package(), b"x")
     kinds = [manifest["kind"] for manifest in objects]
     assert kinds == ["ConfigMap", "PersistentVolumeClaim", "NetworkPolicy", "ResourceQuota"]
 
 
 def test_existing_names_of_settings_are_read() -> None:
-    site = load_cluster_settings(
+    site = load_kubernetes_settings(
         {
             "STORAGE_CLASS": "nfs",
             "DEFAULT_VOLUME_SIZE": "12000",
@@ -225,7 +225,7 @@ def test_existing_names_of_settings_are_read() -> None:
             "KUBECONFIG": "/etc/kube",
         }
     )
-    assert site == ClusterSettings(
+    assert site == KubernetesSettings(
         storage_class="nfs",
         volume_size="12000Mi",
         max_cores=8,
@@ -260,17 +260,17 @@ def test_existing_names_of_settings_are_read() -> None:
 )
 def test_a_setting_that_cannot_be_used_is_named_with_its_value(variable: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_cluster_settings({variable: text})
+        load_kubernetes_settings({variable: text})
     assert f"{variable}={text!r} cannot be used" in caught.value.diagnosis.cause
 
 
 def test_cores_are_read_as_kubernetes_writes_them() -> None:
-    assert load_cluster_settings({"DEFAULT_MAX_CORES": "2500m"}).max_cores == 2.5
+    assert load_kubernetes_settings({"DEFAULT_MAX_CORES": "2500m"}).max_cores == 2.5
 
 
 def test_what_is_no_text_in_a_json_object_stays_as_json_writes_it() -> None:
-    site = load_cluster_settings({"POD_ENV_VARS": '{"DEBUG": true, "LEVEL": 1.5, "NAME": "a"}'})
-    assert site.step_environ == {"DEBUG": "true", "LEVEL": "1.5", "NAME": "a"}
+    site = load_kubernetes_settings({"POD_ENV_VARS": '{"DEBUG": true, "LEVEL": 1.5, "NAME": "a"}'})
+    assert site.step_variables == {"DEBUG": "true", "LEVEL": "1.5", "NAME": "a"}
 
 
 @pytest.mark.parametrize("text", ["clusters: [", "just text", ""])
@@ -278,7 +278,7 @@ def test_a_file_that_is_no_kubeconfig_is_refused_with_its_name(text: str, tmp_pa
     path = tmp_path / "kubeconfig"
     path.write_text(text)
     with pytest.raises(EngineError, match=f"there is no access to a cluster by {path}"):
-        open_access(str(path), None, {})
+        open_access(KubernetesSettings(kubeconfig=str(path)))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import ApiError, Cluster
 from zoo_runner.engines.kubernetes.streams import Streams
 
@@ -36,7 +37,9 @@ def serve(answers: Answers) -> Iterator[tuple[Cluster, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:
-            with closing(Cluster({}, api_url=f"http://127.0.0.1:{server.server_address[1]}")) as cluster:
+            with closing(
+                Cluster(KubernetesSettings(api_url=f"http://127.0.0.1:{server.server_address[1]}"))
+            ) as cluster:
                 yield cluster, asked
         finally:
             server.shutdown()

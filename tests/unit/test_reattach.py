@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import settings_in, small_job
+from tests.values import configuration_in, small_job
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.protocol import Capabilities
 from zoo_runner.execution.recover import reattach_job
@@ -20,28 +20,28 @@ RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.
 
 def leave_behind(folder: Path, status: Status) -> tuple[FakeEngine, JobRecord]:
     """A job whose caller was killed: record and log are there, and the engine knows how it ended."""
-    settings = settings_in(folder)
+    configuration = configuration_in(folder)
     job = small_job(folder)
-    record = Records(settings.state, Masker()).save(new_record(job, "fake").moved_to(status))
+    record = Records(configuration.workspace.folders.state, Masker()).save(new_record(job, "fake").moved_to(status))
     job.paths.job_log.parent.mkdir(parents=True, exist_ok=True)
     job.paths.job_log.write_text("half of the story\n")
-    engine = FakeEngine(settings)
+    engine = FakeEngine(configuration)
     engine.finished[job.id] = Outcome(Status.SUCCESSFUL, RESULTS)
     return engine, record
 
 
 def test_a_lost_job_ends_as_if_its_caller_had_stayed(tmp_path: Path) -> None:
     engine, record = leave_behind(tmp_path, Status.RUNNING)
-    settings = settings_in(tmp_path)
-    outcome = reattach_job(record.id, engine, settings, lambda _: None)
+    configuration = configuration_in(tmp_path)
+    outcome = reattach_job(record.id, engine, configuration.workspace, lambda _: None)
     assert outcome.results == RESULTS
-    after = Records(settings.state, Masker()).load(record.id)
+    after = Records(configuration.workspace.folders.state, Masker()).load(record.id)
     assert (after.status, after.collection_href) == (Status.SUCCESSFUL, "s3://b/collection.json")
 
 
 def test_the_log_of_a_remote_job_is_told_from_its_start_and_not_twice(tmp_path: Path) -> None:
     engine, record = leave_behind(tmp_path, Status.RUNNING)
-    reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None)
+    reattach_job(record.id, engine, configuration_in(tmp_path).workspace, lambda _: None)
     log = Path(record.log).read_text()
     assert "half of the story" not in log
     assert "is followed again on engine fake" in log
@@ -50,7 +50,7 @@ def test_the_log_of_a_remote_job_is_told_from_its_start_and_not_twice(tmp_path: 
 
 def test_a_job_that_has_ended_keeps_its_log(tmp_path: Path) -> None:
     engine, record = leave_behind(tmp_path, Status.SUCCESSFUL)
-    assert reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None).results == RESULTS
+    assert reattach_job(record.id, engine, configuration_in(tmp_path).workspace, lambda _: None).results == RESULTS
     assert Path(record.log).read_text() == "half of the story\n"
 
 
@@ -58,14 +58,16 @@ def test_a_job_that_has_failed_says_again_why(tmp_path: Path) -> None:
     engine, record = leave_behind(tmp_path, Status.RUNNING)
     diagnosis = DismissedError("the job was dismissed", "Nothing to do.").diagnosis
     outcome = Outcome(Status.DISMISSED, diagnosis=diagnosis, exit_code=10)
-    Records(settings_in(tmp_path).state, Masker()).save(with_outcome(record, outcome))
-    assert reattach_job(record.id, engine, settings_in(tmp_path), lambda _: None) == outcome
+    Records(configuration_in(tmp_path).workspace.folders.state, Masker()).save(with_outcome(record, outcome))
+    assert reattach_job(record.id, engine, configuration_in(tmp_path).workspace, lambda _: None) == outcome
     assert Path(record.log).read_text() == "half of the story\n"
 
 
 def test_a_job_that_never_was_is_told(tmp_path: Path) -> None:
     with pytest.raises(JobNotFoundError, match="there is no job 'never'"):
-        reattach_job("never", FakeEngine(settings_in(tmp_path)), settings_in(tmp_path), lambda _: None)
+        reattach_job(
+            "never", FakeEngine(configuration_in(tmp_path)), configuration_in(tmp_path).workspace, lambda _: None
+        )
 
 
 class NearEngine(FakeEngine):
@@ -76,18 +78,18 @@ class NearEngine(FakeEngine):
 
 def test_who_waits_for_a_job_that_another_process_runs_is_told_what_that_found(tmp_path: Path) -> None:
     _, record = leave_behind(tmp_path, Status.RUNNING)
-    settings = settings_in(tmp_path)
+    configuration = configuration_in(tmp_path)
     found: list[Outcome] = []
 
     def wait() -> None:
-        found.append(reattach_job(record.id, NearEngine(settings), settings, lambda _: None))
+        found.append(reattach_job(record.id, NearEngine(configuration), configuration.workspace, lambda _: None))
 
     diagnosis = DismissedError("the job was dismissed", "Nothing to do.").diagnosis
     ended = Outcome(Status.DISMISSED, diagnosis=diagnosis, exit_code=10)
-    with RUN.hold(settings.state / record.id):
+    with RUN.hold(configuration.workspace.folders.state / record.id):
         waiting = threading.Thread(target=wait)
         waiting.start()
-        Records(settings.state, Masker()).save(with_outcome(record, ended))
+        Records(configuration.workspace.folders.state, Masker()).save(with_outcome(record, ended))
     waiting.join()
     assert found == [ended]
     assert Path(record.log).read_text() == "half of the story\n"

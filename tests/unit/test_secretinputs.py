@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from tests.unit.test_steppod import BUILT, NAMES, OWNER, RESOURCES
-from tests.values import settings_in, small_job
-from zoo_runner.config.kubernetes import ClusterSettings
+from tests.values import configuration_in, small_job
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.bundle import open_bundle
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.calrissian.job_pod.steppod import build_step_pod, build_step_settings, show_pod
-from zoo_runner.engines.calrissian.secret_inputs import find_placeholders, hide_secret_inputs
+from zoo_runner.engines.calrissian.secret_inputs import find_placeholders, hide_secret_inputs, pick_secret_inputs
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
@@ -41,7 +41,7 @@ def build_pod(*args: str, **environ: str) -> Manifest:
     built["spec"]["containers"][0].update(
         args=list(args), env=[{"name": name, "value": value} for name, value in environ.items()]
     )
-    settings = build_step_settings(NAMES, ClusterSettings(), [ZERO, ONE])
+    settings = build_step_settings(NAMES, KubernetesSettings(), [ZERO, ONE])
     return build_step_pod(built, settings, "a", "b", RESOURCES, OWNER)
 
 
@@ -50,7 +50,7 @@ def test_a_job_is_sent_with_placeholders(tmp_path: Path) -> None:
     placeholders = {"password": f"(secret-{ZERO})", "token": f"(secret-{ONE})"}
     assert hidden.order == {**placeholders, "user": "ada", "absent": None}
     assert values == {ZERO: "canary-p", ONE: "canary-t"}
-    assert find_placeholders(values, {**values, "OTHER": "x"}) == {
+    assert find_placeholders(pick_secret_inputs({**values, "OTHER": "x"})) == {
         f"(secret-{ZERO})": "canary-p",
         f"(secret-{ONE})": "canary-t",
     }
@@ -108,7 +108,7 @@ def test_a_job_whose_caller_was_lost_cannot_be_sent_without_its_secret_inputs(
     tmp_path: Path, empty_cluster: str
 ) -> None:
     job = replace(build_job(tmp_path), destination="s3://results/x")
-    engine = CalrissianEngine(settings_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL=empty_cluster))
+    engine = CalrissianEngine(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL=empty_cluster))
     with pytest.raises(EngineError, match="not found"):
         engine.run(engine.plan(job), lambda _: None, Cancellation())
     kept = json.loads((job.paths.record / "submission.json").read_text())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.job_pod.steppod import (
     Owner,
     build_folders_script,
@@ -25,7 +25,7 @@ from zoo_runner.engines.calrissian.manifests import STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.masking import Masker
 
-NAMES = build_names("1", ClusterSettings())
+NAMES = build_names("1", KubernetesSettings())
 OWNER = Owner("job-1-abcde", "u1")
 BUILT: dict[str, Any] = {
     "spec": {
@@ -47,7 +47,7 @@ BUILT: dict[str, Any] = {
 RESOURCES = {"cores": 2, "ram": 512, "coresMin": 1, "ramMin": 128}
 
 
-def build(site: ClusterSettings = ClusterSettings(), step: str = "crop_2") -> dict[str, Any]:  # noqa: B008 a value
+def build(site: KubernetesSettings = KubernetesSettings(), step: str = "crop_2") -> dict[str, Any]:  # noqa: B008 a value
     return build_step_pod(BUILT, build_step_settings(NAMES, site), step, "abcdef", RESOURCES, OWNER)
 
 
@@ -85,8 +85,8 @@ def test_a_step_has_no_token_and_no_right() -> None:
 
 
 def test_a_step_gets_what_the_site_wants_for_it() -> None:
-    site = ClusterSettings(
-        step_environ={"REGION": "eu"},
+    site = KubernetesSettings(
+        step_variables={"REGION": "eu"},
         tolerations=({"operator": "Exists"},),
         priority_class="low",
         pull_secrets=("regcred",),
@@ -115,11 +115,11 @@ def test_folders_of_redirected_output_are_made_by_the_steps_own_image() -> None:
 
 
 def test_images_may_choose_their_own_user() -> None:
-    assert "securityContext" not in build(ClusterSettings(user=None))["spec"]
+    assert "securityContext" not in build(KubernetesSettings(user=None))["spec"]
 
 
 def test_a_pod_in_the_log_shows_its_limits_and_hides_secrets_of_its_environment() -> None:
-    shown = show_pod(build(ClusterSettings(step_environ={"API_TOKEN": "canary"})), Masker())
+    shown = show_pod(build(KubernetesSettings(step_variables={"API_TOKEN": "canary"})), Masker())
     assert "canary" not in shown
     assert json.loads(shown)["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "2", "memory": "512Mi"}
 
@@ -177,7 +177,7 @@ def test_a_command_may_name_thousands_of_files(tmp_path: Path) -> None:
 def test_kubernetes_puts_no_variables_into_what_the_package_says() -> None:
     built = copy.deepcopy(BUILT)
     built["spec"]["containers"][0].update(args=["echo '$(HOME)' $$"], env=[{"name": "A", "value": "$(B)"}])
-    [container] = build_step_pod(built, build_step_settings(NAMES, ClusterSettings()), "a", "b", RESOURCES, OWNER)[
+    [container] = build_step_pod(built, build_step_settings(NAMES, KubernetesSettings()), "a", "b", RESOURCES, OWNER)[
         "spec"
     ]["containers"]
     assert container["args"][-1] == "echo '$$(HOME)' $$$$"

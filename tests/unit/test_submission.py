@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.manifests import build_job
 from zoo_runner.engines.calrissian.namespace import build_namespace, remove_namespace
 from zoo_runner.engines.calrissian.submission import ensure_same, mark_job, remove_job
@@ -13,7 +13,7 @@ from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
-SITE = ClusterSettings(namespace_per="job")
+SITE = KubernetesSettings(namespace_per="job")
 NAMES = build_names("tour", SITE)
 OURS, THEIRS = (mark_job(build_job(NAMES, SITE, 1, None)) for _ in range(2))
 

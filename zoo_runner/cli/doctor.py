@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from zoo_runner.config.kubernetes import ClusterSettings, load_cluster_settings, parse_quantity
-from zoo_runner.config.settings import Settings
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.calrissian.namespace import prepare_tenant, remove_namespace
 from zoo_runner.engines.calrissian.smoke_test import run_trial
 from zoo_runner.engines.kubernetes.client import ApiError, Cluster
@@ -14,6 +14,7 @@ from zoo_runner.engines.kubernetes.names import Names, build_names
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
+from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
 
 # what the runner does with the API; the same list stands in docs/kubernetes.md
@@ -42,12 +43,12 @@ class Check:
     remedy: str = ""
 
 
-def examine_cluster(settings: Settings, destination: str | None = None) -> Iterator[Check]:
+def examine_cluster(configuration: Configuration, destination: str | None = None) -> Iterator[Check]:
     """Check the cluster step by step; what cannot be checked because of an earlier finding is left out.
 
     Whether results can be put away is tried from a pod, and from here where no pod came that far.
     """
-    site = load_cluster_settings(settings.environ)
+    site, storage = configuration.kubernetes, configuration.workspace.storage
     names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
     told: set[str] = set()
     if destination and not is_object_storage(destination):
@@ -55,20 +56,20 @@ def examine_cluster(settings: Settings, destination: str | None = None) -> Itera
         yield Check(_STORE, False, f"{destination}, a folder of this machine", expected, remedy)
         destination = None
     try:
-        with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
+        with closing(Cluster(site)) as cluster:
             version = cluster.read_version()
             yield Check("API", True, f"Kubernetes {version}", "the API answers")
-            for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, settings, destination)):
+            for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, storage, destination)):
                 told.add(check.about)
                 yield check
     except RunnerError as error:
         yield Check("API", False, error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
     if destination and _STORE not in told:
-        yield _check(_STORE, lambda: _probe(destination, settings), f"{destination} is writable from here")
+        yield _check(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
 
 
 def _examine(
-    cluster: Cluster, names: Names, site: ClusterSettings, rehearse: Callable[[], Iterator[Check]]
+    cluster: Cluster, names: Names, site: KubernetesSettings, rehearse: Callable[[], Iterator[Check]]
 ) -> Iterator[Check]:
     expected = f"{sum(len(verbs) for _, _, verbs in _list_rights(site))} rights in {names.namespace}"
     yield _check("permissions", lambda: _check_rights(cluster, names, site), expected)
@@ -96,11 +97,11 @@ def _check(about: str, look: Callable[[], str], expected: str) -> Check:
         return Check(about, False, error.diagnosis.cause, expected, error.diagnosis.remedy)
 
 
-def _list_rights(site: ClusterSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+def _list_rights(site: KubernetesSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     return (*RIGHTS, _POLICY_RIGHTS) if site.isolated else RIGHTS
 
 
-def _check_rights(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
+def _check_rights(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
     refused = [
         f"{verb} {resource}"
         for group, resource, verbs in _list_rights(site)
@@ -128,7 +129,7 @@ def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str)
     return bool(review["status"]["allowed"])
 
 
-def _prepare(cluster: Cluster, names: Names, site: ClusterSettings) -> str:
+def _prepare(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
     prepare_tenant(cluster, names, site)
     if site.namespace and _is_missing(cluster, "Namespace", "", site.namespace):
         raise EngineError(f"there is no namespace {site.namespace}", "Make it, or correct ZOO_RUNNER_NAMESPACE.")
@@ -149,7 +150,7 @@ def _is_missing(cluster: Cluster, kind: str, namespace: str, name: str) -> bool:
         return False
 
 
-def _check_quotas(cluster: Cluster, names: Names, site: ClusterSettings) -> Iterator[Check]:
+def _check_quotas(cluster: Cluster, names: Names, site: KubernetesSettings) -> Iterator[Check]:
     expected = f"room for a job pod ({site.job_cpu} CPU, {site.job_ram}) and a step"
     try:
         quotas = cluster.find("ResourceQuota", names.namespace)
@@ -164,7 +165,7 @@ def _check_quotas(cluster: Cluster, names: Names, site: ClusterSettings) -> Iter
         yield Check(f"quota {quota['metadata']['name']}", not tight, "; ".join(tight) or "room", expected, remedy)
 
 
-def find_tight(status: Mapping[str, Mapping[str, str]], site: ClusterSettings) -> list[str]:
+def find_tight(status: Mapping[str, Mapping[str, str]], site: KubernetesSettings) -> list[str]:
     """Say which resources of a quota leave no room for a job; pure."""
     cpu, memory = parse_quantity(site.job_cpu), parse_quantity(site.job_ram)
     needs = {
@@ -189,7 +190,7 @@ def find_tight(status: Mapping[str, Mapping[str, str]], site: ClusterSettings) -
     ]
 
 
-def _find_class(cluster: Cluster, site: ClusterSettings) -> str:
+def _find_class(cluster: Cluster, site: KubernetesSettings) -> str:
     try:
         classes = {item["metadata"]["name"]: item for item in cluster.find("StorageClass")}
     except ApiError:
@@ -207,10 +208,10 @@ def _find_class(cluster: Cluster, site: ClusterSettings) -> str:
 
 
 def _rehearse(
-    cluster: Cluster, names: Names, site: ClusterSettings, settings: Settings, destination: str | None
+    cluster: Cluster, names: Names, site: KubernetesSettings, storage: StorageProfile, destination: str | None
 ) -> Iterator[Check]:
     """Run a job that does nothing: with a volume, with the images of job and steps, with all that pods are given."""
-    tried = run_trial(cluster, names, site, destination, find_credentials(settings.environ))
+    tried = run_trial(cluster, names, site, destination, find_credentials(storage))
     error = tried.error
     if tried.bound:
         yield Check("volume", True, "bound", f"{site.volume_size}, {site.access_mode}, is bound")
@@ -230,6 +231,6 @@ def _say_from_pod(destination: str | None) -> str:
     return f"{destination} is writable from a pod"
 
 
-def _probe(destination: str, settings: Settings) -> str:
-    probe_destination(destination, settings.environ, "doctor", "doctor")
+def _probe(destination: str, storage: StorageProfile) -> str:
+    probe_destination(destination, storage, "doctor", "doctor")
     return "written and removed again"

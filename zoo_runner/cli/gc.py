@@ -5,8 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo_runner.config.kubernetes import ClusterSettings, load_cluster_settings
-from zoo_runner.config.settings import Settings
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.namespace import remove_namespace
 from zoo_runner.engines.kubernetes.client import ApiError, Cluster
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, build_names, name_namespace
@@ -32,15 +32,15 @@ class Leftover:
     active: bool = False
 
 
-def find_leftovers(settings: Settings) -> list[Leftover]:
+def find_leftovers(configuration: Configuration) -> list[Leftover]:
     """Look for objects of jobs that do not run according to the records of this store.
 
     Raises `RunnerError` where the cluster cannot be asked.
     """
-    site = load_cluster_settings(settings.environ)
-    with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
+    site = configuration.kubernetes
+    with closing(Cluster(site)) as cluster:
         objects = [(kind, item) for kind in _KINDS for item in _list(cluster, kind, site)]
-    return select_leftovers(objects, set(_running_jobs(settings.state, site)))
+    return select_leftovers(objects, set(_running_jobs(configuration.workspace.folders.state, site)))
 
 
 def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: set[str]) -> list[Leftover]:
@@ -57,10 +57,9 @@ def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: set[str])
     return found
 
 
-def remove_leftovers(leftovers: Iterable[Leftover], settings: Settings) -> None:
+def remove_leftovers(leftovers: Iterable[Leftover], configuration: Configuration) -> None:
     """Remove them; what is gone already is fine."""
-    site = load_cluster_settings(settings.environ)
-    with closing(Cluster(settings.environ, site.kubeconfig, site.api_url)) as cluster:
+    with closing(Cluster(configuration.kubernetes)) as cluster:
         for left in leftovers:
             if left.kind == "Namespace":
                 remove_namespace(cluster, left.name)
@@ -72,7 +71,7 @@ def _is_active(job: Manifest) -> bool:
     return not job.get("spec", {}).get("suspend") and job.get("status", {}).get("active", 0) > 0
 
 
-def _list(cluster: Cluster, kind: str, site: ClusterSettings) -> list[Manifest]:
+def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifest]:
     """List everywhere; who may not is shown the namespace of the workspace alone."""
     selector = f"{JOB_LABEL}," + ",".join(f"{name}={value}" for name, value in MANAGED.items())
     try:
@@ -83,7 +82,7 @@ def _list(cluster: Cluster, kind: str, site: ClusterSettings) -> list[Manifest]:
     return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), labelSelector=selector)
 
 
-def _running_jobs(state: Path, site: ClusterSettings) -> Iterator[str]:
+def _running_jobs(state: Path, site: KubernetesSettings) -> Iterator[str]:
     records = Records(state, Masker())
     for path in state.glob("*/record.json"):
         if records.load(path.parent.name).status not in FINAL:

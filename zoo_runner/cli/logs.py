@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import IO
 
 from zoo_runner.config.folders import STAGE_LOGS, JobPaths
-from zoo_runner.config.settings import Settings
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.ids import check_job_id
 from zoo_runner.model.masking import Masker
@@ -15,26 +14,26 @@ from zoo_runner.store.locks import RUN
 _QUIET_MS = 1_000
 
 
-def follow_log(job_id: str, step: str | None, follow: bool, settings: Settings) -> Iterator[str]:
+def follow_log(job_id: str, step: str | None, follow: bool, state: Path) -> Iterator[str]:
     """Yield the lines of a job's log, or of one step's; with `follow`, as they come until the job ends.
 
     Raises `JobNotFoundError`, `FileNotFoundError` where there is no such log, and `EngineError` where the process that
     ran the job is gone.
     """
-    records = Records(settings.state, Masker())
+    records = Records(state, Masker())
     record = records.load(job_id)
     path = _log_path(record, step)
     if step is None and not path.exists():
-        path = settings.state / check_job_id(job_id) / "job.log"
+        path = state / check_job_id(job_id) / "job.log"
     with path.open(encoding="utf-8", errors="replace") as file:
         if follow and record.status not in FINAL:
-            yield from _follow(file, path, records, settings.state / job_id)
+            yield from _follow(file, path, records, state / job_id)
         yield from file
 
 
-def list_steps(job_id: str, settings: Settings) -> list[str]:
+def list_steps(job_id: str, state: Path) -> list[str]:
     """Name the steps of a job that have a log."""
-    record = Records(settings.state, Masker()).load(job_id)
+    record = Records(state, Masker()).load(job_id)
     return sorted(path.stem for path in Path(record.log_folder).glob("*.log"))
 
 

@@ -15,7 +15,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
 
 if TYPE_CHECKING:
-    from zoo_runner.config.settings import Settings
+    from zoo_runner.config.configuration import Configuration
     from zoo_runner.engines.protocol import JobSpec
 
 EXIT_CODES = """
@@ -104,15 +104,16 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     from zoo_runner.model.masking import Masker
     from zoo_runner.store.files import Records
 
-    settings = _settings(**options)
-    job = _accept(package, job_file, settings, **options)
-    engine = open_engine(settings.engine, settings)
-    Records(settings.state, Masker()).ensure_free(job.id)
+    configuration = _read_configuration(**options)
+    workspace = configuration.workspace
+    job = _accept(package, job_file, configuration, **options)
+    engine = open_engine(configuration.settings.engine, configuration)
+    Records(workspace.folders.state, Masker()).ensure_free(job.id)
     if not quiet:
         tell(f"job {job.id}\nlog {job.paths.job_log}")
     cancellation = Cancellation(job.time_limit_seconds)
     with cancelling_on_signals(cancellation), open_display(quiet) as report:
-        outcome = run_job(job, engine, settings, report, cancellation)
+        outcome = run_job(job, engine, workspace, report, cancellation)
     show_outcome(job, outcome, form)
     sys.exit(outcome.exit_code)
 
@@ -129,12 +130,12 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
 def plan(package: str, job_file: str | None, **options: Any) -> None:
     """Print, as JSON, what `run` would submit; nothing is started."""
     from zoo_runner.engines import open_engine
-    from zoo_runner.model.masking import Masker, find_secrets
+    from zoo_runner.model.masking import Masker
 
-    settings = _settings(**options)
-    job = _accept(package, job_file, settings, **options)
-    described = open_engine(settings.engine, settings).plan(job).describe()
-    print_json(Masker([*find_secrets(settings.environ), *job.secrets]).mask_data(described))
+    configuration = _read_configuration(**options)
+    job = _accept(package, job_file, configuration, **options)
+    described = open_engine(configuration.settings.engine, configuration).plan(job).describe()
+    print_json(Masker([*configuration.workspace.secrets, *job.secrets]).mask_data(described))
 
 
 @cli.command()
@@ -144,7 +145,7 @@ def describe(package: str) -> None:
     from zoo_runner.package.describe import build_description
     from zoo_runner.package.resolve import load_package
 
-    print_json(build_description(load_package(package, _settings())))
+    print_json(build_description(load_package(package, _read_configuration().settings)))
 
 
 @cli.command()
@@ -168,7 +169,7 @@ def validate(package: str, form: str, strict: bool) -> None:
     from zoo_runner.package.findings import build_sarif, format_findings
     from zoo_runner.package.inspection import inspect_package
 
-    findings = inspect_package(package, _settings())
+    findings = inspect_package(package, _read_configuration().settings)
     if form == "json":
         print_json([asdict(finding) for finding in findings])
     elif form == "sarif":
@@ -187,16 +188,16 @@ def logs(job_id: str, follow: bool, step: str | None) -> None:
     """Print the log of a job, or of one of its steps."""
     from zoo_runner.cli.logs import follow_log, list_steps
 
-    settings = _settings()
+    state = _read_configuration().workspace.folders.state
     try:
-        for line in follow_log(job_id, step, follow, settings):
+        for line in follow_log(job_id, step, follow, state):
             click.echo(line, nl=False)
     except FileNotFoundError as error:
         from zoo_runner.model.errors import JobNotFoundError
 
         raise JobNotFoundError(
             f"job {job_id} has no log {step or ''!r} here: {error.filename}",
-            f"Steps with a log: {', '.join(list_steps(job_id, settings)) or 'none'}.",
+            f"Steps with a log: {', '.join(list_steps(job_id, state)) or 'none'}.",
         ) from error
 
 
@@ -209,16 +210,17 @@ def cancel(job_id: str) -> None:
     from zoo_runner.model.masking import Masker
     from zoo_runner.store.files import FINAL, Records
 
-    settings = _settings()
-    record = Records(settings.state, Masker()).load(job_id)
+    configuration = _read_configuration()
+    workspace = configuration.workspace
+    record = Records(workspace.folders.state, Masker()).load(job_id)
     if record.status in FINAL:
         tell(f"job {job_id} has ended already ({record.status}): there is nothing to stop")
         return
-    cancel_job(job_id, open_engine(record.engine, settings), settings)
+    cancel_job(job_id, open_engine(record.engine, configuration), workspace)
     tell(f"job {job_id} was told to stop")
 
 
-add_operations(cli, lambda **options: _settings(**options))
+add_operations(cli, lambda **options: _read_configuration(**options))
 
 
 def main() -> NoReturn:
@@ -255,24 +257,24 @@ def _asked_form() -> str:
     return "json" if "--format=json" in words or ("--format", "json") in pairwise(words) else "text"
 
 
-def _settings(
+def _read_configuration(
     engine: str | None = None, containers: str | None = None, time_limit: float | None = None, **_: Any
-) -> "Settings":
-    """Read the settings once; options of the command line win."""
-    from zoo_runner.config.settings import load_settings
+) -> "Configuration":
+    """Read the environment once; options of the command line win."""
+    from zoo_runner.config.configuration import load_configuration
 
     chosen = {
         "ZOO_RUNNER_ENGINE": engine,
         "ZOO_RUNNER_CONTAINERS": containers,
         "ZOO_RUNNER_TIME_LIMIT": str(time_limit) if time_limit else None,
     }
-    return load_settings({**os.environ, **{name: text for name, text in chosen.items() if text}})  # noqa: TID251 the CLI's one place
+    return load_configuration({**os.environ, **{name: text for name, text in chosen.items() if text}})  # noqa: TID251 the CLI's one place
 
 
 def _accept(
     package: str,
     job_file: str | None,
-    settings: "Settings",
+    configuration: "Configuration",
     *,
     words: tuple[str, ...],
     destination: str | None,
@@ -283,12 +285,12 @@ def _accept(
     from zoo_runner.inputs.given import read_order
     from zoo_runner.package.resolve import load_package
 
-    loaded = load_package(package, settings)
-    order = read_order(loaded, job_file, words, settings)
+    loaded = load_package(package, configuration.settings)
+    order = read_order(loaded, job_file, words, configuration.settings)
     return accept_job(
         loaded,
         order.values,
         lambda paths: destination or str(Path.cwd() / paths.log_folder.name),
-        settings,
+        configuration.workspace,
         job_id,
     )

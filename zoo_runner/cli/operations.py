@@ -10,12 +10,12 @@ import click
 from zoo_runner.cli.show import show_diagnosis
 
 if TYPE_CHECKING:
-    from zoo_runner.config.settings import Settings
+    from zoo_runner.config.configuration import Configuration
 
-ReadSettings = Callable[..., "Settings"]
+ReadConfiguration = Callable[..., "Configuration"]
 
 
-def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
+def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     """Add the commands to the command line."""
 
     @cli.command()
@@ -26,14 +26,14 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
 
         Ctrl-C stops the job, as it does at `run`.
         """
-        _reattach(job_id, read_settings(), quiet)
+        _reattach(job_id, read(), quiet)
 
     @cli.command()
     @click.option("--engine", metavar="NAME", default="calrissian", help="Engine on a cluster. [default: calrissian]")
     @click.option("-o", "--output", "destination", metavar="S3URL", help="Results store to check too.")
     def doctor(engine: str, destination: str | None) -> None:
         """Check a cluster, and the results store, before the first job."""
-        _examine(read_settings(engine=engine), destination)
+        _examine(read(engine=engine), destination)
 
     @cli.command()
     @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
@@ -44,7 +44,7 @@ def add_operations(cli: click.Group, read_settings: ReadSettings) -> None:
         A job that still runs there may have lost its caller, or be known to somebody else's store
         (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active alone.
         """
-        _collect(read_settings(), remove, active)
+        _collect(read(), remove, active)
 
     @cli.command()
     @click.argument("folder", type=click.Path(path_type=Path))
@@ -88,7 +88,7 @@ def _write_template(folder: Path) -> None:
         click.echo(folder / path)
 
 
-def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
+def _reattach(job_id: str, configuration: "Configuration", quiet: bool) -> None:
     from zoo_runner.cli.display import open_display
     from zoo_runner.engines import open_engine
     from zoo_runner.execution.recover import reattach_job
@@ -96,10 +96,12 @@ def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
     from zoo_runner.model.masking import Masker
     from zoo_runner.store.files import Records
 
-    record = Records(settings.state, Masker()).load(job_id)
+    workspace = configuration.workspace
+    record = Records(workspace.folders.state, Masker()).load(job_id)
     cancellation = Cancellation()
+    engine = open_engine(record.engine, configuration)
     with cancelling_on_signals(cancellation), open_display(quiet) as report:
-        outcome = reattach_job(job_id, open_engine(record.engine, settings), settings, report, cancellation)
+        outcome = reattach_job(job_id, engine, workspace, report, cancellation)
     if outcome.results:
         click.echo(f"collection {outcome.results.collection_href}")
     if outcome.diagnosis:
@@ -107,20 +109,21 @@ def _reattach(job_id: str, settings: "Settings", quiet: bool) -> None:
     sys.exit(outcome.exit_code)
 
 
-def _examine(settings: "Settings", destination: str | None) -> None:
+def _examine(configuration: "Configuration", destination: str | None) -> None:
     from zoo_runner.cli.doctor import examine_cluster
     from zoo_runner.engines import open_engine
     from zoo_runner.model.diagnosis import Level
     from zoo_runner.model.errors import EngineError, SettingsError
 
-    if not open_engine(settings.engine, settings).capabilities.remote:
+    engine = configuration.settings.engine
+    if not open_engine(engine, configuration).capabilities.remote:
         raise SettingsError(
-            f"doctor examines a cluster, and the engine {settings.engine!r} uses none",
+            f"doctor examines a cluster, and the engine {engine!r} uses none",
             "Leave --engine away; what the local engine lacks, `zoo-runner run` says before anything starts.",
             level=Level.USER,
         )
     sound = True
-    for check in examine_cluster(settings, destination):
+    for check in examine_cluster(configuration, destination):
         sound = sound and check.ok
         click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
         if check.remedy:
@@ -128,15 +131,15 @@ def _examine(settings: "Settings", destination: str | None) -> None:
     sys.exit(0 if sound else EngineError.exit_code)
 
 
-def _collect(settings: "Settings", remove: bool, active: bool) -> None:
+def _collect(configuration: "Configuration", remove: bool, active: bool) -> None:
     from zoo_runner.cli.gc import find_leftovers, remove_leftovers
 
-    found = find_leftovers(settings)
+    found = find_leftovers(configuration)
     chosen = [left for left in found if active or not left.active]
     for left in chosen:
         click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")
     if remove:
-        remove_leftovers(chosen, settings)
+        remove_leftovers(chosen, configuration)
     click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
     if passed_over := {left.job for left in found} - {left.job for left in chosen}:
         told = f"jobs that still run and this store does not know: {len(passed_over)}"

@@ -24,7 +24,7 @@ def _setting(variable: str, default: Any, meaning: str, *aliases: str) -> Any:
 
 
 @dataclass(frozen=True)
-class ClusterSettings:
+class KubernetesSettings:
     """How jobs run on a Kubernetes cluster."""
 
     kubeconfig: str | None = _setting(
@@ -32,6 +32,12 @@ class ClusterSettings:
     )
     api_url: str | None = _setting(
         "ZOO_RUNNER_KUBERNETES_URL", None, "URL of an API proxy such as `kubectl proxy`, which logs in by itself."
+    )
+    service_host: str | None = _setting(
+        "KUBERNETES_SERVICE_HOST", None, "Host of the API, which Kubernetes sets in every pod."
+    )
+    service_port: str = _setting(
+        "KUBERNETES_SERVICE_PORT", "443", "Port of the API, which Kubernetes sets in every pod."
     )
     workspace: str = _setting("ZOO_RUNNER_WORKSPACE", "default", "The tenant; its namespace is ws-<workspace>.")
     namespace_per: NamespacePer = _setting(
@@ -81,7 +87,7 @@ class ClusterSettings:
     priority_class: str | None = _setting("POD_PRIORITY_CLASS", None, "Priority class of all pods of a job.")
     labels: Mapping[str, str] = _setting("POD_LABELS", dict, "Further labels, as a JSON object.")
     annotations: Mapping[str, str] = _setting("POD_ANNOTATIONS", dict, "Annotations of pods, as a JSON object.")
-    step_environ: Mapping[str, str] = _setting(
+    step_variables: Mapping[str, str] = _setting(
         "POD_ENV_VARS", dict, "Environment of the steps, as a JSON object; not the place for credentials."
     )
     volumes: tuple[Mapping[str, Any], ...] = _setting(
@@ -112,17 +118,17 @@ class ClusterSettings:
     )
 
 
-CLUSTER_SETTINGS = fields(ClusterSettings)
+KUBERNETES_SETTINGS = fields(KubernetesSettings)
 """The documented settings, in order; `metadata` has `variables` (the first is ours) and `meaning`."""
 
 
-def load_cluster_settings(environ: Mapping[str, str]) -> ClusterSettings:
+def load_kubernetes_settings(environ: Mapping[str, str]) -> KubernetesSettings:
     """Read the settings from an environment; an empty value counts as unset.
 
     Raises `SettingsError` naming the variable, its value and what is accepted.
     """
     values: dict[str, Any] = {}
-    for setting in CLUSTER_SETTINGS:
+    for setting in KUBERNETES_SETTINGS:
         variable = next((name for name in setting.metadata["variables"] if environ.get(name)), None)
         if variable is None:
             continue
@@ -132,7 +138,7 @@ def load_cluster_settings(environ: Mapping[str, str]) -> ClusterSettings:
             # what a secret looks like is nobody's business, not even when it is wrong
             given = variable if setting.name in _SECRETS else f"{variable}={environ[variable]!r}"
             raise SettingsError(f"{given} cannot be used: {error}", setting.metadata["meaning"]) from error
-    return ClusterSettings(**values)
+    return KubernetesSettings(**values)
 
 
 def _convert(name: str, kind: Any, text: str) -> Any:

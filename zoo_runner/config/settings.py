@@ -1,94 +1,114 @@
 """Settings of the runner: read once, frozen, typed, each with its variable, default and meaning in one place."""
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from zoo_runner.model.errors import SettingsError
+from zoo_staging.variables import PROXY_VARIABLES
 
 Containers = Literal["auto", "podman", "docker", "none"]
 ResultsForm = Literal["auto", "collection", "links"]
 
 
-def _setting(variable: str, default: Any, meaning: str) -> Any:
+# what the programs of a run may know of the environment: nothing that could be a credential
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_RUNTIME_DIR",
+    "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINER_HOST",
+    "DOCKER_HOST",
+    "DOCKER_CONFIG",
+    "CONTAINERS_REGISTRIES_CONF",
+    "REGISTRY_AUTH_FILE",
+)
+# further places where podman and docker keep logins, images and the address of their service
+_PULL = (
+    *_INHERITED,
+    *PROXY_VARIABLES,
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "CONTAINER_CONNECTION",
+    "CONTAINER_SSHKEY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS_VERIFY",
+)
+
+
+def setting(variable: str, default: Any, meaning: str) -> Any:
+    """Declare a field of a dataclass that is read from a variable."""
     return field(default=default, metadata={"variable": variable, "meaning": meaning})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How this installation runs jobs.
+    """How this installation runs jobs; what differs between tenants is in `Workspace`.
 
-    `environ` is what the settings were read from: the stagers take their own settings, credentials among them,
-    from there, and a run inherits a few harmless variables. It is never shown.
+    `inherited` are the environment variables that the programs of a run inherit: none of them holds a credential.
+    `pull_variables` are those of the program that pulls images, with proxies, whose addresses may have a password.
     """
 
-    engine: str = _setting("ZOO_RUNNER_ENGINE", "local", "Engine that runs the CWL.")
-    containers: Containers = _setting(
+    engine: str = setting("ZOO_RUNNER_ENGINE", "local", "Engine that runs the CWL.")
+    containers: Containers = setting(
         "ZOO_RUNNER_CONTAINERS",
         "auto",
         "Containers of the local engine: podman, docker, none, or auto (whichever answers first).",
     )
-    temp: Path = _setting(
-        "ZOO_RUNNER_TEMP",
-        Path("~/.local/state/zoo-runner/temp"),
-        "Folder of job and step logs; may be public, everything in it is masked.",
-    )
-    state: Path = _setting(
-        "ZOO_RUNNER_STATE", Path("~/.local/state/zoo-runner/jobs"), "Private folder of the job records."
-    )
-    scratch: Path = _setting(
-        "ZOO_RUNNER_SCRATCH",
-        Path("~/.cache/zoo-runner/scratch"),
-        "Folder for staged inputs and intermediate files; a job's part is removed at its end.",
-    )
-    cache: Path = _setting(
+    cache: Path = setting(
         "ZOO_RUNNER_CACHE",
         Path("~/.cache/zoo-runner/packages"),
         "Folder of resolved packages and fetched CWL.",
     )
-    time_limit_seconds: float | None = _setting(
-        "ZOO_RUNNER_TIME_LIMIT", None, "Longest time a job may take, in seconds; unset: no limit."
-    )
-    package_hosts: tuple[str, ...] = _setting(
+    package_hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_PACKAGE_HOSTS",
         (),
         "Hosts that CWL may be fetched from, comma-separated; unset: any public one.",
     )
-    package_max_mib: float = _setting("ZOO_RUNNER_PACKAGE_MAX_MIB", 16.0, "Largest CWL file that is read, in MiB.")
-    python: str = _setting(
+    package_max_mib: float = setting("ZOO_RUNNER_PACKAGE_MAX_MIB", 16.0, "Largest CWL file that is read, in MiB.")
+    python: str = setting(
         "ZOO_RUNNER_PYTHON",
         "",
         "Python that runs the local engine's programs; unset: the one that runs the service, or its installation's.",
     )
-    handler: str = _setting(
+    handler: str = setting(
         "ZOO_RUNNER_HANDLER",
         "",
         "ZOO services: the site's execution handler, as module:Class or the name of an entry point in the group"
         " zoo_runner.handlers; unset: our own.",
     )
-    results: ResultsForm = _setting(
+    results: ResultsForm = setting(
         "ZOO_RUNNER_RESULTS",
         "auto",
         "ZOO services: what a file output gives: collection (one STAC Collection of everything), links, or auto"
         " (the Collection where the package has one such output, links where it has several).",
     )
-    platform_inputs: tuple[str, ...] = _setting(
+    platform_inputs: tuple[str, ...] = setting(
         "ZOO_RUNNER_PLATFORM_INPUTS",
         (),
         "ZOO services: names of inputs, comma-separated, that the platform adds to requests; only the handler sees"
         " those that the package does not have.",
     )
-    dismiss_check_seconds: float = _setting(
+    dismiss_check_seconds: float = setting(
         "ZOO_RUNNER_DISMISS_CHECK",
         2.0,
         "ZOO services: seconds between looks at the job's folder for a dismissal from another machine.",
     )
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pull_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-SETTINGS = tuple(setting for setting in fields(Settings) if setting.metadata)
+SETTINGS = tuple(one for one in fields(Settings) if one.metadata)
 """The documented settings, in order; `metadata` has `variable` and `meaning`."""
 
 
@@ -126,17 +146,31 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
     Raises `SettingsError` naming the variable, its value and what is accepted.
     """
+    return Settings(
+        **read_fields(SETTINGS, environ),
+        inherited=_pick(environ, _INHERITED),
+        pull_variables=_pick(environ, _PULL),
+    )
+
+
+def read_fields(settings: Iterable["Field[Any]"], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read fields made by `setting` from an environment, by name; an empty value counts as unset.
+
+    Raises `SettingsError`.
+    """
     values: dict[str, Any] = {}
-    for setting in SETTINGS:
-        variable = setting.metadata["variable"]
+    for one in settings:
+        variable = one.metadata["variable"]
         text = environ.get(variable) or None
         if text is None:
-            values[setting.name] = _convert(Path, str(setting.default)) if setting.type is Path else setting.default
+            values[one.name] = _convert(Path, str(one.default)) if one.type is Path else one.default
             continue
         try:
-            values[setting.name] = _convert(setting.type, text)
+            values[one.name] = _convert(one.type, text)
         except ValueError as error:
-            raise SettingsError(
-                f"{variable}={text!r} cannot be used: {error}", f"{setting.metadata['meaning']}"
-            ) from error
-    return Settings(**values, environ=dict(environ))
+            raise SettingsError(f"{variable}={text!r} cannot be used: {error}", one.metadata["meaning"]) from error
+    return values
+
+
+def _pick(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: environ[name] for name in names if name in environ}

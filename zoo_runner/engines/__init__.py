@@ -2,8 +2,8 @@
 
 from importlib import import_module
 
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.extras import ensure_extra
-from zoo_runner.config.settings import Settings
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.model.errors import SettingsError
 
@@ -14,10 +14,13 @@ ENGINES = {
     "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
 }
 # runs nothing: for tests of what lies around an engine, so nobody is offered it
-DOUBLES = {"fake": "zoo_runner.engines.fake:FakeEngine"}
+DOUBLES = {
+    "fake": "zoo_runner.engines.fake:FakeEngine",
+    "fake-waiting": "zoo_runner.engines.fake:WaitingEngine",
+}
 
 
-def open_engine(name: str, settings: Settings) -> Engine:
+def open_engine(name: str, configuration: Configuration) -> Engine:
     """Open an engine by its name in the table; raises `SettingsError` that lists the names."""
     if name in NEEDS:
         ensure_extra(NEEDS[name])
@@ -25,5 +28,5 @@ def open_engine(name: str, settings: Settings) -> Engine:
         module, _, attribute = {**ENGINES, **DOUBLES}[name].partition(":")
     except KeyError:
         raise SettingsError(f"there is no engine {name!r}", f"Choose one of: {', '.join(ENGINES)}.") from None
-    engine: Engine = getattr(import_module(module), attribute)(settings)
+    engine: Engine = getattr(import_module(module), attribute)(configuration)
     return engine

@@ -2,7 +2,7 @@
 
 import threading
 
-from zoo_runner.config.settings import Settings
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -12,19 +12,16 @@ from zoo_runner.model.job import Outcome, Results, Status
 
 
 class FakeEngine:
-    """Ends every job as it was told: at once with `document`, with `failure`, or not before it is cancelled.
-
-    `ZOO_RUNNER_FAKE=waits` makes it wait in processes that cannot be told otherwise.
-    """
+    """Ends every job as it was told: at once with `document`, with `failure`, or not before it is cancelled."""
 
     name = "fake"
     capabilities = Capabilities(remote=True, isolates=True)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    waits = False
+
+    def __init__(self, configuration: Configuration) -> None:
         self.document: dict[str, object] = {}
         self.failure: RunnerError | None = None
-        self.waits = settings.environ.get("ZOO_RUNNER_FAKE") == "waits"
         self.finished: dict[str, Outcome] = {}
         self.cancelled: list[str] = []
         self._running: dict[str, Cancellation] = {}
@@ -61,3 +58,10 @@ class FakeEngine:
         self.cancelled.append(job_id)
         if job_id in self._running:
             self._running[job_id].cancel()
+
+
+class WaitingEngine(FakeEngine):
+    """Ends no job before it is cancelled, also in processes that tests cannot reach."""
+
+    name = "fake-waiting"
+    waits = True

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
@@ -11,10 +11,15 @@ from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.errors import RunnerError, StageInError, StageOutError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
+from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import read_scheme
 from zoo_staging.errors import Kind, StagingError, mask_href
+
+if TYPE_CHECKING:
+    from stagein.settings import StageInOptions
+    from stageout.options import StageOutOptions
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
@@ -25,16 +30,16 @@ _PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
 
 
 def run_stages(
-    job: JobSpec, environ: Mapping[str, str], execute: Execute, report: Report, cancellation: Cancellation
+    job: JobSpec, storage: StorageProfile, execute: Execute, report: Report, cancellation: Cancellation
 ) -> Results:
     """Take a job through its stages; raises the `RunnerError` of the stage that failed."""
     cancellation.check()
-    order = _stage_in(job, environ, report, cancellation)
+    order = _stage_in(job, storage, report, cancellation)
     cancellation.check()
     report(StageStarted(Stage.EXECUTE, f"{job.workflow_id} ({job.package.cwl_version})"))
     outputs = execute(order)
     cancellation.check()
-    return _stage_out(job, environ, outputs, report, cancellation)
+    return _stage_out(job, storage, outputs, report, cancellation)
 
 
 def ensure_address(destination: str) -> None:
@@ -43,44 +48,54 @@ def ensure_address(destination: str) -> None:
         read_scheme(destination)
 
 
-def check_destination(job: JobSpec, environ: Mapping[str, str]) -> None:
+def check_destination(job: JobSpec, storage: StorageProfile) -> None:
     """Find out before a long job starts whether its results can be put away; raises `StageOutError`."""
-    probe_destination(job.destination, environ, job.id, job.workflow_id)
+    probe_destination(job.destination, storage, job.id, job.workflow_id)
 
 
-def probe_destination(destination: str, environ: Mapping[str, str], job_id: str, workflow_id: str) -> None:
+def probe_destination(destination: str, storage: StorageProfile, job_id: str, workflow_id: str) -> None:
     """Put something tiny to a destination and take it away again; raises `StageOutError`."""
-    from stageout.settings import load_options
     from stageout.stage import check_destination as probe
 
     with _translated(StageOutError, subject=destination):
-        probe(destination, load_options(environ, job_id, workflow_id).options)
+        probe(destination, load_stage_out_options(storage, job_id, workflow_id))
 
 
-def _stage_in(
-    job: JobSpec, environ: Mapping[str, str], report: Report, cancellation: Cancellation
-) -> Mapping[str, Any]:
+def load_stage_in_options(storage: StorageProfile) -> "StageInOptions":
+    """Read the options of stage-in; raises `StagingError`."""
+    from stagein.settings import load_options
+
+    return replace(load_options(storage.variables), allowed_roots=storage.allowed_roots)
+
+
+def load_stage_out_options(storage: StorageProfile, job_id: str, workflow_id: str) -> "StageOutOptions":
+    """Read the options of stage-out; raises `StagingError`."""
+    from stageout.settings import load_options
+
+    options = load_options(storage.variables, job_id, workflow_id).options
+    return replace(options, public_base_url=storage.public_url)
+
+
+def _stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation) -> Mapping[str, Any]:
     if not _refers_to_files(job.order):
         return job.order
-    from stagein.settings import load_options
     from stagein.stage import stage_in
 
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
     with _translated(StageInError), _switch(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
-        return stage_in(job.order, folder, load_options(environ), report, cancellation=switch)
+        return stage_in(job.order, folder, load_stage_in_options(storage), report, cancellation=switch)
 
 
 def _stage_out(
-    job: JobSpec, environ: Mapping[str, str], outputs: dict[str, Any], report: Report, cancellation: Cancellation
+    job: JobSpec, storage: StorageProfile, outputs: dict[str, Any], report: Report, cancellation: Cancellation
 ) -> Results:
-    from stageout.settings import load_options
     from stageout.stage import stage_out
 
     report(StageStarted(Stage.STAGE_OUT, job.destination))
     with _translated(StageOutError), _switch(cancellation) as switch:
         options = replace(
-            load_options(environ, job.id, job.workflow_id).options,
+            load_stage_out_options(storage, job.id, job.workflow_id),
             title=job.package.process.get("label"),
             outputs_folder=job.paths.scratch / "outputs",
             optional=frozenset(one.name for one in parse_outputs(job.package) if accepts_null(one.type)),

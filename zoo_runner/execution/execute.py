@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.config.settings import Settings
 from zoo_runner.engines.pipeline import ensure_address
 from zoo_runner.engines.protocol import Engine, JobSpec
 from zoo_runner.execution.job_log import JobLog
@@ -17,8 +16,9 @@ from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.ids import accept_job_id, new_job_id
 from zoo_runner.model.job import Outcome, Status
-from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.files import Records, new_record, with_outcome
 from zoo_runner.store.locks import RUN
 
@@ -27,7 +27,7 @@ def accept_job(
     package: Package,
     order: Mapping[str, Any],
     destination: Callable[[JobPaths], str],
-    settings: Settings,
+    workspace: Workspace,
     job_id: str | None = None,
 ) -> JobSpec:
     """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names.
@@ -35,22 +35,23 @@ def accept_job(
     Raises `SettingsError` for what is no job id, `StageOutError` for what is no destination.
     """
     job_id = accept_job_id(job_id) if job_id else new_job_id()
-    paths = JobPaths(package.workflow_id, job_id, settings.temp, settings.state / job_id, settings.scratch / job_id)
-    job = JobSpec(paths, package, dict(order), destination(paths), settings.time_limit_seconds)
+    folders = workspace.folders
+    paths = JobPaths(package.workflow_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id)
+    job = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds)
     ensure_address(job.destination)
     return job
 
 
 def run_job(
-    job: JobSpec, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
+    job: JobSpec, engine: Engine, workspace: Workspace, report: Report, cancellation: Cancellation | None = None
 ) -> Outcome:
     """Run a job to its end and return how it ended: this never raises for what a job can do wrong.
 
     Raises `SettingsError` before anything happens where its id is taken or its logs or record cannot be kept. Job
     log, step logs, usage report and record are kept on every path.
     """
-    masker = Masker([*find_secrets(settings.environ), *job.secrets])
-    records = Records(settings.state, masker)
+    masker = Masker([*workspace.secrets, *job.secrets])
+    records = Records(workspace.folders.state, masker)
     cancellation = cancellation or Cancellation(job.time_limit_seconds)
     plan = engine.plan(job)
     log = JobLog(job.paths, masker)
@@ -67,19 +68,17 @@ def run_job(
         record = records.save(record.moved_to(Status.RUNNING))
         with cancellation.deadline():
             outcome = guard(lambda: engine.run(plan, tell, cancellation), job.paths, masker)
-        outcome = conclude(outcome, job.paths, job.destination, log, settings, tell)
+        outcome = conclude(outcome, job.destination, log, workspace, tell)
         records.save(with_outcome(record, outcome))
     return outcome
 
 
-def conclude(
-    outcome: Outcome, paths: JobPaths, destination: str, log: JobLog, settings: Settings, report: Report
-) -> Outcome:
+def conclude(outcome: Outcome, destination: str, log: JobLog, workspace: Workspace, report: Report) -> Outcome:
     """End the job's log and have it published, where the engine could not do that itself."""
     results = outcome.results
     log.tell_end(outcome.diagnosis, results.collection_href if results else None)
     if log.published is None:
-        publish_logs(paths, destination, settings.environ, (results, outcome.diagnosis), report)
+        publish_logs(log, destination, workspace.storage, (results, outcome.diagnosis), report)
     return replace(outcome, usage=log.usage, published=log.published)
 
 

@@ -32,7 +32,7 @@ class JobLog:
     """
 
     def __init__(self, paths: JobPaths, masker: Masker) -> None:
-        self._paths, self._masker = paths, masker
+        self.paths, self.masker = paths, masker
         self._lock, self._files = threading.Lock(), LogFiles()
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
@@ -90,19 +90,19 @@ class JobLog:
     def _(self, event: StepStarted) -> None:
         command = self._clean(event.command)
         self._tell_clean(event.step, f"begins: {command}")
-        self._append(self._paths.step_log(event.step), f"$ {command}")
+        self._append(self.paths.step_log(event.step), f"$ {command}")
 
     @_write.register
     def _(self, event: StepLine) -> None:
         text = self._clean(event.text)
         self._tell_clean(event.step, text)
-        self._append(self._paths.step_log(event.step), text)
+        self._append(self.paths.step_log(event.step), text)
 
     @_write.register
     def _(self, event: StepEnded) -> None:
         self._usage.append(event)
         self._tell(event.step, _end_line(event))
-        self._append(self._paths.step_log(event.step), _end_line(event))
+        self._append(self.paths.step_log(event.step), _end_line(event))
 
     @_write.register
     def _(self, event: EngineLine) -> None:
@@ -145,7 +145,7 @@ class JobLog:
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Keep what was submitted beside the logs."""
-        self._replace(self._paths.plan, plan)
+        self._replace(self.paths.plan, plan)
 
     def write_usage(self) -> None:
         """Keep what each step used beside the logs; what could not be measured is null."""
@@ -161,10 +161,10 @@ class JobLog:
             }
             for step in self._usage
         ]
-        self._replace(self._paths.usage, {"job": self._paths.job_id, "steps": steps})
+        self._replace(self.paths.usage, {"job": self.paths.job_id, "steps": steps})
 
     def _stage_log(self, stage: Stage) -> Path | None:
-        return {Stage.STAGE_IN: self._paths.stage_in_log, Stage.STAGE_OUT: self._paths.stage_out_log}.get(stage)
+        return {Stage.STAGE_IN: self.paths.stage_in_log, Stage.STAGE_OUT: self.paths.stage_out_log}.get(stage)
 
     def _tell(self, source: str, text: str) -> None:
         self._tell_clean(source, self._clean(text))
@@ -173,12 +173,12 @@ class JobLog:
         if source not in self._sources:
             self._sources[source] = self._clean(source)
         line = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] {text}"
-        self._append(self._paths.job_log, line)
-        self._append(self._paths.kept_log, line)
+        self._append(self.paths.job_log, line)
+        self._append(self.paths.kept_log, line)
 
     def _clean(self, text: str) -> str:
         """What may stand in a log: no secret, and one line."""
-        return _one_line(self._masker.mask(text))
+        return _one_line(self.masker.mask(text))
 
     def _append(self, path: Path, line: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
@@ -188,7 +188,7 @@ class JobLog:
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self._masker.mask_data(content), indent=2) + "\n"
+            text = json.dumps(self.masker.mask_data(content), indent=2) + "\n"
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 

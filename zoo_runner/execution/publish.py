@@ -1,14 +1,15 @@
 """Putting what tells of a job beside its results, where these lie in object storage."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from threading import Timer
 
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.pipeline import load_stage_out_options
+from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.events import EngineLine, Published, Report
 from zoo_runner.model.job import Results
-from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import is_object_storage
 from zoo_staging.errors import StagingError
@@ -18,9 +19,9 @@ _PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
 
 
 def publish_logs(
-    paths: JobPaths,
+    log: JobLog,
     destination: str,
-    environ: Mapping[str, str],
+    storage: StorageProfile,
     ended: tuple[Results | None, Diagnosis | None],
     report: Report,
 ) -> None:
@@ -33,16 +34,15 @@ def publish_logs(
     away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
     if away or not is_object_storage(destination):
         return
-    from stageout.settings import load_options
     from stageout.stage import put_beside
 
-    shown = {"results.json": Masker(find_secrets(environ)).mask_data(results.document)} if results else {}
-    switch = Switch()
+    shown = {"results.json": log.masker.mask_data(results.document)} if results else {}
+    paths, switch = log.paths, Switch()
     files = _find_logs(paths)
     timer = Timer(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files), switch.cancel)
     timer.start()
     try:
-        options = load_options(environ, paths.job_id, paths.workflow_id).options
+        options = load_stage_out_options(storage, paths.job_id, paths.workflow_id)
         href = put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
     except StagingError as error:
         report(EngineLine("warning", f"the logs could not be published: {error}"))

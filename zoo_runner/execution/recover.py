@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.config.settings import Settings
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.execute import conclude, guard
 from zoo_runner.execution.job_log import JobLog
@@ -14,13 +13,14 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome
-from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.masking import Masker
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.files import FINAL, JobRecord, Records, read_diagnosis, with_outcome
 from zoo_runner.store.locks import RUN
 
 
 def reattach_job(
-    job_id: str, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation | None = None
+    job_id: str, engine: Engine, workspace: Workspace, report: Report, cancellation: Cancellation | None = None
 ) -> Outcome:
     """Follow a job to its end by its id and return how it ended; one that a process of this machine runs is waited for.
 
@@ -28,10 +28,10 @@ def reattach_job(
     `JobNotFoundError` where there is no record of the job, `EngineError` where its caller follows it still, and
     `NotReachedError` where the engine cannot be asked: the job is as it was.
     """
-    masker = Masker(find_secrets(settings.environ))
-    records = Records(settings.state, masker)
+    masker = Masker(workspace.secrets)
+    records = Records(workspace.folders.state, masker)
     record = records.load(job_id)
-    paths = build_paths(record, settings)
+    paths = build_paths(record, workspace)
     cancellation = cancellation or Cancellation()
     if record.status not in FINAL and engine.capabilities.remote:
         _check_lost(paths)
@@ -42,15 +42,15 @@ def reattach_job(
             return Outcome(record.status, diagnosis=read_diagnosis(record.diagnosis), exit_code=record.exit_code or 0)
         if record.status in FINAL:
             return guard(lambda: engine.reattach(job_id, report, cancellation), paths, masker)
-        outcome = _go_on(record, engine, settings, report, cancellation)
+        outcome = _go_on(record, engine, workspace, report, cancellation)
         records.save(with_outcome(record, outcome))
     return outcome
 
 
 def _go_on(
-    record: JobRecord, engine: Engine, settings: Settings, report: Report, cancellation: Cancellation
+    record: JobRecord, engine: Engine, workspace: Workspace, report: Report, cancellation: Cancellation
 ) -> Outcome:
-    masker, paths, job_id = Masker(find_secrets(settings.environ)), build_paths(record, settings), record.id
+    masker, paths, job_id = Masker(workspace.secrets), build_paths(record, workspace), record.id
     if engine.capabilities.remote:
         _clear_logs(paths)
     with JobLog(paths, masker) as log:
@@ -61,14 +61,14 @@ def _go_on(
             report(event)
 
         outcome = guard(lambda: engine.reattach(job_id, tell, cancellation), paths, masker)
-        return conclude(outcome, paths, record.destination, log, settings, tell)
+        return conclude(outcome, record.destination, log, workspace, tell)
 
 
-def cancel_job(job_id: str, engine: Engine, settings: Settings) -> None:
+def cancel_job(job_id: str, engine: Engine, workspace: Workspace) -> None:
     """Stop a job; one whose caller was lost is concluded here: logs kept, nothing left, its record says dismissed."""
     engine.cancel(job_id)
-    if RUN.is_abandoned(settings.state / job_id):
-        reattach_job(job_id, engine, settings, lambda _: None)
+    if RUN.is_abandoned(workspace.folders.state / job_id):
+        reattach_job(job_id, engine, workspace, lambda _: None)
 
 
 def _check_lost(paths: JobPaths) -> None:
@@ -80,14 +80,14 @@ def _check_lost(paths: JobPaths) -> None:
         )
 
 
-def build_paths(record: JobRecord, settings: Settings) -> JobPaths:
+def build_paths(record: JobRecord, workspace: Workspace) -> JobPaths:
     """Compute a job's paths from its record; pure."""
     return JobPaths(
         record.workflow_id,
         record.id,
         Path(record.log).parent,
-        settings.state / record.id,
-        settings.scratch / record.id,
+        workspace.folders.state / record.id,
+        workspace.folders.scratch / record.id,
     )
 
 

@@ -33,22 +33,22 @@ _SECRET_FIELD = re.compile(r"secret|token(?!_uri)|password|private_key", re.IGNO
 _SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
 
-def find_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of an environment that must never be shown, by the names of their variables.
+def find_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values of environment variables that must never be shown, by the names of their variables.
 
     Of the stagers' files of credentials, that is what they hold under a telling name.
     """
-    plain = {name: value for name, value in environ.items() if name not in FILE_VARIABLES}
+    plain = {name: value for name, value in variables.items() if name not in FILE_VARIABLES}
     values = [value for name, value in plain.items() if _SECRET_VARIABLE.search(name) or is_secret_variable(name)]
-    values += _find_file_secrets(environ)
+    values += _find_file_secrets(variables)
     # a key of several lines is met line by line in a log, a Docker configuration part by part
     parts = [part for value in values for part in (value, *value.splitlines(), *_find_docker_secrets(value))]
     return tuple(part for part in parts if part.strip())
 
 
-def _find_file_secrets(environ: Mapping[str, str]) -> Iterator[str]:
+def _find_file_secrets(variables: Mapping[str, str]) -> Iterator[str]:
     for variable in FILE_VARIABLES:
-        if path := environ.get(variable):
+        if path := variables.get(variable):
             # what cannot be read is told by the settings that name it
             with suppress(OSError, ValueError):
                 yield from _find_named_secrets(json.loads(Path(path).read_text(encoding="utf-8")))

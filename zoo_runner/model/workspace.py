@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo_staging.variables import pick_variables
-
 
 @dataclass(frozen=True)
 class Folders:
@@ -18,19 +16,20 @@ class Folders:
     temp: Path
     state: Path
     scratch: Path
-    cache: Path
 
 
 @dataclass(frozen=True)
 class StorageProfile:
     """How the stagers reach the sources and the destination of a workspace, credentials included.
 
-    `variables` are the stagers' settings by name (docs/settings.md) and nothing else; `allowed_roots` further folders
-    of this machine that inputs may come from, None: any; `public_url` the address under which results can be read.
+    `variables` are the stagers' settings by name (docs/settings.md), except for those that are fields here:
+    `allowed_roots`, the folders of this machine that inputs may come from (None: any), `destination`, the place of
+    results where a call names none, and `public_url`, the address under which they can be read.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     allowed_roots: tuple[Path, ...] | None = None
+    destination: str | None = None
     public_url: str | None = None
 
 
@@ -55,8 +54,3 @@ class Workspace:
     namespace: str | None = None
     limits: Limits = field(default_factory=Limits)
     secrets: tuple[str, ...] = field(default=(), repr=False)
-
-
-def read_storage_profile(environ: Mapping[str, str]) -> StorageProfile:
-    """Take the stagers' settings out of an environment."""
-    return StorageProfile(pick_variables(environ))

@@ -6,18 +6,20 @@ Inside a kernel it also leaves objects that fail aloud when the interpreter ends
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from zoo_runner.config.interpreter import find_python
-from zoo_runner.config.settings import SETTINGS, Settings, load_settings
+from zoo_runner.config.settings import Settings
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.resolve import load_kept_package, load_package
 
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
-    " from zoo_runner.package.prepare import resolve; resolve(order['reference'], order['environ'])"
+    " from zoo_runner.package.prepare import resolve; resolve(order)"
 )
 
 
@@ -27,10 +29,11 @@ def prepare_package(reference: str, settings: Settings) -> Package:
 
 
 def _resolve_in_child(reference: str, settings: Settings) -> Package:
-    variables = [setting.metadata["variable"] for setting in SETTINGS]
     order = {
         "reference": reference,
-        "environ": {name: settings.environ[name] for name in variables if name in settings.environ},
+        "cache": str(settings.cache),
+        "hosts": settings.package_hosts,
+        "max_mib": settings.package_max_mib,
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
     child = subprocess.run(
@@ -39,7 +42,7 @@ def _resolve_in_child(reference: str, settings: Settings) -> Package:
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": settings.environ.get("PATH", ""), "HOME": settings.environ.get("HOME", "")},
+        env={name: settings.inherited.get(name, "") for name in ("PATH", "HOME")},
     )
     if problem := _read_problem(child.stdout):
         raise problem
@@ -60,9 +63,12 @@ def _read_problem(text: str) -> PackageError | None:
     return PackageError(told["cause"], told["remedy"], evidence=tuple(told["evidence"]))
 
 
-def resolve(reference: str, environ: dict[str, str]) -> None:
+def resolve(order: Mapping[str, Any]) -> None:
     """The child's part: put the package into the cache, or print why that cannot be."""
+    settings = Settings(
+        cache=Path(order["cache"]), package_hosts=tuple(order["hosts"]), package_max_mib=order["max_mib"]
+    )
     try:
-        load_package(reference, load_settings(environ))
+        load_package(order["reference"], settings)
     except PackageError as error:
         sys.stdout.write(json.dumps(asdict(error.diagnosis)))

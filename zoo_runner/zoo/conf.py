@@ -4,15 +4,19 @@ Sections and keys: ZOO-Project kernel 2.1, recorded from running jobs (docs/zoo.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from zoo_runner.config.settings import SETTINGS, Settings, load_settings
+from zoo_runner.config.configuration import Configuration, load_configuration
+from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
+from zoo_runner.config.settings import SETTINGS
+from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model.errors import JobNotFoundError, SettingsError
 from zoo_runner.model.ids import check_job_id, file_name
+from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import is_staging_variable
 
 Conf = dict[str, dict[str, Any]]
@@ -147,29 +151,73 @@ def find_conf_secrets(conf: Conf) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str) and len(value) >= _SHORTEST_PASSWORD)
 
 
-def build_environ(conf: Conf, environ: Mapping[str, str], parameters: Mapping[str, Any], site: Site) -> dict[str, str]:
-    """What the settings are read from: environment < section [zoo_runner] < the handler's parameters.
+def load_site_configuration(
+    conf: Conf, environ: Mapping[str, str], site: Site, parameters: Mapping[str, Any] | None = None
+) -> Configuration:
+    """Read the configuration of a job of this site: environment < section [zoo_runner] < the handler's parameters.
 
-    What nobody set gets a default that works in the kernel: private files beside the workspaces, results to the
-    bucket that STAGEOUT_OUTPUT names, or else to the public temp folder.
+    Raises `SettingsError`.
     """
-    own = {**environ, **_read_section(conf), **_read_parameters(parameters)}
-    if proxy := find_api_proxy(own):
+    variables = merge_variables(conf, environ, parameters or {})
+    configuration = place_site(load_configuration(variables), site, variables)
+    workspace = configuration.workspace
+    return replace(configuration, workspace=replace(workspace, secrets=(*workspace.secrets, *find_conf_secrets(conf))))
+
+
+def merge_variables(conf: Conf, environ: Mapping[str, str], parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Merge what the settings are read from; a proxy of the Kubernetes API is taken for nothing else."""
+    variables = {**environ, **_read_section(conf), **_read_parameters(parameters)}
+    if proxy := find_api_proxy(variables):
         # not for downloads, neither here nor in pods
-        del own["HTTP_PROXY"]
-        own.setdefault("ZOO_RUNNER_KUBERNETES_URL", proxy)
-    own["ZOO_RUNNER_TEMP"] = str(site.temp)
-    own["ZOO_RUNNER_WORKSPACE"] = site.workspace
+        del variables["HTTP_PROXY"]
+        variables.setdefault("ZOO_RUNNER_KUBERNETES_URL", proxy)
+    return variables
+
+
+def place_site(configuration: Configuration, site: Site, variables: Mapping[str, str]) -> Configuration:
+    """Set workspace and folders to those of the site: logs in its public folder, all else in private ones; pure.
+
+    Private folders lie beside the workspaces. Where the operator chose a place (`variables`), each workspace has its
+    own folder there.
+    """
+    settings, workspace = configuration.settings, configuration.workspace
+    folders = replace(workspace.folders, temp=site.temp)
     if site.private:
-        defaults = {
-            "ZOO_RUNNER_STATE": site.private / "jobs",
-            "ZOO_RUNNER_SCRATCH": site.private / "scratch",
-            "ZOO_RUNNER_CACHE": site.private / "cache",
-        }
-        for name, path in defaults.items():
-            # one folder per workspace also where the operator chose the place
-            own[name] = f"{own[name]}/{file_name(site.workspace)}" if own.get(name) else str(path)
-    return own
+        tenant = file_name(site.workspace)
+
+        def choose(variable: str, chosen: Path, name: str) -> Path:
+            return chosen / tenant if variables.get(variable) or site.private is None else site.private / name
+
+        settings = replace(settings, cache=choose("ZOO_RUNNER_CACHE", settings.cache, "cache"))
+        folders = replace(
+            folders,
+            state=choose("ZOO_RUNNER_STATE", folders.state, "jobs"),
+            scratch=choose("ZOO_RUNNER_SCRATCH", folders.scratch, "scratch"),
+        )
+    return Configuration(
+        settings,
+        replace(configuration.kubernetes, workspace=site.workspace),
+        replace(workspace, name=site.workspace, folders=folders),
+    )
+
+
+def confine_inputs(storage: StorageProfile, folders: Iterable[Path]) -> StorageProfile:
+    """Let inputs come from no folder of this machine but the operator's and these: callers are not its users; pure."""
+    return replace(storage, allowed_roots=(*(storage.allowed_roots or ()), *folders))
+
+
+def choose_destination(storage: StorageProfile, site: Site, log_folder: Path) -> tuple[str, StorageProfile]:
+    """Choose where results of a job go, and return it with the profile that has their public address; pure.
+
+    They go below STAGEOUT_OUTPUT (a bucket, a URL or a folder), one prefix for each workspace and job. Where that is
+    not set, they lie beside the logs in the public folder.
+    """
+    if base := (storage.destination or "").rstrip("/"):
+        if "://" not in base and not base.startswith("/"):
+            base = f"s3://{base}"
+        return f"{base}/{site.workspace}/processing-results/{site.job_id}", storage
+    public_url = f"{site.temp_url}/{log_folder.name}/results"
+    return str(log_folder / "results"), replace(storage, public_url=public_url)
 
 
 def find_api_proxy(environ: Mapping[str, str]) -> str | None:
@@ -178,21 +226,12 @@ def find_api_proxy(environ: Mapping[str, str]) -> str | None:
     return url if "kubeproxy" in url else None
 
 
-def load_site_settings(
-    conf: Conf, environ: Mapping[str, str], site: Site, parameters: Mapping[str, Any] | None = None
-) -> Settings:
-    """The settings of a job of this site; raises `SettingsError`."""
-    return load_settings(build_environ(conf, environ, parameters or {}, site))
-
-
 def _read_section(conf: Conf) -> dict[str, str]:
     section = get_section(conf, SECTION)
     if not section:
         return {}
-    from zoo_runner.config.kubernetes import CLUSTER_SETTINGS
-
-    known = {setting.metadata["variable"] for setting in SETTINGS}
-    known |= {setting.metadata["variables"][0] for setting in CLUSTER_SETTINGS}
+    known = {setting.metadata["variable"] for setting in (*SETTINGS, *WORKSPACE_SETTINGS)}
+    known |= {setting.metadata["variables"][0] for setting in KUBERNETES_SETTINGS}
     values = {}
     for key, value in section.items():
         name = key if _is_setting(key) else f"ZOO_RUNNER_{key.upper()}"

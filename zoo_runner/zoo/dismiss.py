@@ -14,22 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.config.settings import Settings
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
 from zoo_runner.model.events import EngineLine, Event
 from zoo_runner.model.job import Status
-from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.masking import Masker
 from zoo_runner.store.files import FINAL, JobRecord, Records, with_failure
 from zoo_runner.store.locks import SERVICE
 from zoo_runner.zoo.conf import (
     Conf,
     check_kernel_job_id,
-    find_conf_secrets,
     get_section,
-    load_site_settings,
+    load_site_configuration,
     read_site,
 )
 from zoo_runner.zoo.process import captured_output, child_signals
@@ -48,11 +47,11 @@ def _wait_released(record: Path) -> bool:
     return not waiter.is_alive()
 
 
-def find_lost_jobs(settings: Settings) -> list[JobRecord]:
+def find_lost_jobs(state: Path) -> list[JobRecord]:
     """Jobs that no service works on any more and that did not come to an end: their service died."""
-    records = Records(settings.state, Masker())
+    records = Records(state, Masker())
     found = []
-    for path in sorted(settings.state.glob("*/record.json")):
+    for path in sorted(state.glob("*/record.json")):
         record = records.load(path.parent.name)
         if record.status not in FINAL and not SERVICE.is_held(path.parent):
             found.append(record)
@@ -85,13 +84,14 @@ def watch_dismissal(record: Path, cancellation: Cancellation, seconds: float) ->
         watcher.join()
 
 
-def dismiss_job(job_id: str, settings: Settings, masker: Masker) -> JobRecord | None:
+def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
     """Stop what runs of a job and remove what it leaves; logs and record stay. None: there is no such job.
 
     Safe to repeat, also for a job that has ended.
     """
-    records = Records(settings.state, masker)
-    folder = settings.state / check_kernel_job_id(job_id)
+    workspace = configuration.workspace
+    records = Records(workspace.folders.state, Masker(workspace.secrets))
+    folder = workspace.folders.state / check_kernel_job_id(job_id)
     try:
         record = records.load(job_id)
     except JobNotFoundError:
@@ -99,7 +99,7 @@ def dismiss_job(job_id: str, settings: Settings, masker: Masker) -> JobRecord | 
     if record.status in FINAL:
         return record
     (folder / MARK).touch()
-    engine = open_engine(record.engine, settings)
+    engine = open_engine(record.engine, configuration)
     engine.cancel(job_id)
     if not _wait_released(folder):
         return record
@@ -108,7 +108,7 @@ def dismiss_job(job_id: str, settings: Settings, masker: Masker) -> JobRecord | 
         return record
     if engine.capabilities.remote:
         _clear_up(engine, job_id)
-    shutil.rmtree(settings.scratch / job_id, ignore_errors=True)
+    shutil.rmtree(workspace.folders.scratch / job_id, ignore_errors=True)
     cause = DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
     return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
 
@@ -147,11 +147,10 @@ def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | Non
 def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     conf.pop("orequests", None)
     site = read_site(conf)
-    settings = load_site_settings(conf, os.environ, site)  # noqa: TID251 this door's one place
-    masker = Masker([*find_secrets(settings.environ), *find_conf_secrets(conf)])
+    configuration = load_site_configuration(conf, os.environ, site)  # noqa: TID251 this door's one place
     job_id = str(get_section(conf, "lenv").get("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):
-        record = dismiss_job(job_id, settings, masker)
+        record = dismiss_job(job_id, configuration)
     said = f"job {job_id}: {record.status if record else 'not known in this workspace'}"
     sys.stderr.write(f"{said}\n")
     for entry in (outputs or {}).values():
@@ -161,11 +160,9 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
 
 def main() -> None:
     """List lost jobs of a state folder (`python -m zoo_runner.zoo.dismiss FOLDER`): id, process, last word."""
-    from zoo_runner.config.settings import load_settings
-
     if len(sys.argv) != 2:
         sys.exit("usage: python -m zoo_runner.zoo.dismiss STATE_FOLDER")
-    for record in find_lost_jobs(load_settings({"ZOO_RUNNER_STATE": sys.argv[1]})):
+    for record in find_lost_jobs(Path(sys.argv[1])):
         sys.stdout.write(f"{record.id} {record.workflow_id} {record.updated}\n")
 
 

@@ -10,15 +10,14 @@ import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.execute import accept_job, build_defect, run_job
@@ -29,12 +28,20 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.job import Outcome
-from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Limits, Workspace
 from zoo_runner.package.prepare import prepare_package
 from zoo_runner.store.files import Records, record_failure
 from zoo_runner.store.locks import SERVICE
-from zoo_runner.zoo.conf import Conf, find_api_proxy, find_conf_secrets, load_site_settings, read_site
+from zoo_runner.zoo.conf import (
+    Conf,
+    choose_destination,
+    confine_inputs,
+    find_api_proxy,
+    load_site_configuration,
+    read_site,
+)
 from zoo_runner.zoo.dismiss import watch_dismissal
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
@@ -135,17 +142,18 @@ class _Call:
         self._conf, self._inputs, self._outputs, self._kernel = conf, inputs, outputs, kernel
         self._site = read_site(conf)
         self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
-        self._settings = self._load_settings()
-        self._masker = self._make_masker()
-        self._log = JobLog(self._paths, self._masker)
-        self._progress = Progress(self._update, self._masker, steps=1)
-
-    @cached_property
-    def _paths(self) -> JobPaths:
-        site, settings = self._site, self._settings
-        return JobPaths(
-            site.process_id, site.job_id, site.temp, settings.state / site.job_id, settings.scratch / site.job_id
+        configuration = self._read_configuration()
+        folders, job_id = configuration.workspace.folders, self._site.job_id
+        self._paths = JobPaths(
+            self._site.process_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id
         )
+        self._use(configuration, steps=1)
+
+    def _use(self, configuration: Configuration, steps: int) -> None:
+        self._settings, self._workspace = configuration.settings, configuration.workspace
+        self._masker = Masker(configuration.workspace.secrets)
+        self._log = JobLog(self._paths, self._masker)
+        self._progress = Progress(self._update, self._masker, steps)
 
     def take_line(self, text: str) -> None:
         """Put a line that somebody printed into the job log."""
@@ -177,16 +185,17 @@ class _Call:
         parameters: dict[str, Any],
         time_limit_seconds: float | None,
     ) -> Diagnosis | None:
-        self._settings = self._load_settings(parameters)
-        self._masker = self._make_masker()
-        self._log = JobLog(self._paths, self._masker)
+        # read again after the hooks: existing handlers put settings into the environment
+        configuration = self._read_configuration(parameters)
+        workspace = replace(configuration.workspace, folders=self._workspace.folders)
+        self._use(replace(configuration, workspace=workspace), steps=1)
         package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
-        job = self._accept(package, parameters, time_limit_seconds)
+        job, workspace = self._accept(package, parameters, time_limit_seconds)
         cancellation = Cancellation(job.time_limit_seconds)
-        engine = open_engine(self._settings.engine, self._settings)
+        engine = open_engine(self._settings.engine, replace(configuration, workspace=workspace))
         with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
-            outcome = run_job(job, engine, self._settings, self._progress, cancellation)
+            outcome = run_job(job, engine, workspace, self._progress, cancellation)
         return self._deliver(hooks, outcome)
 
     def _keep_package(self, document: Mapping[str, Any]) -> str:
@@ -201,47 +210,23 @@ class _Call:
         given = {"conf": self._conf, "inputs": self._inputs, "outputs": self._outputs}
         return load_handler(self._settings.handler, **given)
 
-    def _load_settings(self, parameters: dict[str, Any] | None = None) -> Settings:
-        # read again after the hooks: existing handlers put settings into the environment
-        environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 see above
-        return load_site_settings(self._conf, environ, self._site, parameters)
+    def _read_configuration(self, parameters: dict[str, Any] | None = None) -> Configuration:
+        environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 the door
+        return load_site_configuration(self._conf, environ, self._site, parameters)
 
-    def _make_masker(self) -> Masker:
-        return Masker([*find_secrets(self._settings.environ), *find_conf_secrets(self._conf)])
-
-    def _accept(self, package: Package, parameters: dict[str, Any], time_limit_seconds: float | None) -> JobSpec:
+    def _accept(
+        self, package: Package, parameters: dict[str, Any], time_limit_seconds: float | None
+    ) -> tuple[JobSpec, Workspace]:
+        """Check the inputs; return the job, and the workspace as far as this job may use it."""
         folders = [self._site.temp, *([self._site.cache] if self._site.cache else [])]
         reader = InputReader(self._site.inputs, tuple(folders), self._settings.platform_inputs)
         order = reader.read(package, self._inputs, parameters)
-        self._settings = self._confine(reader.local_files)
-        job = accept_job(package, order.values, self._choose_destination, self._settings, self._site.job_id)
-        job = replace(job, paths=self._paths)
-        return replace(job, time_limit_seconds=time_limit_seconds) if time_limit_seconds else job
-
-    def _confine(self, local_files: list[Path]) -> Settings:
-        """Have stage-in read no file of this machine but the operator's folders and the kernel's downloads.
-
-        Callers are not this machine's users. The job's own folder stands for "none": an empty list would be none.
-        """
-        environ = dict(self._settings.environ)
-        allowed = [environ.get("STAGEIN_ALLOWED_ROOTS", ""), *map(str, local_files), str(self._paths.scratch)]
-        environ["STAGEIN_ALLOWED_ROOTS"] = os.pathsep.join(filter(None, allowed))
-        return replace(self._settings, environ=environ)
-
-    def _choose_destination(self, paths: JobPaths) -> str:
-        """Below STAGEOUT_OUTPUT (a bucket, an S3 URL or a folder), one prefix per workspace and job.
-
-        Where that is not set: beside the logs in the public temp folder, with public links.
-        """
-        environ = dict(self._settings.environ)
-        base = environ.get("STAGEOUT_OUTPUT", "").rstrip("/")
-        if base:
-            if "://" not in base and not base.startswith("/"):
-                base = f"s3://{base}"
-            return f"{base}/{self._site.workspace}/processing-results/{self._site.job_id}"
-        environ["STAGEOUT_PUBLIC_URL"] = f"{self._site.temp_url}/{paths.log_folder.name}/results"
-        self._settings = replace(self._settings, environ=environ)
-        return str(paths.log_folder / "results")
+        storage = confine_inputs(self._workspace.storage, reader.local_files)
+        destination, storage = choose_destination(storage, self._site, self._paths.log_folder)
+        limits = Limits(time_limit_seconds) if time_limit_seconds else self._workspace.limits
+        workspace = replace(self._workspace, storage=storage, limits=limits)
+        job = accept_job(package, order.values, lambda _: destination, workspace, self._site.job_id)
+        return replace(job, paths=self._paths), workspace
 
     def _update(self, percent: int, message: str) -> None:
         self._conf["lenv"]["message"] = message
@@ -285,6 +270,6 @@ class _Call:
             text = "".join(traceback.format_exception(error.__cause__))
             (self._paths.record / "defect.txt").write_text(self._masker.mask(text))
         self._log.tell_failure(diagnosis)
-        record_failure(Records(self._settings.state, self._masker), self._paths, diagnosis, error.exit_code)
+        record_failure(Records(self._workspace.folders.state, self._masker), self._paths, diagnosis, error.exit_code)
         self._link_logs()
         return self._with_log(diagnosis)

@@ -10,14 +10,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stagein.plan import build_job_order, build_plan
-from stagein.settings import load_options
 from stagein.stage import stage_references
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.calrissian.protocol import PROTOCOL, check_protocol
+from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.errors import StagingError
 
 JOB_FILE = "job.json"
@@ -25,13 +26,13 @@ _FILES = "files"
 
 
 def build_bundle(
-    job: JobSpec, steps: Mapping[str, Any], work_folder: str, report: Report, environ: Mapping[str, str]
+    job: JobSpec, steps: Mapping[str, Any], work_folder: str, report: Report, storage: StorageProfile
 ) -> bytes:
     """Read the local inputs of a job, which no pod could reach, and pack them with the job; no secret gets in.
 
     Raises `StageInError` where one cannot be read.
     """
-    order, paths = _collect_local(job, work_folder, report, environ)
+    order, paths = _collect_local(job, work_folder, report, storage)
     content = {
         "protocol": PROTOCOL,
         "id": job.id,
@@ -91,13 +92,13 @@ def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job
 
 
 def _collect_local(
-    job: JobSpec, work_folder: str, report: Report, environ: Mapping[str, str]
+    job: JobSpec, work_folder: str, report: Report, storage: StorageProfile
 ) -> tuple[dict[str, Any], dict[str, Path]]:
     """Bring local STAC items into folders, as stage-in does, and give every local input a place in the archive."""
     try:
         references = [reference for reference in build_plan(job.order, Path.cwd()) if reference.is_local]
         folder = job.paths.scratch / "local-inputs"
-        staged = asyncio.run(stage_references(references, folder, load_options(environ), report))
+        staged = asyncio.run(stage_references(references, folder, load_stage_in_options(storage), report))
     except StagingError as error:
         raise StageInError(str(error), error.remedy) from error
     names = {where: f"{_FILES}/{number}/{path.name}" for number, (where, path) in enumerate(staged.items())}

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.config.kubernetes import load_cluster_settings, parse_quantity
-from zoo_runner.config.settings import Settings
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle
 from zoo_runner.engines.calrissian.dismissal import DISMISSAL, is_dismissed
 from zoo_runner.engines.calrissian.follower import Follower
@@ -51,9 +51,8 @@ class CalrissianEngine:
     name = "calrissian"
     capabilities = Capabilities(remote=True, isolates=True)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._cluster = load_cluster_settings(settings.environ)
+    def __init__(self, configuration: Configuration) -> None:
+        self._cluster, self._workspace = configuration.kubernetes, configuration.workspace
 
     def plan(self, job: JobSpec) -> Plan:
         """Say what would be submitted; pure. What the bundle and the Secret hold is left out."""
@@ -85,7 +84,7 @@ class CalrissianEngine:
         job.paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
         steps = build_step_settings(names, self._cluster, secret_inputs)
         try:
-            bundle = build_bundle(job, steps, WORK_FOLDER, report, self._settings.environ)
+            bundle = build_bundle(job, steps, WORK_FOLDER, report, self._workspace.storage)
         finally:
             shutil.rmtree(job.paths.scratch, ignore_errors=True)
         check_bundle(bundle, self._cluster.bundle_max_mib)
@@ -102,7 +101,7 @@ class CalrissianEngine:
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
         """Go on where the caller was lost: what is not submitted yet is, what runs is followed, what ended is told."""
-        record = self._settings.state / check_job_id(job_id)
+        record = self._workspace.folders.state / check_job_id(job_id)
         if not (record / _SUBMISSION).exists():
             raise EngineError(
                 f"job {job_id} was never submitted to a cluster from here",
@@ -132,14 +131,14 @@ class CalrissianEngine:
 
     def _load_names(self, job_id: str) -> Names:
         try:
-            submission = json.loads((self._settings.state / check_job_id(job_id) / _SUBMISSION).read_text())
+            submission = json.loads((self._workspace.folders.state / check_job_id(job_id) / _SUBMISSION).read_text())
         except FileNotFoundError:
             return build_names(job_id, self._cluster)
         return Names(**submission["names"])
 
     @contextmanager
     def _open(self) -> Iterator[Cluster]:
-        with closing(Cluster(self._settings.environ, self._cluster.kubeconfig, self._cluster.api_url)) as cluster:
+        with closing(Cluster(self._cluster)) as cluster:
             yield cluster
 
     def _finish(
@@ -225,7 +224,7 @@ class CalrissianEngine:
     def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str | None]) -> list[Manifest]:
         """Make what holds credentials and secret inputs; it is never written to the record."""
         known = {variable: value for variable, value in secret_inputs.items() if value is not None}
-        content = {**find_credentials(self._settings.environ), **known}
+        content = {**find_credentials(self._workspace.storage), **known}
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
 

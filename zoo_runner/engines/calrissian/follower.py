@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.dismissal import DISMISSAL
 from zoo_runner.engines.calrissian.lastwords import LastWords, Silence
 from zoo_runner.engines.calrissian.manifests import GRACE_SECONDS
@@ -77,7 +77,7 @@ class Follower:
         self,
         cluster: Cluster,
         names: Names,
-        settings: ClusterSettings,
+        settings: KubernetesSettings,
         report: Report,
         start: Callable[[], None] | None = None,
     ) -> None:

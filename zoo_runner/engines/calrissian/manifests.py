@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo_runner.config.kubernetes import ClusterSettings, parse_quantity
+from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
 from zoo_runner.model.masking import MASK
 from zoo_runner.model.package import Package
@@ -28,7 +28,7 @@ def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": build_meta(names.secret, names), "data": data}
 
 
-def build_pull_secrets(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+def build_pull_secrets(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Make the Secrets by which the kubelet logs in to registries; no container gets to see them.
 
     Source: Kubernetes documentation, "Pull an Image from a Private Registry".
@@ -79,7 +79,7 @@ def _entries(part: Any) -> list[Mapping[str, Any]]:
     return list(part or [])
 
 
-def build_claim(names: Names, cluster: ClusterSettings, package: Package) -> Manifest:
+def build_claim(names: Names, cluster: KubernetesSettings, package: Package) -> Manifest:
     """Claim the volume, of the size the package asks for or the default, whichever is larger."""
     need = find_disk_need_mib(package)
     larger = need * 2**20 > parse_quantity(cluster.volume_size)
@@ -97,7 +97,7 @@ def build_claim(names: Names, cluster: ClusterSettings, package: Package) -> Man
     }
 
 
-def build_quota(names: Names, cluster: ClusterSettings) -> Manifest:
+def build_quota(names: Names, cluster: KubernetesSettings) -> Manifest:
     """Limit the job's own namespace."""
     return {
         "apiVersion": "v1",
@@ -120,7 +120,7 @@ def build_policy(names: Names) -> Manifest:
     }
 
 
-def build_pod_template(names: Names, cluster: ClusterSettings, role: str) -> Manifest:
+def build_pod_template(names: Names, cluster: KubernetesSettings, role: str) -> Manifest:
     """Make what every pod of the job has in common: where it may run, as whom, with which volumes."""
     spec: Manifest = {
         "serviceAccountName": (cluster.service_account or JOB_ACCOUNT) if role == "job" else STEP_ACCOUNT,
@@ -145,7 +145,7 @@ def build_pod_template(names: Names, cluster: ClusterSettings, role: str) -> Man
     return {"metadata": {"labels": labels, "annotations": dict(cluster.annotations)}, "spec": spec}
 
 
-def build_mounts(cluster: ClusterSettings) -> list[Manifest]:
+def build_mounts(cluster: KubernetesSettings) -> list[Manifest]:
     """Mount the further volumes, in every container alike."""
     return [
         {"name": f"extra-{number}", "mountPath": volume["path"], "readOnly": bool(volume.get("readOnly", False))}
@@ -153,7 +153,7 @@ def build_mounts(cluster: ClusterSettings) -> list[Manifest]:
     ]
 
 
-def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
+def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
     """Make the Job: one pod, one container, once."""
     template = build_pod_template(names, cluster, "job")
     parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
@@ -195,7 +195,7 @@ def build_job(names: Names, cluster: ClusterSettings, chunks: int, time_limit_se
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
 
 
-def build_objects(names: Names, cluster: ClusterSettings, package: Package, bundle: bytes) -> list[Manifest]:
+def build_objects(names: Names, cluster: KubernetesSettings, package: Package, bundle: bytes) -> list[Manifest]:
     """Make what the Job needs besides its Secret, in the order in which it is created."""
     objects = [*build_bundle_maps(names, bundle), build_claim(names, cluster, package)]
     if cluster.isolated:

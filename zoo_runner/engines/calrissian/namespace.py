@@ -1,6 +1,6 @@
 """Where a job runs and as whom: the namespace and its accounts, made where that is allowed, else as they are."""
 
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.client import ApiError, Cluster
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
@@ -14,7 +14,7 @@ def build_namespace(names: Names) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
 
 
-def build_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+def build_access(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Make the accounts: the job pod's may handle pods and read their logs, the steps' may do nothing.
 
     A service account of the site's own has its rights from the site.
@@ -28,7 +28,7 @@ def build_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
     return [step_account] if cluster.service_account else [step_account, *_build_job_access(names, cluster)]
 
 
-def _build_job_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     group, rbac = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
     meta = build_meta(JOB_ACCOUNT, names, labels=MANAGED)
     pull = [{"name": name} for name in cluster.pull_secrets]
@@ -53,12 +53,12 @@ def _build_job_access(names: Names, cluster: ClusterSettings) -> list[Manifest]:
     ]
 
 
-def build_tenant(names: Names, cluster: ClusterSettings) -> list[Manifest]:
+def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Make all that has to be there before a job; a namespace of the site's own is there already."""
     return [*([] if cluster.namespace else [build_namespace(names)]), *build_access(names, cluster)]
 
 
-def prepare_tenant(cluster: Cluster, names: Names, settings: ClusterSettings) -> None:
+def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
     """Create or adopt the namespace and the accounts; where only others may, what they made is used.
 
     Raises `ApiError` where the runner may not make what is certainly missing.

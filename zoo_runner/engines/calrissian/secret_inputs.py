@@ -24,9 +24,14 @@ def hide_secret_inputs(job: JobSpec) -> tuple[JobSpec, dict[str, str]]:
     return replace(job, order={**job.order, **placeholders}), values
 
 
-def find_placeholders(variables: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that the environment of the job pod has, by their placeholders."""
-    return {_placeholder(variable): environ[variable] for variable in variables}
+def find_placeholders(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of secret inputs by their placeholders; `values` has them by variable."""
+    return {_placeholder(variable): value for variable, value in values.items()}
+
+
+def pick_secret_inputs(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what the environment of the job pod has of secret inputs, by variable."""
+    return {name: value for name, value in variables.items() if name.startswith(_VARIABLE)}
 
 
 def refer_to_secret_inputs(text: str, variables: Iterable[str]) -> str:

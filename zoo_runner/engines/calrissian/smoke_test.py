@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.follower import Follower
 from zoo_runner.engines.calrissian.manifests import (
     CONFINED,
@@ -36,7 +36,7 @@ class Tried:
 
 
 def run_trial(
-    cluster: Cluster, names: Names, site: ClusterSettings, destination: str | None, credentials: Mapping[str, str]
+    cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None, credentials: Mapping[str, str]
 ) -> Tried:
     """Run the rehearsal and remove it; raises `ApiError` where it cannot even be removed.
 
@@ -57,7 +57,7 @@ def run_trial(
         cluster.delete("Job", names.namespace, names.job)
 
 
-def build_trial_job(names: Names, site: ClusterSettings, destination: str | None) -> Manifest:
+def build_trial_job(names: Names, site: KubernetesSettings, destination: str | None) -> Manifest:
     """Make a Job whose pod starts as a job's would, says that it ended, and does nothing else; pure."""
     job = build_job(names, site, 0, None)
     spec = job["spec"]["template"]["spec"]
@@ -78,7 +78,7 @@ def build_trial_job(names: Names, site: ClusterSettings, destination: str | None
     return job
 
 
-def _follow(cluster: Cluster, names: Names, site: ClusterSettings) -> RunnerError | None:
+def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerError | None:
     def start() -> None:
         cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
 

@@ -10,6 +10,7 @@ from typing import Any
 import urllib3
 
 from zoo_runner.config.extras import extra
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.model.errors import EngineError
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -60,9 +61,9 @@ class Configured:
         return {part["key"]: part["value"] for part in parts.values()}
 
 
-def open_access(kubeconfig: str | None, api_url: str | None, environ: Mapping[str, str]) -> InCluster | Configured:
+def open_access(settings: KubernetesSettings) -> InCluster | Configured:
     """Choose the way to the API: a proxy, a kubeconfig, the pod's own account, else the usual kubeconfig."""
-    host = environ.get("KUBERNETES_SERVICE_HOST")
-    if host and not kubeconfig and not api_url and (_ACCOUNT / "token").exists():
-        return InCluster(host, environ.get("KUBERNETES_SERVICE_PORT", "443"))
-    return Configured(kubeconfig, api_url)
+    host, elsewhere = settings.service_host, settings.kubeconfig or settings.api_url
+    if host and not elsewhere and (_ACCOUNT / "token").exists():
+        return InCluster(host, settings.service_port)
+    return Configured(settings.kubeconfig, settings.api_url)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.access import open_access
 from zoo_runner.engines.kubernetes.advice import find_advice
 from zoo_runner.engines.kubernetes.names import Manifest
@@ -66,8 +67,8 @@ def _remedy(status: int, message: str) -> str:
 class Cluster:
     """Access to the API; threads may share it."""
 
-    def __init__(self, environ: Mapping[str, str], kubeconfig: str | None = None, api_url: str | None = None) -> None:
-        self._access = open_access(kubeconfig, api_url, environ)
+    def __init__(self, settings: KubernetesSettings) -> None:
+        self._access = open_access(settings)
         self._pool = self._access.pool
 
     def close(self) -> None:

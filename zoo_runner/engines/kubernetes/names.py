@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from zoo_runner.config.kubernetes import ClusterSettings
+from zoo_runner.config.kubernetes import KubernetesSettings
 
 Manifest = dict[str, Any]
 
@@ -29,7 +29,7 @@ class Names:
         """Secret with the credentials of stage-in and stage-out."""
         return f"{self.job}-staging"
 
-    def pull_secrets(self, cluster: ClusterSettings) -> list[str]:
+    def pull_secrets(self, cluster: KubernetesSettings) -> list[str]:
         """Secrets made of the credentials for registries that the settings give."""
         return [f"{self.job}-pull-{number}" for number in range(len(cluster.pull_credentials))]
 
@@ -67,14 +67,14 @@ def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
     return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
-def build_names(job_id: str, cluster: ClusterSettings) -> Names:
+def build_names(job_id: str, cluster: KubernetesSettings) -> Names:
     """Compute the names of a job: namespace of the site, `ws-<workspace>`, or one of its own."""
     job = f"job-{dns_name(job_id)}"
     own = cluster.namespace_per == "job" and not cluster.namespace
     return Names(job if own else name_namespace(cluster), job, own)
 
 
-def name_namespace(cluster: ClusterSettings) -> str:
+def name_namespace(cluster: KubernetesSettings) -> str:
     """Compute the namespace that jobs share: the site's own, or the workspace's."""
     return cluster.namespace or f"ws-{dns_name(cluster.workspace)}"
 

@@ -1,18 +1,19 @@
 """What the job pod needs to reach sources and results."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
+from zoo_runner.config.workspace import list_variables
 from zoo_runner.model.errors import SettingsError
-from zoo_staging.variables import FILE_VARIABLES, pick_variables
+from zoo_runner.model.workspace import StorageProfile
+from zoo_staging.variables import FILE_VARIABLES
 
 
-def find_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """Pick what stage-in and stage-out need of the environment: all of it goes to the Secret of the job pod.
+def find_credentials(storage: StorageProfile) -> dict[str, str]:
+    """List what stage-in and stage-out need: all of it goes to the Secret of the job pod.
 
     Of a file of credentials, which no pod has, goes what it holds. Raises `SettingsError` where it cannot be read.
     """
-    picked = pick_variables(environ)
+    picked = list_variables(storage)
     for variable in FILE_VARIABLES:
         if path := picked.pop(variable, None):
             picked[f"{variable}_CONTENT"] = _read_credentials(variable, path)

@@ -125,7 +125,7 @@ def ensure_images(
         report(EngineLine("info", f"pulling image {image} with {runtime}"))
         order = {
             "command": [runtime, "pull", image],
-            "env": dict(settings.environ),
+            "env": dict(settings.pull_variables),
             "cwd": "/",
             "cid_folder": None,
             "remover": [],

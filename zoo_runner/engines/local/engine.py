@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
@@ -24,31 +25,12 @@ from zoo_runner.model.errors import EngineError, JobNotFoundError, SettingsError
 from zoo_runner.model.events import EngineLine, Report, decode_event
 from zoo_runner.model.ids import check_job_id
 from zoo_runner.model.job import Outcome, Status
-from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.masking import Masker
 
 _LAUNCH = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
     " from zoo_runner.engines.local.launcher import main; sys.exit(main(sys.argv[1]))"
 )
-# what a run may know of the environment: nothing that could be a credential
-_INHERITED = [
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "XDG_RUNTIME_DIR",
-    "CONTAINERS_CONF",
-    "CONTAINERS_STORAGE_CONF",
-    "CONTAINER_HOST",
-    "DOCKER_HOST",
-    "DOCKER_CONFIG",
-    "CONTAINERS_REGISTRIES_CONF",
-    "REGISTRY_AUTH_FILE",
-]
 
 
 class LocalEngine:
@@ -57,8 +39,8 @@ class LocalEngine:
     name = "local"
     capabilities = Capabilities(remote=False, isolates=False)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, configuration: Configuration) -> None:
+        self._settings, self._workspace = configuration.settings, configuration.workspace
 
     def plan(self, job: JobSpec) -> Plan:
         """Say what would be run; pure."""
@@ -88,14 +70,14 @@ class LocalEngine:
                 ensure_images(runtime, needs.images, self._settings, report, cancellation)
             elif needs.images:
                 report(EngineLine("warning", _build_trust_note(self._settings)))
-            check_destination(job, self._settings.environ)
+            check_destination(job, self._workspace.storage)
             _make_scratch(job.paths.scratch)
             try:
                 run = _Run(job, (runtime, machine), self._settings, report, cancellation)
-                results = run_stages(job, self._settings.environ, run.execute, report, cancellation)
+                results = run_stages(job, self._workspace.storage, run.execute, report, cancellation)
             finally:
                 shutil.rmtree(job.paths.scratch, onerror=_force_removal)
-            write_results(job.paths.record, results, Masker([*find_secrets(self._settings.environ), *job.secrets]))
+            write_results(job.paths.record, results, Masker([*self._workspace.secrets, *job.secrets]))
         return Outcome(Status.SUCCESSFUL, results)
 
     def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
@@ -119,13 +101,13 @@ class LocalEngine:
 
     def _check_machine(self, job: JobSpec) -> Machine:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
-        ensure_javascript(job.package, self._settings.environ.get("PATH", os.defpath))
+        ensure_javascript(job.package, self._settings.inherited.get("PATH", os.defpath))
         machine = read_machine(job.paths.scratch)
         ensure_resources(job.package, machine)
         return machine
 
     def _record(self, job_id: str) -> Path:
-        return self._settings.state / check_job_id(job_id)
+        return self._workspace.folders.state / check_job_id(job_id)
 
 
 def _build_trust_note(settings: Settings) -> str:
@@ -196,11 +178,9 @@ class _Run:
         }
 
     def _environment(self) -> dict[str, str]:
-        environ = {name: self._settings.environ[name] for name in _INHERITED if name in self._settings.environ}
-        path = environ.get("PATH", os.defpath)
-        programs = self._link_programs(path)
-        environ["PATH"] = os.pathsep.join([str(programs), str(Path(find_python(self._settings)).parent), path])
-        return environ
+        path = self._settings.inherited.get("PATH", os.defpath)
+        folders = [str(self._link_programs(path)), str(Path(find_python(self._settings)).parent), path]
+        return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
 
     def _link_programs(self, path: str) -> Path:
         """Make a folder with the programs that cwltool looks for under a name of its own."""

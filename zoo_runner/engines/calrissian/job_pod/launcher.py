@@ -5,7 +5,7 @@ no credentials but the job's secret inputs. Of Calrissian it keeps what turns a 
 the step runner's.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
 `name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
-`environ` (where the API is).
+`api` (where the API is).
 """
 
 import contextlib
@@ -33,6 +33,7 @@ from cwltool.secrets import SecretStore
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.job_pod.schemas import use_schema
 from zoo_runner.engines.calrissian.job_pod.steppod import (
     Owner,
@@ -159,7 +160,7 @@ def _load(spec: dict[str, Any]) -> Any:
     return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
 
 
-def _runtime_context(spec: dict[str, Any], executor: _Executor, environ: Mapping[str, str]) -> CalrissianRuntimeContext:
+def _runtime_context(spec: dict[str, Any], executor: _Executor, secrets: Mapping[str, str]) -> CalrissianRuntimeContext:
     scratch = spec["scratch"]
     context = CalrissianRuntimeContext(
         {
@@ -176,18 +177,18 @@ def _runtime_context(spec: dict[str, Any], executor: _Executor, environ: Mapping
     context.select_resources = executor.select_resources
     # for files that a package has written of them; a step's command and variables go to the kubelet as they are
     context.secret_store = SecretStore()
-    context.secret_store.secrets.update(find_placeholders(spec["steps"]["secret_inputs"], environ))
+    context.secret_store.secrets.update(find_placeholders(secrets))
     return context
 
 
-def run(spec: dict[str, Any], environ: Mapping[str, str]) -> int:
+def run(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     tool = _load(spec)
     steps = spec["steps"]
     executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
     Path(spec["ready"]).read_text()  # opens when stage-in is done
     order = json.loads(Path(spec["order"]).read_text())
-    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor, environ), cwltool_logger)
+    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor, secrets), cwltool_logger)
     if executor.refused:
         raise executor.refused
     if status != "success":
@@ -203,12 +204,11 @@ def _stop_on_term(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def launch(spec_file: str, environ: Mapping[str, str]) -> int:
-    """Run by the supervisor; every failure ends as an event and exit code 1. `environ` has the job's secret inputs."""
+def launch(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
+    """Run the package; every failure ends as an event and exit code 1. `secrets` are secret inputs by variable."""
     emit: Callable[[Event | Ended], None] = open_event_stream(encode_line)
-    spec = json.loads(Path(spec_file).read_text())
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
-    _Step.runner = StepRunner(Cluster(spec["environ"]), spec["steps"], emit)
+    _Step.runner = StepRunner(Cluster(KubernetesSettings(**spec["api"])), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
     # its own error, of this version, cwltool takes for a defect: no step is named, and not what is wrong
     cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
@@ -216,7 +216,7 @@ def launch(spec_file: str, environ: Mapping[str, str]) -> int:
         logger.handlers[:] = [EngineLog(emit)]
         logger.propagate = False
     try:
-        return run(spec, environ)
+        return run(spec, secrets)
     except RunnerError as error:
         emit(Ended(None, error.diagnosis, type(error).__name__))
     except (WorkflowException, SchemaSaladException) as error:

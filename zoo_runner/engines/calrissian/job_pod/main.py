@@ -4,8 +4,10 @@ Calrissian's own module for Kubernetes is never used and would load the whole Ku
 of the time until the first step starts. A stand-in with the two names that others import from it takes its place.
 """
 
+import json
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 
@@ -27,7 +29,9 @@ def main() -> None:
     sys.modules["calrissian.k8s"] = stand_in
     from zoo_runner.engines.calrissian.job_pod.launcher import launch
 
-    code = launch(sys.argv[1], os.environ)  # noqa: TID251 the launcher's one place
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    secrets = {name: os.environ[name] for name in spec["steps"]["secret_inputs"]}  # noqa: TID251 the launcher's door
+    code = launch(spec, secrets)
     sys.stderr.flush()
     os._exit(code)
 

@@ -14,12 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.calrissian.bundle import open_bundle
 from zoo_runner.engines.calrissian.manifests import BUNDLE_FOLDER, WORK_FOLDER
 from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.calrissian.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.pipeline import check_destination, run_stages
@@ -31,6 +34,7 @@ from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import FILE_VARIABLES
 
 # on the node's own disk: a line is appended to it in microseconds, and no step mounts it
@@ -38,7 +42,39 @@ _LOG_FOLDER = "/tmp/logs"
 _PYTHON = "/opt/calrissian/bin/python"
 _PR_SET_DUMPABLE = 4
 _PROGRESS_SECONDS = 1.0
-_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """What the job pod reads from its environment, once.
+
+    `inherited` and `api` go to the launcher; `secret_inputs` are the job's secret inputs by variable, `secrets` all
+    values to mask.
+    """
+
+    storage: StorageProfile
+    secrets: tuple[str, ...] = field(repr=False)
+    owner: Mapping[str, str]
+    api: Mapping[str, str]
+    inherited: Mapping[str, str]
+    secret_inputs: Mapping[str, str] = field(repr=False)
+
+
+def load_pod_settings(environ: Mapping[str, str]) -> PodSettings:
+    """Read an environment, in which files of credentials are files again (`restore_files`). Raises `SettingsError`."""
+    return PodSettings(
+        # of this pod's files inputs may be those that came with the job, and no others
+        storage=replace(load_storage_profile(environ), allowed_roots=(Path(WORK_FOLDER),)),
+        secrets=find_secrets(environ),
+        owner={"name": environ["POD_NAME"], "uid": environ["POD_UID"]},
+        api={
+            "service_host": environ["KUBERNETES_SERVICE_HOST"],
+            "service_port": environ["KUBERNETES_SERVICE_PORT"],
+        },
+        inherited={name: environ[name] for name in _PASSED_ON if name in environ},
+        secret_inputs=pick_secret_inputs(environ),
+    )
 
 
 class PodOutput:
@@ -69,7 +105,7 @@ class PodOutput:
 class Execution:
     """Calrissian under the supervisor: started early, so that it loads while stage-in works."""
 
-    def __init__(self, job: JobSpec, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report) -> None:
+    def __init__(self, job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report) -> None:
         self._job, self._emit = job, emit
         self._scratch = job.paths.scratch
         for folder in ("inputs", "tmp", "out", "outputs"):
@@ -77,12 +113,12 @@ class Execution:
         self._ready = self._scratch / "ready"
         os.mkfifo(self._ready)
         spec = self._scratch / "run.json"
-        spec.write_text(json.dumps(self._build_spec(steps, environ)))
+        spec.write_text(json.dumps(self._build_spec(steps, settings)))
         (self._scratch / "package.json").write_text(json.dumps(job.package.document))
         self._process = Supervised(
             {
                 "command": [_PYTHON, "-m", "zoo_runner.engines.calrissian.job_pod.main", str(spec)],
-                "env": {**_pass_on(environ), **{name: environ[name] for name in steps["secret_inputs"]}},
+                "env": {**settings.inherited, **settings.secret_inputs},
                 "cwd": str(self._scratch),
                 "cid_folder": None,
                 "remover": [],
@@ -90,7 +126,7 @@ class Execution:
             sys.executable,
         )
 
-    def _build_spec(self, steps: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    def _build_spec(self, steps: Mapping[str, Any], settings: PodSettings) -> dict[str, Any]:
         scratch = self._scratch
         return {
             "package": str(scratch / "package.json"),
@@ -102,8 +138,8 @@ class Execution:
             "name": self._job.workflow_id,
             "ready": str(self._ready),
             "steps": dict(steps),
-            "environ": _pass_on(environ),
-            "owner": {"name": environ["POD_NAME"], "uid": environ["POD_UID"]},
+            "api": dict(settings.api),
+            "owner": dict(settings.owner),
         }
 
     def execute(self, order: Mapping[str, Any], cancellation: Cancellation) -> dict[str, Any]:
@@ -135,11 +171,7 @@ class Execution:
         self._process.close()
 
 
-def _pass_on(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: environ[name] for name in _PASSED_ON if name in environ}
-
-
-def take_environ(environ: Mapping[str, str]) -> dict[str, str]:
+def restore_files(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment, with files of credentials kept in memory of this process alone."""
     taken = dict(environ)
     for variable in FILE_VARIABLES:
@@ -155,37 +187,37 @@ def read_bundle(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
 
 
-def run_pod(environ: Mapping[str, str], emit: PodOutput, cancellation: Cancellation) -> Ended:
+def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Ended:
     """Take the job through its stages, publish its logs and say how it ended.
 
     The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
     """
     job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
     # what the package calls secret is known now
-    emit.masker = Masker([*find_secrets(environ), *job.secrets])
+    emit.masker = Masker([*settings.secrets, *job.secrets])
     with JobLog(job.paths, emit.masker) as log:
 
         def tell(event: Event) -> None:
             log(event)
             emit(event)
 
-        ended = _conclude(lambda: _run_job(job, steps, environ, tell, cancellation))
+        ended = _conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
         results = ended.results
         log.tell_end(ended.diagnosis, results.collection_href if results else None)
         if ended.kind != DismissedError.__name__:
-            publish_logs(job.paths, job.destination, environ, (results, ended.diagnosis), emit)
+            publish_logs(log, job.destination, settings.storage, (results, ended.diagnosis), emit)
     return ended
 
 
 def _run_job(
-    job: JobSpec, steps: Mapping[str, Any], environ: Mapping[str, str], emit: Report, cancellation: Cancellation
+    job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report, cancellation: Cancellation
 ) -> Results:
     limited = Cancellation(job.time_limit_seconds)
     with cancellation.calling(limited.cancel), limited.deadline():
-        execution = Execution(job, steps, environ, emit)
+        execution = Execution(job, steps, settings, emit)
         try:
-            check_destination(job, environ)
-            return run_stages(job, environ, lambda order: execution.execute(order, limited), emit, limited)
+            check_destination(job, settings.storage)
+            return run_stages(job, settings.storage, lambda order: execution.execute(order, limited), emit, limited)
         finally:
             execution.close()
 
@@ -193,11 +225,11 @@ def _run_job(
 def main(environ: Mapping[str, str], stream: TextIO) -> int:
     """Run the pod; whatever happens, the last line says how it ended."""
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    taken = take_environ(environ)
+    taken = restore_files(environ)
     emit = PodOutput(stream, Masker(find_secrets(taken)))
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    ended = _conclude(lambda: run_pod(taken, emit, cancellation))
+    ended = _conclude(lambda: run_pod(load_pod_settings(taken), emit, cancellation))
     emit(ended)
     error = build_error(ended)
     return error.exit_code if error else 0

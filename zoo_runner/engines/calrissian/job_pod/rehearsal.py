@@ -9,17 +9,19 @@ An empty destination is none; callers of before there were versions gave no prot
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.calrissian.manifests import WORK_FOLDER
 from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
 from zoo_runner.engines.calrissian.protocol import check_protocol
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.workspace import StorageProfile
 
 
-def rehearse(folder: Path, words: Sequence[str], environ: Mapping[str, str]) -> Ended:
+def rehearse(folder: Path, words: Sequence[str], storage: StorageProfile) -> Ended:
     """Write to the volume and to where results shall go; what was written is removed again.
 
     `words` are those of the command line. A caller whose jobs this image would refuse is refused first.
@@ -29,7 +31,7 @@ def rehearse(folder: Path, words: Sequence[str], environ: Mapping[str, str]) -> 
         check_protocol(int(protocol))
         _try_volume(folder)
         if destination:
-            probe_destination(destination, environ, "doctor", "doctor")
+            probe_destination(destination, storage, "doctor", "doctor")
     except RunnerError as error:
         return Ended(None, error.diagnosis, type(error).__name__)
     return Ended()
@@ -47,5 +49,5 @@ def _try_volume(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _ended = rehearse(Path(WORK_FOLDER), sys.argv[1:], os.environ)  # noqa: TID251 the pod's one place
+    _ended = rehearse(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the door
     sys.stdout.write("".join(f"{line}\n" for line in encode_line(_ended)))

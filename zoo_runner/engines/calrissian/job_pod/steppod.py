@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from zoo_runner.config.kubernetes import ClusterSettings, parse_quantity
+from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.calrissian.job_pod.used import build_reporting_args
 from zoo_runner.engines.calrissian.manifests import CONFINED, WORK_FOLDER, build_mounts, build_pod_template
 from zoo_runner.engines.calrissian.secret_inputs import build_variables, refer_to_secret_inputs
@@ -16,7 +16,7 @@ from zoo_runner.engines.kubernetes.pods import STEP_ANNOTATION
 from zoo_runner.model.masking import Masker
 
 
-def build_step_settings(names: Names, cluster: ClusterSettings, secret_inputs: Iterable[str] = ()) -> dict[str, Any]:
+def build_step_settings(names: Names, cluster: KubernetesSettings, secret_inputs: Iterable[str] = ()) -> dict[str, Any]:
     """Say, as plain data, how the launcher in the job pod is to run the steps.
 
     `secret_inputs`: the variables of the job's Secret that bring them.
@@ -27,7 +27,7 @@ def build_step_settings(names: Names, cluster: ClusterSettings, secret_inputs: I
         "selector": f"{names.selector},zoo-runner/role=step",
         "template": build_pod_template(names, cluster, "step"),
         "mounts": build_mounts(cluster),
-        "environ": dict(cluster.step_environ),
+        "environ": dict(cluster.step_variables),
         "claim": names.claim,
         "image": cluster.step_image,
         "max_cores": cluster.max_cores,

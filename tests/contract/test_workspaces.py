@@ -1,0 +1,101 @@
+"""Two workspaces in one process at the same time: each has its own stores, credentials, folders and secrets."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.servers import S3Server, serve_s3
+from tests.site import Site, Story
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import Event, StageStarted
+from zoo_runner.model.job import Status
+
+NAMES = ("ada", "bob")
+LONGEST_SECONDS = 60
+# prints its input into the log of its step, and gives it back
+PACKAGE = """
+cwlVersion: v1.2
+class: CommandLineTool
+id: main
+baseCommand: [tee, copy.txt]
+stdin: $(inputs.source.path)
+inputs:
+  source: File
+outputs:
+  copy: {type: File, outputBinding: {glob: copy.txt}}
+"""
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[dict[str, S3Server]]:
+    """A store for each workspace, with credentials of its own and buckets of the same names."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(serve_s3(tmp_path / f"s3-{name}", f"key-of-{name}", f"secret-of-{name}"))
+            for name in NAMES
+        }
+
+
+def build_site(name: str, store: S3Server, folder: Path, cache: Path) -> Site:
+    (store.folder / "results").mkdir(parents=True)
+    store.put("sources", "input.txt", f"data of {name}\n".encode())
+    return Site(folder / name, cache).having(
+        ZOO_RUNNER_WORKSPACE=name,
+        AWS_ENDPOINT_URL=str(store.options.endpoint),
+        AWS_ACCESS_KEY_ID=str(store.options.access_key_id),
+        AWS_SECRET_ACCESS_KEY=str(store.options.secret_access_key),
+    )
+
+
+def read_all(folder: Path) -> str:
+    return "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+
+
+def test_two_workspaces_run_jobs_at_the_same_time_and_see_nothing_of_each_other(
+    tmp_path: Path, stores: dict[str, S3Server], package_cache: Path
+) -> None:
+    package = tmp_path / "tee.cwl"
+    package.write_text(PACKAGE)
+    sites = {name: build_site(name, store, tmp_path, package_cache) for name, store in stores.items()}
+    both_execute = threading.Barrier(len(NAMES))
+
+    def wait_for_the_other(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage is Stage.EXECUTE:
+            both_execute.wait(LONGEST_SECONDS)
+
+    def run(name: str) -> Story:
+        given = "source=s3://sources/input.txt"
+        job = sites[name].accept(package, None, given, destination="s3://results/job", job_id=f"job-of-{name}")
+        return sites[name].run(job, on=wait_for_the_other)
+
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        stories = dict(zip(NAMES, pool.map(run, NAMES), strict=True))
+
+    for name, other in (NAMES, NAMES[::-1]):
+        assert stories[name].outcome.status is Status.SUCCESSFUL, stories[name].outcome.diagnosis
+        results = read_all(stores[name].folder / "results")
+        left = read_all(sites[name].temp) + read_all(sites[name].state)
+        assert f"data of {name}" in results
+        assert f"job-of-{name}" in left
+        for foreign in (f"data of {other}", f"job-of-{other}", f"secret-of-{other}", f"secret-of-{name}"):
+            assert foreign not in results
+            assert foreign not in left
+
+
+def test_the_credentials_of_one_workspace_do_not_open_the_store_of_another(
+    tmp_path: Path, stores: dict[str, S3Server], package_cache: Path
+) -> None:
+    package = tmp_path / "tee.cwl"
+    package.write_text(PACKAGE)
+    sites = {name: build_site(name, store, tmp_path, package_cache) for name, store in stores.items()}
+    ada, bob = (sites[name] for name in NAMES)
+    thief = ada.having(AWS_ENDPOINT_URL=bob.more["AWS_ENDPOINT_URL"])
+    given = "source=s3://sources/input.txt"
+    story = thief.run(thief.accept(package, None, given, destination="s3://results/job"))
+    assert story.outcome.diagnosis
+    assert story.outcome.diagnosis.stage in (Stage.STAGE_IN, Stage.STAGE_OUT)
+    assert "data of bob" not in story.log

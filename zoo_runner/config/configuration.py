@@ -1,0 +1,23 @@
+"""All that a door reads from its environment, once, as values that are handed down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings
+from zoo_runner.config.settings import Settings, load_settings
+from zoo_runner.config.workspace import load_workspace
+from zoo_runner.model.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """How this installation runs jobs, how it uses a cluster, and the workspace that a call is for."""
+
+    settings: Settings
+    kubernetes: KubernetesSettings
+    workspace: Workspace
+
+
+def load_configuration(environ: Mapping[str, str]) -> Configuration:
+    """Read everything from an environment. Raises `SettingsError` naming the variable and its value."""
+    return Configuration(load_settings(environ), load_kubernetes_settings(environ), load_workspace(environ))
