@@ -9,7 +9,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
-        cluster cluster-down template-repo clean env-demo env-dev azurite
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev azurite
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,13 @@ cluster: ## start a real one-node Kubernetes (the first time it is built, about 
 
 cluster-down: ## stop it
 	@bash dev/cluster/down.sh
+
+argo: ## start a real Argo Workflows beside the cluster (the first time it is built, about 6 minutes); ARGO_SERVER=… uses that
+	@[ -n "$${ARGO_SERVER:-}" ] || sh dev/packages.sh cluster
+	@bash dev/argo/up.sh
+
+argo-down: ## stop it
+	@bash dev/argo/down.sh
 
 template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
 	@sh template/publish.sh "$(TO)"
