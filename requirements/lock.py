@@ -1,6 +1,6 @@
 """Write the lock files: every dependency of an environment, pinned, with the hashes of all its files.
 
-Usage: python requirements/lock.py [--upgrade]
+Usage: python requirements/lock.py [--upgrade] [NAME...]     names of locks; all without
 
 One lock serves every Python from the oldest supported one on: markers say which pin is for which. `dev.lock` is
 resolved first; the others keep its pins, so that one environment can grow into the next. Hashes come from the
@@ -52,6 +52,7 @@ LOCKS = {
     "stagein": Lock(only=find_requirements(*_STAGER)),
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),
     "calrissian": Lock(only=("calrissian.in",), keeps_pins_of_dev=False),
+    "go": Lock(only=("go.in",), keeps_pins_of_dev=False),
 }
 _HEADER = f"# Made by `make lock` for Python {OLDEST_PYTHON} and newer from: {{about}}.\n"
 _OPTIONS = [
@@ -69,11 +70,14 @@ _OPTIONS = [
 
 
 def main(words: list[str]) -> None:
-    """Resolve each lock; the first one from its former pins unless told to upgrade."""
+    """Resolve the locks named, or all; `dev` and independent ones from their former pins unless told to upgrade."""
+    options, names = [word for word in words if word.startswith("-")], [word for word in words if word in LOCKS]
     build = re.findall(r'^requires = \["(.*)"\]$', PROJECT, flags=re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:
         dev = ROOT / "requirements" / "dev.lock"
         for name, lock in LOCKS.items():
+            if names and name not in names:
+                continue
             print(f"lock: requirements/{name}.lock", flush=True)
             target = ROOT / "requirements" / f"{name}.lock"
             work = Path(folder) / f"{name}.lock"
@@ -81,7 +85,7 @@ def main(words: list[str]) -> None:
             if seed.exists():
                 shutil.copy(seed, work)
             own_pins = name == "dev" or not lock.keeps_pins_of_dev
-            _compile(lock, build, work, words if own_pins else [])
+            _compile(lock, build, work, options if own_pins else [])
             target.write_text(_HEADER.format(about=lock.about) + _tidy(work.read_text()))
 
 
