@@ -2,9 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +9,12 @@ import pytest
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.job_pod.steppod import (
     Owner,
-    build_folders_script,
     build_resources,
-    build_script,
     build_step_pod,
     build_step_settings,
     show_pod,
 )
 from zoo_runner.engines.calrissian.job_pod.steprunner import exceeds_quota_alone
-from zoo_runner.engines.calrissian.job_pod.used import build_reporting_args
 from zoo_runner.engines.calrissian.manifests import STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.masking import Masker
@@ -133,45 +127,6 @@ def test_a_request_larger_than_the_whole_quota_is_not_waited_for(requested: str,
         " used: pods=2,requests.cpu=2, limited: pods=2,requests.cpu=2"
     )
     assert exceeds_quota_alone(message) is alone
-
-
-HOSTILE = [
-    "#b",
-    "*",
-    "a b",
-    "~",
-    "$HOME",
-    "$$",
-    "$(HOME)",
-    "`id`",
-    "{a,b}",
-    "\\",
-    "!",
-    "'",
-    "a=b",
-    "",
-    "--",
-    "\n",
-    ">x",
-]
-
-
-def test_every_word_of_a_command_reaches_the_tool_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "in put#1").write_text("given")
-    command = [sys.executable, "-c", "import sys; print(sys.argv[1:], sys.stdin.read())", *HOSTILE]
-    script = build_script(command, "in put#1", "out/#1 *.txt", "out/$(id)")
-    folders = build_folders_script("out/#1 *.txt", None, "top.txt")
-    subprocess.run(["sh", "-c", folders], check=True, cwd=tmp_path)
-    subprocess.run(["sh", "-c", *script], check=True, cwd=tmp_path)
-    assert (tmp_path / "out" / "#1 *.txt").read_text() == f"{HOSTILE} given\n"
-    assert (tmp_path / "out" / "$(id)").read_text() == ""
-
-
-def test_a_command_may_name_thousands_of_files(tmp_path: Path) -> None:
-    paths = [f"/job/run/inputs/scenes/of/one/year/{number:06}.tif" for number in range(5000)]
-    script = build_script([sys.executable, "-c", "import sys; print(len(sys.argv) - 1)", *paths], None, "count", None)
-    subprocess.run(["sh", "-c", *build_reporting_args(script)], check=True, cwd=tmp_path)
-    assert (tmp_path / "count").read_text() == "5000\n"
 
 
 def test_kubernetes_puts_no_variables_into_what_the_package_says() -> None:
