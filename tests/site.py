@@ -15,14 +15,16 @@ from tests.values import ROOT
 from zoo_runner.config.configuration import Configuration, load_configuration
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
-from zoo_runner.engines.protocol import Engine, JobSpec
+from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.inputs.given import read_order
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Event
 from zoo_runner.model.job import Outcome
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.resolve import load_package
+from zoo_runner.store.files import Records
 
 LONGEST_SECONDS = 120
 # what tests that run in the background ignore, and so what they start, the command hears as in a terminal
@@ -168,6 +170,13 @@ class Site:
             finally:
                 guard.cancel()
                 process.kill()
+
+
+def load_handle(site: Site, job_id: str) -> Handle:
+    """The handle of a job, as it is stored."""
+    stored = Records(site.state, Masker()).load(job_id).handle
+    assert stored, "the job was not submitted yet"
+    return Handle(**stored)
 
 
 class Watched:

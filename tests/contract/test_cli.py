@@ -94,11 +94,11 @@ def test_an_unknown_job_is_exit_code_11(site: Site, words: list[str]) -> None:
     assert done.stdout == ""
 
 
-def test_the_doctor_does_not_examine_a_cluster_for_an_engine_that_uses_none(site: Site) -> None:
-    done = site.command("doctor", "--engine", "local")
-    assert done.returncode == 2
-    assert "the engine 'local' uses none" in done.stderr
-    assert done.stdout == ""
+def test_the_doctor_examines_this_machine_for_the_local_engine(site: Site) -> None:
+    done = site.command("doctor", "--engine", "local", "-o", site.results)
+    lines = [line.split(":")[0].split(maxsplit=1) for line in done.stdout.splitlines() if not line.startswith("  ")]
+    assert [about for _, about in lines] == ["containers", "Node.js", "scratch folder", "results store"]
+    assert ("BAD" in done.stdout) == (done.returncode == 7)
 
 
 @pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE", "ZOO_RUNNER_SCRATCH"])

@@ -1,7 +1,10 @@
 """One contract for every engine: a further one joins by a driver and one line in DRIVERS."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
@@ -9,15 +12,16 @@ import pytest
 
 from tests.cluster import join_cluster
 from tests.contract.conftest import CANARY
-from tests.site import Site, Story
+from tests.site import Site, Story, load_handle
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import DOUBLES, ENGINES, open_engine
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.engines.protocol import Engine, JobSpec
+from zoo_runner.engines.protocol import Engine, Handle, JobSpec
+from zoo_runner.execution.recover import reattach_job
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import RunnerError, SettingsError, ToolError
-from zoo_runner.model.events import StageStarted, StepStarted
+from zoo_runner.model.errors import DismissedError, EngineError, SettingsError, ToolError
+from zoo_runner.model.events import Event, StageStarted, StepStarted
 from zoo_runner.model.job import Status
 
 
@@ -54,7 +58,7 @@ class FakeDriver:
         return self.make_good()
 
     def cancel_from_elsewhere(self, job_id: str) -> None:
-        self.engine.cancel(job_id)
+        self.engine.cancel(load_handle(self._site, job_id))
 
 
 class LocalDriver:
@@ -204,31 +208,65 @@ def test_a_job_that_was_cancelled_before_it_began_does_nothing(driver: Driver, c
 def test_who_comes_after_the_end_gets_the_same_results(driver: Driver, canary_site: Site) -> None:
     job = driver.make_good()
     outcome = canary_site.run(job, driver.engine).outcome
-    again = driver.engine.reattach(job.id, lambda _: None, Cancellation())
+    again = reattach_job(job.id, driver.engine, canary_site.workspace, lambda _: None)
     assert again.results == outcome.results
     assert again.status is Status.SUCCESSFUL
 
 
-def test_a_job_that_failed_has_no_results_to_come_back_for(driver: Driver, canary_site: Site) -> None:
-    job = driver.make_failing()
-    canary_site.run(job, driver.engine)
-    with pytest.raises(RunnerError) as caught:
-        driver.engine.reattach(job.id, lambda _: None, Cancellation())
-    assert caught.value.diagnosis.remedy
+def submit(driver: Driver, job: JobSpec) -> Handle:
+    return driver.engine.submit(driver.engine.plan(job), lambda _: None, Cancellation())
 
 
-@pytest.mark.parametrize("job_id", ["never-there", "d5b1c3b2-0000-4000-8000-000000000000"])
-def test_a_job_that_never_was_is_told_and_stopping_it_is_no_error(driver: Driver, job_id: str) -> None:
-    driver.engine.cancel(job_id)
-    with pytest.raises(RunnerError, match=job_id):
-        driver.engine.reattach(job_id, lambda _: None, Cancellation())
+def test_a_job_is_submitted_once_however_often_it_is_tried_and_nothing_of_it_runs_yet(driver: Driver) -> None:
+    job, events = driver.make_good(), list[Event]()
+    handle = driver.engine.submit(driver.engine.plan(job), events.append, Cancellation())
+    assert json.loads(json.dumps(asdict(handle))) == asdict(handle)
+    assert CANARY not in json.dumps(asdict(handle))
+    assert (handle.engine, handle.job_id) == (driver.engine.name, job.id)
+    assert not any(isinstance(event, StepStarted) for event in events)
+    assert submit(driver, job) == handle
+    results = driver.engine.follow(handle, events.append, Cancellation()).result()
+    assert set(results.document) == {"text"}
+    driver.engine.remove(handle)
 
 
-def test_stopping_a_job_that_has_ended_is_no_error(driver: Driver, canary_site: Site) -> None:
-    job = driver.make_good()
-    assert canary_site.run(job, driver.engine).outcome.status is Status.SUCCESSFUL
-    driver.engine.cancel(job.id)
-    assert driver.engine.reattach(job.id, lambda _: None, Cancellation()).status is Status.SUCCESSFUL
+def test_what_ended_is_removed_and_stopping_or_removing_it_again_is_no_error(driver: Driver) -> None:
+    handle = submit(driver, driver.make_good())
+    driver.engine.follow(handle, lambda _: None, Cancellation()).result()
+    driver.engine.remove(handle)
+    driver.engine.remove(handle)
+    driver.engine.cancel(handle)
+    with pytest.raises(EngineError) as caught:
+        driver.engine.follow(handle, lambda _: None, Cancellation()).result()
+    assert caught.value.diagnosis.code == "job.lost"
+    assert job_is_gone(driver, handle)
+
+
+def test_a_job_that_is_cancelled_before_it_is_followed_never_runs(driver: Driver) -> None:
+    handle, events = submit(driver, driver.make_endless()), list[Event]()
+    driver.engine.cancel(handle)
+    with pytest.raises(DismissedError):
+        driver.engine.follow(handle, events.append, Cancellation()).result()
+    driver.engine.remove(handle)
+    assert not any(isinstance(event, StepStarted) for event in events)
+
+
+def test_what_a_lost_process_leaves_is_found_and_removed(driver: Driver) -> None:
+    handle = submit(driver, driver.make_good())
+    mine = [left for left in driver.engine.find_leftovers([]) if handle.job_id in left.job]
+    assert mine
+    assert not [left for left in driver.engine.find_leftovers([handle.job_id]) if handle.job_id in left.job]
+    driver.engine.remove_leftovers(mine)
+    driver.engine.remove(handle)
+    assert job_is_gone(driver, handle)
+
+
+def job_is_gone(driver: Driver, handle: Handle) -> bool:
+    deadline = time.monotonic() + 30
+    while any(handle.job_id in left.job for left in driver.engine.find_leftovers([])):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.1)
+    return True
 
 
 def test_logs_record_and_plan_are_kept_however_a_job_ends(driver: Driver, canary_site: Site) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.cluster import NAMESPACE, kubectl
-from tests.site import Site, Story
+from tests.site import Site, Story, load_handle
 from tests.steps import let_go
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import open_engine
@@ -163,7 +163,7 @@ def test_a_job_is_cancelled_by_its_id_and_its_pods_are_gone_in_fifteen_seconds(s
     def on(event: Event) -> None:
         if isinstance(event, StepLine) and not begun:
             begun.append(time.monotonic())
-            engine.cancel(story_job.id)
+            engine.cancel(load_handle(site, story_job.id))
 
     story_job = accept(site, FAILING / "slow" / "slow.cwl")
     check_stopped(site, site.run(story_job, on=on), Status.DISMISSED, begun[0])

@@ -6,34 +6,22 @@ import pytest
 from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.engines.protocol import Capabilities, Engine, JobSpec, Plan
+from zoo_runner.engines.protocol import Handle, Plan
 from zoo_runner.execution.execute import accept_job, run_job
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import SettingsError, ToolError
 from zoo_runner.model.events import Report
-from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.job import Status
 from zoo_runner.store.locks import RUN
 
 SECRET = "canary-in-the-story"
 
 
-class BrokenEngine:
+class BrokenEngine(FakeEngine):
     """An engine with a defect."""
 
-    name = "broken"
-    capabilities = Capabilities(remote=False, isolates=False)
-
-    def plan(self, job: JobSpec) -> Plan:
-        return Plan(job, self.name, {})
-
-    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
         raise ZeroDivisionError(f"nobody foresaw {SECRET}")
-
-    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
-        raise NotImplementedError  # no test of this engine gets here
-
-    def cancel(self, job_id: str) -> None:
-        raise NotImplementedError  # no test of this engine gets here
 
 
 @pytest.fixture
@@ -56,7 +44,7 @@ def test_a_job_id_that_is_none_is_refused(configuration: Configuration, job_id: 
 def test_a_defect_of_an_engine_is_an_outcome_and_its_trace_is_private(
     tmp_path: Path, configuration: Configuration
 ) -> None:
-    engine: Engine = BrokenEngine()
+    engine = BrokenEngine(configuration)
     job = small_job(tmp_path)
     outcome = run_job(job, engine, configuration.workspace, lambda _: None)
     assert outcome.status is Status.FAILED

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.values import configuration_in
-from zoo_runner.cli.gc import Leftover, find_leftovers, select_leftovers
 from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.calrissian.engine import CalrissianEngine
+from zoo_runner.engines.calrissian.leftovers import select_leftovers
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.engines.calrissian.smoke_test import build_trial_job
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
+from zoo_runner.engines.protocol import Leftover
 from zoo_runner.model.errors import EngineError
 
 CREATED = "2026-01-01T00:00:00Z"
@@ -52,8 +54,9 @@ def test_what_is_going_already_is_not_told_again() -> None:
 
 
 def test_a_cluster_that_cannot_be_asked_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    engine = CalrissianEngine(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9"))
     with pytest.raises(EngineError, match="does not answer"):
-        find_leftovers(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9"))
+        engine.find_leftovers(())
 
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:

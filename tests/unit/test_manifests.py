@@ -114,7 +114,7 @@ def test_credentials_are_in_the_secret_alone() -> None:
     canary = "canary-4711"
     package = build_package()
     job = build_job(NAMES, USUAL, 1, None)
-    others = [build_namespace(NAMES), *build_access(NAMES, USUAL), job, *build_objects(NAMES, USUAL, package, b"")]
+    others = [build_namespace(NAMES), *build_access(NAMES, USUAL), job, *build_objects(NAMES, USUAL, package)]
     secret = build_secret(NAMES, {"AWS_SECRET_ACCESS_KEY": canary})
     assert base64.b64decode(secret["data"]["AWS_SECRET_ACCESS_KEY"]).decode() == canary
     assert canary not in json.dumps(others)
@@ -209,9 +209,9 @@ def test_a_label_of_the_site_cannot_hide_a_job() -> None:
 
 def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
     site = KubernetesSettings(namespace_per="job", quota={"pods": "5"}, isolated=True)
-    objects = build_objects(build_names(JOB_ID, site), site, build_package(), b"x")
+    objects = build_objects(build_names(JOB_ID, site), site, build_package())
     kinds = [manifest["kind"] for manifest in objects]
-    assert kinds == ["ConfigMap", "PersistentVolumeClaim", "NetworkPolicy", "ResourceQuota"]
+    assert kinds == ["PersistentVolumeClaim", "NetworkPolicy", "ResourceQuota"]
 
 
 def test_existing_names_of_settings_are_read() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,7 +22,6 @@ from zoo_runner.engines.calrissian.secret_inputs import find_placeholders, hide_
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import EngineError
 from zoo_runner.model.masking import Masker
 from zoo_runner.package.extensions import SECRETS
 
@@ -80,41 +79,56 @@ def test_the_manifest_in_the_log_names_the_secret_that_a_value_comes_from() -> N
     assert shown["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["key"] == ZERO
 
 
-class _Empty(BaseHTTPRequestHandler):
-    """A cluster that has nothing and takes nothing."""
+class _Accepting(BaseHTTPRequestHandler):
+    """A cluster that has nothing and takes everything."""
+
+    posted: ClassVar[list[Manifest]] = []
 
     def do_GET(self) -> None:
-        content = b'{"kind": "Status", "reason": "NotFound", "message": "not found", "code": 404}'
-        self.send_response(404)
+        self._answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found", "code": 404})
+
+    def do_POST(self) -> None:
+        manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        manifest["metadata"]["uid"] = f"uid-{len(self.posted)}"
+        self.posted.append(manifest)
+        self._answer(201, manifest)
+
+    def _answer(self, status: int, document: Manifest) -> None:
+        content = json.dumps(document).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    do_DELETE = do_POST = do_GET
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @pytest.fixture
-def empty_cluster() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Empty) as server:
+def cluster() -> Iterator[str]:
+    _Accepting.posted.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Accepting) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def test_a_job_whose_caller_was_lost_cannot_be_sent_without_its_secret_inputs(
-    tmp_path: Path, empty_cluster: str
-) -> None:
-    job = replace(build_job(tmp_path), destination="s3://results/x")
-    engine = CalrissianEngine(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL=empty_cluster))
-    with pytest.raises(EngineError, match="not found"):
-        engine.run(engine.plan(job), lambda _: None, Cancellation())
-    kept = json.loads((job.paths.record / "submission.json").read_text())
-    parts = [item["binaryData"]["part-0000"] for item in kept["objects"] if item["kind"] == "ConfigMap"]
-    sent, _ = open_bundle(base64.b64decode("".join(parts)), tmp_path / "pod", tmp_path / "logs")
-    assert sent.order["password"] == f"(secret-{ZERO})"
-    assert kept["secret_inputs"] == {ZERO: None, ONE: None}
-    with pytest.raises(EngineError, match="secret inputs, which are never written down, were lost with its caller"):
-        engine.reattach(job.id, lambda _: None, Cancellation())
+def test_only_the_secret_of_the_job_is_sent_with_secret_inputs(tmp_path: Path, cluster: str) -> None:
+    job = replace(build_job(tmp_path), destination="s3://results/x", uid="u1")
+    engine = CalrissianEngine(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL=cluster))
+    plan = engine.plan(job)
+    assert "canary" not in json.dumps([plan.submission[part] for part in ("manifests", "steps", "tenant")])
+    handle = engine.submit(plan, lambda _: None, Cancellation())
+    assert json.loads(json.dumps(handle.data)) == handle.data
+    assert "canary" not in json.dumps(handle.data)
+    planned = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in plan.submission["manifests"]]
+    sent = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in _Accepting.posted]
+    assert sorted(planned) == sorted(sent[len(plan.submission["tenant"]) :])
+    [secret] = [manifest for manifest in _Accepting.posted if manifest["kind"] == "Secret"]
+    assert {base64.b64decode(secret["data"][name]) for name in (ZERO, ONE)} == {b"canary-p", b"canary-t"}
+    [bundle] = [manifest for manifest in _Accepting.posted if manifest["kind"] == "ConfigMap"]
+    opened, _ = open_bundle(base64.b64decode(bundle["binaryData"]["part-0000"]), tmp_path / "pod", tmp_path / "logs")
+    assert opened.order["password"] == f"(secret-{ZERO})"
+    engine.submit(plan, lambda _: None, Cancellation())
+    [again] = [manifest for manifest in _Accepting.posted if manifest["kind"] == "ConfigMap"][1:]
+    assert again["binaryData"] == bundle["binaryData"], "a bundle may be put together of two attempts"

@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.manifests import build_job
+from zoo_runner.engines.calrissian.manifests import build_bundle_maps, build_job, without_content
 from zoo_runner.engines.calrissian.namespace import build_namespace, remove_namespace
-from zoo_runner.engines.calrissian.submission import ensure_same, mark_job, remove_job
+from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.diagnosis import Level
@@ -15,7 +15,7 @@ from zoo_runner.model.errors import EngineError
 
 SITE = KubernetesSettings(namespace_per="job")
 NAMES = build_names("tour", SITE)
-OURS, THEIRS = (mark_job(build_job(NAMES, SITE, 1, None)) for _ in range(2))
+OURS, THEIRS = (mark_job(build_job(NAMES, SITE, 1, None), uid) for uid in ("ours", "theirs"))
 
 
 class Recorder:
@@ -36,15 +36,15 @@ class Recorder:
 
 def remove(**there: Any) -> list[str]:
     recorder = Recorder(**there)
-    remove_job(cast(Cluster, recorder), NAMES, OURS, lambda _: None)
+    remove_job(cast(Cluster, recorder), NAMES, "ours")
     return recorder.deleted
 
 
 def test_a_job_of_somebody_else_with_the_same_id_is_refused() -> None:
-    with pytest.raises(EngineError, match="has a job of the id tour already") as refused:
-        ensure_same(THEIRS, OURS, "tour")
-    assert refused.value.diagnosis.level is Level.USER
-    ensure_same(OURS, OURS, "tour")
+    with pytest.raises(EngineError, match="tour") as refused:
+        ensure_same(THEIRS, "ours", "tour")
+    assert (refused.value.diagnosis.level, refused.value.diagnosis.code) == (Level.USER, "job.exists")
+    ensure_same(OURS, "ours", "tour")
 
 
 def test_a_job_of_somebody_else_is_not_removed() -> None:
@@ -59,3 +59,14 @@ def test_a_namespace_that_was_not_made_for_the_job_stays() -> None:
     remove_namespace(cast(Cluster, recorder), NAMES.namespace)
     assert recorder.deleted == []
     assert remove(Job=OURS, Namespace=build_namespace(NAMES)) == ["Namespace", "Secret", "Job", "Pod"]
+
+
+def test_what_is_planned_is_submitted_with_its_content_filled_in() -> None:
+    maps = build_bundle_maps(NAMES, bytes(1_500_000))
+    quota = {"kind": "ResourceQuota", "metadata": {"name": "q"}}
+    planned = [OURS, without_content(maps[0]), quota]
+    job, *others = fill_in(planned, maps)
+    assert others == [*maps, quota]
+    [bundle] = [volume for volume in job["spec"]["template"]["spec"]["volumes"] if volume["name"] == "bundle"]
+    assert bundle["projected"]["sources"] == [{"configMap": {"name": f"job-tour-{number}"}} for number in range(3)]
+    assert fill_in(planned, maps[:1]) == [OURS, maps[0], quota]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 ReadConfiguration = Callable[..., "Configuration"]
 
+_engine = click.option(
+    "--engine", metavar="NAME", default="calrissian", help="Engine to look at. [default: calrissian]"
+)
+
 
 def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     """Add the commands to the command line."""
@@ -29,22 +33,23 @@ def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
         _reattach(job_id, read(), quiet)
 
     @cli.command()
-    @click.option("--engine", metavar="NAME", default="calrissian", help="Engine on a cluster. [default: calrissian]")
-    @click.option("-o", "--output", "destination", metavar="S3URL", help="Results store to check too.")
+    @_engine
+    @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="Results store to check too.")
     def doctor(engine: str, destination: str | None) -> None:
-        """Check a cluster, and the results store, before the first job."""
+        """Check an engine, and the results store, before the first job."""
         _examine(read(engine=engine), destination)
 
     @cli.command()
+    @_engine
     @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
     @click.option("--active", is_flag=True, help="Also what belongs to jobs that still run.")
-    def gc(remove: bool, active: bool) -> None:
-        """Find what is left on the cluster of jobs that this store does not know as running.
+    def gc(engine: str, remove: bool, active: bool) -> None:
+        """Find what an engine still has of jobs that this store does not know as running.
 
-        A job that still runs there may have lost its caller, or be known to somebody else's store
-        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active alone.
+        A job that still runs there may have lost the process that followed it, or be in another store
+        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active only.
         """
-        _collect(read(), remove, active)
+        _collect(read(engine=engine), remove, active)
 
     @cli.command()
     @click.argument("folder", type=click.Path(path_type=Path))
@@ -110,20 +115,11 @@ def _reattach(job_id: str, configuration: "Configuration", quiet: bool) -> None:
 
 
 def _examine(configuration: "Configuration", destination: str | None) -> None:
-    from zoo_runner.cli.doctor import examine_cluster
     from zoo_runner.engines import open_engine
-    from zoo_runner.model.diagnosis import Level
-    from zoo_runner.model.errors import EngineError, SettingsError
+    from zoo_runner.model.errors import EngineError
 
-    engine = configuration.settings.engine
-    if not open_engine(engine, configuration).capabilities.remote:
-        raise SettingsError(
-            f"doctor examines a cluster, and the engine {engine!r} uses none",
-            "Leave --engine away; what the local engine lacks, `zoo-runner run` says before anything starts.",
-            level=Level.USER,
-        )
     sound = True
-    for check in examine_cluster(configuration, destination):
+    for check in open_engine(configuration.settings.engine, configuration).check(destination):
         sound = sound and check.ok
         click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
         if check.remedy:
@@ -132,14 +128,16 @@ def _examine(configuration: "Configuration", destination: str | None) -> None:
 
 
 def _collect(configuration: "Configuration", remove: bool, active: bool) -> None:
-    from zoo_runner.cli.gc import find_leftovers, remove_leftovers
+    from zoo_runner.engines import open_engine
+    from zoo_runner.store.files import find_running
 
-    found = find_leftovers(configuration)
+    engine = open_engine(configuration.settings.engine, configuration)
+    found = engine.find_leftovers(find_running(configuration.workspace.folders.state))
     chosen = [left for left in found if active or not left.active]
     for left in chosen:
         click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")
     if remove:
-        remove_leftovers(chosen, configuration)
+        engine.remove_leftovers(chosen)
     click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
     if passed_over := {left.job for left in found} - {left.job for left in chosen}:
         told = f"jobs that still run and this store does not know: {len(passed_over)}"

@@ -1,18 +1,25 @@
-"""An engine that runs nothing: the double for tests, which keeps the same contract as the real ones."""
+"""An engine that runs nothing: the double for tests, held to the same contract as the real ones."""
 
-import threading
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
+from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
-from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.job import Results
 
 
 class FakeEngine:
-    """Ends every job as it was told: at once with `document`, with `failure`, or not before it is cancelled."""
+    """Ends every job at once, with `document` or with `failure`; with `waits` not before it is cancelled.
+
+    It knows the jobs that were submitted to it until they
+    are removed; whatever its handles say, another process knows none of them.
+    """
 
     name = "fake"
     capabilities = Capabilities(remote=True, isolates=True)
@@ -22,42 +29,79 @@ class FakeEngine:
     def __init__(self, configuration: Configuration) -> None:
         self.document: dict[str, object] = {}
         self.failure: RunnerError | None = None
-        self.finished: dict[str, Outcome] = {}
-        self.cancelled: list[str] = []
-        self._running: dict[str, Cancellation] = {}
+        self.submitted: dict[str, Cancellation] = {}
+        self.removed: list[str] = []
 
     def plan(self, job: JobSpec) -> Plan:
-        """Plan nothing."""
-        return Plan(job, self.name, {})
+        """Plan nothing but what identifies the job."""
+        return Plan(job, self.name, {"destination": job.destination})
 
-    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
-        """End as told."""
-        job = plan.job
-        self._running[job.id] = cancellation
-        report(StageStarted(Stage.EXECUTE, "nothing, by the fake engine"))
-        if self.waits:
-            stopped = threading.Event()
-            with cancellation.calling(stopped.set):
-                stopped.wait()
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+        """Take note of the job."""
         cancellation.check()
+        self.submitted.setdefault(plan.job.id, Cancellation())
+        return Handle(self.name, plan.job.id, dict(plan.submission))
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
+        """End as told; the future of one that waits needs no thread."""
+        future: Future[Results] = Future()
+        own = self.submitted.get(handle.job_id)
+        if own is None:
+            future.set_exception(
+                EngineError(f"job {handle.job_id} is not known to the fake engine", "Run it again.", code="job.lost")
+            )
+            return future
+        try:
+            report(StageStarted(Stage.EXECUTE, "nothing, by the fake engine"))
+            cancellation.check()
+            own.check()
+            if not self.waits:
+                future.set_result(self._finish(handle))
+        except Exception as error:  # noqa: BLE001 whoever waits for the future gets the error
+            future.set_exception(error)
+        if not future.done():
+            cancellation.when_cancelled(lambda: _end(future, cancellation))
+            own.when_cancelled(lambda: _end(future, own))
+        return future
+
+    def cancel(self, handle: Handle) -> None:
+        """Stop the job if it runs."""
+        if handle.job_id in self.submitted:
+            self.submitted[handle.job_id].cancel()
+
+    def remove(self, handle: Handle) -> None:
+        """Forget the job."""
+        self.submitted.pop(handle.job_id, None)
+        self.removed.append(handle.job_id)
+
+    def check(self, destination: str | None) -> Iterator[Check]:
+        """Find everything in order."""
+        yield Check(ok=True, about="fake engine", found="ready", expected="ready")
+
+    def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
+        """Find the jobs that were not removed."""
+        return [
+            Leftover("Job", "", job_id, job_id, "1970-01-01T00:00:00Z")
+            for job_id in self.submitted
+            if job_id not in running
+        ]
+
+    def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
+        """Forget them."""
+        for left in leftovers:
+            self.submitted.pop(left.job, None)
+
+    def _finish(self, handle: Handle) -> Results:
         if self.failure:
             raise self.failure
-        results = Results(self.document, {"type": "Collection", "id": job.id}, f"{job.destination}/collection.json")
-        self.finished[job.id] = Outcome(Status.SUCCESSFUL, results)
-        return self.finished[job.id]
+        collection: dict[str, Any] = {"type": "Collection", "id": handle.job_id}
+        return Results(self.document, collection, f"{handle.data['destination']}/collection.json")
 
-    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
-        """Return how the job ended."""
-        try:
-            return self.finished[job_id]
-        except KeyError:
-            raise EngineError(f"job {job_id} is not known to the fake engine", "Run it first.") from None
 
-    def cancel(self, job_id: str) -> None:
-        """Stop the job if it runs."""
-        self.cancelled.append(job_id)
-        if job_id in self._running:
-            self._running[job_id].cancel()
+def _end(future: Future[Results], cancellation: Cancellation) -> None:
+    # the other cancellation may have ended it already
+    with suppress(InvalidStateError):
+        future.set_exception(cancellation.error())
 
 
 class WaitingEngine(FakeEngine):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Report
-from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.job import Results
 from zoo_runner.model.package import Package
 from zoo_runner.package.extensions import find_secret_inputs
 
@@ -17,7 +17,7 @@ from zoo_runner.package.extensions import find_secret_inputs
 class JobSpec:
     """One execution: a package, its inputs (a CWL job order, references as the user gave them), a destination.
 
-    `destination` is `s3://bucket/prefix` or a folder.
+    `destination` is `s3://bucket/prefix` or a folder; `uid` tells this job from one of the same id in another store.
     """
 
     paths: JobPaths
@@ -25,6 +25,7 @@ class JobSpec:
     order: Mapping[str, Any]
     destination: str
     time_limit_seconds: float | None = None
+    uid: str = ""
 
     @property
     def id(self) -> str:
@@ -115,7 +116,7 @@ class Leftover:
     active: bool = False
 
 
-class DurableEngine(Protocol):
+class Engine(Protocol):
     """Takes a job from its inputs, as the user referred to them, to its results.
 
     The order of calls is `plan`, `submit`, (the caller stores the handle), `follow`, `remove`. Whoever has the handle
@@ -136,7 +137,7 @@ class DurableEngine(Protocol):
         """
         ...
 
-    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> "Future[Results]":
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Let the job go if it does not run yet, and follow it to its end; returns at once.
 
         The future ends with the results or with the `RunnerError` that says why there are none; `NotReachedError`
@@ -163,27 +164,4 @@ class DurableEngine(Protocol):
 
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
         """Remove what was found."""
-        ...
-
-
-class Engine(Protocol):
-    """Takes a job from its inputs, as the user referred to them, to its results."""
-
-    name: str
-    capabilities: Capabilities
-
-    def plan(self, job: JobSpec) -> Plan:
-        """Say what would be submitted; pure."""
-        ...
-
-    def run(self, plan: Plan, report: Report, cancellation: Cancellation) -> Outcome:
-        """Stage in, execute, stage out. Raises `RunnerError` with the reason of a failure."""
-        ...
-
-    def reattach(self, job_id: str, report: Report, cancellation: Cancellation) -> Outcome:
-        """Go on with a job whose caller was lost, by its id; nothing runs twice. Raises as `run` does."""
-        ...
-
-    def cancel(self, job_id: str) -> None:
-        """Stop what runs of a job, from its id alone; a job that runs no more is no error."""
         ...

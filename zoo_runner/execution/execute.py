@@ -2,20 +2,20 @@
 
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.pipeline import ensure_address
-from zoo_runner.engines.protocol import Engine, JobSpec
+from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
-from zoo_runner.model.events import Event, Report
-from zoo_runner.model.ids import accept_job_id, new_job_id
-from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
+from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
@@ -37,7 +37,7 @@ def accept_job(
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     folders = workspace.folders
     paths = JobPaths(package.workflow_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id)
-    job = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds)
+    job = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds, new_uid())
     ensure_address(job.destination)
     return job
 
@@ -60,17 +60,44 @@ def run_job(
     with RUN.hold(job.paths.record), log:
         log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
         log.write_plan(plan.describe())
-
-        def tell(event: Event) -> None:
-            log(event)
-            report(event)
-
+        tell = tee(log, report)
         record = records.save(record.moved_to(Status.RUNNING))
+        handle: Handle | None = None
+
+        def run() -> Results:
+            nonlocal handle, record
+            handle = engine.submit(plan, tell, cancellation)
+            record = records.save(replace(record, handle=asdict(handle)))
+            return engine.follow(handle, tell, cancellation).result()
+
         with cancellation.deadline():
-            outcome = guard(lambda: engine.run(plan, tell, cancellation), job.paths, masker)
+            outcome = guard(run, job.paths, masker)
+        # its outcome is kept before anything of the job is removed, and it has ended once all is done
+        ended = with_outcome(record, outcome)
+        records.save(replace(ended, status=Status.RUNNING))
         outcome = conclude(outcome, job.destination, log, workspace, tell)
-        records.save(with_outcome(record, outcome))
+        if handle:
+            remove(engine, handle, tell)
+        records.save(replace(ended, published=outcome.published))
     return outcome
+
+
+def tee(log: JobLog, report: Report) -> Report:
+    """Give every event to the log first, then to `report`."""
+
+    def tell(event: Event) -> None:
+        log(event)
+        report(event)
+
+    return tell
+
+
+def remove(engine: Engine, handle: Handle, report: Report) -> None:
+    """Remove what the engine created for a job that has ended; what cannot be removed does not change how it ended."""
+    try:
+        engine.remove(handle)
+    except RunnerError as error:
+        report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))
 
 
 def conclude(outcome: Outcome, destination: str, log: JobLog, workspace: Workspace, report: Report) -> Outcome:
@@ -82,13 +109,13 @@ def conclude(outcome: Outcome, destination: str, log: JobLog, workspace: Workspa
     return replace(outcome, usage=log.usage, published=log.published)
 
 
-def guard(run: Callable[[], Outcome], paths: JobPaths, masker: Masker) -> Outcome:
+def guard(run: Callable[[], Results], paths: JobPaths, masker: Masker) -> Outcome:
     """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end.
 
     Raises `NotReachedError`, which says nothing of the job.
     """
     try:
-        return run()
+        return Outcome(Status.SUCCESSFUL, run())
     except NotReachedError:
         raise
     except RunnerError as error:

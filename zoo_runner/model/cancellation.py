@@ -64,6 +64,14 @@ class Cancellation:
             with self._lock:
                 self._callbacks.remove(callback)
 
+    def when_cancelled(self, callback: Callable[[], None]) -> None:
+        """Have `callback` run once, on cancellation; at once where it is already cancelled."""
+        with self._lock:
+            if self.reason is None:
+                self._callbacks.append(callback)
+                return
+        callback()
+
     def error(self) -> RunnerError:
         """Say why the job was stopped."""
         if self.reason is Reason.TIME_LIMIT:

@@ -45,6 +45,7 @@ _JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
+    Code("job.lost", _E, "The process that ran the job ended before the job did.", "Run the job again."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
 )
 _CHANGED = (Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),)

@@ -17,6 +17,11 @@ def new_job_id() -> str:
     return str(uuid.uuid4())
 
 
+def new_uid() -> str:
+    """Make what tells a job from every other, also from one of the same id in another store."""
+    return uuid.uuid4().hex
+
+
 def check_job_id(job_id: str) -> str:
     """Return a job id that is safe as a file name, or raise `JobNotFoundError`: no such job can exist."""
     if not _JOB_ID.fullmatch(job_id) or ".." in job_id:

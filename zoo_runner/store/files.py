@@ -12,9 +12,9 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_atomically
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.errors import JobNotFoundError, SettingsError
+from zoo_runner.model.errors import DismissedError, JobNotFoundError, SettingsError
 from zoo_runner.model.ids import check_job_id
-from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 
 FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
@@ -38,10 +38,13 @@ class JobRecord:
     destination: str
     updated: str
     results: Mapping[str, Any] | None = None
+    collection: Mapping[str, Any] | None = None
     collection_href: str | None = None
     diagnosis: Mapping[str, Any] | None = None
     exit_code: int | None = None
     published: str | None = None
+    uid: str = ""
+    handle: Mapping[str, Any] | None = None
 
     def moved_to(self, status: Status) -> "JobRecord":
         """Return the record in its next state; a state that is final stays."""
@@ -62,6 +65,7 @@ def new_record(job: JobSpec, engine: str) -> JobRecord:
         log=str(job.paths.job_log),
         log_folder=str(job.paths.log_folder),
         destination=job.destination,
+        uid=job.uid,
     )
 
 
@@ -69,7 +73,10 @@ def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
     """Return the record of a job that ended."""
     ended = replace(record.moved_to(outcome.status), exit_code=outcome.exit_code, published=outcome.published)
     if outcome.results:
-        ended = replace(ended, results=outcome.results.document, collection_href=outcome.results.collection_href)
+        found = outcome.results
+        ended = replace(
+            ended, results=found.document, collection=found.collection, collection_href=found.collection_href
+        )
     return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended
 
 
@@ -169,6 +176,26 @@ def read_diagnosis(fields: Mapping[str, Any]) -> Diagnosis:
     """Read the diagnosis of a record."""
     levels = {"stage": Stage(fields["stage"]), "level": Level(fields["level"]), "evidence": tuple(fields["evidence"])}
     return Diagnosis(**{**fields, **levels})
+
+
+def read_outcome(record: JobRecord) -> Outcome:
+    """Read how a job ended from its record; neither results nor diagnosis: it has not."""
+    results = None
+    if record.results is not None:
+        results = Results(record.results, record.collection or {}, record.collection_href or "")
+    diagnosis = read_diagnosis(record.diagnosis) if record.diagnosis else None
+    status = record.status
+    if status not in FINAL and (results or diagnosis):
+        dismissed = record.exit_code == DismissedError.exit_code
+        status = Status.SUCCESSFUL if results else Status.DISMISSED if dismissed else Status.FAILED
+    return Outcome(status, results, diagnosis, record.exit_code or 0, published=record.published)
+
+
+def find_running(state: Path) -> frozenset[str]:
+    """Find the ids of the jobs in a folder that have not ended."""
+    records = Records(state, Masker())
+    ids = (path.parent.name for path in state.glob("*/record.json"))
+    return frozenset(job_id for job_id in ids if records.load(job_id).status not in FINAL)
 
 
 def _now() -> str:

@@ -16,10 +16,9 @@ from typing import Any
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines import open_engine
-from zoo_runner.engines.protocol import Engine
+from zoo_runner.engines.protocol import Handle
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import DismissedError, EngineError, JobNotFoundError, RunnerError
-from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.errors import DismissedError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.store.files import FINAL, JobRecord, Records, with_failure
@@ -100,31 +99,19 @@ def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
         return record
     (folder / MARK).touch()
     engine = open_engine(record.engine, configuration)
-    engine.cancel(job_id)
+    if record.handle:
+        engine.cancel(Handle(**record.handle))
     if not _wait_released(folder):
         return record
     record = records.load(job_id)
     if record.status in FINAL:
         return record
-    if engine.capabilities.remote:
-        _clear_up(engine, job_id)
+    if record.handle:
+        # what only the job's own service would have removed, had it not been killed
+        engine.remove(Handle(**record.handle))
     shutil.rmtree(workspace.folders.scratch / job_id, ignore_errors=True)
     cause = DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
     return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
-
-
-def _clear_up(engine: Engine, job_id: str) -> None:
-    """Have a remote engine remove what only the job's own service would have removed, had it not been killed."""
-    stopped = Cancellation()
-    stopped.cancel()
-
-    def tell(event: Event) -> None:
-        if isinstance(event, EngineLine):
-            sys.stderr.write(f"{event.text}\n")
-
-    # it ends as dismissed, or was killed before anything was submitted
-    with contextlib.suppress(DismissedError, EngineError):
-        engine.reattach(job_id, tell, stopped)
 
 
 def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | None) -> int:

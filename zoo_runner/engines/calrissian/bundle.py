@@ -1,6 +1,7 @@
 """What the job pod gets to work on: package, job order and the caller's local inputs in one compressed archive."""
 
 import asyncio
+import gzip
 import io
 import json
 import os
@@ -49,7 +50,11 @@ def build_bundle(
         "steps": dict(steps),
     }
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
+    # without the time: whoever submits the job again makes the same bundle, of which parts may be there already
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
         _add_bytes(archive, JOB_FILE, json.dumps(content).encode())
         for name, path in paths.items():
             _add_input(archive, path.resolve(), name)
@@ -119,10 +124,15 @@ def _add(archive: tarfile.TarFile, path: Path, name: str, tree: Path) -> None:
     """Pack a file or folder: a link within the input stays one, of any other goes what it leads to."""
     stays = path.is_symlink() and _leads_inside(PurePosixPath(name), str(path.readlink()))
     archive.dereference = not (stays and path.resolve().is_relative_to(tree))
-    archive.add(path, name, recursive=False)
+    archive.add(path, name, recursive=False, filter=_without_time)
     if path.is_dir() and archive.dereference:
         for entry in sorted(path.iterdir()):
             _add(archive, entry, f"{name}/{entry.name}", tree)
+
+
+def _without_time(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime = 0
+    return member
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:

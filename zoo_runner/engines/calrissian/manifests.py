@@ -195,9 +195,9 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
 
 
-def build_objects(names: Names, cluster: KubernetesSettings, package: Package, bundle: bytes) -> list[Manifest]:
-    """Make what the Job needs besides its Secret, in the order in which it is created."""
-    objects = [*build_bundle_maps(names, bundle), build_claim(names, cluster, package)]
+def build_objects(names: Names, cluster: KubernetesSettings, package: Package) -> list[Manifest]:
+    """Make what the Job needs besides its Secrets and bundle, in the order in which it is created."""
+    objects = [build_claim(names, cluster, package)]
     if cluster.isolated:
         objects.append(build_policy(names))
     if names.own_namespace and cluster.quota:
@@ -213,9 +213,5 @@ def owned_by(manifest: Manifest, job: Manifest) -> Manifest:
 
 def without_content(manifest: Manifest) -> Manifest:
     """Return a manifest that may be shown: what a Secret or ConfigMap holds is left out."""
-    shown = dict(manifest)
-    if "data" in shown:
-        shown["data"] = dict.fromkeys(shown["data"], MASK)
-    if "binaryData" in shown:
-        shown["binaryData"] = {name: f"{len(text) * 3 // 4} bytes" for name, text in shown["binaryData"].items()}
-    return shown
+    fields = ("data", "binaryData")
+    return {key: dict.fromkeys(part, MASK) if key in fields else part for key, part in manifest.items()}

@@ -1,51 +1,74 @@
-"""What one call of the runner submitted: told from another job of the same id, and removed whole at its end.
+"""The objects of one job on the cluster: told from those of another job of the same id, and removed whole at its end.
 
-Two callers whose stores know nothing of each other may give the same id to jobs of one workspace.
+Two stores that know nothing of each other may give the same id to jobs of one workspace.
 """
 
-import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from zoo_runner.engines.calrissian.namespace import remove_namespace
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, RunnerError
-from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.errors import EngineError
 
-SUBMISSION = "zoo-runner/submission"
-
-
-def mark_job(job: Manifest) -> Manifest:
-    """Return a Job's manifest that no other submission has."""
-    return {**job, "metadata": {**job["metadata"], "annotations": {SUBMISSION: uuid.uuid4().hex}}}
+_UID = "zoo-runner/job-uid"
+_FILLED = ("Secret", "ConfigMap")
 
 
-def is_same(job: Manifest, submitted: Manifest) -> bool:
-    """Whether a Job of the cluster is the one that was submitted, and not another of the same name; pure."""
-    there, sent = ((one["metadata"].get("annotations") or {}).get(SUBMISSION) for one in (job, submitted))
-    return bool(there == sent)
+def mark_job(job: Manifest, uid: str) -> Manifest:
+    """Return a Job's manifest that says which job of which store it is; pure."""
+    return {**job, "metadata": {**job["metadata"], "annotations": {_UID: uid}}}
 
 
-def ensure_same(job: Manifest, submitted: Manifest, job_id: str) -> None:
-    """Raise `EngineError` where the Job was submitted by somebody else."""
-    if not is_same(job, submitted):
+def is_same(job: Manifest, uid: str) -> bool:
+    """Whether a Job of the cluster is the one with this `uid`, and not another of the same name; pure."""
+    return bool((job["metadata"].get("annotations") or {}).get(_UID, "") == uid)
+
+
+def ensure_same(job: Manifest, uid: str, job_id: str) -> None:
+    """Raise `EngineError` where the Job was submitted from another store."""
+    if not is_same(job, uid):
         raise EngineError(
-            f"namespace {job['metadata']['namespace']} has a job of the id {job_id} already, not started from here",
-            "Give this job another id, or leave the id out for one that is made up.",
+            f"namespace {job['metadata']['namespace']} already has a job with the id {job_id}, submitted by another"
+            " zoo-runner",
+            "Choose another id for this job, or leave the id out to have one generated.",
             level=Level.USER,
+            code="job.exists",
         )
 
 
-def remove_job(cluster: Cluster, names: Names, submitted: Manifest, report: Report) -> None:
-    """Remove all of the job: what the Job owns goes with it. A workspace's namespace is never among it."""
-    try:
-        job = cluster.get("Job", names.namespace, names.job)
-        if job and not is_same(job, submitted):
-            return
-        if names.own_namespace:
-            remove_namespace(cluster, names.namespace)
-        cluster.delete("Secret", names.namespace, names.secret)
-        cluster.delete("Job", names.namespace, names.job)
-        cluster.delete_labelled("Pod", names.namespace, names.selector, 1)
-    except RunnerError as error:
-        report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))
+def fill_in(planned: Iterable[Manifest], content: Iterable[Manifest]) -> list[Manifest]:
+    """Return the planned manifests with their content: what Secrets and ConfigMaps hold is not in a plan; pure.
+
+    The bundle may take more ConfigMaps than the one that is planned; the volume of the Job names all of them.
+    """
+    filled = list(content)
+    parts = [manifest["metadata"]["name"] for manifest in filled if manifest["kind"] == "ConfigMap"]
+    rest = [manifest for manifest in planned if manifest["kind"] not in _FILLED]
+    return [_with_parts(rest[0], parts), *filled, *rest[1:]]
+
+
+def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
+    template = job["spec"]["template"]
+    sources = {"projected": {"sources": [{"configMap": {"name": name}} for name in parts]}}
+    volumes = [
+        {**volume, **sources} if volume["name"] == "bundle" else volume for volume in template["spec"]["volumes"]
+    ]
+    spec: Mapping[str, Any] = {**template["spec"], "volumes": volumes}
+    return {**job, "spec": {**job["spec"], "template": {**template, "spec": spec}}}
+
+
+def remove_job(cluster: Cluster, names: Names, uid: str) -> None:
+    """Remove all of the job: what the Job owns goes with it. The namespace of a workspace stays.
+
+    Raises `RunnerError` where not all could be removed.
+    """
+    job = cluster.get("Job", names.namespace, names.job)
+    if job and not is_same(job, uid):
+        return
+    if names.own_namespace:
+        remove_namespace(cluster, names.namespace)
+    cluster.delete("Secret", names.namespace, names.secret)
+    cluster.delete("Job", names.namespace, names.job)
+    cluster.delete_labelled("Pod", names.namespace, names.selector, 1)

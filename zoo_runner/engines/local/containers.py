@@ -101,6 +101,12 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     return None
 
 
+def find_runtime(wanted: Containers) -> str | None:
+    """Return podman or docker, whichever answers first of those that the setting allows; None where none does."""
+    candidates = {"auto": ("podman", "docker"), "none": ()}.get(wanted, (wanted,))
+    return next((program for program in candidates if _why_not(program) is None), None)
+
+
 def limits_memory(runtime: str) -> bool:
     """Ask podman or docker whether it can hold containers to a memory limit here."""
     answer = _run(runtime, "info", "--format", "{{json .}}")

@@ -1,61 +1,69 @@
-"""How others tell the process that runs a job to stop, and what it yielded: by the job's private folder alone."""
+"""How another process stops a local job: through a pipe in the job's scratch folder."""
 
 import contextlib
-import json
 import os
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo_runner.files import write_atomically
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.job import Results
-from zoo_runner.model.masking import Masker
+
+_PIPE = "control"
+
+
+class Control:
+    """The pipe of one job, open from when it is submitted until it is closed; a request to stop is never lost."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._path = scratch / _PIPE
+        os.mkfifo(self._path, 0o600)
+        # opened both ways, so that neither side waits for the other
+        self._descriptor = os.open(self._path, os.O_RDWR)
+
+    @contextlib.contextmanager
+    def listening(self, cancellation: Cancellation) -> Iterator[None]:
+        """Cancel the job when another process asks for it while the block runs, or did so before."""
+
+        def listen() -> None:
+            if b"cancel" in os.read(self._descriptor, 64):
+                cancellation.cancel()
+
+        if select.select([self._descriptor], [], [], 0)[0]:
+            listen()
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            yield
+        finally:
+            os.write(self._descriptor, b"over\n")
+            listener.join()
+
+    def close(self) -> None:
+        """Close the pipe: from now on nobody runs the job."""
+        os.close(self._descriptor)
+
+
+def send_cancel(scratch: Path) -> None:
+    """Ask the process that runs the job to stop it; without such a process there is nothing to stop."""
+    with contextlib.suppress(OSError), _writing(scratch) as pipe:
+        os.write(pipe, b"cancel\n")
+
+
+def has_listener(scratch: Path) -> bool:
+    """Whether a living process has the job."""
+    try:
+        with _writing(scratch):
+            return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
-def listen_for_cancel(record: Path, cancellation: Cancellation) -> Iterator[None]:
-    """Take a `cancel` from other processes, which know the job's id only."""
-    control = record / "control"
-    with contextlib.suppress(FileExistsError):
-        os.mkfifo(control, 0o600)
-    descriptor = os.open(control, os.O_RDWR)
-
-    def listen() -> None:
-        if os.read(descriptor, 64).startswith(b"cancel"):
-            cancellation.cancel()
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
+def _writing(scratch: Path) -> Iterator[int]:
+    # fails at once where no process reads (POSIX.1-2017, open, ENXIO)
+    pipe = os.open(scratch / _PIPE, os.O_WRONLY | os.O_NONBLOCK)
     try:
-        yield
+        yield pipe
     finally:
-        os.write(descriptor, b"over\n")
-        listener.join()
-        os.close(descriptor)
-        control.unlink(missing_ok=True)
-
-
-def tell_cancel(record: Path) -> None:
-    """Tell whoever runs the job to stop; nobody does: nothing to stop."""
-    with contextlib.suppress(OSError):
-        control = os.open(record / "control", os.O_WRONLY | os.O_NONBLOCK)
-        try:
-            os.write(control, b"cancel\n")
-        finally:
-            os.close(control)
-
-
-def write_results(record: Path, results: Results, masker: Masker) -> None:
-    """Keep what a job yielded, for whoever waits for it."""
-    content = {
-        "document": results.document,
-        "collection": results.collection,
-        "collection_href": results.collection_href,
-    }
-    write_atomically(record / "results.json", json.dumps(masker.mask_data(content)).encode())
-
-
-def read_results(record: Path) -> Results:
-    """Read what a job yielded; raises `FileNotFoundError` where it yielded nothing."""
-    return Results(**json.loads((record / "results.json").read_text()))
+        os.close(pipe)

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
@@ -13,6 +12,7 @@ from zoo_runner.engines.kubernetes.client import ApiError, Cluster
 from zoo_runner.engines.kubernetes.names import Names, build_names
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.pipeline import probe_destination
+from zoo_runner.engines.protocol import Check
 from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
@@ -32,17 +32,6 @@ _STORE = "results store"
 _POLICY_RIGHTS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor's report."""
-
-    about: str
-    ok: bool
-    found: str
-    expected: str
-    remedy: str = ""
-
-
 def examine_cluster(configuration: Configuration, destination: str | None = None) -> Iterator[Check]:
     """Check the cluster step by step; what cannot be checked because of an earlier finding is left out.
 
@@ -53,17 +42,17 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
     told: set[str] = set()
     if destination and not is_object_storage(destination):
         expected, remedy = "object storage, which pods reach", "Name a place below s3:, gs: or az:."
-        yield Check(_STORE, False, f"{destination}, a folder of this machine", expected, remedy)
+        yield Check(False, _STORE, f"{destination}, a folder of this machine", expected, remedy)
         destination = None
     try:
         with closing(Cluster(site)) as cluster:
             version = cluster.read_version()
-            yield Check("API", True, f"Kubernetes {version}", "the API answers")
+            yield Check(True, "API", f"Kubernetes {version}", "the API answers")
             for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, storage, destination)):
                 told.add(check.about)
                 yield check
     except RunnerError as error:
-        yield Check("API", False, error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
+        yield Check(False, "API", error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
     if destination and _STORE not in told:
         yield _check(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
 
@@ -92,9 +81,9 @@ def _examine(
 
 def _check(about: str, look: Callable[[], str], expected: str) -> Check:
     try:
-        return Check(about, True, look(), expected)
+        return Check(True, about, look(), expected)
     except RunnerError as error:
-        return Check(about, False, error.diagnosis.cause, expected, error.diagnosis.remedy)
+        return Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy)
 
 
 def _list_rights(site: KubernetesSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
@@ -155,14 +144,14 @@ def _check_quotas(cluster: Cluster, names: Names, site: KubernetesSettings) -> I
     try:
         quotas = cluster.find("ResourceQuota", names.namespace)
     except ApiError:
-        yield Check("quota", True, "this account may not read quotas", expected)
+        yield Check(True, "quota", "this account may not read quotas", expected)
         return
     if not quotas:
-        yield Check("quota", True, "none is set", expected)
+        yield Check(True, "quota", "none is set", expected)
     for quota in quotas:
         tight = find_tight(quota.get("status", {}), site)
         remedy = "Wait until other jobs end, or have the quota raised." if tight else ""
-        yield Check(f"quota {quota['metadata']['name']}", not tight, "; ".join(tight) or "room", expected, remedy)
+        yield Check(not tight, f"quota {quota['metadata']['name']}", "; ".join(tight) or "room", expected, remedy)
 
 
 def find_tight(status: Mapping[str, Mapping[str, str]], site: KubernetesSettings) -> list[str]:
@@ -214,17 +203,17 @@ def _rehearse(
     tried = run_trial(cluster, names, site, destination, find_credentials(storage))
     error = tried.error
     if tried.bound:
-        yield Check("volume", True, "bound", f"{site.volume_size}, {site.access_mode}, is bound")
+        yield Check(True, "volume", "bound", f"{site.volume_size}, {site.access_mode}, is bound")
     if error and not isinstance(error, StageOutError):
         expected = "a pod starts, with its images and its volume"
-        yield Check("trial job", False, error.diagnosis.cause, expected, error.diagnosis.remedy)
+        yield Check(False, "trial job", error.diagnosis.cause, expected, error.diagnosis.remedy)
         return
-    yield Check("images", True, "pulled", f"{site.image} and {site.step_image} are pulled")
-    yield Check("trial job", True, "a pod has started, run and written", "a pod starts and writes to its volume")
+    yield Check(True, "images", "pulled", f"{site.image} and {site.step_image} are pulled")
+    yield Check(True, "trial job", "a pod has started, run and written", "a pod starts and writes to its volume")
     if error:
-        yield Check(_STORE, False, error.diagnosis.cause, _say_from_pod(destination), error.diagnosis.remedy)
+        yield Check(False, _STORE, error.diagnosis.cause, _say_from_pod(destination), error.diagnosis.remedy)
     elif destination:
-        yield Check(_STORE, True, "written and removed again", _say_from_pod(destination))
+        yield Check(True, _STORE, "written and removed again", _say_from_pod(destination))
 
 
 def _say_from_pod(destination: str | None) -> str:

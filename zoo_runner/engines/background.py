@@ -1,0 +1,32 @@
+"""One thread for one piece of work, with a future that says how it ended."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_in_background(name: str, work: Callable[[], Result]) -> Future[Result]:
+    """Start `work` in a thread of its own, which does not keep the process alive; returns at once."""
+    future: Future[Result] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 the door of the thread: whoever waits gets the error
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
+
+
+def fail(error: BaseException) -> Future[Result]:
+    """Return a future that has failed already."""
+    future: Future[Result] = Future()
+    future.set_exception(error)
+    return future

@@ -1,0 +1,55 @@
+"""What is left on the cluster of jobs that do not run: found first, removed on request."""
+
+from collections.abc import Collection, Iterable
+
+from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.calrissian.namespace import remove_namespace
+from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, name_namespace
+from zoo_runner.engines.protocol import Leftover
+
+# in the order in which they are removed: what owns others first
+_KINDS = ("Namespace", "Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy")
+
+
+def list_objects(cluster: Cluster, site: KubernetesSettings) -> list[tuple[str, Manifest]]:
+    """List all objects of jobs, with their kinds; raises `RunnerError` where the cluster cannot be asked."""
+    return [(kind, item) for kind in _KINDS for item in _list(cluster, kind, site)]
+
+
+def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collection[str]) -> list[Leftover]:
+    """Pick the objects whose job is not among those that run; pure. What carries no job's label is never picked."""
+    found = []
+    objects = list(objects)
+    active = {item["metadata"]["name"] for kind, item in objects if kind == "Job" and _is_active(item)}
+    for kind, item in objects:
+        meta = item["metadata"]
+        job = (meta.get("labels") or {}).get(JOB_LABEL)
+        if job and job not in running and "deletionTimestamp" not in meta:
+            place = (kind, meta.get("namespace", ""), meta["name"])
+            found.append(Leftover(*place, job, meta["creationTimestamp"], job in active))
+    return found
+
+
+def delete_objects(cluster: Cluster, leftovers: Iterable[Leftover]) -> None:
+    """Delete objects; what is gone already is fine."""
+    for left in leftovers:
+        if left.kind == "Namespace":
+            remove_namespace(cluster, left.name)
+            continue
+        cluster.delete(left.kind, left.namespace, left.name, 5 if left.kind == "Pod" else None)
+
+
+def _is_active(job: Manifest) -> bool:
+    return not job.get("spec", {}).get("suspend") and job.get("status", {}).get("active", 0) > 0
+
+
+def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifest]:
+    """List everywhere; who may not is shown the namespace of the workspace alone."""
+    selector = f"{JOB_LABEL}," + ",".join(f"{name}={value}" for name, value in MANAGED.items())
+    try:
+        return cluster.find(kind, None, labelSelector=selector)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+    return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), labelSelector=selector)

@@ -1,0 +1,129 @@
+"""One run of the CWL on this machine: the launcher's orders, its environment, and what came of it."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.config.interpreter import find_python
+from zoo_runner.config.settings import Settings
+from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.javascript import find_node
+from zoo_runner.engines.cwl_process.resources import Machine
+from zoo_runner.engines.cwl_process.supervised import Supervised
+from zoo_runner.engines.local.containers import limits_memory
+from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import EngineError
+from zoo_runner.model.events import EngineLine, Report, decode_event
+
+_LAUNCH = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
+    " from zoo_runner.engines.local.launcher import main; sys.exit(main(sys.argv[1]))"
+)
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """A job that this process has prepared and nobody follows yet."""
+
+    job: JobSpec
+    runtime: str | None
+    machine: Machine
+    control: Control
+
+
+class Run:
+    """One execution of the CWL under the supervisor."""
+
+    def __init__(
+        self,
+        submitted: PreparedJob,
+        settings: Settings,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> None:
+        self._job, self._settings = submitted.job, settings
+        self._runtime, self._machine = submitted.runtime, submitted.machine
+        self._report, self._cancellation = report, cancellation
+        self._scratch = submitted.job.paths.scratch
+
+    def execute(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the CWL on staged inputs and return its output object; raises why it failed."""
+        findings = Findings()
+        code = self._supervise(self._write_orders(order), findings)
+        self._cancellation.check()
+        if code < 0:
+            raise EngineError(
+                f"the run's supervisor was killed (signal {-code})",
+                "Find out who stops processes on this machine (out of memory, an operator) and run the job again.",
+            )
+        if code != 0:
+            raise diagnose_execution(findings)
+        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
+        return outputs
+
+    def _write_orders(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Write what launcher and supervisor read; return the supervisor's order."""
+        scratch = self._scratch
+        (scratch / "package.json").write_text(json.dumps(self._job.package.document))
+        (scratch / "order.json").write_text(json.dumps(dict(order)))
+        spec = {
+            "package": str(scratch / "package.json"),
+            "entry": self._job.package.entry,
+            "order": str(scratch / "order.json"),
+            "outputs": str(scratch / "outputs.json"),
+            "output_folder": str(scratch / "outputs"),
+            "scratch": str(scratch),
+            "name": self._job.workflow_id,
+            "runtime": self._runtime,
+            "limits_memory": self._runtime is not None and limits_memory(self._runtime),
+            "memory_mib": self._machine.memory_mib,
+            "cid_folder": str(scratch / "cids") if self._runtime else None,
+            "remover": [self._runtime or "", "rm", "--force"],
+        }
+        (scratch / "run.json").write_text(json.dumps(spec))
+        # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
+        paths = [path for path in sys.path if path and Path(path).is_absolute()]
+        return {
+            "command": [find_python(self._settings), "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
+            "env": self._environment(),
+            "cwd": str(scratch),
+            "cid_folder": spec["cid_folder"],
+            "remover": spec["remover"],
+            "scratch": str(scratch),
+        }
+
+    def _environment(self) -> dict[str, str]:
+        path = self._settings.inherited.get("PATH", os.defpath)
+        folders = [str(self._link_programs(path)), str(Path(find_python(self._settings)).parent), path]
+        return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
+
+    def _link_programs(self, path: str) -> Path:
+        """Make a folder with the programs that cwltool looks for under a name of its own."""
+        programs = self._scratch / "bin"
+        programs.mkdir()
+        if self._runtime and (runtime := shutil.which(self._runtime, path=path)):
+            (programs / "docker").symlink_to(runtime)
+        if node := find_node(path):
+            (programs / "node").symlink_to(node)
+        return programs
+
+    def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
+        def on_line(line: str) -> None:
+            event = decode_event(line)
+            if event is not None:
+                findings.add(event)
+                self._report(event)
+
+        with Supervised(order, find_python(self._settings)) as run:
+            code = run.follow(on_line, self._cancellation)
+            for text in run.complaints:
+                findings.complaints.append(text)
+                self._report(EngineLine("warning", text))
+        return code
