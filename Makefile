@@ -9,7 +9,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +25,7 @@ test-unit: env-dev ## the pure and fast tests
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev images cluster azurite ## one suite per seam, over every implementation
+test-contract: env-dev images cluster azurite postgres ## one suite per seam, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 
@@ -33,7 +33,7 @@ test-live: env-dev images cluster ## against real containers, a real cluster, an
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
-test-long: env-dev images cluster ## what takes minutes: a caller killed at every point of its job, and the like
+test-long: env-dev images cluster postgres ## what takes minutes: a caller killed at every point of its job, and the like
 	@echo "tests: long"
 	@$(BIN)/python -m pytest -m long tests
 
@@ -87,6 +87,10 @@ argo: ## start a real Argo Workflows beside the cluster (the first time it is bu
 
 argo-down: ## stop it
 	@bash dev/argo/down.sh
+
+postgres: ## start a PostgreSQL for tests, in this user's cache (dev/postgres/up.sh stop ends it)
+	@sh dev/packages.sh postgres
+	@bash dev/postgres/up.sh
 
 template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
 	@sh template/publish.sh "$(TO)"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the system programs of a part of the development set-up are there; the part is podman, cluster or bench.
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman, cluster, bench or postgres.
 # As root on Debian, what is missing is installed, and said; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
@@ -14,7 +14,10 @@ case "${1:-}" in
   bench)
     programs="nginx"
     packages="nginx-light" ;;
-  *) say "name a part: podman, cluster or bench" >&2; exit 2 ;;
+  postgres)
+    programs="pg_ctlcluster"
+    packages="postgresql" ;;
+  *) say "name a part: podman, cluster, bench or postgres" >&2; exit 2 ;;
 esac
 
 missing=""

@@ -44,10 +44,11 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
-    "dev": Lock(("kubernetes", "raster", "javascript", "testing", "examples", "demo", "dev")),
+    "dev": Lock(("kubernetes", "raster", "javascript", "server", "testing", "examples", "demo", "dev")),
     "demo": Lock(("raster", "examples", "javascript", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),
+    "server": Lock(("kubernetes", "raster", "server")),
     # the stagers' images have no CWL
     "stagein": Lock(only=find_requirements(*_STAGER)),
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),

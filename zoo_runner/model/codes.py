@@ -1,7 +1,7 @@
 """Every diagnosis has one of these codes; a code never changes its meaning, its words may.
 
 Codes have the form `<about>.<what>`: the part before the dot says where to look (`settings`, `package`, `inputs`,
-`source`, `destination`, `image`, `step`, `engine`, `cluster`, `job`, `runner`).
+`source`, `destination`, `image`, `step`, `engine`, `cluster`, `job`, `process`, `request`, `store`, `runner`).
 """
 
 from dataclasses import dataclass
@@ -48,6 +48,15 @@ _JOB = (
     Code("job.lost", _E, "The process that ran the job ended before the job did.", "Run the job again."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
 )
+_PROCESS = (
+    Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
+    Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
+)
+_REQUEST = (Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),)
+_STORE = (
+    Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
+    Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
+)
 _CHANGED = (Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),)
 _RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)
 
@@ -62,6 +71,9 @@ CODES = {
         *_STEP,
         *_ENGINE,
         *_JOB,
+        *_PROCESS,
+        *_REQUEST,
+        *_STORE,
         *_CHANGED,
         *_RUNNER,
     )

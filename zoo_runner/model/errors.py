@@ -13,7 +13,9 @@
     ├── DismissedError      somebody cancelled the job                  exit 10
     ├── JobNotFoundError    no job of that id is known here             exit 11
     ├── JobExistsError      a job of that id exists already             exit 2
-    └── JobChangedError     somebody else changed the job meanwhile     exit 7
+    ├── JobChangedError     somebody else changed the job meanwhile     exit 7
+    ├── ProcessNotFoundError  no process of that id is deployed         exit 11
+    └── ProcessExistsError  a process of that id is deployed already    exit 2
 
 Exit 0 is success, 1 a defect of the runner itself, 2 also a wrong command line.
 """
@@ -171,3 +173,21 @@ class JobChangedError(EngineError):
 
     default_code = "job.changed"
     http_status = 409
+
+
+class ProcessNotFoundError(RunnerError):
+    """No process of that id is deployed in the workspace."""
+
+    stage = Stage.PACKAGE
+    default_code = "process.not-found"
+    http_status = 404
+    exit_code = 11
+
+
+class ProcessExistsError(RunnerError):
+    """A process of that id is deployed in the workspace already."""
+
+    stage = Stage.PACKAGE
+    default_code = "process.exists"
+    http_status = 409
+    exit_code = 2

@@ -56,7 +56,7 @@ class Job:
     `package` is the digest of the packed package, which the store keeps once; `inputs` the CWL job order with
     references as they were given, without the values of `secret_inputs`, which are never stored. `progress` is percent.
     Times are ISO 8601 in UTC. `log` and `log_folder` say where the logs lie; `handle` what the engine submitted.
-    `version` grows with each stored change.
+    Of jobs that wait, those with the highest `priority` go first. `version` grows with each stored change.
     """
 
     id: str
@@ -84,6 +84,7 @@ class Job:
     handle: Mapping[str, Any] | None = None
     cancel_requested: bool = False
     outcome: Outcome | None = None
+    priority: int = 0
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":

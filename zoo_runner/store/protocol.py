@@ -7,6 +7,7 @@ from typing import Protocol
 from zoo_runner.model.events import Event
 from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import Package
+from zoo_runner.model.process import Process
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,69 @@ class Lease:
     job_id: str
     owner: str
     expires: str
+
+
+@dataclass(frozen=True)
+class ProcessPage:
+    """Some processes, and the cursor of the next page; None on the last."""
+
+    processes: tuple[Process, ...]
+    next: str | None = None
+
+
+class ProcessStore(Protocol):
+    """Keeps the deployed packages of workspaces, every version of them; any number of processes may use one store."""
+
+    def deploy(self, process: Process, package: Package) -> Process:
+        """Keep a new process and return it with its number; raises `ProcessExistsError` where the id is taken."""
+        ...
+
+    def replace(self, process: Process, package: Package) -> Process:
+        """Put another package in the place of a deployed one, which stays readable by its number.
+
+        Raises `ProcessNotFoundError`.
+        """
+        ...
+
+    def undeploy(self, workspace: str, process_id: str) -> None:
+        """Take a process out of the list; raises `ProcessNotFoundError`. Its jobs keep their package."""
+        ...
+
+    def get(self, workspace: str, process_id: str, number: int | None = None) -> Process:
+        """Return a deployed process, or one of its earlier versions by number; raises `ProcessNotFoundError`."""
+        ...
+
+    def find(self, workspace: str, limit: int = 100, cursor: str | None = None) -> ProcessPage:
+        """List the deployed processes of a workspace by id."""
+        ...
+
+    def load_package(self, digest: str) -> Package:
+        """Return a package; raises `ProcessNotFoundError` where none has this digest."""
+        ...
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a worker may take of the queue: jobs of these engines (empty: of any), so many of one workspace at once."""
+
+    engines: tuple[str, ...] = ()
+    most_per_workspace: int | None = None
+
+
+ANY_JOB = Share()
+"""A worker of every engine, without a limit."""
+
+
+class JobQueue(Protocol):
+    """The jobs that wait for a worker: a job's record is its place in the queue."""
+
+    def claim(self, owner: str, seconds: float, share: Share = ANY_JOB) -> Job | None:
+        """Lease the next job that is not at its end and that nobody has a lease of; None where there is none.
+
+        The highest `priority` goes first; among equals a job of the workspace with the fewest leased jobs, then the
+        oldest. No two callers get one job.
+        """
+        ...
 
 
 class JobStore(Protocol):

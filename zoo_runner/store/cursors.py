@@ -1,0 +1,27 @@
+"""Cursors of lists: where the next page goes on, as text that a client hands back unread."""
+
+import base64
+import binascii
+import json
+
+from zoo_runner.model.errors import InputError
+
+
+def write_cursor(*place: str) -> str:
+    """Return the cursor of a place in the order of a list."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, length: int) -> tuple[str, ...]:
+    """Return the place of a cursor, which has so many parts; raises `InputError` for what no list gave."""
+    try:
+        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        place = None
+    if not isinstance(place, list) or len(place) != length or not all(isinstance(part, str) for part in place):
+        raise InputError(
+            f"invalid cursor {cursor[:60]!r}",
+            "Use the `next` link of the page before, or leave the cursor out for the first page.",
+            code="request.cursor",
+        )
+    return tuple(place)

@@ -1,0 +1,32 @@
+"""The store in a database: SQLite in one file, PostgreSQL for several machines; one schema, migrated by Alembic."""
+
+from dataclasses import dataclass
+
+from zoo_runner.store.sql.database import Database, open_database
+from zoo_runner.store.sql.events import SqlEvents
+from zoo_runner.store.sql.jobs import SqlJobs
+from zoo_runner.store.sql.processes import SqlProcesses
+
+
+@dataclass(frozen=True)
+class SqlStore:
+    """All that one database keeps."""
+
+    database: Database
+    jobs: SqlJobs
+    processes: SqlProcesses
+    events: SqlEvents
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+
+def open_sql_store(url: str) -> SqlStore:
+    """Open a database by its URL and bring its schema up to date.
+
+    URLs are SQLAlchemy's, such as `sqlite:////var/lib/runner.db` or `postgresql+psycopg://host/name`. Raises
+    `SettingsError` for a URL that cannot be used and `EngineError` where the database does not answer.
+    """
+    database = open_database(url)
+    return SqlStore(database, SqlJobs(database), SqlProcesses(database), SqlEvents(database))

@@ -1,0 +1,151 @@
+"""The connection to the database, its transactions, and its schema: created and migrated when it is opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, RunnerError, SettingsError
+from zoo_runner.store.sql.schema import NEWEST
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """Connections to one database. `insert` is its dialect's insert statement, which knows ON CONFLICT."""
+
+    def __init__(self, engine: sqlalchemy.Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.dialect = engine.dialect.name
+
+    def insert(self, table: sqlalchemy.Table) -> Any:
+        """Start an insert statement."""
+        return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection on which each statement sees what is stored then; raises `EngineError`."""
+        with _translated(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that is stored when the block ends, and is undone when it raises."""
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    def take_turn(self, connection: Connection, subject: str) -> None:
+        """Wait until no other transaction has a turn at the subject; this one has it until it ends."""
+        if self.dialect == "postgresql":
+            lock = text("SELECT pg_advisory_xact_lock(hashtext('zoo-runner'), hashtext(:subject))")
+            connection.execute(lock, {"subject": subject})
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open a database and bring its schema up to date; raises `SettingsError` and `EngineError`."""
+    database = Database(_build_engine(url))
+    try:
+        _migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _build_engine(url: str) -> sqlalchemy.Engine:
+    try:
+        parsed = sqlalchemy.make_url(url)
+        dialect = parsed.get_backend_name()
+        if dialect not in ("sqlite", "postgresql"):
+            raise _bad_url(url, f"{dialect} is not supported")
+        if dialect == "postgresql":
+            return sqlalchemy.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        if not parsed.database or parsed.database == ":memory:":
+            raise _bad_url(url, "SQLite needs a file")
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    except (ArgumentError, NoSuchModuleError, OSError) as error:
+        raise _bad_url(url, type(error).__name__) from error
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _bad_url(url: str, reason: str) -> SettingsError:
+    shown = url.split("://", 1)[0]
+    return SettingsError(
+        f"the database {shown}://… cannot be used: {reason}",
+        "Use sqlite:////path/to/file or postgresql://user@host/name.",
+    )
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # a transaction that reads before it writes would else fail where another one wrote in between
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RunnerError:
+        raise
+    except DBAPIError as error:
+        # the statement's values may hold what is private
+        raise EngineError(
+            f"the database did not do its part: {' '.join(str(error.orig).split())[:300]}",
+            "Check that the database is up and that this user may write to it.",
+            level=Level.PLATFORM,
+            code="store.unreachable",
+        ) from error
+
+
+def _migrate(database: Database) -> None:
+    with database.reading() as connection:
+        found = _read_revision(connection)
+    if found == NEWEST:
+        return
+    if found is not None and found > NEWEST:
+        raise SettingsError(
+            f"the database has schema {found}, which is newer than this release's {NEWEST}",
+            "Upgrade this installation, or restore the backup from before the upgrade.",
+            code="store.newer",
+        )
+    with database.writing() as connection:
+        database.take_turn(connection, "migrate")
+        _upgrade(connection)
+
+
+def _read_revision(connection: Connection) -> str | None:
+    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

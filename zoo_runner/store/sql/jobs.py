@@ -1,0 +1,200 @@
+"""Jobs in a database: the records, their leases, and the queue that they are."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
+
+from zoo_runner.model.codec import from_plain, to_plain
+from zoo_runner.model.errors import JobChangedError, JobExistsError, JobNotFoundError
+from zoo_runner.model.job import Job
+from zoo_runner.model.package import Package
+from zoo_runner.store.cursors import read_cursor, write_cursor
+from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
+from zoo_runner.store.sql.database import Database
+from zoo_runner.store.sql.packages import keep_package, load_package
+from zoo_runner.store.sql.schema import JOBS, now_seconds
+
+_UNFINISHED = JOBS.c.status.in_(["accepted", "running"])
+_ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_seconds())
+
+
+class SqlJobs:
+    """A `JobStore` and a `JobQueue`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, job: Job, package: Package) -> Job:
+        """Keep a new job and its package; raises `JobExistsError` where the id is taken."""
+        kept = replace(job, version=1)
+        insert = self._database.insert(JOBS).values(id=job.id, **_columns(kept))
+        with self._database.writing() as connection:
+            keep_package(self._database, connection, package)
+            if connection.execute(insert.on_conflict_do_nothing().returning(JOBS.c.id)).scalar() is None:
+                raise JobExistsError(f"a job {job.id!r} exists already", "Choose another id, or leave it out.")
+        return kept
+
+    def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobNotFoundError`."""
+        with self._database.reading() as connection:
+            return _get(connection, job_id)
+
+    def update(self, job: Job) -> Job:
+        """Keep a changed job; raises `JobChangedError` where another change came first, and `JobNotFoundError`."""
+        kept = replace(job, version=job.version + 1)
+        same = and_(JOBS.c.id == job.id, JOBS.c.version == job.version)
+        with self._database.writing() as connection:
+            if not connection.execute(update(JOBS).where(same).values(**_columns(kept))).rowcount:
+                found = _get(connection, job.id)
+                raise JobChangedError(
+                    f"job {job.id} was changed by another process (version {found.version}, expected {job.version})",
+                    "Read the job again and repeat the change.",
+                )
+        return kept
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job and its events; what is gone already is fine."""
+        with self._database.writing() as connection:
+            connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
+
+    def find(self, query: JobQuery) -> JobPage:
+        """List jobs, newest first; raises `InputError` for an invalid cursor."""
+        order = (JOBS.c.created.desc(), JOBS.c.id.desc())
+        statement = select(JOBS.c.body, JOBS.c.version).where(*_conditions(query)).order_by(*order)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.limit(query.limit + 1)).all()
+        jobs = tuple(map(_read_job, rows[: query.limit]))
+        more = len(rows) > query.limit and jobs
+        return JobPage(jobs, write_cursor(jobs[-1].created, jobs[-1].id) if more else None)
+
+    def count(self, query: JobQuery) -> int:
+        """Count the jobs of all pages of a list."""
+        with self._database.reading() as connection:
+            conditions = _conditions(replace(query, cursor=None))
+            return connection.execute(select(func.count()).select_from(JOBS).where(*conditions)).scalar_one()
+
+    def load_package(self, digest: str) -> Package:
+        """Return the package of a job; raises `JobNotFoundError` where no job ever brought it."""
+        package = load_package(self._database, digest)
+        if package is None:
+            raise JobNotFoundError(f"no job has a package with the digest {digest}", "Check the digest.")
+        return package
+
+    def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
+        """Take the right to work on a job; None while another owner has it. Raises `JobNotFoundError`."""
+        mine = and_(JOBS.c.id == job_id, or_(_ANYBODYS, JOBS.c.lease_owner == owner))
+        with self._database.writing() as connection:
+            lease = _take(connection, mine, owner, seconds)
+            if lease is None:
+                _get(connection, job_id)
+        return lease
+
+    def renew(self, lease: Lease, seconds: float) -> Lease | None:
+        """Have a lease last longer; None where it ran out and another owner took it."""
+        mine = and_(JOBS.c.id == lease.job_id, JOBS.c.lease_owner == lease.owner)
+        with self._database.writing() as connection:
+            return _take(connection, mine, lease.owner, seconds)
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back."""
+        mine = and_(JOBS.c.id == lease.job_id, JOBS.c.lease_owner == lease.owner)
+        with self._database.writing() as connection:
+            connection.execute(update(JOBS).where(mine).values(lease_owner=None, lease_expires=None))
+
+    def find_abandoned(self, limit: int = 100) -> tuple[Job, ...]:
+        """Return jobs that are not at their end and that nobody has a lease of, oldest first."""
+        statement = select(JOBS.c.body, JOBS.c.version).where(_UNFINISHED, _ANYBODYS)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(JOBS.c.created, JOBS.c.id).limit(limit)).all()
+        return tuple(map(_read_job, rows))
+
+    def claim(self, owner: str, seconds: float, share: Share = ANY_JOB) -> Job | None:
+        """Lease the next job of the queue; None where there is none.
+
+        On SQLite there is one writer at a time. On PostgreSQL a row that somebody else claims at the same time is
+        skipped; where there is a limit, claims follow one another, so that two together do not exceed it.
+        """
+        with self._database.writing() as connection:
+            if share.most_per_workspace is not None:
+                self._database.take_turn(connection, "claim")
+            job_id = connection.execute(_choose_next(share)).scalar()
+            if job_id is None or _take(connection, JOBS.c.id == job_id, owner, seconds) is None:
+                return None
+            return _get(connection, job_id)
+
+
+def _choose_next(share: Share) -> Any:
+    """Build the statement that chooses the job to work on next; its row stays locked until the transaction ends."""
+    others = JOBS.alias("others")
+    leased = (
+        select(func.count())
+        .where(
+            others.c.workspace == JOBS.c.workspace,
+            others.c.status.in_(["accepted", "running"]),
+            others.c.lease_expires > now_seconds(),
+        )
+        .scalar_subquery()
+    )
+    conditions: list[ColumnElement[bool]] = [_UNFINISHED, _ANYBODYS]
+    if share.engines:
+        conditions.append(JOBS.c.engine.in_(share.engines))
+    if share.most_per_workspace is not None:
+        conditions.append(leased < share.most_per_workspace)
+    order = (JOBS.c.priority.desc(), leased, JOBS.c.created, JOBS.c.id)
+    return select(JOBS.c.id).where(*conditions).order_by(*order).limit(1).with_for_update(skip_locked=True, of=JOBS)
+
+
+def _take(connection: Connection, which: ColumnElement[bool], owner: str, seconds: float) -> Lease | None:
+    values = {"lease_owner": owner, "lease_expires": now_seconds() + seconds}
+    statement = update(JOBS).where(which).values(values).returning(JOBS.c.id, JOBS.c.lease_expires)
+    row = connection.execute(statement).one_or_none()
+    return Lease(row.id, owner, _write_time(row.lease_expires)) if row else None
+
+
+def _write_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.workspace is not None:
+        conditions.append(JOBS.c.workspace == query.workspace)
+    if query.process_ids:
+        conditions.append(JOBS.c.process_id.in_(query.process_ids))
+    if query.statuses:
+        conditions.append(JOBS.c.status.in_([status.value for status in query.statuses]))
+    if query.created_from is not None:
+        conditions.append(JOBS.c.created >= query.created_from)
+    if query.created_to is not None:
+        conditions.append(JOBS.c.created <= query.created_to)
+    if query.cursor is not None:
+        conditions.append(tuple_(JOBS.c.created, JOBS.c.id) < tuple_(*read_cursor(query.cursor, 2)))
+    return conditions
+
+
+def _get(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(JOBS.c.body, JOBS.c.version).where(JOBS.c.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFoundError(f"there is no job {job_id!r}", "Check the id.")
+    return _read_job(row)
+
+
+def _read_job(row: Any) -> Job:
+    return replace(from_plain(Job, json.loads(row.body)), version=row.version)
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    return {
+        "workspace": job.workspace,
+        "process_id": job.process_id,
+        "engine": job.engine,
+        "status": job.status.value,
+        "created": job.created,
+        "priority": job.priority,
+        "package": job.package,
+        "version": job.version,
+        "body": json.dumps(to_plain(job)),
+    }

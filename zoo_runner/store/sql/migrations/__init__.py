@@ -1,0 +1,1 @@
+"""The history of the schema, one revision per release that changed it."""

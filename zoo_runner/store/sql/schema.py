@@ -1,0 +1,106 @@
+"""The tables, and the two words of SQL that databases spell differently: the time now, and a row that others skip.
+
+A record is one JSON document (`body`); the columns beside it are what lists, the queue and concurrent writers need.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+NEWEST = "0001"
+"""The revision of the schema that this release speaks (migrations/versions)."""
+
+METADATA = MetaData()
+
+PACKAGES = Table(
+    "packages",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+PROCESSES = Table(
+    "processes",
+    METADATA,
+    Column("workspace", String(255), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("deployed", Boolean, nullable=False),
+)
+
+VERSIONS = Table(
+    "process_versions",
+    METADATA,
+    Column("workspace", String(255), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("package", String(64), ForeignKey("packages.digest"), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("id", String(128), primary_key=True),
+    Column("workspace", String(255), nullable=False),
+    Column("process_id", String(255), nullable=False),
+    Column("engine", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("package", String(64), ForeignKey("packages.digest"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("lease_owner", String(255)),
+    Column("lease_expires", Double),
+    Column("event_count", Integer, nullable=False, server_default=text("0")),
+    Column("body", Text, nullable=False),
+)
+_UNFINISHED = text("status IN ('accepted', 'running')")
+Index("jobs_newest", JOBS.c.created, JOBS.c.id)
+Index("jobs_of_workspace", JOBS.c.workspace, JOBS.c.created, JOBS.c.id)
+Index(
+    "jobs_unfinished",
+    JOBS.c.priority,
+    JOBS.c.created,
+    postgresql_where=_UNFINISHED,
+    sqlite_where=_UNFINISHED,
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("job_id", String(128), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+
+class now_seconds(FunctionElement[float]):
+    """The database's clock in seconds since the epoch: one clock for all machines that share it."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now_seconds, "sqlite")
+def _now_in_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now_seconds, "postgresql")
+def _now_in_postgresql(*_: Any, **__: Any) -> str:
+    return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
