@@ -11,11 +11,29 @@ from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
 from zoo_runner.config.settings import SETTINGS
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model import errors
+from zoo_runner.model.codes import CODES
+from zoo_runner.package.findings import RULE_TEXTS
 from zoo_staging.cloudsettings import build_cloud_settings
 from zoo_staging.settings import Setting, build_s3_settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 BY = "This page is written by `make docs` from the code, and a test keeps the two equal."
+_LEVELS = (
+    "The level says who can act: the **user** (author of the package or client), the **engine**'s operator, or the"
+    " **platform** (cluster, network, stores). The tables have the usual one. [failures.md](failures.md) shows each"
+    " failure that the tests cause, as printed."
+)
+_CODES = (
+    "Every diagnosis has one of these codes. A code never changes its meaning; the words of a message may. Programs"
+    " should use the code: it is in the text output, in `--format json` (`diagnosis.code`), in the job log, in the job"
+    " record and in the status of a ZOO service. Where several inputs are wrong, `diagnosis.problems` has one entry for"
+    " each, with its own code and a JSON pointer (RFC 6901) to the value."
+)
+_FINDINGS = (
+    "`zoo-runner validate` reports findings by rule; `--format sarif` has them as `ruleId`. A package that cannot be"
+    " loaded is reported with its `package` code from the table above. `best-practice.req-N` is requirement N of the"
+    " OGC Best Practice for Earth Observation Application Package (20-089r1)."
+)
 STAGEOUT_SETTINGS = (
     *build_s3_settings("STAGEOUT"),
     *build_cloud_settings("STAGEOUT"),
@@ -47,34 +65,40 @@ def build_settings_page() -> str:
 
 
 def build_errors_page() -> str:
-    """Exit codes and what HTTP clients get, by kind of error."""
+    """Codes of diagnoses; exit codes and what HTTP clients get, by kind of error."""
     rows = [
         "| exit code | error | what happened | stage | level | HTTP |",
         "|---|---|---|---|---|---|",
         "| 0 | | success | | | |",
     ]
-    rows.append("| 1 | | a defect of the runner itself; please report it with the job log | | | 500 |")
+    rows.append("| 1 | | an internal error of the runner; please report it with the job log | | | 500 |")
     rows += [
-        f"| {kind.exit_code} | `{kind.__name__}` | {_first_sentence(kind)} | {kind.stage} | {kind.default_level}"
-        f" | {kind.http_status} |"
+        f"| {kind.exit_code} | `{kind.__name__}` | {_first_sentence(kind)} | {kind.stage}"
+        f" | {CODES[kind.default_code].level} | {kind.http_status} |"
         for kind in sorted(_find_errors(errors.RunnerError), key=lambda kind: kind.exit_code)
     ]
-    levels = (
-        "The level says whose move is next: the **user**'s (author of the package or caller), the **engine**'s"
-        " operator, or the **platform**'s (cluster, network, stores); the table has the usual one."
-        " [failures.md](failures.md) shows each failure that the tests bring about, as printed."
-    )
-    return (
-        "\n\n".join(
-            [
-                f"# Errors and exit codes\n\n{BY}",
-                "\n".join(rows),
-                "Exit code 2 is also that of a wrong command line, 130 that of Ctrl-C before there was a job.",
-                levels,
-            ]
-        )
-        + "\n"
-    )
+    parts = [
+        f"# Errors and exit codes\n\n{BY}",
+        _LEVELS,
+        f"## Codes\n\n{_CODES}",
+        _build_codes_table(),
+        "## Exit codes",
+        "\n".join(rows),
+        "Exit code 2 also means a wrong command line, 130 Ctrl-C before the job was created.",
+        f"## Findings of `validate`\n\n{_FINDINGS}",
+        _build_findings_table(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _build_codes_table() -> str:
+    rows = [f"| `{code.name}` | {code.level} | {code.meaning} | {code.remedy} |" for code in CODES.values()]
+    return "\n".join(["| code | level | what happened | what to do |", "|---|---|---|---|", *rows])
+
+
+def _build_findings_table() -> str:
+    rows = [f"| `{rule}` | {text.short} | {text.full} |" for rule, text in RULE_TEXTS.items()]
+    return "\n".join(["| code | rule | why |", "|---|---|---|", *rows])
 
 
 def find_outdated() -> list[str]:

@@ -16,9 +16,9 @@ IMAGE_MISSING = FAILING / "image-missing" / "image-missing.cwl"
 
 @dataclass(frozen=True)
 class Failure:
-    """One way to fail. `cause` and `remedy` are regular expressions for what is told.
+    """One way to fail. `facts` stand in the cause, whatever its words.
 
-    `is_job`: logs are kept. `needs`: what a machine must have so that it can be brought about.
+    `is_job`: logs are kept. `needs`: what a machine must have to cause it.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Failure:
     exit_code: int
     stage: str
     level: str
-    cause: str
-    remedy: str
+    code: str
+    facts: tuple[str, ...]
     is_job: bool = True
     needs: Need = None
 
@@ -67,8 +67,8 @@ FAILURES = (
         2,
         "settings",
         "engine",
-        r"ZOO_RUNNER_TIME_LIMIT='soon' cannot be used",
-        r"in seconds",
+        "settings.invalid",
+        ("ZOO_RUNNER_TIME_LIMIT='soon'",),
         is_job=False,
     ),
     Failure(
@@ -78,8 +78,8 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"none\.cwl cannot be read: No such file or directory",
-        r"Check the path",
+        "package.not-found",
+        ("none.cwl: No such file or directory",),
         is_job=False,
     ),
     Failure(
@@ -89,8 +89,8 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"bad-yaml\.cwl is neither YAML nor JSON",
-        r"Mend the syntax at the place named",
+        "package.syntax",
+        ("bad-yaml.cwl",),
         is_job=False,
     ),
     Failure(
@@ -100,8 +100,12 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"bad-package\.cwl:18: invalid field 'baseComand'",
-        r"Mend \S+\.cwl:\d+",
+        "package.invalid",
+        (
+            "bad-package.cwl:18:",
+            "'baseComand'",
+            "'baseCommand'",
+        ),
         is_job=False,
     ),
     Failure(
@@ -111,8 +115,11 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"bad-source\.cwl:13: .*unknown identifier 'mesage'",
-        r"Mend \S+\.cwl:\d+",
+        "package.invalid",
+        (
+            "bad-source.cwl:13:",
+            "'mesage'",
+        ),
         is_job=False,
     ),
     Failure(
@@ -122,8 +129,12 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"bad-type\.cwl:25: CWL has no type 'number': did you mean 'double'",
-        r"Mend \S+\.cwl:\d+",
+        "package.invalid",
+        (
+            "bad-type.cwl:25:",
+            "'number'",
+            "'double'",
+        ),
         is_job=False,
     ),
     Failure(
@@ -133,8 +144,11 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"Missing 'class' field",
-        r"Mend \S+\.cwl:\d+",
+        "package.invalid",
+        (
+            "missing-class.cwl:2:",
+            "'class'",
+        ),
         is_job=False,
     ),
     Failure(
@@ -144,8 +158,8 @@ FAILURES = (
         3,
         "package",
         "user",
-        r"several processes that could be run: #first, #second",
-        r"several-workflows\.cwl#first",
+        "package.entry",
+        ("#first, #second",),
         is_job=False,
     ),
     Failure(
@@ -155,8 +169,8 @@ FAILURES = (
         4,
         "inputs",
         "user",
-        r"",
-        r"",
+        "inputs.type",
+        ('count: expected int, got "many" (string)',),
         is_job=False,
     ),
     Failure(
@@ -166,8 +180,11 @@ FAILURES = (
         4,
         "inputs",
         "user",
-        r"",
-        r"",
+        "inputs.invalid",
+        (
+            "message",
+            "string",
+        ),
         is_job=False,
     ),
     Failure(
@@ -177,8 +194,8 @@ FAILURES = (
         4,
         "inputs",
         "user",
-        r"the job file cannot be had: .*none\.yml cannot be read",
-        r"Check the path",
+        "inputs.unreadable",
+        ("none.yml: No such file or directory",),
         is_job=False,
     ),
     Failure(
@@ -188,8 +205,11 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"item\.json: does not exist \(HTTP 404",
-        r"Check the address",
+        "source.not-found",
+        (
+            "item.json",
+            "HTTP 404",
+        ),
     ),
     Failure(
         "source forbidden",
@@ -198,8 +218,11 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"item\.json: access is denied \(HTTP 403",
-        r"ask the data's owner for access",
+        "source.forbidden",
+        (
+            "item.json",
+            "HTTP 403",
+        ),
     ),
     Failure(
         "source unreachable",
@@ -208,8 +231,8 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        r"http://127\.0\.0\.1:1/none\.json: no connection to 127\.0\.0\.1",
-        r"Check that the server runs",
+        "source.unreachable",
+        ("http://127.0.0.1:1/none.json",),
     ),
     Failure(
         "source overloaded",
@@ -218,8 +241,11 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        r"item\.json: .*HTTP 503",
-        r"Try again later",
+        "source.storage",
+        (
+            "item.json",
+            "HTTP 503",
+        ),
     ),
     Failure(
         "source slow",
@@ -228,8 +254,11 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        r"item\.json: 127\.0\.0\.1 did not answer in time",
-        r"raise STAGEIN_READ_TIMEOUT_SECONDS",
+        "source.timeout",
+        (
+            "item.json",
+            "127.0.0.1",
+        ),
     ),
     Failure(
         "source untrusted",
@@ -238,8 +267,11 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        r"the certificate of 127\.0\.0\.1 is not trusted: self-signed certificate",
-        r"Ask the server's operator for a valid certificate",
+        "source.tls-untrusted",
+        (
+            "127.0.0.1",
+            "self-signed certificate",
+        ),
     ),
     Failure(
         "source refused",
@@ -248,8 +280,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"169\.254\.169\.254 is a link-local or cloud metadata address",
-        r"Use the public address",
+        "source.refused",
+        ("169.254.169.254",),
     ),
     Failure(
         "source redirected inward",
@@ -258,8 +290,11 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"item\.json: the address is refused: 169\.254\.169\.254 is a link-local or cloud metadata address",
-        r"Use the public address",
+        "source.refused",
+        (
+            "item.json",
+            "169.254.169.254",
+        ),
     ),
     Failure(
         "source in a private network",
@@ -268,8 +303,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"localhost:1/item\.json: the address is refused: (127\.0\.0\.1|::1) is in a private network",
-        r"STAGEIN_ALLOW_PRIVATE",
+        "source.refused",
+        ("localhost:1/item.json",),
     ),
     Failure(
         "source host unknown",
@@ -278,8 +313,8 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        r"the host name 'no-such-host\.invalid' cannot be resolved",
-        r"Check the spelling of the host",
+        "source.unreachable",
+        ("'no-such-host.invalid'",),
     ),
     Failure(
         "source bucket missing",
@@ -288,8 +323,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"there is no bucket 'no-such-bucket' at this S3 service",
-        r"Check its name",
+        "source.not-found",
+        ("'no-such-bucket'",),
     ),
     Failure(
         "source object missing",
@@ -298,8 +333,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"s3://results/none\.json: the object does not exist",
-        r"Check the spelling of bucket and key",
+        "source.not-found",
+        ("s3://results/none.json",),
     ),
     Failure(
         "source bucket forbidden",
@@ -308,8 +343,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"s3://results/item\.json: the secret key does not belong to the access key",
-        r"Check STAGEIN_AWS_ACCESS_KEY_ID",
+        "source.forbidden",
+        ("s3://results/item.json",),
     ),
     Failure(
         "source endpoint down",
@@ -318,8 +353,8 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        r"s3://results/item\.json: the S3 endpoint cannot be reached",
-        r"Check STAGEIN_AWS_SERVICEURL",
+        "source.unreachable",
+        ("s3://results/item.json",),
     ),
     Failure(
         "checksum wrong",
@@ -328,8 +363,12 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"data\.tif: its sha256 is [0-9a-f]{64}, but its metadata states 0{64}",
-        r"publisher must mend file or checksum",
+        "source.checksum",
+        (
+            "data.tif",
+            "sha256",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+        ),
     ),
     Failure(
         "asset missing",
@@ -338,8 +377,11 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"other\.tif: does not exist \(HTTP 404",
-        r"Check the address",
+        "source.not-found",
+        (
+            "other.tif",
+            "HTTP 404",
+        ),
     ),
     Failure(
         "empty catalog",
@@ -348,8 +390,8 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"given\.json: it holds no item",
-        r"Refer to a catalog or collection with items",
+        "source.invalid-stac",
+        ("given.json",),
     ),
     Failure(
         "invalid STAC",
@@ -358,8 +400,11 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"given\.json: not a valid STAC document: its type is 'Item'",
-        r"its publisher must mend it",
+        "source.invalid-stac",
+        (
+            "given.json",
+            "'Item'",
+        ),
     ),
     Failure(
         "no STAC",
@@ -368,8 +413,11 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        r"given\.json: not a valid STAC document: it is not JSON",
-        r"Give the address of a STAC",
+        "source.invalid-stac",
+        (
+            "given.json",
+            "JSON",
+        ),
     ),
     Failure(
         "tool missing",
@@ -378,8 +426,11 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' could not start: there is no program 'no-such-program'",
-        r"correct baseCommand",
+        "step.program-not-found",
+        (
+            "'run'",
+            "'no-such-program'",
+        ),
     ),
     Failure(
         "tool exit code",
@@ -388,8 +439,11 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' ended with exit code 3: scene has no band red",
-        r"Read the step's log",
+        "step.exit-code",
+        (
+            "'run'",
+            "exit code 3: scene has no band red",
+        ),
     ),
     Failure(
         "tool killed",
@@ -398,8 +452,11 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' was killed \(signal 9\), most likely because it ran out of memory",
-        r"Raise ramMin",
+        "step.out-of-memory",
+        (
+            "'run'",
+            "signal 9",
+        ),
     ),
     Failure(
         "tool crashed",
@@ -408,8 +465,11 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' crashed: SIGSEGV \(exit code 139\): reading band 9",
-        r"its author is next",
+        "step.crashed",
+        (
+            "'run'",
+            "SIGSEGV (exit code 139): reading band 9",
+        ),
     ),
     Failure(
         "out of memory",
@@ -418,8 +478,11 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'greedy' ran out of memory: its limit is 32 MiB",
-        r"Raise ramMin",
+        "step.out-of-memory",
+        (
+            "'greedy'",
+            "32 MiB",
+        ),
         needs="podman",
     ),
     Failure(
@@ -429,8 +492,12 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' succeeded but left no file that matches .*\*\.tif.* for its output 'text'",
-        r"Compare the output's glob",
+        "step.output-missing",
+        (
+            "'run'",
+            "*.tif",
+            "'text'",
+        ),
     ),
     Failure(
         "link that leads nowhere",
@@ -439,8 +506,12 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"its output 'scene' cannot be had: the link 'scene/latest' leads to nothing \(latest\)",
-        r"with the files that the tool leaves",
+        "step.output-invalid",
+        (
+            "'scene'",
+            "'scene/latest'",
+            "(latest)",
+        ),
     ),
     Failure(
         "two files for one output",
@@ -449,8 +520,12 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' succeeded, but its output 'picture' cannot be had: Multiple matches",
-        r"Compare the output's type, glob",
+        "step.output-invalid",
+        (
+            "'run'",
+            "'picture'",
+            "Multiple matches",
+        ),
     ),
     Failure(
         "expression fails",
@@ -459,8 +534,11 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"a JavaScript expression of step 'run' failed: ReferenceError: scene is not defined",
-        r"Correct the expression",
+        "step.expression",
+        (
+            "'run'",
+            "ReferenceError: scene is not defined",
+        ),
     ),
     Failure(
         "output of the wrong type",
@@ -469,8 +547,12 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' .*output 'result'.*int",
-        r"type",
+        "step.output-type",
+        (
+            "'run'",
+            "'result'",
+            "int",
+        ),
     ),
     Failure(
         "tool time limit",
@@ -479,8 +561,12 @@ FAILURES = (
         6,
         "execute",
         "user",
-        r"step 'run' exceeded its ToolTimeLimit of 1 s",
-        r"Raise the ToolTimeLimit",
+        "step.time-limit",
+        (
+            "'run'",
+            "ToolTimeLimit",
+            "1 s",
+        ),
     ),
     Failure(
         "machine too small",
@@ -489,8 +575,11 @@ FAILURES = (
         7,
         "execute",
         "user",
-        r"the package asks for 100000000 MiB of memory for its step 'run' and this machine has \d+",
-        r"Lower ramMin in the ResourceRequirement",
+        "resources.insufficient",
+        (
+            "'run'",
+            "100000000 MiB",
+        ),
     ),
     Failure(
         "no GPU",
@@ -499,8 +588,11 @@ FAILURES = (
         7,
         "execute",
         "user",
-        r"the package asks for 1 CUDA device for its step 'run' and this machine has 0",
-        r"Run it on a machine with a GPU",
+        "resources.gpu",
+        (
+            "'run'",
+            "1 CUDA device",
+        ),
     ),
     Failure(
         "disk full",
@@ -509,8 +601,8 @@ FAILURES = (
         7,
         "execute",
         "platform",
-        r"step 'run' filled the disk",
-        r"point ZOO_RUNNER_SCRATCH to a larger disk",
+        "resources.disk-full",
+        ("'run'",),
     ),
     Failure(
         "no containers",
@@ -519,8 +611,8 @@ FAILURES = (
         7,
         "execute",
         "engine",
-        r"requires a container \(docker\.io/zoo-runner/does-not-exist:1\), and containers are off",
-        r"Install podman or start docker",
+        "containers.unavailable",
+        ("docker.io/zoo-runner/does-not-exist:1",),
     ),
     Failure(
         "container engine down",
@@ -529,8 +621,8 @@ FAILURES = (
         7,
         "execute",
         "engine",
-        r"requires a container .* and there is none: podman did not answer",
-        r"Install podman or start docker",
+        "containers.unavailable",
+        ("podman",),
         needs="podman",
     ),
     Failure(
@@ -540,8 +632,8 @@ FAILURES = (
         7,
         "execute",
         "user",
-        r"the image 127\.0\.0\.1:\d+/eo/tool:1 does not exist",
-        r"Correct dockerPull",
+        "image.not-found",
+        ("/eo/tool:1",),
         needs="podman",
     ),
     Failure(
@@ -551,8 +643,8 @@ FAILURES = (
         7,
         "execute",
         "user",
-        r"does not let us pull the image 127\.0\.0\.1:\d+/eo/tool:1",
-        r"log in to its registry",
+        "image.forbidden",
+        ("/eo/tool:1",),
         needs="podman",
     ),
     Failure(
@@ -562,8 +654,8 @@ FAILURES = (
         7,
         "execute",
         "platform",
-        r"the registry of the image 127\.0\.0\.1:1/eo/tool:1 cannot be reached",
-        r"Check that this machine reaches the registry",
+        "image.unreachable",
+        ("127.0.0.1:1/eo/tool:1",),
         needs="podman",
     ),
     Failure(
@@ -573,8 +665,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"s3://no-such-bucket",
-        r"bucket",
+        "destination.not-found",
+        ("s3://no-such-bucket",),
     ),
     Failure(
         "bucket forbidden",
@@ -583,8 +675,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"s3://results",
-        r"STAGEOUT_AWS_|keys?",
+        "destination.forbidden",
+        ("s3://results",),
     ),
     Failure(
         "endpoint down",
@@ -593,8 +685,8 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        r"s3://results",
-        r"STAGEOUT_AWS_SERVICEURL|reached",
+        "destination.unreachable",
+        ("s3://results",),
     ),
     Failure(
         "endpoint untrusted",
@@ -603,8 +695,8 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        r"s3://results/out",
-        r"certificate",
+        "destination.tls-untrusted",
+        ("s3://results/out",),
     ),
     Failure(
         "output folder unusable",
@@ -613,8 +705,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"/dev/null/results",
-        r"folder|path",
+        "destination.unsupported",
+        ("/dev/null/results",),
     ),
     Failure(
         "results disk full",
@@ -623,8 +715,8 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        r"the disk is full \(No space left on device\)",
-        r"Make room",
+        "destination.disk",
+        ("No space left on device",),
         needs="root",
     ),
     Failure(
@@ -634,8 +726,8 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        r"the disk is full \(No space left on device\)",
-        r"Make room",
+        "destination.disk",
+        ("No space left on device",),
         needs="root",
     ),
     Failure(
@@ -645,8 +737,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"'leak\.txt' leads out of the output folder through a symbolic link",
-        r"Let the tool copy the file",
+        "destination.refused",
+        ("'leak.txt'",),
     ),
     Failure(
         "output catalog invalid",
@@ -655,8 +747,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"converted_image/catalog\.json: is not STAC",
-        r"Let the tool write valid STAC",
+        "destination.invalid-stac",
+        ("converted_image/catalog.json",),
     ),
     Failure(
         "output catalog missing",
@@ -665,8 +757,11 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"converted_image: has STAC items \(small\.json\) but no catalog\.json",
-        r"write a catalog\.json",
+        "destination.invalid-stac",
+        (
+            "converted_image",
+            "small.json",
+        ),
     ),
     Failure(
         "output item missing",
@@ -675,8 +770,11 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"catalog\.json: the item 'small\.json' is not in the output",
-        r"write the file where the href says",
+        "destination.invalid-stac",
+        (
+            "catalog.json",
+            "'small.json'",
+        ),
     ),
     Failure(
         "output catalog empty",
@@ -685,8 +783,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"catalog\.json: has no items",
-        r"link of rel `item`",
+        "destination.invalid-stac",
+        ("catalog.json",),
     ),
     Failure(
         "output folder empty",
@@ -695,8 +793,8 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        r"converted_image: this output is an empty folder: no step left a file in it",
-        r"make the output optional",
+        "destination.not-found",
+        ("converted_image",),
     ),
     Failure(
         "time limit",
@@ -705,8 +803,8 @@ FAILURES = (
         9,
         "execute",
         "user",
-        r"the job took longer than its time limit of 4 s",
-        r"Raise the time limit",
+        "job.time-limit",
+        ("4 s",),
     ),
     Failure(
         "cancelled",
@@ -715,7 +813,7 @@ FAILURES = (
         10,
         "execute",
         "user",
-        r"the job was dismissed",
-        r"run it again",
+        "job.dismissed",
+        (),
     ),
 )

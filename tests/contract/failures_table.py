@@ -1,4 +1,4 @@
-"""Writes docs/failures.md: brings every failure about and notes its message as printed.
+"""Writes docs/failures.md: causes every failure and keeps its message as printed.
 
 Run it as `python -m tests.contract.failures_table` from the repository's folder.
 """
@@ -15,19 +15,20 @@ from tests.values import ROOT
 
 BEGINNING = """# Failures
 
-Each way to fail that the tests bring about, with the message as printed. `zoo-runner run --format json` gives the same
-as data (`diagnosis`), the job log ends with it, and the job record keeps it. *Level* says whose move is next: the
-**user**'s (author of the package or caller), the **engine**'s operator, or the **platform**'s (network, stores, disks).
+Each way to fail that the tests cause, with the message as printed. `zoo-runner run --format json` gives the same as
+data (`diagnosis`), the job log ends with it, and the job record keeps it. [errors.md](errors.md) explains the codes.
+*Level* says who can act: the **user** (author of the package or client), the **engine**'s operator, or the **platform**
+(network, stores, disks).
 
-This page is written by `python -m tests.contract.failures_table`; places that differ from machine to machine stand in
+This page is written by `python -m tests.contract.failures_table`; places that differ from machine to machine are in
 angle brackets.
 
 """
 
 
 def main() -> None:
-    """Bring about every failure and write the page."""
-    rows = ["| failure | exit code | stage | level |", "| --- | --- | --- | --- |"]
+    """Cause every failure and write the page."""
+    rows = ["| failure | code | exit code | stage | level |", "| --- | --- | --- | --- | --- |"]
     parts = []
     with tempfile.TemporaryDirectory() as folder, serve_s3(Path(folder) / "s3") as s3:
         for number, failure in enumerate(FAILURES):
@@ -38,7 +39,8 @@ def main() -> None:
                 scene = Scene(Site(own, Path(folder) / "cache"), web, s3)
                 message = shown_message(failure.cause_it(scene), scene)
             anchor = failure.name.lower().replace(" ", "-")
-            rows.append(f"| [{failure.name}](#{anchor}) | {failure.exit_code} | {failure.stage} | {failure.level} |")
+            row = f"`{failure.code}` | {failure.exit_code} | {failure.stage} | {failure.level}"
+            rows.append(f"| [{failure.name}](#{anchor}) | {row} |")
             parts.append(f"## {failure.name}\n\n{failure.what}\n\n```text\n{message}\n```\n")
     target = ROOT / "docs" / "failures.md"
     target.parent.mkdir(exist_ok=True)

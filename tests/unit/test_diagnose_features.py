@@ -1,30 +1,33 @@
 """What an engine said of a feature of CWL, and the one reason that is made of it."""
 
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import EngineLine, StepEnded, StepLine
 
 
-def diagnose(*events: EngineLine | StepEnded | StepLine) -> str:
+def diagnose(*events: EngineLine | StepEnded | StepLine) -> Diagnosis:
     findings = Findings()
     for event in events:
         findings.add(event)
-    return diagnose_execution(findings).diagnosis.cause
+    return diagnose_execution(findings).diagnosis
 
 
 def test_a_network_that_podman_cannot_make_is_no_missing_tool_of_the_package() -> None:
     why = 'plugin type="bridge" failed (add): failed to locate iptables: exec: "iptables": executable file not found'
-    assert diagnose(
+    diagnosis = diagnose(
         StepLine("make", f"Error: {why}"),
         StepEnded("make", 0, 1, 127, None, None),
         EngineLine("warning", "[job make] completed permanentFail"),
-    ) == (f"the container of step 'make' could not be started: {why}")
+    )
+    assert (diagnosis.code, diagnosis.step) == ("containers.broken", "make")
+    assert diagnosis.cause.endswith(why)
 
 
 def test_a_feature_that_is_not_declared_is_named() -> None:
     line = "[workflow w] Cannot collect workflow output: links but MultipleInputFeatureRequirement is not declared."
-    assert diagnose(EngineLine("error", line)) == (
-        "the package uses what it does not declare: links but MultipleInputFeatureRequirement is not declared"
-    )
+    diagnosis = diagnose(EngineLine("error", line))
+    assert diagnosis.code == "step.requirement-missing"
+    assert "MultipleInputFeatureRequirement" in diagnosis.cause
 
 
 def test_a_file_without_format_is_told_as_such() -> None:
@@ -32,14 +35,16 @@ def test_a_file_without_format_is_told_as_such() -> None:
         "[step read] Cannot make job: Expected value of 'table' to have format 'x:csv' but\n"
         ' File has no \'format\' defined: {\n    "class": "File",\n    "basename": "t.csv"\n}'
     )
-    assert diagnose(EngineLine("error", line)) == (
-        "step 'read' takes files of format 'x:csv' as its input 'table', and t.csv says none"
-    )
+    diagnosis = diagnose(EngineLine("error", line))
+    assert (diagnosis.code, diagnosis.step) == ("step.input-format", "read")
+    assert all(fact in diagnosis.cause for fact in ("'x:csv'", "'table'", "t.csv"))
 
 
 def test_memory_comes_before_what_its_lack_led_to() -> None:
-    assert diagnose(
+    diagnosis = diagnose(
         EngineLine("error", "[job fill] ran out of memory at its limit of 64 MiB"),
         StepEnded("fill", 0, 1, 137, None, None),
         EngineLine("warning", "[job fill] completed permanentFail"),
-    ) == ("step 'fill' ran out of memory: its limit is 64 MiB, as its ResourceRequirement says")
+    )
+    assert (diagnosis.code, diagnosis.step) == ("step.out-of-memory", "fill")
+    assert "64 MiB" in diagnosis.cause

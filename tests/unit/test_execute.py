@@ -65,7 +65,7 @@ def test_a_failure_is_told_to_log_record_and_caller_alike(tmp_path: Path, config
     assert outcome.diagnosis is not None
     assert outcome.diagnosis.log == str(job.paths.job_log)
     assert record["diagnosis"]["cause"] == outcome.diagnosis.cause == "step 'a' failed"
-    assert "FAILED at execute (user level): step 'a' failed" in job.paths.job_log.read_text()
+    assert "FAILED at execute (user level, step.failed): step 'a' failed" in job.paths.job_log.read_text()
     assert (record["status"], record["exit_code"], outcome.exit_code) == ("failed", 6, 6)
 
 

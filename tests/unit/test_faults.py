@@ -44,7 +44,7 @@ from zoo_runner.package.faults import explain
             "invalid field 'baseComand', expected one of: 'id', 'baseCommand'",
             "invalid field 'baseComand': did you mean 'baseCommand'?",
         ),
-        ("invalid field 'x', expected one of: 'id', 'class'", "invalid field 'x': one of id, class"),
+        ("invalid field 'x', expected one of: 'id', 'class'", "invalid field 'x': known: id, class"),
     ],
 )
 def test_what_the_loader_says_of_an_unknown_class_is_told_plainly(said: str, meant: str) -> None:

@@ -103,7 +103,7 @@ def test_usage_has_null_for_what_could_not_be_measured(log: JobLog, paths: JobPa
 
 def test_a_failure_ends_the_story_with_cause_evidence_and_remedy(log: JobLog, paths: JobPaths) -> None:
     log.tell_failure(Diagnosis(Stage.STAGE_OUT, Level.PLATFORM, "no bucket", "make it", ("line one",)))
-    wanted = ["FAILED at stage-out (platform level): no bucket", "  | line one", "WHAT TO DO: make it"]
+    wanted = ["FAILED at stage-out (platform level, runner.defect): no bucket", "  | line one", "WHAT TO DO: make it"]
     assert read_texts(paths.job_log) == [f"[job] {line}" for line in wanted]
     assert paths.stage_out_log.read_text().splitlines() == wanted
 

@@ -68,10 +68,10 @@ def test_encoded_addresses_are_readable_in_messages() -> None:
 def test_cause_and_remedy_come_first_and_the_log_last_also_when_the_cause_is_long() -> None:
     diagnosis = Diagnosis(Stage.EXECUTE, Level.USER, "x" * 3000, "Look.")
     message = build_failure_message(diagnosis, "http://example.org/log")
-    assert message.endswith(" Log: http://example.org/log")
+    assert message.endswith(" Code: runner.defect. Log: http://example.org/log")
     assert len(message) <= LONGEST_MESSAGE
     short = Diagnosis(Stage.EXECUTE, Level.USER, "it broke", "Mend it.")
-    assert build_failure_message(short, "") == "it broke. What to do: Mend it."
+    assert build_failure_message(short, "") == "it broke. What to do: Mend it. Code: runner.defect."
 
 
 @pytest.mark.parametrize(

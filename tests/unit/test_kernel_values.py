@@ -113,7 +113,7 @@ def test_content_by_value_becomes_a_file() -> None:
 
 
 def test_a_bare_text_that_is_no_address_is_refused_as_a_file() -> None:
-    with pytest.raises(InputError, match="scene: found"):
+    with pytest.raises(InputError, match="scene: "):
         read(make_package(scene="File"), {"scene": {"value": "scene.tif", "mimeType": "application/json"}})
 
 
@@ -133,8 +133,9 @@ def test_the_crs_of_a_bounding_box_is_kept() -> None:
 def test_names_of_the_platform_are_passed_over_and_others_refused() -> None:
     inputs = {"workspace": {"value": "alice"}}
     assert read(make_package(), inputs, platform_inputs=("workspace",)) == {}
-    with pytest.raises(InputError, match="workspace: found an input that the package does not have"):
+    with pytest.raises(InputError, match="workspace: ") as caught:
         read(make_package(), inputs)
+    assert caught.value.diagnosis.code == "inputs.unknown"
 
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "kernel" / "recorded-inputs.json").read_text())

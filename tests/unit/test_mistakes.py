@@ -33,35 +33,39 @@ PLACED = "[step s] Cannot make job: package.json:1:580: timelimit must be an int
 
 
 @pytest.mark.parametrize(
-    ("said", "cause"),
+    ("said", "code", "why"),
     [
-        (SCRIPT, "a JavaScript expression of step 's' failed: ReferenceError: foo is not defined"),
+        (SCRIPT, "step.expression", "ReferenceError: foo is not defined"),
         (
             TWO_FILES,
-            "step 's' succeeded, but its output 'o' cannot be had: "
-            "Multiple matches for output item that is a single file",
+            "step.output-invalid",
+            "'o' cannot be collected: Multiple matches for output item that is a single file",
         ),
         (
             WRONG_INPUT,
-            "step 's' cannot be made ready: Invalid job input record: the 'x' field is not valid because "
-            "\"'s'\" is not int",
+            "step.not-ready",
+            "Invalid job input record: the 'x' field is not valid because \"'s'\" is not int",
         ),
         (
             UNEQUAL,
-            "step 's' cannot be made ready: Length of input arrays must be equal when performing dotproduct scatter",
+            "step.not-ready",
+            "Length of input arrays must be equal when performing dotproduct scatter",
         ),
         (
             NO_JSON,
-            "step 's' wrote a cwl.output.json that is not JSON: Expecting value: line 1 column 1 (char 0)",
+            "step.output-invalid",
+            "Expecting value: line 1 column 1 (char 0)",
         ),
-        (NO_PROGRAM, "step 's' could not be run: Permission denied: '/tmp'"),
-        (PLACED, "step 's' cannot be made ready: timelimit must be an integer >= 0, got: -1"),
+        (NO_PROGRAM, "step.not-started", "Permission denied: '/tmp'"),
+        (PLACED, "step.not-ready", "timelimit must be an integer >= 0, got: -1"),
     ],
 )
-def test_a_mistake_in_a_package_is_its_authors_with_the_step(said: str, cause: str) -> None:
+def test_a_mistake_in_a_package_is_its_authors_with_the_step(said: str, code: str, why: str) -> None:
     error = explain_mistake(said)
     assert error is not None
-    assert (error.diagnosis.cause, error.diagnosis.level, error.diagnosis.step) == (cause, "user", "s")
+    assert (error.diagnosis.code, error.diagnosis.level, error.diagnosis.step) == (code, "user", "s")
+    assert error.diagnosis.cause.endswith(why)
+    assert "step 's'" in error.diagnosis.cause
     assert error.diagnosis.remedy
     assert not any(line.lstrip().startswith("at ") for line in error.diagnosis.evidence)
 

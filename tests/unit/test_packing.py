@@ -42,8 +42,9 @@ def test_the_id_of_the_reference_decides() -> None:
 
 
 def test_several_candidates_are_listed() -> None:
-    with pytest.raises(PackageError, match="several processes that could be run: #a, #b") as caught:
+    with pytest.raises(PackageError, match="#a, #b") as caught:
         choose_entry(graph(workflow("a"), workflow("b"), TOOL), URI)
+    assert caught.value.diagnosis.code == "package.entry"
     assert "app.cwl#a" in caught.value.diagnosis.remedy
 
 
@@ -53,7 +54,7 @@ def test_a_workflow_that_is_a_step_of_another_is_no_candidate() -> None:
 
 
 def test_an_id_that_is_not_there_is_answered_with_those_that_are() -> None:
-    with pytest.raises(PackageError, match="has no process 'c'") as caught:
+    with pytest.raises(PackageError, match="'c'") as caught:
         choose_entry(graph(workflow("a"), TOOL), f"{URI}#c")
     assert "a, tool" in caught.value.diagnosis.remedy
 
@@ -62,38 +63,38 @@ def test_a_single_process_needs_no_id_and_accepts_its_own() -> None:
     root = {"cwlVersion": "v1.2", **workflow("water")}
     assert choose_entry(root, URI) == f"{URI}#water"
     assert choose_entry(root, f"{URI}#water") == f"{URI}#water"
-    with pytest.raises(PackageError, match="has no process 'other'"):
+    with pytest.raises(PackageError, match="'other'"):
         choose_entry(root, f"{URI}#other")
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, "text", 3, [None], [{"class": "Workflow"}], ["text"]])
 def test_a_graph_without_a_process_is_said_to_have_none(nothing: Any) -> None:
-    with pytest.raises(PackageError, match=r"app\.cwl has no process that could be run") as caught:
+    with pytest.raises(PackageError, match=r"app\.cwl ") as caught:
         choose_entry({"cwlVersion": "v1.2", "$graph": nothing}, URI)
     assert "$graph" in caught.value.diagnosis.remedy
 
 
 @pytest.mark.parametrize(
-    ("content", "cause"),
+    ("content", "code", "fact"),
     [
-        (b"", "has no cwlVersion, so it is not a CWL document (found: NoneType)"),
-        (b"- a\n", "has no cwlVersion, so it is not a CWL document (found: list)"),
-        (b"openapi: 3.0.0\ninfo: {}\n", "(found: a mapping with openapi, info)"),
-        (b"a: [b\n", "is neither YAML nor JSON"),
-        (b"a: 1\na: 2\n", "is neither YAML nor JSON"),
-        (b"\x89PNG\r\n\x1a\n\x00\xff", "is not text in UTF-8"),
-        (b"PK\x03\x04\x00\x00", "is neither YAML nor JSON"),
-        (b"[" * 4_000, "nested deeper than 64 levels"),
-        (b"cwlVersion: !!python/object/apply:os.system ['true']\n", "is neither YAML nor JSON"),
+        (b"", "package.not-cwl", "NoneType"),
+        (b"- a\n", "package.not-cwl", "list"),
+        (b"openapi: 3.0.0\ninfo: {}\n", "package.not-cwl", "openapi, info"),
+        (b"a: [b\n", "package.syntax", ""),
+        (b"a: 1\na: 2\n", "package.syntax", ""),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "package.not-cwl", "UTF-8"),
+        (b"PK\x03\x04\x00\x00", "package.syntax", ""),
+        (b"[" * 4_000, "package.too-large", "64 levels"),
+        (b"cwlVersion: !!python/object/apply:os.system ['true']\n", "package.syntax", ""),
     ],
 )
-def test_what_is_not_cwl_is_said_to_be_none(tmp_path: Path, content: bytes, cause: str) -> None:
+def test_what_is_not_cwl_is_said_to_be_none(tmp_path: Path, content: bytes, code: str, fact: str) -> None:
     path = tmp_path / "app.cwl"
     path.write_bytes(content)
     with pytest.raises(PackageError) as caught:
         read_root(Documents(path.as_uri(), settings_in(tmp_path)), path.as_uri())
-    assert cause in str(caught.value)
-    assert caught.value.diagnosis.remedy
+    assert fact in str(caught.value)
+    assert caught.value.diagnosis.code == code
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_unfolds(tmp_path: Path) -> None:
@@ -101,15 +102,17 @@ def test_a_bomb_of_aliases_is_refused_before_it_unfolds(tmp_path: Path) -> None:
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     path = tmp_path / "bomb.cwl"
     path.write_text("cwlVersion: v1.2\n" + "\n".join(levels))
-    with pytest.raises(PackageError, match="its aliases make it larger than"):
+    with pytest.raises(PackageError, match="aliases") as caught:
         read_root(Documents(path.as_uri(), settings_in(tmp_path)), path.as_uri())
+    assert caught.value.diagnosis.code == "package.too-large"
 
 
 def test_a_document_that_holds_itself_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "loop.cwl"
     path.write_text("cwlVersion: v1.2\na: &a [*a]\n")
-    with pytest.raises(PackageError, match="or holds itself"):
+    with pytest.raises(PackageError, match="itself") as caught:
         read_root(Documents(path.as_uri(), settings_in(tmp_path)), path.as_uri())
+    assert caught.value.diagnosis.code == "package.too-large"
 
 
 @pytest.mark.parametrize(
@@ -123,9 +126,10 @@ def test_a_document_that_holds_itself_is_refused(tmp_path: Path) -> None:
 def test_invalid_cwl_is_told_with_the_word_that_is_wrong_and_its_place(tmp_path: Path, name: str, cause: str) -> None:
     path = FAILING / name / f"{name}.cwl"
     uri = f"{path.as_uri()}#{name}"
-    with pytest.raises(PackageError, match="is not valid CWL: ") as caught:
+    with pytest.raises(PackageError, match=name) as caught:
         check_documents(Documents(uri, settings_in(tmp_path)), uri, "v1.2")
     diagnosis = caught.value.diagnosis
+    assert diagnosis.code == "package.invalid"
     assert cause in diagnosis.cause
     assert any(f"{name}.cwl:" in line for line in diagnosis.evidence)
     assert "Traceback" not in "\n".join(diagnosis.evidence)

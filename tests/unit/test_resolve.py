@@ -152,7 +152,7 @@ def test_a_package_of_the_web_may_not_read_files_of_this_machine(tmp_path: Path)
         "cwlVersion: v1.2\nclass: Workflow\nid: w\ninputs: {who: string}\noutputs: []\n"
         f"steps:\n  s: {{run: '{tool.as_uri()}', in: {{who: who}}, out: []}}\n"
     )
-    with pytest.raises(PackageError, match=r"refers to file:///.*tool\.cwl, which is not a web address"):
+    with pytest.raises(PackageError, match=r"file:///.*tool\.cwl"):
         load_package(url, settings_in(tmp_path), Web({url: main.encode()}))
 
 
@@ -263,8 +263,9 @@ def test_two_inputs_or_outputs_of_one_name_are_refused(tmp_path: Path, load: Loa
     parts = {"inputs": "[]", "outputs": "[]", section: "[{id: a, type: Any}, {id: a, type: Any}]"}
     tool = "".join(f"{name}: {part}\n" for name, part in parts.items())
     (tmp_path / "a.cwl").write_text(f"cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: echo\n{tool}")
-    with pytest.raises(PackageError, match=f"2 of its {section} have the id 'a'"):
+    with pytest.raises(PackageError, match=f"{section} .*'a'") as caught:
         load(tmp_path / "a.cwl")
+    assert caught.value.diagnosis.code == "package.duplicate-id"
 
 
 def test_a_step_that_names_no_process_of_a_graph_is_told_how(tmp_path: Path, load: Load) -> None:

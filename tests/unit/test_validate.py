@@ -48,7 +48,7 @@ def test_another_cwl_version_is_an_error() -> None:
     document = {**build_good_package().document, "cwlVersion": "v1.3.0-dev1"}
     assert validate_package(Package(document, "#main", "water", {}, "")) == (
         Finding(
-            "runner/cwl-version",
+            "package.cwl-version",
             Severity.ERROR,
             "/cwlVersion",
             "package",
@@ -59,7 +59,7 @@ def test_another_cwl_version_is_an_error() -> None:
 
 
 def test_a_single_tool_runs_but_platforms_expect_a_workflow() -> None:
-    finding = find(Package(build_tool("#main", cwlVersion="v1.2"), "#main", "echo", {}, ""), "20-089/req-7")
+    finding = find(Package(build_tool("#main", cwlVersion="v1.2"), "#main", "echo", {}, ""), "best-practice.req-7")
     assert (finding.severity, finding.place, finding.subject) == ("warning", "", "CommandLineTool 'echo'")
     assert finding.message == "what runs is of class CommandLineTool; platforms expect a Workflow"
 
@@ -67,7 +67,7 @@ def test_a_single_tool_runs_but_platforms_expect_a_workflow() -> None:
 def test_a_package_with_neither_workflow_nor_tool_is_an_error() -> None:
     lone = {"cwlVersion": "v1.2", "class": "ExpressionTool", "id": "#main", "inputs": [], "outputs": []}
     findings = validate_package(Package(lone, "#main", "sum", {}, ""))
-    assert (findings[0].rule, findings[0].severity) == ("20-089/req-7", Severity.ERROR)
+    assert (findings[0].rule, findings[0].severity) == ("best-practice.req-7", Severity.ERROR)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_package_with_neither_workflow_nor_tool_is_an_error() -> None:
     ],
 )
 def test_a_tool_needs_an_image_and_a_command(members: Any, severity: str, message: str) -> None:
-    finding = find(with_tool(**members), "20-089/req-8")
+    finding = find(with_tool(**members), "best-practice.req-8")
     assert (finding.severity, finding.place, finding.subject) == (
         severity,
         "/$graph/1",
@@ -101,7 +101,7 @@ def test_a_tool_has_the_image_of_the_workflow_that_passes_it_on() -> None:
     package = build_good_package(requirements=[DOCKER])
     document = {**package.document, "$graph": [package.process, build_tool(requirements=[])]}
     rules = {finding.rule for finding in validate_package(Package(document, "#main", "water", {}, ""))}
-    assert rules == {"runner/resources"}
+    assert rules == {"package.resources"}
 
 
 def test_a_tool_has_the_image_of_its_own_step_and_not_of_another() -> None:
@@ -110,17 +110,17 @@ def test_a_tool_has_the_image_of_its_own_step_and_not_of_another() -> None:
     package = build_good_package(steps=steps)
     tools = [build_tool(name, requirements=[resources]) for name in ("#one", "#other")]
     document = {**package.document, "$graph": [package.process, *tools]}
-    finding = find(Package(document, "#main", "water", {}, ""), "20-089/req-8")
+    finding = find(Package(document, "#main", "water", {}, ""), "best-practice.req-8")
     assert finding.subject == "CommandLineTool 'other'"
 
 
 def test_an_output_directory_of_the_image_is_a_warning() -> None:
     docker = {**DOCKER, "dockerOutputDirectory": "/out"}
-    assert find(with_tool(requirements=[docker]), "runner/docker-output").severity == "warning"
+    assert find(with_tool(requirements=[docker]), "package.docker-output").severity == "warning"
 
 
 def test_a_tool_without_resources_is_told() -> None:
-    finding = find(with_tool(requirements=[DOCKER]), "runner/resources")
+    finding = find(with_tool(requirements=[DOCKER]), "package.resources")
     assert (finding.severity, finding.remedy) == (
         "info",
         "Add a ResourceRequirement with coresMax and ramMax (MiB).",
@@ -130,7 +130,7 @@ def test_a_tool_without_resources_is_told() -> None:
 def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
     tool = {"class": "CommandLineTool", "baseCommand": "a", "inputs": [], "outputs": []}
     package = build_good_package(steps=[{"id": "#main/cut", "run": tool}])
-    findings = [finding for finding in validate_package(package) if finding.rule == "20-089/req-8"]
+    findings = [finding for finding in validate_package(package) if finding.rule == "best-practice.req-8"]
     assert {(finding.place, finding.subject) for finding in findings} == {
         ("/$graph/0/steps/0/run", "CommandLineTool 'cut'")
     }
@@ -142,40 +142,40 @@ def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
 
 def test_an_image_without_fixed_tag_is_told() -> None:
     for image in ("example.org:5000/tool", "example.org/tool:latest", "tool"):
-        finding = find(with_tool(requirements=[{**DOCKER, "dockerPull": image}]), "runner/image-tag")
+        finding = find(with_tool(requirements=[{**DOCKER, "dockerPull": image}]), "package.image-tag")
         assert finding.message == f"the image {image} has no fixed tag, so it may be another one tomorrow"
     pinned = {**DOCKER, "dockerPull": f"tool@sha256:{'0' * 64}"}
-    assert {one.rule for one in validate_package(with_tool(requirements=[pinned]))} == {"runner/resources"}
+    assert {one.rule for one in validate_package(with_tool(requirements=[pinned]))} == {"package.resources"}
 
 
 def test_changing_inputs_in_place_is_a_warning() -> None:
     in_place = {"class": "InplaceUpdateRequirement", "inplaceUpdate": True}
-    finding = find(with_tool(requirements=[DOCKER, in_place]), "runner/in-place")
+    finding = find(with_tool(requirements=[DOCKER, in_place]), "package.in-place")
     assert (finding.severity, finding.place) == ("warning", "/$graph/1")
 
 
 def test_a_hint_that_no_engine_knows_is_a_warning() -> None:
-    finding = find(with_tool(hints=[{"class": "ResourceRequirment"}]), "runner/unknown-hint")
-    assert finding.message == "engines do not know the hint 'ResourceRequirment' and pass over it"
-    assert finding.remedy == "Correct the name: did you mean 'ResourceRequirement'?"
+    finding = find(with_tool(hints=[{"class": "ResourceRequirment"}]), "package.unknown-hint")
+    assert "'ResourceRequirment'" in finding.message
+    assert "'ResourceRequirement'" in finding.remedy
     extension = {"class": "http://commonwl.org/cwltool#CUDARequirement"}
-    assert "runner/unknown-hint" not in {one.rule for one in validate_package(with_tool(hints=[extension]))}
+    assert "package.unknown-hint" not in {one.rule for one in validate_package(with_tool(hints=[extension]))}
 
 
 @pytest.mark.parametrize(
     ("package", "rule", "place", "subject", "message"),
     [
-        (build_good_package(label=None), "20-089/req-9", "/$graph/0", "Workflow 'water'", "no label"),
+        (build_good_package(label=None), "best-practice.req-9", "/$graph/0", "Workflow 'water'", "no label"),
         (
             build_package({"x": full("Directory", label="X")}),
-            "20-089/req-10",
+            "best-practice.req-10",
             "/$graph/0/inputs/0",
             "input 'x'",
             "no doc",
         ),
         (
             build_package(outputs={"y": "Directory"}),
-            "runner/output-text",
+            "package.output-text",
             "/$graph/0/outputs/0",
             "output 'y'",
             "no label and no doc",
@@ -191,11 +191,11 @@ def test_missing_texts_are_warnings_at_their_place(
 
 
 def test_a_package_without_version_is_a_warning() -> None:
-    finding = find(build_package(), "20-089/req-11")
+    finding = find(build_package(), "best-practice.req-11")
     assert (finding.severity, finding.message) == ("warning", "the package tells no version of its software")
 
 
-@pytest.mark.parametrize(("rule", "part"), [("20-089/req-13", "input"), ("20-089/req-14", "output")])
+@pytest.mark.parametrize(("rule", "part"), [("best-practice.req-13", "input"), ("best-practice.req-14", "output")])
 def test_a_package_that_stages_nothing_is_told(rule: str, part: str) -> None:
     finding = find(build_package({"a": "string"}, {"b": "File"}), rule)
     assert (finding.severity, finding.message.split(",")[0]) == ("info", f"no {part} is a Directory")
@@ -218,7 +218,7 @@ def test_an_id_that_a_zoo_kernel_runs_is_fine(workflow_id: str) -> None:
     ],
 )
 def test_an_id_that_a_zoo_kernel_cannot_run_is_a_warning(workflow_id: str, reason: str) -> None:
-    finding = find(renamed(workflow_id), "runner/identifier")
+    finding = find(renamed(workflow_id), "package.identifier")
     assert finding.severity == "warning"
     assert finding.message.startswith(f"a ZOO-Project platform cannot run the id {workflow_id!r}: {reason}")
 
@@ -226,7 +226,7 @@ def test_an_id_that_a_zoo_kernel_cannot_run_is_a_warning(workflow_id: str, reaso
 @pytest.mark.parametrize("name", ["node_stage_in", "node_stage_out_2"])
 def test_a_step_named_like_a_platforms_own_is_an_error(name: str) -> None:
     steps = [{"id": "#main/cut", "run": "#tool"}, {"id": f"#main/{name}", "run": "#tool"}]
-    finding = find(build_good_package(steps=steps), "runner/step-name")
+    finding = find(build_good_package(steps=steps), "package.step-name")
     assert (finding.severity, finding.place, finding.subject) == (
         "error",
         "/$graph/0/steps/1",
@@ -237,7 +237,7 @@ def test_a_step_named_like_a_platforms_own_is_an_error(name: str) -> None:
 
 def test_a_step_with_the_id_of_an_output_is_a_warning() -> None:
     finding = find(
-        build_package(outputs={"cut": "File"}, steps=[{"id": "#main/cut", "run": "#tool"}]), "runner/same-id"
+        build_package(outputs={"cut": "File"}, steps=[{"id": "#main/cut", "run": "#tool"}]), "package.same-id"
     )
     assert (finding.severity, finding.place, finding.subject) == ("warning", "/$graph/0/steps/0", "step 'cut'")
 
@@ -252,14 +252,14 @@ def test_a_step_with_the_id_of_an_output_is_a_warning() -> None:
     ],
 )
 def test_an_input_named_like_a_platforms_credential_is_an_error(name: str) -> None:
-    finding = find(build_package({name: "string"}), "runner/input-name")
+    finding = find(build_package({name: "string"}), "package.input-name")
     assert (finding.severity, finding.subject) == ("error", f"input '{name}'")
 
 
 def test_javascript_needs_node() -> None:
     finding = find(
         build_good_package(hints=[], requirements=[{"class": "InlineJavascriptRequirement"}]),
-        "runner/javascript",
+        "package.javascript",
     )
     assert (finding.severity, finding.subject) == ("info", "Workflow 'water'")
 

@@ -75,7 +75,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Show on stderr what went wrong and what to do about it."""
     mask = Masker().mask
     tell(f"error: {mask(diagnosis.cause)}")
-    tell(f"  stage: {diagnosis.stage}, level: {diagnosis.level}")
+    tell(f"  code: {diagnosis.code}, stage: {diagnosis.stage}, level: {diagnosis.level}")
     for line in diagnosis.evidence:
         tell(f"  | {mask(line)}")
     tell(f"  what to do: {diagnosis.remedy}")

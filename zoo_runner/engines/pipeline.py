@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.diagnosis import Level, Stage
+from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import RunnerError, StageInError, StageOutError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
@@ -15,7 +15,7 @@ from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import read_scheme
-from zoo_staging.errors import Kind, StagingError, mask_href
+from zoo_staging.errors import StagingError, mask_href
 
 if TYPE_CHECKING:
     from stagein.settings import StageInOptions
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
-
-_PLATFORM_KINDS = {Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.STORAGE, Kind.DISK}
-# of inputs these are the publisher's matter; results get damaged on their way only
-_PLATFORM_KINDS_OUT = _PLATFORM_KINDS | {Kind.CHECKSUM, Kind.SIZE}
 
 
 def run_stages(
@@ -125,11 +121,10 @@ def _switch(cancellation: Cancellation) -> Iterator[Switch]:
 
 @contextmanager
 def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator[None]:
-    """Translate the stagers' errors; `subject` is told instead of an address that the user never wrote."""
+    """Translate the stagers' errors; `subject` is shown instead of an address that the user never wrote."""
     try:
         yield
     except StagingError as error:
-        kinds = _PLATFORM_KINDS_OUT if kind is StageOutError else _PLATFORM_KINDS
-        level = Level.PLATFORM if error.kind in kinds else Level.USER
         cause = f"{mask_href(subject)}: {error.reason}" if subject else str(error)
-        raise kind(cause, error.remedy, level=level) from error
+        about = "destination" if kind is StageOutError else "source"
+        raise kind(cause, error.remedy, code=f"{about}.{error.kind}") from error

@@ -11,7 +11,7 @@ from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.diagnosis import Diagnosis, Level
+from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
@@ -137,14 +137,5 @@ def build_defect(error: BaseException) -> RunnerError:
 
 def _failed(error: RunnerError, paths: JobPaths, masker: Masker) -> Outcome:
     status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
-    return Outcome(status, diagnosis=_masked(error.diagnosis, str(paths.job_log), masker), exit_code=error.exit_code)
-
-
-def _masked(diagnosis: Diagnosis, log: str, masker: Masker) -> Diagnosis:
-    return replace(
-        diagnosis,
-        cause=masker.mask(diagnosis.cause),
-        remedy=masker.mask(diagnosis.remedy),
-        evidence=tuple(map(masker.mask, diagnosis.evidence)),
-        log=log,
-    )
+    diagnosis = replace(error.diagnosis.masked(masker.mask), log=str(paths.job_log))
+    return Outcome(status, diagnosis=diagnosis, exit_code=error.exit_code)

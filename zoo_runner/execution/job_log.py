@@ -134,7 +134,7 @@ class JobLog:
 
     def tell_failure(self, diagnosis: Diagnosis) -> None:
         """Tell why the job failed."""
-        lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level): {diagnosis.cause}"]
+        lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level, {diagnosis.code}): {diagnosis.cause}"]
         lines += [f"  | {line}" for line in diagnosis.evidence]
         lines += [f"WHAT TO DO: {diagnosis.remedy}"]
         self.tell("job", "\n".join(lines))

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from zoo_runner.inputs.values import Checker, check_fields, check_members, check_record
-from zoo_runner.model.problems import show
+from zoo_runner.model.problems import ValuePath
 from zoo_runner.package.cwltypes import Community, Record, short_name
 from zoo_staging.times import read_datetime, read_time
 
@@ -19,7 +19,7 @@ BBOX_CRS = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 DEEPEST_COORDINATES = 4
 
 
-def check_community(checker: Checker, wanted: Community, value: Any, path: str) -> Any:
+def check_community(checker: Checker, wanted: Community, value: Any, path: ValuePath) -> Any:
     """Checks a value of a named type of the community; a handler for a `Checker`."""
     if not isinstance(wanted.shape, Record):
         return checker.check(wanted.shape, value, path)
@@ -33,31 +33,31 @@ def check_community(checker: Checker, wanted: Community, value: Any, path: str) 
     return checker.check(wanted.shape, value, path)
 
 
-def _check_string_format(checker: Checker, wanted: Community, value: Any, path: str) -> Any:
+def _check_string_format(checker: Checker, wanted: Community, value: Any, path: ValuePath) -> Any:
     text = value
     if isinstance(value, Mapping):
         text = value.get("href" if "href" in value and wanted.name == "URI" else "value")
     if not isinstance(text, str):
         return checker.mismatch(wanted, value, path)
     if not _STRING_FORMATS.get(wanted.name, bool)(text):
-        found = "another text" if wanted.name == "Password" else show(text)
-        return checker.refuse(path, found, f"{wanted.name} such as {_EXAMPLES.get(wanted.name, 'a text')}")
+        example = _EXAMPLES.get(wanted.name, "a text that is not empty")
+        return checker.expect(path, f"{wanted.name} such as {example}", text, "inputs.value")
     return {"value": text}
 
 
-def _check_bbox(checker: Checker, shape: Record, value: Any, path: str) -> Any:
+def _check_bbox(checker: Checker, shape: Record, value: Any, path: ValuePath) -> Any:
     if not isinstance(value, Mapping):
-        return checker.refuse(path, show(value), 'an object such as {"bbox": [west, south, east, north]}')
+        return checker.expect(path, 'an object such as {"bbox": [west, south, east, north]}', value)
     corners = value.get("bbox")
     if isinstance(corners, list) and len(corners) not in {4, 6}:
-        return checker.refuse(f"{path}.bbox", f"{len(corners)} numbers", "4 or 6 numbers")
+        return checker.refuse((*path, "bbox"), "inputs.value", f"expected 4 or 6 numbers, got {len(corners)}")
     crs = value.get("crs", BBOX_CRS)
     word = short_name(crs) if isinstance(crs, str) else crs
     in_type = any(member.name == "crs" for member in shape.fields)
     return check_record(checker, shape, {**value, "crs": word} if in_type else value, path)
 
 
-def _check_geojson(checker: Checker, shape: Record, value: Mapping[str, Any], path: str) -> Any:
+def _check_geojson(checker: Checker, shape: Record, value: Mapping[str, Any], path: ValuePath) -> Any:
     """GeoJSON may hold more than the type names, and a bbox is optional in it (RFC 7946, sections 5, 6.1)."""
     known = {member.name for member in shape.fields}
     bounds = _bounds(value)

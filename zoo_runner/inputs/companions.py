@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from zoo_runner.inputs.formats import IANA, media_type_of
 from zoo_runner.inputs.values import Checker
-from zoo_runner.model.problems import show
+from zoo_runner.model.problems import ValuePath, show
 from zoo_runner.package.cwltypes import Parameter
 from zoo_runner.package.secondary import SecondaryFile, apply_pattern
 
@@ -19,21 +19,21 @@ def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:
     required secondary files, because nothing can look for them beside it once it is staged in.
     """
     formats = [uri for uri in parameter.formats if not _is_expression(uri)]
-    for file, path in _walk_files(value, parameter.name):
+    for file, path in _walk_files(value, (parameter.name,)):
         if formats:
             _fit_format(checker, formats, file, path)
         _fit_secondary_files(checker, parameter.secondary_files, file, path)
 
 
-def _walk_files(value: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+def _walk_files(value: Any, path: ValuePath) -> Iterator[tuple[dict[str, Any], ValuePath]]:
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk_files(item, f"{path}[{index}]")
+            yield from _walk_files(item, (*path, index))
     elif isinstance(value, dict) and value.get("class") == "File":
         yield value, path
 
 
-def _fit_format(checker: Checker, formats: list[str], file: dict[str, Any], path: str) -> None:
+def _fit_format(checker: Checker, formats: list[str], file: dict[str, Any], path: ValuePath) -> None:
     given = file.get("format")
     if given in formats:
         return
@@ -42,13 +42,13 @@ def _fit_format(checker: Checker, formats: list[str], file: dict[str, Any], path
     same = next((uri for uri, kind in wanted.items() if kind and kind == media_type), None)
     if media_type and same is None and all(wanted.values()):
         accepted = " or ".join(sorted({str(kind) for kind in wanted.values()}))
-        checker.refuse(f"{path}.format", media_type, accepted)
+        checker.refuse((*path, "format"), "inputs.format", f"expected {accepted}, got {media_type}")
     elif given is None or given.startswith(IANA):
         file["format"] = same or formats[0]
 
 
 def _fit_secondary_files(
-    checker: Checker, declared: tuple[SecondaryFile, ...], file: dict[str, Any], path: str
+    checker: Checker, declared: tuple[SecondaryFile, ...], file: dict[str, Any], path: ValuePath
 ) -> None:
     wanted = [one.pattern for one in declared if one.required and not _is_expression(one.pattern)]
     location = str(file.get("location", ""))
@@ -60,7 +60,8 @@ def _fit_secondary_files(
     if given or parts.scheme in ("", "data") or parts.query:
         found = {_name_of(other) for other in given or ()}
         for name in (name for name in names if name not in found):
-            checker.refuse(f"{path}.secondaryFiles", f"no file {show(name)}", "every secondary file of the input")
+            message = f"required secondary file is missing: {show(name)}"
+            checker.refuse((*path, "secondaryFiles"), "inputs.missing", message)
         return
     folder = location.rpartition("/")[0]
     file["secondaryFiles"] = [{"class": "File", "location": f"{folder}/{quote(name)}"} for name in names]

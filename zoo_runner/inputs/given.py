@@ -10,6 +10,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.inputs.joborder import JobOrder, build_job_order, read_execute_request
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.model.problems import show
 from zoo_runner.package.documents import Documents, as_uri
 
 
@@ -36,7 +37,8 @@ def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
         return base, Documents(base, settings).read(base)
     except PackageError as error:
         word = "=" in job_file and f"If this is an input, write -i {shlex.quote(job_file)}."
-        raise InputError(f"the job file cannot be had: {error}", word or error.diagnosis.remedy) from error
+        remedy = word or error.diagnosis.remedy
+        raise InputError(f"cannot read the job file: {error}", remedy, code="inputs.unreadable") from error
 
 
 def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,11 +51,13 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
     try:
         values = _parse_json_or_yaml(content, name)
     except RecursionError as error:
-        raise InputError(f"{name} is nested too deeply", "Write one `name: value` line per input.") from error
+        remedy = "Write one `name: value` line per input."
+        raise InputError(f"{name} is nested too deeply", remedy, code="inputs.syntax") from error
     if not isinstance(values, dict):
         raise InputError(
-            f"{name} holds {type(values).__name__}, not inputs by name",
+            f"{name}: expected inputs by name, got {show(values)}",
             "Write one `name: value` line per input.",
+            code="inputs.type",
         )
     return values
 
@@ -75,16 +79,17 @@ def _parse_yaml(content: bytes, name: str) -> Any:
     try:
         return parse_document(content.decode("utf-8-sig")) or {}
     except ShapeError as error:
-        raise InputError(f"{name} cannot be used: {error}", error.remedy) from error
+        raise InputError(f"{name}: {error}", error.remedy, code="inputs.syntax") from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{name} is neither YAML nor JSON{_tell_place(error)}",
-            "Mend the syntax at the place named.",
+            f"{name} is neither YAML nor JSON{_format_place(error)}",
+            "Fix the syntax error at the location shown.",
+            code="inputs.syntax",
             evidence=tuple(str(error).replace('"<unicode string>"', name).splitlines()[:8]),
         ) from error
 
 
-def _tell_place(error: Exception) -> str:
+def _format_place(error: Exception) -> str:
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return f": line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark and problem else ""
 
@@ -95,13 +100,14 @@ def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise InputError(f"{word!r} is not of the form name=value", "Write, for example, -i threshold=0.2.")
+            remedy = "Write, for example, -i threshold=0.2."
+            raise InputError(f"{word!r} does not have the form name=value", remedy, code="inputs.syntax")
         kinds = _kinds(package, name)
         value = text if kinds & {"string", "enum"} else _read_json(text)
         if "array" in kinds and not isinstance(value, list):
             value = [*values.get(name, []), value]
         elif name in values:
-            raise InputError(f"-i {name} is given twice, and is no array", "Give it once.")
+            raise InputError(f"-i {name} is given twice, but is not an array", "Give it once.", code="inputs.type")
         values[name] = value
     return values
 

@@ -5,7 +5,7 @@ OGC API - Processes, Part 1 (OGC 18-062r2, section 7.11).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo_runner.inputs.community import check_community
@@ -15,7 +15,7 @@ from zoo_runner.inputs.references import ReferenceReader
 from zoo_runner.inputs.values import BASIC_HANDLERS, Checker, Handler
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
-from zoo_runner.model.problems import Problem, show, suggest
+from zoo_runner.model.problems import Problem, ValuePath, build_problem, show, suggest
 from zoo_runner.package.cwltypes import (
     Array,
     Community,
@@ -25,7 +25,6 @@ from zoo_runner.package.cwltypes import (
     Parameter,
     Record,
     Union,
-    describe_type,
     holds,
     parse_outputs,
     parse_parameters,
@@ -71,12 +70,12 @@ def read_execute_request(package: Package, request: Mapping[str, Any], *, base: 
     """
     checker = _build_checker(base, {}, from_request=True)
     if not isinstance(request, Mapping):
-        raise _fail(package, [Problem("request", show(request), "an object with the member inputs")])
-    outputs = request.get("outputs") or {}
+        raise _fail(package, [_not_an_object(request)])
+    outputs, whole = request.get("outputs") or {}, replace(checker, root=())
     if isinstance(outputs, Mapping):
-        _refuse_unknown(checker, outputs, parse_outputs(package), "outputs.")
+        _refuse_unknown(whole, outputs, parse_outputs(package), "output")
     else:
-        checker.refuse("outputs", show(outputs), "an object with one member per output")
+        whole.expect(("outputs",), "an object with one member per output", outputs)
     inputs = request.get("inputs")
     return _build(package, {} if inputs is None else inputs, checker)
 
@@ -88,12 +87,12 @@ def _build_checker(base: str | None, namespaces: Mapping[str, str], *, from_requ
         DirectoryType: files.check,
         Community: check_community,
     }
-    return Checker({**BASIC_HANDLERS, **handlers}, from_request)
+    return Checker({**BASIC_HANDLERS, **handlers}, from_request, root=("inputs",) if from_request else ())
 
 
 def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
     if not isinstance(values, Mapping):
-        checker.refuse("inputs", show(values), "an object with one member per input")
+        replace(checker, root=()).expect(("inputs",), "an object with one member per input", values)
         raise _fail(package, checker.problems)
     parameters = parse_parameters(package)
     checked = {
@@ -103,8 +102,8 @@ def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
     }
     for parameter in parameters:
         if parameter.name not in values and not parameter.optional:
-            checker.refuse(parameter.name, "nothing", describe_type(parameter.type))
-    _refuse_unknown(checker, values, parameters, "")
+            checker.miss((parameter.name,), parameter.type, "input")
+    _refuse_unknown(checker, values, parameters, "input")
     if checker.problems:
         raise _fail(package, checker.problems)
     return JobOrder(checked)
@@ -113,15 +112,16 @@ def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
 def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
     if value is None and parameter.optional:
         return None
+    path = (parameter.name,)
     if checker.from_request:
-        value = _read_occurrences(checker, parameter.type, value, parameter.name)
-    checked = checker.check(parameter.type, value, parameter.name)
+        value = _read_occurrences(checker, parameter.type, value, path)
+    checked = checker.check(parameter.type, value, path)
     if holds(parameter.type, FileType):
         fit_files(checker, parameter, checked)
     return checked
 
 
-def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> Any:
+def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
     """What an execute request means by an input's value: occurrences are a list, one may stand alone."""
     value = _unqualify(checker, cwl_type, value, path)
     wanted = without_null(cwl_type)
@@ -130,11 +130,11 @@ def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: str
     if array is None:
         return value
     if isinstance(value, list):
-        return [_unqualify(checker, array.items, item, f"{path}[{i}]") for i, item in enumerate(value)]
+        return [_unqualify(checker, array.items, item, (*path, i)) for i, item in enumerate(value)]
     return [value] if wanted is array and value is not None else value
 
 
-def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> Any:
+def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
     """The inner value of `{"value": ...}`, except where that is the type's own member, or file content."""
     if not isinstance(value, Mapping) or "value" not in value or not value.keys() <= QUALIFIED_KEYS:
         return value
@@ -144,24 +144,31 @@ def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: str) -> An
     if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
         return value["value"] if isinstance(value["value"], Mapping) else value
     if str(value.get("encoding", "utf-8")).lower() not in TEXT_ENCODINGS:
-        checker.refuse(f"{path}.encoding", show(value["encoding"]), "no encoding, or utf-8")
+        checker.expect((*path, "encoding"), "no encoding, or utf-8", value["encoding"], "inputs.value")
     return value["value"]
 
 
-def _refuse_unknown(checker: Checker, given: Iterable[Any], parameters: tuple[Parameter, ...], prefix: str) -> None:
+def _refuse_unknown(checker: Checker, names: Iterable[Any], parameters: tuple[Parameter, ...], kind: str) -> None:
     known = tuple(parameter.name for parameter in parameters)
-    kind = "output" if prefix else "input"
-    for name in given:
+    for name in names:
         if name not in known:
-            found = f"an {kind} that the package does not have"
-            checker.refuse(f"{prefix}{name}", found, suggest(str(name), known))
+            path = ("outputs", str(name)) if kind == "output" else (str(name),)
+            checker.refuse(path, "inputs.unknown", f"unknown {kind}; {suggest(str(name), known)}")
+
+
+def _not_an_object(request: Any) -> Problem:
+    message = f"expected an object with the member inputs, got {show(request)}"
+    return replace(build_problem("inputs.type", (), (), message), path="request")
 
 
 def _fail(package: Package, problems: list[Problem]) -> InputError:
     lines = tuple(str(problem) for problem in problems)
     count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
+    codes = {problem.code for problem in problems}
     return InputError(
         f"the inputs do not fit the package {package.workflow_id!r} ({count}): {lines[0]}",
-        "Correct each input named; `zoo-runner describe` tells what the package accepts.",
+        "Correct each input listed; `zoo-runner describe` shows what the package accepts.",
         evidence=lines,
+        code=codes.pop() if len(codes) == 1 else "inputs.invalid",
+        problems=tuple(problems),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from zoo_runner.model.problems import Problem, show, suggest
+from zoo_runner.model.problems import Problem, ValuePath, build_problem, format_path, show, suggest
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,
@@ -27,7 +27,7 @@ DEEPEST = 64
 DIRECTIVES = frozenset({"$import", "$include", "$mixin", "$graph"})
 INTEGER_BITS = {"int": 31, "long": 63}
 
-Handler = Callable[["Checker", Any, Any, str], Any]
+Handler = Callable[["Checker", Any, Any, ValuePath], Any]
 
 
 @dataclass(frozen=True)
@@ -35,38 +35,48 @@ class Checker:
     """Checks values; `problems` grows, the values returned matter only when it stays empty.
 
     `handlers` says who checks which kind of type. `from_request` reads the forms of an OGC API - Processes
-    execute request besides CWL's own: links by `href` for files, and whole numbers written as 3.0.
+    execute request besides CWL's own: links by `href` for files, and whole numbers written as 3.0. `root` leads to
+    the inputs in the caller's document.
     """
 
     handlers: Mapping[type, Handler]
     from_request: bool = False
+    root: ValuePath = ()
     problems: list[Problem] = field(default_factory=list)
     depth: int = 0
 
-    def check(self, cwl_type: CwlType, value: Any, path: str) -> Any:
+    def check(self, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
         """The value in job-order form; what is wrong with it is added to `problems`."""
         if self.depth > DEEPEST:
-            return self.refuse(path, "a deeper nesting", f"at most {DEEPEST} levels")
+            return self.refuse(path, "inputs.value", f"nested deeper than {DEEPEST} levels")
         if value is None:
-            return None if accepts_null(cwl_type) else self.refuse(path, "null", describe_type(cwl_type))
+            return None if accepts_null(cwl_type) else self.mismatch(cwl_type, value, path)
         handler = self.handlers[type(cwl_type)]
         return handler(replace(self, depth=self.depth + 1), cwl_type, value, path)
 
-    def refuse(self, path: str, found: str, accepted: str) -> None:
-        """Notes a problem."""
-        self.problems.append(Problem(path, found, accepted))
+    def refuse(self, path: ValuePath, code: str, message: str) -> None:
+        """Add a problem."""
+        self.problems.append(build_problem(code, self.root, path, message))
 
-    def mismatch(self, cwl_type: CwlType, value: Any, path: str) -> None:
-        """Notes that the value is not of the type."""
-        self.refuse(path, show(value), describe_type(cwl_type))
+    def expect(self, path: ValuePath, expected: str, value: Any, code: str = "inputs.type") -> None:
+        """Add the problem that a value is not what is expected."""
+        self.refuse(path, code, f"expected {expected}, got {show(value)}")
 
-    def attempt(self, cwl_type: CwlType, value: Any, path: str) -> tuple[Any, list[Problem]]:
+    def mismatch(self, cwl_type: CwlType, value: Any, path: ValuePath) -> None:
+        """Add the problem that a value does not have the type."""
+        self.expect(path, describe_type(cwl_type), value)
+
+    def miss(self, path: ValuePath, cwl_type: CwlType, what: str) -> None:
+        """Add the problem that a required input or member (`what`) is not there."""
+        self.refuse(path, "inputs.missing", f"required {what} is missing (type {describe_type(cwl_type)})")
+
+    def attempt(self, cwl_type: CwlType, value: Any, path: ValuePath) -> tuple[Any, list[Problem]]:
         """Checks without noting: the value, and the problems it would have."""
         trial = replace(self, problems=[])
         return trial.check(cwl_type, value, path), trial.problems
 
 
-def _check_primitive(checker: Checker, wanted: Primitive, value: Any, path: str) -> Any:
+def _check_primitive(checker: Checker, wanted: Primitive, value: Any, path: ValuePath) -> Any:
     match wanted.name:
         case "int" | "long":
             return _check_integer(checker, wanted, value, path)
@@ -79,24 +89,24 @@ def _check_primitive(checker: Checker, wanted: Primitive, value: Any, path: str)
     return value if fits else checker.mismatch(wanted, value, path)
 
 
-def _check_string(checker: Checker, wanted: Primitive, value: Any, path: str) -> Any:
+def _check_string(checker: Checker, wanted: Primitive, value: Any, path: ValuePath) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, date):
-        return checker.refuse(path, show(value), "string (YAML reads a bare date as a date: quote it)")
+        return checker.expect(path, "string (quote a date, or YAML does not read it as text)", value)
     if isinstance(value, Mapping) and "href" in value:
-        return checker.refuse(path, "a link by href", "string, given as the value itself")
+        return checker.refuse(path, "inputs.type", "expected string, got a link (href); give the value itself")
     return checker.mismatch(wanted, value, path)
 
 
-def _check_integer(checker: Checker, wanted: Primitive, value: Any, path: str) -> Any:
+def _check_integer(checker: Checker, wanted: Primitive, value: Any, path: ValuePath) -> Any:
     if checker.from_request and isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         return checker.mismatch(wanted, value, path)
     limit = 2 ** INTEGER_BITS[wanted.name]
     if not -limit <= value < limit:
-        return checker.refuse(path, show(value), f"{wanted.name} from {-limit} to {limit - 1}")
+        return checker.expect(path, f"{wanted.name} from {-limit} to {limit - 1}", value, "inputs.value")
     return value
 
 
@@ -104,25 +114,25 @@ def _is_finite(value: float | str) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _check_any(checker: Checker, wanted: AnyType, value: Any, path: str) -> Any:
+def _check_any(checker: Checker, wanted: AnyType, value: Any, path: ValuePath) -> Any:
     match value:
         case {"class": "File" | "Directory" as name}:
             return checker.check(FileType() if name == "File" else DirectoryType(), value, path)
         case Mapping():
             return check_members(checker, value, path)
         case list():
-            return [_check_free(checker, item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return [_check_free(checker, item, (*path, index)) for index, item in enumerate(value)]
         case bool() | int() | float() | str() if _is_finite(value):
             return value
-    return checker.refuse(path, show(value), "a JSON value")
+    return checker.expect(path, "a JSON value", value)
 
 
-def _check_free(checker: Checker, value: Any, path: str) -> Any:
+def _check_free(checker: Checker, value: Any, path: ValuePath) -> Any:
     """Inside a free value null is as good as any other."""
     return None if value is None else checker.check(AnyType(), value, path)
 
 
-def check_members(checker: Checker, value: Mapping[Any, Any], path: str) -> dict[str, Any]:
+def check_members(checker: Checker, value: Mapping[Any, Any], path: ValuePath) -> dict[str, Any]:
     """Checks the members of a free object.
 
     An engine's loader obeys the directives `$import`, `$include` and `$mixin` in a job order too and would
@@ -131,26 +141,26 @@ def check_members(checker: Checker, value: Mapping[Any, Any], path: str) -> dict
     members = {}
     for key, member in value.items():
         if not isinstance(key, str) or key in DIRECTIVES:
-            checker.refuse(path, f"the member {key!r}", "member names that are text and no CWL directive")
+            checker.refuse(path, "inputs.unknown", f"member {key!r} is not allowed: not text, or a CWL directive")
             continue
-        members[key] = _check_free(checker, member, f"{path}.{key}")
+        members[key] = _check_free(checker, member, (*path, key))
     return members
 
 
-def _check_array(checker: Checker, wanted: Array, value: Any, path: str) -> Any:
+def _check_array(checker: Checker, wanted: Array, value: Any, path: ValuePath) -> Any:
     if not isinstance(value, list):
         return checker.mismatch(wanted, value, path)
-    return [checker.check(wanted.items, item, f"{path}[{index}]") for index, item in enumerate(value)]
+    return [checker.check(wanted.items, item, (*path, index)) for index, item in enumerate(value)]
 
 
-def _check_enum(checker: Checker, wanted: Enum, value: Any, path: str) -> Any:
+def _check_enum(checker: Checker, wanted: Enum, value: Any, path: ValuePath) -> Any:
     word = wanted.uris.get(value, value) if isinstance(value, str) else value
     if word in wanted.symbols:
         return word
     return checker.mismatch(wanted, value, path)
 
 
-def _check_union(checker: Checker, wanted: Union, value: Any, path: str) -> Any:
+def _check_union(checker: Checker, wanted: Union, value: Any, path: ValuePath) -> Any:
     rest = without_null(wanted)
     if not isinstance(rest, Union):
         return checker.check(rest, value, path)
@@ -159,7 +169,7 @@ def _check_union(checker: Checker, wanted: Union, value: Any, path: str) -> Any:
         checked, problems = checker.attempt(option, value, path)
         if not problems:
             return checked
-        if problems[0].path != path and (not nearest or len(problems) < len(nearest)):
+        if problems[0].path != format_path(path) and (not nearest or len(problems) < len(nearest)):
             nearest = problems
     if nearest:
         checker.problems.extend(nearest)
@@ -167,29 +177,29 @@ def _check_union(checker: Checker, wanted: Union, value: Any, path: str) -> Any:
     return checker.mismatch(rest, value, path)
 
 
-def check_record(checker: Checker, wanted: Record, value: Any, path: str) -> Any:
+def check_record(checker: Checker, wanted: Record, value: Any, path: ValuePath) -> Any:
     """Checks an object whose members are all known; `class`, which names the record's type, is left out."""
     if not isinstance(value, Mapping):
         return checker.mismatch(wanted, value, path)
     names = tuple(member.name for member in wanted.fields)
     for key in value:
         if key not in names and key != "class":
-            checker.refuse(f"{path}.{key}", "a member that the type does not have", suggest(str(key), names))
+            checker.refuse((*path, str(key)), "inputs.unknown", f"unknown member; {suggest(str(key), names)}")
     return check_fields(checker, wanted, value, path)
 
 
-def check_fields(checker: Checker, wanted: Record, value: Mapping[str, Any], path: str) -> dict[str, Any]:
+def check_fields(checker: Checker, wanted: Record, value: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
     """Checks the members that the type knows, and that none is missing."""
     members = {}
     for member in wanted.fields:
         if member.name in value:
-            members[member.name] = checker.check(member.type, value[member.name], f"{path}.{member.name}")
+            members[member.name] = checker.check(member.type, value[member.name], (*path, member.name))
         elif not accepts_null(member.type):
-            checker.refuse(f"{path}.{member.name}", "nothing", describe_type(member.type))
+            checker.miss((*path, member.name), member.type, "member")
     return members
 
 
-def _refuse_null(checker: Checker, wanted: NullType, value: Any, path: str) -> None:
+def _refuse_null(checker: Checker, wanted: NullType, value: Any, path: ValuePath) -> None:
     checker.mismatch(wanted, value, path)
 
 

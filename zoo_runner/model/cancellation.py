@@ -77,9 +77,9 @@ class Cancellation:
         if self.reason is Reason.TIME_LIMIT:
             return TimeLimitError(
                 f"the job took longer than its time limit of {self._time_limit_seconds:g} s and was stopped",
-                "Raise the time limit (--time-limit, ZOO_RUNNER_TIME_LIMIT) or give the job less to do.",
+                "Raise the time limit (--time-limit, ZOO_RUNNER_TIME_LIMIT) or reduce its work.",
             )
-        return DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
+        return DismissedError("the job was dismissed", "Nothing to do; run it again when its results are wanted.")
 
     def check(self) -> None:
         """Raise the reason where there is one."""

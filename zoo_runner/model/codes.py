@@ -1,9 +1,12 @@
 """Every diagnosis has one of these codes; a code never changes its meaning, its words may.
 
-Codes have the form `<about>.<what>`: the part before the dot says where to look (`settings`, `package`, `inputs`,
-`source`, `destination`, `image`, `step`, `engine`, `cluster`, `job`, `process`, `request`, `store`, `runner`).
+Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
+`source`, `destination`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`, `job`, `process`, `request`,
+`store`, `runner`. docs/errors.md lists them. The findings of `validate` (`package.findings`) have such
+codes too.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo_runner.model.diagnosis import Level
@@ -29,24 +32,125 @@ _SETTINGS = (
         "An optional Python package is not installed.",
         "Install the extra shown: pip install 'zoo-runner[NAME]'.",
     ),
+    Code(
+        "settings.not-writable",
+        _E,
+        "A folder of the runner cannot be created or written.",
+        "Point the setting shown to a folder that this user may write to, or free space on its disk.",
+    ),
 )
 _PACKAGE = (
-    Code("package.invalid", _U, "The application package cannot be read, resolved or run.", "Correct the package."),
+    Code("package.invalid", _U, "A document of the package is not valid CWL.", "Correct the lines shown."),
+    Code("package.reference", _U, "The reference is neither a path nor a web address.", "Correct the reference."),
+    Code("package.not-found", _U, "A document of the package does not exist.", "Check the path or address."),
+    Code("package.unreadable", _U, "A document of the package cannot be read.", "Check the file's permissions."),
+    Code("package.unreachable", _P, "A document of the package cannot be fetched.", "Check the address; try again."),
+    Code(
+        "package.refused",
+        _U,
+        "A document lies at an address that packages may not be read from.",
+        "Move the document, or ask the operator to add its host to ZOO_RUNNER_PACKAGE_HOSTS.",
+    ),
+    Code(
+        "package.too-large",
+        _U,
+        "A document is larger, deeper or more repetitive than allowed.",
+        "Check that it is the right document; simplify it.",
+    ),
+    Code("package.syntax", _U, "A document is neither YAML nor JSON.", "Fix the syntax error at the location shown."),
+    Code("package.not-cwl", _U, "The document is not CWL.", "Point to a document with cwlVersion at its top."),
+    Code("package.cwl-version", _U, "The cwlVersion is not supported.", "Use v1.0, v1.1 or v1.2."),
+    Code(
+        "package.entry",
+        _U,
+        "It is not clear which process of the package to run, or the named one does not exist.",
+        "Name one of the processes listed, as in package.cwl#id.",
+    ),
+    Code("package.recursion", _U, "A document includes itself.", "Remove the `$import` or `run` that leads back."),
+    Code("package.duplicate-id", _U, "Two inputs, outputs or steps have the same id.", "Rename one of them."),
+    Code("package.type", _U, "A type is not a CWL type, or is not defined in the package.", "Correct the type."),
+    Code(
+        "package.resolve",
+        _E,
+        "The program that resolves packages ended unexpectedly.",
+        "Send the evidence to the operator.",
+    ),
 )
-_INPUTS = (Code("inputs.invalid", _U, "The inputs do not fit the package.", "Correct the inputs shown."),)
-_SOURCE = (Code("source.failed", _U, "An input could not be staged in.", "Check the address shown."),)
-_DESTINATION = (Code("destination.failed", _U, "The results could not be stored.", "Check the destination shown."),)
-_STEP = (Code("step.failed", _U, "A step of the package failed.", "Read the log of the step."),)
+_INPUTS = (
+    Code("inputs.invalid", _U, "Several inputs have problems of different kinds.", "Correct each input listed."),
+    Code("inputs.missing", _U, "A required input, or a part of it, is missing.", "Add the value."),
+    Code("inputs.unknown", _U, "The package has no input, output or member of this name.", "Correct the name."),
+    Code("inputs.type", _U, "A value has the wrong type.", "Give a value of the type shown."),
+    Code("inputs.value", _U, "A value has the right type but is not allowed.", "Correct the value."),
+    Code("inputs.reference", _U, "A file or folder is not given as a usable path or address.", "Correct it."),
+    Code("inputs.format", _U, "A file has another format than the package accepts.", "Give a file of that format."),
+    Code("inputs.too-large", _U, "A value is too large to be given inline.", "Give it as a link."),
+    Code("inputs.syntax", _U, "The job file or an input on the command line cannot be parsed.", "Fix the syntax."),
+    Code("inputs.unreadable", _U, "The job file cannot be read.", "Check the path or address of the job file."),
+)
+_IMAGE = (
+    Code("image.not-found", _U, "The container image does not exist.", "Correct dockerPull, or push the image."),
+    Code("image.forbidden", _U, "The registry refuses to give the image.", "Check the name; log in to the registry."),
+    Code("image.unreachable", _P, "The registry cannot be reached.", "Check the network; try again."),
+    Code("image.unavailable", _E, "The image could not be pulled.", "Read the evidence; pull the image by hand."),
+)
+_CONTAINERS = (
+    Code(
+        "containers.unavailable",
+        _E,
+        "The package or the settings require containers, and none can be run here.",
+        "Install or start podman or docker, or set ZOO_RUNNER_CONTAINERS.",
+    ),
+    Code("containers.broken", _E, "A container could not be started.", "Run a container by hand and fix the cause."),
+)
+_RESOURCES = (
+    Code(
+        "resources.insufficient",
+        _U,
+        "A step requires more memory, cores or disk than the machine has.",
+        "Lower the ResourceRequirement, or use a larger machine.",
+    ),
+    Code(
+        "resources.limit",
+        _U,
+        "A step requires more than the settings allow.",
+        "Lower the ResourceRequirement, or ask the operator to raise the limit.",
+    ),
+    Code("resources.gpu", _U, "A step requires a GPU, and there are too few.", "Use a machine with a GPU."),
+    Code("resources.disk-full", _P, "The disk is full.", "Free space, or use a larger disk."),
+)
+_STEP = (
+    Code("step.failed", _U, "A step of the package failed.", "Read the log of the step."),
+    Code("step.exit-code", _U, "The tool of a step ended with an exit code that means failure.", "Read its log."),
+    Code("step.temporary-failure", _U, "The tool ended with one of its temporaryFailCodes.", "Run the job again."),
+    Code("step.crashed", _U, "The tool of a step crashed.", "Read its log; try another version of the image."),
+    Code("step.terminated", _U, "The tool of a step was asked to end (SIGTERM).", "Run the job again."),
+    Code("step.out-of-memory", _U, "A step ran out of memory.", "Raise ramMin of the step, or give it less data."),
+    Code("step.time-limit", _U, "A step took longer than its ToolTimeLimit.", "Raise the ToolTimeLimit."),
+    Code("step.program-not-found", _U, "The program of a step does not exist.", "Correct baseCommand or the image."),
+    Code("step.not-started", _U, "The program of a step could not be started.", "Correct baseCommand and arguments."),
+    Code("step.not-ready", _U, "The inputs of a step cannot be prepared.", "Correct what the package says of it."),
+    Code("step.input-format", _U, "A step got a file of the wrong format.", "Give a file of the format shown."),
+    Code("step.input-changed", _U, "A step changed its input in place.", "Let the tool write a new file."),
+    Code("step.output-missing", _U, "A step left no file that matches the glob of an output.", "Correct the glob."),
+    Code("step.output-type", _U, "An output of a step has the wrong type.", "Correct the type, or the tool."),
+    Code("step.output-invalid", _U, "An output of a step cannot be collected.", "Correct the output's definition."),
+    Code("step.expression", _U, "A JavaScript expression failed.", "Correct the expression."),
+    Code("step.requirement-missing", _U, "The package uses a feature without its requirement.", "Add it."),
+    Code("step.pick-value", _U, "pickValue found no suitable value.", "Compare `when` of the steps and pickValue."),
+)
 _ENGINE = (
     Code("engine.failed", _E, "The engine could not do its part.", "Read the job log; ask the operator."),
     Code("engine.unreachable", _P, "The engine could not be asked about the job.", "Try again later."),
+    Code("engine.killed", _E, "The engine was killed.", "Find out who stops processes on this machine."),
 )
 _JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
-    Code("job.lost", _E, "The process that ran the job ended before the job did.", "Run the job again."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
+    Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
+    Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
 )
 _PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
@@ -57,24 +161,96 @@ _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
     Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
 )
-_CHANGED = (Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),)
 _RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)
 
-CODES = {
+# what zoo_staging.errors.Kind says of a transfer: level, meaning and remedy for sources, then for destinations
+_CHECK = "Check the address shown."
+_STAGING: Mapping[str, tuple[tuple[Level, str, str], tuple[Level, str, str]]] = {
+    "failed": (
+        (_U, "An input could not be staged in.", _CHECK),
+        (_U, "The results could not be stored.", "Check the destination shown."),
+    ),
+    "not-found": (
+        (_U, "The source does not exist.", _CHECK),
+        (_U, "The bucket or folder for the results does not exist.", "Create it, or correct the destination."),
+    ),
+    "forbidden": (
+        (_U, "Access to the source was denied.", "Check the credentials for it."),
+        (_U, "Writing to the destination was denied.", "Check the credentials for it."),
+    ),
+    "unreachable": (
+        (_P, "The server of the source cannot be reached.", "Check the network; try again."),
+        (_P, "The server of the destination cannot be reached.", "Check the network; try again."),
+    ),
+    "timeout": (
+        (_P, "The server of the source did not answer in time.", "Try again later."),
+        (_P, "The server of the destination did not answer in time.", "Try again later."),
+    ),
+    "tls-untrusted": (
+        (_P, "The certificate of the source's server is not trusted.", "Add its certificate authority."),
+        (_P, "The certificate of the destination's server is not trusted.", "Add its certificate authority."),
+    ),
+    "checksum": (
+        (_U, "The source does not match its checksum.", "Ask the publisher of the data."),
+        (_P, "What was stored does not match its checksum.", "Try again."),
+    ),
+    "size": (
+        (_U, "The source does not have the size that was announced.", "Ask the publisher of the data."),
+        (_P, "What was stored does not have its size.", "Try again."),
+    ),
+    "invalid-stac": (
+        (_U, "The source is not valid STAC.", "Correct the STAC document shown."),
+        (_U, "The results are not valid STAC.", "Correct what the package writes."),
+    ),
+    "refused": (
+        (_U, "The source lies where inputs may not come from.", "Use another address, or ask the operator."),
+        (_U, "The results cannot be stored as they are.", "Correct what the message names."),
+    ),
+    "unsupported": (
+        (_U, "The source has a scheme or form that is not supported.", _CHECK),
+        (_U, "The destination has a scheme or form that is not supported.", "Correct the destination."),
+    ),
+    "storage": (
+        (_P, "The object storage of the source answered with an error.", "Try again later."),
+        (_P, "The object storage of the destination answered with an error.", "Try again later."),
+    ),
+    "disk": (
+        (_P, "The disk for the inputs is full or cannot be written.", "Free space, or use another disk."),
+        (_P, "The disk for the results is full or cannot be written.", "Free space, or use another disk."),
+    ),
+    "settings": (
+        (_E, "A setting of stage-in is invalid.", "Correct the setting shown."),
+        (_E, "A setting of stage-out is invalid.", "Correct the setting shown."),
+    ),
+    "cancelled": (
+        (_U, "Stage-in was cancelled.", "Run the job again when its results are wanted."),
+        (_U, "Stage-out was cancelled.", "Run the job again when its results are wanted."),
+    ),
+}
+
+
+def _list_staging() -> Iterable[Code]:
+    for kind, (source, destination) in _STAGING.items():
+        yield Code(f"source.{kind}", *source)
+        yield Code(f"destination.{kind}", *destination)
+
+
+CODES: Mapping[str, Code] = {
     code.name: code
     for code in (
         *_SETTINGS,
         *_PACKAGE,
         *_INPUTS,
-        *_SOURCE,
-        *_DESTINATION,
+        *sorted(_list_staging(), key=lambda code: code.name.startswith("destination")),
+        *_IMAGE,
+        *_CONTAINERS,
+        *_RESOURCES,
         *_STEP,
         *_ENGINE,
         *_JOB,
         *_PROCESS,
         *_REQUEST,
         *_STORE,
-        *_CHANGED,
         *_RUNNER,
     )
 }

@@ -1,7 +1,11 @@
 """Why a job failed, as plain data: at which stage, at which level, by what cause, and what to do."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
+
+from zoo_runner.model.problems import Problem
 
 
 class Stage(str, Enum):
@@ -18,7 +22,7 @@ class Stage(str, Enum):
 
 
 class Level(str, Enum):
-    """Whose move is next: the author or caller, the engine's operator, or the platform's (cluster, network, stores)."""
+    """Who can act: the user (author or client), the engine's operator, or the platform (cluster, network, stores)."""
 
     __str__ = str.__str__
 
@@ -33,7 +37,7 @@ class Diagnosis:
 
     `cause` is one sentence with the value that caused it; `evidence` the few lines that show it; `remedy` what
     to do next; `step` the workflow step where known; `log` the path or URL of the whole log; `code` is one of
-    `model.codes`, stable and for programs.
+    `model.codes`, stable and for programs; `problems` are all that is wrong, where one failure has several causes.
     """
 
     stage: Stage
@@ -44,3 +48,27 @@ class Diagnosis:
     step: str | None = None
     log: str | None = None
     code: str = "runner.defect"
+    problems: tuple[Problem, ...] = ()
+
+    def masked(self, mask: Callable[[str], str]) -> "Diagnosis":
+        """Return the diagnosis with every text that could hold a secret passed through `mask`."""
+        return replace(
+            self,
+            cause=mask(self.cause),
+            remedy=mask(self.remedy),
+            evidence=tuple(map(mask, self.evidence)),
+            problems=tuple(replace(one, message=mask(one.message)) for one in self.problems),
+        )
+
+
+def read_diagnosis(fields: Mapping[str, Any]) -> Diagnosis:
+    """Read a diagnosis from its fields, as `dataclasses.asdict` gives them and JSON returns them."""
+    return Diagnosis(
+        **{
+            **fields,
+            "stage": Stage(fields["stage"]),
+            "level": Level(fields["level"]),
+            "evidence": tuple(fields.get("evidence", ())),
+            "problems": tuple(Problem(**one) for one in fields.get("problems", ())),
+        }
+    )

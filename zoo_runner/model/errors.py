@@ -1,36 +1,42 @@
-"""The error tree: each failure says what happened, at which level, and whose move is next.
+"""The error tree: each failure says what happened, at which level, and what to do.
 
     RunnerError
-    ├── SettingsError       a setting cannot be used                     exit 2
+    ├── SettingsError       a setting is missing or invalid              exit 2
     ├── PackageError        the application package cannot be used      exit 3
     │   └── InvalidPackageError  its documents are not CWL
     ├── InputError          the inputs do not fit the package           exit 4
-    ├── StageInError        a source could not be brought here          exit 5
+    ├── StageInError        an input could not be staged in             exit 5
     ├── ToolError           a step of the package failed                exit 6
     ├── EngineError         the engine could not do its part            exit 7
-    ├── StageOutError       the results could not be put away           exit 8
+    ├── StageOutError       the results could not be stored             exit 8
     ├── TimeLimitError      the job took longer than allowed            exit 9
-    ├── DismissedError      somebody cancelled the job                  exit 10
-    ├── JobNotFoundError    no job of that id is known here             exit 11
-    ├── JobExistsError      a job of that id exists already             exit 2
-    ├── JobChangedError     somebody else changed the job meanwhile     exit 7
-    ├── ProcessNotFoundError  no process of that id is deployed         exit 11
-    └── ProcessExistsError  a process of that id is deployed already    exit 2
+    ├── DismissedError      the job was cancelled                       exit 10
+    ├── JobNotFoundError    no job with this id exists here             exit 11
+    ├── JobExistsError      a job with this id exists already           exit 2
+    ├── JobChangedError     another process changed the job meanwhile   exit 7
+    ├── ProcessNotFoundError  no process with this id is deployed       exit 11
+    └── ProcessExistsError  a process with this id is deployed already  exit 2
 
-Exit 0 is success, 1 a defect of the runner itself, 2 also a wrong command line.
+Exit 0 is success, 1 an internal error of the runner, 2 also a wrong command line.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+from zoo_runner.model.codes import CODES
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.problems import Problem
+
+_Error = TypeVar("_Error", bound="RunnerError")
 
 
 class RunnerError(Exception):
-    """Base of all errors that a user may see. A subclass fixes stage, default level, HTTP status and exit code."""
+    """Base of all errors that a user may see. A subclass fixes stage, usual code, HTTP status and exit code.
+
+    `code` is one of `model.codes`; the level is the code's unless `level` says otherwise.
+    """
 
     stage: ClassVar[Stage]
-    default_level: ClassVar[Level] = Level.USER
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
     default_code: ClassVar[str] = "runner.defect"
@@ -44,18 +50,27 @@ class RunnerError(Exception):
         level: Level | None = None,
         step: str | None = None,
         code: str | None = None,
+        problems: tuple[Problem, ...] = (),
     ) -> None:
         super().__init__(cause)
-        level = level or self.default_level
-        self.diagnosis = Diagnosis(self.stage, level, cause, remedy, evidence, step, code=code or self.default_code)
+        code = code or self.default_code
+        # an entry point of somebody else's may have codes of its own
+        level = level or CODES.get(code, CODES[self.default_code]).level
+        self.diagnosis = Diagnosis(self.stage, level, cause, remedy, evidence, step, code=code, problems=problems)
+
+    @classmethod
+    def restore(cls: type[_Error], diagnosis: Diagnosis) -> _Error:
+        """Make the error again of which another process sent the diagnosis."""
+        error = cls(diagnosis.cause, diagnosis.remedy)
+        error.diagnosis = diagnosis
+        return error
 
 
 class SettingsError(RunnerError):
-    """A setting is missing or cannot be used."""
+    """A setting is missing or invalid."""
 
     stage = Stage.SETTINGS
     default_code = "settings.invalid"
-    default_level = Level.ENGINE
     exit_code = 2
 
 
@@ -79,15 +94,17 @@ class Fault:
 
 
 class InvalidPackageError(PackageError):
-    """The package's documents are not CWL; `faults` says where, as far as it is known."""
+    """A document of the package is not valid CWL; `faults` says where, as far as it is known."""
 
-    def __init__(self, cause: str, remedy: str, faults: tuple[Fault, ...], evidence: tuple[str, ...] = ()) -> None:
-        super().__init__(cause, remedy, evidence=evidence)
+    def __init__(
+        self, cause: str, remedy: str, faults: tuple[Fault, ...] = (), evidence: tuple[str, ...] = (), code: str = ""
+    ) -> None:
+        super().__init__(cause, remedy, evidence=evidence, code=code or self.default_code)
         self.faults = faults
 
 
 class InputError(RunnerError):
-    """The inputs do not fit the package; `evidence` has one line per problem."""
+    """The inputs do not fit the package; `problems` lists each."""
 
     stage = Stage.INPUTS
     default_code = "inputs.invalid"
@@ -96,7 +113,7 @@ class InputError(RunnerError):
 
 
 class StageInError(RunnerError):
-    """A source could not be brought to the job."""
+    """An input could not be staged in."""
 
     stage = Stage.STAGE_IN
     default_code = "source.failed"
@@ -104,7 +121,7 @@ class StageInError(RunnerError):
 
 
 class ToolError(RunnerError):
-    """A step of the package failed, or did not yield what it promised."""
+    """A step of the package failed, or did not write its outputs."""
 
     stage = Stage.EXECUTE
     default_code = "step.failed"
@@ -116,18 +133,17 @@ class EngineError(RunnerError):
 
     stage = Stage.EXECUTE
     default_code = "engine.failed"
-    default_level = Level.ENGINE
     exit_code = 7
 
 
 class NotReachedError(EngineError):
-    """The engine could not be asked about a job, which may go on all the same."""
+    """The engine could not be asked about a job, which may still run."""
 
     default_code = "engine.unreachable"
 
 
 class StageOutError(RunnerError):
-    """The results could not be put away."""
+    """The results could not be stored."""
 
     stage = Stage.STAGE_OUT
     default_code = "destination.failed"
@@ -143,7 +159,7 @@ class TimeLimitError(RunnerError):
 
 
 class DismissedError(RunnerError):
-    """Somebody cancelled the job."""
+    """The job was cancelled."""
 
     stage = Stage.EXECUTE
     default_code = "job.dismissed"
@@ -151,7 +167,7 @@ class DismissedError(RunnerError):
 
 
 class JobNotFoundError(RunnerError):
-    """No job of that id is known here."""
+    """No job with this id exists here."""
 
     stage = Stage.SETTINGS
     default_code = "job.not-found"
@@ -160,7 +176,7 @@ class JobNotFoundError(RunnerError):
 
 
 class JobExistsError(RunnerError):
-    """A job of that id exists already."""
+    """A job with this id exists already."""
 
     stage = Stage.SETTINGS
     default_code = "job.exists"
@@ -169,7 +185,7 @@ class JobExistsError(RunnerError):
 
 
 class JobChangedError(EngineError):
-    """Somebody else stored a change of the job meanwhile."""
+    """Another process changed the job at the same time."""
 
     default_code = "job.changed"
     http_status = 409

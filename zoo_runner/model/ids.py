@@ -39,7 +39,8 @@ def accept_job_id(job_id: str) -> str:
     except JobNotFoundError as error:
         raise SettingsError(
             error.diagnosis.cause,
-            "Use letters, digits, '-', '_' and '.', or leave it out for one that is made up.",
+            "Use letters, digits, '-', '_' and '.', or leave it out to have one generated.",
+            code="settings.invalid",
             level=Level.USER,
         ) from error
 

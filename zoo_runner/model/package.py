@@ -51,6 +51,7 @@ class Package:
             raise PackageError(
                 f"the entry {self.entry!r} is not in the package, which has: {', '.join(self.processes)}",
                 "Name one of these as <package>#<id>.",
+                code="package.entry",
             ) from None
 
     @property

@@ -11,18 +11,41 @@ from urllib.parse import urlsplit, urlunsplit
 SHOWN_CHARACTERS = 60
 SHOWN_PATH_CHARACTERS = 200
 
+ValuePath = tuple[str | int, ...]
+"""The way to a value inside a document: names of members and indexes of items."""
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where (`items[3].location`), what was found, what is accepted."""
+    """One thing that is wrong, with a code of `model.codes`.
 
+    `path` is for people (`items[3].location`), `pointer` the JSON pointer (RFC 6901) to the value in the document
+    that the caller sent.
+    """
+
+    code: str
     path: str
-    found: str
-    accepted: str
+    pointer: str
+    message: str
 
     def __str__(self) -> str:
         path = self.path if len(self.path) <= SHOWN_PATH_CHARACTERS else f"{self.path[:SHOWN_PATH_CHARACTERS]}..."
-        return make_printable(f"{path}: found {self.found}; accepted: {self.accepted}")
+        return make_printable(f"{path}: {self.message}")
+
+
+def build_problem(code: str, root: ValuePath, path: ValuePath, message: str) -> Problem:
+    """Describe a problem of the value at `path`; `root` leads to where paths begin in the caller's document."""
+    return Problem(code, format_path(path), format_pointer((*root, *path)), message)
+
+
+def format_path(path: ValuePath) -> str:
+    """Write a path for people: `items[3].location`; empty for the document itself."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def format_pointer(path: ValuePath) -> str:
+    """Write a path as JSON pointer (RFC 6901): `/items/3/location`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def make_printable(text: str) -> str:
@@ -57,9 +80,9 @@ def _shorten(text: str) -> str:
 
 
 def suggest(name: str, known: tuple[str, ...]) -> str:
-    """What a caller may have meant by an unknown name: the nearest known one, or all of them."""
+    """Suggest what was meant by an unknown name: the nearest known one, or all of them."""
     near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known) or 'none'}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
 
 
 def without_secrets(text: str) -> str:

@@ -264,8 +264,9 @@ class _Reader:
             case {"type": str() | list() | dict() as inner}:
                 return self.read(inner)
         raise PackageError(
-            f"the package uses {expression!r} as a type, which is no CWL type",
+            f"{expression!r} is not a CWL type",
             "Correct the type in the package.",
+            code="package.type",
         )
 
     def _read_named(self, name: str) -> CwlType:
@@ -273,8 +274,9 @@ class _Reader:
             return AnyType()
         if name not in self.definitions:
             raise PackageError(
-                f"the package uses the type {self.written_names.get(name, name)!r} but does not define it",
+                f"the type {self.written_names.get(name, name)!r} is used but not defined in the package",
                 "Import the type under SchemaDefRequirement in the process that uses it.",
+                code="package.type",
             )
         inner = _Reader(self.written_names, self.definitions, self.open_names | {name})
         shape = inner.read(self.definitions[name])

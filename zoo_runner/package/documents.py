@@ -22,7 +22,7 @@ def fetch_over_http(url: str, max_bytes: int) -> bytes:
     """Fetch a document over HTTP(S) through the stagers' door, with its rules on addresses."""
     import asyncio
 
-    from zoo_staging.errors import StagingError
+    from zoo_staging.errors import Kind, StagingError
     from zoo_staging.http import HttpClient, HttpOptions
 
     async def fetch() -> bytes:
@@ -37,7 +37,8 @@ def fetch_over_http(url: str, max_bytes: int) -> bytes:
     try:
         return asyncio.run(fetch())
     except StagingError as error:
-        raise PackageError(f"{url} could not be fetched: {error.reason}", error.remedy) from error
+        code = "package.not-found" if error.kind is Kind.NOT_FOUND else "package.unreachable"
+        raise PackageError(f"cannot fetch {url}: {error.reason}", error.remedy, code=code) from error
 
 
 def as_uri(reference: str) -> str:
@@ -62,6 +63,7 @@ def _not_a_reference(reference: str, why: str) -> PackageError:
     return PackageError(
         f"{reference!r} is neither a path nor a web address: {why}",
         "Give the path of a file, or an http(s) address.",
+        code="package.reference",
     )
 
 
@@ -104,6 +106,7 @@ class Documents:
             raise PackageError(
                 f"{self._entry} refers to {uri}, which is not a web address",
                 "A package that is fetched from the web may refer to http(s) addresses only.",
+                code="package.refused",
             )
         path = Path(unquote(urlsplit(uri).path))
         try:
@@ -113,7 +116,10 @@ class Documents:
             return path.read_bytes()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise PackageError(f"{path} cannot be read: {why}", "Check the path and its rights.") from error
+            code = "package.not-found" if isinstance(error, FileNotFoundError) else "package.unreadable"
+            raise PackageError(
+                f"cannot read {path}: {why}", "Check the path and its permissions.", code=code
+            ) from error
 
     def _read_remote(self, uri: str) -> bytes:
         known = find_document(uri)
@@ -121,12 +127,13 @@ class Documents:
             return known
         host = urlsplit(uri).hostname
         if not host:
-            raise _not_a_reference(uri, "it names no host")
+            raise _not_a_reference(uri, "it has no host")
         hosts = self._settings.package_hosts
         if hosts and host not in hosts:
             raise PackageError(
-                f"{uri} lies on {host}, and CWL is accepted from {', '.join(hosts)} only",
-                "Move it there, or have the operator add the host to ZOO_RUNNER_PACKAGE_HOSTS.",
+                f"{uri} is on {host}, and CWL is accepted from {', '.join(hosts)} only",
+                "Move it there, or ask the operator to add the host to ZOO_RUNNER_PACKAGE_HOSTS.",
+                code="package.refused",
             )
         kept = self._settings.cache / "documents" / sha256(uri.encode()).hexdigest()
         if uri != self._entry and kept.exists():
@@ -149,7 +156,8 @@ def _regular_size_bytes(path: Path) -> int:
 def _too_large(uri: str, max_bytes: int) -> PackageError:
     return PackageError(
         f"{uri} is larger than {max_bytes / 2**20:g} MiB",
-        "See that it is the document that you mean; the operator may raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
+        "Check that it is the right document; the operator can raise ZOO_RUNNER_PACKAGE_MAX_MIB.",
+        code="package.too-large",
     )
 
 

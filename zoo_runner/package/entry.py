@@ -20,8 +20,9 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
         own = str(root.get("id", "")).lstrip("#")
         if fragment and fragment != own:
             raise PackageError(
-                f"{base} has no process {fragment!r}: it is one {root.get('class')} of id {root.get('id')!r}",
-                "Leave the #id away.",
+                f"{base} has no process {fragment!r}: it is one {root.get('class')} with the id {root.get('id')!r}",
+                "Remove the #id.",
+                code="package.entry",
             )
         # under this address, if it has an id, cwltool will know it
         return join_uri(base, f"#{own}") if own else base
@@ -29,11 +30,14 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
     if not kinds:
         raise PackageError(
-            f"{base} has no process that could be run", "List processes under `$graph`, each with an `id`."
+            f"{base} has no process to run",
+            "List processes under `$graph`, each with an `id`.",
+            code="package.entry",
         )
     if fragment:
         if fragment not in kinds:
-            raise PackageError(f"{base} has no process {fragment!r}", f"Choose one of: {', '.join(kinds)}.")
+            remedy = f"Choose one of: {', '.join(kinds)}."
+            raise PackageError(f"{base} has no process {fragment!r}", remedy, code="package.entry")
         return uri
     steps = {reference.rpartition("#")[2] for reference in find_runs(graph)}
     workflows = [name for name, kind in kinds.items() if kind == "Workflow"]
@@ -43,7 +47,8 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     if len(candidates) != 1:
         listed = ", ".join(f"#{name}" for name in candidates)
         raise PackageError(
-            f"{base} has several processes that could be run: {listed}",
-            f"Say which, for example {base.rpartition('/')[2]}#{candidates[0]}.",
+            f"{base} has several processes to choose from: {listed}",
+            f"Choose one, for example {base.rpartition('/')[2]}#{candidates[0]}.",
+            code="package.entry",
         )
     return f"{base}#{candidates[0]}"

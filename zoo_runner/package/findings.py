@@ -1,9 +1,12 @@
 """What a check of a package finds: each with rule, severity, place and remedy; and each rule's own words."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from zoo_runner.model.codes import CODES
 
 BEST_PRACTICE = "https://docs.ogc.org/bp/20-089r1.html"
 
@@ -57,97 +60,85 @@ class RuleText:
 
 
 RULE_TEXTS: Mapping[str, RuleText] = {
-    "cwl/invalid": RuleText(
-        "ValidCwl",
-        "The documents are valid CWL.",
-        "CWL's schema, references between documents, and the types of connected inputs and outputs are checked.",
-        "https://www.commonwl.org/v1.2/",
-    ),
-    "cwl/unusable": RuleText(
-        "UsablePackage",
-        "The package can be read and says what to run.",
-        "A document is missing, lies where it may not be read from, is too large, or several workflows compete.",
-    ),
-    "20-089/req-7": RuleText(
+    "best-practice.req-7": RuleText(
         "WorkflowAndTool",
         "A package is a Workflow and at least one CommandLineTool.",
         "Requirement 7 of OGC 20-089r1; a lone CommandLineTool runs here, platforms expect a Workflow.",
         BEST_PRACTICE,
     ),
-    "20-089/req-8": RuleText(
+    "best-practice.req-8": RuleText(
         "ToolElements",
         "A CommandLineTool has an id, a command and a container image.",
         "Requirement 8 of OGC 20-089r1; a DockerRequirement given as a hint satisfies it.",
         BEST_PRACTICE,
     ),
-    "20-089/req-9": RuleText(
+    "best-practice.req-9": RuleText(
         "WorkflowElements",
         "The Workflow has an id, a label and a doc.",
         "Requirement 9 of OGC 20-089r1; they become the id, title and description of the process.",
         BEST_PRACTICE,
     ),
-    "20-089/req-10": RuleText(
+    "best-practice.req-10": RuleText(
         "InputElements",
         "Each input of the Workflow has an id, a label and a doc.",
         "Requirement 10 of OGC 20-089r1; they become the id, title and description of the input.",
         BEST_PRACTICE,
     ),
-    "20-089/req-11": RuleText(
+    "best-practice.req-11": RuleText(
         "SoftwareVersion",
         "The package tells the version of its software.",
         "Requirement 11 of OGC 20-089r1: s:softwareVersion of schema.org.",
         BEST_PRACTICE,
     ),
-    "20-089/req-12": RuleText(
+    "best-practice.req-12": RuleText(
         "ToolStageIn",
         "EO products are inputs of type Directory.",
         "Requirement 12 of OGC 20-089r1; only Directory inputs are staged in as STAC catalogs.",
         BEST_PRACTICE,
     ),
-    "20-089/req-13": RuleText(
+    "best-practice.req-13": RuleText(
         "WorkflowStageIn",
         "EO products are inputs of type Directory of the Workflow.",
         "Requirement 13 of OGC 20-089r1; only Directory inputs are staged in as STAC catalogs.",
         BEST_PRACTICE,
     ),
-    "20-089/req-14": RuleText(
+    "best-practice.req-14": RuleText(
         "StageOut",
         "EO results are an output of type Directory.",
         "Requirement 14 of OGC 20-089r1; a Directory with a catalog.json is staged out as a STAC collection.",
         BEST_PRACTICE,
     ),
-    "runner/cwl-version": RuleText("CwlVersion", "cwlVersion is v1.0, v1.1 or v1.2.", "Engines run these."),
-    "runner/resources": RuleText(
+    "package.resources": RuleText(
         "Resources", "A tool says what it needs.", "Without ResourceRequirement a platform's default decides."
     ),
-    "runner/docker-output": RuleText(
+    "package.docker-output": RuleText(
         "DockerOutput", "dockerOutputDirectory is not used.", "Engines on Kubernetes do not support it."
     ),
-    "runner/image-tag": RuleText(
+    "package.image-tag": RuleText(
         "ImageTag", "An image has a fixed tag or digest.", "Without one the same package may give other results later."
     ),
-    "runner/output-text": RuleText("OutputText", "Each output has a label and a doc.", "Users see them."),
-    "runner/identifier": RuleText(
+    "package.output-text": RuleText("OutputText", "Each output has a label and a doc.", "Users see them."),
+    "package.identifier": RuleText(
         "Identifier",
         "The id of the process suits a ZOO-Project platform.",
         "The kernel loads a Python module of that name, so it has to be a name that Python has not taken.",
     ),
-    "runner/step-name": RuleText(
+    "package.step-name": RuleText(
         "StepName", "Step names leave those of platforms alone.", "Platforms add stage-in and stage-out steps."
     ),
-    "runner/same-id": RuleText(
+    "package.same-id": RuleText(
         "SameId", "Ids within a workflow differ.", "Inputs, outputs and steps share one space of names in CWL."
     ),
-    "runner/input-name": RuleText(
+    "package.input-name": RuleText(
         "InputName", "Input names leave those of platforms alone.", "Platforms pass credentials under these names."
     ),
-    "runner/javascript": RuleText(
+    "package.javascript": RuleText(
         "JavaScript", "JavaScript needs node where the engine runs.", "InlineJavascriptRequirement is used."
     ),
-    "runner/in-place": RuleText(
+    "package.in-place": RuleText(
         "InPlaceUpdate", "Inputs are not changed in place.", "Platforms differ: here a tool gets copies to change."
     ),
-    "runner/unknown-hint": RuleText(
+    "package.unknown-hint": RuleText(
         "UnknownHint", "Hints are ones that engines know.", "An unknown hint is ignored, which may be a slip."
     ),
 }
@@ -178,7 +169,7 @@ def build_sarif(findings: Iterable[Finding], tool_version: str | None) -> dict[s
     driver = {
         "name": "zoo-runner",
         **({"version": tool_version} if tool_version else {}),
-        "rules": [_build_rule(rule, RULE_TEXTS[rule]) for rule in rules],
+        "rules": [_build_rule(rule, RULE_TEXTS.get(rule) or _describe_code(rule)) for rule in rules],
     }
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -191,6 +182,13 @@ def build_sarif(findings: Iterable[Finding], tool_version: str | None) -> dict[s
             }
         ],
     }
+
+
+def _describe_code(name: str) -> RuleText:
+    """Describe the rule that a package can be loaded, by the code of what is in its way."""
+    code = CODES[name]
+    words = "".join(word.capitalize() for word in re.split(r"\W", name))
+    return RuleText(words, code.meaning, code.remedy)
 
 
 def _build_rule(rule: str, text: RuleText) -> dict[str, Any]:

@@ -35,9 +35,10 @@ def locate_findings(findings: tuple[Finding, ...], package: Package, documents: 
 def describe_error(error: PackageError, uri: str) -> tuple[Finding, ...]:
     """The findings of a package that cannot be used: one per fault, or the error itself."""
     remedy = error.diagnosis.remedy
+    code = error.diagnosis.code
     if isinstance(error, InvalidPackageError) and error.faults:
         return tuple(
-            Finding("cwl/invalid", Severity.ERROR, "", "document", f.message, remedy, f.uri or uri, f.line, f.column)
+            Finding(code, Severity.ERROR, "", "document", f.message, remedy, f.uri or uri, f.line, f.column)
             for f in error.faults
         )
-    return (Finding("cwl/unusable", Severity.ERROR, "", "package", error.diagnosis.cause, remedy, uri),)
+    return (Finding(code, Severity.ERROR, "", "package", error.diagnosis.cause, remedy, uri),)

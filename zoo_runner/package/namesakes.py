@@ -33,8 +33,8 @@ def check_ids(process: Mapping[str, Any], uri: str) -> None:
         parts = process.get(section, ())
         for name, count in Counter(str(part["id"]).rpartition("/")[2] for part in parts).items():
             if count > 1:
-                cause = f"{uri} cannot be used: {count} of its {section} have the id {name!r}"
-                raise PackageError(cause, "Rename or remove all but one of them.")
+                cause = f"{uri}: {count} {section} have the same id {name!r}"
+                raise PackageError(cause, "Rename or remove all but one of them.", code="package.duplicate-id")
         for part in parts:
             if isinstance(part.get("run"), Mapping):
                 check_ids(part["run"], uri)

@@ -33,7 +33,7 @@ from zoo_runner.package.faults import explain
 from zoo_runner.package.namesakes import check_ids, write_once
 from zoo_runner.package.shape import ShapeError, parse_document
 
-_REMEDY = "See that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
+_REMEDY = "Check that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _GRAPH_REMEDY = "Name one of the ids as <document>#<id>, in the reference to the package or in the `run` of a step."
 _EVIDENCE_LINES = 12
 # cwltool lets bare Python errors out on documents of the wrong shape
@@ -74,7 +74,7 @@ class _Fetcher(Fetcher):
 
 
 def _misshapen(uri: str, error: ShapeError) -> PackageError:
-    return PackageError(f"{uri} cannot be used: {error}", error.remedy)
+    return PackageError(f"{uri}: {error}", error.remedy, code=error.code)
 
 
 def _loading_context(documents: Documents) -> LoadingContext:
@@ -103,7 +103,7 @@ def _translated(uri: str) -> Iterator[None]:
     except PackageError:
         raise
     except GraphTargetMissingException as error:
-        raise PackageError(f"{uri}: {error}", _GRAPH_REMEDY) from error
+        raise PackageError(f"{uri}: {error}", _GRAPH_REMEDY, code="package.entry") from error
     except (SchemaSaladException, WorkflowException, ValueError, YAMLError, *_BARE_ERRORS) as error:
         faults = _read_faults(error)
         cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
@@ -112,12 +112,13 @@ def _translated(uri: str) -> Iterator[None]:
             _build_remedy(faults),
             faults,
             tuple(map(_tell, faults))[:_EVIDENCE_LINES],
+            code="package.invalid",
         ) from error
 
 
 def _build_remedy(faults: tuple[Fault, ...]) -> str:
     places = [f"{fault.uri.rpartition('/')[2]}:{fault.line}" for fault in faults if fault.line]
-    return f"Mend {', '.join(places[:_EVIDENCE_LINES])}." if places else _REMEDY
+    return f"Correct {', '.join(places[:_EVIDENCE_LINES])}." if places else _REMEDY
 
 
 def _tell(fault: Fault) -> str:
@@ -168,7 +169,7 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
         text = documents.read(uri).decode("utf-8-sig")
         root = parse_document(text)
     except UnicodeDecodeError as error:
-        raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.") from error
+        raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.", code="package.not-cwl") from error
     except ShapeError as error:
         raise _misshapen(uri, error) from error
     except YAMLError as error:
@@ -176,22 +177,25 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
         problem = str(getattr(error, "problem", None) or "the syntax is wrong")
         raise InvalidPackageError(
             f"{uri} is neither YAML nor JSON",
-            "Mend the syntax at the place named.",
+            "Fix the syntax error at the location shown.",
             (Fault(uri, problem, mark.line + 1, mark.column + 1) if mark else Fault(uri, problem),),
             tuple(str(error).splitlines()[:_EVIDENCE_LINES]),
+            code="package.syntax",
         ) from error
     if not isinstance(root, dict) or "cwlVersion" not in root:
         found = (
             f"a mapping with {', '.join(map(str, list(root)[:5]))}" if isinstance(root, dict) else type(root).__name__
         )
         raise PackageError(
-            f"{uri} has no cwlVersion, so it is not a CWL document (found: {found})",
+            f"{uri} is not a CWL document: it has no cwlVersion (found: {found})",
             "Point to a document with `cwlVersion: v1.2` (or v1.0, v1.1) at its top.",
+            code="package.not-cwl",
         )
     if root["cwlVersion"] not in _VERSIONS:
         raise PackageError(
-            f"{uri} has the cwlVersion {root['cwlVersion']!r}, and accepted are {', '.join(_VERSIONS)}",
+            f"{uri}: cwlVersion {root['cwlVersion']!r} is not supported; supported are {', '.join(_VERSIONS)}",
             "Upgrade the document, for example with cwl-upgrader.",
+            code="package.cwl-version",
         )
     return _as_plain(root)
 
@@ -202,7 +206,7 @@ def _as_plain(document: Any) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads(json.dumps(document, default=_write_date))
     except TypeError as error:
         remedy = "Write text, numbers, lists and mappings with plain keys only."
-        raise PackageError(f"the package holds what JSON cannot write: {error}", remedy) from error
+        raise PackageError(f"the package cannot be written as JSON: {error}", remedy, code="package.invalid") from error
     return plain
 
 
@@ -215,7 +219,8 @@ def _write_date(value: Any) -> str:
 def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...]) -> None:
     """Refuse documents that hold themselves: the loader would follow them until the interpreter dies."""
     if uri in above:
-        raise PackageError(f"{uri} imports itself", "Take the $import or run that leads back to it away.")
+        remedy = "Remove the `$import` or `run` that leads back to it."
+        raise PackageError(f"{uri} includes itself", remedy, code="package.recursion")
     try:
         document = parse_document(documents.read(uri).decode("utf-8-sig"))
     except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
+from zoo_runner.model.diagnosis import read_diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.resolve import load_kept_package, load_package
@@ -49,9 +50,10 @@ def _resolve_in_child(reference: str, settings: Settings) -> Package:
     package = load_kept_package(reference, settings)
     if package is None:
         raise EngineError(
-            f"the package {reference} could not be read: the program that resolves it ended with {child.returncode}",
-            "Tell the operator; the evidence is what it said last.",
+            f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",
+            "Report the evidence (its last lines) to the operator.",
             evidence=tuple(child.stderr.splitlines()[-5:]),
+            code="package.resolve",
         )
     return package
 
@@ -59,8 +61,7 @@ def _resolve_in_child(reference: str, settings: Settings) -> Package:
 def _read_problem(text: str) -> PackageError | None:
     if not text.startswith("{"):
         return None
-    told = json.loads(text)
-    return PackageError(told["cause"], told["remedy"], evidence=tuple(told["evidence"]))
+    return PackageError.restore(read_diagnosis(json.loads(text)))
 
 
 def resolve(order: Mapping[str, Any]) -> None:

@@ -14,12 +14,14 @@ MOST_BRACKETS = 500
 class ShapeError(Exception):
     """A document is too deep, holds itself, grows too large when its aliases are written out, or has no such date."""
 
+    code = "package.too-large"
     remedy = "Write it flatter and without aliases that multiply."
 
 
 class NoSuchDateError(ShapeError):
-    """YAML takes a text for a date, and there is none such: 2024-02-30."""
+    """An invalid calendar date, such as 2024-02-30."""
 
+    code = "package.syntax"
     remedy = "Write a date that exists, or put a text that looks like one into quotes."
 
 
@@ -33,7 +35,7 @@ def parse_document(text: str) -> Any:
     except RecursionError as error:
         raise _too_deep() from error
     except (ValueError, TypeError) as error:
-        raise NoSuchDateError(f"it holds a value that cannot be read: {error}") from error
+        raise NoSuchDateError(f"invalid value: {error}") from error
     check_shape(document)
     return document
 
@@ -70,7 +72,7 @@ def _check_brackets(text: str) -> None:
 def check_shape(document: Any) -> None:
     """Raise ShapeError unless the document has a bounded depth and, aliases written out, a bounded size."""
     if _weigh(document, 0, {})[0] > MOST_VALUES:
-        raise ShapeError(f"its aliases make it larger than {MOST_VALUES} values")
+        raise ShapeError(f"with its aliases it has more than {MOST_VALUES} values")
 
 
 def _weigh(node: Any, level: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
@@ -91,4 +93,4 @@ def _weigh(node: Any, level: int, known: dict[int, tuple[int, int]]) -> tuple[in
 
 
 def _too_deep() -> ShapeError:
-    return ShapeError(f"it is nested deeper than {DEEPEST_LEVELS} levels, or holds itself")
+    return ShapeError(f"nested deeper than {DEEPEST_LEVELS} levels, or contains itself")

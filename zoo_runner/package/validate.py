@@ -1,7 +1,7 @@
 """What is wrong, or could be better, with a package: findings with rule, place and remedy; nothing is run.
 
-`20-089/req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package
-(20-089r1) that the CWL alone decides; `runner/...` are ours, among them what platforms refuse when deploying.
+`best-practice.req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package
+(20-089r1) that the CWL alone decides; `package....` are ours, among them what platforms refuse when deploying.
 """
 
 import keyword
@@ -55,12 +55,12 @@ def _check_cwl_version(view: PackageView) -> Iterator[Finding]:
     version = str(view.package.document.get("cwlVersion"))
     if version not in CWL_VERSIONS:
         message, remedy = f"cwlVersion is {version}, not one of {', '.join(CWL_VERSIONS)}", "Write v1.2."
-        yield Finding("runner/cwl-version", Severity.ERROR, "/cwlVersion", "package", message, remedy)
+        yield Finding("package.cwl-version", Severity.ERROR, "/cwlVersion", "package", message, remedy)
 
 
 def _check_classes(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
-    rule = "20-089/req-7"
+    rule = "best-practice.req-7"
     if not view.of_class("CommandLineTool"):
         message = "the package has no CommandLineTool, so nothing in it runs a program"
         remedy = "Describe each program as a CommandLineTool."
@@ -75,7 +75,7 @@ def _check_classes(view: PackageView) -> Iterator[Finding]:
 def _check_ids(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         if not view.has_own_id(located):
-            rule = "20-089/req-9" if located.process.get("class") == "Workflow" else "20-089/req-8"
+            rule = "best-practice.req-9" if located.process.get("class") == "Workflow" else "best-practice.req-8"
             message, remedy = "no id of its own; the name of the file or step stands in", "Add an id."
             yield Finding(rule, Severity.WARNING, located.place, located.subject, message, remedy)
 
@@ -85,11 +85,11 @@ def _check_tools(view: PackageView) -> Iterator[Finding]:
         if not tool.process.get("baseCommand") and not tool.process.get("arguments"):
             message = "neither baseCommand nor arguments say what to run, so the image's own command would"
             remedy = "Name the program in baseCommand."
-            yield Finding("20-089/req-8", Severity.WARNING, tool.place, tool.subject, message, remedy)
+            yield Finding("best-practice.req-8", Severity.WARNING, tool.place, tool.subject, message, remedy)
         if find_inherited(view, tool.process, "ResourceRequirement")[0] is None:
             message = "no ResourceRequirement, so a platform's default decides CPU and memory"
             remedy = "Add a ResourceRequirement with coresMax and ramMax (MiB)."
-            yield Finding("runner/resources", Severity.INFO, tool.place, tool.subject, message, remedy)
+            yield Finding("package.resources", Severity.INFO, tool.place, tool.subject, message, remedy)
 
 
 def _check_images(view: PackageView) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _check_images(view: PackageView) -> Iterator[Finding]:
 
 
 def _check_image(tool: Located, docker: Document | None, is_hint: bool) -> Iterator[Finding]:
-    rule, pull = "20-089/req-8", "Add a DockerRequirement with dockerPull."
+    rule, pull = "best-practice.req-8", "Add a DockerRequirement with dockerPull."
     if docker is None:
         message = "no DockerRequirement, so the tool can only run where its program is installed"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
@@ -114,18 +114,18 @@ def _check_image(tool: Located, docker: Document | None, is_hint: bool) -> Itera
     elif not FIXED_IMAGE.search(str(docker["dockerPull"])):
         message = f"the image {docker['dockerPull']} has no fixed tag, so it may be another one tomorrow"
         remedy = "Name a version tag, or a digest as in name@sha256:..."
-        yield Finding("runner/image-tag", Severity.INFO, tool.place, tool.subject, message, remedy)
+        yield Finding("package.image-tag", Severity.INFO, tool.place, tool.subject, message, remedy)
     if docker.get("dockerOutputDirectory"):
         message = "dockerOutputDirectory is not supported by engines on Kubernetes"
         remedy = "Remove it and write results to the working directory."
-        yield Finding("runner/docker-output", Severity.WARNING, tool.place, tool.subject, message, remedy)
+        yield Finding("package.docker-output", Severity.WARNING, tool.place, tool.subject, message, remedy)
 
 
 def _check_texts(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     texts = {part: join_text(entry.process.get(part)) for part in ("label", "doc")}
-    yield from _missing_texts("20-089/req-9", entry.place, entry.subject, texts)
-    interfaces = (("20-089/req-10", "input", view.inputs), ("runner/output-text", "output", view.outputs))
+    yield from _missing_texts("best-practice.req-9", entry.place, entry.subject, texts)
+    interfaces = (("best-practice.req-10", "input", view.inputs), ("package.output-text", "output", view.outputs))
     for rule, part, parameters in interfaces:
         for parameter in parameters:
             place = f"{entry.place}/{part}s/{parameter.position}"
@@ -145,20 +145,20 @@ def _check_version(view: PackageView) -> Iterator[Finding]:
     if read_software_version(view.package) is None:
         message = "the package tells no version of its software"
         remedy = "Add s:softwareVersion, with $namespaces: {s: https://schema.org/}."
-        yield Finding("20-089/req-11", Severity.WARNING, "", "package", message, remedy)
+        yield Finding("best-practice.req-11", Severity.WARNING, "", "package", message, remedy)
 
 
 def _check_directories(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     if not any(holds(parameter.type, DirectoryType) for parameter in view.inputs):
-        rule = "20-089/req-13" if entry.process.get("class") == "Workflow" else "20-089/req-12"
+        rule = "best-practice.req-13" if entry.process.get("class") == "Workflow" else "best-practice.req-12"
         message = "no input is a Directory, so no STAC item or catalogue is staged in"
         remedy = "Type inputs that are EO products Directory or Directory[]."
         yield Finding(rule, Severity.INFO, entry.place, entry.subject, message, remedy)
     if not any(holds(parameter.type, DirectoryType) for parameter in view.outputs):
         message = "no output is a Directory, so no STAC catalogue of results can be staged out as one"
         remedy = "Give results as a Directory that holds a STAC catalog.json."
-        yield Finding("20-089/req-14", Severity.INFO, entry.place, entry.subject, message, remedy)
+        yield Finding("best-practice.req-14", Severity.INFO, entry.place, entry.subject, message, remedy)
 
 
 def _check_identifier(view: PackageView) -> Iterator[Finding]:
@@ -173,7 +173,7 @@ def _check_identifier(view: PackageView) -> Iterator[Finding]:
         return
     message = f"a ZOO-Project platform cannot run the id {name!r}: {reason}"
     remedy = "Give the process another id before deploying it there; here it runs."
-    yield Finding("runner/identifier", Severity.WARNING, entry.place, entry.subject, message, remedy)
+    yield Finding("package.identifier", Severity.WARNING, entry.place, entry.subject, message, remedy)
 
 
 def _check_step_names(view: PackageView) -> Iterator[Finding]:
@@ -183,7 +183,7 @@ def _check_step_names(view: PackageView) -> Iterator[Finding]:
             if name.startswith(RESERVED_STEP_PREFIXES):
                 message = f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are the platforms' own"
                 place = f"{workflow.place}/steps/{index}"
-                yield Finding("runner/step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
+                yield Finding("package.step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
 
 
 def _check_unique_ids(view: PackageView) -> Iterator[Finding]:
@@ -195,7 +195,7 @@ def _check_unique_ids(view: PackageView) -> Iterator[Finding]:
                 if name in known:
                     message = "an input, output or step of the same workflow has this id; some engines mix them up"
                     place, subject = f"{workflow.place}/{section}/{index}", f"{section[:-1]} '{name}'"
-                    yield Finding("runner/same-id", Severity.WARNING, place, subject, message, "Rename one of them.")
+                    yield Finding("package.same-id", Severity.WARNING, place, subject, message, "Rename one of them.")
                 known.add(name)
 
 
@@ -204,7 +204,7 @@ def _check_input_names(view: PackageView) -> Iterator[Finding]:
         place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
         if parameter.name in RESERVED_INPUTS:
             message = "platforms keep this name for credentials of their own"
-            yield Finding("runner/input-name", Severity.ERROR, place, subject, message, "Rename the input.")
+            yield Finding("package.input-name", Severity.ERROR, place, subject, message, "Rename the input.")
 
 
 def _check_javascript(view: PackageView) -> Iterator[Finding]:
@@ -212,7 +212,7 @@ def _check_javascript(view: PackageView) -> Iterator[Finding]:
         if find_requirement(located.process, "InlineJavascriptRequirement") is not None:
             message = "JavaScript expressions need node on the machine that runs the engine"
             remedy = "Install node, or zoo-runner with its extra `javascript`."
-            yield Finding("runner/javascript", Severity.INFO, located.place, located.subject, message, remedy)
+            yield Finding("package.javascript", Severity.INFO, located.place, located.subject, message, remedy)
 
 
 def _hint_name(view: PackageView, name: str) -> str:
@@ -227,14 +227,14 @@ def _check_engine_features(view: PackageView) -> Iterator[Finding]:
         if in_place is not None and in_place.get("inplaceUpdate"):
             message = "InplaceUpdateRequirement lets a tool change its inputs: here it gets copies, elsewhere maybe not"
             remedy = "Leave it out: InitialWorkDirRequirement with `writable: true` is enough to change a copy."
-            yield Finding("runner/in-place", Severity.WARNING, located.place, located.subject, message, remedy)
+            yield Finding("package.in-place", Severity.WARNING, located.place, located.subject, message, remedy)
         for hint in located.process.get("hints", ()):
             name = _hint_name(view, str(hint.get("class")))
             if name not in KNOWN_HINTS and not NAMESPACED.search(name):
                 near = suggest(name, KNOWN_HINTS)
                 message = f"engines do not know the hint {name!r} and pass over it"
-                remedy = f"Correct the name: {near}"
-                yield Finding("runner/unknown-hint", Severity.WARNING, located.place, located.subject, message, remedy)
+                remedy = f"Correct the name; {near}"
+                yield Finding("package.unknown-hint", Severity.WARNING, located.place, located.subject, message, remedy)
 
 
 RULES: tuple[Rule, ...] = (

@@ -11,7 +11,7 @@ from typing import Any
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_atomically
-from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.diagnosis import Diagnosis, Level, read_diagnosis
 from zoo_runner.model.errors import DismissedError, JobNotFoundError, SettingsError
 from zoo_runner.model.ids import check_job_id
 from zoo_runner.model.job import Outcome, Results, Status
@@ -170,12 +170,6 @@ def _taken(job_id: str) -> SettingsError:
 
 def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
     return asdict(diagnosis)
-
-
-def read_diagnosis(fields: Mapping[str, Any]) -> Diagnosis:
-    """Read the diagnosis of a record."""
-    levels = {"stage": Stage(fields["stage"]), "level": Level(fields["level"]), "evidence": tuple(fields["evidence"])}
-    return Diagnosis(**{**fields, **levels})
 
 
 def read_outcome(record: JobRecord) -> Outcome:

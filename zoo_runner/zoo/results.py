@@ -39,8 +39,8 @@ def _decode(encoded: str) -> str:
 
 
 def build_failure_message(diagnosis: Diagnosis, log_url: str) -> str:
-    """Cause and remedy first, then where the log is."""
-    where = f" Log: {build_message(log_url)}" if log_url else ""
+    """Cause and remedy first, then the code and where the log is."""
+    where = f" Code: {diagnosis.code}." + (f" Log: {build_message(log_url)}" if log_url else "")
     text = build_message(f"{diagnosis.cause.rstrip('.')}. What to do: {diagnosis.remedy}")
     return f"{text[: LONGEST_MESSAGE - len(where)]}{where}"
 

@@ -263,9 +263,7 @@ class _Call:
 
     def _fail(self, error: RunnerError) -> Diagnosis | None:
         """Keep what went wrong outside of the engine, in log and record, as `run_job` does for the rest."""
-        masked = self._masker.mask_data(vars(error.diagnosis))
-        diagnosis = replace(error.diagnosis, **{key: masked[key] for key in ("cause", "remedy")})
-        diagnosis = replace(diagnosis, evidence=tuple(masked["evidence"]), log=str(self._paths.job_log))
+        diagnosis = replace(error.diagnosis.masked(self._masker.mask), log=str(self._paths.job_log))
         if error.__cause__:
             text = "".join(traceback.format_exception(error.__cause__))
             (self._paths.record / "defect.txt").write_text(self._masker.mask(text))

@@ -11,7 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.diagnosis import Diagnosis, Stage, read_diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.model.job import Results
@@ -69,16 +69,7 @@ def _read_ended(fields: dict[str, Any]) -> Ended:
     results, diagnosis = fields["results"], fields["diagnosis"]
     return Ended(
         Results(**results) if results else None,
-        Diagnosis(
-            **{
-                **diagnosis,
-                "stage": Stage(diagnosis["stage"]),
-                "level": Level(diagnosis["level"]),
-                "evidence": tuple(diagnosis["evidence"]),
-            }
-        )
-        if diagnosis
-        else None,
+        read_diagnosis(diagnosis) if diagnosis else None,
         fields["kind"],
     )
 
@@ -98,9 +89,4 @@ def build_error(ended: Ended) -> RunnerError | None:
     if ended.diagnosis is None:
         return None
     kinds = {kind.__name__: kind for kind in RunnerError.__subclasses__()}
-    found = ended.diagnosis
-    error = kinds.get(ended.kind, kinds["EngineError"])(
-        found.cause, found.remedy, evidence=found.evidence, level=found.level, step=found.step
-    )
-    error.diagnosis = found
-    return error
+    return kinds.get(ended.kind, kinds["EngineError"]).restore(ended.diagnosis)

@@ -2,11 +2,10 @@
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 from zoo_runner.engines.cwl_process.signals import KILLED, explain_exit_code, is_of_shell
-from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine
 
@@ -63,9 +62,10 @@ def diagnose_execution(findings: Findings) -> RunnerError:
     if mistake := explain_mistake(text):
         return mistake
     return EngineError(
-        f"the engine gave up: {_last_line(text) or 'it said nothing'}",
-        "The job log has all that the engine said; if the package is sound, tell the operator.",
+        f"the engine failed: {_last_line(text) or 'it printed nothing'}",
+        "Read the job log, which has all messages of the engine. If the package is correct, report it to the operator.",
         evidence=tuple(line for line in text.splitlines() if not _FRAME.match(line))[-_TAIL_LINES:],
+        code="engine.failed",
     )
 
 
@@ -96,14 +96,16 @@ def _last_words(lines: tuple[str, ...]) -> str:
 def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
     code = step.exit_code or 0
     said = _last_words(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
-    what, remedy = explain_exit_code(code)
+    explained = explain_exit_code(code)
     if f"[job {step.step}] completed temporaryFail" in findings.complaints:
-        remedy = "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
+        remedy = "Run the job again: the package lists this exit code as temporary (temporaryFailCodes)."
+        explained = replace(explained, remedy=remedy, code="step.temporary-failure")
     return ToolError(
-        f"{_name(step)} {what}" + (f": {said}" if said else " and printed nothing"),
-        remedy,
+        f"{_name(step)} {explained.what}" + (f": {said}" if said else " and printed nothing"),
+        explained.remedy,
         evidence=_tail(findings, step),
         step=step.step,
+        code=explained.code,
     )
 
 
@@ -113,37 +115,40 @@ def _killed(findings: Findings, step: StepEnded) -> RunnerError:
         "Raise ramMin in the step's ResourceRequirement, or run it on a machine with more memory.",
         evidence=_tail(findings, step),
         step=step.step,
+        code="step.out-of-memory",
     )
 
 
 def _tool_missing(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
-        f"{_name(step)} could not start: there is no program {match['tool']!r}",
-        "Run it in the container that has it (ZOO_RUNNER_CONTAINERS, DockerRequirement), install it on this"
+        f"{_name(step)} could not start: program {match['tool']!r} not found",
+        "Run it in a container that has it (ZOO_RUNNER_CONTAINERS, DockerRequirement), install it on this"
         " machine, or correct baseCommand.",
         evidence=(match[0].rstrip(": "),),
         step=step.step if step else None,
+        code="step.program-not-found",
     )
 
 
 def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
-        f"{_name(step)} succeeded but left no file that matches {match['glob'].strip('[]')}"
+        f"{_name(step)} succeeded but wrote no file that matches {match['glob'].strip('[]')}"
         f" for its output {match['output']!r}",
         "Compare the output's glob with the files that the tool writes into its working folder.",
         evidence=(*_tail(findings, step), *match[0].splitlines()[:3]),
         step=step.step if step else None,
+        code="step.output-missing",
     )
 
 
 def build_too_small(step: str | None, kind: str, asked: float | str, there: float | str) -> EngineError:
-    """Say that a machine has less than a package asks for; `kind` as in ResourceRequirement: ram, cores, tmpdir …"""
+    """Build the error of a machine that has less than a package requires; `kind` is ram, cores, tmpdir or outdir."""
     where = f" for its step {step!r}" if step else ""
     return EngineError(
-        f"the package asks for {asked} {_RESOURCES.get(kind, kind)}{where} and this machine has {there}",
-        f"Lower {kind}Min in the ResourceRequirement, free some of it here, or run it on a larger machine.",
-        level=Level.USER,
+        f"the package requires {asked} {_RESOURCES.get(kind, kind)}{where}, and this machine has {there}",
+        f"Lower {kind}Min in the ResourceRequirement, free some of it here, or use a larger machine.",
         step=step,
+        code="resources.insufficient",
     )
 
 
@@ -162,10 +167,10 @@ def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None)
 def _no_gpu(step: str, asked: int, there: int) -> EngineError:
     devices = "1 CUDA device" if asked == 1 else f"{asked} CUDA devices"
     return EngineError(
-        f"the package asks for {devices} for its step {step!r} and this machine has {there} (nvidia-smi tells)",
-        "Run it on a machine with a GPU and its driver, or lower cudaDeviceCountMin in the CUDARequirement.",
-        level=Level.USER,
+        f"the package requires {devices} for its step {step!r}, and this machine has {there} (see nvidia-smi)",
+        "Use a machine with a GPU and its driver, or lower cudaDeviceCountMin in the CUDARequirement.",
         step=step,
+        code="resources.gpu",
     )
 
 
@@ -173,28 +178,31 @@ def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | 
     found = re.search(r'"format": "(?P<format>[^"]+)"', match["file"])
     name = re.search(r'"basename": "(?P<name>[^"]+)"', match["file"])
     return ToolError(
-        f"step {match['step']!r} takes files of format {match['wanted']} as its input {match['input']!r},"
-        f" and {name['name'] if name else 'the file'} " + (f"is of {found['format']}" if found else "says none"),
-        "Give a file of that format, and say so in the inputs (`format`), or mend the format in the package.",
+        f"step {match['step']!r} accepts files of format {match['wanted']} for its input {match['input']!r},"
+        f" and {name['name'] if name else 'the file'} has " + (f"{found['format']}" if found else "no format"),
+        "Give a file of that format, and set `format` in the inputs, or correct the format in the package.",
         step=match["step"],
+        code="step.input-format",
     )
 
 
 def _out_of_memory(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
-        f"step {match['step']!r} ran out of memory: its limit is {match['limit']} MiB, as its ResourceRequirement says",
-        "Raise ramMin (and ramMax, where there is one) in the step's ResourceRequirement, or give it less data.",
+        f"step {match['step']!r} ran out of memory: its limit is {match['limit']} MiB (ResourceRequirement)",
+        "Raise ramMin (and ramMax, if set) in the step's ResourceRequirement, or give it less data.",
         evidence=tuple(findings.tails.get(match["step"], ())),
         step=match["step"],
+        code="step.out-of-memory",
     )
 
 
 def _input_changed(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
-        f"step {match['step']!r} changed its input in place ({match['files']}), which other steps may read as well",
-        "Have the tool write a new file, or list the input in InitialWorkDirRequirement with `writable: true`.",
+        f"step {match['step']!r} changed its input in place ({match['files']}); other steps may read it too",
+        "Let the tool write a new file, or list the input in InitialWorkDirRequirement with `writable: true`.",
         evidence=tuple(findings.tails.get(match["step"], ())),
         step=match["step"],
+        code="step.input-changed",
     )
 
 
@@ -204,6 +212,7 @@ def _wrong_type(match: re.Match[str], findings: Findings, step: StepEnded | None
         "Correct the type of the output in the package, or what the tool writes (its cwl.output.json, its glob).",
         evidence=tuple(match[0].splitlines()),
         step=match["step"],
+        code="step.output-type",
     )
 
 
@@ -212,27 +221,29 @@ def _disk_full(match: re.Match[str], findings: Findings, step: StepEnded | None)
         f"{_name(step)} filled the disk",
         "Free space, or point ZOO_RUNNER_SCRATCH to a larger disk.",
         evidence=(*_tail(findings, step), match[0]),
-        level=Level.PLATFORM,
         step=step.step if step else None,
+        code="resources.disk-full",
     )
 
 
 def _tool_time_limit(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return ToolError(
         f"step {match['step']!r} exceeded its ToolTimeLimit of {match['seconds']} s",
-        "Raise the ToolTimeLimit in the package or give the step less to do.",
+        "Raise the ToolTimeLimit in the package, or give the step less work.",
         evidence=tuple(findings.tails.get(match["step"], ())),
         step=match["step"],
+        code="step.time-limit",
     )
 
 
 def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return EngineError(
         f"the container of {_name(step)} could not be started: {match['why']}",
-        "Run any container by hand with podman or docker on this machine and mend what it says, or run without"
-        " (ZOO_RUNNER_CONTAINERS=none).",
+        "Run a container by hand with podman or docker on this machine and fix the error it shows, or run without"
+        " containers (ZOO_RUNNER_CONTAINERS=none).",
         evidence=(match[0],),
         step=step.step if step else None,
+        code="containers.broken",
     )
 
 

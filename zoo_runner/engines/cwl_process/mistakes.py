@@ -1,6 +1,6 @@
-"""Mistakes in a package that show only when it runs: expressions, scatter, outputs that cannot be had; pure.
+"""Mistakes in a package that appear only when it runs: expressions, scatter, outputs; pure.
 
-Each is the package author's to mend, whatever engine stumbled over it.
+The package's author has to correct them, whatever the engine.
 """
 
 import re
@@ -24,12 +24,13 @@ _NOT_RUN = re.compile(r"Exception while running job: (?:\[Errno \d+\] )?(?P<why>
 
 
 def explain_mistake(text: str) -> ToolError | None:
-    """What an engine's complaints say of a mistake in the package; None where they speak of something else."""
+    """Find a mistake in the package in the messages of an engine; None where they are about something else."""
     if undeclared := _UNDECLARED.search(text):
         return ToolError(
-            f"the package uses what it does not declare: {undeclared['what'].strip()}",
+            f"the package uses a feature without declaring it: {undeclared['what'].strip()}",
             f"Add {undeclared['requirement']} to the requirements of the workflow.",
             evidence=(undeclared[0].strip(),),
+            code="step.requirement-missing",
         )
     if _SCRIPT_FAILED.search(text):
         return _explain_script(text)
@@ -39,32 +40,35 @@ def explain_mistake(text: str) -> ToolError | None:
 def _explain_step(text: str) -> ToolError | None:
     if unready := _UNREADY.search(text):
         return ToolError(
-            f"step {unready['step']!r} cannot be made ready: {_flatten(unready['why'])}",
-            "Mend what the package says of this step, or the input that it is made of.",
+            f"cannot prepare step {unready['step']!r}: {_flatten(unready['why'])}",
+            "Correct the definition of this step in the package, or the input that it uses.",
             evidence=tuple(unready[0].splitlines()),
             step=unready["step"],
+            code="step.not-ready",
         )
     if uncollected := _UNCOLLECTED.search(text):
         return ToolError(
-            f"step {uncollected['step']!r} succeeded, but its output {uncollected['output']!r} cannot be had:"
+            f"step {uncollected['step']!r} succeeded, but its output {uncollected['output']!r} cannot be collected:"
             f" {_flatten(uncollected['why'])}",
-            "Compare the output's type, glob, loadContents and outputEval with the files that the tool leaves.",
+            "Compare the output's type, glob, loadContents and outputEval with the files that the tool writes.",
             evidence=tuple(uncollected[0].splitlines()),
             step=uncollected["step"],
+            code="step.output-invalid",
         )
     return None
 
 
 def _explain_pick(text: str) -> ToolError | None:
-    """Comes last, for a step that failed has no outputs to choose from."""
+    """Explain pickValue; the last to look for, because a failed step has no outputs either."""
     picked = _NO_PICK.search(text)
     if picked is None:
         return None
     return ToolError(
-        f"the package could not choose among the outputs of its steps: {picked['why'].strip()}",
+        f"pickValue found no suitable value: {picked['why'].strip()}",
         "Compare the `when` of the steps with `pickValue`: first_non_null and the_only_non_null need a step that"
-        " runs, the_only_non_null just one; all_non_null takes any number.",
+        " runs, the_only_non_null exactly one; all_non_null takes any number.",
         evidence=(picked[0].strip(),),
+        code="step.pick-value",
     )
 
 
@@ -72,10 +76,11 @@ def _explain_script(text: str) -> ToolError:
     errors = _SCRIPT_ERROR.findall(text)
     step = _read_step(text)
     return ToolError(
-        f"a JavaScript expression of {_name(step)} failed: {errors[-1] if errors else 'it gave nothing'}",
-        "Correct the expression; the job log shows the script with all that it was given.",
+        f"a JavaScript expression of {_name(step)} failed: {errors[-1] if errors else 'it returned nothing'}",
+        "Correct the expression; the job log shows the script and its data.",
         evidence=tuple(dict.fromkeys(errors)),
         step=step,
+        code="step.expression",
     )
 
 
@@ -84,15 +89,17 @@ def _explain_start(text: str) -> ToolError | None:
     if no_json := _NO_JSON.search(text):
         return ToolError(
             f"{_name(step)} wrote a cwl.output.json that is not JSON: {no_json['why']}",
-            "Let the tool write the outputs with a JSON library, or print what it says elsewhere.",
+            "Let the tool write this file with a JSON library, and print other text elsewhere.",
             step=step,
+            code="step.output-invalid",
         )
     if not_run := _NOT_RUN.search(text):
         return ToolError(
-            f"{_name(step)} could not be run: {not_run['why'].rstrip('.')}",
-            "Correct what the package says of the program: baseCommand, arguments, environment.",
+            f"{_name(step)} could not be started: {not_run['why'].rstrip('.')}",
+            "Correct baseCommand, arguments or environment of the tool in the package.",
             evidence=(not_run[0],),
             step=step,
+            code="step.not-started",
         )
     return None
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.diagnose import build_too_small
-from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.package import Document, Package
 
@@ -118,8 +117,8 @@ def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float) -> N
         limit, unit, setting = granted.get(one.kind, (math.inf, "", ""))
         if one.amount > limit:
             raise EngineError(
-                f"step {one.step!r} asks for {one.amount:g} {unit}; a job's steps get {limit:g} at most ({setting})",
-                f"Lower {one.kind}Min in its ResourceRequirement, or have {setting} raised.",
-                level=Level.USER,
+                f"step {one.step!r} requires {one.amount:g} {unit}; the limit is {limit:g} ({setting})",
+                f"Lower {one.kind}Min in its ResourceRequirement, or ask the operator to raise {setting}.",
                 step=one.step,
+                code="resources.limit",
             )

@@ -81,5 +81,5 @@ class Supervised:
 
 def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
     if process.stdin is None or process.stdout is None or process.stderr is None:
-        raise EngineError("the supervisor has no pipes", "This is a defect of the runner; please report it.")
+        raise EngineError("the supervisor has no pipes", "Please report this internal error.", code="runner.defect")
     return process.stdin, process.stdout, process.stderr

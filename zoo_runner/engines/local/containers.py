@@ -12,7 +12,6 @@ from zoo_runner.config.settings import Containers, Settings
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.image_errors import is_denied, is_missing
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.package import Package
@@ -87,16 +86,18 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     if needs.required:
         raise EngineError(
             f"the package requires a container ({', '.join(needs.required)}), and "
-            + (f"there is none: {' and '.join(candidates)} did not answer" if candidates else "containers are off"),
-            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint where the"
+            + (f"{' and '.join(candidates)} did not answer" if candidates else "containers are off"),
+            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint if the"
             " tools are installed here.",
             evidence=tuple(reasons),
+            code="containers.unavailable",
         )
     if wanted not in ("auto", "none"):
         raise EngineError(
-            f"{wanted} was asked for and does not answer (`{wanted} info` failed)",
+            f"{wanted} is required by the settings and does not answer (`{wanted} info` failed)",
             f"Install or start {wanted}, or choose auto or none (--containers, ZOO_RUNNER_CONTAINERS).",
             evidence=tuple(reasons),
+            code="containers.unavailable",
         )
     return None
 
@@ -149,7 +150,8 @@ def _run(runtime: str, *words: str) -> "subprocess.CompletedProcess[str]":
     except subprocess.TimeoutExpired as error:
         raise EngineError(
             f"`{runtime} {' '.join(words)}` did not end within {_PROBE_SECONDS} s",
-            f"Look at {runtime} on this machine: it hangs.",
+            f"Check {runtime} on this machine: it hangs.",
+            code="containers.broken",
         ) from error
 
 
@@ -158,17 +160,17 @@ def _pull_error(image: str, text: str) -> EngineError:
     low = text.lower()
     if is_denied(text):
         return EngineError(
-            f"the registry does not let us pull the image {image}",
+            f"the registry refused access to the image {image}",
             "Check the image's name; if it is private, log in to its registry first.",
             evidence=lines,
-            level=Level.USER,
+            code="image.forbidden",
         )
     if is_missing(text):
         return EngineError(
             f"the image {image} does not exist",
             "Correct dockerPull in the package, or push the image.",
             evidence=lines,
-            level=Level.USER,
+            code="image.not-found",
         )
     if any(word in low for word in ("connection refused", "no such host", "i/o timeout", "tls:", "no route to host")):
         return EngineError(
@@ -176,10 +178,11 @@ def _pull_error(image: str, text: str) -> EngineError:
             "Check that this machine reaches the registry (name, network, proxy), or build the image here under that"
             " name.",
             evidence=lines[-1:],
-            level=Level.PLATFORM,
+            code="image.unreachable",
         )
     return EngineError(
         f"the image {image} is not on this machine and could not be pulled",
         "Check the image's name and that its registry can be reached from here, or build it here under that name.",
         evidence=lines,
+        code="image.unavailable",
     )

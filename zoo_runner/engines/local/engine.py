@@ -154,8 +154,9 @@ def _make_scratch(scratch: Path) -> None:
             (scratch / name).mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise SettingsError(
-            f"the folder for the data of the job, {scratch}, cannot be made: {error.strerror}",
-            "Point ZOO_RUNNER_SCRATCH to a folder that this user may write to and whose disk has room.",
+            f"cannot create the folder for the data of the job, {scratch}: {error.strerror}",
+            "Point ZOO_RUNNER_SCRATCH to a folder that this user may write to, on a disk with free space.",
+            code="settings.not-writable",
         ) from error
 
 

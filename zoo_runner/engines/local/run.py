@@ -60,8 +60,9 @@ class Run:
         self._cancellation.check()
         if code < 0:
             raise EngineError(
-                f"the run's supervisor was killed (signal {-code})",
-                "Find out who stops processes on this machine (out of memory, an operator) and run the job again.",
+                f"the supervisor of the job was killed (signal {-code})",
+                "Find out what stops processes on this machine (out of memory, an operator), and run the job again.",
+                code="engine.killed",
             )
         if code != 0:
             raise diagnose_execution(findings)
