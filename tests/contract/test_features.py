@@ -14,17 +14,20 @@ from tests.values import ROOT
 FAILING = FEATURES / "failing"
 
 FAILURES = {
-    ("time-limit",): "step 'deaf' exceeded its ToolTimeLimit of 1 s",
-    ("codes",): "step 'leave' ended with exit code 75: leaving with 75",
-    ("codes", "code=3"): "step 'leave' ended with exit code 3: leaving with 3",
-    ("codes", "code=0"): "step 'leave' ended with exit code 0: leaving with 0",
-    ("too-large-later",): "the package asks for 100000 cores for its step 'huge' and this machine has ",
-    ("changes-input",): "step 'careless' changed its input in place (note.txt), which other steps may read as well",
-    ("picks",): "the package could not choose among the outputs of its steps: Expected only one source for 'only'",
-    ("picks", "a=false", "b=false"): "the package could not choose among the outputs of its steps: All sources for",
+    ("time-limit",): ("step.time-limit", "'deaf'", "1 s"),
+    ("codes",): ("step.temporary-failure", "'leave'", "exit code 75: leaving with 75"),
+    ("codes", "code=3"): ("step.exit-code", "'leave'", "exit code 3: leaving with 3"),
+    ("codes", "code=0"): ("step.exit-code", "'leave'", "exit code 0: leaving with 0"),
+    ("too-large-later",): ("resources.insufficient", "'huge'", "100000 cores"),
+    ("changes-input",): ("step.input-changed", "'careless'", "(note.txt)"),
+    ("picks",): ("step.pick-value", "Expected only one source for 'only'"),
+    ("picks", "a=false", "b=false"): ("step.pick-value", "All sources for"),
     ("format",): (
-        "step 'read' takes files of format 'http://edamontology.org/format_3752' as its input 'table', "
-        "and table.txt is of http://edamontology.org/format_2330"
+        "step.input-format",
+        "'read'",
+        "'http://edamontology.org/format_3752'",
+        "'table'",
+        "table.txt has http://edamontology.org/format_2330",
     ),
 }
 
@@ -41,25 +44,23 @@ def test_a_package_of_each_feature_gives_what_it_should(name: str, tmp_path: Pat
 def test_what_goes_wrong_with_a_feature_is_said_with_the_step(words: tuple[str, ...], tmp_path: Path) -> None:
     told = run_package(f"failing/{words[0]}", tmp_path, *words[1:])
     assert told.diagnosis is not None
-    assert told.diagnosis.cause.startswith(FAILURES[words])
-    assert told.diagnosis.remedy
+    code, *facts = FAILURES[words]
+    assert told.diagnosis.code == code
+    assert [fact for fact in facts if fact not in told.diagnosis.cause] == [], told.diagnosis.cause
 
 
 def test_an_exit_code_that_passes_by_is_worth_another_run(tmp_path: Path) -> None:
     told = run_package("failing/codes", tmp_path)
     assert told.diagnosis is not None
-    assert told.diagnosis.remedy == (
-        "Run the job again: the package says that this exit code passes by (temporaryFailCodes)."
-    )
+    assert told.diagnosis.code == "step.temporary-failure"
 
 
 def test_a_machine_too_small_is_found_before_anything_runs(tmp_path: Path) -> None:
     told = run_package("failing/too-large", tmp_path)
     assert told.diagnosis is not None
     assert told.diagnosis.step == "huge"
-    assert told.diagnosis.cause.startswith(
-        "the package asks for 900000000 MiB of memory for its step 'huge' and this machine has "
-    )
+    assert told.diagnosis.code == "resources.insufficient"
+    assert "900000000 MiB" in told.diagnosis.cause
     assert told.steps == {}
 
 

@@ -199,9 +199,10 @@ def test_values_that_do_not_fit_are_all_named_in_the_status(make_kernel: MakeKer
     assert "(3 problems)" in job.message
     log = job.error_log
     for text in (
-        'whole: found "many" (string); accepted: int',
-        "accepted: one of red, green",
-        "nonsense: found an input",
+        'whole: expected int, got "many" (string)',
+        'color: expected one of red, green, got "blue"',
+        "nonsense: unknown input",
+        "inputs.invalid",
     ):
         assert text in log
 
@@ -304,7 +305,7 @@ def test_a_failure_of_the_package_says_cause_and_remedy_in_the_status(make_kerne
     (folder / "app-package.cwl").write_text("cwlVersion: v1.2\n$graph: [")
     job = run_echo(kernel)
     assert job.findings["returned"] == 4
-    assert "is neither YAML nor JSON. What to do: Mend the syntax at the place named." in job.message
+    assert "Code: package.syntax." in job.message
     assert job.violations == []
 
 
@@ -322,7 +323,9 @@ def test_what_a_hook_raises_is_reported_as_the_hooks(make_handler: Callable[[str
 def test_a_wrong_setting_is_named_in_the_status(make_kernel: MakeKernel) -> None:
     kernel = make_kernel("no-such-engine")
     kernel.deploy("alice", ECHO, "echo")
-    assert "there is no engine 'no-such-engine'. What to do: Choose one of: local" in run_echo(kernel).message
+    message = run_echo(kernel).message
+    assert "'no-such-engine'" in message
+    assert "Code: settings.invalid." in message
 
 
 def test_a_package_that_was_never_resolved_is_resolved_by_the_first_job(make_kernel: MakeKernel) -> None:

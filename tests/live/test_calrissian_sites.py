@@ -67,7 +67,8 @@ def test_a_step_that_asks_for_more_than_a_job_gets_is_refused_before_anything_is
 ) -> None:
     story = run(site.having(**{setting: value}), write_package(tmp_path, "true", **asks))
     assert story.outcome.diagnosis
-    assert f"step 'work' asks for {told}" in story.outcome.diagnosis.cause
+    assert story.outcome.diagnosis.code == "resources.limit"
+    assert told in story.outcome.diagnosis.cause
     assert setting in story.outcome.diagnosis.remedy
     assert not any("cluster:" in str(event) for event in story.events)
     assert list_objects(site, story.job.id) == []

@@ -277,8 +277,8 @@ def test_several_links_in_one_request_arrive(user: User, kinds: str, files: str)
 def test_values_that_do_not_fit_are_refused_with_the_reason(user: User, kinds: str) -> None:
     last = user.execute(kinds, {**GIVEN, "color": "100% $$ blue"}).wait()[-1]
     assert last["status"] == "failed"
-    assert "color: found " in last["message"]
-    assert "accepted: one of red, green" in last["message"]
+    assert "color: expected one of red, green" in last["message"]
+    assert "Code: inputs.type" in last["message"]
     assert "What to do: " in last["message"]
 
 
