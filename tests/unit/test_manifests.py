@@ -166,7 +166,7 @@ def test_a_job_waits_until_all_that_it_needs_is_there() -> None:
 
 
 def test_what_a_job_needs_goes_with_it() -> None:
-    job = {"metadata": {"name": NAMES.job, "uid": "u1"}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": NAMES.job, "uid": "u1"}}
     owners = owned_by(build_secret(NAMES, {}), job)["metadata"]["ownerReferences"]
     assert owners == [{"apiVersion": "batch/v1", "kind": "Job", "name": NAMES.job, "uid": "u1"}]
 

@@ -10,6 +10,7 @@ from zoo_runner.engines.calrissian.namespace import build_namespace, remove_name
 from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.engines.kubernetes.root import ClusterRoot
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
@@ -36,7 +37,8 @@ class Recorder:
 
 def remove(**there: Any) -> list[str]:
     recorder = Recorder(**there)
-    remove_job(cast(Cluster, recorder), NAMES, "ours")
+    cluster = cast(Cluster, recorder)
+    remove_job(cluster, ClusterRoot(cluster, "Job", NAMES, {}), NAMES, "ours")
     return recorder.deleted
 
 

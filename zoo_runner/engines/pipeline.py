@@ -30,12 +30,17 @@ def run_stages(
 ) -> Results:
     """Take a job through its stages; raises the `RunnerError` of the stage that failed."""
     cancellation.check()
-    order = _stage_in(job, storage, report, cancellation)
+    order = run_stage_in(job, storage, report, cancellation)
     cancellation.check()
+    outputs = run_execute(job, order, execute, report)
+    cancellation.check()
+    return run_stage_out(job, storage, outputs, report, cancellation)
+
+
+def run_execute(job: JobSpec, order: Mapping[str, Any], execute: Execute, report: Report) -> dict[str, Any]:
+    """Run the CWL of a job on an order with local paths; return its output object."""
     report(StageStarted(Stage.EXECUTE, f"{job.workflow_id} ({job.package.cwl_version})"))
-    outputs = execute(order)
-    cancellation.check()
-    return _stage_out(job, storage, outputs, report, cancellation)
+    return execute(order)
 
 
 def ensure_address(destination: str) -> None:
@@ -72,7 +77,10 @@ def load_stage_out_options(storage: StorageProfile, job_id: str, workflow_id: st
     return replace(options, public_base_url=storage.public_url)
 
 
-def _stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation) -> Mapping[str, Any]:
+def run_stage_in(
+    job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation
+) -> Mapping[str, Any]:
+    """Bring the inputs of a job to its scratch folder; return the order that has them there. Raises `StageInError`."""
     if not _refers_to_files(job.order):
         return job.order
     from stagein.stage import stage_in
@@ -83,9 +91,10 @@ def _stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancellatio
         return stage_in(job.order, folder, load_stage_in_options(storage), report, cancellation=switch)
 
 
-def _stage_out(
+def run_stage_out(
     job: JobSpec, storage: StorageProfile, outputs: dict[str, Any], report: Report, cancellation: Cancellation
 ) -> Results:
+    """Store the outputs of a job at its destination; raises `StageOutError`."""
     from stageout.stage import stage_out
 
     report(StageStarted(Stage.STAGE_OUT, job.destination))

@@ -148,7 +148,12 @@ class JobLog:
         self._replace(self.paths.plan, plan)
 
     def write_usage(self) -> None:
-        """Keep what each step used beside the logs; what could not be measured is null."""
+        """Keep what each step used beside the logs; what could not be measured is null.
+
+        Where the log of a job is written by several processes, that of the steps is not overwritten by another.
+        """
+        if not self._usage and self.paths.usage.exists():
+            return
         steps = [
             {
                 "step": step.step,

@@ -73,13 +73,23 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
 
 
 def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
-    """Unpack a bundle into the work folder; return the job, with its logs elsewhere, and how its steps are run.
+    """Unpack a bundle into the work folder and read the job, as `read_job` does."""
+    unpack_bundle(bundle, work_folder)
+    return read_job(work_folder, log_folder)
 
-    Raises `EngineError` where it is of another version than this one reads.
-    """
+
+def unpack_bundle(bundle: bytes, work_folder: Path) -> None:
+    """Unpack a bundle into the work folder."""
     with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
         # the caller made it; still, nothing but files, folders and links among them below the work folder is taken
         archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
+
+
+def read_job(work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
+    """Read the job of an unpacked bundle, with its logs elsewhere, and how its steps are run.
+
+    Raises `EngineError` where the bundle is of another version than this one reads.
+    """
     content = json.loads((work_folder / JOB_FILE).read_text())
     check_protocol(content.get("protocol", 0))
     package = content["package"]

@@ -10,7 +10,6 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.background import run_in_background
 from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle
-from zoo_runner.engines.calrissian.dismissal import DISMISSAL, is_dismissed
 from zoo_runner.engines.calrissian.follower import Follower
 from zoo_runner.engines.calrissian.installation import examine_cluster
 from zoo_runner.engines.calrissian.job_pod.steppod import build_step_settings
@@ -26,13 +25,14 @@ from zoo_runner.engines.calrissian.manifests import (
     owned_by,
     without_content,
 )
-from zoo_runner.engines.calrissian.namespace import build_tenant, prepare_tenant
-from zoo_runner.engines.calrissian.pod_log import build_error, build_untold
+from zoo_runner.engines.calrissian.namespace import build_tenant, create_tenant
+from zoo_runner.engines.calrissian.pod_log import Ended, build_error, build_untold
 from zoo_runner.engines.calrissian.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
+from zoo_runner.engines.kubernetes.root import ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
@@ -52,6 +52,7 @@ class CalrissianEngine:
 
     name = "calrissian"
     capabilities = Capabilities(remote=True, isolates=True)
+    kind = "Job"
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -67,7 +68,7 @@ class CalrissianEngine:
         names = build_names(job.id, self._cluster)
         _, secret_inputs = hide_secret_inputs(job)
         objects = [
-            mark_job(build_job(names, self._cluster, 1, job.time_limit_seconds), job.uid),
+            mark_job(self._build_root(names, job, secret_inputs), job.uid),
             *self._build_secrets(names, secret_inputs),
             *build_bundle_maps(names, b"left out"),
             *build_objects(names, self._cluster, job.package),
@@ -77,7 +78,7 @@ class CalrissianEngine:
             self.name,
             {
                 "names": asdict(names),
-                "tenant": build_tenant(names, self._cluster),
+                "tenant": self._build_tenant(names),
                 "steps": build_step_settings(names, self._cluster, secret_inputs),
                 "manifests": [without_content(manifest) for manifest in objects],
             },
@@ -103,13 +104,14 @@ class CalrissianEngine:
         """Stop the job's pods; who follows the job removes the rest, and so does `gc`."""
         names = Names(**handle.data["names"])
         with self._open() as cluster:
-            cluster.patch("Job", names.namespace, names.job, DISMISSAL)
+            self._open_root(cluster, names).dismiss()
             cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
 
     def remove(self, handle: Handle) -> None:
         """Remove all objects of the job."""
+        names = Names(**handle.data["names"])
         with self._open() as cluster:
-            remove_job(cluster, Names(**handle.data["names"]), handle.data["uid"])
+            remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
@@ -125,6 +127,26 @@ class CalrissianEngine:
         """Delete objects."""
         with self._open() as cluster:
             delete_objects(cluster, leftovers)
+
+    def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:
+        return build_job(names, self._cluster, 1, job.time_limit_seconds)
+
+    def _build_tenant(self, names: Names) -> list[Manifest]:
+        return build_tenant(names, self._cluster)
+
+    def _follow_root(
+        self,
+        cluster: Cluster,
+        root: Root,
+        names: Names,
+        report: Report,
+        start: Callable[[], None] | None,
+        cancellation: Cancellation,
+    ) -> Ended:
+        return Follower(cluster, names, self._cluster, report, start).follow(cancellation)
+
+    def _open_root(self, cluster: Cluster, names: Names) -> Root:
+        return ClusterRoot(cluster, self.kind, names, {"suspend": True})
 
     @contextmanager
     def _open(self) -> Iterator[Cluster]:
@@ -144,8 +166,8 @@ class CalrissianEngine:
 
     def _create(self, cluster: Cluster, plan: Plan, content: list[Manifest]) -> None:
         first, *others = fill_in(plan.submission["manifests"], content)
-        prepare_tenant(cluster, Names(**plan.submission["names"]), self._cluster)
-        job = cluster.create(first)
+        create_tenant(cluster, plan.submission["tenant"])
+        job = self._open_root(cluster, Names(**plan.submission["names"])).create(first)
         ensure_same(job, plan.job.uid, plan.job.id)
         for manifest in others:
             cluster.create(owned_by(manifest, job))
@@ -153,7 +175,7 @@ class CalrissianEngine:
     def _withdraw(self, cluster: Cluster, names: Names, uid: str, report: Report) -> None:
         """Remove what was created of a job that could not be submitted."""
         try:
-            remove_job(cluster, names, uid)
+            remove_job(cluster, self._open_root(cluster, names), names, uid)
         except RunnerError as error:
             report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))
 
@@ -165,13 +187,14 @@ class CalrissianEngine:
     def _follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Results:
         names = Names(**handle.data["names"])
         with self._open() as cluster:
-            start = _find_start(cluster, names)
+            root = self._open_root(cluster, names)
+            start = _find_start(root, names)
             cancellation.check()
             try:
-                ended = Follower(cluster, names, self._cluster, report, start).follow(cancellation)
+                ended = self._follow_root(cluster, root, names, report, start, cancellation)
             except RunnerError:
                 cancellation.check()
-                _ensure_not_dismissed(_get_job(cluster, names))
+                _ensure_not_dismissed(root.get())
                 raise
         if ended.results is None:
             cancellation.check()
@@ -181,21 +204,21 @@ class CalrissianEngine:
         return ended.results
 
 
-def _find_start(cluster: Cluster, names: Names) -> Callable[[], None] | None:
-    """Return what lets the Job go; None where it runs already. A Job that was let go is never let go again.
+def _find_start(root: Root, names: Names) -> Callable[[], None] | None:
+    """Return what lets the root object go; None where it runs already. One that was let go is never let go again.
 
     Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, `DismissedError`, and
-    `EngineError` where the Job is gone.
+    `EngineError` where it is gone.
     """
     try:
-        job = _get_job(cluster, names)
+        job = root.get()
     except EngineError as error:
         found = error.diagnosis
         raise NotReachedError(found.cause, found.remedy, level=found.level) from error
     if job is None:
         raise EngineError(
-            f"the Job {names.job} is gone from namespace {names.namespace} and left no results here",
-            "Run the job again: its Job was deleted, or it ended more than a day ago.",
+            f"the {root.kind} {names.job} is gone from namespace {names.namespace} and left no results here",
+            f"Run the job again: its {root.kind} was deleted, or it ended more than a day ago.",
             code="job.lost",
         )
     _ensure_not_dismissed(job)
@@ -203,9 +226,9 @@ def _find_start(cluster: Cluster, names: Names) -> Callable[[], None] | None:
         return None
 
     def start() -> None:
-        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
-        if is_dismissed(_get_job(cluster, names)):  # before it was let go
-            cluster.patch("Job", names.namespace, names.job, DISMISSAL)
+        root.release()
+        if is_dismissed(root.get()):  # before it was let go
+            root.dismiss()
             raise DismissedError(*_DISMISSED)
 
     return start
@@ -222,7 +245,3 @@ def _check_destination(job: JobSpec) -> None:
             f"a job on the cluster cannot put its results to {job.destination}, a folder of this machine",
             "Name a place in object storage: -o s3://<bucket>/<prefix> (also gs: and az:).",
         )
-
-
-def _get_job(cluster: Cluster, names: Names) -> Manifest | None:
-    return cluster.get("Job", names.namespace, names.job)

@@ -9,7 +9,7 @@ from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, na
 from zoo_runner.engines.protocol import Leftover
 
 # in the order in which they are removed: what owns others first
-_KINDS = ("Namespace", "Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy")
+_KINDS = ("Namespace", "Job", "Workflow", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy")
 
 
 def list_objects(cluster: Cluster, site: KubernetesSettings) -> list[tuple[str, Manifest]]:
@@ -21,7 +21,7 @@ def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collectio
     """Pick the objects whose job is not among those that run; pure. What carries no job's label is never picked."""
     found = []
     objects = list(objects)
-    active = {item["metadata"]["name"] for kind, item in objects if kind == "Job" and _is_active(item)}
+    active = {item["metadata"]["name"] for kind, item in objects if _is_active(kind, item)}
     for kind, item in objects:
         meta = item["metadata"]
         job = (meta.get("labels") or {}).get(JOB_LABEL)
@@ -40,8 +40,13 @@ def delete_objects(cluster: Cluster, leftovers: Iterable[Leftover]) -> None:
         cluster.delete(left.kind, left.namespace, left.name, 5 if left.kind == "Pod" else None)
 
 
-def _is_active(job: Manifest) -> bool:
-    return not job.get("spec", {}).get("suspend") and job.get("status", {}).get("active", 0) > 0
+def _is_active(kind: str, root: Manifest) -> bool:
+    if root.get("spec", {}).get("suspend"):
+        return False
+    status = root.get("status", {})
+    return (kind == "Job" and status.get("active", 0) > 0) or (
+        kind == "Workflow" and status.get("phase") in ("Pending", "Running")
+    )
 
 
 def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifest]:
@@ -50,6 +55,9 @@ def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifes
     try:
         return cluster.find(kind, None, labelSelector=selector)
     except ApiError as error:
+        # a cluster without Argo Workflows, or an account that has nothing to do with it, has none of its objects
+        if kind == "Workflow" and error.status in (403, 404):
+            return []
         if error.status != 403:
             raise
     return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), labelSelector=selector)

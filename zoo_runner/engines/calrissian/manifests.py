@@ -206,8 +206,9 @@ def build_objects(names: Names, cluster: KubernetesSettings, package: Package) -
 
 
 def owned_by(manifest: Manifest, job: Manifest) -> Manifest:
-    """Return a manifest that Kubernetes removes together with the Job (as the API returned it)."""
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+    """Return a manifest that Kubernetes removes together with the root object (as the API returned it)."""
+    named = {"name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+    owner = {"apiVersion": job["apiVersion"], "kind": job["kind"], **named}
     return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}
 
 

@@ -1,5 +1,7 @@
 """Where a job runs and as whom: the namespace and its accounts, made where that is allowed, else as they are."""
 
+from collections.abc import Sequence
+
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.client import ApiError, Cluster
@@ -63,7 +65,11 @@ def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings)
 
     Raises `ApiError` where the runner may not make what is certainly missing.
     """
-    manifests = build_tenant(names, settings)
+    create_tenant(cluster, build_tenant(names, settings))
+
+
+def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
+    """Create or adopt what has to be there before a job, as `build_tenant` made it; as `prepare_tenant` does."""
     if _find(cluster, manifests[-1]) is True:
         return
     for manifest in manifests:

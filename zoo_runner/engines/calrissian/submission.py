@@ -9,6 +9,7 @@ from typing import Any
 from zoo_runner.engines.calrissian.namespace import remove_namespace
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.root import Root
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
@@ -50,25 +51,25 @@ def fill_in(planned: Iterable[Manifest], content: Iterable[Manifest]) -> list[Ma
 
 
 def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
-    template = job["spec"]["template"]
+    """Name all parts in the volume `bundle`: that of a Job's template, or of a Workflow."""
+    spec: Mapping[str, Any] = job["spec"]
+    if "template" in spec:
+        return {**job, "spec": {**spec, "template": _with_parts(spec["template"], parts)}}
     sources = {"projected": {"sources": [{"configMap": {"name": name}} for name in parts]}}
-    volumes = [
-        {**volume, **sources} if volume["name"] == "bundle" else volume for volume in template["spec"]["volumes"]
-    ]
-    spec: Mapping[str, Any] = {**template["spec"], "volumes": volumes}
-    return {**job, "spec": {**job["spec"], "template": {**template, "spec": spec}}}
+    volumes = [{**volume, **sources} if volume["name"] == "bundle" else volume for volume in spec["volumes"]]
+    return {**job, "spec": {**spec, "volumes": volumes}}
 
 
-def remove_job(cluster: Cluster, names: Names, uid: str) -> None:
-    """Remove all of the job: what the Job owns goes with it. The namespace of a workspace stays.
+def remove_job(cluster: Cluster, root: Root, names: Names, uid: str) -> None:
+    """Remove all of the job: what its root object owns goes with it. The namespace of a workspace stays.
 
     Raises `RunnerError` where not all could be removed.
     """
-    job = cluster.get("Job", names.namespace, names.job)
+    job = root.get()
     if job and not is_same(job, uid):
         return
     if names.own_namespace:
         remove_namespace(cluster, names.namespace)
     cluster.delete("Secret", names.namespace, names.secret)
-    cluster.delete("Job", names.namespace, names.job)
+    root.delete()
     cluster.delete_labelled("Pod", names.namespace, names.selector, 1)

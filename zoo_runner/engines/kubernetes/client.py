@@ -31,6 +31,7 @@ _PATHS = {
     "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
     "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Workflow": "/apis/argoproj.io/v1alpha1/namespaces/{}/workflows",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",

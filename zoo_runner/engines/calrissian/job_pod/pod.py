@@ -201,7 +201,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
             log(event)
             emit(event)
 
-        ended = _conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
+        ended = conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
         results = ended.results
         log.tell_end(ended.diagnosis, results.collection_href if results else None)
         if ended.kind != DismissedError.__name__:
@@ -229,13 +229,13 @@ def main(environ: Mapping[str, str], stream: TextIO) -> int:
     emit = PodOutput(stream, Masker(find_secrets(taken)))
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    ended = _conclude(lambda: run_pod(load_pod_settings(taken), emit, cancellation))
+    ended = conclude(lambda: run_pod(load_pod_settings(taken), emit, cancellation))
     emit(ended)
     error = build_error(ended)
     return error.exit_code if error else 0
 
 
-def _conclude(work: Callable[[], Results | Ended]) -> Ended:
+def conclude(work: Callable[[], Results | Ended]) -> Ended:
     """Turn whatever comes of a piece of work into the end of a job; whoever waits must learn of it."""
     try:
         done = work()

@@ -1,0 +1,77 @@
+"""The root object of a job: it starts the job's pod, and owns all else of the job on the cluster."""
+
+from typing import Any, Protocol
+
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import Manifest, Names
+
+_DISMISSED = "zoo-runner/dismissed"
+
+
+class Root(Protocol):
+    """What an engine does with the root object of one job."""
+
+    kind: str
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create it, suspended, or adopt the one of its name."""
+        ...
+
+    def get(self) -> Manifest | None:
+        """Read it; None where it is gone."""
+        ...
+
+    def release(self) -> None:
+        """Let it start the job's pod."""
+        ...
+
+    def dismiss(self) -> None:
+        """Stop it for good; one that is gone is fine."""
+        ...
+
+    def delete(self) -> None:
+        """Delete it with all that it owns; one that is gone is fine."""
+        ...
+
+
+class ClusterRoot:
+    """A root object that is reached through the Kubernetes API; `stopped` is the part of its spec that stops it."""
+
+    def __init__(self, cluster: Cluster, kind: str, names: Names, stopped: Manifest) -> None:
+        self.kind = kind
+        self._cluster, self._names = cluster, names
+        self._dismissal: dict[str, Any] = {"metadata": {"annotations": {_DISMISSED: "true"}}, "spec": stopped}
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create it, suspended, or adopt the one of its name."""
+        return self._cluster.create(manifest)
+
+    def get(self) -> Manifest | None:
+        """Read it; None where it is gone."""
+        return self._cluster.get(self.kind, self._names.namespace, self._names.job)
+
+    def release(self) -> None:
+        """Let it start the job's pod."""
+        self._patch({"spec": {"suspend": False}})
+
+    def dismiss(self) -> None:
+        """Stop it for good; one that is gone is fine."""
+        self._patch(self._dismissal)
+
+    def delete(self) -> None:
+        """Delete it with all that it owns; one that is gone is fine."""
+        self._cluster.delete(self.kind, self._names.namespace, self._names.job)
+
+    def _patch(self, change: Manifest) -> None:
+        self._cluster.patch(self.kind, self._names.namespace, self._names.job, change)
+
+
+def is_dismissed(root: Manifest | None) -> bool:
+    """Whether a root object was stopped for good; one that is gone was not.
+
+    A Job is suspended before it is started, too: that it was dismissed, the annotation says. A Workflow may have been
+    terminated by others.
+    """
+    if root is None:
+        return False
+    return _DISMISSED in (root["metadata"].get("annotations") or {}) or "shutdown" in root["spec"]
