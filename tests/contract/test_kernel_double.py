@@ -405,6 +405,18 @@ def test_a_dismissal_may_be_repeated_and_may_come_after_the_end(fake: KernelDoub
     assert read_record(fake, job).status is Status.SUCCESSFUL
 
 
+def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(local: KernelDouble) -> None:
+    job_id = "dismissed-in-the-queue"
+    dismissal = local.run_dismiss("alice", job_id, "echo").wait()
+    assert dismissal.succeeded, dismissal.error_log
+    job = local.submit("alice", "echo", {"inputs": {"message": "x"}}, job_id=job_id).wait()
+    assert job.findings["returned"] == 4
+    assert job.violations == []
+    record = read_record(local, job)
+    assert (record.status, record.engine) == (Status.DISMISSED, "none")
+    assert not any(update["message"].startswith("executing") for update in job.updates)
+
+
 def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) -> None:
     kernel = make_kernel("fake-waiting", ZOO_RUNNER_DISMISS_CHECK="0.1")
     kernel.deploy("alice", ECHO, "echo")

@@ -85,8 +85,10 @@ def with_failure(record: JobRecord, status: Status, diagnosis: Diagnosis, exit_c
     return with_outcome(record, Outcome(status, diagnosis=diagnosis, exit_code=exit_code))
 
 
-def record_failure(records: "Records", paths: JobPaths, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
-    """Keep a job that failed before or after its engine; what a record says of its end stays as it is."""
+def record_failure(
+    records: "Records", paths: JobPaths, diagnosis: Diagnosis, exit_code: int, status: Status = Status.FAILED
+) -> JobRecord:
+    """Keep a job that ended before or after its engine; what a record says of its end stays as it is."""
     try:
         record = records.load(paths.job_id)
     except JobNotFoundError:
@@ -103,7 +105,7 @@ def record_failure(records: "Records", paths: JobPaths, diagnosis: Diagnosis, ex
         )
     if record.status in FINAL:
         return records.save(replace(record, diagnosis=_plain(diagnosis), updated=_now()))
-    return records.save(with_failure(record, Status.FAILED, diagnosis, exit_code))
+    return records.save(with_failure(record, status, diagnosis, exit_code))
 
 
 class Records:

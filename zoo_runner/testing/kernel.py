@@ -128,10 +128,12 @@ class KernelDouble:
         self._packages[user, workflow_id] = load_package(f"{package}#{workflow_id}", settings)
         return package.parent
 
-    def submit(self, user: str, process_id: str, request: Mapping[str, Any], **lenv: str) -> SubmittedJob:
+    def submit(
+        self, user: str, process_id: str, request: Mapping[str, Any], job_id: str | None = None, **lenv: str
+    ) -> SubmittedJob:
         """Start a job, asynchronously; further arguments go to the section `lenv`."""
         package = self._packages[user, process_id]
-        job_id = new_job_id()
+        job_id = job_id or new_job_id()
         temp, url = self.temp(user), f"http://kernel.example/{user}/temp"
         inputs = build_kernel_inputs(package, request, Surroundings(temp, url, self.cache, job_id))
         outputs = {
@@ -186,9 +188,13 @@ class KernelDouble:
             job.process.wait()
         for path in self.temp(user).glob(f"*{job.id}*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return self.run_dismiss(user, job.id, job.process_id)
+
+    def run_dismiss(self, user: str, job_id: str, process_id: str) -> SubmittedJob:
+        """Run `runDismiss`, which is all that a kernel can do about a job that waits in its queue."""
         conf = self._build_conf(user, "runDismiss", new_job_id(), {})
-        conf["lenv"]["gs_usid"] = job.id
-        value = json.dumps({"type": "process", "processID": job.process_id})
+        conf["lenv"]["gs_usid"] = job_id
+        value = json.dumps({"type": "process", "processID": process_id})
         inputs = {"param": {"value": value, "mimeType": "application/json"}}
         outputs = {"Result": {"DataType": "string", "inRequest": "false"}}
         return self.start(user, "runDismiss", ("zoo_runner.zoo.dismiss", "runDismiss"), (conf, inputs, outputs))

@@ -84,20 +84,23 @@ def watch_dismissal(record: Path, cancellation: Cancellation, seconds: float) ->
 
 
 def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
-    """Stop what runs of a job and remove what it leaves; logs and record stay. None: there is no such job.
+    """Stop what runs of a job and remove what it leaves; logs and record stay.
 
-    Safe to repeat, also for a job that has ended.
+    None: no service has started on the job here. Should one do so later, because the job waits in a queue, it finds
+    the mark and ends at once. Safe to repeat, also for a job that has ended.
     """
     workspace = configuration.workspace
     records = Records(workspace.folders.state, Masker(workspace.secrets))
     folder = workspace.folders.state / check_kernel_job_id(job_id)
-    try:
-        record = records.load(job_id)
-    except JobNotFoundError:
-        return None
-    if record.status in FINAL:
+    record = _find_record(records, job_id)
+    if record and record.status in FINAL:
         return record
-    (folder / MARK).touch()
+    mark_dismissed(folder)
+    if record is None:
+        # a service may be at what comes before the record
+        if not SERVICE.is_held(folder) or not _wait_released(folder):
+            return None
+        return _find_record(records, job_id)
     engine = open_engine(record.engine, configuration)
     if record.handle:
         engine.cancel(Handle(**record.handle))
@@ -110,8 +113,32 @@ def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
         # what only the job's own service would have removed, had it not been killed
         engine.remove(Handle(**record.handle))
     shutil.rmtree(workspace.folders.scratch / job_id, ignore_errors=True)
-    cause = DismissedError("the job was dismissed", "Nothing to do; run it again when you want its results.")
+    cause = build_dismissal()
     return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
+
+
+def mark_dismissed(folder: Path) -> None:
+    """Mark a job as dismissed in its private folder, whether it has begun or not."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / MARK).touch()
+
+
+def ensure_not_dismissed(folder: Path) -> None:
+    """Raise `DismissedError` where a job was dismissed before its service started on it."""
+    if (folder / MARK).exists():
+        raise build_dismissal()
+
+
+def build_dismissal() -> DismissedError:
+    """Describe the end of a dismissed job."""
+    return DismissedError("the job was dismissed", "Run it again if its results are needed.")
+
+
+def _find_record(records: Records, job_id: str) -> JobRecord | None:
+    try:
+        return records.load(job_id)
+    except JobNotFoundError:
+        return None
 
 
 def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | None) -> int:
@@ -138,7 +165,9 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     job_id = str(get_section(conf, "lenv").get("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):
         record = dismiss_job(job_id, configuration)
-    said = f"job {job_id}: {record.status if record else 'not known in this workspace'}"
+    said = (
+        f"job {job_id}: {record.status if record else 'not known in this workspace; if it is queued, it will not run'}"
+    )
     sys.stderr.write(f"{said}\n")
     for entry in (outputs or {}).values():
         entry["value"] = json.dumps(said)

@@ -26,8 +26,8 @@ from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import InputError, RunnerError
-from zoo_runner.model.job import Outcome
+from zoo_runner.model.errors import DismissedError, InputError, RunnerError
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Limits, Workspace
@@ -42,7 +42,7 @@ from zoo_runner.zoo.conf import (
     load_site_configuration,
     read_site,
 )
-from zoo_runner.zoo.dismiss import watch_dismissal
+from zoo_runner.zoo.dismiss import ensure_not_dismissed, watch_dismissal
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.zoo.process_ids import check_process_id
@@ -166,6 +166,7 @@ class _Call:
         try:
             self._paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
             with SERVICE.hold(self._paths.record):
+                ensure_not_dismissed(self._paths.record)
                 check_process_id(self._site.process_id)
                 self._progress.tell(4, "preparing the job")
                 hooks = Hooks(handler or self._make_handler())
@@ -268,6 +269,8 @@ class _Call:
             text = "".join(traceback.format_exception(error.__cause__))
             (self._paths.record / "defect.txt").write_text(self._masker.mask(text))
         self._log.tell_failure(diagnosis)
-        record_failure(Records(self._workspace.folders.state, self._masker), self._paths, diagnosis, error.exit_code)
+        status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
+        records = Records(self._workspace.folders.state, self._masker)
+        record_failure(records, self._paths, diagnosis, error.exit_code, status)
         self._link_logs()
         return self._with_log(diagnosis)
