@@ -20,7 +20,7 @@ if git ls-remote --exit-code -q --heads "$to" main >/dev/null 2>&1; then
     git fetch -q "$to" main
     git reset -q --soft FETCH_HEAD
 fi
-cp -R "$here/cookiecutter.json" "$here/README.md" "$here/{{cookiecutter.service_name}}" .
+cp -R "$here/cookiecutter.json" "$here/zoo_runner_process_ids.py" "$here/README.md" "$here/{{cookiecutter.service_name}}" .
 find . -name __pycache__ -prune -exec rm -rf {} +
 git add -A -f
 if git rev-parse -q --verify HEAD >/dev/null && git diff --cached --quiet; then

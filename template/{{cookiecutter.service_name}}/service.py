@@ -1,8 +1,8 @@
 {%- set function = cookiecutter.workflow_id|replace("-", "_") -%}
-{%- if not (function.isidentifier() and function.isascii()) -%}
-{{ the_process_id_must_be_a_letter_or_underscore_then_letters_digits_underscores_and_hyphens }}
-{%- elif cookiecutter.workflow_id in cookiecutter._reserved or function in cookiecutter._reserved -%}
-{{ the_process_id_is_the_name_of_a_python_module_or_keyword_choose_another }}
+{%- if cookiecutter.workflow_id is not callable_by_kernel -%}
+{{ the_process_id_must_be_a_letter_or_underscore_then_letters_digits_underscores_and_hyphens_and_no_python_keyword }}
+{%- elif cookiecutter.workflow_id is importable -%}
+{{ the_process_id_is_the_name_of_a_python_module_choose_another }}
 {%- endif -%}
 """The process {{cookiecutter.workflow_id}}; everything that it does is in the package zoo-runner."""
 

@@ -36,11 +36,32 @@ def test_the_service_has_no_logic_of_its_own(tmp_path: Path) -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.If | ast.Try | ast.While | ast.For)]
 
 
-@pytest.mark.parametrize("process_id", ["1st", "a.b", "a b", "ä", "class", "json", "zoo_runner", "DeployProcess"])
-def test_ids_that_a_kernel_cannot_run_are_refused_when_they_are_deployed(tmp_path: Path, process_id: str) -> None:
+@pytest.mark.parametrize("process_id", ["1st", "a.b", "a b", "ä", "class"])
+def test_ids_that_a_kernel_cannot_call_are_refused_when_they_are_deployed(tmp_path: Path, process_id: str) -> None:
     with pytest.raises(UndefinedVariableInTemplate) as caught:
         render(tmp_path, process_id)
-    assert "the_process_id_" in str(caught.value.error)
+    assert "the_process_id_must_be" in str(caught.value.error)
+
+
+@pytest.mark.parametrize("process_id", ["json", "requests", "typing_extensions", "rich", "zoo_runner", "idlelib"])
+def test_an_id_that_would_hide_a_module_from_later_deploys_is_refused(tmp_path: Path, process_id: str) -> None:
+    with pytest.raises(UndefinedVariableInTemplate) as caught:
+        render(tmp_path, process_id)
+    assert "is_the_name_of_a_python_module" in str(caught.value.error)
+
+
+def test_a_service_of_the_kernel_is_not_hidden_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cgi-bin").mkdir()
+    (tmp_path / "cgi-bin" / "DeployProcess.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "cgi-bin")
+    with pytest.raises(UndefinedVariableInTemplate):
+        render(tmp_path / "alice", "DeployProcess")
+
+
+def test_a_process_may_be_deployed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "alice")
+    for folder in ("alice", "once-more"):
+        assert (render(tmp_path / folder, "water_index") / "service.py").exists()
 
 
 def test_the_published_repository_renders_as_the_folder_does_and_publishing_may_be_repeated(tmp_path: Path) -> None:

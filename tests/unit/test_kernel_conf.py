@@ -1,12 +1,11 @@
 """What a kernel says about a job, and the settings made of it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoo_runner.model.errors import PackageError, SettingsError
+from zoo_runner.model.errors import SettingsError
 from zoo_runner.zoo.conf import (
     build_temp_url,
     find_api_proxy,
@@ -15,7 +14,6 @@ from zoo_runner.zoo.conf import (
     merge_variables,
     read_site,
 )
-from zoo_runner.zoo.process_ids import RESERVED_NAMES, check_process_id
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,19 +123,3 @@ def test_token_and_passwords_are_known_as_secrets() -> None:
 @pytest.mark.parametrize("request_text", ["", "no JSON", "[]", '{"inputs": []}'])
 def test_a_request_that_cannot_be_read_is_no_help_and_no_harm(request_text: str) -> None:
     assert read_site(make_conf(request={"jrequest": request_text})).inputs == {}
-
-
-@pytest.mark.parametrize("process_id", ["water", "_w", "water-index-2", "UPPER"])
-def test_ids_that_a_kernel_can_run_are_accepted(process_id: str) -> None:
-    assert check_process_id(process_id) == process_id
-
-
-@pytest.mark.parametrize("process_id", ["1st", "a.b", "a b", "", "ä", "class", "json", "stagein", "DeployProcess"])
-def test_ids_that_a_kernel_cannot_run_are_refused_with_the_reason(process_id: str) -> None:
-    with pytest.raises(PackageError, match="process"):
-        check_process_id(process_id)
-
-
-def test_the_template_refuses_the_same_names() -> None:
-    reserved = json.loads((ROOT / "template" / "cookiecutter.json").read_text())["_reserved"]
-    assert set(reserved) >= RESERVED_NAMES

@@ -45,7 +45,6 @@ from zoo_runner.zoo.conf import (
 from zoo_runner.zoo.dismiss import ensure_not_dismissed, watch_dismissal
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
-from zoo_runner.zoo.process_ids import check_process_id
 from zoo_runner.zoo.progress import Progress
 from zoo_runner.zoo.results import build_failure_message, build_outputs, build_service_logs, read_hook_value
 from zoo_runner.zoo.values import InputReader
@@ -167,7 +166,6 @@ class _Call:
             self._paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
             with SERVICE.hold(self._paths.record):
                 ensure_not_dismissed(self._paths.record)
-                check_process_id(self._site.process_id)
                 self._progress.tell(4, "preparing the job")
                 hooks = Hooks(handler or self._make_handler())
                 parameters = hooks.prepare(self._site, self._conf, namespace)
