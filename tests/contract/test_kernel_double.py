@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -286,6 +287,51 @@ def test_no_percent_and_no_double_dollar_leave_in_results(make_kernel: MakeKerne
     assert job.succeeded, job.message
     assert job.violations == []
     assert json.loads(job.outputs["result"]["value"])["type"]
+
+
+@pytest.mark.parametrize("text", ["a%20b", "", "costs 5$", "$$", "plain"])
+def test_a_literal_result_is_exactly_what_the_tool_gave(make_kernel: MakeKernel, text: str) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", PACKAGES / "kernel" / "literal.cwl", "literal")
+    job = kernel.submit("alice", "literal", {"inputs": {"given": [text]}}).wait()
+    assert job.succeeded, job.message
+    assert job.violations == []
+    output = job.outputs["result"]
+    assert (json.loads(output["value"]) if output.get("mimeType") == "application/json" else output["value"]) == text
+
+
+def test_the_exact_literal_of_a_document_is_one_link_away(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", PACKAGES / "kernel" / "literal.cwl", "literal")
+    job = kernel.submit("alice", "literal", {"inputs": {"given": ["a%20b"]}, "response": "document"}).wait()
+    assert job.violations == []
+    link = json.loads(job.outputs["result"]["value"])["href"]
+    assert json.loads(kernel.browse("alice", link)) == {"result": "a%20b"}
+
+
+def test_results_in_the_public_folder_can_be_downloaded(local: KernelDouble) -> None:
+    job = run_echo(local)
+    [item] = [link["href"] for link in json.loads(job.outputs["text"]["value"])["links"] if link["rel"] == "item"]
+    [asset] = json.loads(local.browse("alice", item))["assets"].values()
+    assert local.browse("alice", urljoin(item, asset["href"])).strip() == "hello"
+
+
+def test_results_that_the_kernel_cannot_serve_are_refused_with_the_setting_to_make(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", PACKAGES / "kernel" / "picture.cwl", "picture")
+    job = kernel.submit("alice", "picture", {}).wait()
+    assert not job.succeeded
+    assert job.violations == []
+    assert "picture.png" in job.message
+    assert "STAGEOUT_OUTPUT" in job.message
+
+
+def test_results_elsewhere_may_be_of_any_kind(make_kernel: MakeKernel, tmp_path: Path) -> None:
+    kernel = make_kernel(STAGEOUT_OUTPUT=str(tmp_path / "served"), STAGEOUT_PUBLIC_URL="https://results.example")
+    kernel.deploy("alice", PACKAGES / "kernel" / "picture.cwl", "picture")
+    job = kernel.submit("alice", "picture", {}).wait()
+    assert job.succeeded, job.message
+    assert list((tmp_path / "served" / "alice" / "processing-results" / job.id).rglob("picture.png"))
 
 
 def test_no_percent_leaves_in_messages(make_kernel: MakeKernel) -> None:

@@ -11,6 +11,7 @@ from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.job import Results
 from zoo_runner.zoo.results import (
     LONGEST_MESSAGE,
+    Response,
     build_failure_message,
     build_json,
     build_message,
@@ -19,6 +20,8 @@ from zoo_runner.zoo.results import (
 )
 
 LINK = {"href": "https://example.org/a%20b.tif", "type": "image/tiff"}
+RAW = Response(document=False, alone=False, results_href="https://example.org/results.json")
+DOCUMENT = Response(document=True, alone=True, results_href="https://example.org/results.json")
 COLLECTION = {"type": "Collection", "links": [LINK]}
 
 
@@ -36,12 +39,25 @@ def test_a_message_never_holds_what_the_kernel_trips_over(text: str) -> None:
     assert len(message) <= LONGEST_MESSAGE
 
 
-@given(st.text())
-def test_a_literal_result_is_never_empty_and_holds_nothing_that_breaks(text: str) -> None:
-    value = build_text(text)
+@given(st.text(), st.booleans())
+def test_a_raw_literal_goes_out_exactly_and_holds_nothing_that_breaks(text: str, alone: bool) -> None:
+    entry = build_text(text, Response(document=False, alone=alone, results_href=""))
+    value = entry["value"]
+    assert (json.loads(value) if "mimeType" in entry else value) == text
     assert value
-    assert "%" not in value
-    assert "$$" not in value
+    assert "$$" not in f"{value}$"
+    assert alone or "%" not in value
+
+
+@pytest.mark.parametrize("text", ["", "a%20b", "$$", "100%"])
+def test_in_a_document_a_literal_that_it_cannot_carry_is_a_link_to_the_exact_value(text: str) -> None:
+    entry = build_text(text, DOCUMENT)
+    assert (json.loads(entry["value"])["href"], entry["mimeType"]) == (DOCUMENT.results_href, "application/json")
+
+
+@pytest.mark.parametrize("text", ["plain", "costs 5$", "é"])
+def test_in_a_document_other_literals_are_themselves(text: str) -> None:
+    assert build_text(text, DOCUMENT) == {"value": text}
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
@@ -83,14 +99,14 @@ def test_a_file_output_is_the_collection_or_a_link_as_the_setting_says(
 ) -> None:
     outputs = {f"out{number}": {"inRequest": "true"} for number in range(names)}
     results = make_results(**{name: LINK for name in outputs})
-    built = build_outputs(results, outputs, form, document=False)
+    built = build_outputs(results, outputs, form, RAW)
     expected = COLLECTION if is_collection else LINK
     assert [json.loads(entry["value"]) for entry in built.values()] == [expected] * names
 
 
 def test_literals_are_texts_and_what_was_not_made_is_null() -> None:
     outputs = {name: {"inRequest": "true"} for name in ("text", "number", "flag", "none", "list")}
-    built = build_outputs(make_results(text="t", number=3, flag=True, list=[1]), outputs, "auto", document=False)
+    built = build_outputs(make_results(text="t", number=3, flag=True, list=[1]), outputs, "auto", RAW)
     assert {name: entry["value"] for name, entry in built.items()} == {
         "text": "t",
         "number": "3",
@@ -101,7 +117,7 @@ def test_literals_are_texts_and_what_was_not_made_is_null() -> None:
 
 
 def test_outputs_that_nobody_asked_for_are_left_alone() -> None:
-    assert build_outputs(make_results(a="x"), {"a": {"inRequest": "false"}}, "auto", document=False) == {}
+    assert build_outputs(make_results(a="x"), {"a": {"inRequest": "false"}}, "auto", RAW) == {}
 
 
 def test_in_a_document_links_are_decoded_where_that_means_the_same() -> None:

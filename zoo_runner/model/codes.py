@@ -38,6 +38,12 @@ _SETTINGS = (
         "A folder of the runner cannot be created or written.",
         "Point the setting shown to a folder that this user may write to, or free space on its disk.",
     ),
+    Code(
+        "settings.results-not-served",
+        _E,
+        "The results lie where the platform cannot serve them.",
+        "Set STAGEOUT_OUTPUT to a bucket, or to a folder that a web server serves.",
+    ),
 )
 _PACKAGE = (
     Code("package.invalid", _U, "A document of the package is not valid CWL.", "Correct the lines shown."),

@@ -125,6 +125,7 @@ class Worker:
 
     def _judge_outputs(self, outputs: dict[str, Any], kept: dict[str, Any]) -> None:
         document = self._spec["conf"]["request"].get("response") == "document"
+        wanted = sum(entry.get("inRequest") == "true" for entry in outputs.values())
         for name, entry in outputs.items():
             if entry.get("inRequest") != "true":
                 continue
@@ -133,9 +134,11 @@ class Worker:
                 self._violations.append(f"the requested output {name} was not set")
                 continue
             printed = value
-            if "json" in entry.get("mimeType", ""):
-                printed = json.dumps(json.loads(value), ensure_ascii=False) if document else value
-            self._judge_text(f"output {name}", printed)
+            if document and "json" in entry.get("mimeType", ""):
+                printed = json.dumps(json.loads(value), ensure_ascii=False)
+            if not document and printed.endswith("$"):
+                self._violations.append(f"output {name} ends the quotes of the kernel's SQL: {printed!r}")
+            self._judge_text(f"output {name}", printed, raw=not document and wanted == 1)
 
     @staticmethod
     def _keep(name: str, entry: dict[Any, Any]) -> dict[str, Any]:

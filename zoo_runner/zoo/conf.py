@@ -22,6 +22,8 @@ from zoo_staging.variables import is_staging_variable
 Conf = dict[str, dict[str, Any]]
 
 SECTION = "zoo_runner"
+RESULTS_FOLDER = "results"
+"""Beside the logs of a job, where no other place for results is set."""
 _OWN = ("ZOO_RUNNER_", "POD_", "IMAGE_PULL_SECRETS", "STORAGE_CLASS", "DEFAULT_")
 # what templates of the zoo-template-common family call the settings of stage-out
 _OTHER_NAMES = {
@@ -216,8 +218,8 @@ def choose_destination(storage: StorageProfile, site: Site, log_folder: Path) ->
         if "://" not in base and not base.startswith("/"):
             base = f"s3://{base}"
         return f"{base}/{site.workspace}/processing-results/{site.job_id}", storage
-    public_url = f"{site.temp_url}/{log_folder.name}/results"
-    return str(log_folder / "results"), replace(storage, public_url=public_url)
+    public_url = f"{site.temp_url}/{log_folder.name}/{RESULTS_FOLDER}"
+    return str(log_folder / RESULTS_FOLDER), replace(storage, public_url=public_url)
 
 
 def find_api_proxy(environ: Mapping[str, str]) -> str | None:

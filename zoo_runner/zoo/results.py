@@ -7,17 +7,21 @@ text may be empty. JSON can say both in escapes, which the kernel undoes only wh
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import ResultsForm
 from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.job import Results
 
 Entry = dict[str, Any]
 
 LONGEST_MESSAGE = 1500
+_BLOCK = 1 << 20
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _JSON = "application/json"
 # decoded, these would mean something else in a URL
@@ -45,14 +49,23 @@ def build_failure_message(diagnosis: Diagnosis, log_url: str) -> str:
     return f"{text[: LONGEST_MESSAGE - len(where)]}{where}"
 
 
-def build_outputs(
-    results: Results, outputs: Mapping[str, Entry], form: ResultsForm, document: bool
-) -> dict[str, Entry]:
-    """What to set in each requested output: `value` and, where it is JSON, its media type.
+@dataclass(frozen=True)
+class Response:
+    """How the kernel will print the outputs of a job: inside a document, or as they are (raw), alone or several.
 
-    `document` says that the kernel will print the values inside a document.
+    `results_href` is the public address of the results document, which has every value exactly.
     """
-    wanted = [name for name, entry in outputs.items() if entry.get("inRequest") != "false"]
+
+    document: bool
+    alone: bool
+    results_href: str
+
+
+def build_outputs(
+    results: Results, outputs: Mapping[str, Entry], form: ResultsForm, response: Response
+) -> dict[str, Entry]:
+    """Build what to set in each requested output: `value` and, where it is JSON, its media type."""
+    wanted = list_wanted(outputs)
     links = [name for name in wanted if _has_link(results.document.get(name))]
     collected = form == "collection" or (form == "auto" and len(links) == 1)
     values = {}
@@ -60,8 +73,13 @@ def build_outputs(
         value = results.document.get(name)
         if name in links and collected:
             value = results.collection
-        values[name] = _build_output(value, results, document)
+        values[name] = _build_output(value, results, response)
     return values
+
+
+def list_wanted(outputs: Mapping[str, Entry]) -> list[str]:
+    """List the outputs that the client asked for."""
+    return [name for name, entry in outputs.items() if entry.get("inRequest") != "false"]
 
 
 def _has_link(value: Any) -> bool:
@@ -70,20 +88,30 @@ def _has_link(value: Any) -> bool:
     return isinstance(value, Mapping) and "href" in value
 
 
-def _build_output(value: Any, results: Results, document: bool) -> Entry:
+def _build_output(value: Any, results: Results, response: Response) -> Entry:
     if isinstance(value, str):
-        return {"value": build_text(value)}
+        return build_text(value, response)
     if isinstance(value, Mapping | list) or value is None:
-        return {"value": build_json(value, results.collection_href, document), "mimeType": _JSON}
+        return {"value": build_json(value, results.collection_href, response.document), "mimeType": _JSON}
     return {"value": json.dumps(value)}
 
 
-def build_text(text: str) -> str:
-    """A literal result: the text, with what the kernel cannot carry replaced by what looks alike."""
-    text = text.replace("%", "\N{FULLWIDTH PERCENT SIGN}")
-    while "$$" in text:
-        text = text.replace("$$", "$\N{ZERO WIDTH SPACE}$")
-    return text or " "
+def build_text(text: str, response: Response) -> Entry:
+    """Build a literal result: the text as it is, where the kernel carries it.
+
+    Elsewhere a raw result is a JSON string with escapes, and in a document a link to the results document takes its
+    place. A raw result alone is not printed with printf, so it may have `%`. A text that ends in `$` would end the
+    quotes of the kernel's SQL.
+    """
+    if response.document:
+        if text and not _is_unsafe(text):
+            return {"value": text}
+        link = {"href": response.results_href, "type": _JSON, "title": "Results document with the exact value"}
+        return {"value": json.dumps(link), "mimeType": _JSON}
+    quoted_well = "$$" not in text and not text.endswith("$")
+    if text and quoted_well and (response.alone or "%" not in text):
+        return {"value": text}
+    return {"value": build_json(text, "", document=False), "mimeType": _JSON}
 
 
 def build_json(value: Any, collection_href: str, document: bool) -> str:
@@ -119,8 +147,8 @@ def _decode_harmless(match: re.Match[str]) -> str:
     return text if text.isprintable() and not _DELIMITERS & set(text) else match[0]
 
 
-def read_hook_value(handler: Any, entry: Entry, own: Entry, document: bool) -> str | None:
-    """What a site's handler has made of an output, so that the kernel can carry it; None where nothing.
+def read_hook_value(handler: Any, entry: Entry, own: Entry, response: Response) -> Entry:
+    """Return what a site's handler has made of an output, in a form that the kernel carries; empty where nothing.
 
     Handlers leave a document in the output (`collection`, `value`) or as their `feature_collection`.
     """
@@ -130,10 +158,36 @@ def read_hook_value(handler: Any, entry: Entry, own: Entry, document: bool) -> s
             try:
                 value = json.loads(value)
             except ValueError:
-                return build_text(str(value))
+                return build_text(str(value), response)
         if value:
-            return build_json(value, "", document)
-    return None
+            return {"value": build_json(value, "", response.document)}
+    return {}
+
+
+def ensure_downloadable(folder: Path) -> None:
+    """Refuse results that the kernel cannot serve: of its public folder it gives out text in UTF-8 and nothing else.
+
+    Raises `SettingsError`. A folder that is not there is fine: the results are elsewhere.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not _is_text(path):
+            raise SettingsError(
+                f"the result {path.relative_to(folder)} cannot be downloaded: the kernel's public folder, where results"
+                " lie, serves text in UTF-8 only",
+                "Set STAGEOUT_OUTPUT to a bucket, or to a folder that a web server serves, with its address in"
+                " STAGEOUT_PUBLIC_URL.",
+                code="settings.results-not-served",
+            )
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            while file.read(_BLOCK):
+                pass
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def build_service_logs(paths: JobPaths, temp_url: str) -> list[tuple[str, str]]:

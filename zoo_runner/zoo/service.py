@@ -26,8 +26,8 @@ from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import DismissedError, InputError, RunnerError
-from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.errors import DismissedError, InputError, RunnerError, SettingsError
+from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Limits, Workspace
@@ -35,6 +35,7 @@ from zoo_runner.package.prepare import prepare_package
 from zoo_runner.store.files import Records, record_failure
 from zoo_runner.store.locks import SERVICE
 from zoo_runner.zoo.conf import (
+    RESULTS_FOLDER,
     Conf,
     choose_destination,
     confine_inputs,
@@ -46,7 +47,15 @@ from zoo_runner.zoo.dismiss import ensure_not_dismissed, watch_dismissal
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.zoo.progress import Progress
-from zoo_runner.zoo.results import build_failure_message, build_outputs, build_service_logs, read_hook_value
+from zoo_runner.zoo.results import (
+    Response,
+    build_failure_message,
+    build_outputs,
+    build_service_logs,
+    ensure_downloadable,
+    list_wanted,
+    read_hook_value,
+)
 from zoo_runner.zoo.values import InputReader
 
 Entries = dict[str, dict[str, Any]]
@@ -236,22 +245,37 @@ class _Call:
 
     def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:
         """Call the hooks that follow a job and fill the outputs."""
-        results = outcome.results
+        self._progress.tell(96, "delivering results and logs")
+        results, failure = outcome.results, None
         try:
-            self._progress.tell(96, "delivering results and logs")
+            ensure_downloadable(self._paths.log_folder / RESULTS_FOLDER)
+        except SettingsError as error:
+            results, failure = None, error
+        try:
             hooks.finish(self._paths, build_hook_output(results) if results else {})
         except HookError as error:
             if outcome.diagnosis is None:
-                return self._fail(error)
+                return self._fail(failure or error)
             self._log.tell("job", error.diagnosis.cause)
+        if failure and outcome.diagnosis is None:
+            return self._fail(failure)
         self._link_logs()
         if results is None:
             return self._with_log(outcome.diagnosis)
-        own = build_outputs(results, self._outputs, self._settings.results, self._site.document)
+        href = self._publish_document(results) if self._site.document else ""
+        response = Response(self._site.document, len(list_wanted(self._outputs)) == 1, href)
+        own = build_outputs(results, self._outputs, self._settings.results, response)
         for name, entry in own.items():
-            theirs = read_hook_value(hooks.handler, self._outputs[name], entry, self._site.document)
-            self._outputs[name].update({**entry, **({"value": theirs} if theirs else {})})
+            self._outputs[name].update(
+                {**entry, **read_hook_value(hooks.handler, self._outputs[name], entry, response)}
+            )
         return None
+
+    def _publish_document(self, results: Results) -> str:
+        """Put the results document beside the logs; return its public address."""
+        path = self._paths.log_folder / "results.json"
+        path.write_text(json.dumps(self._masker.mask_data(results.document), indent=2), encoding="utf-8")
+        return f"{self._site.temp_url}/{path.parent.name}/{path.name}"
 
     def _link_logs(self) -> None:
         add_service_logs(self._conf, build_service_logs(self._paths, self._site.temp_url))
