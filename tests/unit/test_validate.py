@@ -61,7 +61,7 @@ def test_another_cwl_version_is_an_error() -> None:
 def test_a_single_tool_runs_but_platforms_expect_a_workflow() -> None:
     finding = find(Package(build_tool("#main", cwlVersion="v1.2"), "#main", "echo", {}, ""), "best-practice.req-7")
     assert (finding.severity, finding.place, finding.subject) == ("warning", "", "CommandLineTool 'echo'")
-    assert finding.message == "what runs is of class CommandLineTool; platforms expect a Workflow"
+    assert "CommandLineTool" in finding.message
 
 
 def test_a_package_with_neither_workflow_nor_tool_is_an_error() -> None:
@@ -71,30 +71,30 @@ def test_a_package_with_neither_workflow_nor_tool_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "severity", "message"),
+    ("members", "severity", "facts"),
     [
         (
             {"requirements": []},
             "warning",
-            "no DockerRequirement, so the tool can only run where its program is",
+            ("no DockerRequirement",),
         ),
-        ({"requirements": [], "hints": [DOCKER]}, "info", "the DockerRequirement is a hint"),
+        ({"requirements": [], "hints": [DOCKER]}, "info", ("DockerRequirement", "hint")),
         (
             {"requirements": [{**DOCKER, "dockerPull": ""}]},
             "warning",
-            "the DockerRequirement has no dockerPull",
+            ("no dockerPull",),
         ),
-        ({"baseCommand": []}, "warning", "neither baseCommand nor arguments say what to run"),
+        ({"baseCommand": []}, "warning", ("baseCommand", "arguments")),
     ],
 )
-def test_a_tool_needs_an_image_and_a_command(members: Any, severity: str, message: str) -> None:
+def test_a_tool_needs_an_image_and_a_command(members: Any, severity: str, facts: tuple[str, ...]) -> None:
     finding = find(with_tool(**members), "best-practice.req-8")
     assert (finding.severity, finding.place, finding.subject) == (
         severity,
         "/$graph/1",
         "CommandLineTool 'tool'",
     )
-    assert finding.message.startswith(message)
+    assert all(fact in finding.message for fact in facts)
 
 
 def test_a_tool_has_the_image_of_the_workflow_that_passes_it_on() -> None:
@@ -121,10 +121,8 @@ def test_an_output_directory_of_the_image_is_a_warning() -> None:
 
 def test_a_tool_without_resources_is_told() -> None:
     finding = find(with_tool(requirements=[DOCKER]), "package.resources")
-    assert (finding.severity, finding.remedy) == (
-        "info",
-        "Add a ResourceRequirement with coresMax and ramMax (MiB).",
-    )
+    assert finding.severity == "info"
+    assert "ramMax" in finding.remedy
 
 
 def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
@@ -134,16 +132,13 @@ def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
     assert {(finding.place, finding.subject) for finding in findings} == {
         ("/$graph/0/steps/0/run", "CommandLineTool 'cut'")
     }
-    assert [finding.message.split(";")[0].split(",")[0] for finding in findings] == [
-        "no id of its own",
-        "no DockerRequirement",
-    ]
+    assert ["no id" in findings[0].message, "no DockerRequirement" in findings[1].message] == [True, True]
 
 
 def test_an_image_without_fixed_tag_is_told() -> None:
     for image in ("example.org:5000/tool", "example.org/tool:latest", "tool"):
         finding = find(with_tool(requirements=[{**DOCKER, "dockerPull": image}]), "package.image-tag")
-        assert finding.message == f"the image {image} has no fixed tag, so it may be another one tomorrow"
+        assert image in finding.message
     pinned = {**DOCKER, "dockerPull": f"tool@sha256:{'0' * 64}"}
     assert {one.rule for one in validate_package(with_tool(requirements=[pinned]))} == {"package.resources"}
 
@@ -163,42 +158,43 @@ def test_a_hint_that_no_engine_knows_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "rule", "place", "subject", "message"),
+    ("package", "rule", "place", "subject", "missing"),
     [
-        (build_good_package(label=None), "best-practice.req-9", "/$graph/0", "Workflow 'water'", "no label"),
+        (build_good_package(label=None), "best-practice.req-9", "/$graph/0", "Workflow 'water'", ("label",)),
         (
             build_package({"x": full("Directory", label="X")}),
             "best-practice.req-10",
             "/$graph/0/inputs/0",
             "input 'x'",
-            "no doc",
+            ("doc",),
         ),
         (
             build_package(outputs={"y": "Directory"}),
             "package.output-text",
             "/$graph/0/outputs/0",
             "output 'y'",
-            "no label and no doc",
+            ("label", "doc"),
         ),
     ],
 )
 def test_missing_texts_are_warnings_at_their_place(
-    package: Package, rule: str, place: str, subject: str, message: str
+    package: Package, rule: str, place: str, subject: str, missing: tuple[str, ...]
 ) -> None:
     finding = find(package, rule)
     assert (finding.severity, finding.place, finding.subject) == ("warning", place, subject)
-    assert finding.message == f"{message}: users see label as title and doc as description"
+    assert finding.remedy == f"Add {' and '.join(missing)}."
 
 
 def test_a_package_without_version_is_a_warning() -> None:
     finding = find(build_package(), "best-practice.req-11")
-    assert (finding.severity, finding.message) == ("warning", "the package tells no version of its software")
+    assert finding.severity == "warning"
+    assert "s:softwareVersion" in finding.remedy
 
 
 @pytest.mark.parametrize(("rule", "part"), [("best-practice.req-13", "input"), ("best-practice.req-14", "output")])
 def test_a_package_that_stages_nothing_is_told(rule: str, part: str) -> None:
     finding = find(build_package({"a": "string"}, {"b": "File"}), rule)
-    assert (finding.severity, finding.message.split(",")[0]) == ("info", f"no {part} is a Directory")
+    assert (finding.severity, finding.message.split(" is ")[0]) == ("info", f"no {part}")
 
 
 @pytest.mark.parametrize("workflow_id", ["water", "_water", "water-2_b"])
@@ -209,18 +205,19 @@ def test_an_id_that_a_zoo_kernel_runs_is_fine(workflow_id: str) -> None:
 @pytest.mark.parametrize(
     ("workflow_id", "reason"),
     [
-        ("2water", "it has to be a letter or underscore, then"),
-        ("wasser.größe", "it has to be a letter or underscore, then"),
-        ("water\n", "it has to be a letter or underscore, then"),
-        ("lambda", "Python already has something of that name"),
-        ("json", "Python already has something of that name"),
-        ("zoo-runner", "Python already has something of that name"),
+        ("2water", "letter or underscore"),
+        ("wasser.größe", "letter or underscore"),
+        ("water\n", "letter or underscore"),
+        ("lambda", "Python"),
+        ("json", "Python"),
+        ("zoo-runner", "Python"),
     ],
 )
 def test_an_id_that_a_zoo_kernel_cannot_run_is_a_warning(workflow_id: str, reason: str) -> None:
     finding = find(renamed(workflow_id), "package.identifier")
     assert finding.severity == "warning"
-    assert finding.message.startswith(f"a ZOO-Project platform cannot run the id {workflow_id!r}: {reason}")
+    assert repr(workflow_id) in finding.message
+    assert reason in finding.message
 
 
 @pytest.mark.parametrize("name", ["node_stage_in", "node_stage_out_2"])
@@ -232,7 +229,7 @@ def test_a_step_named_like_a_platforms_own_is_an_error(name: str) -> None:
         "/$graph/0/steps/1",
         f"step '{name}'",
     )
-    assert finding.message == "step names that begin with node_stage_in or node_stage_out are the platforms' own"
+    assert "node_stage_in" in finding.message
 
 
 def test_a_step_with_the_id_of_an_output_is_a_warning() -> None:

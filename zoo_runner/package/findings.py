@@ -1,4 +1,4 @@
-"""What a check of a package finds: each with rule, severity, place and remedy; and each rule's own words."""
+"""Findings of a check of a package, with rule, severity, place and remedy; and the texts of the rules."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ BEST_PRACTICE = "https://docs.ogc.org/bp/20-089r1.html"
 
 
 class Severity(str, Enum):
-    """An error: some platform refuses the package. A warning: it runs, with a loss. An info: good to know."""
+    """Error: some platform rejects the package. Warning: it runs, with a disadvantage. Info: good to know."""
 
     __str__ = str.__str__
 
@@ -25,9 +25,8 @@ class Severity(str, Enum):
 class Finding:
     """One finding.
 
-    `place` is a JSON pointer (RFC 6901) into the packed document, `subject` the thing by the author's name,
-    such as `input 'aoi'`; `uri`, `line` and `column` (from 1) are where it stands in the author's documents,
-    None as far as not known.
+    `place` is a JSON pointer (RFC 6901) into the packed document; `subject` names the part, such as `input 'aoi'`;
+    `uri`, `line` and `column` (from 1) are the place in the author's documents, None where not known.
     """
 
     rule: str
@@ -42,7 +41,7 @@ class Finding:
 
     @property
     def where(self) -> str:
-        """The place for people: `package.cwl:12:3`, or the JSON pointer where no document is known."""
+        """Format the place for people: `package.cwl:12:3`, or the JSON pointer where no document is known."""
         if self.uri is None:
             return self.place or "/"
         name = self.uri.rpartition("/")[2]
@@ -51,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class RuleText:
-    """A rule in words: its name, what it asks, why, and the document that says so."""
+    """A rule in words: its name, what it requires, why, and the document that defines it."""
 
     name: str
     short: str
@@ -86,7 +85,7 @@ RULE_TEXTS: Mapping[str, RuleText] = {
     ),
     "best-practice.req-11": RuleText(
         "SoftwareVersion",
-        "The package tells the version of its software.",
+        "The package states the version of its software.",
         "Requirement 11 of OGC 20-089r1: s:softwareVersion of schema.org.",
         BEST_PRACTICE,
     ),
@@ -109,37 +108,37 @@ RULE_TEXTS: Mapping[str, RuleText] = {
         BEST_PRACTICE,
     ),
     "package.resources": RuleText(
-        "Resources", "A tool says what it needs.", "Without ResourceRequirement a platform's default decides."
+        "Resources", "A tool states what it needs.", "Without ResourceRequirement the platform's default decides."
     ),
     "package.docker-output": RuleText(
         "DockerOutput", "dockerOutputDirectory is not used.", "Engines on Kubernetes do not support it."
     ),
     "package.image-tag": RuleText(
-        "ImageTag", "An image has a fixed tag or digest.", "Without one the same package may give other results later."
+        "ImageTag", "An image has a fixed tag or digest.", "Without one the package may give different results later."
     ),
-    "package.output-text": RuleText("OutputText", "Each output has a label and a doc.", "Users see them."),
+    "package.output-text": RuleText("OutputText", "Each output has a label and a doc.", "Clients show them to users."),
     "package.identifier": RuleText(
         "Identifier",
         "The id of the process suits a ZOO-Project platform.",
-        "The kernel loads a Python module of that name, so it has to be a name that Python has not taken.",
+        "The kernel loads a Python module with this name, so Python must not use it already.",
     ),
     "package.step-name": RuleText(
-        "StepName", "Step names leave those of platforms alone.", "Platforms add stage-in and stage-out steps."
+        "StepName", "Step names are not reserved ones.", "Platforms add stage-in and stage-out steps."
     ),
     "package.same-id": RuleText(
-        "SameId", "Ids within a workflow differ.", "Inputs, outputs and steps share one space of names in CWL."
+        "SameId", "Ids within a workflow are unique.", "Inputs, outputs and steps share one namespace in CWL."
     ),
     "package.input-name": RuleText(
-        "InputName", "Input names leave those of platforms alone.", "Platforms pass credentials under these names."
+        "InputName", "Input names are not reserved ones.", "Platforms pass credentials under these names."
     ),
     "package.javascript": RuleText(
-        "JavaScript", "JavaScript needs node where the engine runs.", "InlineJavascriptRequirement is used."
+        "JavaScript", "JavaScript needs Node.js where the engine runs.", "InlineJavascriptRequirement is used."
     ),
     "package.in-place": RuleText(
-        "InPlaceUpdate", "Inputs are not changed in place.", "Platforms differ: here a tool gets copies to change."
+        "InPlaceUpdate", "Inputs are not changed in place.", "Platforms differ: here a tool gets copies."
     ),
     "package.unknown-hint": RuleText(
-        "UnknownHint", "Hints are ones that engines know.", "An unknown hint is ignored, which may be a slip."
+        "UnknownHint", "Hints are known to engines.", "An unknown hint is ignored; it may be misspelt."
     ),
 }
 
@@ -151,7 +150,7 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def format_findings(findings: Iterable[Finding]) -> str:
-    """The findings as text for a terminal: place, severity, rule, message, and the remedy below."""
+    """Format findings as text for a terminal: place, severity, rule, message, and the remedy below."""
     lines = []
     counts = dict.fromkeys(Severity, 0)
     for finding in findings:
@@ -163,7 +162,7 @@ def format_findings(findings: Iterable[Finding]) -> str:
 
 
 def build_sarif(findings: Iterable[Finding], tool_version: str | None) -> dict[str, Any]:
-    """The findings as a SARIF 2.1.0 log, as code hosts and editors read it."""
+    """Build a SARIF 2.1.0 log of the findings, as code hosts and editors read it."""
     findings = tuple(findings)
     rules = sorted({finding.rule for finding in findings})
     driver = {

@@ -1,7 +1,8 @@
-"""What is wrong, or could be better, with a package: findings with rule, place and remedy; nothing is run.
+"""Rules that a package should follow: findings with rule, place and remedy; nothing is run.
 
 `best-practice.req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package
-(20-089r1) that the CWL alone decides; `package....` are ours, among them what platforms refuse when deploying.
+(20-089r1) that the CWL alone decides; `package.…` are ours, among them what platforms
+refuse when deploying.
 """
 
 import keyword
@@ -43,7 +44,7 @@ Rule = Callable[[PackageView], Iterator[Finding]]
 
 
 def validate_package(package: Package) -> tuple[Finding, ...]:
-    """Every finding, errors first, then in the order of the rules.
+    """Check a package; return every finding, errors first, then in the order of the rules.
 
     Raises PackageError when the package has no such entry, or a type that cannot be read.
     """
@@ -62,12 +63,12 @@ def _check_classes(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     rule = "best-practice.req-7"
     if not view.of_class("CommandLineTool"):
-        message = "the package has no CommandLineTool, so nothing in it runs a program"
+        message = "the package has no CommandLineTool, so it runs no program"
         remedy = "Describe each program as a CommandLineTool."
         yield Finding(rule, Severity.WARNING, entry.place, entry.subject, message, remedy)
     if entry.process.get("class") != "Workflow":
-        message = f"what runs is of class {entry.process.get('class')}; platforms expect a Workflow"
-        remedy = "Put a Workflow with one step around it before deploying to a platform."
+        message = f"the process to run is a {entry.process.get('class')}; platforms expect a Workflow"
+        remedy = "Wrap it in a Workflow with one step before deploying it to a platform."
         severity = Severity.WARNING if view.of_class("CommandLineTool") else Severity.ERROR
         yield Finding(rule, severity, entry.place, entry.subject, message, remedy)
 
@@ -76,18 +77,18 @@ def _check_ids(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         if not view.has_own_id(located):
             rule = "best-practice.req-9" if located.process.get("class") == "Workflow" else "best-practice.req-8"
-            message, remedy = "no id of its own; the name of the file or step stands in", "Add an id."
+            message, remedy = "has no id; the name of the file or step is used", "Add an id."
             yield Finding(rule, Severity.WARNING, located.place, located.subject, message, remedy)
 
 
 def _check_tools(view: PackageView) -> Iterator[Finding]:
     for tool in view.of_class("CommandLineTool"):
         if not tool.process.get("baseCommand") and not tool.process.get("arguments"):
-            message = "neither baseCommand nor arguments say what to run, so the image's own command would"
+            message = "has neither baseCommand nor arguments, so the default command of the image would run"
             remedy = "Name the program in baseCommand."
             yield Finding("best-practice.req-8", Severity.WARNING, tool.place, tool.subject, message, remedy)
         if find_inherited(view, tool.process, "ResourceRequirement")[0] is None:
-            message = "no ResourceRequirement, so a platform's default decides CPU and memory"
+            message = "has no ResourceRequirement, so the platform's default decides CPU and memory"
             remedy = "Add a ResourceRequirement with coresMax and ramMax (MiB)."
             yield Finding("package.resources", Severity.INFO, tool.place, tool.subject, message, remedy)
 
@@ -101,19 +102,19 @@ def _check_images(view: PackageView) -> Iterator[Finding]:
 def _check_image(tool: Located, docker: Document | None, is_hint: bool) -> Iterator[Finding]:
     rule, pull = "best-practice.req-8", "Add a DockerRequirement with dockerPull."
     if docker is None:
-        message = "no DockerRequirement, so the tool can only run where its program is installed"
+        message = "has no DockerRequirement, so it can only run where its program is installed"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
         return
     if is_hint:
-        message = "the DockerRequirement is a hint: platforms use it, a laptop may run the tool without container"
-        remedy = "Nothing to do; move it to requirements if the container is a must."
+        message = "the DockerRequirement is a hint: platforms use it, but the tool may also run without a container"
+        remedy = "Nothing to do; move it to requirements if the tool needs the container."
         yield Finding(rule, Severity.INFO, tool.place, tool.subject, message, remedy)
     if not docker.get("dockerPull"):
         message = "the DockerRequirement has no dockerPull; platforms can only pull images, not build or load them"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
     elif not FIXED_IMAGE.search(str(docker["dockerPull"])):
-        message = f"the image {docker['dockerPull']} has no fixed tag, so it may be another one tomorrow"
-        remedy = "Name a version tag, or a digest as in name@sha256:..."
+        message = f"the image {docker['dockerPull']} has no fixed tag, so it may change"
+        remedy = "Use a version tag, or a digest as in name@sha256:..."
         yield Finding("package.image-tag", Severity.INFO, tool.place, tool.subject, message, remedy)
     if docker.get("dockerOutputDirectory"):
         message = "dockerOutputDirectory is not supported by engines on Kubernetes"
@@ -136,14 +137,14 @@ def _check_texts(view: PackageView) -> Iterator[Finding]:
 def _missing_texts(rule: str, place: str, subject: str, texts: Mapping[str, Any]) -> Iterator[Finding]:
     missing = [part for part, text in texts.items() if not text]
     if missing:
-        message = f"no {' and no '.join(missing)}: users see label as title and doc as description"
+        message = f"has no {' and no '.join(missing)}; clients show label as title and doc as description"
         remedy = f"Add {' and '.join(missing)}."
         yield Finding(rule, Severity.WARNING, place, subject, message, remedy)
 
 
 def _check_version(view: PackageView) -> Iterator[Finding]:
     if read_software_version(view.package) is None:
-        message = "the package tells no version of its software"
+        message = "the package does not state the version of its software"
         remedy = "Add s:softwareVersion, with $namespaces: {s: https://schema.org/}."
         yield Finding("best-practice.req-11", Severity.WARNING, "", "package", message, remedy)
 
@@ -152,12 +153,12 @@ def _check_directories(view: PackageView) -> Iterator[Finding]:
     entry = view.entry
     if not any(holds(parameter.type, DirectoryType) for parameter in view.inputs):
         rule = "best-practice.req-13" if entry.process.get("class") == "Workflow" else "best-practice.req-12"
-        message = "no input is a Directory, so no STAC item or catalogue is staged in"
-        remedy = "Type inputs that are EO products Directory or Directory[]."
+        message = "no input is a Directory, so no STAC item or catalog is staged in"
+        remedy = "Give inputs that are EO products the type Directory or Directory[]."
         yield Finding(rule, Severity.INFO, entry.place, entry.subject, message, remedy)
     if not any(holds(parameter.type, DirectoryType) for parameter in view.outputs):
-        message = "no output is a Directory, so no STAC catalogue of results can be staged out as one"
-        remedy = "Give results as a Directory that holds a STAC catalog.json."
+        message = "no output is a Directory, so the results are not staged out as a STAC catalog"
+        remedy = "Write the results to a Directory with a STAC catalog.json."
         yield Finding("best-practice.req-14", Severity.INFO, entry.place, entry.subject, message, remedy)
 
 
@@ -166,13 +167,13 @@ def _check_identifier(view: PackageView) -> Iterator[Finding]:
     function = name.replace("-", "_")
     modules = sys.stdlib_module_names | OUR_MODULES
     if not KERNEL_IDENTIFIER.fullmatch(name):
-        reason = "it has to be a letter or underscore, then letters, digits, underscores and hyphens"
+        reason = "it must start with a letter or underscore, followed by letters, digits, underscores and hyphens"
     elif keyword.iskeyword(function) or function in modules:
-        reason = "Python already has something of that name"
+        reason = "Python uses this name"
     else:
         return
-    message = f"a ZOO-Project platform cannot run the id {name!r}: {reason}"
-    remedy = "Give the process another id before deploying it there; here it runs."
+    message = f"a ZOO-Project platform cannot run a process with the id {name!r}: {reason}"
+    remedy = "Rename the process before deploying it there; it runs here as it is."
     yield Finding("package.identifier", Severity.WARNING, entry.place, entry.subject, message, remedy)
 
 
@@ -181,7 +182,7 @@ def _check_step_names(view: PackageView) -> Iterator[Finding]:
         for index, step in enumerate(workflow.process.get("steps", ())):
             name = short_name(str(step["id"]))
             if name.startswith(RESERVED_STEP_PREFIXES):
-                message = f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are the platforms' own"
+                message = f"step names that begin with {' or '.join(RESERVED_STEP_PREFIXES)} are reserved for platforms"
                 place = f"{workflow.place}/steps/{index}"
                 yield Finding("package.step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
 
@@ -193,7 +194,7 @@ def _check_unique_ids(view: PackageView) -> Iterator[Finding]:
             for index, part in enumerate(workflow.process.get(section, ())):
                 name = short_name(str(part["id"]))
                 if name in known:
-                    message = "an input, output or step of the same workflow has this id; some engines mix them up"
+                    message = "another input, output or step of the workflow has the same id; some engines confuse them"
                     place, subject = f"{workflow.place}/{section}/{index}", f"{section[:-1]} '{name}'"
                     yield Finding("package.same-id", Severity.WARNING, place, subject, message, "Rename one of them.")
                 known.add(name)
@@ -203,20 +204,20 @@ def _check_input_names(view: PackageView) -> Iterator[Finding]:
     for parameter in view.inputs:
         place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
         if parameter.name in RESERVED_INPUTS:
-            message = "platforms keep this name for credentials of their own"
+            message = "this name is reserved for credentials of platforms"
             yield Finding("package.input-name", Severity.ERROR, place, subject, message, "Rename the input.")
 
 
 def _check_javascript(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         if find_requirement(located.process, "InlineJavascriptRequirement") is not None:
-            message = "JavaScript expressions need node on the machine that runs the engine"
-            remedy = "Install node, or zoo-runner with its extra `javascript`."
+            message = "JavaScript expressions need Node.js on the machine that runs the engine"
+            remedy = "Install Node.js, or zoo-runner[javascript]."
             yield Finding("package.javascript", Severity.INFO, located.place, located.subject, message, remedy)
 
 
 def _hint_name(view: PackageView, name: str) -> str:
-    """The hint as its author wrote it: the loader takes an unknown one for a file beside the document."""
+    """Return a hint's name as its author wrote it: the loader resolves an unknown one as a file."""
     folder = view.package.origins.get(view.package.entry, "").partition("#")[0].rpartition("/")[0]
     return short_name(name) if folder and name.startswith(f"{folder}/") else name
 
@@ -225,14 +226,14 @@ def _check_engine_features(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         in_place = find_requirement(located.process, "InplaceUpdateRequirement")
         if in_place is not None and in_place.get("inplaceUpdate"):
-            message = "InplaceUpdateRequirement lets a tool change its inputs: here it gets copies, elsewhere maybe not"
-            remedy = "Leave it out: InitialWorkDirRequirement with `writable: true` is enough to change a copy."
+            message = "InplaceUpdateRequirement lets a tool change its inputs; here it gets copies, elsewhere maybe not"
+            remedy = "Remove it: InitialWorkDirRequirement with `writable: true` is enough to change a copy."
             yield Finding("package.in-place", Severity.WARNING, located.place, located.subject, message, remedy)
         for hint in located.process.get("hints", ()):
             name = _hint_name(view, str(hint.get("class")))
             if name not in KNOWN_HINTS and not NAMESPACED.search(name):
                 near = suggest(name, KNOWN_HINTS)
-                message = f"engines do not know the hint {name!r} and pass over it"
+                message = f"engines do not know the hint {name!r} and ignore it"
                 remedy = f"Correct the name; {near}"
                 yield Finding("package.unknown-hint", Severity.WARNING, located.place, located.subject, message, remedy)
 
