@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo_runner.handler import ExecutionHandler, call_optional
+from zoo_runner.package.requirements import list_requirements
 from zoo_runner.zoo.conf import Conf, get_section
 from zoo_runner.zoo.results import build_message
 from zoo_runner.zoo.service import Entries, KernelJob, open_kernel
@@ -229,7 +230,4 @@ def _is_optional(given: Mapping[str, Any]) -> bool:
 
 
 def _requirements(process: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for section in (process.get("requirements", ()), process.get("hints", ())):
-        if isinstance(section, Mapping):
-            section = [{"class": name, **(given or {})} for name, given in section.items()]
-        yield from (entry for entry in section if entry.get("class") == "ResourceRequirement")
+    return (one.body for one in list_requirements(process) if one.name == "ResourceRequirement")

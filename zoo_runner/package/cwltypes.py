@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Document, Package
+from zoo_runner.package.requirements import find_all
 from zoo_runner.package.secondary import SecondaryFile, read_secondary_file
 
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})
@@ -233,10 +234,8 @@ def _type_definitions(package: Package) -> Mapping[str, Document]:
     """The named types of all SchemaDefRequirements: a type may be defined away from its use."""
     return {
         str(definition["name"]): definition
-        for process in package.processes.values()
-        for requirement in [*process.get("requirements", ()), *process.get("hints", ())]
-        if requirement.get("class") == "SchemaDefRequirement"
-        for definition in requirement.get("types", ())
+        for requirement in find_all(package, "SchemaDefRequirement")
+        for definition in requirement.body.get("types", ())
         if "name" in definition  # packing leaves an `$import` where a type was defined before
     }
 

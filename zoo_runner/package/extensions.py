@@ -1,17 +1,18 @@
-"""What packages use of cwltool's extensions to CWL: its requirements, among them which inputs are secret; pure."""
+"""Requirements that are cwltool's extensions to CWL, and the inputs that they make secret; pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import short_name
+from zoo_runner.package.requirements import find_run, list_requirements
 
 EXTENSIONS = "http://commonwl.org/cwltool#"
 SECRETS = f"{EXTENSIONS}Secrets"
 
 
 def make_extensions_hints(node: Any) -> None:
-    """Make requirements that are extensions hints, in place: cwltool obeys them there without its larger schema."""
+    """Turn requirements that are extensions into hints, in place: cwltool follows them without its larger schema."""
     for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         make_extensions_hints(part)
     if isinstance(node, dict) and isinstance(node.get("requirements"), list):
@@ -22,28 +23,25 @@ def make_extensions_hints(node: Any) -> None:
 
 
 def find_secret_inputs(package: Package) -> frozenset[str]:
-    """Names of the inputs whose values must not be shown: those named secret, and those that go to such a one."""
+    """Find the inputs whose values must not be shown: those named secret, and those passed on to such an input."""
     return _secret_inputs(package, package.process)
 
 
 def _secret_inputs(package: Package, process: Document) -> frozenset[str]:
-    own = (short_name(str(name)) for entry in _entries(process) for name in entry["secrets"])
+    own = (short_name(str(name)) for names in _lists_of_secrets(process) for name in names)
     passed_on = (name for step in process.get("steps", ()) for name in _sources_of_secrets(package, step))
     return frozenset([*own, *passed_on])
 
 
-def _entries(process: Document) -> Iterator[Mapping[str, Any]]:
-    for part in ("requirements", "hints"):
-        for entry in process.get(part, ()):
-            # what a hint holds, nobody has checked
-            if entry.get("class") == SECRETS and isinstance(entry.get("secrets"), list):
-                yield entry
+def _lists_of_secrets(process: Document) -> Iterator[list[Any]]:
+    for one in list_requirements(process):
+        # nobody has checked the members of a hint
+        if one.name == SECRETS and isinstance(one.body.get("secrets"), list):
+            yield one.body["secrets"]
 
 
 def _sources_of_secrets(package: Package, step: Document) -> Iterator[str]:
-    run = step["run"]
-    inner = run if isinstance(run, Mapping) else package.processes.get(str(run).lstrip("#"), {})
-    secret = _secret_inputs(package, inner)
+    secret = _secret_inputs(package, find_run(package, step))
     for given in step.get("in", ()):
         if short_name(str(given["id"])) in secret:
             sources = given.get("source", ())

@@ -6,6 +6,7 @@ from typing import Any
 
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import Parameter, parse_outputs, parse_parameters
+from zoo_runner.package.requirements import Requirement, find_effective
 
 
 @dataclass(frozen=True)
@@ -67,23 +68,9 @@ def _walk(package: Package, process: Document, place: str, packed_id: str) -> It
             yield from _walk(package, step["run"], f"{place}/steps/{index}/run", str(step["id"]))
 
 
-def find_requirement(process: Document, name: str, part: str = "requirements") -> Document | None:
-    """A process's own requirement (or hint, by `part`) of a class; None if it has none."""
-    return next((entry for entry in process.get(part, ()) if entry.get("class") == name), None)
-
-
-def find_inherited(view: PackageView, process: Document, name: str) -> tuple[Document | None, bool]:
-    """Find a requirement of a tool, or of a step or workflow that runs it, the nearest first; and whether it is a hint.
-
-    Source: CWL v1.2, Workflow, "Requirements and hints" (they are inherited).
-    """
-    holders = (process, *_find_callers(view, process, []))
-    for part in ("requirements", "hints"):
-        for holder in holders:
-            found = find_requirement(holder, name, part)
-            if found is not None:
-                return found, part == "hints"
-    return None, False
+def find_inherited(view: PackageView, process: Document, name: str) -> Requirement | None:
+    """Find the requirement of a class that applies to a tool: its own, or of a step or workflow that runs it."""
+    return find_effective((process, *_find_callers(view, process, [])), name)
 
 
 def _find_callers(view: PackageView, process: Document, seen: list[Document]) -> Iterator[Document]:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from zoo_runner.model.package import Document, Package
+from zoo_runner.model.package import Package
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.cwltypes import (
     DirectoryType,
@@ -21,7 +21,8 @@ from zoo_runner.package.cwltypes import (
 )
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.metadata import read_software_version
-from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited, find_requirement
+from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited
+from zoo_runner.package.requirements import Requirement, find_effective, list_requirements
 
 KNOWN_HINTS = (
     *("DockerRequirement", "EnvVarRequirement", "InitialWorkDirRequirement", "InlineJavascriptRequirement"),
@@ -87,7 +88,7 @@ def _check_tools(view: PackageView) -> Iterator[Finding]:
             message = "has neither baseCommand nor arguments, so the default command of the image would run"
             remedy = "Name the program in baseCommand."
             yield Finding("best-practice.req-8", Severity.WARNING, tool.place, tool.subject, message, remedy)
-        if find_inherited(view, tool.process, "ResourceRequirement")[0] is None:
+        if find_inherited(view, tool.process, "ResourceRequirement") is None:
             message = "has no ResourceRequirement, so the platform's default decides CPU and memory"
             remedy = "Add a ResourceRequirement with coresMax and ramMax (MiB)."
             yield Finding("package.resources", Severity.INFO, tool.place, tool.subject, message, remedy)
@@ -95,17 +96,17 @@ def _check_tools(view: PackageView) -> Iterator[Finding]:
 
 def _check_images(view: PackageView) -> Iterator[Finding]:
     for tool in view.of_class("CommandLineTool"):
-        docker, is_hint = find_inherited(view, tool.process, "DockerRequirement")
-        yield from _check_image(tool, docker, is_hint)
+        yield from _check_image(tool, find_inherited(view, tool.process, "DockerRequirement"))
 
 
-def _check_image(tool: Located, docker: Document | None, is_hint: bool) -> Iterator[Finding]:
+def _check_image(tool: Located, found: Requirement | None) -> Iterator[Finding]:
     rule, pull = "best-practice.req-8", "Add a DockerRequirement with dockerPull."
-    if docker is None:
+    if found is None:
         message = "has no DockerRequirement, so it can only run where its program is installed"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
         return
-    if is_hint:
+    docker = found.body
+    if found.is_hint:
         message = "the DockerRequirement is a hint: platforms use it, but the tool may also run without a container"
         remedy = "Nothing to do; move it to requirements if the tool needs the container."
         yield Finding(rule, Severity.INFO, tool.place, tool.subject, message, remedy)
@@ -210,7 +211,8 @@ def _check_input_names(view: PackageView) -> Iterator[Finding]:
 
 def _check_javascript(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
-        if find_requirement(located.process, "InlineJavascriptRequirement") is not None:
+        own = find_effective((located.process,), "InlineJavascriptRequirement")
+        if own is not None and not own.is_hint:
             message = "JavaScript expressions need Node.js on the machine that runs the engine"
             remedy = "Install Node.js, or zoo-runner[javascript]."
             yield Finding("package.javascript", Severity.INFO, located.place, located.subject, message, remedy)
@@ -224,13 +226,13 @@ def _hint_name(view: PackageView, name: str) -> str:
 
 def _check_engine_features(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
-        in_place = find_requirement(located.process, "InplaceUpdateRequirement")
-        if in_place is not None and in_place.get("inplaceUpdate"):
+        in_place = find_effective((located.process,), "InplaceUpdateRequirement")
+        if in_place is not None and in_place.body.get("inplaceUpdate"):
             message = "InplaceUpdateRequirement lets a tool change its inputs; here it gets copies, elsewhere maybe not"
             remedy = "Remove it: InitialWorkDirRequirement with `writable: true` is enough to change a copy."
             yield Finding("package.in-place", Severity.WARNING, located.place, located.subject, message, remedy)
-        for hint in located.process.get("hints", ()):
-            name = _hint_name(view, str(hint.get("class")))
+        for hint in (one for one in list_requirements(located.process) if one.is_hint):
+            name = _hint_name(view, hint.name)
             if name not in KNOWN_HINTS and not NAMESPACED.search(name):
                 near = suggest(name, KNOWN_HINTS)
                 message = f"engines do not know the hint {name!r} and ignore it"

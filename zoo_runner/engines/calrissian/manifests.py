@@ -3,13 +3,13 @@
 import base64
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
 from zoo_runner.model.masking import MASK
 from zoo_runner.model.package import Package
+from zoo_runner.package.requirements import find_all
 
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
@@ -61,22 +61,9 @@ def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
 
 def find_disk_need_mib(package: Package) -> float:
     """Add up what the steps of a package ask for in temporary and output space (MiB); expressions count nothing."""
-    return sum(sum(_disk_needs(process)) for process in package.processes.values())
-
-
-def _disk_needs(process: Mapping[str, Any]) -> Iterator[float]:
-    entries = [*_entries(process.get("hints")), *_entries(process.get("requirements"))]
-    for entry in (entry for entry in entries if entry.get("class") == "ResourceRequirement"):
-        for kind in ("tmpdir", "outdir"):
-            need = entry.get(f"{kind}Max") or entry.get(f"{kind}Min")
-            if isinstance(need, int | float):
-                yield need
-
-
-def _entries(part: Any) -> list[Mapping[str, Any]]:
-    if isinstance(part, Mapping):
-        return [{"class": name, **(body or {})} for name, body in part.items()]
-    return list(part or [])
+    wanted = [one.body for one in find_all(package, "ResourceRequirement")]
+    needs = (body.get(f"{kind}Max") or body.get(f"{kind}Min") for body in wanted for kind in ("tmpdir", "outdir"))
+    return sum(need for need in needs if isinstance(need, int | float))
 
 
 def build_claim(names: Names, cluster: KubernetesSettings, package: Package) -> Manifest:

@@ -9,6 +9,7 @@ from typing import Any
 
 from zoo_runner.config.extras import build_missing_extra
 from zoo_runner.model.package import Package
+from zoo_runner.package.requirements import find_all
 
 # a parameter reference, which the engine reads itself: CWL v1.2, Command Line Tool Description, section 3.4
 _SEGMENT = r"(?:\.\w+|\['(?:[^'\\]|\\.)*'\]|\[\"(?:[^\"\\]|\\.)*\"\]|\[[0-9]+\])"
@@ -20,26 +21,11 @@ _TEXTS = frozenset({"doc", "label", "id", "baseCommand", "expressionLib"})
 def find_javascript(package: Package) -> str | None:
     """Find the first expression that is JavaScript; None where parameter references say it all.
 
-    Without InlineJavascriptRequirement a `${` or an odd `$(` is nothing that Node.js is wanted for.
+    Without InlineJavascriptRequirement a `${` or an unusual `$(` does not need Node.js.
     """
-    for process in package.processes.values():
-        if any(_asks_for_javascript(node) for node in _mappings(process)):
-            return next((text for p in package.processes.values() for text in _javascript(p)), None)
-    return None
-
-
-def _asks_for_javascript(node: Mapping[str, Any]) -> bool:
-    if node.get("class") == "InlineJavascriptRequirement":
-        return True
-    parts = (node.get("requirements"), node.get("hints"))
-    return any(isinstance(part, Mapping) and "InlineJavascriptRequirement" in part for part in parts)
-
-
-def _mappings(node: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, Mapping):
-        yield node
-    for member in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
-        yield from _mappings(member)
+    if not any(find_all(package, "InlineJavascriptRequirement")):
+        return None
+    return next((text for process in package.processes.values() for text in _javascript(process)), None)
 
 
 def _javascript(node: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""What a package asks of a machine (CWL ResourceRequirement), against what there is.
+"""What a package requires of a machine (CWL ResourceRequirement), compared with what it has.
 
 Source: CWL v1.2, Command Line Tool Description, ResourceRequirement: sizes are in MiB (mebibytes), a minimum that is
-not given is the maximum; requirements come before hints, and the innermost before what it inherits.
+not given is the maximum.
 """
 
 import math
@@ -16,7 +16,8 @@ from typing import Any
 
 from zoo_runner.engines.cwl_process.diagnose import build_too_small
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.package import Document, Package
+from zoo_runner.model.package import Package
+from zoo_runner.package.requirements import find_effective, walk_tools
 
 _MIB = 1 << 20
 _KINDS = ("ram", "cores", "tmpdir", "outdir")
@@ -25,7 +26,7 @@ _MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine has to offer: cores that this process may use, memory and disk that are free (MiB)."""
+    """What a machine has: cores that this process may use, memory and disk that are free (MiB)."""
 
     cores: int
     memory_mib: int
@@ -34,7 +35,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a step asks for at least: `kind` is ram, cores, tmpdir or outdir; sizes in MiB."""
+    """What a step requires at least: `kind` is ram, cores, tmpdir or outdir; sizes in MiB."""
 
     step: str
     kind: str
@@ -59,30 +60,11 @@ def _read_free_memory() -> int:
 
 
 def find_asked(package: Package) -> Iterator[Asked]:
-    """Give what each step asks for in numbers; what an expression asks for is known when it runs only."""
-    yield from _asked(package, package.process, package.workflow_id, ())
-
-
-def _asked(package: Package, process: Document, name: str, outer: tuple[Document, ...]) -> Iterator[Asked]:
-    scope = (*outer, process)
-    for step in process.get("steps", []):
-        run = step["run"]
-        inner = run if isinstance(run, Mapping) else package.processes[str(run).lstrip("#")]
-        yield from _asked(package, inner, str(step["id"]).rpartition("/")[2].lstrip("#"), (*scope, step))
-    if process.get("class") == "CommandLineTool":
-        yield from _read(_effective(scope), name)
-
-
-def _effective(scope: tuple[Document, ...]) -> Mapping[str, Any]:
-    for part in ("requirements", "hints"):
-        for holder in reversed(scope):
-            entries = holder.get(part) or []
-            if isinstance(entries, Mapping):
-                entries = [{"class": key, **(body or {})} for key, body in entries.items()]
-            for entry in entries:
-                if entry.get("class") == "ResourceRequirement":
-                    return dict(entry)
-    return {}
+    """Find what each step requires in numbers; what an expression requires is known only when it runs."""
+    for use in walk_tools(package):
+        wanted = find_effective(use.holders, "ResourceRequirement")
+        if wanted is not None:
+            yield from _read(wanted.body, use.step)
 
 
 def _read(wanted: Mapping[str, Any], step: str) -> Iterator[Asked]:
@@ -94,7 +76,7 @@ def _read(wanted: Mapping[str, Any], step: str) -> Iterator[Asked]:
 
 
 def ensure_resources(package: Package, machine: Machine) -> None:
-    """Raise `EngineError` that names the step which asks for most of what there is too little of."""
+    """Raise `EngineError` for the step that exceeds the machine the most."""
     there = {
         "ram": machine.memory_mib,
         "cores": machine.cores,
@@ -108,7 +90,7 @@ def ensure_resources(package: Package, machine: Machine) -> None:
 
 
 def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float) -> None:
-    """Raise `EngineError` that names a step which asks for more than a cluster's settings grant a job's steps."""
+    """Raise `EngineError` for a step that requires more than the settings of the cluster allow."""
     granted = {
         "ram": (memory_mib, "MiB of memory", "DEFAULT_MAX_RAM"),
         "cores": (cores, "cores", "DEFAULT_MAX_CORES"),

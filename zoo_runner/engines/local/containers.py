@@ -3,9 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Containers, Settings
@@ -14,7 +12,8 @@ from zoo_runner.engines.image_errors import is_denied, is_missing
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import Document, Package
+from zoo_runner.package.requirements import find_all
 
 _PROBE_SECONDS = 60
 
@@ -33,25 +32,15 @@ class ContainerNeeds:
 
 
 def find_container_needs(package: Package) -> ContainerNeeds:
-    """Read the DockerRequirements of a package, wherever in it they stand."""
-    required: list[str] = []
-    hinted: list[str] = []
-    for process in package.processes.values():
-        required += _images(process, "requirements")
-        hinted += _images(process, "hints")
-        for step in process.get("steps", []):
-            required += _images(step, "requirements")
-            hinted += _images(step, "hints")
-    return ContainerNeeds(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(hinted)))
+    """Find the DockerRequirements of a package."""
+    found = list(find_all(package, "DockerRequirement"))
+    required = dict.fromkeys(_read_image(one.body) for one in found if not one.is_hint)
+    hinted = dict.fromkeys(_read_image(one.body) for one in found if one.is_hint)
+    return ContainerNeeds(tuple(required), tuple(hinted))
 
 
-def _images(process: Mapping[str, Any], part: str) -> Iterator[str]:
-    entries = process.get(part) or []
-    if isinstance(entries, Mapping):
-        entries = [{"class": name, **(body or {})} for name, body in entries.items()]
-    for entry in entries:
-        if entry.get("class") == "DockerRequirement":
-            yield str(entry.get("dockerImageId") or entry.get("dockerPull") or entry.get("dockerLoad") or "image")
+def _read_image(docker: Document) -> str:
+    return str(docker.get("dockerImageId") or docker.get("dockerPull") or docker.get("dockerLoad") or "image")
 
 
 def _why_not(program: str) -> str | None:
