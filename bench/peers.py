@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import time
@@ -14,10 +15,11 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT
 from zoo_runner.engines.calrissian.namespace import build_access, build_namespace
 from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.names import build_names
-from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, build_names
+from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.package.resolve import load_package
 
+BARE = "bench-bare"
 ROOT = Path(__file__).parents[1]
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 PYCALRISSIAN = "pycalrissian==0.8.3"
@@ -26,7 +28,7 @@ STORAGE_CLASS = "standard"
 
 def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict[str, Any]]:
     """A Calrissian Job as its documentation has it: claim, package, Job."""
-    meta = {"name": name, "namespace": namespace, "labels": {"bench": "bare"}}
+    meta = {"name": name, "namespace": namespace, "labels": {JOB_LABEL: BARE}}
     command = [
         "/opt/calrissian/bin/calrissian",
         *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
@@ -78,19 +80,24 @@ def run_bare(cluster: Cluster, configuration: Configuration, jobs: int) -> float
         cluster.create(manifest)
     package = json.dumps(load_package(str(ECHO), configuration.settings).document)
     waiting = {f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs)}
-    begun, streams, seconds = time.monotonic(), Streams(), 0.0
+    begun, seconds = time.monotonic(), 0.0
+    changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
     bare = sorted(waiting)
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda name: _create(cluster, build_bare(name, names.namespace, site.image, package)), bare))
-    for _, job in cluster.watch("Job", names.namespace, streams):
+    stop = cluster.watch(names.namespace, BARE, ("Job",), changes.put)
+    while waiting:
+        change = changes.get()
+        if isinstance(change, WatchFailed):
+            raise change.error
+        job = change.item
         conditions = {one["type"] for one in job.get("status", {}).get("conditions") or []}
         if "Failed" in conditions:
             raise SystemExit(f"bare job {job['metadata']['name']} failed")
         if "Complete" in conditions:
             waiting.discard(job["metadata"]["name"])
-        if not waiting:
-            seconds = time.monotonic() - begun
-            break
+    seconds = time.monotonic() - begun
+    stop()
     for name in bare:
         for kind in ("Job", "ConfigMap", "PersistentVolumeClaim"):
             cluster.delete(kind, names.namespace, name)

@@ -24,16 +24,31 @@ ERRORS = {
 _READ_BYTES = 512 << 10
 # a stream whose reader is slower waits with this much in memory
 _MOST_WAITING_BYTES = 4 << 20
-# the reader is woken for no less, but for the end: libcurl gives 16 KiB at a time
-_WORTH_WAKING_BYTES = 1 << 20
 _IDLE_HANDLES = 64
 
 
 @dataclass(frozen=True)
+class Tls:
+    """Whom a server must prove to be, and by what we prove who we are: paths of PEM files.
+
+    `authorities`, None: those that this machine trusts. `connect_to` has the form `NAME:PORT:HOST:PORT` (libcurl,
+    CURLOPT_CONNECT_TO) where the certificate has another name than the address.
+    """
+
+    authorities: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    verify: bool = True
+    connect_to: str | None = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """One request, without redirects. `addresses` are what the host's name stands for, None where a proxy resolves it.
+    """One request, without redirects. `addresses` are what the host's name stands for, none where libcurl resolves it.
 
     `refuse` says why an address may not be connected to; every address that libcurl means to connect to is asked.
+    `method`, None: GET, or POST with a body. `no_proxy` are hosts that need none, separated by commas. A reader is
+    woken for at least `wake_bytes`, but for the end: 1 suits streams of lines.
     """
 
     url: str
@@ -43,8 +58,12 @@ class Request:
     body: bytes | None
     proxy: str | None
     addresses: tuple[str, ...]
-    refuse: Refuse
+    refuse: Refuse | None
     connect_timeout_seconds: float
+    method: str | None = None
+    tls: Tls | None = None
+    no_proxy: str = ""
+    wake_bytes: int = 1 << 20
 
 
 class CurlError(Exception):
@@ -191,9 +210,9 @@ class Transfer:
     def open_socket(self, _purpose: int, address: "pycurl.CurlSockAddr") -> socket.socket | int:
         """Open a socket for an address that may be asked: what is checked here is what is connected to."""
         family, kind, protocol, where = address
-        refusal = (
-            self._request.refuse(str(where[0])) if family in (socket.AF_INET, socket.AF_INET6) else "it is no address"
-        )
+        refuse = self._request.refuse
+        known = family in (socket.AF_INET, socket.AF_INET6)
+        refusal = (refuse(str(where[0])) if refuse else None) if known else "it is no address"
         if refusal:
             self._refusal = refusal
             return pycurl.SOCKET_BAD
@@ -216,7 +235,7 @@ class Transfer:
         self._chunks.append(chunk)
         self._waiting_bytes += len(chunk)
         self._came_bytes += len(chunk)
-        if self._waiting_bytes >= _WORTH_WAKING_BYTES:
+        if self._waiting_bytes >= self._request.wake_bytes:
             self._wake()
         return len(chunk)
 
@@ -245,7 +264,7 @@ class Transfer:
 
     async def _wait(self, timeout_seconds: float) -> None:
         """Until there is enough to wake for, or the end, or something after so long."""
-        if self._ended or self._waiting_bytes >= _WORTH_WAKING_BYTES:
+        if self._ended or self._waiting_bytes >= self._request.wake_bytes:
             return
         before, loop = self._came_bytes, asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -274,10 +293,14 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
     set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     set_option(pycurl.HTTPHEADER, list(request.headers))
     set_option(pycurl.NOSIGNAL, 1)
+    # a peer that is gone without a word is noticed
+    set_option(pycurl.TCP_KEEPALIVE, 1)
     set_option(pycurl.BUFFERSIZE, _READ_BYTES)
     set_option(pycurl.CONNECTTIMEOUT_MS, max(1, int(request.connect_timeout_seconds * 1000)))
     set_option(pycurl.PROXY, request.proxy or "")
-    set_option(pycurl.OPENSOCKETFUNCTION, transfer.open_socket)
+    set_option(pycurl.NOPROXY, request.no_proxy)
+    if request.refuse is not None:
+        set_option(pycurl.OPENSOCKETFUNCTION, transfer.open_socket)
     set_option(pycurl.HEADERFUNCTION, transfer.take_line)
     set_option(pycurl.WRITEFUNCTION, transfer.take_chunk)
     if request.addresses:
@@ -285,11 +308,29 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
         set_option(pycurl.RESOLVE, [f"{request.host}:{request.port}:{listed}"])
     if request.body is not None:
         set_option(pycurl.POSTFIELDS, request.body)
-    bundle, folder = find_authorities()
-    if bundle:
-        set_option(pycurl.CAINFO, bundle)
-    if folder:
-        set_option(pycurl.CAPATH, folder)
+    if request.method is not None:
+        set_option(pycurl.CUSTOMREQUEST, request.method)
+    _configure_tls(handle, request.tls or Tls())
+
+
+def _configure_tls(handle: pycurl.Curl, tls: Tls) -> None:
+    bundle, folder = (tls.authorities, None) if tls.authorities else find_authorities()
+    if tls.authorities:
+        handle.unsetopt(pycurl.CAPATH)  # these alone
+    options = (
+        (pycurl.CAINFO, bundle),
+        (pycurl.CAPATH, folder),
+        (pycurl.SSLCERT, tls.certificate),
+        (pycurl.SSLKEY, tls.key),
+    )
+    for option, value in options:
+        if value:
+            handle.setopt(option, value)
+    if tls.connect_to:
+        handle.setopt(pycurl.CONNECT_TO, [tls.connect_to])
+    if not tls.verify:
+        handle.setopt(pycurl.SSL_VERIFYPEER, 0)
+        handle.setopt(pycurl.SSL_VERIFYHOST, 0)
 
 
 def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:

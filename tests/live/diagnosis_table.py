@@ -4,11 +4,13 @@ Each test of a diagnosis keeps its row true: it compares, or with `UPDATE_DOCS=1
 itself reported and when: a diagnosis has to follow within five seconds.
 """
 
+import json
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,8 +18,6 @@ from typing import Any
 from tests.cluster import BROKEN_WORKSPACE, ENVIRON
 from tests.site import Site
 from tests.values import ROOT
-from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.streams import Streams
 from zoo_runner.model.diagnosis import Diagnosis
 
 PAGE = ROOT / "docs" / "kubernetes.md"
@@ -123,20 +123,39 @@ def read_time(text: str) -> float:
 
 @contextmanager
 def witnessing(site: Site, namespace: str) -> Iterator[Witness]:
-    """Watch a namespace while the block runs, with eyes of the test's own."""
-    streams, witness = Streams(), Witness()
+    """Watch a namespace while the block runs, with kubectl's eyes."""
+    witness = Witness()
 
     def look(kind: str) -> None:
-        for change, item in cluster.watch(kind, namespace, streams):
+        for change, item in changes(site, kind, namespace, watchers):
             witness.take(kind, change, item)
 
-    with closing(Cluster(site.configuration.kubernetes)) as cluster:
-        threads = [threading.Thread(target=look, args=(kind,), daemon=True) for kind in ("Pod", "Event")]
+    watchers: list[subprocess.Popen[str]] = []
+    threads = [threading.Thread(target=look, args=(kind,), daemon=True) for kind in ("Pod", "Event")]
+    for thread in threads:
+        thread.start()
+    try:
+        yield witness
+    finally:
+        for watcher in tuple(watchers):
+            watcher.terminate()
         for thread in threads:
-            thread.start()
-        try:
-            yield witness
-        finally:
-            streams.close()
-            for thread in threads:
-                thread.join(5)
+            thread.join(5)
+
+
+def changes(
+    site: Site, kind: str, namespace: str, watchers: list["subprocess.Popen[str]"]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What `kubectl get --watch` prints, as it comes."""
+    words = ("get", kind, "-n", namespace, "--watch", "--output-watch-events", "-o", "json")
+    command = ["kubectl", f"--kubeconfig={site.environ['KUBECONFIG']}", *words]
+    decoder, text = json.JSONDecoder(), ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as watcher:
+        watchers.append(watcher)
+        assert watcher.stdout
+        for line in watcher.stdout:
+            text += line
+            if line == "}\n":
+                change = decoder.decode(text)
+                yield change["type"], change["object"]
+                text = ""

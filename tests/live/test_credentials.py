@@ -5,6 +5,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from hashlib import sha256
 from typing import Any
 
@@ -15,9 +16,11 @@ from tests.etcd import Etcd
 from tests.servers import S3Server
 from tests.site import LONGEST_SECONDS, Site, Story
 from tests.steps import let_go
-from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.pods import has_started
-from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.events import Event, StageStarted, StepLine
 from zoo_runner.model.job import Status
 
@@ -135,8 +138,7 @@ class Seen:
     def __init__(self, site: Site, job_id: str) -> None:
         self._site, self._job_id = site, job_id
         self._cluster = Cluster(site.configuration.kubernetes)
-        self._streams, self._readers = Streams(), list[threading.Thread]()
-        self._ended = threading.Event()
+        self._readers = list[LogReader]()
         # the pod of the step, once its log is read here
         self._step, self._heard = "", threading.Event()
         self.holders: dict[str, set[str]] = {}
@@ -151,31 +153,32 @@ class Seen:
 
     def start_reading(self) -> None:
         """Follow each pod's log from its start, however long a search takes meanwhile."""
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._stop = self._cluster.watch(NAMESPACE, f"job-{self._job_id}", ("Pod",), self._look_at_pod)
 
-    def _watch(self) -> None:
-        selector = f"zoo-runner/job=job-{self._job_id}"
-        for _, pod in self._cluster.watch("Pod", NAMESPACE, self._streams, labelSelector=selector):
-            self._search(pod)
-            name = pod["metadata"]["name"]
-            if name not in self.logs and has_started(pod):
-                self.logs[name] = []
-                self._readers.append(threading.Thread(target=self._read, args=(name,), daemon=True))
-                self._readers[-1].start()
+    def _look_at_pod(self, change: Change | WatchFailed) -> None:
+        assert isinstance(change, Change)
+        pod = change.item
+        self._search(pod)
+        name = pod["metadata"]["name"]
+        if name not in self.logs and has_started(pod):
+            self.logs[name] = []
+            self._readers.append(self._cluster.read_log(NAMESPACE, name, lambda lines: self._read(name, lines)))
 
-    def _read(self, pod: str) -> None:
-        with contextlib.suppress(ApiError):  # the pod has gone
-            for line in self._cluster.follow_log(NAMESPACE, pod, self._streams, self._ended):
-                self.logs[pod].append(line)
-                if line == "looking":
-                    self._step = pod
-                    self._heard.set()
+    def _read(self, pod: str, lines: list[str]) -> "Future[None]":
+        self.logs[pod] += lines
+        if "looking" in lines:
+            self._step = pod
+            self._heard.set()
+        taken: Future[None] = Future()
+        taken.set_result(None)
+        return taken
 
     def close(self) -> None:
-        self._ended.set()
         for reader in self._readers:
-            reader.join(20)
-        self._streams.close()
+            reader.note_end()
+            with contextlib.suppress(ApiError):  # the pod has gone
+                reader.done.result(20)
+        self._stop()
         self._cluster.close()
 
     def search_objects(self) -> None:

@@ -7,12 +7,12 @@ import pytest
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import (
     Ending,
-    concerns,
     diagnose_event,
     explain_ending,
     find_ending,
     find_start_failure,
     has_started,
+    warns,
 )
 from zoo_runner.engines.kubernetes.scheduling import find_missing_claim, find_unschedulable, judge_unschedulable
 from zoo_runner.model.diagnosis import Level
@@ -204,12 +204,10 @@ def test_an_event_that_may_pass_ends_nothing(reason: str, message: str) -> None:
     assert diagnose_event({"reason": reason, "message": message, "involvedObject": {"name": "job-1"}}) is None
 
 
-def test_events_of_other_jobs_do_not_concern_this_one() -> None:
-    names = ("job-1", "job-1-work")
-    assert not concerns({"type": "Warning", "involvedObject": {"kind": "Job", "name": "job-1-b"}}, names)
-    assert concerns({"type": "Warning", "involvedObject": {"kind": "Job", "name": "job-1"}}, names)
-    assert not concerns({"type": "Normal", "reason": "Pulled", "involvedObject": {"name": "job-1"}}, names)
-    assert concerns({"type": "Normal", "reason": "FailedBinding", "involvedObject": {"name": "job-1-work"}}, names)
+def test_a_claim_that_waits_for_ever_is_a_warning_though_it_is_a_normal_event() -> None:
+    assert warns({"type": "Warning", "reason": "FailedCreate"})
+    assert not warns({"type": "Normal", "reason": "Pulled"})
+    assert warns({"type": "Normal", "reason": "FailedBinding"})
 
 
 def test_an_image_without_a_shell_is_the_packages_affair() -> None:

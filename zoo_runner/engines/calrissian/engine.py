@@ -26,7 +26,7 @@ from zoo_runner.engines.calrissian.manifests import (
     without_content,
 )
 from zoo_runner.engines.calrissian.namespace import build_tenant, create_tenant
-from zoo_runner.engines.calrissian.pod_log import Ended, build_error, build_untold
+from zoo_runner.engines.calrissian.pod_log import Ended, build_error, build_no_result
 from zoo_runner.engines.calrissian.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
@@ -143,7 +143,7 @@ class CalrissianEngine:
         start: Callable[[], None] | None,
         cancellation: Cancellation,
     ) -> Ended:
-        return Follower(cluster, names, self._cluster, report, start).follow(cancellation)
+        return Follower(cluster, names, self._cluster, report, start).follow(cancellation).result()
 
     def _open_root(self, cluster: Cluster, names: Names) -> Root:
         return ClusterRoot(cluster, self.kind, names, {"suspend": True})
@@ -200,7 +200,7 @@ class CalrissianEngine:
             cancellation.check()
         error = build_error(ended)
         if error or ended.results is None:
-            raise error or build_untold(self._cluster.image, 0)
+            raise error or build_no_result(self._cluster.image, 0)
         return ended.results
 
 

@@ -1,35 +1,32 @@
-"""Follows one job on the cluster: its pods, their events and its log, merged into one queue; nothing is polled."""
+"""Follows one job on the cluster: changes of its pods, events, lines of its log and deadlines, one after the other.
 
-import queue
-import threading
+Nothing is polled, and no thread belongs to a job: what happens is put into its inbox by the watches of its namespace,
+the reader of its log and timers, and handled in the pool that all followed jobs share.
+"""
+
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.dismissal import DISMISSAL
-from zoo_runner.engines.calrissian.lastwords import LastWords, Silence
+from zoo_runner.engines.calrissian.log_end import LogEnd, Silence
 from zoo_runner.engines.calrissian.manifests import GRACE_SECONDS
-from zoo_runner.engines.calrissian.news import (
-    Broken,
-    ClusterEvent,
-    Late,
-    Line,
-    LogOver,
-    PodChange,
-    Settled,
-    Stop,
-)
 from zoo_runner.engines.calrissian.pod_log import Ended, decode_line
-from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.background import Inbox, Timer
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.pods import (
-    concerns,
     diagnose_event,
     find_ending,
     find_start_failure,
     find_step,
     has_started,
+    warns,
 )
 from zoo_runner.engines.kubernetes.scheduling import (
     build_pending_too_long,
@@ -37,19 +34,52 @@ from zoo_runner.engines.kubernetes.scheduling import (
     find_unschedulable,
     judge_unschedulable,
 )
-from zoo_runner.engines.kubernetes.streams import Streams
 from zoo_runner.engines.kubernetes.volumes import awaits_pod, is_bound
+from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 
-# how long the job pod may take to say its last words after it was told to stop
-_LAST_WORDS_SECONDS = GRACE_SECONDS + 5.0
+# how long the job pod may take for its last line after it was stopped
+_LAST_LINE_SECONDS = GRACE_SECONDS + 5.0
 _SECOND_TRY_SECONDS = 3.0
 # a volume that takes longer is waited for by the pod, whose place is judged then
 _BINDING_SECONDS = 5.0
-# how long a thread may take to notice that its stream was closed
-_CLOSING_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The log of the job pod has more lines."""
+
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class LogOver:
+    """The log of the job pod has no more lines; `error` says why where it broke off."""
+
+    error: BaseException | None
+
+
+@dataclass(frozen=True)
+class Late:
+    """A deadline has passed; `still` says whether what it was for still holds."""
+
+    error: RunnerError
+    still: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Nothing is gained by keeping the pod from its volume any longer."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The job is to be stopped."""
+
+
+Item = Change | WatchFailed | Lines | LogOver | Late | Silence | Settled | Stop
 
 
 @dataclass
@@ -58,17 +88,15 @@ class _Seen:
 
     running: bool = False
     stopping: bool = False
-    told: set[object] = field(default_factory=set)
+    reported: set[object] = field(default_factory=set)
     started: set[str] = field(default_factory=set)
-    pods: set[str] = field(default_factory=set)
-    early: dict[str, list[Manifest]] = field(default_factory=dict)
-    pending: dict[str, threading.Timer] = field(default_factory=dict)
-    timers: list[threading.Timer] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
+    pending: dict[str, Timer] = field(default_factory=dict)
+    timers: list[Timer] = field(default_factory=list)
+    log: LogReader | None = None
 
 
 class Follower:
-    """Waits for the end of a job whose Job exists; `follow` is called once.
+    """Follows a job whose Job exists to its end; `follow` is called once.
 
     `start` lets a Job go that is suspended still; it is called once the volume is settled.
     """
@@ -83,112 +111,71 @@ class Follower:
     ) -> None:
         self._cluster, self._names, self._settings, self._report = cluster, names, settings, report
         self._let_go = start
-        self._streams = Streams()
-        self._items: queue.Queue[object] = queue.Queue()
-        self._threads: list[threading.Thread] = []
+        self._inbox: Inbox[Item] = Inbox(cluster.background, self._handle, self._end)
+        self._held = ExitStack()
         self._seen = _Seen()
-        self._words = LastWords(names.job)
+        self._log_end = LogEnd(names.job)
+        self._ended: Future[Ended] = Future()
 
-    def follow(self, cancellation: Cancellation) -> Ended:
-        """Report every event and return how the job ended; raises `RunnerError` where the pod could not say it."""
-        self._start(self._watch_pods)
-        self._start(self._watch_events)
+    def follow(self, cancellation: Cancellation) -> "Future[Ended]":
+        """Report every event; the future says how the job ended, or has the `RunnerError` where the pod could not."""
+        names, kinds = self._names, {"Pod", "Event"}
         if self._let_go:
-            self._start(self._watch_claim)
+            kinds.add("PersistentVolumeClaim")
             self._later(_BINDING_SECONDS, Settled())
-        try:
-            with cancellation.calling(lambda: self._items.put(Stop())):
-                while True:
-                    ended = self._take(self._items.get())
-                    if ended:
-                        return ended
-        finally:
-            self._close()
+        self._held.callback(
+            self._cluster.watch(names.namespace, names.job, kinds, self._inbox.put, (names.job, names.claim))
+        )
+        # by way of the loop: who cancels may be a signal handler, which must wait for no lock
+        stop = lambda: self._cluster.background.call_soon(self._inbox.put, Stop())  # noqa: E731
+        self._held.enter_context(cancellation.calling(stop))
+        return self._ended
 
-    def _close(self) -> None:
+    def _handle(self, item: Item) -> None:
+        ended = self._take(item)
+        if ended:
+            self._end(ended)
+
+    def _end(self, end: Ended | BaseException) -> None:
+        self._inbox.close()
+        self._held.close()
         for timer in (*self._seen.timers, *self._seen.pending.values()):
             timer.cancel()
-        self._seen.ended.set()
-        self._streams.close()
-        for thread in self._threads:
-            thread.join(_CLOSING_SECONDS)
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _watch_pods(self) -> None:
-        try:
-            for change, pod in self._cluster.watch(
-                "Pod", self._names.namespace, self._streams, labelSelector=self._names.selector
-            ):
-                self._items.put(PodChange(change, pod))
-        except RunnerError as error:
-            self._items.put(Broken(error))
-
-    def _watch_claim(self) -> None:
-        """Wait for the job's volume; without the right to, its pod does."""
-        names, by_name = self._names, f"metadata.name={self._names.claim}"
-        try:
-            claims = self._cluster.watch("PersistentVolumeClaim", names.namespace, self._streams, fieldSelector=by_name)
-            if not any(is_bound(claim) for _, claim in claims):
-                return
-        except ApiError as error:
-            self._report(EngineLine("info", f"the volume is not watched: {error}"))
-        self._items.put(Settled())
-
-    def _watch_events(self) -> None:
-        """Events only sharpen a diagnosis: without the right to read them the job goes on."""
-        try:
-            for change, event in self._cluster.watch("Event", self._names.namespace, self._streams):
-                if change == "DELETED":
-                    continue
-                if concerns(event, (self._names.job, self._names.claim)):
-                    self._items.put(ClusterEvent(event))
-                if event["involvedObject"].get("name") == self._names.claim and awaits_pod(event):
-                    self._items.put(Settled())
-        except ApiError as error:
-            self._report(EngineLine("info", f"events are not read: {error}"))
-
-    def _read_log(self, pod: str) -> None:
-        try:
-            for line in self._cluster.follow_log(self._names.namespace, pod, self._streams, self._seen.ended):
-                self._items.put(Line(line))
-        except RunnerError as error:
-            if not self._streams.closed.is_set():
-                self._report(EngineLine("warning", f"the log of the job pod broke off: {error}"))
-        self._items.put(LogOver())
+        if self._seen.log:
+            self._seen.log.close()
+        if isinstance(end, Ended):
+            self._ended.set_result(end)
+        else:
+            self._ended.set_exception(end)
 
     @singledispatchmethod
     def _take(self, item: object) -> Ended | None:
         raise TypeError(f"{type(item).__name__} is not followed")
 
     @_take.register
-    def _(self, item: Line) -> Ended | None:
-        self._words.lines += 1
-        event = decode_line(item.text)
-        if not isinstance(event, Ended):
-            self._report(event)
-        elif event.kind == DismissedError.__name__ and not self._seen.stopping:
-            self._words.note_taken()
-            self._later(_LAST_WORDS_SECONDS, Late(self._words.build_taken(), lambda: True))
-        else:
-            return event
+    def _(self, item: Lines) -> Ended | None:
+        for text in item.texts:
+            self._log_end.lines += 1
+            event = decode_line(text)
+            if not isinstance(event, Ended):
+                self._report(event)
+            elif event.kind == DismissedError.__name__ and not self._seen.stopping:
+                self._log_end.note_stopped()
+                self._later(_LAST_LINE_SECONDS, Late(self._log_end.build_stopped(), lambda: True))
+            else:
+                return event
         return None
 
     @_take.register
     def _(self, item: LogOver) -> None:
-        self._words.over = True
-        self._words.check()
+        if item.error:
+            self._report(EngineLine("warning", f"the log of the job pod broke off: {item.error}"))
+        self._log_end.over = True
+        self._log_end.check()
 
     @_take.register
     def _(self, item: Silence) -> None:
-        self._later(item.seconds, self._words.listen_on(item))
-
-    @_take.register
-    def _(self, item: Broken) -> None:
-        raise item.error
+        self._later(item.seconds, self._log_end.listen_on(item))
 
     @_take.register
     def _(self, item: Late) -> None:
@@ -202,63 +189,87 @@ class Follower:
             let_go()
 
     @_take.register
-    def _(self, item: ClusterEvent) -> None:
-        event = item.event
-        if (
-            event["involvedObject"].get("kind") == "Pod"
-            and (uid := event["involvedObject"]["uid"]) not in self._seen.pods
-        ):
-            # of another job, or told before the pod itself is
-            self._seen.early.setdefault(uid, []).append(event)
+    def _(self, item: Stop) -> None:
+        """Have all pods stopped, and wait for the last line of the job's."""
+        self._seen.stopping = True
+        names = self._names
+        if self._let_go:
+            raise self._log_end.build_lost("it was not started yet")
+        self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+        self._cluster.patch("Job", names.namespace, names.job, DISMISSAL)
+        self._later(_LAST_LINE_SECONDS, Late(self._log_end.build_lost("it wrote no last line"), lambda: True))
+
+    @_take.register
+    def _(self, item: WatchFailed) -> None:
+        """Go on without events, which only sharpen a diagnosis, and without the volume, which its pod waits for."""
+        if item.kind == "Pod":
+            raise item.error
+        self._report(EngineLine("info", f"not watched: {item.error}"))
+        if item.kind == "PersistentVolumeClaim":
+            self._take(Settled())
+
+    @_take.register
+    def _(self, item: Change) -> None:
+        if item.kind == "Pod":
+            self._take_pod(item.change, item.item)
+        elif item.change == "DELETED":
             return
-        about = (event.get("reason"), event["involvedObject"].get("kind"))
-        if about not in self._seen.told:
-            self._seen.told.add(about)
+        elif item.kind == "Event":
+            self._take_event(item.item)
+        elif is_bound(item.item):
+            self._take(Settled())
+
+    def _take_event(self, event: Manifest) -> None:
+        about = event["involvedObject"]
+        if about.get("name") == self._names.claim and awaits_pod(event):
+            self._take(Settled())
+        if not warns(event):
+            return
+        heading = (event.get("reason"), about.get("kind"))
+        if heading not in self._seen.reported:
+            self._seen.reported.add(heading)
             self._report(EngineLine("info", f"cluster: {event.get('reason')}: {event.get('message')}"))
         failure = diagnose_event(event)
         if failure and not self._seen.stopping:
-            name = event["involvedObject"].get("name")
-            # kubelet tries some of it again at once: what is over by then was none
-            self._later(_SECOND_TRY_SECONDS, Late(failure, lambda: not self._has_started(name)))
+            # kubelet tries some of it again at once: what is over by then was no failure
+            self._later(_SECOND_TRY_SECONDS, Late(failure, lambda: not self._has_started(about.get("name"))))
 
     def _has_started(self, name: str | None) -> bool:
         return name in self._seen.started or (name == self._names.job and self._seen.running)
 
-    @_take.register
-    def _(self, item: Stop) -> None:
-        """Have all pods stopped, and go on to listen for the last words of the job's."""
-        self._seen.stopping = True
-        names = self._names
-        if self._let_go:
-            raise self._words.build_lost("it was not started yet")
-        self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
-        self._cluster.patch("Job", names.namespace, names.job, DISMISSAL)
-        self._later(_LAST_WORDS_SECONDS, Late(self._words.build_lost("no last words"), lambda: True))
-
-    @_take.register
-    def _(self, item: PodChange) -> None:
-        uid = item.pod["metadata"]["uid"]
-        self._seen.pods.add(uid)
-        for event in self._seen.early.pop(uid, ()):
-            self._take(ClusterEvent(event))
-        if has_started(item.pod):
-            self._seen.started.add(item.pod["metadata"]["name"])
-        if find_step(item.pod) is None:
-            self._take_job_pod(item.change, item.pod)
-        self._watch_place(item.pod, item.change)
+    def _take_pod(self, change: str, pod: Manifest) -> None:
+        if has_started(pod):
+            self._seen.started.add(pod["metadata"]["name"])
+        if find_step(pod) is None:
+            self._take_job_pod(change, pod)
+        self._watch_place(pod, change)
 
     def _take_job_pod(self, change: str, pod: Manifest) -> None:
         if has_started(pod) and not self._seen.running:
             self._seen.running = True
-            self._start(self._read_log, pod["metadata"]["name"])
+            self._read_log(pod)
         failure = find_start_failure(pod)
         if failure and not self._seen.stopping:
             raise failure
         ending = find_ending(pod)
         if ending or change == "DELETED":
-            self._seen.ended.set()
-            silence = self._words.note_end(pod, ending)
+            if self._seen.log:
+                self._seen.log.note_end()
+            silence = self._log_end.note_end(pod, ending)
             self._later(silence.seconds, silence)
+
+    def _read_log(self, pod: Manifest) -> None:
+        name, ended = pod["metadata"]["name"], find_ending(pod) is not None
+
+        def note_over(done: "Future[None]") -> None:
+            if not done.cancelled():
+                self._inbox.put(LogOver(done.exception()))
+
+        def take(texts: list[str]) -> "Future[None]":
+            return self._inbox.put(Lines(texts))
+
+        self._seen.log = self._cluster.read_log(self._names.namespace, name, take, ended)
+        self._seen.log.done.add_done_callback(note_over)
 
     def _watch_place(self, pod: Manifest, change: str) -> None:
         """Find out whether a pod that has no node will ever get one."""
@@ -279,15 +290,13 @@ class Follower:
         self._seen.pending[uid] = self._later(seconds, late)
 
     def _find_nodes(self) -> list[Manifest]:
-        """List the nodes; without the right to, nothing is judged."""
+        """List the nodes; without the permission to, nothing is judged."""
         try:
             return self._cluster.find("Node")
         except ApiError:
             return []
 
-    def _later(self, seconds: float, item: Late | Silence | Settled) -> threading.Timer:
-        timer = threading.Timer(seconds, self._items.put, [item])
-        timer.daemon = True
-        timer.start()
+    def _later(self, seconds: float, item: Item) -> Timer:
+        timer = self._cluster.background.call_later(seconds, lambda: self._inbox.put(item))
         self._seen.timers.append(timer)
         return timer

@@ -74,7 +74,7 @@ def _read_ended(fields: dict[str, Any]) -> Ended:
     )
 
 
-def build_untold(image: str, exit_code: int) -> RunnerError:
+def build_no_result(image: str, exit_code: int) -> RunnerError:
     """Say that the job's container ended by itself and its log has no line that says how."""
     return EngineError(
         f"the container of the job ended with exit code {exit_code} and did not tell how the job went",

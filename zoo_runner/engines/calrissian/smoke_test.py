@@ -85,7 +85,7 @@ def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerE
     limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
     try:
         with limit.deadline():
-            return build_error(Follower(cluster, names, site, lambda _: None, start).follow(limit))
+            return build_error(Follower(cluster, names, site, lambda _: None, start).follow(limit).result())
     except RunnerError as error:
         if limit.reason is None:
             return error

@@ -1,19 +1,32 @@
 """How the API is reached and logged in to; the one door to the `kubernetes` client.
 
-Of the client only configuration and connection pool are used, and in a pod not even these.
+Of the client only its reading of kubeconfig files is used, and in a pod not even that.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import urllib3
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from zoo_runner.config.extras import extra
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.model.errors import EngineError
+from zoo_staging.curl import Tls
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class Access(Protocol):
+    """Where the API is (`url`, without a slash at its end), by which proxy, and how both sides prove who they are."""
+
+    url: str
+    tls: Tls
+    proxy: str | None
+    no_proxy: str
+
+    def headers(self) -> dict[str, str]:
+        """Return what logs a request in; may take a while where a program gives out tokens."""
+        ...
 
 
 class InCluster:
@@ -23,9 +36,12 @@ class InCluster:
     because Kubernetes renews it.
     """
 
+    proxy: str | None = None
+    no_proxy = ""
+
     def __init__(self, host: str, port: str) -> None:
-        self.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
-        self.pool = urllib3.PoolManager(ca_certs=str(_ACCOUNT / "ca.crt"), maxsize=32)
+        self.url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+        self.tls = Tls(str(_ACCOUNT / "ca.crt"))
 
     def headers(self) -> dict[str, str]:
         """Return what logs a request in."""
@@ -40,28 +56,39 @@ class Configured:
         with extra("kubernetes"):
             from kubernetes import client, config
 
-        self._settings = client.Configuration()
+        settings = self._settings = client.Configuration()
         if api_url:
-            self._settings.host = api_url.rstrip("/")
+            settings.host = api_url.rstrip("/")
         else:
             try:
-                config.load_kube_config(config_file=kubeconfig, client_configuration=self._settings)  # type: ignore[no-untyped-call]
+                config.load_kube_config(config_file=kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
             except Exception as error:  # the client lets through whatever a file that is no kubeconfig does to it
                 reason = " ".join(str(error).split())
                 raise EngineError(
                     f"there is no access to a cluster by {kubeconfig or '~/.kube/config'}: {reason}",
                     "Set KUBECONFIG to a kubeconfig file, or run in a pod with a service account.",
                 ) from error
-        self.host = self._settings.host
-        self.pool = client.ApiClient(self._settings).rest_client.pool_manager
+        self.proxy, self.no_proxy = settings.proxy, settings.no_proxy or ""
+        self.url, connect_to = _apply_server_name(settings.host.rstrip("/"), settings.tls_server_name)
+        self.tls = Tls(settings.ssl_ca_cert, settings.cert_file, settings.key_file, settings.verify_ssl, connect_to)
 
     def headers(self) -> dict[str, str]:
-        """Return what logs a request in."""
+        """Return what logs a request in; a token that has run out is renewed."""
         parts: Mapping[str, Any] = self._settings.auth_settings()
         return {part["key"]: part["value"] for part in parts.values()}
 
 
-def open_access(settings: KubernetesSettings) -> InCluster | Configured:
+def _apply_server_name(url: str, server_name: str | None) -> tuple[str, str | None]:
+    """Ask for the name that the certificate has, and connect to where the server is (kubeconfig, `tls-server-name`)."""
+    if not server_name:
+        return url, None
+    parts = urlsplit(url)
+    port = parts.port or 443
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return parts._replace(netloc=f"{server_name}:{port}").geturl(), f"{server_name}:{port}:{host}:{port}"
+
+
+def open_access(settings: KubernetesSettings) -> Access:
     """Choose the way to the API: a proxy, a kubeconfig, the pod's own account, else the usual kubeconfig."""
     host, elsewhere = settings.service_host, settings.kubeconfig or settings.api_url
     if host and not elsewhere and (_ACCOUNT / "token").exists():

@@ -1,12 +1,12 @@
 """What a pod's status, an event or a refusal says about a job; pure. Source: Kubernetes API v1."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from zoo_runner.engines.image_errors import is_denied, is_missing
-from zoo_runner.engines.kubernetes.advice import find_advice
+from zoo_runner.engines.kubernetes.errors import find_advice
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
@@ -177,15 +177,12 @@ def _first_container(pod: Manifest) -> Mapping[str, Any]:
     return container
 
 
-def concerns(event: Manifest, names: Collection[str]) -> bool:
-    """Whether an event warns of an object of a job: of one of these names, or of a pod.
+def warns(event: Manifest) -> bool:
+    """Whether an event is a warning.
 
-    Whose pod it is its name does not say, as `job-a-b-1234` may be of the job `a` or `a-b`. That a claim names no
-    storage class, and so waits for ever, Kubernetes tells as a normal event.
+    That a claim names no storage class, and so waits for ever, Kubernetes reports as a normal event.
     """
-    warns = event.get("type") == "Warning" or event.get("reason") == "FailedBinding"
-    about = event["involvedObject"]
-    return warns and (about.get("kind") == "Pod" or about.get("name") in names)
+    return event.get("type") == "Warning" or event.get("reason") == "FailedBinding"
 
 
 def diagnose_event(event: Manifest) -> RunnerError | None:

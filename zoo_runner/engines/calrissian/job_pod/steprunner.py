@@ -8,13 +8,16 @@ import string
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.calrissian.job_pod.steppod import show_pod
 from zoo_runner.engines.calrissian.job_pod.used import Used, read_used
-from zoo_runner.engines.kubernetes.advice import is_too_large
-from zoo_runner.engines.kubernetes.client import ApiError, Cluster
+from zoo_runner.engines.kubernetes.background import Inbox
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError, is_too_large
+from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import (
     Ending,
@@ -25,7 +28,7 @@ from zoo_runner.engines.kubernetes.pods import (
     has_ended,
     has_started,
 )
-from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine, StepStarted
@@ -42,16 +45,15 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
 
 class StepRunner:
-    """One watch for all pods of the job; a thread of its own for each step's log."""
+    """Runs steps, each in the thread that calls `run`; one watch serves all pods of the job."""
 
     def __init__(self, cluster: Cluster, settings: Mapping[str, Any], emit: Callable[[Event], None]) -> None:
         self._cluster, self._settings, self._emit = cluster, settings, emit
         self._masker = Masker()
-        self._streams = Streams()
+        self._stopped = threading.Event()
         self._queues: dict[str, queue.Queue[tuple[str, Manifest]]] = {}
         self._blind: RunnerError | None = None
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
+        cluster.watch(settings["namespace"], settings["job"], ("Pod",), self._note_change)
 
     def run(self, step: str, command: str, build_pod: BuildPod) -> int:
         """Run a step to its end and return its exit code; one whose pod is lost is started again, a few times.
@@ -87,8 +89,7 @@ class StepRunner:
         name = manifest["metadata"]["name"]
         changes = self._queues[name] = queue.Queue()
         self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)}"))
-        log: threading.Thread | None = None
-        ended = threading.Event()
+        log: LogReader | None = None
         pod = manifest
         try:
             self._create(step, manifest)
@@ -97,8 +98,7 @@ class StepRunner:
                 if self._blind:
                     raise self._blind
                 if log is None and has_started(pod):
-                    log = threading.Thread(target=self._follow, args=(step, name, ended), daemon=True)
-                    log.start()
+                    log = self._read_log(step, name)
                 if (ending := find_ending(pod)) and _is_final(pod, ending):
                     return ending, pod
                 if change == "DELETED":
@@ -106,9 +106,8 @@ class StepRunner:
                 if failure := find_start_failure(pod):
                     raise failure
         finally:
-            ended.set()
             if log:
-                log.join(None if has_ended(pod) else _LOG_SECONDS)
+                self._finish_log(step, log, None if has_ended(pod) else _LOG_SECONDS)
             del self._queues[name]
             with contextlib.suppress(RunnerError):  # it goes with the job pod in any case
                 self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)
@@ -126,32 +125,39 @@ class StepRunner:
                 self._emit(EngineLine("warning", f"step {step!r} waits: {error}"))
             else:
                 return
-            self._streams.closed.wait(wait_seconds)
+            self._stopped.wait(wait_seconds)
             wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
 
-    def _follow(self, step: str, name: str, ended: threading.Event) -> None:
-        try:
-            for line in self._cluster.follow_log(self._settings["namespace"], name, self._streams, ended):
+    def _read_log(self, step: str, name: str) -> LogReader:
+        def emit(lines: list[str]) -> None:
+            for line in lines:
                 for start in range(0, len(line) or 1, _LONGEST_LINE):
                     self._emit(StepLine(step, line[start : start + _LONGEST_LINE]))
+
+        inbox = Inbox(self._cluster.background, emit, lambda error: None)
+        return self._cluster.read_log(self._settings["namespace"], name, inbox.put)
+
+    def _finish_log(self, step: str, log: LogReader, seconds: float | None) -> None:
+        """Wait for the rest of a log whose container has ended."""
+        log.note_end()
+        try:
+            log.done.result(seconds)
+        except FutureTimeoutError:
+            log.close()
         except RunnerError as error:
             self._emit(EngineLine("warning", f"the log of step {step!r} is not complete: {error}"))
 
-    def _watch(self) -> None:
-        namespace, selector = self._settings["namespace"], self._settings["selector"]
-        try:
-            for change, pod in self._cluster.watch("Pod", namespace, self._streams, labelSelector=selector):
-                changes = self._queues.get(pod["metadata"]["name"])
-                if changes:
-                    changes.put((change, pod))
-        except RunnerError as error:
-            self._blind = error
+    def _note_change(self, change: Change | WatchFailed) -> None:
+        if isinstance(change, WatchFailed):
+            self._blind = change.error
             for changes in tuple(self._queues.values()):
                 changes.put(("BLIND", {}))
+        elif queued := self._queues.get(change.item["metadata"]["name"]):
+            queued.put((change.change, change.item))
 
     def stop(self) -> None:
         """Remove every pod of the job's steps; for when the job is stopped."""
-        self._streams.closed.set()
+        self._stopped.set()
         self._cluster.delete_labelled("Pod", self._settings["namespace"], self._settings["selector"], 0)
 
 

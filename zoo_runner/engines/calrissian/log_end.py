@@ -1,12 +1,12 @@
-"""The last words of a job pod: how long they are waited for once it has ended, and what is wrong without them.
+"""The end of a job pod's log: how long it is waited for once the pod has ended, and what is wrong without it. Pure.
 
-A pod's status may tell of its end long before all of its log has arrived here. The log of a container that ended by
-itself comes to an end, which is waited for; that of one that was taken away may just stop. Pure.
+A pod's status may report its end long before all of its log has arrived here. The log of a container that ended by
+itself comes to an end, which is waited for; that of a pod that was deleted or evicted may just stop.
 """
 
 from dataclasses import dataclass
 
-from zoo_runner.engines.calrissian.pod_log import build_untold
+from zoo_runner.engines.calrissian.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import Ending, build_lost, explain_ending, has_ended
 from zoo_runner.model.errors import RunnerError
@@ -26,68 +26,68 @@ class Silence:
 
 
 @dataclass
-class LastWords:
+class LogEnd:
     """What is known of the log of a job's pod: how many `lines` came, whether it is `over`.
 
-    `taken_away`: it said that it was stopped, and not by us.
+    `stopped`: it reported that it was stopped, and not by us.
     """
 
     job: str
     lines: int = 0
     over: bool = False
-    taken_away: bool = False
-    _untold: RunnerError | None = None
+    stopped: bool = False
+    _failure: RunnerError | None = None
     _is_whole: bool = False
     _is_gone: bool = False
 
     def note_end(self, pod: Manifest, ending: Ending | None) -> Silence:
-        """Take note that the pod has ended, or was deleted; returns what to come back with.
+        """Note that the pod has ended, or was deleted; return what to come back with.
 
         Raises what is wrong where no more lines will come.
         """
         explained = explain_ending(pod, ending) if ending else None
-        if self.taken_away:
-            raise explained or self.build_taken()
+        if self.stopped:
+            raise explained or self.build_stopped()
         self._is_whole = not explained and ending is not None and has_ended(pod) and _is_by_itself(pod, ending)
-        self._untold = explained or self._build_silent(pod, ending)
+        self._failure = explained or self._build_failure(pod, ending)
         self._is_gone = ending is None
         self.check()
         return Silence(_WHOLE_LOG_SECONDS if self._is_whole else _CUT_LOG_SECONDS, self.lines)
 
-    def note_taken(self) -> None:
-        """Take note that the pod was stopped, and not by us; its status says why, and comes after its last words.
+    def note_stopped(self) -> None:
+        """Note that the pod was stopped, and not by us; its status says why, and comes after its last line.
 
-        Raises what is wrong where the pod is gone already, so that nothing more is said.
+        Raises what is wrong where the pod is gone already, so that nothing more comes.
         """
-        self.taken_away = True
+        self.stopped = True
         if self._is_gone:
-            raise self.build_taken()
+            raise self.build_stopped()
 
     def check(self) -> None:
-        """Raise what is wrong where the pod has ended by itself and all of its log was heard."""
-        if self._untold and self._is_whole and self.over:
-            raise self._untold
+        """Raise what is wrong where the pod has ended by itself and all of its log was read."""
+        if self._failure and self._is_whole and self.over:
+            raise self._failure
 
     def listen_on(self, silence: Silence) -> Silence:
         """Return what to come back with where lines still come; raises what is wrong where none came for so long."""
-        if self._untold and silence.lines == self.lines:
-            raise self._untold
+        if self._failure and silence.lines == self.lines:
+            raise self._failure
         return Silence(silence.seconds if self._is_whole else _NEXT_CUT_LOG_SECONDS, self.lines)
 
-    def _build_silent(self, pod: Manifest, ending: Ending | None) -> RunnerError:
-        """Tell a container that ended by itself from a pod that was stopped or taken away."""
+    def _build_failure(self, pod: Manifest, ending: Ending | None) -> RunnerError:
+        """Tell a container that ended by itself from a pod that was stopped, deleted or evicted."""
         if ending and _is_by_itself(pod, ending):
-            return build_untold(pod["spec"]["containers"][0]["image"], ending.exit_code)
+            return build_no_result(pod["spec"]["containers"][0]["image"], ending.exit_code)
         return self.build_lost(
             f"{ending.reason}: {ending.message}, exit code {ending.exit_code}" if ending else "deleted"
         )
 
-    def build_taken(self) -> RunnerError:
-        """Say that somebody else had the pod stopped."""
+    def build_stopped(self) -> RunnerError:
+        """Say that somebody else stopped the pod."""
         return self.build_lost("its pod was deleted from outside")
 
     def build_lost(self, evidence: str) -> RunnerError:
-        """Say that the pod was taken away while it ran."""
+        """Say that the pod was deleted while it ran."""
         return build_lost({"metadata": {"name": self.job}}, evidence)
 
 

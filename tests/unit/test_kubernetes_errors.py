@@ -3,7 +3,7 @@
 import pytest
 
 from zoo_runner.engines.calrissian.job_pod.steprunner import _explain_refusal, _may_pass
-from zoo_runner.engines.kubernetes.client import ApiError
+from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.pods import diagnose_event
 from zoo_runner.model.diagnosis import Level
 
@@ -30,9 +30,9 @@ def test_a_volume_above_the_limit_range_names_its_setting() -> None:
     assert "DEFAULT_VOLUME_SIZE" in ApiError("creating", 403, "Forbidden", said).diagnosis.remedy
 
 
-def test_a_right_that_is_missing_is_still_told_as_such() -> None:
+def test_a_missing_permission_has_a_code_of_its_own() -> None:
     said = 'pods is forbidden: User "a" cannot create resource "pods" in API group "" in the namespace "b"'
-    assert "Have the right named above granted" in ApiError("creating", 403, "Forbidden", said).diagnosis.remedy
+    assert ApiError("creating", 403, "Forbidden", said).diagnosis.code == "cluster.permission"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Rules of watching: what changed while nobody looked is told."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
 
-from zoo_runner.engines.kubernetes.client import read_lines
+from zoo_runner.engines.kubernetes.connection import split_lines
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.streams import Patience, Streams, compare, remember
+from zoo_runner.engines.kubernetes.patience import Patience
+from zoo_runner.engines.kubernetes.watch import compare, remember
 
 
 def build(uid: str, version: str) -> Manifest:
@@ -37,24 +39,24 @@ def test_an_api_server_that_is_away_is_waited_for_without_end() -> None:
     clock = Clock()
     patience = Patience(clock)
     clock.now = 1e6
-    assert patience.bears(0)
-    assert patience.bears(503)
+    assert patience.retries(0)
+    assert patience.retries(503)
 
 
 def test_a_refusal_from_the_start_is_told_at_once() -> None:
-    assert not Patience(Clock()).bears(403)
+    assert not Patience(Clock()).retries(403)
 
 
-def test_a_stream_that_worked_bears_a_refusal_for_a_while() -> None:
+def test_a_stream_that_worked_is_tried_again_for_a_while() -> None:
     clock = Clock()
     patience = Patience(clock)
     patience.note_success()
     clock.now = 1.0
-    assert patience.bears(403)
+    assert patience.retries(403)
     clock.now = 20.0
-    assert patience.bears(403)
+    assert patience.retries(403)
     clock.now = 40.0
-    assert not patience.bears(403)
+    assert not patience.retries(403)
 
 
 def test_waits_grow_until_the_stream_works_again() -> None:
@@ -64,36 +66,18 @@ def test_waits_grow_until_the_stream_works_again() -> None:
     assert patience.next_wait_seconds() == 0.2
 
 
-def test_what_comes_after_a_stream_was_closed_is_no_line() -> None:
-    """Python gives the bytes of a TLS connection that was shut down as they are on the wire."""
-    streams = Streams()
-
-    class Answer:
-        def stream(self, size: int) -> Iterator[bytes]:
-            yield b'{"a": 1}\n{"b'
-            streams.close()
-            yield b"\x17\x03\x03\n\x1e"
-
-        def shutdown(self) -> None: ...
-
-        def close(self) -> None: ...
-
-    assert list(read_lines(Answer(), "watching", streams)) == ['{"a": 1}']
-
-
 def test_a_line_that_never_seems_to_end_is_read_in_one_pass() -> None:
     """Of 32 MiB in pieces; put together anew with each of them, that took minutes."""
     piece, pieces = b"x" * 2**13, 2**12
 
-    class Answer:
-        def stream(self, size: int) -> Iterator[bytes]:
-            yield b"first\nsec"
-            yield b"ond\n"
-            yield from (piece for _ in range(pieces))
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"first\nsec"
+        yield b"ond\nthird\n"
+        for _ in range(pieces):
+            yield piece
 
-        def shutdown(self) -> None: ...
+    async def read() -> list[list[str]]:
+        return [lines async for lines in split_lines(stream())]
 
-        def close(self) -> None: ...
-
-    first, second, long = read_lines(Answer(), "reading", Streams())
-    assert (first, second, len(long)) == ("first", "second", len(piece) * pieces)
+    one, two, (long,) = asyncio.run(read())
+    assert (one, two, len(long)) == (["first"], ["second", "third"], len(piece) * pieces)

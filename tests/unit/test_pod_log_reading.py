@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -10,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.kubernetes.client import ApiError, Cluster
-from zoo_runner.engines.kubernetes.streams import Streams
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
 
 # what the API answers to one request after the other: lines of the log, or a refusal
 Answers = list[list[str] | int]
@@ -51,13 +52,18 @@ def line(second: int, text: str) -> str:
 
 def follow(cluster: Cluster, ended_after: str) -> list[str]:
     """The lines of a log whose container has ended once a line was read."""
-    ended, lines = threading.Event(), list[str]()
-    if not ended_after:
-        ended.set()
-    for text in cluster.follow_log("ws-a", "job-1", Streams(), ended):
-        lines.append(text)
-        if text == ended_after:
-            ended.set()
+    lines = list[str]()
+
+    def take(texts: list[str]) -> "Future[None]":
+        lines.extend(texts)
+        if ended_after in texts:
+            reader.note_end()
+        taken: Future[None] = Future()
+        taken.set_result(None)
+        return taken
+
+    reader = cluster.read_log("ws-a", "job-1", take, ended=not ended_after)
+    reader.done.result(20)
     return lines
 
 

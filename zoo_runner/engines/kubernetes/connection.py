@@ -1,0 +1,127 @@
+"""Requests to the API and streams of lines from it, on the event loop; errors translated."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import urlencode, urlsplit
+
+from zoo_runner.engines.kubernetes.access import Access
+from zoo_runner.engines.kubernetes.background import Background
+from zoo_runner.engines.kubernetes.errors import ApiError, read_refusal
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_staging.curl import Curl, CurlError, Request, Transfer
+
+_CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
+
+
+class Connection:
+    """The way to one API server. Its coroutines run on the loop of the background."""
+
+    def __init__(self, access: Access, background: Background) -> None:
+        self._access, self._background = access, background
+        self._curl: Curl | None = None
+
+    async def close(self) -> None:
+        """End all streams and close the connections."""
+        if self._curl is not None:
+            self._curl.close()
+            self._curl = None
+
+    async def call(
+        self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None
+    ) -> Manifest:
+        """Make a request and return the answer; `what` says in an `ApiError` what was meant to be done."""
+        async with self._open(method, path, what, query or {}, body) as transfer:
+            with _translating(what, self._access.url):
+                status, _, _ = await transfer.read_head(_READ_SECONDS)
+                content = b"".join([chunk async for chunk in transfer.read(_READ_SECONDS)])
+        if status >= 400:
+            raise read_refusal(what, status, content)
+        answer: Manifest = json.loads(content)
+        return answer
+
+    async def read_stream(
+        self, path: str, what: str, query: Mapping[str, str], silence_seconds: float
+    ) -> AsyncIterator[list[str]]:
+        """Yield whole lines as they arrive, several at once; `ApiError` of status 0 where the connection breaks.
+
+        A connection on which nothing comes for `silence_seconds` counts as broken.
+        """
+        async with self._open("GET", path, what, query, None) as transfer:
+            with _translating(what, self._access.url):
+                status, _, _ = await transfer.read_head(silence_seconds)
+                chunks = transfer.read(silence_seconds)
+                if status < 400:
+                    async for lines in split_lines(chunks):
+                        yield lines
+                    return
+                content = b"".join([chunk async for chunk in chunks])
+        raise read_refusal(what, status, content)
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, what: str, query: Mapping[str, str], body: Manifest | None
+    ) -> AsyncIterator[Transfer]:
+        url = f"{self._access.url}{path}" + (f"?{urlencode(query)}" if query else "")
+        fields = await self._build_fields(method)
+        if self._curl is None:
+            self._curl = Curl()
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        transfer = self._curl.start(
+            Request(
+                url,
+                str(parts.hostname),
+                port,
+                fields,
+                None if body is None else json.dumps(body).encode(),
+                self._access.proxy,
+                (),
+                None,
+                _CONNECT_SECONDS,
+                method,
+                self._access.tls,
+                self._access.no_proxy,
+                wake_bytes=1,
+            )
+        )
+        try:
+            yield transfer
+        finally:
+            transfer.close()
+
+    async def _build_fields(self, method: str) -> tuple[str, ...]:
+        loop, kind = asyncio.get_running_loop(), "application/json"
+        login = await loop.run_in_executor(self._background.login, self._access.headers)
+        if method == "PATCH":
+            kind = "application/merge-patch+json"
+        fields = {"Accept": "application/json", "Content-Type": kind, "Expect": "", **login}
+        return tuple(f"{name}: {value}" if value else f"{name}:" for name, value in fields.items())
+
+
+@contextmanager
+def _translating(what: str, url: str) -> Iterator[None]:
+    """Turn what goes wrong on the way into `ApiError` of status 0."""
+    try:
+        yield
+    except CurlError as error:
+        if error.kind == "untrusted":
+            raise ApiError(what, 0, error.kind, f"{url} is not trusted: {error}") from error
+        raise ApiError(what, 0, error.kind, f"{url} does not answer: {error}") from error
+    except TimeoutError as error:
+        raise ApiError(what, 0, "timeout", f"{url} does not answer") from error
+
+
+async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
+    """Cut bytes into lines, those of a chunk at once."""
+    rest: list[bytes] = []  # of a line that goes on: a tool may print a hundred megabytes without an end of line
+    async for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        rest.append(first)
+        if others:
+            whole = [b"".join(rest), *others[:-1]]
+            rest = [others[-1]]
+            yield [line.decode("utf-8", "replace") for line in whole]
+    if last := b"".join(rest):
+        yield [last.decode("utf-8", "replace")]

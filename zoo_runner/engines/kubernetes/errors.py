@@ -1,0 +1,146 @@
+"""Refusals of the Kubernetes API as errors: with a code, and with what to do, by the API's own words.
+
+Sources: Kubernetes documentation, "Resource Quotas", "Limit Ranges", "Pod Security Standards", "Pod Priority and
+Preemption", and the messages of its admission plug-ins as they were seen.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Words of a refusal, the code they stand for, and what to do."""
+
+    words: str
+    code: str
+    remedy: str
+
+
+# The first that fits. A refusal names its object, so that a volume is told from a container by its words.
+_REFUSALS = (
+    _Refusal(
+        r"exceeded quota",
+        "cluster.quota",
+        "Wait until other jobs of the namespace end, or have its resource quota raised.",
+    ),
+    _Refusal(
+        r"failed quota: .*must specify (limits|requests)\.ephemeral-storage",
+        "cluster.limit-range",
+        "Have the namespace given a LimitRange with a default for it: jobs leave that limit to the site.",
+    ),
+    _Refusal(
+        r"storage usage per PersistentVolumeClaim",
+        "cluster.limit-range",
+        "Set DEFAULT_VOLUME_SIZE within what the namespace's LimitRange allows (a package may ask for more by tmpdirMin"
+        " and outdirMin), or have the LimitRange changed.",
+    ),
+    _Refusal(
+        r"(maximum|minimum) \S+ (usage|limit) per|limit to request ratio per|per Pod is",
+        "cluster.limit-range",
+        "Stay within the namespace's LimitRange, or have it changed: a step by its ResourceRequirement, the job's own"
+        " pod by ZOO_RUNNER_JOB_CPU, ZOO_RUNNER_JOB_CPU_LIMIT, ZOO_RUNNER_JOB_RAM and ZOO_RUNNER_JOB_RAM_LIMIT.",
+    ),
+    _Refusal(
+        r"violates PodSecurity",
+        "cluster.pod-security",
+        "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user, or have the namespace's level changed.",
+    ),
+    _Refusal(
+        r"PriorityClass", "cluster.priority-class", "Correct POD_PRIORITY_CLASS, or have the priority class created."
+    ),
+    _Refusal(
+        r"request is too large|entity too large",
+        "cluster.too-large",
+        "Hand long inputs to the step as a File, or fewer of them: what its command line holds has to fit into one"
+        " object of Kubernetes, which is 1 MiB or so.",
+    ),
+    _Refusal(
+        r"being terminated",
+        "cluster.namespace",
+        "Wait until the namespace is gone and run the job again, or name another workspace.",
+    ),
+    _Refusal(
+        r"certificate verify failed|is not trusted",
+        "cluster.untrusted",
+        "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that.",
+    ),
+    _Refusal(
+        r"error looking up service account|serviceaccount \S+ not found",
+        "cluster.service-account",
+        "Have the service account restored (docs/kubernetes.md lists its permissions) and run the job again.",
+    ),
+)
+_BY_STATUS = {
+    0: (
+        "cluster.unreachable",
+        "Check that the API server runs and that KUBECONFIG (or ZOO_RUNNER_KUBERNETES_URL) names it.",
+    ),
+    401: ("cluster.login", "Log in to the cluster again: its API does not accept these credentials."),
+    403: (
+        "cluster.permission",
+        "Grant the permission named above to the runner's account (docs/kubernetes.md lists all it needs).",
+    ),
+    404: ("cluster.not-found", "Check that the namespace and what the settings name exist."),
+}
+_OTHERWISE = (
+    "cluster.refused",
+    "Correct the setting that the message names; `zoo-runner plan` prints the manifests.",
+)
+
+
+class ApiError(EngineError):
+    """The API refused a request; `status` is its HTTP status, 0 where it could not be reached."""
+
+    def __init__(self, what: str, status: int, reason: str, message: str) -> None:
+        self.status, self.reason, self.message = status, reason, message
+        code, remedy = _explain(status, message)
+        super().__init__(
+            f"Kubernetes: {what}: {message or reason or 'no answer'}",
+            remedy,
+            level=Level.PLATFORM if status in (0, 429) or status >= 500 else Level.ENGINE,
+            code=code,
+        )
+
+
+def _explain(status: int, message: str) -> tuple[str, str]:
+    known = _find_refusal(message)
+    return (known.code, known.remedy) if known else _BY_STATUS.get(status, _OTHERWISE)
+
+
+def _find_refusal(message: str) -> _Refusal | None:
+    return next((known for known in _REFUSALS if re.search(known.words, message)), None)
+
+
+def find_advice(message: str) -> str | None:
+    """Say what to do about a refusal; None for words that are not known."""
+    known = _find_refusal(message)
+    return known.remedy if known else None
+
+
+def find_code(message: str) -> str | None:
+    """Return the code of a refusal; None for words that are not known."""
+    known = _find_refusal(message)
+    return known.code if known else None
+
+
+def read_refusal(what: str, status: int, content: bytes) -> ApiError:
+    """Read the API's answer to a request that it refused."""
+    text = content.decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+        return ApiError(what, status, str(answer.get("reason")), str(answer.get("message")))
+    except (ValueError, AttributeError):
+        return ApiError(what, status, str(status), text.strip()[:300])
+
+
+def is_too_large(message: str) -> bool:
+    """Whether an object was refused for its size, which no waiting makes smaller.
+
+    etcd's limit (1.5 MiB) is reported as an error of the server, that of the API server (3 MiB) as one of the client.
+    """
+    return "request is too large" in message or "entity too large" in message

@@ -1,0 +1,84 @@
+"""The log of a pod, line by line, each once; no thread waits for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+
+from zoo_runner.engines.kubernetes.background import Background
+from zoo_runner.engines.kubernetes.connection import Connection
+from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.paths import build_path
+from zoo_runner.engines.kubernetes.patience import Patience
+
+# a stream on which nothing comes for so long is opened anew, which costs no line
+_SILENCE_SECONDS = 3600.0
+
+Take = Callable[[list[str]], "Future[None]"]
+"""Takes the next lines; what comes after them waits until the future that it returns has ended."""
+
+
+class LogReader:
+    """Reads the log of a pod to its end. `done` ends with it, or with the `ApiError` that broke it off."""
+
+    done: "Future[None]"
+
+    def __init__(self, background: Background, take: Take, ended: bool) -> None:
+        self._background, self._take = background, take
+        self._ended = asyncio.Event()
+        if ended:
+            self._ended.set()
+
+    def start(self, connection: Connection, namespace: str, pod: str) -> None:
+        """Read from the start of the log."""
+        self.done = self._background.start(self._read(connection, namespace, pod))
+
+    def note_end(self) -> None:
+        """Take note that the container has ended, as its status says: once its log is over, no more will come."""
+        self._background.call_soon(self._ended.set)
+
+    def close(self) -> None:
+        """Read no further."""
+        self.done.cancel()
+
+    async def _read(self, connection: Connection, namespace: str, pod: str) -> None:
+        async for lines in read_log(connection, namespace, pod, self._ended):
+            await asyncio.wrap_future(self._take(lines))
+
+
+async def read_log(connection: Connection, namespace: str, pod: str, ended: asyncio.Event) -> AsyncIterator[list[str]]:
+    """Yield the lines of a pod's log as they come, until its container has `ended`, as its status says.
+
+    That a stream is over says little: kubelet ends each after four hours, and where a kubelet goes away the API ends
+    it as if nothing more were to come. Raises `ApiError` for what does not pass by waiting.
+    """
+    path, what = f"{build_path('Pod', namespace, pod)}/log", f"reading the log of pod {pod}"
+    last, patience = "", Patience()
+    while True:
+        over = whole = ended.is_set()
+        since = {"sinceTime": f"{last[:19]}Z"} if last else {}
+        query = {"follow": "true", "timestamps": "true", **since}
+        try:
+            async for lines in connection.read_stream(path, what, query, _SILENCE_SECONDS):
+                stamped = [line.partition(" ") for line in lines]
+                fresh = [(time, text) for time, _, text in stamped if time > last]
+                if fresh:
+                    patience.note_success()
+                    last = fresh[-1][0]
+                    yield [text for _, text in fresh]
+        except ApiError as error:
+            over = whole and error.status == 404
+            if not over and not patience.retries(error.status):
+                raise
+        if over:
+            return
+        await _wait(ended, patience.next_wait_seconds(), whole)
+
+
+async def _wait(ended: asyncio.Event, seconds: float, whole: bool) -> None:
+    """Wait before the next try; while the container runs, no longer than until it ends."""
+    if whole:
+        await asyncio.sleep(seconds)
+        return
+    waiting = asyncio.ensure_future(ended.wait())
+    await asyncio.wait({waiting}, timeout=seconds)
+    waiting.cancel()

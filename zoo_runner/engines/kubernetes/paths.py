@@ -1,0 +1,27 @@
+"""Where the API has the objects of each kind."""
+
+_PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "Node": "/api/v1/nodes",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Event": "/api/v1/namespaces/{}/events",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
+    "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Workflow": "/apis/argoproj.io/v1alpha1/namespaces/{}/workflows",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "SelfSubjectAccessReview": "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+}
+
+
+def build_path(kind: str, namespace: str | None, name: str = "") -> str:
+    """Return the path of a kind in a namespace (None: in all), or of one object."""
+    path = _PATHS[kind]
+    path = path.replace("/namespaces/{}", "") if namespace is None else path.format(namespace)
+    return f"{path}/{name}" if name else path
