@@ -158,6 +158,48 @@ _JOB = (
     Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
     Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
 )
+_CLUSTER = (
+    Code(
+        "cluster.unreachable",
+        _P,
+        "The Kubernetes API does not answer.",
+        "Check that it runs and that KUBECONFIG names it.",
+    ),
+    Code("cluster.untrusted", _E, "The certificate of the Kubernetes API is not trusted.", "Correct KUBECONFIG."),
+    Code("cluster.login", _E, "The Kubernetes API does not accept the credentials.", "Log in to the cluster again."),
+    Code("cluster.permission", _E, "An account lacks a permission.", "Grant it; docs/kubernetes.md lists all."),
+    Code(
+        "cluster.not-found",
+        _E,
+        "An object that the settings name does not exist.",
+        "Correct the setting, or create it.",
+    ),
+    Code("cluster.refused", _E, "The Kubernetes API refused an object.", "Correct the setting that the message names."),
+    Code(
+        "cluster.namespace", _E, "The namespace is being deleted.", "Wait until it is gone, or name another workspace."
+    ),
+    Code("cluster.quota", _E, "The resource quota of the namespace is used up.", "Wait, or have the quota raised."),
+    Code(
+        "cluster.limit-range",
+        _E,
+        "A request lies outside the namespace's LimitRange.",
+        "Stay within it, or have it changed.",
+    ),
+    Code(
+        "cluster.pod-security",
+        _E,
+        "The namespace does not allow such pods.",
+        "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user.",
+    ),
+    Code("cluster.priority-class", _E, "The priority class of the pods does not exist.", "Correct POD_PRIORITY_CLASS."),
+    Code(
+        "cluster.service-account",
+        _E,
+        "A service account does not exist.",
+        "Restore it; docs/kubernetes.md lists its permissions.",
+    ),
+    Code("cluster.too-large", _U, "An object is larger than Kubernetes allows.", "Give long inputs as files."),
+)
 _PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
     Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
@@ -253,6 +295,7 @@ CODES: Mapping[str, Code] = {
         *_RESOURCES,
         *_STEP,
         *_ENGINE,
+        *_CLUSTER,
         *_JOB,
         *_PROCESS,
         *_REQUEST,
