@@ -5,8 +5,10 @@ import pytest
 
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.settings import SETTINGS, load_settings
-from zoo_runner.config.workspace import WORKSPACE_SETTINGS, load_workspace
+from zoo_runner.config.workspace import WORKSPACE_SETTINGS, list_variables, load_storage_profile, load_workspace
+from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.workspace import StorageProfile
 
 
 def test_every_setting_has_a_variable_of_our_own_and_a_meaning() -> None:
@@ -66,3 +68,28 @@ def test_a_folder_of_a_user_that_does_not_exist_is_refused() -> None:
 
 def test_the_environment_is_never_shown() -> None:
     assert "canary" not in repr(load_configuration({"AWS_SECRET_ACCESS_KEY": "canary"}))
+
+
+def test_a_configuration_serves_another_workspace_in_its_namespace_and_no_other() -> None:
+    site = load_configuration({"ZOO_RUNNER_WORKSPACE": "ada", "ZOO_RUNNER_NAMESPACE": "site"})
+    assert (site.workspace.name, site.workspace.namespace) == ("ada", "site")
+    bob = site.for_workspace(load_workspace({"ZOO_RUNNER_WORKSPACE": "bob"}))
+    assert build_names("1", bob.kubernetes).namespace == "ws-bob"
+
+
+def test_the_profile_of_a_workspace_has_folders_and_addresses_as_values() -> None:
+    storage = load_storage_profile(
+        {
+            "STAGEIN_ALLOWED_ROOTS": "/a:/b",
+            "STAGEOUT_OUTPUT": "results",
+            "STAGEOUT_PUBLIC_URL": "https://r",
+            "HOME": "/",
+        }
+    )
+    assert storage == StorageProfile({}, (Path("/a"), Path("/b")), "results", "https://r")
+    assert list_variables(storage) == {"STAGEOUT_PUBLIC_URL": "https://r"}
+
+
+def test_allowed_roots_that_are_not_absolute_are_refused() -> None:
+    with pytest.raises(SettingsError, match="STAGEIN_ALLOWED_ROOTS='data'"):
+        load_storage_profile({"STAGEIN_ALLOWED_ROOTS": "data"})

@@ -1,7 +1,7 @@
 """All that a door reads from its environment, once, as values that are handed down."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings
 from zoo_runner.config.settings import Settings, load_settings
@@ -17,7 +17,14 @@ class Configuration:
     kubernetes: KubernetesSettings
     workspace: Workspace
 
+    def for_workspace(self, workspace: Workspace) -> "Configuration":
+        """Return the same installation for another workspace, on a cluster in that one's namespace."""
+        kubernetes = replace(self.kubernetes, workspace=workspace.name, namespace=workspace.namespace)
+        return replace(self, kubernetes=kubernetes, workspace=workspace)
+
 
 def load_configuration(environ: Mapping[str, str]) -> Configuration:
     """Read everything from an environment. Raises `SettingsError` naming the variable and its value."""
-    return Configuration(load_settings(environ), load_kubernetes_settings(environ), load_workspace(environ))
+    kubernetes = load_kubernetes_settings(environ)
+    workspace = replace(load_workspace(environ), namespace=kubernetes.namespace)
+    return Configuration(load_settings(environ), kubernetes, workspace)

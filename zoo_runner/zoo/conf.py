@@ -196,11 +196,8 @@ def place_site(configuration: Configuration, site: Site, variables: Mapping[str,
             state=choose("ZOO_RUNNER_STATE", folders.state, "jobs"),
             scratch=choose("ZOO_RUNNER_SCRATCH", folders.scratch, "scratch"),
         )
-    return Configuration(
-        settings,
-        replace(configuration.kubernetes, workspace=site.workspace),
-        replace(workspace, name=site.workspace, folders=folders),
-    )
+    placed = configuration.for_workspace(replace(workspace, name=site.workspace, folders=folders))
+    return replace(placed, settings=settings)
 
 
 def confine_inputs(storage: StorageProfile, folders: Iterable[Path]) -> StorageProfile:

@@ -196,12 +196,12 @@ class _Call:
         # read again after the hooks: existing handlers put settings into the environment
         configuration = self._read_configuration(parameters)
         workspace = replace(configuration.workspace, folders=self._workspace.folders)
-        self._use(replace(configuration, workspace=workspace), steps=1)
+        self._use(configuration.for_workspace(workspace), steps=1)
         package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         job, workspace = self._accept(package, parameters, time_limit_seconds)
         cancellation = Cancellation(job.time_limit_seconds)
-        engine = open_engine(self._settings.engine, replace(configuration, workspace=workspace))
+        engine = open_engine(self._settings.engine, configuration.for_workspace(workspace))
         with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
             outcome = run_job(job, engine, workspace, self._progress, cancellation)
         return self._deliver(hooks, outcome)
