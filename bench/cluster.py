@@ -30,9 +30,9 @@ from zoo_runner.engines import open_engine
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.execution.execute import accept_job, run_job
-from zoo_runner.inputs.given import read_order
+from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.job import Status
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 
 STAGED = ROOT / "bench" / "staged.cwl"
 ITEM = ROOT / "examples" / "data" / "landsat-p035r032-sr" / "LT50350322008110PAC01"

@@ -17,7 +17,7 @@ from zoo_runner.engines.calrissian.namespace import build_access, build_namespac
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, build_names
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 
 BARE = "bench-bare"
 ROOT = Path(__file__).parents[1]

@@ -11,10 +11,10 @@ from tests.values import PACKAGES
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.engines import open_engine
 from zoo_runner.execution.execute import accept_job, run_job
-from zoo_runner.inputs.given import read_order
+from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import EngineLine, Event, StepEnded
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 
 FEATURES = PACKAGES / "features"
 WORKING = sorted(path.parent.name for path in FEATURES.glob("*/expected.json"))

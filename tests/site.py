@@ -17,13 +17,13 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.execute import accept_job, run_job
-from zoo_runner.inputs.given import read_order
+from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Event
 from zoo_runner.model.job import Outcome
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.workspace import Workspace
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 from zoo_runner.store.files import Records
 
 LONGEST_SECONDS = 120

@@ -9,7 +9,7 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.package import Package
-from zoo_runner.package.resolve import build_package
+from zoo_runner.package.loading import build_package
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -6,7 +6,7 @@ from tests.servers import Fault, FileServer
 from tests.site import Site
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.job import Status
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 
 MAIN = """
 cwlVersion: v1.2

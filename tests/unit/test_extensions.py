@@ -7,7 +7,7 @@ import pytest
 
 from tests.values import FAILING, PACKAGES, settings_in, small_package
 from zoo_runner.package.extensions import SECRETS, find_secret_inputs, make_extensions_hints
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 
 
 def test_a_requirement_that_is_an_extension_becomes_a_hint_wherever_it_stands() -> None:

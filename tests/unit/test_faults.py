@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo_runner.package.faults import explain
+from zoo_runner.package.packing import explain
 
 
 @pytest.mark.parametrize(

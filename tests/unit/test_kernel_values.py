@@ -9,7 +9,7 @@ import pytest
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import AnyType, Array, Community, Enum, Primitive, Record, Union
-from zoo_runner.package.resolve import build_package
+from zoo_runner.package.loading import build_package
 from zoo_runner.zoo.values import InputReader, convert_text, read_items
 
 

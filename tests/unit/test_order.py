@@ -6,7 +6,7 @@ import pytest
 
 from zoo_runner.config.settings import load_settings
 from zoo_runner.package.describe import build_description
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 
 TOOL = """\
 class: CommandLineTool

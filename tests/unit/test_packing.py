@@ -6,7 +6,7 @@ import pytest
 from tests.values import FAILING, settings_in
 from zoo_runner.model.errors import PackageError
 from zoo_runner.package.documents import Documents
-from zoo_runner.package.entry import choose_entry
+from zoo_runner.package.loading import choose_entry
 from zoo_runner.package.packing import check_documents, read_root
 
 URI = "file:///pkg/app.cwl"

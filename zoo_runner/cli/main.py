@@ -143,7 +143,7 @@ def plan(package: str, job_file: str | None, **options: Any) -> None:
 def describe(package: str) -> None:
     """Print the process description of a package (OGC API - Processes)."""
     from zoo_runner.package.describe import build_description
-    from zoo_runner.package.resolve import load_package
+    from zoo_runner.package.loading import load_package
 
     print_json(build_description(load_package(package, _read_configuration().settings)))
 
@@ -282,8 +282,8 @@ def _accept(
     **_: Any,
 ) -> "JobSpec":
     from zoo_runner.execution.execute import accept_job
-    from zoo_runner.inputs.given import read_order
-    from zoo_runner.package.resolve import load_package
+    from zoo_runner.inputs.job_file import read_order
+    from zoo_runner.package.loading import load_package
 
     loaded = load_package(package, configuration.settings)
     order = read_order(loaded, job_file, words, configuration.settings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo_runner.inputs.community import check_community
-from zoo_runner.inputs.companions import fit_files
+from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
 from zoo_runner.inputs.references import ReferenceReader
 from zoo_runner.inputs.values import BASIC_HANDLERS, Checker, Handler

@@ -12,7 +12,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import SourceFile
-from zoo_runner.package.wellknown import find_document
+from zoo_runner.package.community_schemas import find_document
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""

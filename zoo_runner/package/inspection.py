@@ -7,8 +7,8 @@ from zoo_runner.model.errors import InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.places import load_places
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
+from zoo_runner.package.positions import load_positions
 from zoo_runner.package.validate import validate_package
 
 
@@ -24,7 +24,7 @@ def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_ove
 
 def locate_findings(findings: tuple[Finding, ...], package: Package, documents: Documents) -> tuple[Finding, ...]:
     """The findings with the places that they have in the author's documents."""
-    places = load_places(package, documents.read)
+    places = load_positions(package, documents.read)
     located = []
     for finding in findings:
         place = places.find(finding.place)

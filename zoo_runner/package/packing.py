@@ -5,6 +5,7 @@ import logging
 import os.path
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -27,11 +28,10 @@ from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader
 
 from zoo_runner.model.errors import Fault, InvalidPackageError, PackageError
+from zoo_runner.model.problems import suggest
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
-from zoo_runner.package.faults import explain
-from zoo_runner.package.namesakes import check_ids, write_once
-from zoo_runner.package.shape import ShapeError, parse_document
+from zoo_runner.package.parsing import ShapeError, parse_document
 
 _REMEDY = "Check that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _GRAPH_REMEDY = "Name one of the ids as <document>#<id>, in the reference to the package or in the `run` of a step."
@@ -41,10 +41,26 @@ _BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError,
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
+_PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
+_UNKNOWN_CLASS = re.compile(r"Field 'class' contains undefined reference to '[^']*?(?P<name>[A-Za-z]+)'")
+_OTHER_CLASS = re.compile(r"Expected class '[^']*' but this is '(?P<name>[^']+)'")
+_UNKNOWN_FIELD = re.compile(r"invalid field '(?P<name>[^']*)', expected one of: (?P<known>'.*')$")
+# CWL v1.1, appendix "Changelog"
+_SINCE_V1_1 = ("InplaceUpdateRequirement", "LoadListingRequirement", "NetworkAccess", "ToolTimeLimit", "WorkReuse")
+_UNKNOWN_TYPE = re.compile(r"Field '(?:type|items)' references unknown identifier '(?P<name>\w+)'")
+_OTHER_NAMES = {"integer": "int", "number": "double", "bool": "boolean", "str": "string", "object": "record"}
+_PACKED_TWICE = re.compile(r"original_cwlVersion is set")
+_TRIED = re.compile(r", tried \S+:.*$")
+_PLACE = re.compile(r"(?<=\")(?:file|https?)://[^\s\"]*[#/](?=[^\s\"#/]+\")")
+_WORDS = {
+    "CommentedMap": "mapping",
+    "CommentedSeq": "list",
+    "ScalarFloat": "number",
+    "ScalarInt": "integer",
+    "NoneType": "null",
+}
 
 cwltool_logger.removeHandler(defaultStreamHandler)
-# `cwltool.pack` is the name of the function as well as of its module
-sys.modules[pack.__module__].import_embed = write_once  # type: ignore[attr-defined]
 for _name in ("salad", "cwltool", "rdflib.term"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
@@ -275,8 +291,72 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
         packed = _as_plain(pack(context, uri, rewrite_out=rewrite, loader=context.loader))
     packed.pop("$schemas", None)
     for process in packed["$graph"]:
-        check_ids(process, unquote(uri))
+        _check_ids(process, unquote(uri))
         make_extensions_hints(process)
         for key in ("$schemas", "$namespaces", "cwlVersion"):
             process.pop(key, None)
     return packed, rewrite
+
+
+def _write_once(node: Any, seen: set[str]) -> None:
+    """Write each process and named type once and import it elsewhere, in place of cwltool's `import_embed`.
+
+    That one goes by id alone, and so makes an input of an output or step of the same name. A type is what has a
+    `type`: people of the same name are none.
+    """
+    if isinstance(node, dict):
+        name = node.get("id") if node.get("class") in _PROCESS_CLASSES else "type" in node and node.get("name")
+        if isinstance(name, str) and name in seen:
+            node.clear()
+            node["$import"] = name
+        elif isinstance(name, str):
+            seen.add(name)
+    for part in [node[key] for key in sorted(node)] if isinstance(node, dict) else node:
+        if isinstance(part, dict | list):
+            _write_once(part, seen)
+
+
+# `cwltool.pack` is the name of the function as well as of its module
+sys.modules[pack.__module__].import_embed = _write_once  # type: ignore[attr-defined]
+
+
+def _check_ids(process: Mapping[str, Any], uri: str) -> None:
+    """Refuse a process that has two inputs, outputs or steps of the same name: engines would take the last."""
+    for section in ("inputs", "outputs", "steps"):
+        parts = process.get(section, ())
+        for name, count in Counter(str(part["id"]).rpartition("/")[2] for part in parts).items():
+            if count > 1:
+                cause = f"{uri}: {count} {section} have the same id {name!r}"
+                raise PackageError(cause, "Rename or remove all but one of them.", code="package.duplicate-id")
+        for part in parts:
+            if isinstance(part.get("run"), Mapping):
+                _check_ids(part["run"], uri)
+
+
+def explain(message: str) -> str:
+    """Say plainly what a message of the loader means; a message that is plain already is returned as it is."""
+    field = _UNKNOWN_FIELD.fullmatch(message)
+    if field:
+        known = tuple(re.findall(r"'([^']*)'", field["known"]))
+        return f"invalid field {field['name']!r}: {suggest(field['name'], known)}"
+    unknown = _UNKNOWN_CLASS.search(message) or _OTHER_CLASS.search(message)
+    if unknown:
+        return _explain_class(unknown["name"])
+    if _PACKED_TWICE.search(message):
+        return "original_cwlVersion is a leftover of packing: remove the line from the document"
+    return _explain_words(message)
+
+
+def _explain_class(name: str) -> str:
+    if name in _SINCE_V1_1:
+        return f"{name} is not in CWL v1.0: write cwlVersion v1.1 or v1.2, or move it to hints"
+    return f"CWL has no requirement {name!r}: correct its name, or move it to hints if it is an extension"
+
+
+def _explain_words(message: str) -> str:
+    """The message without the loader's own names of values, and without addresses in front of names."""
+    kind = _UNKNOWN_TYPE.match(message)
+    if kind and kind["name"] in _OTHER_NAMES:
+        return f"CWL has no type {kind['name']!r}: did you mean {_OTHER_NAMES[kind['name']]!r}?"
+    words = re.sub("|".join(_WORDS), lambda word: _WORDS[word[0]], _TRIED.sub("", message))
+    return _PLACE.sub("", words) if words.startswith("Source ") else words

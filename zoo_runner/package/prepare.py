@@ -16,7 +16,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.model.diagnosis import read_diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.resolve import load_kept_package, load_package
+from zoo_runner.package.loading import load_kept_package, load_package
 
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"

@@ -18,7 +18,7 @@ from zoo_runner.config.settings import load_settings
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import DirectoryType, FileType, holds, parse_outputs
-from zoo_runner.package.resolve import load_package
+from zoo_runner.package.loading import load_package
 from zoo_runner.service_template import TEMPLATE
 from zoo_runner.testing.requests import Surroundings, build_kernel_inputs
 

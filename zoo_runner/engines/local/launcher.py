@@ -29,8 +29,8 @@ from cwltool.utils import processes_to_kill
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
-from zoo_runner.engines.cwl_process.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.cwl_process.links import find_fault
+from zoo_runner.engines.cwl_process.loading import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.realfiles import RealFiles

@@ -45,8 +45,8 @@ from zoo_runner.engines.calrissian.job_pod.steppod import (
 from zoo_runner.engines.calrissian.job_pod.steprunner import StepRunner
 from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
 from zoo_runner.engines.calrissian.secret_inputs import find_placeholders
-from zoo_runner.engines.cwl_process.launch import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.cwl_process.links import find_fault
+from zoo_runner.engines.cwl_process.loading import EXPRESSIONS, LOADING, EngineLog, open_event_stream
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.model.errors import EngineError, RunnerError

@@ -12,12 +12,12 @@ from tests.unit.packed import build_package
 from tests.values import PACKAGES, settings_in
 from zoo_runner.inputs.joborder import read_execute_request
 from zoo_runner.model.package import Package
+from zoo_runner.package.community_schemas import find_document
 from zoo_runner.package.cwltypes import Community, parse_parameters
 from zoo_runner.package.describe import build_description
 from zoo_runner.package.documents import Documents
+from zoo_runner.package.loading import load_package
 from zoo_runner.package.metadata import build_metadata
-from zoo_runner.package.resolve import load_package
-from zoo_runner.package.wellknown import find_document
 
 EOAP = "https://raw.githubusercontent.com/eoap/schemas"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.values import settings_in, small_package
-from zoo_runner.inputs.given import read_order
+from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.errors import InputError
 
 PACKAGE = small_package(

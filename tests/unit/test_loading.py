@@ -11,8 +11,8 @@ from tests.unit.test_documents import Web
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.package.loading import load_package
 from zoo_runner.package.metadata import read_software_version
-from zoo_runner.package.resolve import load_package
 
 TOOL = """
 cwlVersion: {version}

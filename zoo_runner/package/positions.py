@@ -76,7 +76,7 @@ class Places:
         return Place(uri) if spot is None else _descend(spot, rest).place(uri)
 
 
-def load_places(package: Package, read: Callable[[str], bytes]) -> Places:
+def load_positions(package: Package, read: Callable[[str], bytes]) -> Places:
     """Read the documents that the package's ids come from; `read` gives a document's bytes by its URI."""
     roots: dict[str, Node] = {}
     spots: dict[str, _Spot] = {}

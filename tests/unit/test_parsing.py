@@ -8,8 +8,8 @@ import pytest
 
 from tests.values import settings_in
 from zoo_runner.model.errors import PackageError
-from zoo_runner.package.resolve import load_package
-from zoo_runner.package.shape import DEEPEST_LEVELS, ShapeError, check_shape, parse_document
+from zoo_runner.package.loading import load_package
+from zoo_runner.package.parsing import DEEPEST_LEVELS, ShapeError, check_shape, parse_document
 
 
 def nested(levels: int) -> Any:

@@ -63,7 +63,7 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _parse_json_or_yaml(content: bytes, name: str) -> Any:
-    from zoo_runner.package.shape import read_members
+    from zoo_runner.package.parsing import read_members
 
     try:
         return json.loads(content, object_pairs_hook=read_members)
@@ -74,7 +74,7 @@ def _parse_json_or_yaml(content: bytes, name: str) -> Any:
 def _parse_yaml(content: bytes, name: str) -> Any:
     from ruamel.yaml.error import YAMLError
 
-    from zoo_runner.package.shape import ShapeError, parse_document
+    from zoo_runner.package.parsing import ShapeError, parse_document
 
     try:
         return parse_document(content.decode("utf-8-sig")) or {}

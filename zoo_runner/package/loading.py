@@ -1,4 +1,4 @@
-"""Reference → package: resolved, packed, validated, with a digest; kept so that it is done once."""
+"""Load a package from a reference: resolved, packed, validated, with a digest; kept so that it is done once."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package, SourceFile
-from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote
-from zoo_runner.package.entry import choose_entry
-from zoo_runner.package.order import find_written, order_as_written
+from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote, join_uri
+from zoo_runner.package.processes import find_runs
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
 _FORMAT = 4
+_ORDERED_SECTIONS = ("inputs", "outputs")
 
 
 def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package:
@@ -72,7 +72,7 @@ def _resolve(uri: str, documents: Documents) -> Package:
     entry = next((new for old, new in rewrite.items() if old == entry_uri), "#main")
     for process in packed["$graph"]:
         if process["id"] == entry:
-            order_as_written(process, find_written(root, entry_uri))
+            _order_as_written(process, _find_written(root, entry_uri))
     return build_package(packed, entry, _workflow_id(root, entry_uri), rewrite, documents.files)
 
 
@@ -111,3 +111,69 @@ def _schema_types(node: Any) -> list[Any]:
 def is_web_reference(reference: str) -> bool:
     """Whether a package is fetched from the web, and so may change without a trace here."""
     return is_remote(as_uri(reference))
+
+
+def choose_entry(root: Mapping[str, Any], uri: str) -> str:
+    """Choose the process to run; returns its URI, with a fragment where the document has a graph.
+
+    It is the one named, else `main`, else the only workflow that is not a step of another one.
+    Raises `PackageError` that lists the candidates where there are several and no id was given.
+    """
+    base, fragment = urldefrag(uri)
+    if "$graph" not in root:
+        own = str(root.get("id", "")).lstrip("#")
+        if fragment and fragment != own:
+            raise PackageError(
+                f"{base} has no process {fragment!r}: it is one {root.get('class')} with the id {root.get('id')!r}",
+                "Remove the #id.",
+                code="package.entry",
+            )
+        # under this address, if it has an id, cwltool will know it
+        return join_uri(base, f"#{own}") if own else base
+    graph = root["$graph"] if isinstance(root["$graph"], list) else []
+    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
+    if not kinds:
+        raise PackageError(
+            f"{base} has no process to run",
+            "List processes under `$graph`, each with an `id`.",
+            code="package.entry",
+        )
+    if fragment:
+        if fragment not in kinds:
+            remedy = f"Choose one of: {', '.join(kinds)}."
+            raise PackageError(f"{base} has no process {fragment!r}", remedy, code="package.entry")
+        return uri
+    steps = {reference.rpartition("#")[2] for reference in find_runs(graph)}
+    workflows = [name for name, kind in kinds.items() if kind == "Workflow"]
+    candidates = [name for name in workflows if name not in steps] or workflows or list(kinds)
+    if "main" in kinds:
+        candidates = ["main"]
+    if len(candidates) != 1:
+        listed = ", ".join(f"#{name}" for name in candidates)
+        raise PackageError(
+            f"{base} has several processes to choose from: {listed}",
+            f"Choose one, for example {base.rpartition('/')[2]}#{candidates[0]}.",
+            code="package.entry",
+        )
+    return f"{base}#{candidates[0]}"
+
+
+def _find_written(root: Mapping[str, Any], uri: str) -> Mapping[str, Any]:
+    """Find a process in a document as its author wrote it, by its URI; an empty one where it is not there."""
+    if "$graph" not in root:
+        return root
+    name = urldefrag(uri)[1]
+    named = (one for one in root["$graph"] if isinstance(one, Mapping) and str(one.get("id", "")).lstrip("#") == name)
+    return next(named, {})
+
+
+def _order_as_written(process: dict[str, Any], written: Mapping[str, Any]) -> None:
+    """Put inputs and outputs of a packed process into the author's order; those without one come last.
+
+    CWL allows them as a mapping, which the loader turns into a list sorted by key (schema-salad, "Identifier maps").
+    """
+    for section in _ORDERED_SECTIONS:
+        names = written.get(section)
+        if isinstance(names, Mapping):
+            places = {str(name): place for place, name in enumerate(names)}
+            process[section].sort(key=lambda one: places.get(one["id"].rpartition("/")[2], len(places)))

@@ -18,7 +18,7 @@ class ShapeError(Exception):
     remedy = "Write it flatter and without aliases that multiply."
 
 
-class NoSuchDateError(ShapeError):
+class InvalidDateError(ShapeError):
     """An invalid calendar date, such as 2024-02-30."""
 
     code = "package.syntax"
@@ -35,7 +35,7 @@ def parse_document(text: str) -> Any:
     except RecursionError as error:
         raise _too_deep() from error
     except (ValueError, TypeError) as error:
-        raise NoSuchDateError(f"invalid value: {error}") from error
+        raise InvalidDateError(f"invalid value: {error}") from error
     check_shape(document)
     return document
 
@@ -44,19 +44,19 @@ def _parse_json(text: str) -> Any:
     """The document of a JSON text, many times faster than as YAML; None where it is no JSON."""
     try:
         return json.loads(text, object_pairs_hook=read_members)
-    except (json.JSONDecodeError, TwiceError):
+    except (json.JSONDecodeError, DuplicateMemberError):
         return None
 
 
-class TwiceError(ValueError):
+class DuplicateMemberError(ValueError):
     """A name stands twice in a JSON object; as YAML, the same text is refused with the place."""
 
 
 def read_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of a JSON object, a hook for `json`; raises TwiceError."""
+    """The members of a JSON object, a hook for `json`; raises DuplicateMemberError."""
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise TwiceError
+        raise DuplicateMemberError
     return members
 
 
