@@ -1,24 +1,110 @@
-"""What the launchers have in common: how they load a package, and how cwltool's own words become events."""
+"""What the launchers share: how they load a package, run it with cwltool, and turn its messages into events."""
 
 import contextlib
+import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+import cwltool.process
+from cwltool.context import LoadingContext, RuntimeContext
+from cwltool.errors import WorkflowException
+from cwltool.executors import JobExecutor
+from cwltool.load_tool import load_tool
+from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.process import Process
+from cwltool.workflow import default_make_tool
+
+from zoo_runner.engines.cwl_process.links import find_fault
 from zoo_runner.model.events import EngineLine
 
 E = TypeVar("E")
 
-LOADING: dict[str, Any] = {
+SCHEMA_TYPES = {
+    "SCHEMA_ANY": "https://w3id.org/cwl/salad#Any",
+    "SCHEMA_FILE": "https://w3id.org/cwl/cwl#File",
+    "SCHEMA_DIR": "https://w3id.org/cwl/cwl#Directory",
+}
+"""Names in `cwltool.process` of the types of inputs, and their URIs in CWL's schema."""
+
+_LOADING = {
     "do_validate": False,  # done once, when the package was resolved
     "strict": False,
     "disable_js_validation": True,
     "skip_schemas": True,
     "relax_path_checks": True,  # real products have names with spaces and brackets
 }
-"""Fields of cwltool's `LoadingContext`, the same on every engine."""
+
+
+class CheckedOutputs:
+    """For a command line tool of cwltool's: refuse outputs with links that nobody can follow."""
+
+    def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
+        """Collect the outputs; raises `WorkflowException` for a link to nothing or in a circle."""
+        outputs = super().collect_output_ports(*args, **kwargs)  # type: ignore[misc]
+        if fault := find_fault(outputs):
+            raise WorkflowException(fault)
+        return outputs
+
+
+def load_document(spec: Mapping[str, Any], tool_class: Callable[[Any, LoadingContext], Process]) -> Process:
+    """Load the packed document of a launcher's `spec`, with `tool_class` for its command line tools."""
+
+    def make_tool(document: Any, context: LoadingContext) -> Process:
+        if document.get("class") == "CommandLineTool":
+            return tool_class(document, context)
+        return default_make_tool(document, context)
+
+    loading = LoadingContext({"construct_tool_object": make_tool, **_LOADING})
+    return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
+
+
+def read_cwl_version(spec: Mapping[str, Any]) -> str:
+    """Read the CWL version of the packed document."""
+    return str(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
+
+
+def share_schema_types(types: Mapping[str, Any]) -> None:
+    """Have cwltool take the types of inputs from the schema of the package's own CWL version.
+
+    `types` has them by the names of `SCHEMA_TYPES`. Otherwise cwltool reads all of v1.0's schema for them, which is
+    half of the time until the first step starts.
+    """
+    for name, value in types.items():
+        setattr(cwltool.process, name, value)
+
+
+def read_schema_types(cwl_version: str) -> dict[str, Any]:
+    """Read the types of inputs from cwltool's schema of a CWL version."""
+    index = cwltool.process.get_schema(cwl_version)[3].idx
+    return {name: index[uri] for name, uri in SCHEMA_TYPES.items()}
+
+
+def build_context_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the fields of cwltool's `RuntimeContext` that are the same on every engine."""
+    return {
+        "name": spec["name"],
+        "basedir": str(Path(spec["order"]).parent),
+        "outdir": spec["output_folder"],
+        "tmpdir_prefix": f"{spec['scratch']}/tmp/",
+        "tmp_outdir_prefix": f"{spec['scratch']}/out/",
+        "pull_image": False,
+        # checksums are computed when the results are stored, once
+        "compute_checksum": False,
+    }
+
+
+def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
+    """Execute with the job order of `spec` and write the output object; False where the package failed."""
+    order = json.loads(Path(spec["order"]).read_text())
+    outputs, status = executor.execute(tool, order, context, cwltool_logger)
+    if status != "success":
+        return False
+    Path(spec["outputs"]).write_text(json.dumps(outputs))
+    return True
 
 
 def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], None]:
@@ -35,22 +121,26 @@ def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], Non
     return emit
 
 
-EXPRESSIONS = "cwl_utils"
-"""The logger of what evaluates expressions; left to itself it prints a traceback for each that fails."""
+def report_messages(emit: Callable[[EngineLine], None], *names: str) -> None:
+    """Turn what cwltool logs into events, and what the loggers of these names do."""
+    # the second evaluates expressions, and prints a traceback for each that fails if left alone
+    for logger in (cwltool_logger, logging.getLogger("cwl_utils"), *map(logging.getLogger, names)):
+        logger.handlers[:] = [_EngineLog(emit)]
+        logger.propagate = False
 
 
-class EngineLog(logging.Handler):
-    """Hands the messages of cwltool, and of what is built on it, on as events."""
+class _EngineLog(logging.Handler):
+    """Turns log messages into events."""
 
     def __init__(self, emit: Callable[[EngineLine], None]) -> None:
         super().__init__(logging.INFO)
         self._emit = emit
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell what a logger said."""
+        """Report a message."""
         text = record.getMessage()
         severity = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        # what the step's own events tell already, and advice on cwltool's command line, is no warning here
+        # the events of the step report this already, and advice on cwltool's command line does not apply here
         if severity == "warning" and (text.startswith(("[step ", "[workflow ")) or "Skipping Docker" in text):
             severity = "info"
         self._emit(EngineLine(severity, text))

@@ -10,7 +10,6 @@ Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write
 
 import contextlib
 import json
-import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -24,13 +23,10 @@ from calrissian.executor import ThreadPoolJobExecutor
 from calrissian.job import CalrissianCommandLineJob, KubernetesVolumeBuilder
 from calrissian.k8s import CompletionResult
 from calrissian.tool import CalrissianCommandLineTool
-from cwltool.context import LoadingContext
 from cwltool.errors import WorkflowException
 from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
-from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.secrets import SecretStore
-from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.config.kubernetes import KubernetesSettings
@@ -45,8 +41,14 @@ from zoo_runner.engines.calrissian.job_pod.steppod import (
 from zoo_runner.engines.calrissian.job_pod.steprunner import StepRunner
 from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
 from zoo_runner.engines.calrissian.secret_inputs import find_placeholders
-from zoo_runner.engines.cwl_process.links import find_fault
-from zoo_runner.engines.cwl_process.loading import EXPRESSIONS, LOADING, EngineLog, open_event_stream
+from zoo_runner.engines.cwl_process.loading import (
+    CheckedOutputs,
+    build_context_fields,
+    load_document,
+    open_event_stream,
+    read_cwl_version,
+    report_messages,
+)
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.model.errors import EngineError, RunnerError
@@ -109,16 +111,10 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         """Say nothing: the step runner reported the step's end already."""
 
 
-class _Tool(CalrissianCommandLineTool):  # type: ignore[misc]
+class _Tool(CheckedOutputs, CalrissianCommandLineTool):  # type: ignore[misc]
     def make_job_runner(self, runtimeContext: Any) -> Any:
         super().make_job_runner(runtimeContext)
         return _Step
-
-    def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
-        outputs = super().collect_output_ports(*args, **kwargs)
-        if fault := find_fault(outputs):
-            raise WorkflowException(fault)
-        return outputs
 
 
 class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
@@ -148,32 +144,8 @@ def _read_message(error: WorkflowException) -> str:
     return str(error.args[0]) if error.args else str(error)
 
 
-def _make_tool(document: Any, context: Any) -> Any:
-    if document.get("class") == "CommandLineTool":
-        return _Tool(document, context)
-    return default_make_tool(document, context)
-
-
-def _load(spec: dict[str, Any]) -> Any:
-    loading = LoadingContext({"construct_tool_object": _make_tool, **LOADING})
-    use_schema(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
-    return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
-
-
 def _runtime_context(spec: dict[str, Any], executor: _Executor, secrets: Mapping[str, str]) -> CalrissianRuntimeContext:
-    scratch = spec["scratch"]
-    context = CalrissianRuntimeContext(
-        {
-            "name": spec["name"],
-            "basedir": str(Path(spec["order"]).parent),
-            "outdir": spec["output_folder"],
-            "tmpdir_prefix": f"{scratch}/tmp/",
-            "tmp_outdir_prefix": f"{scratch}/out/",
-            "default_container": spec["steps"]["image"],
-            "pull_image": False,
-            "compute_checksum": False,
-        }
-    )
+    context = CalrissianRuntimeContext({**build_context_fields(spec), "default_container": spec["steps"]["image"]})
     context.select_resources = executor.select_resources
     # for files that a package has written of them; a step's command and variables go to the kubelet as they are
     context.secret_store = SecretStore()
@@ -183,7 +155,8 @@ def _runtime_context(spec: dict[str, Any], executor: _Executor, secrets: Mapping
 
 def run(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
-    tool = _load(spec)
+    use_schema(read_cwl_version(spec))
+    tool = load_document(spec, _Tool)
     steps = spec["steps"]
     executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
     Path(spec["ready"]).read_text()  # opens when stage-in is done
@@ -212,9 +185,7 @@ def launch(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     signal.signal(signal.SIGTERM, _stop_on_term)
     # its own error, of this version, cwltool takes for a defect: no step is named, and not what is wrong
     cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
-    for logger in (cwltool_logger, *map(logging.getLogger, (EXPRESSIONS, "calrissian.main", "calrissian.tool"))):
-        logger.handlers[:] = [EngineLog(emit)]
-        logger.propagate = False
+    report_messages(emit, "calrissian.main", "calrissian.tool")
     try:
         return run(spec, secrets)
     except RunnerError as error:

@@ -6,17 +6,13 @@ python -m zoo_runner.engines.calrissian.job_pod.schemas FOLDER     writes them, 
 import pickle
 import sys
 from pathlib import Path
-from typing import Any
 
 import cwltool.process
 
+from zoo_runner.engines.cwl_process.loading import SCHEMA_TYPES, read_schema_types, share_schema_types
+
 _FOLDER = Path("/opt/calrissian/schemas")
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
-_TYPES = {
-    "SCHEMA_ANY": "https://w3id.org/cwl/salad#Any",
-    "SCHEMA_FILE": "https://w3id.org/cwl/cwl#File",
-    "SCHEMA_DIR": "https://w3id.org/cwl/cwl#Directory",
-}
 
 
 def write_schemas(folder: Path) -> None:
@@ -24,7 +20,7 @@ def write_schemas(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for version in _VERSIONS:
         loader, names, metadata, metaschema = cwltool.process.get_schema(version)
-        types = {name: metaschema.idx[uri] for name, uri in _TYPES.items()}
+        types = {name: metaschema.idx[uri] for name, uri in SCHEMA_TYPES.items()}
         (folder / f"{version}.pickle").write_bytes(pickle.dumps((loader, names, metadata, types)))
 
 
@@ -34,15 +30,12 @@ def use_schema(version: str, folder: Path = _FOLDER) -> None:
     The three types of inputs come from it too: otherwise cwltool reads the schema of v1.0 for them.
     """
     kept = folder / f"{version}.pickle"
-    types: dict[str, Any]
-    if kept.exists():
-        loader, names, metadata, types = pickle.loads(kept.read_bytes())
-        cwltool.process.SCHEMA_CACHE[version] = (loader, names, metadata, loader)
-    else:
-        index = cwltool.process.get_schema(version)[3].idx
-        types = {name: index[uri] for name, uri in _TYPES.items()}
-    for name, value in types.items():
-        setattr(cwltool.process, name, value)
+    if not kept.exists():
+        share_schema_types(read_schema_types(version))
+        return
+    loader, names, metadata, types = pickle.loads(kept.read_bytes())
+    cwltool.process.SCHEMA_CACHE[version] = (loader, names, metadata, loader)
+    share_schema_types(types)
 
 
 if __name__ == "__main__":
