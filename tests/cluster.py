@@ -77,6 +77,11 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
     )
 
 
+def list_jobs(site: Site) -> set[str]:
+    """Ids of the jobs that an installation keeps, among names that are none."""
+    return {path.name for path in site.state.rglob("*") if path.is_dir()}
+
+
 @contextmanager
 def applied(site: Site, *manifests: Mapping[str, Any]) -> Iterator[None]:
     """Have objects in the cluster while the block runs."""

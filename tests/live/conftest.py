@@ -1,34 +1,71 @@
-"""What the tests on a cluster start from, and the order of the live tier.
+"""What the tests on a cluster start from.
 
-A module says what differs for it: `SECRET`, the key of its results store; `SETTINGS`, what its site sets besides.
+A module that needs something else overrides `secret` or `cluster_settings` with a fixture of its own.
 """
 
-from collections.abc import Iterator
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, serve_pods
+from tests.cluster import find_kubeconfig, join_cluster, kubectl, list_jobs, serve_pods
 from tests.servers import S3Server
 from tests.site import Site
 
+# what Kubernetes may take to collect what the last job owned, and a namespace of its own (issue 5)
+COLLECTED_SECONDS = 20
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at what the others left comes last."""
-    items.sort(key=lambda item: item.path.name == "test_nothing_is_left.py")
+
+@pytest.fixture(scope="session")
+def started_jobs() -> Iterator[set[str]]:
+    """Ids of the jobs that the tests started; at the end of the session nothing of them is left on the cluster."""
+    started: set[str] = set()
+    yield started
+    until, pause = time.monotonic() + COLLECTED_SECONDS, threading.Event()
+    while (left := list_left(started)) and time.monotonic() < until:
+        pause.wait(0.5)
+    assert left == [], "objects of jobs that have ended are left on the cluster"
+
+
+def list_left(started: set[str]) -> list[str]:
+    """Objects of the jobs on the cluster."""
+    anywhere = Site(Path(), Path(), {"KUBECONFIG": find_kubeconfig()})
+    labels = {f"job-{job}" for job in started}
+    selector = "app.kubernetes.io/managed-by=zoo-runner"
+    listed = kubectl(anywhere, "get", "all,pvc,configmap,secret", "-A", "-l", selector, "-o", "json")
+    return [
+        f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}"
+        for item in json.loads(listed)["items"]
+        if item["metadata"]["labels"].get("zoo-runner/job") in labels
+    ]
 
 
 @pytest.fixture(scope="module")
-def s3(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def secret() -> str:
+    """The key of the results store."""
+    return "some-secret-key"
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> Mapping[str, str]:
+    """What an installation sets besides, such as a workspace of its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def s3(secret: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A results store that pods reach."""
     find_kubeconfig()
-    secret = getattr(request.module, "SECRET", "some-secret-key")
     with serve_pods(tmp_path_factory.mktemp("pods-s3"), secret) as server:
         yield server
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, tmp_path: Path, s3: S3Server) -> Site:
+def site(tmp_path: Path, s3: S3Server, cluster_settings: Mapping[str, str], started_jobs: set[str]) -> Iterator[Site]:
     """An installation that runs its jobs on the cluster."""
-    joined = join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), s3)
-    return joined.having(**getattr(request.module, "SETTINGS", {}))
+    joined = join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), s3).having(**cluster_settings)
+    yield joined
+    started_jobs |= list_jobs(joined)

@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cluster import NAMESPACE, kubectl
 from tests.site import Site, Story, load_handle
 from tests.steps import let_go
@@ -17,9 +19,14 @@ from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.events import Event, StepLine
 from zoo_runner.model.job import Status
 
-SECRET = "canary-of-the-cluster"
+CANARY = "canary-of-the-cluster"
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"
 ECHO = EXAMPLES / "echo" / "echo.cwl"
+
+
+@pytest.fixture(scope="module")
+def secret() -> str:
+    return CANARY
 
 
 def accept(site: Site, package: Path, *words: str) -> JobSpec:

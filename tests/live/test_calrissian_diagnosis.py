@@ -21,7 +21,11 @@ from zoo_runner.model.job import Status
 NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
 # of states that follow at once the kubelet may tell the last one only
 PULL_FAILED = "ErrImagePull|ImagePullBackOff"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": BROKEN_WORKSPACE, "ZOO_RUNNER_PENDING_SECONDS": "20"}
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": BROKEN_WORKSPACE, "ZOO_RUNNER_PENDING_SECONDS": "20"}
 
 
 def write_package(folder: Path, script: str, image: str = steps.DEBIAN, **asks: Any) -> Path:

@@ -17,7 +17,6 @@ from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-doctor"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 DESTINATION = "s3://results/doctor"
 # what docs/kubernetes.md says that the runner's account needs in the namespace of a workspace
 DOCUMENTED = (
@@ -29,6 +28,11 @@ DOCUMENTED = (
     ("", "persistentvolumeclaims", "create get list watch"),
     ("", "events", "list watch"),
 )
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 
 
 def examine(site: Site) -> dict[str, Check]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import kubectl
+from tests.cluster import BROKEN_WORKSPACE, kubectl
 from tests.live.test_calrissian_diagnosis import (
     NAMESPACE,
-    SETTINGS,
     ensure_namespace,
     fail,
     having,
@@ -25,7 +24,6 @@ from zoo_runner.model.events import EngineLine, Event, StepLine, StepStarted
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
-__all__ = ["SETTINGS"]  # the site is that of the other diagnoses
 DISK_LIMIT = {
     "apiVersion": "v1",
     "kind": "LimitRange",
@@ -34,6 +32,11 @@ DISK_LIMIT = {
 }
 NO_CLASS = "zoo-runner-tests-static"
 NO_PROVISIONER = "zoo-runner-tests-nobody"
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": BROKEN_WORKSPACE, "ZOO_RUNNER_PENDING_SECONDS": "20"}
 
 
 def find_pods(site: Site, job_id: str, role: str) -> list[str]:

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import WORKSPACE
 from tests.site import Site
 from tests.values import FAILING, PACKAGES
 from zoo_runner.model.diagnosis import Diagnosis, Level
 
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": WORKSPACE}
 DESTINATION = "s3://results/mistakes"
 TOO_LARGE_LATER = PACKAGES / "features" / "failing" / "too-large-later" / "too-large-later.cwl"
 

@@ -17,7 +17,11 @@ from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-registry"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 
 
 @pytest.fixture(scope="module")

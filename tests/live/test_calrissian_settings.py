@@ -8,6 +8,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cluster import WORKSPACE, applied, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
@@ -17,8 +19,12 @@ from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-settings"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"
-SETTINGS = {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 POD = re.compile(r"pod (?P<name>\S+): (?P<manifest>\{.*\})")
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": OWN_WORKSPACE}
 
 
 class Looked:

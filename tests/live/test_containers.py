@@ -48,7 +48,7 @@ def podman() -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def podman_site(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     cache = tmp_path_factory.getbasetemp() / "live-packages"
     return Site(
         tmp_path,
@@ -109,11 +109,15 @@ def read_pixels(path: Path) -> tuple[tuple[int, ...], str, str]:
 
 
 @pytest.mark.parametrize("name", ["vegetation", "water"])
-def test_a_package_gives_equal_results_in_containers_and_without(name: str, site: Site) -> None:
+def test_a_package_gives_equal_results_in_containers_and_without(name: str, podman_site: Site) -> None:
     found = {}
     documents = {}
     for containers in ("podman", "none"):
-        own = Site(site.folder / containers, site.cache, {**site.more, "ZOO_RUNNER_CONTAINERS": containers})
+        own = Site(
+            podman_site.folder / containers,
+            podman_site.cache,
+            {**podman_site.more, "ZOO_RUNNER_CONTAINERS": containers},
+        )
         own.folder.mkdir()
         job = own.accept(EXAMPLES / name / f"{name}.cwl", EXAMPLES / name / "inputs.yml")
         story = own.run(job)
@@ -127,22 +131,22 @@ def test_a_package_gives_equal_results_in_containers_and_without(name: str, site
     assert len(found["podman"]) > 3
 
 
-def test_what_cannot_be_measured_in_a_container_is_null(site: Site) -> None:
-    story = site.run(site.accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml"))
+def test_what_cannot_be_measured_in_a_container_is_null(podman_site: Site) -> None:
+    story = podman_site.run(podman_site.accept(EXAMPLES / "echo" / "echo.cwl", EXAMPLES / "echo" / "inputs.yml"))
     assert story.outcome.status is Status.SUCCESSFUL
     # a tool smaller than the process that watches it: what is measured is not its own
     assert [(step.exit_code, step.peak_memory_mib) for step in story.outcome.usage] == [(0, None)]
 
 
-def test_an_image_that_cannot_be_had_is_named_with_what_to_do(site: Site) -> None:
-    outcome = site.run(site.accept(FAILING / "image-missing" / "image-missing.cwl")).outcome
+def test_an_image_that_cannot_be_had_is_named_with_what_to_do(podman_site: Site) -> None:
+    outcome = podman_site.run(podman_site.accept(FAILING / "image-missing" / "image-missing.cwl")).outcome
     assert outcome.exit_code == 7
     assert outcome.diagnosis is not None
     assert "docker.io/zoo-runner/does-not-exist:1" in outcome.diagnosis.cause
     assert "name" in outcome.diagnosis.remedy or "dockerPull" in outcome.diagnosis.remedy
 
 
-def test_a_container_is_removed_when_its_job_is_cancelled(site: Site) -> None:
+def test_a_container_is_removed_when_its_job_is_cancelled(podman_site: Site) -> None:
     before = list_containers()
     cancellation = Cancellation()
     during: set[str] = set()
@@ -152,21 +156,21 @@ def test_a_container_is_removed_when_its_job_is_cancelled(site: Site) -> None:
             during.update(wait_for_container(before))
             cancellation.cancel()
 
-    story = site.run(site.accept(FAILING / "slow" / "slow.cwl"), cancellation=cancellation, on=cancel)
+    story = podman_site.run(podman_site.accept(FAILING / "slow" / "slow.cwl"), cancellation=cancellation, on=cancel)
     assert story.outcome.status is Status.DISMISSED
     assert during
     assert during & list_containers() == set()
 
 
-def test_a_container_is_removed_when_its_caller_is_killed(site: Site) -> None:
+def test_a_container_is_removed_when_its_caller_is_killed(podman_site: Site) -> None:
     before = list_containers()
-    with site.started("run", FAILING / "slow" / "slow.cwl", "-o", site.results) as process:
+    with podman_site.started("run", FAILING / "slow" / "slow.cwl", "-o", podman_site.results) as process:
         assert process.stderr
         assert any("step sleep begins" in line for line in process.stderr)
         during = wait_for_container(before)
         process.kill()
     assert during
-    assert wait_until_none_is_left(site.folder)
+    assert wait_until_none_is_left(podman_site.folder)
     assert during & list_containers() == set()
 
 
@@ -188,16 +192,16 @@ def wait_for_container(before: set[str]) -> set[str]:
     return new
 
 
-def test_no_credential_reaches_a_container(site: Site) -> None:
-    package = site.folder / "environ.cwl"
+def test_no_credential_reaches_a_container(podman_site: Site) -> None:
+    package = podman_site.folder / "environ.cwl"
     text = (PACKAGES / "probe" / "environ.cwl").read_text().partition("baseCommand:")[0]
     package.write_text(
         f"{text}hints: {{DockerRequirement: {{dockerPull: 'docker.io/library/debian:bookworm-slim'}}}}\n"
         "baseCommand: env\nstdout: environ.txt\ninputs: []\noutputs: {text: stdout}\n"
     )
-    caller = site.having(AWS_SECRET_ACCESS_KEY="canary-in-a-container")
-    done = caller.command("run", package, "-o", site.results)
+    caller = podman_site.having(AWS_SECRET_ACCESS_KEY="canary-in-a-container")
+    done = caller.command("run", package, "-o", podman_site.results)
     assert done.returncode == 0, done.stderr
-    printed = (site.results / "text" / "environ.txt").read_text()
+    printed = (podman_site.results / "text" / "environ.txt").read_text()
     assert "HOME=" in printed
     assert "canary" not in printed

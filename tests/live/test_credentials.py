@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, serve_pods
+from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl, list_jobs, serve_pods
 from tests.etcd import Etcd
 from tests.servers import S3Server
 from tests.site import LONGEST_SECONDS, Site, Story
@@ -102,7 +102,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Ser
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server]) -> Site:
+def caller(
+    tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server], started_jobs: set[str]
+) -> Iterator[Site]:
+    """An installation with every kind of credential."""
     folder, private = tmp_path_factory.mktemp("caller"), tmp_path_factory.mktemp("private")
     source, bucket = stores["stagein"].options, stores["bucket"].options
     buckets, hosts = private / "buckets.json", private / "hosts.json"
@@ -118,7 +121,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server]) 
         )
     )
     hosts.write_text(json.dumps({"https://store.example": {"bearer_token": CANARIES["host"]}}))
-    return join_cluster(
+    joined = join_cluster(
         Site(folder, folder / "cache"),
         find_kubeconfig(),
         stores["stageout"],
@@ -130,6 +133,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, stores: dict[str, S3Server]) 
         # as a handler's get_additional_parameters brings them in
         STAGEOUT_SITE_TOKEN=CANARIES["handler"],
     )
+    yield joined
+    started_jobs |= list_jobs(joined)
 
 
 class Seen:
@@ -191,9 +196,9 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def watched(site: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
+def watched(caller: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
     """A job that uses all the credentials and whose tool looks for them, and what was seen of it."""
-    package = site.folder / "snoop.cwl"
+    package = caller.folder / "snoop.cwl"
     package.write_text(SNOOP)
     words = [
         f"{name}={json.dumps({'class': 'File', 'location': url})}"
@@ -203,11 +208,11 @@ def watched(site: Site, stores: dict[str, S3Server]) -> tuple[Story, Seen]:
         )
     ]
     words.append(f"word={CANARIES['input']}")
-    job = site.accept(package, None, *words, destination="s3://results/canary")
-    seen = Seen(site, job.id)
+    job = caller.accept(package, None, *words, destination="s3://results/canary")
+    seen = Seen(caller, job.id)
     with contextlib.closing(seen):
         seen.start_reading()
-        story = site.run(job, on=seen.look)
+        story = caller.run(job, on=seen.look)
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     return story, seen
 
@@ -234,22 +239,24 @@ def test_a_secret_input_reaches_the_step_that_is_given_it(
 
 
 def test_no_file_of_the_caller_and_no_result_holds_a_credential(
-    site: Site, stores: dict[str, S3Server], watched: tuple[Story, Seen]
+    caller: Site, stores: dict[str, S3Server], watched: tuple[Story, Seen]
 ) -> None:
     story, _ = watched
     assert "looking" in story.log
-    files = [path for place in (site.folder, stores["stageout"].folder) for path in place.rglob("*") if path.is_file()]
+    files = [
+        path for place in (caller.folder, stores["stageout"].folder) for path in place.rglob("*") if path.is_file()
+    ]
     assert {path.suffix for path in files} >= {".log", ".json", ".txt"}
     assert {path: found for path in files if (found := find_canaries(path.read_bytes()))} == {}
 
 
-def test_no_object_holds_a_credential_after_the_job(site: Site, watched: tuple[Story, Seen]) -> None:
-    after = Seen(site, watched[0].job.id)
+def test_no_object_holds_a_credential_after_the_job(caller: Site, watched: tuple[Story, Seen]) -> None:
+    after = Seen(caller, watched[0].job.id)
     after.search_objects()
     assert after.holders == {}
 
 
-def test_etcd_holds_no_credential_once_it_has_forgotten_the_past(site: Site, watched: tuple[Story, Seen]) -> None:
+def test_etcd_holds_no_credential_once_it_has_forgotten_the_past(caller: Site, watched: tuple[Story, Seen]) -> None:
     """Its write-ahead log keeps what was written for a while longer (docs/kubernetes.md)."""
     etcd = Etcd(find_kubeconfig())
     before = find_canaries(etcd.read_disk())

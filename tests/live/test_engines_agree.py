@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, serve_pods
+from tests.cluster import find_kubeconfig, join_cluster, list_jobs, serve_pods
 from tests.normal import timing
 from tests.require import require
 from tests.servers import S3Server
@@ -69,7 +69,9 @@ Outcomes = Mapping[tuple[str, str], "Future[dict[str, Any]]"]
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
+def outcomes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, started_jobs: set[str]
+) -> Iterator[Outcomes]:
     """Every case that was chosen, on both engines, a few at once."""
     kubeconfig = find_kubeconfig()
     for image in IMAGES:
@@ -89,6 +91,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             for case in chosen
             for site in (cluster, local)
         }
+    started_jobs |= list_jobs(cluster)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import WORKSPACE, find_kubeconfig, join_cluster, kubectl
+from tests.cluster import WORKSPACE, kubectl
 from tests.live.test_calrissian import list_objects, wait_until_gone
-from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.model.events import Event, StepLine
@@ -32,12 +31,14 @@ FOREIGN = {
 }
 
 
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": GC_WORKSPACE}
+
+
 @pytest.fixture
-def site(tmp_path: Path, s3: S3Server) -> Iterator[Site]:
+def site(site: Site) -> Iterator[Site]:
     """The store that started the jobs, with the administrator's account; a lost job ends with a test that failed."""
-    (tmp_path / "store").mkdir()
-    store = Site(tmp_path / "store", tmp_path / "cache")
-    site = join_cluster(store, find_kubeconfig(), s3).having(ZOO_RUNNER_WORKSPACE=GC_WORKSPACE)
     yield site
     kubectl(site, "delete", "jobs", "-n", NAMESPACE, "-l", "zoo-runner/job", "--ignore-not-found", "--wait=false")
 

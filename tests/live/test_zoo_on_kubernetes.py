@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from zoo_runner.testing import KernelDouble, SubmittedJob
 
 SCENE = PACKAGES / "kernel" / "scene.cwl"
 ALICE, BOB = "zoo-alice", "zoo-bob"
-SECRET = "canary-of-the-zoo-store"
+CANARY = "canary-of-the-zoo-store"
 WORKERS = "zoo-workers"
 ACCOUNT = {
     "apiVersion": "v1",
@@ -47,6 +47,11 @@ ACCOUNT = {
 KINDS = "jobs,pods,secrets,configmaps,persistentvolumeclaims"
 
 
+@pytest.fixture(scope="module")
+def secret() -> str:
+    return CANARY
+
+
 @pytest.fixture
 def workers(site: Site, tmp_path: Path) -> Path:
     """The kubeconfig of workers: an account with the role that operators install."""
@@ -64,7 +69,7 @@ def write_json(path: Path, document: Any) -> Path:
 
 
 @pytest.fixture
-def kernel(site: Site, workers: Path, s3: S3Server, tmp_path: Path) -> KernelDouble:
+def kernel(site: Site, workers: Path, s3: S3Server, tmp_path: Path, started_jobs: set[str]) -> Iterator[KernelDouble]:
     """A kernel with a package for alice."""
     store = s3.options
     environ = {
@@ -90,7 +95,8 @@ def kernel(site: Site, workers: Path, s3: S3Server, tmp_path: Path) -> KernelDou
         python_path=[path for path in sys.path if path.endswith("site-packages")],
     )
     kernel.deploy(ALICE, SCENE, "scene")
-    return kernel
+    yield kernel
+    started_jobs |= {path.name for path in (tmp_path / "zoo" / "jobs").iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +162,7 @@ def test_a_scene_is_read_from_s3_and_its_results_come_back_there(
     assert all((job.temp / url.removeprefix(root)).is_file() for url in links)
     assert "reading a" in (job.temp / f"scene-{job.id}" / "read.log").read_text()
     assert '"limits"' in job.error_log or "limits:" in job.error_log, "the manifests of the steps are in the log"
-    assert SECRET not in job.error_log
+    assert CANARY not in job.error_log
     wait_for(lambda: not list_objects(site, job), 5)
 
 
