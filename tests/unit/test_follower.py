@@ -17,6 +17,7 @@ from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
 from zoo_runner.engines.kubernetes.pods import find_ending
+from zoo_runner.engines.kubernetes.root import ClusterRoot
 from zoo_runner.engines.kubernetes.watch import Change
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
@@ -123,7 +124,9 @@ class TardyCluster:
 
 def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Ended:
     settings = load_kubernetes_settings({})
-    follower = Follower(cast(Cluster, cluster), build_names("1", settings), settings, on)
+    names = build_names("1", settings)
+    root = ClusterRoot(cast(Cluster, cluster), "Job", names, {})
+    follower = Follower(cast(Cluster, cluster), root, names, settings, on)
     timer = threading.Timer(after_seconds, cluster.may_speak.set)
     timer.start()
     try:

@@ -3,12 +3,11 @@
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import parse_quantity
-from zoo_runner.engines.background import run_in_background
+from zoo_runner.engines.background import fail
 from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle
 from zoo_runner.engines.calrissian.follower import Follower
 from zoo_runner.engines.calrissian.installation import examine_cluster
@@ -30,7 +29,7 @@ from zoo_runner.engines.calrissian.pod_log import Ended, build_error, build_no_r
 from zoo_runner.engines.calrissian.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
-from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.root import ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -87,31 +86,46 @@ class CalrissianEngine:
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
         """Create all that the job needs, with its Job suspended, or adopt what an earlier attempt created."""
         names, job = Names(**plan.submission["names"]), plan.job
-        with self._open() as cluster:
-            try:
-                cancellation.check()
-                self._create(cluster, plan, self._build_content(plan, report))
-            except RunnerError:
-                self._withdraw(cluster, names, job.uid, report)
-                raise
+        cluster = connect(self._cluster)
+        try:
+            cancellation.check()
+            self._create(cluster, plan, self._build_content(plan, report))
+        except RunnerError:
+            self._withdraw(cluster, names, job.uid, report)
+            raise
         return Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
-        """Follow the job in a thread of its own."""
-        return run_in_background(f"job-{handle.job_id}", lambda: self._follow(handle, report, cancellation))
+        """Follow the job, with no thread of its own."""
+        names = Names(**handle.data["names"])
+        try:
+            cluster = connect(self._cluster)
+        except RunnerError as error:
+            return fail(error)
+        root = self._open_root(cluster, names)
+
+        def begin() -> Future[Ended]:
+            start = _find_start(root, names)
+            cancellation.check()
+            return self._follow_root(cluster, root, names, report, start, cancellation)
+
+        def conclude(followed: Future[Ended]) -> Results:
+            return _conclude(followed, root, self._cluster.image, cancellation)
+
+        return cluster.background.chain(begin, conclude)
 
     def cancel(self, handle: Handle) -> None:
         """Stop the job's pods; who follows the job removes the rest, and so does `gc`."""
         names = Names(**handle.data["names"])
-        with self._open() as cluster:
-            self._open_root(cluster, names).dismiss()
-            cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+        cluster = connect(self._cluster)
+        self._open_root(cluster, names).dismiss()
+        cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
 
     def remove(self, handle: Handle) -> None:
         """Remove all objects of the job."""
         names = Names(**handle.data["names"])
-        with self._open() as cluster:
-            remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
+        cluster = connect(self._cluster)
+        remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
@@ -120,13 +134,13 @@ class CalrissianEngine:
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find objects of jobs that do not run."""
         names = {build_names(job_id, self._cluster).job for job_id in running}
-        with self._open() as cluster:
-            return select_leftovers(list_objects(cluster, self._cluster), names)
+        cluster = connect(self._cluster)
+        return select_leftovers(list_objects(cluster, self._cluster), names)
 
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
         """Delete objects."""
-        with self._open() as cluster:
-            delete_objects(cluster, leftovers)
+        cluster = connect(self._cluster)
+        delete_objects(cluster, leftovers)
 
     def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:
         return build_job(names, self._cluster, 1, job.time_limit_seconds)
@@ -142,16 +156,11 @@ class CalrissianEngine:
         report: Report,
         start: Callable[[], None] | None,
         cancellation: Cancellation,
-    ) -> Ended:
-        return Follower(cluster, names, self._cluster, report, start).follow(cancellation).result()
+    ) -> Future[Ended]:
+        return Follower(cluster, root, names, self._cluster, report, start).follow(cancellation)
 
     def _open_root(self, cluster: Cluster, names: Names) -> Root:
         return ClusterRoot(cluster, self.kind, names, {"suspend": True})
-
-    @contextmanager
-    def _open(self) -> Iterator[Cluster]:
-        with closing(Cluster(self._cluster)) as cluster:
-            yield cluster
 
     def _build_content(self, plan: Plan, report: Report) -> list[Manifest]:
         """Make what the plan leaves out: Secrets and the parts of the bundle."""
@@ -184,25 +193,6 @@ class CalrissianEngine:
         content = {**find_credentials(self._workspace.storage), **secret_inputs}
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
-    def _follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Results:
-        names = Names(**handle.data["names"])
-        with self._open() as cluster:
-            root = self._open_root(cluster, names)
-            start = _find_start(root, names)
-            cancellation.check()
-            try:
-                ended = self._follow_root(cluster, root, names, report, start, cancellation)
-            except RunnerError:
-                cancellation.check()
-                _ensure_not_dismissed(root.get())
-                raise
-        if ended.results is None:
-            cancellation.check()
-        error = build_error(ended)
-        if error or ended.results is None:
-            raise error or build_no_result(self._cluster.image, 0)
-        return ended.results
-
 
 def _find_start(root: Root, names: Names) -> Callable[[], None] | None:
     """Return what lets the root object go; None where it runs already. One that was let go is never let go again.
@@ -232,6 +222,22 @@ def _find_start(root: Root, names: Names) -> Callable[[], None] | None:
             raise DismissedError(*_DISMISSED)
 
     return start
+
+
+def _conclude(followed: Future[Ended], root: Root, image: str, cancellation: Cancellation) -> Results:
+    """Return the results that the job pod reported; raises why there are none. That it was stopped comes first."""
+    try:
+        ended = followed.result()
+    except RunnerError:
+        cancellation.check()
+        _ensure_not_dismissed(root.get())
+        raise
+    if ended.results is None:
+        cancellation.check()
+    error = build_error(ended)
+    if error or ended.results is None:
+        raise error or build_no_result(image, 0)
+    return ended.results
 
 
 def _ensure_not_dismissed(job: Manifest | None) -> None:

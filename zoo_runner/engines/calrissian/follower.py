@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.dismissal import DISMISSAL
 from zoo_runner.engines.calrissian.log_end import LogEnd, Silence
 from zoo_runner.engines.calrissian.manifests import GRACE_SECONDS
 from zoo_runner.engines.calrissian.pod_log import Ended, decode_line
@@ -28,6 +27,7 @@ from zoo_runner.engines.kubernetes.pods import (
     has_started,
     warns,
 )
+from zoo_runner.engines.kubernetes.root import Root, is_dismissed
 from zoo_runner.engines.kubernetes.scheduling import (
     build_pending_too_long,
     find_missing_claim,
@@ -89,6 +89,7 @@ class _Seen:
     running: bool = False
     stopping: bool = False
     reported: set[object] = field(default_factory=set)
+    pods: set[str] = field(default_factory=set)
     started: set[str] = field(default_factory=set)
     pending: dict[str, Timer] = field(default_factory=dict)
     timers: list[Timer] = field(default_factory=list)
@@ -96,20 +97,22 @@ class _Seen:
 
 
 class Follower:
-    """Follows a job whose Job exists to its end; `follow` is called once.
+    """Follows a job whose root object exists to its end; `follow` is called once.
 
-    `start` lets a Job go that is suspended still; it is called once the volume is settled.
+    `start` lets a root object go that is suspended still; it is called once the volume is settled.
     """
 
     def __init__(
         self,
         cluster: Cluster,
+        root: Root,
         names: Names,
         settings: KubernetesSettings,
         report: Report,
         start: Callable[[], None] | None = None,
     ) -> None:
-        self._cluster, self._names, self._settings, self._report = cluster, names, settings, report
+        self._cluster, self._root, self._names = cluster, root, names
+        self._settings, self._report = settings, report
         self._let_go = start
         self._inbox: Inbox[Item] = Inbox(cluster.background, self._handle, self._end)
         self._held = ExitStack()
@@ -119,7 +122,7 @@ class Follower:
 
     def follow(self, cancellation: Cancellation) -> "Future[Ended]":
         """Report every event; the future says how the job ended, or has the `RunnerError` where the pod could not."""
-        names, kinds = self._names, {"Pod", "Event"}
+        names, kinds = self._names, {"Pod", "Event", self._root.kind}
         if self._let_go:
             kinds.add("PersistentVolumeClaim")
             self._later(_BINDING_SECONDS, Settled())
@@ -196,12 +199,12 @@ class Follower:
         if self._let_go:
             raise self._log_end.build_lost("it was not started yet")
         self._cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
-        self._cluster.patch("Job", names.namespace, names.job, DISMISSAL)
+        self._root.dismiss()
         self._later(_LAST_LINE_SECONDS, Late(self._log_end.build_lost("it wrote no last line"), lambda: True))
 
     @_take.register
     def _(self, item: WatchFailed) -> None:
-        """Go on without events, which only sharpen a diagnosis, and without the volume, which its pod waits for."""
+        """Go on without what only sharpens a diagnosis, and without the volume, which its pod waits for."""
         if item.kind == "Pod":
             raise item.error
         self._report(EngineLine("info", f"not watched: {item.error}"))
@@ -212,12 +215,25 @@ class Follower:
     def _(self, item: Change) -> None:
         if item.kind == "Pod":
             self._take_pod(item.change, item.item)
+        elif item.kind == self._root.kind:
+            self._take_root(item.change, item.item)
         elif item.change == "DELETED":
             return
         elif item.kind == "Event":
             self._take_event(item.item)
         elif is_bound(item.item):
             self._take(Settled())
+
+    def _take_root(self, change: str, root: Manifest) -> None:
+        """Learn that somebody else stopped the job for good, or deleted it; its pods follow, where it has any."""
+        if self._seen.stopping or not (change == "DELETED" or is_dismissed(root)):
+            return
+        self._seen.stopping = True
+        how = "deleted" if change == "DELETED" else "dismissed"
+        stopped = self._log_end.build_lost(f"its {self._root.kind} was {how}")
+        if self._let_go or not self._seen.pods:
+            raise stopped
+        self._later(_LAST_LINE_SECONDS, Late(stopped, lambda: True))
 
     def _take_event(self, event: Manifest) -> None:
         about = event["involvedObject"]
@@ -238,6 +254,7 @@ class Follower:
         return name in self._seen.started or (name == self._names.job and self._seen.running)
 
     def _take_pod(self, change: str, pod: Manifest) -> None:
+        self._seen.pods.add(pod["metadata"]["uid"])
         if has_started(pod):
             self._seen.started.add(pod["metadata"]["name"])
         if find_step(pod) is None:

@@ -2,13 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.calrissian.namespace import prepare_tenant, remove_namespace
 from zoo_runner.engines.calrissian.smoke_test import run_trial
-from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Names, build_names
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -20,7 +19,7 @@ from zoo_staging.destination import is_object_storage
 
 # what the runner does with the API; the same list stands in docs/kubernetes.md
 RIGHTS = (
-    ("batch", "jobs", ("create", "get", "patch", "delete")),
+    ("batch", "jobs", ("create", "get", "list", "watch", "patch", "delete")),
     ("", "pods", ("list", "watch", "delete", "deletecollection")),
     ("", "pods/log", ("get",)),
     ("", "secrets", ("create", "get", "delete")),
@@ -46,12 +45,12 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
         yield Check(False, _STORE, f"{destination}, a folder of this machine", expected, remedy)
         destination = None
     try:
-        with closing(Cluster(site)) as cluster:
-            version = cluster.read_version()
-            yield Check(True, "API", f"Kubernetes {version}", "the API answers")
-            for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, storage, destination)):
-                told.add(check.about)
-                yield check
+        cluster = connect(site)
+        version = cluster.read_version()
+        yield Check(True, "API", f"Kubernetes {version}", "the API answers")
+        for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, storage, destination)):
+            told.add(check.about)
+            yield check
     except RunnerError as error:
         yield Check(False, "API", error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
     if destination and _STORE not in told:

@@ -17,6 +17,7 @@ from zoo_runner.engines.calrissian.pod_log import build_error
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.root import ClusterRoot
 from zoo_runner.engines.kubernetes.volumes import is_bound
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, RunnerError
@@ -79,13 +80,12 @@ def build_trial_job(names: Names, site: KubernetesSettings, destination: str | N
 
 
 def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerError | None:
-    def start() -> None:
-        cluster.patch("Job", names.namespace, names.job, {"spec": {"suspend": False}})
-
+    root = ClusterRoot(cluster, "Job", names, {"suspend": True})
     limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
     try:
         with limit.deadline():
-            return build_error(Follower(cluster, names, site, lambda _: None, start).follow(limit).result())
+            follower = Follower(cluster, root, names, site, lambda _: None, root.release)
+            return build_error(follower.follow(limit).result())
     except RunnerError as error:
         if limit.reason is None:
             return error

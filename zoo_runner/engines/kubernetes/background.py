@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _WORKERS = 8
@@ -42,6 +43,29 @@ class Background:
         except BaseException:
             started.cancel()
             raise
+
+    def chain(self, begin: Callable[[], "Future[S]"], conclude: Callable[["Future[S]"], T]) -> "Future[T]":
+        """Call `begin` in the pool, and `conclude` once the future has ended that it returned; returns at once."""
+        result: Future[T] = Future()
+
+        def end(begun: "Future[S]") -> None:
+            try:
+                concluded = conclude(begun)
+            except BaseException as error:  # noqa: BLE001 it is raised where the result is waited for
+                result.set_exception(error)
+            else:
+                result.set_result(concluded)
+
+        def start() -> None:
+            try:
+                begun = begin()
+            except BaseException as error:  # noqa: BLE001 as above
+                result.set_exception(error)
+            else:
+                begun.add_done_callback(end)
+
+        self.pool.submit(start)
+        return result
 
     def call_soon(self, call: Callable[..., object], *arguments: Any) -> None:
         """Call something on the loop."""

@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.access import open_access
@@ -12,6 +14,22 @@ from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.paths import build_path
 from zoo_runner.engines.kubernetes.watch import Change, Subscription, Watches, WatchFailed
+
+
+def connect(settings: KubernetesSettings) -> "Cluster":
+    """Return the access to a cluster that all of this process share; a kubeconfig that has changed is read again."""
+    kubeconfig = Path(settings.kubeconfig or "~/.kube/config").expanduser()
+    changed = kubeconfig.stat().st_mtime_ns if kubeconfig.is_file() else None
+    return _connect(settings.kubeconfig, settings.api_url, settings.service_host, settings.service_port, changed)
+
+
+@lru_cache(64)
+def _connect(
+    kubeconfig: str | None, api_url: str | None, service_host: str | None, service_port: str, _changed: int | None
+) -> "Cluster":
+    return Cluster(
+        KubernetesSettings(kubeconfig=kubeconfig, api_url=api_url, service_host=service_host, service_port=service_port)
+    )
 
 
 class Cluster:
