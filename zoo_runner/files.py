@@ -1,10 +1,21 @@
-"""Files that others read while they are written."""
+"""Writes files that other processes read."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from zoo_runner.model.errors import SettingsError
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON in UTF-8.
+
+    Text outside of the basic plane (emoji) is not escaped, because cwltool reads JSON as YAML, which knows no surrogate
+    pairs; half a character, which UTF-8 cannot hold, is.
+    """
+    path.write_bytes(json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace"))
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,7 +32,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be written: {error.strerror}",
-            "Free space on that disk, or point the setting of that folder (ZOO_RUNNER_CACHE, ZOO_RUNNER_STATE) to one"
+            f"cannot write {path}: {error.strerror}",
+            "Free space on that disk, or point the setting of the folder (ZOO_RUNNER_CACHE, ZOO_RUNNER_STATE) to one"
             " that this user may write to.",
+            code="settings.not-writable",
         ) from error

@@ -135,6 +135,6 @@ def test_many_writers_leave_one_whole_file_and_nothing_else(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_written_is_a_matter_of_settings(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="cannot be written: ") as caught:
+    with pytest.raises(SettingsError, match="/file/x") as caught:
         write_atomically(tmp_path / "file" / "x", b"")
     assert "ZOO_RUNNER_" in caught.value.diagnosis.remedy

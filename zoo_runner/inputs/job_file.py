@@ -63,10 +63,10 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _parse_json_or_yaml(content: bytes, name: str) -> Any:
-    from zoo_runner.package.parsing import read_members
+    from zoo_runner.package.parsing import read_members, read_number
 
     try:
-        return json.loads(content, object_pairs_hook=read_members)
+        return json.loads(content, object_pairs_hook=read_members, parse_float=read_number)
     except ValueError:
         return _parse_yaml(content, name)
 
@@ -113,8 +113,10 @@ def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
 
 
 def _read_json(text: str) -> Any:
+    from zoo_runner.package.parsing import read_number
+
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=read_number)
     except (ValueError, RecursionError):
         return text
 

@@ -1,59 +1,93 @@
-"""Bounds on what a document may be: loaders below us recurse natively and expand YAML's aliases without end."""
+"""Parses YAML and JSON within bounds: loaders below recurse natively and expand YAML's aliases without end."""
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.nodes import ScalarNode
 
 DEEPEST_LEVELS = 64
 MOST_VALUES = 500_000
 MOST_BRACKETS = 500
+_LARGEST_EXPONENT = 308
 
 
 class ShapeError(Exception):
-    """A document is too deep, holds itself, grows too large when its aliases are written out, or has no such date."""
+    """A document is too deep, contains itself, or is too large with its aliases written out."""
 
     code = "package.too-large"
     remedy = "Write it flatter and without aliases that multiply."
 
 
-class InvalidDateError(ShapeError):
-    """An invalid calendar date, such as 2024-02-30."""
+class InvalidValueError(ShapeError):
+    """YAML gives a value a type that it cannot have."""
 
     code = "package.syntax"
-    remedy = "Write a date that exists, or put a text that looks like one into quotes."
+    remedy = "Correct the value, or put it into quotes."
+
+
+class _Constructor(SafeConstructor):
+    """Reads dates and numbers as cwltool does."""
+
+    def construct_date(self, node: ScalarNode, values: Any = None) -> str:
+        """A date is a text."""
+        return str(node.value)
+
+    def construct_number(self, node: ScalarNode) -> float:
+        """A number with exponent may be an integer."""
+        return read_number(str(node.value)) if "e" in node.value.lower() else self.construct_yaml_float(node)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_date)
+_Constructor.add_constructor("tag:yaml.org,2002:float", _Constructor.construct_number)
+
+
+def read_number(text: str) -> float:
+    """Read a number; a whole one that is written with an exponent becomes an integer, exactly: `1.23e5`, `1e21`.
+
+    cwltool writes these without exponent and decimals on command lines, and so do integers.
+    """
+    if "e" not in text.lower():
+        return float(text)
+    exact = Decimal(text.replace("_", ""))
+    is_whole = exact.adjusted() <= _LARGEST_EXPONENT and exact == exact.to_integral_value()
+    return int(exact) if is_whole else float(exact)
 
 
 def parse_document(text: str) -> Any:
-    """YAML or JSON as plain data; raises ShapeError, and YAMLError where the syntax is wrong."""
+    """Parse YAML or JSON to plain data; raises ShapeError, and YAMLError where the syntax is wrong."""
     _check_brackets(text)
     try:
         document = _parse_json(text) if text.lstrip()[:1] in ("{", "[") else None
         if document is None:
-            document = YAML(typ="safe", pure=True).load(text)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.Constructor = _Constructor
+            document = yaml.load(text)
     except RecursionError as error:
         raise _too_deep() from error
     except (ValueError, TypeError) as error:
-        raise InvalidDateError(f"invalid value: {error}") from error
+        raise InvalidValueError(f"invalid value: {error}") from error
     check_shape(document)
     return document
 
 
 def _parse_json(text: str) -> Any:
-    """The document of a JSON text, many times faster than as YAML; None where it is no JSON."""
+    """Parse JSON, many times faster than as YAML; None where the text is not JSON."""
     try:
-        return json.loads(text, object_pairs_hook=read_members)
+        return json.loads(text, object_pairs_hook=read_members, parse_float=read_number)
     except (json.JSONDecodeError, DuplicateMemberError):
         return None
 
 
 class DuplicateMemberError(ValueError):
-    """A name stands twice in a JSON object; as YAML, the same text is refused with the place."""
+    """A JSON object has a name twice; as YAML, the same text is refused with the place."""
 
 
 def read_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of a JSON object, a hook for `json`; raises DuplicateMemberError."""
+    """Collect the members of a JSON object, a hook for `json`; raises DuplicateMemberError."""
     members = dict(pairs)
     if len(members) < len(pairs):
         raise DuplicateMemberError
@@ -76,7 +110,7 @@ def check_shape(document: Any) -> None:
 
 
 def _weigh(node: Any, level: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """Number of values and height of a node; each shared node is looked at once."""
+    """Return number of values and height of a node; each shared node is visited once."""
     if not isinstance(node, dict | list):
         return 1, 0
     if id(node) in known:

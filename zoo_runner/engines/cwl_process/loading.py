@@ -17,8 +17,10 @@ from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
+from ruamel.yaml import YAML
 
 from zoo_runner.engines.cwl_process.links import find_fault
+from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine
 
 E = TypeVar("E")
@@ -64,7 +66,7 @@ def load_document(spec: Mapping[str, Any], tool_class: Callable[[Any, LoadingCon
 
 def read_cwl_version(spec: Mapping[str, Any]) -> str:
     """Read the CWL version of the packed document."""
-    return str(json.loads(Path(spec["package"]).read_text())["cwlVersion"])
+    return str(json.loads(Path(spec["package"]).read_bytes())["cwlVersion"])
 
 
 def share_schema_types(types: Mapping[str, Any]) -> None:
@@ -99,12 +101,17 @@ def build_context_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
-    order = json.loads(Path(spec["order"]).read_text())
+    order = json.loads(Path(spec["order"]).read_bytes(), parse_float=_read_number)
     outputs, status = executor.execute(tool, order, context, cwltool_logger)
     if status != "success":
         return False
-    Path(spec["outputs"]).write_text(json.dumps(outputs))
+    write_json(Path(spec["outputs"]), outputs)
     return True
+
+
+def _read_number(text: str) -> float:
+    """Read a number so that cwltool writes it out without exponent, as it does those of its own job files."""
+    return YAML().load(text) if "e" in text else float(text)
 
 
 def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], None]:

@@ -18,6 +18,7 @@ from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
 from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report, decode_event
@@ -66,14 +67,14 @@ class Run:
             )
         if code != 0:
             raise diagnose_execution(findings)
-        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
+        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_bytes())
         return outputs
 
     def _write_orders(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Write what launcher and supervisor read; return the supervisor's order."""
         scratch = self._scratch
-        (scratch / "package.json").write_text(json.dumps(self._job.package.document))
-        (scratch / "order.json").write_text(json.dumps(dict(order)))
+        write_json(scratch / "package.json", self._job.package.document)
+        write_json(scratch / "order.json", dict(order))
         spec = {
             "package": str(scratch / "package.json"),
             "entry": self._job.package.entry,
@@ -88,7 +89,7 @@ class Run:
             "cid_folder": str(scratch / "cids") if self._runtime else None,
             "remover": [self._runtime or "", "rm", "--force"],
         }
-        (scratch / "run.json").write_text(json.dumps(spec))
+        write_json(scratch / "run.json", spec)
         # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
         paths = [path for path in sys.path if path and Path(path).is_absolute()]
         return {

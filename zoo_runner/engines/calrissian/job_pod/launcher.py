@@ -9,7 +9,6 @@ Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write
 """
 
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -48,6 +47,7 @@ from zoo_runner.engines.cwl_process.loading import (
     open_event_stream,
     read_cwl_version,
     report_messages,
+    run_document,
 )
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -160,14 +160,10 @@ def run(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     steps = spec["steps"]
     executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
     Path(spec["ready"]).read_text()  # opens when stage-in is done
-    order = json.loads(Path(spec["order"]).read_text())
-    outputs, status = executor.execute(tool, order, _runtime_context(spec, executor, secrets), cwltool_logger)
+    succeeded = run_document(spec, tool, executor, _runtime_context(spec, executor, secrets))
     if executor.refused:
         raise executor.refused
-    if status != "success":
-        return 1
-    Path(spec["outputs"]).write_text(json.dumps(outputs))
-    return 0
+    return 0 if succeeded else 1
 
 
 def _stop_on_term(number: int, frame: FrameType | None) -> None:

@@ -29,6 +29,7 @@ from zoo_runner.engines.pipeline import check_destination, run_stages
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
+from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report
@@ -114,7 +115,7 @@ class Execution:
         os.mkfifo(self._ready)
         spec = self._scratch / "run.json"
         spec.write_text(json.dumps(self._build_spec(steps, settings)))
-        (self._scratch / "package.json").write_text(json.dumps(job.package.document))
+        write_json(self._scratch / "package.json", job.package.document)
         self._process = Supervised(
             {
                 "command": [_PYTHON, "-m", "zoo_runner.engines.calrissian.job_pod.main", str(spec)],
@@ -144,7 +145,7 @@ class Execution:
 
     def execute(self, order: Mapping[str, Any], cancellation: Cancellation) -> dict[str, Any]:
         """Run the CWL on staged inputs and return its output object; raises why it failed."""
-        (self._scratch / "order.json").write_text(json.dumps(dict(order)))
+        write_json(self._scratch / "order.json", dict(order))
         threading.Thread(target=self._ready.write_text, args=("ready\n",), daemon=True).start()
         findings, ends = Findings(), []
 

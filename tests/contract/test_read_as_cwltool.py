@@ -1,0 +1,57 @@
+"""Packages and inputs are read as cwltool reads them: each rule holds the value that cwltool gives."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.site import Site
+
+ECHO = """
+cwlVersion: v1.2
+class: CommandLineTool
+id: show
+baseCommand: [echo, -n]
+inputs:
+  x: {{type: {kind}, inputBinding: {{}}}}
+outputs: {{text: stdout}}
+stdout: text.txt
+"""
+
+
+def run(site: Site, package: str, job: str | None, *words: str) -> Any:
+    """Run a package on a job file; the text of its only output."""
+    (site.folder / "work").mkdir()
+    path, job_file = site.folder / "work" / "show.cwl", site.folder / "work" / "job.yml"
+    path.write_text(package, encoding="utf-8")
+    if job is not None:
+        job_file.write_text(job, encoding="utf-8")
+    story = site.run(site.accept(path, job_file if job is not None else None, *words))
+    assert story.outcome.diagnosis is None, story.outcome.diagnosis
+    assert story.outcome.results is not None
+    (result,) = story.outcome.results.document.values()
+    return Path(unquote(urlsplit(result["href"]).path)).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("0.00001", "0.00001"), ("1e21", "1000000000000000000000"), ("1.23e5", "123000"), ("3.0", "3.0"), ("1.5", "1.5")],
+)
+def test_a_number_reaches_the_tool_in_the_form_that_cwltool_gives_it(site: Site, written: str, shown: str) -> None:
+    assert run(site, ECHO.format(kind="double"), f"x: {written}\n") == shown
+
+
+def test_a_bare_date_is_a_text(site: Site) -> None:
+    assert run(site, ECHO.format(kind="string"), "x: 2024-02-30\n") == "2024-02-30"
+
+
+@pytest.mark.parametrize("job", ["x: 🛰 ü\n", json.dumps({"x": "🛰 ü"})])
+def test_text_beyond_the_basic_plane_reaches_the_tool(site: Site, job: str) -> None:
+    assert run(site, ECHO.format(kind="string"), job) == "🛰 ü"
+
+
+def test_text_beyond_the_basic_plane_may_stand_in_packages(site: Site) -> None:
+    package = ECHO.format(kind="string").replace("[echo, -n]", '[echo, -n, "🛰"]')
+    assert run(site, package, "x: a\n") == "🛰 a"
