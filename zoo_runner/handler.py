@@ -1,4 +1,4 @@
-"""The hook contract: what a site may do around a job, under the names that its existing handlers implement.
+"""The hook contract: what a site may do before and after a job, under the names of existing handlers.
 
 The order of calls: `get_namespace`, `pre_execution_hook`, `get_secrets`, `set_job_id`, `get_service_account` (in a
 namespace of the site's own), `get_additional_parameters`, `get_pod_env_vars`, `get_pod_node_selector`, the job,
@@ -18,13 +18,15 @@ ENTRY_POINTS = "zoo_runner.handlers"
 
 
 class HookError(EngineError):
-    """A hook of the site failed: the operator's move, not the user's."""
+    """A hook of the site failed; the operator has to fix it."""
+
+    default_code = "engine.hook"
 
 
 class ExecutionHandler:
-    """What a site overrides; each method here is what happens when it does not.
+    """Base class of handlers: a site overrides what it needs.
 
-    Keyword arguments become attributes; a kernel's service gives `conf`, `inputs` and `outputs`.
+    Keyword arguments become attributes; a service gives `conf`, `inputs` and `outputs`.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -36,7 +38,7 @@ class ExecutionHandler:
         self.__dict__.update(kwargs)
 
     def set_job_id(self, job_id: str) -> None:
-        """Learn the name that the run has on the platform."""
+        """Receive the name of the run on the platform."""
         self.job_id = job_id
 
     def get_namespace(self) -> str | None:
@@ -48,10 +50,10 @@ class ExecutionHandler:
         return None
 
     def pre_execution_hook(self) -> None:
-        """Act before anything of the job is done; what it puts into `os.environ` and `conf` counts."""
+        """Act before the job; settings that it puts into `os.environ` and `conf` are used."""
 
     def get_secrets(self) -> Any:
-        """Return image pull secrets: names, Docker configurations (`{"auths": ...}`), or what pycalrissian takes."""
+        """Return image pull secrets: names, Docker configurations (`{"auths": ...}`), or what pycalrissian accepts."""
         return None
 
     def get_additional_parameters(self) -> dict[str, Any]:
@@ -109,9 +111,10 @@ def add_service_logs(conf: Conf, links: Iterable[tuple[str, str]]) -> None:
 
 
 def load_handler(name: str, **given: Any) -> Any:
-    """Make the site's handler: `module:Class`, an entry point of the group `zoo_runner.handlers`, or our own.
+    """Create the site's handler: `module:Class`, an entry point of the group `zoo_runner.handlers`, or our own.
 
-    A constructor gets of `conf`, `inputs` and `outputs` what it takes. Raises `SettingsError`, `HookError`.
+    Of `conf`, `inputs` and `outputs` the constructor is given those that it accepts. Raises `SettingsError`,
+    `HookError`.
     """
     make = _find_handler(name) if name else ExecutionHandler
     accepted = inspect.signature(make).parameters.values()
@@ -127,6 +130,7 @@ def _find_handler(name: str) -> Callable[..., Any]:
         raise SettingsError(
             f"ZOO_RUNNER_HANDLER={name!r} cannot be loaded: {error}",
             "Install the module where the services find it ([env] PYTHONPATH in main.cfg), or correct the name.",
+            code="settings.handler",
         ) from error
     return handler
 
@@ -142,14 +146,15 @@ def _find_entry_point(name: str) -> Any:
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in points:
         raise SettingsError(
-            f"ZOO_RUNNER_HANDLER={name!r} is no entry point of the group {ENTRY_POINTS}",
-            f"Name one of: {', '.join(sorted(points)) or 'none is installed'}; or write module:Class.",
+            f"ZOO_RUNNER_HANDLER={name!r} is not an entry point of the group {ENTRY_POINTS}",
+            f"Use one of: {', '.join(sorted(points)) or 'none is installed'}; or module:Class.",
+            code="settings.handler",
         )
     return points[name].load()
 
 
 def call_hook(hook: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
-    """Call a hook; whatever it raises, also a wish to exit, becomes a `HookError` that names it."""
+    """Call a hook; whatever it raises, `SystemExit` included, becomes a `HookError` that names the hook."""
     try:
         return hook(*args, **kwargs)
     except BaseException as error:  # the door to a site's code
@@ -157,12 +162,12 @@ def call_hook(hook: Callable[..., Any], name: str, *args: Any, **kwargs: Any) ->
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise HookError(
             f"the hook {name} of the site's handler {owner} failed: {said}",
-            "The platform's operator has to look into its handler; neither package nor inputs are the cause.",
+            "Ask the platform's operator to fix the handler; the package and the inputs are not the cause.",
         ) from error
 
 
 def call_optional(handler: Any, name: str, default: Any = None) -> Any:
-    """Ask a handler for a value; what it does not have, or answers None to, is `default`."""
+    """Return a value of a handler; `default` if it has no such method or returns None."""
     hook = getattr(handler, name, None)
     answer = call_hook(hook, name) if hook else None
     return default if answer is None else answer

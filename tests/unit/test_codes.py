@@ -27,8 +27,6 @@ _PENDING = (
     "zoo_runner/engines/fake.py",
     "zoo_runner/engines/kubernetes/",
     "zoo_runner/execution/",
-    "zoo_runner/handler.py",
-    "zoo_runner/zoo/",
 )
 
 

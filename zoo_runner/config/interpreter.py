@@ -1,4 +1,4 @@
-"""Finds the Python that child programs run on: inside another program `sys.executable` may be that, or empty."""
+"""Find the Python for child programs: inside another program `sys.executable` may be that program, or empty."""
 
 import os
 import re
@@ -13,24 +13,26 @@ _PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
 
 
 def find_python(settings: Settings) -> str:
-    """Return the path of a Python that can run what this one runs.
+    """Return the path of a Python that has the packages of this one.
 
-    The setting ZOO_RUNNER_PYTHON wins; then whatever `sys` names that is a Python, then the installation's own.
-    Raises `SettingsError`.
+    First the setting ZOO_RUNNER_PYTHON, then those that `sys` names, then the installation's own. Raises
+    `SettingsError`.
     """
     if settings.python:
         if _runs(settings.python):
             return settings.python
         raise SettingsError(
-            f"ZOO_RUNNER_PYTHON={settings.python!r} is not a program that can be run",
-            "Give the absolute path of a Python, or unset it.",
+            f"ZOO_RUNNER_PYTHON={settings.python!r} is not an executable file",
+            "Set it to the absolute path of a Python, or unset it.",
+            code="settings.interpreter",
         )
     for candidate in _candidates():
         if candidate and _PYTHON.search(candidate) and _runs(candidate):
             return candidate
     raise SettingsError(
         f"no Python interpreter was found (sys.executable is {sys.executable!r}, sys.prefix {sys.prefix!r})",
-        "Set ZOO_RUNNER_PYTHON to the absolute path of one that has the packages of this one.",
+        "Set ZOO_RUNNER_PYTHON to the absolute path of a Python that has the same packages.",
+        code="settings.interpreter",
     )
 
 

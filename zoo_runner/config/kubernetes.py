@@ -1,4 +1,4 @@
-"""Settings of the engines on Kubernetes: read once, each with its variable, default and meaning in one place."""
+"""Settings of the engines on Kubernetes: read once, each with its variable, default and meaning."""
 
 import json
 import math
@@ -43,18 +43,18 @@ class KubernetesSettings:
     namespace_per: NamespacePer = _setting(
         "ZOO_RUNNER_NAMESPACE_PER",
         "workspace",
-        "workspace: adopted, never deleted; job: made and removed with each job.",
+        "workspace: one namespace for all jobs, never deleted; job: created and deleted with each job.",
     )
     namespace: str | None = _setting(
         "ZOO_RUNNER_NAMESPACE",
         None,
-        "A namespace of the site's own for all jobs: adopted, never made nor deleted; unset: as the two above say.",
+        "An existing namespace for all jobs, never created or deleted; unset: as the two above say.",
         "USE_NAMESPACE",
     )
     service_account: str | None = _setting(
         "ZOO_RUNNER_SERVICE_ACCOUNT",
         None,
-        "A service account of the site's own for job pods, with its rights; unset: zoo-runner-job, which is made.",
+        "An existing service account for job pods, with its permissions; unset: zoo-runner-job, which is created.",
         "USE_SERVICE_ACCOUNT",
     )
     image: str = _setting(
@@ -62,16 +62,16 @@ class KubernetesSettings:
     )
     storage_class: str | None = _setting("STORAGE_CLASS", None, "Storage class of a job's volume; unset: the default.")
     volume_size: str = _setting(
-        "DEFAULT_VOLUME_SIZE", "10Gi", "Size of a job's volume, where the package does not ask for more; plain: MiB."
+        "DEFAULT_VOLUME_SIZE", "10Gi", "Size of a job's volume, unless the package asks for more; a plain number: MiB."
     )
     access_mode: AccessMode = _setting(
         "ZOO_RUNNER_ACCESS_MODE",
         "ReadWriteMany",
-        "Access mode of a job's volume: ReadWriteMany, or ReadWriteOnce where all pods of a job come to one node.",
+        "Access mode of a job's volume: ReadWriteMany, or ReadWriteOnce if all pods of a job run on one node.",
     )
     max_cores: float = _setting("DEFAULT_MAX_CORES", 4.0, "Cores that the steps of a job use at the same time.")
     max_ram: str = _setting(
-        "DEFAULT_MAX_RAM", "8Gi", "Memory that the steps of a job use at the same time; plain: MiB."
+        "DEFAULT_MAX_RAM", "8Gi", "Memory that the steps of a job use at the same time; a plain number: MiB."
     )
     pull_secrets: tuple[str, ...] = _setting(
         "IMAGE_PULL_SECRETS", (), "Names of pull secrets in the namespace, comma-separated."
@@ -91,30 +91,38 @@ class KubernetesSettings:
         "POD_ENV_VARS", dict, "Environment of the steps, as a JSON object; not the place for credentials."
     )
     volumes: tuple[Mapping[str, Any], ...] = _setting(
-        "POD_VOLUMES", (), 'Further claims for all pods, as a JSON array of {"claim", "path", "readOnly"}.'
+        "POD_VOLUMES", (), 'Further PVCs for all pods, as a JSON array of {"claim", "path", "readOnly"}.'
     )
     user: int | None = _setting(
-        "ZOO_RUNNER_RUN_AS_USER", 1000, "User id of all pods; 0: what each step's image says, for images that need it."
+        "ZOO_RUNNER_RUN_AS_USER",
+        1000,
+        "User id of all pods; 0: the user of each step's image, for images that need it.",
     )
     step_image: str = _setting(
-        "ZOO_RUNNER_DEFAULT_IMAGE", "docker.io/library/debian:bookworm-slim", "Image of steps that name none."
+        "ZOO_RUNNER_DEFAULT_IMAGE",
+        "docker.io/library/debian:bookworm-slim",
+        "Image of steps without a DockerRequirement.",
     )
     quota: Mapping[str, str] = _setting(
         "ZOO_RUNNER_NAMESPACE_QUOTA", dict, "Resource quota of a job's own namespace, as a JSON object (`hard`)."
     )
     isolated: bool = _setting(
-        "ZOO_RUNNER_ISOLATE_STEPS", False, "Whether a NetworkPolicy keeps step pods from the network (needs a plug-in)."
+        "ZOO_RUNNER_ISOLATE_STEPS",
+        False,
+        "Whether a NetworkPolicy denies step pods the network (needs a network plug-in that enforces it).",
     )
     job_cpu: str = _setting("ZOO_RUNNER_JOB_CPU", "10m", "CPU that the job pod itself requests.")
     job_cpu_limit: str = _setting("ZOO_RUNNER_JOB_CPU_LIMIT", "2", "CPU that the job pod itself may use.")
     job_ram: str = _setting("ZOO_RUNNER_JOB_RAM", "256Mi", "Memory that the job pod itself requests.")
     job_ram_limit: str = _setting("ZOO_RUNNER_JOB_RAM_LIMIT", "2Gi", "Memory that the job pod itself may use.")
     pending_seconds: float = _setting(
-        "ZOO_RUNNER_PENDING_SECONDS", 600.0, "How long a pod may wait for a place on a busy cluster."
+        "ZOO_RUNNER_PENDING_SECONDS", 600.0, "Longest time that a pod may wait to be scheduled, in seconds."
     )
-    step_retries: int = _setting("ZOO_RUNNER_STEP_RETRIES", 2, "How often a step is started again whose pod was lost.")
+    step_retries: int = _setting("ZOO_RUNNER_STEP_RETRIES", 2, "How often a step is started again if its pod was lost.")
     bundle_max_mib: float = _setting(
-        "ZOO_RUNNER_BUNDLE_MAX_MIB", 64.0, "Largest package with local inputs that is sent to the cluster, compressed."
+        "ZOO_RUNNER_BUNDLE_MAX_MIB",
+        64.0,
+        "Largest compressed size of package and local inputs that is sent to the cluster, in MiB.",
     )
 
 
@@ -135,9 +143,9 @@ def load_kubernetes_settings(environ: Mapping[str, str]) -> KubernetesSettings:
         try:
             values[setting.name] = _convert(setting.name, setting.type, environ[variable])
         except ValueError as error:
-            # what a secret looks like is nobody's business, not even when it is wrong
+            # a secret is not shown, even if it is invalid
             given = variable if setting.name in _SECRETS else f"{variable}={environ[variable]!r}"
-            raise SettingsError(f"{given} cannot be used: {error}", setting.metadata["meaning"]) from error
+            raise SettingsError(f"{given} is invalid: {error}", setting.metadata["meaning"]) from error
     return KubernetesSettings(**values)
 
 
@@ -177,7 +185,7 @@ def _read_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError(f"it is not JSON ({error})") from None
+        raise ValueError(f"must be JSON ({error})") from None
 
 
 def _read_volumes(text: str) -> tuple[Any, ...]:
@@ -219,7 +227,7 @@ def _read_number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError("it is not a number") from None
+        raise ValueError("must be a number") from None
     if not 0 < number < math.inf:
         raise ValueError("must be above 0")
     return number

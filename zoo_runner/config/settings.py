@@ -1,4 +1,4 @@
-"""Settings of the runner: read once, frozen, typed, each with its variable, default and meaning in one place."""
+"""Settings of an installation: read once, frozen, typed, each with its variable, default and meaning."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -79,7 +79,7 @@ class Settings:
     python: str = setting(
         "ZOO_RUNNER_PYTHON",
         "",
-        "Python that runs the local engine's programs; unset: the one that runs the service, or its installation's.",
+        "Python of the local engine's programs; unset: the one of this process, or of its installation.",
     )
     handler: str = setting(
         "ZOO_RUNNER_HANDLER",
@@ -90,19 +90,19 @@ class Settings:
     results: ResultsForm = setting(
         "ZOO_RUNNER_RESULTS",
         "auto",
-        "ZOO services: what a file output gives: collection (one STAC Collection of everything), links, or auto"
-        " (the Collection where the package has one such output, links where it has several).",
+        "ZOO services: the value of a file output: collection (one STAC Collection of all results), links, or auto"
+        " (the Collection if the package has one such output, links if it has several).",
     )
     platform_inputs: tuple[str, ...] = setting(
         "ZOO_RUNNER_PLATFORM_INPUTS",
         (),
-        "ZOO services: names of inputs, comma-separated, that the platform adds to requests; only the handler sees"
-        " those that the package does not have.",
+        "ZOO services: names of inputs, comma-separated, that the platform adds to requests; those that the package"
+        " does not have are passed to the handler only.",
     )
     dismiss_check_seconds: float = setting(
         "ZOO_RUNNER_DISMISS_CHECK",
         2.0,
-        "ZOO services: seconds between looks at the job's folder for a dismissal from another machine.",
+        "ZOO services: seconds between checks of the job's folder for a dismissal from another machine.",
     )
     inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     pull_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -128,14 +128,14 @@ def _folder(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
-        raise ValueError("there is no such user") from error
+        raise ValueError("no such user") from error
 
 
 def _positive(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError("it is not a number") from None
+        raise ValueError("must be a number") from None
     if not 0 < number <= threading.TIMEOUT_MAX:
         raise ValueError(f"must be above 0 and at most {threading.TIMEOUT_MAX:.0f}")
     return number
@@ -168,7 +168,7 @@ def read_fields(settings: Iterable["Field[Any]"], environ: Mapping[str, str]) ->
         try:
             values[one.name] = _convert(one.type, text)
         except ValueError as error:
-            raise SettingsError(f"{variable}={text!r} cannot be used: {error}", one.metadata["meaning"]) from error
+            raise SettingsError(f"{variable}={text!r} is invalid: {error}", one.metadata["meaning"]) from error
     return values
 
 

@@ -73,7 +73,7 @@ def _read_roots(text: str) -> tuple[Path, ...]:
     roots = tuple(Path(root) for root in text.split(os.pathsep) if root)
     if not all(root.is_absolute() for root in roots):
         raise SettingsError(
-            f"{_ROOTS}={text!r} cannot be used: its folders must be absolute paths",
-            "Name the folders that local inputs may come from, separated as in PATH.",
+            f"{_ROOTS}={text!r} is invalid: folders must be absolute paths",
+            "List the folders that local inputs may come from, separated as in PATH.",
         )
     return roots

@@ -39,6 +39,15 @@ _SETTINGS = (
         "Point the setting shown to a folder that this user may write to, or free space on its disk.",
     ),
     Code(
+        "settings.kernel",
+        _E,
+        "The configuration of the ZOO kernel lacks what services need.",
+        "Correct the section of main.cfg shown.",
+    ),
+    Code("settings.unknown-key", _E, "A section has a key that does not exist.", "Use one of the keys listed."),
+    Code("settings.handler", _E, "The site's handler cannot be loaded.", "Install its module, or correct the name."),
+    Code("settings.interpreter", _E, "No usable Python was found.", "Set ZOO_RUNNER_PYTHON to the path of one."),
+    Code(
         "settings.results-not-served",
         _E,
         "The results lie where the platform cannot serve them.",
@@ -148,6 +157,7 @@ _STEP = (
 _ENGINE = (
     Code("engine.failed", _E, "The engine could not do its part.", "Read the job log; ask the operator."),
     Code("engine.unreachable", _P, "The engine could not be asked about the job.", "Try again later."),
+    Code("engine.hook", _E, "A hook of the site's handler failed.", "Ask the platform's operator to fix the handler."),
     Code("engine.killed", _E, "The engine was killed.", "Find out who stops processes on this machine."),
 )
 _JOB = (

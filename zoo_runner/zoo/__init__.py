@@ -1,1 +1,1 @@
-"""What a ZOO kernel gives and takes, in parts; `zoo_runner.zoo.service` is the door that uses them."""
+"""The adapter to ZOO-Project: `service` runs a job for a kernel, `dismiss` stops one; the rest translates."""

@@ -1,6 +1,7 @@
-"""Reads what a ZOO kernel says about a job: named sections of `conf` only, because the whole of it holds passwords.
+"""Read a kernel's configuration: where a job runs, and the settings of its workspace.
 
-Sections and keys: ZOO-Project kernel 2.1, recorded from running jobs (docs/zoo.md lists them).
+Only named sections of `conf` are read, because the whole of it has passwords. Sections and keys: ZOO-Project kernel
+2.1, recorded from running jobs (docs/zoo.md lists them).
 """
 
 import json
@@ -25,7 +26,7 @@ SECTION = "zoo_runner"
 RESULTS_FOLDER = "results"
 """Beside the logs of a job, where no other place for results is set."""
 _OWN = ("ZOO_RUNNER_", "POD_", "IMAGE_PULL_SECRETS", "STORAGE_CLASS", "DEFAULT_")
-# what templates of the zoo-template-common family call the settings of stage-out
+# names of stage-out settings in templates of the zoo-template-common family
 _OTHER_NAMES = {
     "endpoint_url": "STAGEOUT_AWS_SERVICEURL",
     "region_name": "STAGEOUT_AWS_REGION",
@@ -43,11 +44,11 @@ _SHORTEST_PASSWORD = 6
 
 @dataclass(frozen=True)
 class Site:
-    """Where a job runs, as the kernel tells it.
+    """Where a job runs.
 
-    `temp` is public: the kernel serves it under `temp_url` (no slash at the end). `services` is the folder of
-    all workspaces, None where the kernel has no workspaces. `inputs` are the inputs as the client sent them,
-    empty where the kernel does not tell. `document` says that the results will be printed inside a document.
+    `temp` is public: the kernel serves it under `temp_url` (no slash at the end). `services` is the folder of all
+    workspaces, None where the kernel has no workspaces. `inputs` are the inputs as the client sent them, empty where
+    the kernel does not pass them on. `document`: the results will be printed inside a document.
     """
 
     job_id: str
@@ -62,18 +63,18 @@ class Site:
 
     @property
     def private(self) -> Path | None:
-        """The folder of this workspace that the kernel neither serves nor imports from nor empties."""
+        """Folder of this workspace that the kernel does not serve, import from or empty."""
         return self.services / ".zoo-runner" / file_name(self.workspace) if self.services else None
 
 
 def get_section(conf: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A section of the configuration; empty where there is none."""
+    """Return a section of the configuration; empty if it is missing."""
     section = conf.get(name)
     return section if isinstance(section, dict) else {}
 
 
 def read_site(conf: Conf) -> Site:
-    """Read where a job runs; raises `SettingsError` naming what the kernel left out."""
+    """Read where a job runs. Raises `SettingsError` that names a missing key."""
     main, lenv = get_section(conf, "main"), get_section(conf, "lenv")
     temp = Path(_require(main, "main", "tmpPath"))
     workspace = _read_workspace(conf)
@@ -91,12 +92,14 @@ def read_site(conf: Conf) -> Site:
 
 
 def check_kernel_job_id(job_id: str) -> str:
-    """Return the id if it is safe in file names; raises `SettingsError`."""
+    """Return a job id that is safe in file names. Raises `SettingsError`."""
     try:
         return check_job_id(job_id)
     except JobNotFoundError as error:
         raise SettingsError(
-            f"the kernel names the job {job_id!r}, which cannot be a file name", "Tell the operator of the kernel."
+            f"the kernel's job id {job_id!r} is not a valid file name",
+            "Report it to the operator of the kernel.",
+            code="settings.kernel",
         ) from error
 
 
@@ -105,7 +108,8 @@ def _require(section: Mapping[str, Any], name: str, key: str) -> str:
     if not isinstance(value, str) or not value:
         raise SettingsError(
             f"the kernel's configuration has no {key} in [{name}]",
-            f"Set {key} in the section [{name}] of main.cfg; a service needs it.",
+            f"Set {key} in the section [{name}] of main.cfg; services need it.",
+            code="settings.kernel",
         )
     return value
 
@@ -123,9 +127,9 @@ def _read_services(conf: Conf, temp: Path, workspace: str) -> Path | None:
 
 
 def build_temp_url(url: str, temp: Path) -> str:
-    """The public URL of the folder `<services>/<user>/temp`, without a slash at its end.
+    """Build the public URL of the folder `<services>/<user>/temp`, without a slash at its end; pure.
 
-    Some set-ups hand over a URL that has the user in it, others one that has not: it is added once.
+    In some installations the kernel's URL has the user in it, in others not: it is added if it is missing.
     """
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
@@ -145,9 +149,9 @@ def _read_request(conf: Conf) -> Mapping[str, Any]:
 
 
 def find_conf_secrets(conf: Conf) -> tuple[str, ...]:
-    """Values of the configuration that must never be shown.
+    """Return values of the configuration that must never be shown.
 
-    Very short passwords are left out: masking every `zoo` in a log would hide nothing and spoil the log.
+    Very short passwords are left out: masking every `zoo` in a log would make it unreadable and protect nothing.
     """
     values = [get_section(conf, section).get(key) for section, key in _SECRET_KEYS]
     return tuple(value for value in values if isinstance(value, str) and len(value) >= _SHORTEST_PASSWORD)
@@ -167,7 +171,7 @@ def load_site_configuration(
 
 
 def merge_variables(conf: Conf, environ: Mapping[str, str], parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Merge what the settings are read from; a proxy of the Kubernetes API is taken for nothing else."""
+    """Merge the sources of the settings; a proxy of the Kubernetes API is used for that API only."""
     variables = {**environ, **_read_section(conf), **_read_parameters(parameters)}
     if proxy := find_api_proxy(variables):
         # not for downloads, neither here nor in pods
@@ -177,10 +181,10 @@ def merge_variables(conf: Conf, environ: Mapping[str, str], parameters: Mapping[
 
 
 def place_site(configuration: Configuration, site: Site, variables: Mapping[str, str]) -> Configuration:
-    """Set workspace and folders to those of the site: logs in its public folder, all else in private ones; pure.
+    """Set workspace and folders to those of the site: logs in its public folder, all else in private folders; pure.
 
-    Private folders lie beside the workspaces. Where the operator chose a place (`variables`), each workspace has its
-    own folder there.
+    Private folders are beside the workspaces. Where the operator set another folder (`variables`), each workspace has a
+    folder of its own below it.
     """
     settings, workspace = configuration.settings, configuration.workspace
     folders = replace(workspace.folders, temp=site.temp)
@@ -201,7 +205,10 @@ def place_site(configuration: Configuration, site: Site, variables: Mapping[str,
 
 
 def confine_inputs(storage: StorageProfile, folders: Iterable[Path]) -> StorageProfile:
-    """Let inputs come from no folder of this machine but the operator's and these: callers are not its users; pure."""
+    """Allow inputs from these folders of this machine and from the operator's, and from no other; pure.
+
+    Clients are not users of this machine.
+    """
     return replace(storage, allowed_roots=(*(storage.allowed_roots or ()), *folders))
 
 
@@ -220,7 +227,7 @@ def choose_destination(storage: StorageProfile, site: Site, log_folder: Path) ->
 
 
 def find_api_proxy(environ: Mapping[str, str]) -> str | None:
-    """The proxy of the Kubernetes API that the usual chart names HTTP_PROXY; None where that is another proxy."""
+    """Return the proxy of the Kubernetes API that the Helm chart sets as HTTP_PROXY; None if that is another proxy."""
     url = environ.get("HTTP_PROXY", "")
     return url if "kubeproxy" in url else None
 
@@ -236,7 +243,11 @@ def _read_section(conf: Conf) -> dict[str, str]:
         name = key if _is_setting(key) else f"ZOO_RUNNER_{key.upper()}"
         if name.startswith("ZOO_RUNNER_") and name not in known:
             names = ", ".join(sorted(name[11:].lower() for name in known if name.startswith("ZOO_RUNNER_")))
-            raise SettingsError(f"[{SECTION}] of main.cfg has the unknown key {key!r}", f"Keys are: {names}.")
+            raise SettingsError(
+                f"[{SECTION}] of main.cfg has the unknown key {key!r}",
+                f"Known keys: {names}.",
+                code="settings.unknown-key",
+            )
         values[name] = str(value)
     return values
 

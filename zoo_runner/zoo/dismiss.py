@@ -1,7 +1,7 @@
-"""Stops a job that a ZOO kernel was told to dismiss, from its ids alone, and lets a service notice that it was.
+"""Dismiss a job of a ZOO kernel by its id.
 
-On the machine of the service a kernel kills it at once; a service elsewhere is not told at all. A mark in the
-job's private folder reaches both.
+A kernel kills a service on its own machine at once, and does not notify a service elsewhere or a job in the queue. A
+mark in the job's private folder reaches all of them.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ SERVICE_SUCCEEDED, SERVICE_FAILED = 3, 4
 
 
 def _wait_released(record: Path) -> bool:
-    """Give the service of a job the time to end it, or the kernel to kill the service; whether it is over."""
+    """Wait until the service of a job has ended it, or the kernel has killed the service; False after 30 s."""
     waiter = threading.Thread(target=SERVICE.wait_released, args=(record,), daemon=True)
     waiter.start()
     waiter.join(_LONGEST_GOODBYE_SECONDS)
@@ -47,7 +47,7 @@ def _wait_released(record: Path) -> bool:
 
 
 def find_lost_jobs(state: Path) -> list[JobRecord]:
-    """Jobs that no service works on any more and that did not come to an end: their service died."""
+    """Find jobs that have not ended and that no service works on any more: their service died."""
     records = Records(state, Masker())
     found = []
     for path in sorted(state.glob("*/record.json")):
@@ -59,10 +59,10 @@ def find_lost_jobs(state: Path) -> list[JobRecord]:
 
 @contextlib.contextmanager
 def watch_dismissal(record: Path, cancellation: Cancellation, seconds: float) -> Iterator[None]:
-    """Cancel a job once its mark is there, also when it was before.
+    """Cancel a job when its mark appears, or at once if it is there.
 
-    The mark may be made on another machine that shares the folder: no file notification crosses that, so this
-    looks again every so many seconds.
+    The mark may be made on another machine that shares the folder, from which no file notification comes. So the
+    folder is checked every so many seconds.
     """
     over = threading.Event()
 
@@ -84,10 +84,10 @@ def watch_dismissal(record: Path, cancellation: Cancellation, seconds: float) ->
 
 
 def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
-    """Stop what runs of a job and remove what it leaves; logs and record stay.
+    """Stop a job and remove what it leaves; logs and record stay.
 
-    None: no service has started on the job here. Should one do so later, because the job waits in a queue, it finds
-    the mark and ends at once. Safe to repeat, also for a job that has ended.
+    Returns None if no service has started the job here. A job that waits in a queue finds the mark when its service
+    starts, and ends at once. May be repeated, also for a job that has ended.
     """
     workspace = configuration.workspace
     records = Records(workspace.folders.state, Masker(workspace.secrets))
@@ -97,7 +97,7 @@ def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
         return record
     mark_dismissed(folder)
     if record is None:
-        # a service may be at what comes before the record
+        # its service may run and not have created the record yet
         if not SERVICE.is_held(folder) or not _wait_released(folder):
             return None
         return _find_record(records, job_id)
@@ -110,7 +110,7 @@ def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
     if record.status in FINAL:
         return record
     if record.handle:
-        # what only the job's own service would have removed, had it not been killed
+        # the job's own service, which would have done it, was killed
         engine.remove(Handle(**record.handle))
     shutil.rmtree(workspace.folders.scratch / job_id, ignore_errors=True)
     cause = build_dismissal()
@@ -142,9 +142,9 @@ def _find_record(records: Records, job_id: str) -> JobRecord | None:
 
 
 def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | None) -> int:
-    """The service `runDismiss` of a kernel: `lenv.gs_usid` is the job, the user tells the workspace.
+    """Run as the service `runDismiss` of a kernel: `lenv.gs_usid` is the job, the user gives the workspace.
 
-    A job of another workspace is not found here, so nobody stops another's. Never raises.
+    Jobs of other workspaces are not found, so nobody can stop them. Never raises.
     """
     try:
         return _run_dismiss(conf, outputs)
@@ -175,7 +175,7 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
 
 
 def main() -> None:
-    """List lost jobs of a state folder (`python -m zoo_runner.zoo.dismiss FOLDER`): id, process, last word."""
+    """List lost jobs of a state folder (`python -m zoo_runner.zoo.dismiss FOLDER`): id, process, last update."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m zoo_runner.zoo.dismiss STATE_FOLDER")
     for record in find_lost_jobs(Path(sys.argv[1])):

@@ -1,4 +1,4 @@
-"""Calls a site's handler around a job, in the order that existing handlers expect."""
+"""Call a site's handler before and after a job, in the order that existing handlers expect."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from zoo_runner.handler import call_hook, call_optional
 from zoo_runner.model.job import Results
 from zoo_runner.zoo.conf import Conf, Site, get_section
 
-# how pycalrissian groups what a handler answers
+# how pycalrissian groups what a handler returns
 _LISTS = ("imagePullSecrets", "additionalImagePullSecrets")
 _DOCKER_DATA = ".dockerconfigjson"
 
@@ -23,7 +23,7 @@ class Hooks:
         self.handler = handler
 
     def prepare(self, site: Site, conf: Conf, namespace: str | None) -> dict[str, Any]:
-        """Call what comes before a job; returns the parameters that it gives, those for pods as settings."""
+        """Call the hooks before a job; return their parameters, with those for pods as settings."""
         handler = self.handler
         namespace = namespace or call_optional(handler, "get_namespace")
         call_optional(handler, "pre_execution_hook")
@@ -45,7 +45,7 @@ class Hooks:
         return {**parameters, **texts}
 
     def finish(self, paths: JobPaths, output: dict[str, Any]) -> None:
-        """Call what follows a job, both hooks with the same arguments by name."""
+        """Call the hooks after a job, both with the same keyword arguments."""
         given = {
             "log": _read_text(paths.kept_log),
             "output": output,
@@ -58,7 +58,7 @@ class Hooks:
 
 
 def find_secret_names(secrets: Any) -> list[str]:
-    """The names of pull secrets in what a handler answers: a name, `{"name": ...}`, or any nesting of those."""
+    """Find the names of pull secrets in what a handler returns: a name, `{"name": ...}`, or any nesting of those."""
     if isinstance(secrets, str):
         return [secrets]
     if isinstance(secrets, Mapping):
@@ -69,7 +69,7 @@ def find_secret_names(secrets: Any) -> list[str]:
 
 
 def find_docker_configs(secrets: Any) -> list[Any]:
-    """The Docker configurations in what a handler answers: one as it is, the data of a Secret, or any nesting."""
+    """Find the Docker configurations in what a handler returns: one as it is, the data of a Secret, or any nesting."""
     if isinstance(secrets, Mapping):
         if isinstance(secrets.get("auths"), Mapping):
             return [secrets]
@@ -83,7 +83,7 @@ def find_docker_configs(secrets: Any) -> list[Any]:
 
 
 def _read_data(text: str) -> Any:
-    """Read a value of a Secret's data; what is no configuration becomes one that the settings refuse by its name."""
+    """Read a value of a Secret's data; None, which the settings refuse, if it is not a configuration."""
     try:
         return json.loads(base64.b64decode(text))
     except ValueError:
@@ -91,7 +91,7 @@ def _read_data(text: str) -> Any:
 
 
 def build_namespace_name(site: Site, namespace: str | None = None) -> str:
-    """The name that existing handlers know a job by: the site's namespace, or process and job id."""
+    """Build the name by which existing handlers know a job: the site's namespace, or process and job id."""
     name = namespace or f"{site.process_id.replace('_', '-')}-{site.job_id}"
     return name[:63].rstrip("-")
 
@@ -104,7 +104,7 @@ def _read_text(path: Path) -> str:
 
 
 def build_hook_output(results: Results) -> dict[str, Any]:
-    """Results as hooks know them: by output the address as `value`, and the STAC document of all of them."""
+    """Build the results for hooks: for each output its address as `value`, and the STAC document of all of them."""
     named = {name: _with_value(value) for name, value in results.document.items()}
     return named | {"StacCatalogUri": results.collection_href}
 

@@ -1,8 +1,7 @@
-"""Makes the process of a kernel fit for a job, and gives it back as it was.
+"""Prepare the process of a kernel for a job, and restore it afterwards.
 
-A kernel ignores SIGCHLD (every child seems to have succeeded), takes what stands on stdout for the response, has
-its own stderr open on the job log at an offset of its own, and puts the folder of the user's processes first on
-the module path.
+A kernel ignores SIGCHLD (every child seems to succeed), sends everything on stdout to the client, has its own stderr
+open on the job log at an offset of its own, and puts the folder of the user's processes first on the module path.
 """
 
 import contextlib
@@ -23,9 +22,9 @@ _MARK = b"\0end of capture\0\n"
 
 @contextlib.contextmanager
 def child_signals() -> Iterator[None]:
-    """Have children reported as they end while the block runs; else their exit codes are lost.
+    """Make exit codes of children available while the block runs.
 
-    Only the main thread may change that; a kernel calls services there.
+    Only the main thread may change the handler of a signal; a kernel calls services there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -34,14 +33,14 @@ def child_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        # None: a handler that C installed, which Python cannot put back
+        # None: a handler that C installed, which Python cannot restore
         if former is not None:
             signal.signal(signal.SIGCHLD, former)
 
 
 @contextlib.contextmanager
 def direct_connections(environ: MutableMapping[str, str], api_proxy: str | None) -> Iterator[None]:
-    """Take away a proxy of the Kubernetes API: storage clients would ask it for objects. Other proxies stay."""
+    """Remove a proxy of the Kubernetes API: storage clients would send their requests to it. Other proxies stay."""
     names = [name for name in _PROXIES if api_proxy and environ.get(name) == api_proxy]
     former = {name: environ.pop(name) for name in names}
     try:
@@ -51,22 +50,22 @@ def direct_connections(environ: MutableMapping[str, str], api_proxy: str | None)
 
 
 def forget_services_folder(folder: Path) -> None:
-    """Take the folder of deployed processes off the module path: none of them may pass for one of our modules."""
+    """Remove the folder of deployed processes from the module path: none of them may hide one of our modules."""
     folder = folder.resolve()
     sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != folder]
 
 
 @contextlib.contextmanager
 def captured_output(take: Callable[[str], None]) -> Iterator[None]:
-    """Give every line that this process or a child of it writes to stdout or stderr to `take` while the block runs.
+    """Pass every line that this process or a child writes to stdout or stderr to `take` while the block runs.
 
-    The lines come from a thread, in order. The last of them have been taken when the block is left.
+    `take` is called from a thread, in order, and for the last time before the block is left.
     """
     _flush()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     former = os.dup(1), os.dup(2)
-    # what goes to the job log afterwards must not overwrite what was added to it meanwhile
+    # later output to the job log must not overwrite what was added meanwhile
     fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_APPEND)
     reader, writer = os.pipe()
     # the kernel may write while it holds the interpreter's lock, which the reading thread needs

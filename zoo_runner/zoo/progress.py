@@ -1,4 +1,4 @@
-"""From what happens in a job to the progress and the message of its status."""
+"""Turn the events of a job into the progress and the message of its status."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from zoo_runner.zoo.results import build_message
 from zoo_staging.progress import Transferred
 
 Update = Callable[[int, str], None]
-"""Tells the kernel: percent from 0 to 100, and a message."""
+"""Reports percent from 0 to 100, and a message, to the kernel."""
 
 _SPANS = {Stage.STAGE_IN: (10, 25), Stage.EXECUTE: (25, 85), Stage.STAGE_OUT: (85, 95)}
 _TITLES = {Stage.STAGE_IN: "staging in", Stage.EXECUTE: "executing", Stage.STAGE_OUT: "staging out the results"}
@@ -18,10 +18,10 @@ _PARTS = 5
 
 
 class Progress:
-    """Turns events into few status updates: the number never goes back, no message comes twice in a row.
+    """Turns events into few status updates: the number never decreases, no message is repeated at once.
 
-    Each update costs the kernel a database connection, so transfers are told of in fifths. `steps` is how many
-    steps the workflow has; scattered ones run more often, and the number then grows more slowly.
+    Each update costs the kernel a database connection, so transfers are reported in fifths. `steps` is the number of
+    steps of the workflow; if scattered steps run more often, the number grows more slowly.
     """
 
     def __init__(self, update: Update, masker: Masker, steps: int) -> None:
@@ -34,28 +34,28 @@ class Progress:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        """Tell of an event where it is worth it."""
+        """Report an event if it changes what users see."""
         with self._lock:
             match event:
                 case StageStarted():
                     self._part = -1
-                    self._tell(_SPANS.get(event.stage, (10, 10))[0], _TITLES.get(event.stage, str(event.stage)))
+                    self._send(_SPANS.get(event.stage, (10, 10))[0], _TITLES.get(event.stage, str(event.stage)))
                 case Transferred():
-                    self._tell_of_transfer(event)
+                    self._report_transfer(event)
                 case StepStarted():
                     self._begun += 1
-                    self._tell(self._step_percent(), f"step {event.step} runs ({self._count()})")
+                    self._send(self._step_percent(), f"step {event.step} runs ({self._count()})")
                 case StepEnded():
                     self._ended += 1
                     ended = "could not start" if event.exit_code is None else f"ended with exit code {event.exit_code}"
-                    self._tell(self._step_percent(), f"step {event.step} {ended} ({self._count()})")
+                    self._send(self._step_percent(), f"step {event.step} {ended} ({self._count()})")
                 case _:
                     pass
 
-    def tell(self, percent: int, text: str) -> None:
-        """Tell of something that is no event of the engine."""
+    def report(self, percent: int, text: str) -> None:
+        """Report something that is not an event of the engine."""
         with self._lock:
-            self._tell(percent, text)
+            self._send(percent, text)
 
     def _count(self) -> str:
         return f"{self._ended} of {max(self._steps, self._begun)} ended"
@@ -64,7 +64,7 @@ class Progress:
         first, last = _SPANS[Stage.EXECUTE]
         return first + (last - first) * self._ended // max(self._steps, self._begun)
 
-    def _tell_of_transfer(self, event: Transferred) -> None:
+    def _report_transfer(self, event: Transferred) -> None:
         part = event.files_done * _PARTS // max(event.files_total, 1)
         if part <= self._part or not event.files_done:
             return
@@ -73,9 +73,9 @@ class Progress:
         first, last = _SPANS[stage]
         mib = event.bytes_done / 2**20
         text = f"{_TITLES[stage]}: {event.files_done} of {event.files_total} files, {mib:.1f} MiB"
-        self._tell(first + (last - first) * part // _PARTS, text)
+        self._send(first + (last - first) * part // _PARTS, text)
 
-    def _tell(self, percent: int, text: str) -> None:
+    def _send(self, percent: int, text: str) -> None:
         self._percent = max(self._percent, min(percent, 100))
         update = (self._percent, build_message(self._masker.mask(text)))
         if update != self._last:

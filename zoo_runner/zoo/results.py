@@ -1,7 +1,7 @@
-"""From results and diagnoses to what a kernel can print and store.
+"""Translate results and diagnoses into values that a kernel can print and store.
 
-Response bodies go through printf and into dollar-quoted SQL there, so neither `%` nor `$$` may leave us, and no
-text may be empty. JSON can say both in escapes, which the kernel undoes only where it prints a document.
+A kernel passes response bodies through printf and into dollar-quoted SQL, so they must not have `%` or `$$`, and no
+value may be empty. JSON can escape both; the kernel undoes the escapes only where it prints a document.
 """
 
 import json
@@ -29,7 +29,7 @@ _DELIMITERS = frozenset('#?%/\\&+=;@:"<>')
 
 
 def build_message(text: str) -> str:
-    """A text as a status message: one line, not empty, not endless, nothing that the kernel trips over."""
+    """Make a text a status message: one line, not empty, of limited length, without `%` and `$$`."""
     line = " ".join(text.split())
     line = _ENCODED.sub(lambda match: _decode(match[0]), line).replace("%", " percent")
     while "$$" in line:
@@ -115,10 +115,10 @@ def build_text(text: str, response: Response) -> Entry:
 
 
 def build_json(value: Any, collection_href: str, document: bool) -> str:
-    """A JSON result.
+    """Build a JSON result.
 
-    Inside a document the kernel undoes escapes, so there hrefs are written decoded; where that would change
-    what they mean, a link to the collection takes the place of the value.
+    Inside a document the kernel undoes escapes, so hrefs are written decoded there. Where that would change their
+    meaning, the value is a link to the collection.
     """
     if document:
         value = _decoded(value)
@@ -191,7 +191,7 @@ def _is_text(path: Path) -> bool:
 
 
 def build_service_logs(paths: JobPaths, temp_url: str) -> list[tuple[str, str]]:
-    """The links, (URL, title), to the logs of a job that are there: the job's, each step's, and what was used."""
+    """List links, (URL, title), to the logs of a job that exist: of the job, of each step, and the usage report."""
     links = [(f"{temp_url}/{paths.job_log.name}", "Job log")]
     for path in sorted(paths.log_folder.glob("*.log")):
         links.append((f"{temp_url}/{paths.log_folder.name}/{path.name}", f"Tool log {path.name}"))

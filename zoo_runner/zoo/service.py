@@ -1,6 +1,6 @@
-"""The door to a ZOO kernel: `conf`, `inputs`, `outputs` in, a job run, a return code and a status message out.
+"""The adapter to a ZOO kernel: takes `conf`, `inputs` and `outputs`, runs a job, returns a code and a status message.
 
-The only module that knows the kernel's own module `zoo`, which exists inside a kernel only.
+The only module that uses the module `zoo`, which exists inside a kernel only.
 """
 
 import json
@@ -72,7 +72,7 @@ class Kernel(Protocol):
 
 
 def open_kernel() -> Kernel:
-    """The kernel that this process is; outside of one, where handlers are tried by hand, a stand-in that is silent."""
+    """Return the kernel of this process; outside of a kernel, where handlers are tried by hand, a silent substitute."""
     try:
         return cast(Kernel, import_module("zoo"))
     except ModuleNotFoundError:
@@ -83,9 +83,9 @@ def open_kernel() -> Kernel:
 def run_service(
     conf: Conf, inputs: Entries | None, outputs: Entries | None, workflow_id: str, service_file: str
 ) -> int:
-    """Run the package beside a generated service; returns what the kernel wants: 3 succeeded, 4 failed.
+    """Run the package beside a generated service; return 3 (succeeded) or 4 (failed), as the kernel expects.
 
-    Never raises. On failure the status message says cause and remedy.
+    Never raises. The status message of a failed job gives cause and remedy.
     """
     folder = Path(service_file).absolute().parent
     forget_services_folder(folder.parent)
@@ -95,8 +95,8 @@ def run_service(
 class KernelJob:
     """One call of a service by a kernel.
 
-    `package` is a reference or a whole CWL document; `handler` the site's, without which it is made as the
-    settings say; `namespace` overrides the one that the handler names.
+    `package` is a reference or a whole CWL document. `handler` is the site's, None: the one of the settings.
+    `namespace` overrides that of the handler.
     """
 
     namespace: str | None = None
@@ -110,15 +110,15 @@ class KernelJob:
         handler: Any = None,
     ) -> None:
         self._package = package
-        # of a process without inputs or outputs the kernel has not even an empty dict
+        # for a process without inputs or outputs the kernel gives None
         self._conf, self._inputs, self._outputs = conf, inputs or {}, {} if outputs is None else outputs
         self._handler = handler
         self._kernel = open_kernel()
-        # the kernel leaves holes in this section; whoever reads or copies them dies
+        # the kernel leaves holes in this section, and a process that reads or copies them crashes
         conf.pop("orequests", None)
 
     def execute(self, time_limit_seconds: float | None = None) -> int:
-        """Run the job and tell the kernel how it ended; nothing is ever raised."""
+        """Run the job and report to the kernel how it ended. Never raises."""
         diagnosis = self._attempt(time_limit_seconds)
         for name in [name for name, section in self._conf.items() if not isinstance(section, dict)]:
             del self._conf[name]
@@ -164,18 +164,18 @@ class _Call:
         self._progress = Progress(self._update, self._masker, steps)
 
     def take_line(self, text: str) -> None:
-        """Put a line that somebody printed into the job log."""
+        """Add a line that was printed to the job log."""
         self._log.tell("service", text)
 
     def run(
         self, given: str | Mapping[str, Any], handler: Any, namespace: str | None, time_limit_seconds: float | None
     ) -> Diagnosis | None:
-        """Run the job; returns why it failed."""
+        """Run the job; return the diagnosis of a failure."""
         try:
             self._paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
             with SERVICE.hold(self._paths.record):
                 ensure_not_dismissed(self._paths.record)
-                self._progress.tell(4, "preparing the job")
+                self._progress.report(4, "preparing the job")
                 hooks = Hooks(handler or self._make_handler())
                 parameters = hooks.prepare(self._site, self._conf, namespace)
                 return self._run(given, hooks, parameters, time_limit_seconds)
@@ -207,7 +207,7 @@ class _Call:
         return self._deliver(hooks, outcome)
 
     def _keep_package(self, document: Mapping[str, Any]) -> str:
-        """Write a document that a service handed over, so that it can be referred to."""
+        """Write a document that a service gave to a file, so that it can be referred to."""
         content = json.dumps(document, default=str).encode()
         path = self._settings.cache / "given" / f"{sha256(content).hexdigest()}.cwl"
         if not path.exists():
@@ -241,11 +241,11 @@ class _Call:
         try:
             self._kernel.update_status(self._conf, percent)
         except Exception as error:  # noqa: BLE001 the door: a status that cannot be shown must not end the job
-            self._log.tell("service", f"the kernel took no status update: {error}")
+            self._log.tell("service", f"the kernel refused a status update: {error}")
 
     def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:
         """Call the hooks that follow a job and fill the outputs."""
-        self._progress.tell(96, "delivering results and logs")
+        self._progress.report(96, "delivering results and logs")
         results, failure = outcome.results, None
         try:
             ensure_downloadable(self._paths.log_folder / RESULTS_FOLDER)
@@ -285,7 +285,7 @@ class _Call:
         return replace(diagnosis, log=url) if diagnosis else None
 
     def _fail(self, error: RunnerError) -> Diagnosis | None:
-        """Keep what went wrong outside of the engine, in log and record, as `run_job` does for the rest."""
+        """Log and record a failure outside of the engine, as `run_job` does for all others."""
         diagnosis = replace(error.diagnosis.masked(self._masker.mask), log=str(self._paths.job_log))
         if error.__cause__:
             text = "".join(traceback.format_exception(error.__cause__))

@@ -1,7 +1,7 @@
-"""From the texts that a kernel hands over to a checked job order.
+"""Turn the inputs of a kernel into a checked job order.
 
-A kernel hands over text only. Each text becomes what the package's own types say, and every check is ours,
-because the kernel checks presence and nothing else.
+A kernel passes on text only, and checks nothing but presence. Each text is converted and checked by the package's own
+types.
 """
 
 import json
@@ -43,7 +43,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Item:
-    """One occurrence of an input: its text (None: the kernel lost it) and where a link was downloaded to."""
+    """One occurrence of an input: its text (None: the kernel lost it) and the file that a link was downloaded to."""
 
     text: str | None
     href: str | None = None
@@ -57,8 +57,8 @@ class Item:
 class InputReader:
     """Turns the kernel's inputs into a job order; `local_files` are the files in the kernel's cache that it uses.
 
-    `sent` is the request as the client wrote it, for what the kernel lost. `folders` are the places that a file
-    of the kernel may lie in: an entry that names another was made up by a client.
+    `sent` are the inputs as the client wrote them, for what the kernel lost. Files of the kernel are in `folders`; an
+    entry with a file elsewhere was forged by a client.
     """
 
     sent: Mapping[str, Any] = field(default_factory=dict)
@@ -67,9 +67,9 @@ class InputReader:
     local_files: list[Path] = field(default_factory=list)
 
     def read(self, package: Package, inputs: Mapping[str, Entry], extra: Mapping[str, Any]) -> JobOrder:
-        """The checked job order; `extra` are values for inputs that the client did not give.
+        """Return the checked job order; `extra` are values for inputs that the client did not give.
 
-        Raises `InputError` with every problem that there is.
+        Raises `InputError` with all problems.
         """
         parameters = {parameter.name: parameter for parameter in parse_parameters(package)}
         values = {name: extra[name] for name in parameters if name in extra}
@@ -140,7 +140,7 @@ def _read_basename(href: str) -> str:
 
 
 def read_items(entry: Entry) -> list[Item]:
-    """The occurrences of an input, by `length` and the numbered keys: the kernel's own lists may be too short."""
+    """Read the occurrences of an input from `length` and the numbered keys: the kernel's lists may be too short."""
     if entry.get("isArray") != "true":
         return [_read_single(entry, 0)] if "value" in entry or _pick(entry, "Reference", 0) else []
     return [_read_single(entry, index) for index in range(_read_length(entry))]
@@ -187,7 +187,7 @@ def _item_type(cwl_type: CwlType) -> CwlType:
 
 
 def convert_text(wanted: CwlType, text: str) -> Any:
-    """The value that a text stands for under a type; the text itself where it stands for none, to be refused.
+    """Convert a text by a type; return the text itself, which is refused later, if it does not fit.
 
     A bounding box arrives as its four or six numbers.
     """
@@ -230,6 +230,6 @@ _KINDS: Mapping[str, CwlType] = {
 
 
 def convert_value_by_kind(entry: Entry, text: str | None) -> Any:
-    """A text as the type that the kernel names in `dataType` (`DataType` where a zcfg file describes the input)."""
+    """Convert a text by the kernel's `dataType` (`DataType` where a zcfg file describes the input)."""
     kind = _pick(entry, "dataType", 0) or _pick(entry, "DataType", 0) or "string"
     return convert_text(_KINDS.get(kind, Primitive("string")), text or "")
