@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_staging.command import EXIT_CODES, error_format, fail, run_command
+from zoo_staging.errors import Kind, Side, StagingError, about
+
 if TYPE_CHECKING:
     from stagein.settings import StageInOptions
     from zoo_staging.cancel import Cancellation
-    from zoo_staging.errors import StagingError
 
-USAGE_ERROR = 2
-
-HELP = """Bring input data to local disk and print where it is, as a CWL job order.
+HELP = f"""Download input data to local disk and print where it is, as a CWL job order.
 
 \b
 HREF is a STAC Item, Collection or Catalog (http, https, s3, gs, az or a path); it becomes a folder
-with a catalog.json, one folder per item and relative links. An s3://, gs:// or az:// address that
-ends in / is a folder.
-With --job-order, what the File and Directory inputs of a CWL job order refer to is brought instead.
+with a catalog.json, one folder per item and relative links. An s3://, gs:// or az:// prefix is
+downloaded as a folder.
+With --job-order, the File and Directory inputs of a CWL job order are downloaded instead.
 
 \b
 Examples:
@@ -39,8 +39,7 @@ STAGEIN_MAX_ITEMS, STAGEIN_MAX_BYTES, STAGEIN_ALLOW_PRIVATE, STAGEIN_ALLOWED_ROO
 STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES, STAGEIN_ASSET_MEDIA_TYPES.
 
 \b
-Exit codes: 0 all is there; 1 data could not be brought, or it was interrupted;
-2 wrong use: options, settings, or a job order that cannot be read.
+{EXIT_CODES}
 """
 
 
@@ -51,26 +50,22 @@ Exit codes: 0 all is there; 1 data could not be brought, or it was interrupted;
     "--output-folder",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Where data goes.",
+    help="Folder to download to.",
 )
 @click.option("--result", type=click.Path(path_type=Path), help="Also write the printed job order here.")
 @click.option("--file", "as_files", is_flag=True, help="The HREFs are plain files, not STAC.")
 @click.option("--quiet", is_flag=True, help="No progress lines.")
-@click.pass_context
-def main(context: click.Context, /, **given: Any) -> None:
-    """Bring input data to local disk."""
+@error_format
+def main(**given: Any) -> None:
+    """Download input data to local disk."""
     if bool(given["hrefs"]) == bool(given["job_order"]):
         raise click.UsageError("Give either HREFs or --job-order.")
-    # only now: the help shall not wait for what moves data
-    from zoo_staging.command import show_error
-    from zoo_staging.errors import Kind, StagingError
-
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        staged = _stage(given)
+        with about(Side.SOURCE):
+            staged = _stage(given)
     except StagingError as error:
-        show_error("stagein", error)
-        context.exit(USAGE_ERROR if error.kind is Kind.SETTINGS else 1)
+        fail("stagein", error, given["error_format"])
     text = json.dumps(staged, indent=2)
     if given["result"]:
         given["result"].write_text(text + "\n", encoding="utf-8")
@@ -81,6 +76,8 @@ def _stage(given: dict[str, Any]) -> dict[str, Any]:
     from stagein.settings import load_options
     from stagein.stage import stage_in
     from zoo_staging.cancel import Cancellation
+
+    # only now: the help does not wait for what moves data
     from zoo_staging.command import ProgressLines
     from zoo_staging.progress import ignore
 
@@ -107,7 +104,7 @@ def _stage_hrefs(
 
 
 def _read_job_order(path: Path) -> dict[str, Any]:
-    """Read JSON or YAML; of YAML only plain data is made, whatever its tags ask for."""
+    """Read JSON or YAML; YAML tags that ask for more than plain data are ignored."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -121,21 +118,17 @@ def _read_job_order(path: Path) -> dict[str, Any]:
     return content
 
 
-def _unreadable(path: Path, why: str) -> "StagingError":
-    from zoo_staging.errors import Kind, StagingError
-
+def _unreadable(path: Path, why: str) -> StagingError:
     return StagingError(
         Kind.SETTINGS,
         str(path),
-        f"cannot be read as a job order: {why}",
+        f"cannot read the job order: {why}",
         "Give a CWL job order, JSON or YAML.",
     )
 
 
 def run() -> None:
     """Run the command and end the process."""
-    from zoo_staging.command import run_command
-
     run_command(main, "stagein")
 
 

@@ -1,19 +1,24 @@
-"""Bringing one file to disk: under a hidden name beside its target, verified, then renamed."""
+"""Downloads one file: to a hidden name beside its target, verified, then renamed."""
 
 import asyncio
+import ctypes
 import errno
 import hashlib
+import itertools
 import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from stagein.disk import Disk
-from stagein.landing import Landing
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Chunk, Content, SourceTable
 from zoo_staging.errors import Kind, RetryableError, StagingError, merge_errors
-from zoo_staging.parts import ChangedError, NoPartsError, Part, broken_off
 from zoo_staging.pool import RetryOptions, retry, run_pool
+from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError, broken_off
 from zoo_staging.threads import Workers
 
 # below this, handing a chunk to a thread costs more than writing it
@@ -24,6 +29,13 @@ SMALL_BYTES = 1 << 20
 LARGE_BYTES = 64 << 20
 PART_BYTES = 32 << 20
 PARTS_AT_ONCE = 4
+# hidden names are this process's own
+_RUN = secrets.token_hex(8)
+_NUMBERS = itertools.count()
+# a visit to a thread costs a fraction of this, and so does a write to a quick disk; a network's disk takes more
+QUICK_SECONDS = 0.001
+# that many slow ones without a quick one between them: a single one may be slow because the machine is busy
+SLOW_IN_A_ROW = 8
 
 
 class Downloader:
@@ -58,95 +70,97 @@ class Downloader:
             await retry(lambda: self._attempt(transfer), self._waits)
         except ChangedError:
             await retry(lambda: self._attempt(transfer), self._waits)
-        except NoPartsError:
+        except NoRangesError:
             await retry(lambda: self._attempt(transfer, in_parts=False), self._waits)
 
     async def _attempt(self, transfer: Transfer, *, in_parts: bool = True) -> None:
         """From the first byte to the last."""
-        landing, done = Landing(transfer), False
+        partial, done = PartialFile(transfer), False
         try:
-            await self._land(landing, in_parts=in_parts)
+            await self._land(partial, in_parts=in_parts)
             done = True
         finally:
             if not done:
-                self._progress.add(transfer, -landing.size_bytes)
-                landing.discard()
+                self._progress.add(transfer, -partial.size_bytes)
+                partial.discard()
 
-    async def _land(self, landing: Landing, *, in_parts: bool) -> None:
-        transfer = landing.transfer
+    async def _land(self, partial: "PartialFile", *, in_parts: bool) -> None:
+        transfer = partial.transfer
         async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
             size = _agree_on_size(transfer, content)
             self._progress.expect(transfer, size)
             if size is not None and size <= SMALL_BYTES:
-                await self._bring_small(content, landing, size)
+                await self._bring_small(content, partial, size)
                 return
             large = in_parts and content.validator is not None and size is not None and size >= LARGE_BYTES
-            await self._workers.run(landing.open)
+            await self._workers.run(partial.open)
             if size is not None:
-                await self._workers.run(lambda: landing.reserve(size))
-            digest_hex = None if large else await self._write_whole(content, landing)
+                await self._workers.run(lambda: partial.reserve(size))
+            digest_hex = None if large else await self._write_whole(content, partial)
         if large:
-            digest_hex = await self._write_parts(landing, size or 0, content.validator or "")
-        _verify(transfer, size, landing.size_bytes, digest_hex)
-        self._progress.expect(transfer, landing.size_bytes)
-        await self._workers.run(landing.finish)
+            digest_hex = await self._write_parts(partial, size or 0, content.validator or "")
+        _verify(transfer, size, partial.size_bytes, digest_hex)
+        self._progress.expect(transfer, partial.size_bytes)
+        await self._workers.run(partial.finish)
 
-    async def _bring_small(self, content: Content, landing: Landing, size: int) -> None:
+    async def _bring_small(self, content: Content, partial: "PartialFile", size: int) -> None:
         """All bytes at once; counted when they are there."""
         data = b""
         async for chunk in content.chunks:
             data = bytes(chunk) if not data else data + chunk
-        checksum = landing.transfer.checksum
-        _verify(landing.transfer, size, len(data), checksum.compute(data) if checksum else None)
+        checksum = partial.transfer.checksum
+        _verify(partial.transfer, size, len(data), checksum.compute(data) if checksum else None)
 
         def write() -> None:
-            landing.open()
-            landing.write(data, 0)
-            landing.finish()
+            partial.open()
+            partial.write(data, 0)
+            partial.finish()
 
         await self._disk.run(write)
-        landing.size_bytes = len(data)
-        self._progress.add(landing.transfer, len(data))
+        partial.size_bytes = len(data)
+        self._progress.add(partial.transfer, len(data))
 
-    async def _write_whole(self, content: Content, landing: Landing) -> str | None:
-        checksum = landing.transfer.checksum
+    async def _write_whole(self, content: Content, partial: "PartialFile") -> str | None:
+        checksum = partial.transfer.checksum
         digest = checksum.start() if checksum else None
         async for chunk in content.chunks:
-            await self._write(landing, chunk, landing.size_bytes, digest)
+            await self._write(partial, chunk, partial.size_bytes, digest)
         return digest.hexdigest() if digest is not None else None
 
-    async def _write_parts(self, landing: Landing, size: int, validator: str) -> str | None:
-        parts = [Part(start, min(start + PART_BYTES, size), validator) for start in range(0, size, PART_BYTES)]
+    async def _write_parts(self, partial: "PartialFile", size: int, validator: str) -> str | None:
+        parts = [ByteRange(start, min(start + PART_BYTES, size), validator) for start in range(0, size, PART_BYTES)]
         _, errors = await run_pool(
-            [lambda part=part: self._write_part(landing, part) for part in parts],  # type: ignore[misc]
+            [lambda part=part: self._write_part(partial, part) for part in parts],  # type: ignore[misc]
             PARTS_AT_ONCE,
             settle_seconds=0,
         )
         if errors:
-            telling = (error for error in errors if isinstance(error, ChangedError | NoPartsError))
+            telling = (error for error in errors if isinstance(error, ChangedError | NoRangesError))
             raise next(telling, merge_errors(errors))
-        checksum = landing.transfer.checksum
-        return await self._workers.run(lambda: landing.digest(checksum.algorithm)) if checksum else None
+        checksum = partial.transfer.checksum
+        return await self._workers.run(lambda: partial.digest(checksum.algorithm)) if checksum else None
 
-    async def _write_part(self, landing: Landing, part: Part) -> None:
+    async def _write_part(self, partial: "PartialFile", part: ByteRange) -> None:
         """Bring one part; after a failure that may pass, go on where it broke off."""
         offset = part.start
 
         async def attempt() -> None:
             nonlocal offset
-            source, rest = self._sources.get(landing.transfer.href), Part(offset, part.end, part.validator)
-            async with self._streams, source.open(landing.transfer.href, rest) as content:
+            source, rest = self._sources.get(partial.transfer.href), ByteRange(offset, part.end, part.validator)
+            async with self._streams, source.open(partial.transfer.href, rest) as content:
                 async for chunk in content.chunks:
-                    await self._write(landing, chunk, offset)
+                    await self._write(partial, chunk, offset)
                     offset += len(chunk)
             if offset < part.end:
-                raise broken_off(landing.transfer.href)
+                raise broken_off(partial.transfer.href)
 
         await retry(attempt, self._waits)
 
-    async def _write(self, landing: Landing, chunk: Chunk, offset: int, digest: "hashlib._Hash | None" = None) -> None:
+    async def _write(
+        self, partial: "PartialFile", chunk: Chunk, offset: int, digest: "hashlib._Hash | None" = None
+    ) -> None:
         def keep() -> None:
-            landing.write(chunk, offset)
+            partial.write(chunk, offset)
             if digest is not None:
                 digest.update(memoryview(chunk))
 
@@ -154,8 +168,8 @@ class Downloader:
             keep()
         else:
             await self._workers.run(keep)
-        landing.size_bytes += len(chunk)
-        self._progress.add(landing.transfer, len(chunk))
+        partial.size_bytes += len(chunk)
+        self._progress.add(partial.transfer, len(chunk))
 
 
 def _agree_on_size(transfer: Transfer, content: Content) -> int | None:
@@ -192,8 +206,119 @@ def translate_disk(error: OSError, transfer: Transfer) -> StagingError:
     """Say what an error of the local disk means for a transfer."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return StagingError(
-        Kind.DISK,
+        Kind.DISK_FULL if full else Kind.DISK,
         transfer.href,
         f"cannot be written to {os.fspath(transfer.target.parent)}: {error.strerror or error}",
         "Free space, or use a folder on a larger disk." if full else "Check the folder and its permissions.",
     )
+
+
+class PartialFile:
+    """Where the bytes of one transfer land; `size_bytes` is how many are there. Its methods block.
+
+    Threads may still be at work when the transfer is given up: the file is closed when the last one is out.
+    """
+
+    def __init__(self, transfer: Transfer) -> None:
+        self.transfer = transfer
+        self.size_bytes = 0
+        self._target = os.fspath(transfer.target)
+        # plain text: making a Path costs as much as moving a small file
+        self._partial = f"{os.path.dirname(self._target)}/.{_RUN}-{next(_NUMBERS)}.part"  # noqa: PTH120
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._users = 0
+        self._wanted = True
+
+    def open(self) -> None:
+        """Begin with an empty file."""
+        with self._lock:
+            if self._wanted:
+                self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def reserve(self, size_bytes: int) -> None:
+        """Have the disk set the space aside: writing is quicker then, and a full disk is told before a byte moves."""
+        with self._use() as descriptor:
+            _allocate(descriptor, size_bytes)
+
+    def write(self, chunk: Chunk | bytearray, offset: int) -> None:
+        """Put bytes to their place."""
+        view = memoryview(chunk)
+        with self._use() as descriptor:
+            while view:
+                written = os.pwrite(descriptor, view, offset)
+                view, offset = view[written:], offset + written
+
+    def digest(self, algorithm: str) -> str:
+        """The hex digest of what is there."""
+        digest, offset = hashlib.new(algorithm, usedforsecurity=False), 0
+        with self._use() as descriptor:
+            while self._wanted and (chunk := os.pread(descriptor, 1 << 20, offset)):
+                digest.update(chunk)
+                offset += len(chunk)
+        return digest.hexdigest()
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        with self._lock:
+            if self._wanted:
+                os.replace(self._partial, self._target)  # noqa: PTH105
+                self._give_up()
+
+    def discard(self) -> None:
+        """Take away what is there, if the file has not got its name."""
+        with self._lock:
+            if self._wanted and self._descriptor is not None:
+                Path(self._partial).unlink(missing_ok=True)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._wanted = False
+        if self._descriptor is not None and not self._users:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @contextmanager
+    def _use(self) -> Iterator[int]:
+        with self._lock:
+            if self._descriptor is None or not self._wanted:
+                raise OSError(errno.EBADF, "the transfer was given up")
+            descriptor = self._descriptor
+            self._users += 1
+        try:
+            yield descriptor
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._wanted:
+                self._give_up()
+
+
+def _allocate(descriptor: int, size_bytes: int) -> None:
+    """fallocate(2) itself: `os.posix_fallocate` would write zeros where the file system cannot (NFS before 4.2)."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    if call is None:
+        return
+    call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    if call(descriptor, 0, 0, size_bytes) and ctypes.get_errno() in (errno.ENOSPC, errno.EDQUOT):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+class Disk:
+    """Makes short writes in the event loop until they turn out slow; from then on, in threads."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._slow = 0
+
+    async def run(self, write: Callable[[], None]) -> None:
+        """Do one short write."""
+        if self._slow >= SLOW_IN_A_ROW:
+            await self._workers.run(write)
+            return
+        start = time.perf_counter()
+        write()
+        self._slow = 0 if time.perf_counter() - start < QUICK_SECONDS else self._slow + 1

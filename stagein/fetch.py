@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from stagein.crawl import walk
 from stagein.layout import CatalogFolder, build_catalog_folder
+from stagein.paging import Query
 from stagein.plan import Reference, Where
 from stagein.progress import Transfer
-from stagein.query import Query
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
 from stagein.sources.local import check_local
 from stagein.stac import Document, parse_document
 from stagein.transfer import transfer_all
-from stagein.walk import walk
 from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
 from zoo_staging.names import safe_name, unique_name
 from zoo_staging.pool import RetryOptions, retry, run_pool
@@ -161,7 +161,7 @@ def _log_unverified(layout: CatalogFolder) -> None:
 
 def _too_large(href: str) -> StagingError:
     return StagingError(
-        Kind.INVALID_STAC,
+        Kind.STAC_INVALID,
         href,
         f"is larger than {LARGEST_DOCUMENT_BYTES} bytes, too large for a STAC document",
         "Give it as a File if it is data; otherwise refer to a smaller collection.",

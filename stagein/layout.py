@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from stagein.plan import LOCAL, get_scheme, name_of
 from stagein.settings import StageInOptions
-from stagein.stac import Document, Json, StacType, resolve_href
+from stagein.stac import Document, Json
 from zoo_staging.checksum import Checksum, parse_multihash
 from zoo_staging.errors import StagingError, mask_href
+from zoo_staging.hrefs import is_remote, name_of, resolve_href
 from zoo_staging.names import safe_name, unique_name
+from zoo_staging.stac import StacType
 
 CATALOG = "catalog.json"
 STRUCTURE = frozenset({"root", "parent", "self", "item", "items", "child", "next", "prev"})
@@ -152,7 +153,7 @@ def _localise_links(document: Document, collection: str) -> list[Json]:
             links.append({**link, "href": _absolute(document, link["href"])})
     canonical = next((link["href"] for link in own if link["rel"] == "self"), document.href)
     # a signed address must not live on in a file, a local one says nothing to others
-    shown = get_scheme(canonical) != LOCAL and mask_href(canonical) == canonical and "#" not in canonical
+    shown = is_remote(canonical) and mask_href(canonical) == canonical and "#" not in canonical
     if shown and not any(link["rel"] == "canonical" for link in own):
         media = "application/geo+json" if document.type is StacType.ITEM else "application/json"
         links.append(_link("canonical", canonical, media))

@@ -1,19 +1,16 @@
-"""Which places of a job order refer to data, and where each goes: decided without any input or output."""
+"""Which values of a job order refer to data, and where each goes."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from zoo_staging.checksum import Checksum, parse_cwl_checksum
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hrefs import is_reference, is_remote, local_path, name_of
 from zoo_staging.names import safe_name, unique_name
 
 Where = tuple[str | int, ...]
-LOCAL = "file"
 
 
 @dataclass(frozen=True)
@@ -35,25 +32,7 @@ class Reference:
     @property
     def is_local(self) -> bool:
         """Whether it lies on this machine already."""
-        return get_scheme(self.href) == LOCAL
-
-
-def get_scheme(href: str) -> str:
-    """The URL scheme in lower case; `file` for a plain path."""
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", href)
-    return match[1].lower() if match else LOCAL
-
-
-def local_path(href: str, base_folder: Path) -> Path:
-    """The absolute path that a plain path (taken from `base_folder`) or a `file:` URL means."""
-    if not href.lower().startswith("file:"):
-        return base_folder / href
-    parts = urlsplit(href)
-    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise StagingError(
-            Kind.UNSUPPORTED, href, "is not a file URL of this machine", "Write it as file:///absolute/path."
-        )
-    return Path(url2pathname(parts.path))
+        return not is_remote(self.href)
 
 
 def build_plan(job_order: Mapping[str, Any], base_folder: Path) -> tuple[Reference, ...]:
@@ -79,7 +58,9 @@ def build_hrefs_plan(
 
     A single one goes into the stage-in folder itself, several each into a folder of theirs.
     """
-    objects = [{"class": "File" if as_files else "Directory", "location": href} for href in hrefs]
+    word = "File" if as_files else "Directory"
+    keys = ["location" if is_remote(href) or href[:5].lower() == "file:" else "path" for href in hrefs]
+    objects = [{"class": word, key: href} for key, href in zip(keys, hrefs, strict=True)]
     job_order = {"staged": objects[0] if len(objects) == 1 else objects}
     plan = build_plan(job_order, base_folder)
     return job_order, plan if len(plan) > 1 else tuple(replace(reference, place="") for reference in plan)
@@ -103,23 +84,15 @@ class _Planner:
                 yield from self.visit(entry, (*where, key), "")
 
     def _visit_object(self, value: dict[str, Any], where: Where, place: str) -> Iterator[Reference]:
-        location = value.get("location", value.get("path"))
-        if location is None or str(location).startswith("_:"):
+        if not _refers(value):
             yield from self.visit(value.get("listing"), (*where, "listing"), "")
         else:
             place = place or self._take_place(where)
-            yield self._build_reference(value, location, where, place)
+            yield self._build_reference(value, where, place)
         yield from self.visit(value.get("secondaryFiles"), (*where, "secondaryFiles"), place)
 
-    def _build_reference(self, value: dict[str, Any], location: object, where: Where, place: str) -> Reference:
-        if not isinstance(location, str) or not location or "\0" in location or not _is_splittable(location):
-            raise StagingError(
-                Kind.UNSUPPORTED,
-                ".".join(map(str, where)),
-                f"its location is {location!r}, which is no path or URL",
-                "Write the path or URL as text.",
-            )
-        href = str(local_path(location, self._base_folder)) if get_scheme(location) == LOCAL else location
+    def _build_reference(self, value: dict[str, Any], where: Where, place: str) -> Reference:
+        href = self._read_href(value, where)
         is_file = value["class"] == "File"
         size = value.get("size")
         return Reference(
@@ -132,6 +105,21 @@ class _Planner:
             checksum=parse_cwl_checksum(value.get("checksum")) if is_file else None,
         )
 
+    def _read_href(self, value: dict[str, Any], where: Where) -> str:
+        """The absolute path or the URL: a `location` is a URI reference, a `path` a path (or a URL with `://`)."""
+        key = "location" if "location" in value else "path"
+        written = value[key]
+        if not isinstance(written, str) or not written or not is_reference(written):
+            raise StagingError(
+                Kind.UNSUPPORTED,
+                ".".join(map(str, where)),
+                f"invalid `{key}`, neither a path nor a URL: {written!r:.100}",
+                "Write the path or URL as text.",
+            )
+        if key == "path" and "://" not in written:
+            return str(self._base_folder / written)
+        return written if is_remote(written) else str(local_path(written, self._base_folder))
+
     def _take_place(self, where: Where) -> str:
         name = safe_name(str(where[0]), "input")
         numbers = "".join(f"-{step + 1}" for step in where if isinstance(step, int))
@@ -141,20 +129,10 @@ class _Planner:
         return unique_name(safe_name(str(wanted), "file"), self._names.setdefault(place, set()))
 
 
-def _is_splittable(location: str) -> bool:
-    """Whether an address has parts at all: `http://[` has not (RFC 3986, section 3.2.2)."""
-    try:
-        urlsplit(location)
-    except ValueError:
-        return False
-    return True
-
-
-def name_of(href: str) -> str:
-    """The last part of a URL's path or of a local path, decoded; may be empty, and is not yet safe."""
-    if get_scheme(href) == LOCAL:
-        return Path(href).name
-    return unquote(urlsplit(href).path).rstrip("/").rpartition("/")[2]
+def _refers(value: Mapping[str, Any]) -> bool:
+    """Whether a File or Directory lies somewhere; a literal (CWL v1.2) has contents or a listing instead."""
+    location = value.get("location", value.get("path"))
+    return location is not None and not str(location).startswith("_:")
 
 
 def _replace(value: Any, where: Where, staged: Mapping[Where, Path]) -> Any:

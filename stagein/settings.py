@@ -9,9 +9,16 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from zoo_staging.cloudsettings import CloudOptions, build_cloud_settings, load_cloud_options
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.settings import S3Options, Setting, build_s3_settings, load_s3_options
+from zoo_staging.settings import (
+    CloudOptions,
+    S3Options,
+    Setting,
+    build_cloud_settings,
+    build_s3_settings,
+    load_cloud_options,
+    load_s3_options,
+)
 
 PREFIX = "STAGEIN"
 

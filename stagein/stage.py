@@ -7,6 +7,7 @@ from typing import Any
 from stagein.plan import Reference, Where, build_job_order, build_plan
 from stagein.settings import StageInOptions
 from zoo_staging.cancel import Cancellation, run_cancellable
+from zoo_staging.errors import Side, about
 from zoo_staging.progress import Report, ignore
 
 
@@ -39,8 +40,9 @@ async def stage_in_async(
     base_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Do what `stage_in` does; cancel the task to stop it."""
-    references = build_plan(job_order, (base_folder or Path()).absolute())
-    return build_job_order(job_order, await stage_references(references, folder, options, report))
+    with about(Side.SOURCE):
+        references = build_plan(job_order, (base_folder or Path()).absolute())
+        return build_job_order(job_order, await stage_references(references, folder, options, report))
 
 
 async def stage_references(

@@ -40,7 +40,7 @@ async def transfer_all(
                 await downloader.bring(first)
             except StagingError as error:
                 if first.what:
-                    raise error.told_of(first.what) from error
+                    raise error.explain(first.what) from error
                 raise
             for other in others:
                 await asyncio.to_thread(_duplicate, first.target, other)
@@ -78,7 +78,7 @@ def _check_space(transfers: list[Transfer]) -> None:
     free = shutil.disk_usage(folder).free
     if wanted > free:
         raise StagingError(
-            Kind.DISK,
+            Kind.DISK_FULL,
             str(folder),
             f"the inputs need {wanted} bytes, but {free} are free",
             "Free space, or use a folder on a larger disk.",

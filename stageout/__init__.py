@@ -1,6 +1,6 @@
 """Stage-out: a CWL output object goes in, results in a bucket or a folder come out."""
 
-from stageout.options import StageOutOptions
+from stageout.model import StageOutOptions
 from stageout.settings import Settings, load_options
 from stageout.stage import Results, check_destination, plan_stage_out, stage_out
 

@@ -1,4 +1,4 @@
-"""The command `stageout`: parse, call the library once, say how it went."""
+"""The command `stageout`."""
 
 import json
 import signal
@@ -12,13 +12,11 @@ import click
 from stageout.settings import Settings, load_options, read_environ
 from stageout.stage import check_destination, stage_out
 from zoo_staging.cancel import Cancellation
-from zoo_staging.command import ProgressLines, run_command, show_error
-from zoo_staging.errors import Kind, StagingError
+from zoo_staging.command import EXIT_CODES, ProgressLines, error_format, fail, run_command
+from zoo_staging.errors import StagingError
 from zoo_staging.progress import ignore
 
-USAGE_ERROR = 2
-
-HELP = """Put the results of a CWL run into a bucket or a folder, as STAC.
+HELP = f"""Upload the results of a CWL run to a bucket or a folder, as STAC.
 
 \b
 Give the output object that the CWL runner printed, or folders and files:
@@ -26,8 +24,8 @@ Give the output object that the CWL runner printed, or folders and files:
   stageout ./my-results ./chart.png --destination ./published
 
 \b
-A folder with a STAC catalog (catalog.json) is uploaded with its links made right. Other folders and
-files get a STAC Item. All items are linked from <destination>/collection.json, written last.
+A folder with a STAC catalog is uploaded with corrected links. Other folders and files get a STAC Item.
+All items are linked from <destination>/collection.json, which is written last.
 
 \b
 Settings (environment): STAGEOUT_AWS_SERVICEURL (S3 endpoint; default AWS), STAGEOUT_AWS_REGION,
@@ -38,8 +36,7 @@ not given. STAGEOUT_PUBLIC_URL: links read <this>/<key> instead of s3://...
 
 \b
 Prints one JSON document on stdout; progress, warnings and errors go to stderr.
-Exit codes: 0 all is there; 1 results could not be put away, or it was interrupted;
-2 wrong use: options, settings, destination, or outputs that cannot be read.
+{EXIT_CODES}
 """
 
 
@@ -49,7 +46,7 @@ Exit codes: 0 all is there; 1 results could not be put away, or it was interrupt
 @click.option("--destination", metavar="HREF", help="s3://bucket/prefix (or gs:, az:) or a folder.")
 @click.option("--job-id", help="Id of the job, for STAC ids; a new one when not given.")
 @click.option("--workflow-id", default="workflow", show_default=True, help="Id of the workflow, likewise.")
-@click.option("--check", is_flag=True, help="Only see whether the destination can be written.")
+@click.option("--check", is_flag=True, help="Only check that the destination can be written.")
 @click.option(
     "--outputs-folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -57,20 +54,19 @@ Exit codes: 0 all is there; 1 results could not be put away, or it was interrupt
 )
 @click.option("--format", "form", type=click.Choice(["json", "cwl"]), default="json", help="Results, or CWL outputs.")
 @click.option("--quiet", is_flag=True, help="No progress lines.")
-@click.pass_context
-def main(context: click.Context, /, **given: Any) -> None:
-    """Put results away."""
+@error_format
+def main(**given: Any) -> None:
+    """Upload results."""
     settings = load_options(
         read_environ(), given["job_id"] or uuid4().hex, given["workflow_id"], given["outputs_folder"]
     )
     destination = given["destination"] or settings.destination
     if not destination:
-        raise click.UsageError("Say where the results go: --destination, or STAGEOUT_OUTPUT.")
+        raise click.UsageError("Missing destination: give --destination, or set STAGEOUT_OUTPUT.")
     try:
         answer = _check(destination, settings) if given["check"] else _run(given, destination, settings)
     except StagingError as error:
-        show_error("stageout", error)
-        context.exit(USAGE_ERROR if error.kind in (Kind.UNSUPPORTED, Kind.SETTINGS) else 1)
+        fail("stageout", error, given["error_format"])
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
@@ -102,7 +98,7 @@ def _run(given: Mapping[str, Any], destination: str, settings: Settings) -> dict
 
 def _read_outputs(stream: BinaryIO | None, paths: tuple[Path, ...]) -> Mapping[str, Any]:
     if (stream is None) == (not paths):
-        raise click.UsageError("Give either --outputs or the folders and files to put away.")
+        raise click.UsageError("Give either --outputs or the folders and files to upload.")
     if stream is None:
         return _describe_paths([path.absolute() for path in paths])
     try:

@@ -1,74 +1,83 @@
-"""Reads the STAC catalog that a tool wrote into an output folder, and says what is wrong with it."""
+"""Reads the STAC catalog that a tool wrote into an output folder, and reports what is wrong with it."""
 
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
-from stageout.found import FoundCatalog, FoundFile, StacDocument, StacKind
-from stageout.hrefs import OutputFolder, OutsideError, find_origin
-from stageout.media import get_media_type
+from stageout.media import get_media_type, is_folder_asset
+from stageout.model import FoundCatalog, FoundFile, StacDocument
 from stageout.names import check_relative_name
-from stageout.shape import find_problem
+from stageout.output_folder import OutputFolder, OutsideError, find_origin, resolve, walk
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.stac import StacType, check_stac, get_type, invalid_stac
 
 _MEMBERS = ("child", "item")
 _REBUILT = ("self", "root", "parent")
+_ROOTS = (StacType.CATALOG, StacType.COLLECTION)
+# a catalog that lies deeper is not looked for
+_DEEPEST = 3
+_VALID = "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
 
 
-def find_catalog(folder: Path, href: str) -> Path | None:
-    """Return the root catalog of an output folder, None when it holds no STAC.
+def find_catalog(folder: Path, href: str, warnings: list[str]) -> Path | None:
+    """Return the root catalog of an output folder; None when it has none, or several.
 
-    That is `catalog.json`, else the one other STAC catalog or collection at the top. Several of them, or
-    items without any, raise StagingError(INVALID_STAC).
+    That is `catalog.json`, else the one catalog or collection that lies nearest to the top. STAC that no such
+    document leads to is named in `warnings`: the folder is then published as plain files.
     """
     if (folder / "catalog.json").is_file():
         return folder / "catalog.json"
-    kinds = {path: _read_kind(path) for path in sorted(folder.glob("*.json")) if path.is_file()}
-    roots = [path for path, kind in kinds.items() if kind in ("Catalog", "Collection")]
-    items = [path.name for path, kind in kinds.items() if kind == "Item"]
-    if len(roots) > 1:
-        reason = f"has no catalog.json but several catalogs: {', '.join(path.name for path in roots)}"
-        _refuse(href, reason, "Let the tool write one catalog.json that links to them.")
-    if items and not roots:
-        reason = f"has STAC items ({', '.join(items[:5])}) but no catalog.json that links to them"
-        _refuse(href, reason, "Let the tool write a catalog.json with a link of rel `item` to each.")
-    return roots[0] if roots else None
+    items: list[Path] = []
+    level = [folder]
+    for _ in range(_DEEPEST + 1):
+        found = {path: kind for below in level for path, kind in _find_stac(below).items()}
+        items += [path for path, kind in found.items() if kind is StacType.ITEM]
+        roots = _choose_roots([path for path, kind in found.items() if kind in _ROOTS])
+        if roots:
+            break
+        level = [path for below in level for path in _list_folders(below)]
+    if len(roots) == 1:
+        return roots[0]
+    if roots or items:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in (roots or items)[:5])
+        what = "several STAC catalogs" if roots else "STAC items"
+        warnings.append(f"{href} has {what} ({names}) but no catalog.json that links to them; published as plain files")
+    return None
 
 
-def read_catalog(root: Path, href: str, warnings: list[str]) -> FoundCatalog:
+def read_catalog(folder: Path, root: Path, href: str, warnings: list[str]) -> FoundCatalog:
     """Read a catalog and all that it refers to in its folder; `href` names the output in errors.
 
-    Raises StagingError: INVALID_STAC names the document and what is wrong with it; REFUSED names an href that
+    Raises StagingError: STAC_INVALID names the document and what is wrong with it; REFUSED names an href that
     leads out of the folder.
     """
-    reader = _CatalogReader(root, href, warnings)
-    return reader.read()
+    return _CatalogReader(folder, root.relative_to(folder).as_posix(), href, warnings).read()
 
 
 class _CatalogReader:
     """Walks from the root document to everything it leads to, breadth first, each document once."""
 
-    def __init__(self, root: Path, href: str, warnings: list[str]) -> None:
-        self._root = root.name
-        self._path = root.parent
+    def __init__(self, path: Path, root: str, href: str, warnings: list[str]) -> None:
+        self._root = root
+        self._path = path
         self._href = href
         self._warnings = warnings
         self._folder = OutputFolder(self._path)
-        self._queue: deque[tuple[str, int, str | None]] = deque([(root.name, 0, None)])
+        self._queue: deque[tuple[str, int, str | None]] = deque([(root, 0, None)])
         self._documents: dict[str, StacDocument] = {}
         self._files: dict[str, FoundFile] = {}
 
     def read(self) -> FoundCatalog:
-        self._locate_member(self._root, self._root, "the catalog")
+        self._locate_member(self._root, Path(self._root).name, "the catalog")
         while self._queue:
             path, depth, parent = self._queue.popleft()
             if path not in self._documents:
                 self._documents[path] = self._read_document(path, depth, parent)
         documents = tuple(self._documents.values())
-        if not any(document.kind == "Item" for document in documents):
-            self._fail(self._root, "has no items", "Let the tool link each result with a link of rel `item`.")
+        if not any(document.type is StacType.ITEM for document in documents) and not self._files:
+            self._warn(self._root, "has no items and no assets")
         self._warn_of_twins(documents)
         self._warn_of_left_files()
         files = [file for name, file in self._files.items() if name not in self._documents]
@@ -76,39 +85,34 @@ class _CatalogReader:
 
     def _read_document(self, path: str, depth: int, parent: str | None) -> StacDocument:
         body = self._parse(check_relative_name(path, self._href))
-        kind = get_kind(body)
-        problem = (
-            find_problem(kind, body) if kind else "is not STAC: its `type` is none of Catalog, Collection, Feature"
-        )
-        if kind is None or problem:
-            self._fail(path, str(problem), "Let the tool write valid STAC 1.0 or 1.1, for example with pystac.")
+        found = check_stac(body, f"{self._href}/{path}", _VALID, timed=True)
         if depth == 0:
-            self._folder = OutputFolder(self._path, find_origin(_get_self_href(body)))
-            if kind == "Item":
-                self._fail(path, "is an Item, not a Catalog or Collection", "Let the tool write a catalog.json.")
-        links = dict(self._follow_links(path, kind, depth, body))
-        return StacDocument(path, kind, body, depth, parent, {**links, **dict(self._follow_assets(path, body))})
+            self._folder = OutputFolder(self._path, find_origin(_get_self_href(body), self._root))
+        if found is StacType.ITEMS or (depth == 0 and found is StacType.ITEM):
+            self._fail(path, f"a {found}, not a Catalog or Collection", "Let the tool write a catalog.json.")
+        links = dict(self._follow_links(path, found, depth, body))
+        return StacDocument(path, found, body, depth, parent, {**links, **dict(self._follow_assets(path, body))})
 
     def _parse(self, path: str) -> Mapping[str, Any]:
         not_numbers: list[str] = []
         try:
             body = json.loads((self._path / path).read_bytes(), parse_constant=not_numbers.append)
         except (ValueError, RecursionError) as error:
-            self._fail(path, f"is not JSON ({error})", "Let the tool write the document with a JSON library.")
+            self._fail(path, f"invalid JSON ({error})", "Let the tool write the document with a JSON library.")
         if not isinstance(body, dict):
-            self._fail(path, "is not a JSON object", "Let the tool write a STAC document.")
+            self._fail(path, "not a JSON object", "Let the tool write a STAC document.")
         if not_numbers:
-            self._warn(path, f"has {not_numbers[0]}, which JSON does not know; null was written for it")
+            self._warn(path, f"has {not_numbers[0]}, which is not JSON; null was written instead")
         return body
 
     def _follow_links(
-        self, path: str, kind: StacKind, depth: int, body: Mapping[str, Any]
+        self, path: str, found: StacType, depth: int, body: Mapping[str, Any]
     ) -> Iterator[tuple[str, str | None]]:
         for link in body["links"]:
             rel, href = link["rel"], link["href"]
             if rel in _REBUILT:
                 continue
-            if rel in _MEMBERS and kind != "Item":
+            if rel in _MEMBERS and found is not StacType.ITEM:
                 target = self._locate_member(path, href, f"the {rel} {href!r}")
                 if target is not None:
                     self._queue.append((target, depth + 1, path))
@@ -136,25 +140,42 @@ class _CatalogReader:
 
     def _follow_assets(self, path: str, body: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         assets: Mapping[str, Mapping[str, Any]] = body.get("assets", {})
-        if not assets and body.get("type") == "Feature":
+        if not assets and body.get("type") == StacType.ITEM:
             self._warn(path, "has no assets")
         for key, asset in assets.items():
-            target = self._locate_member(path, asset["href"], f"the asset {key!r} ({asset['href']!r})")
+            what = f"the asset {key!r} ({asset['href']!r})"
+            target = self._locate_member(path, asset["href"], what, may_be_folder=True)
             if target is not None:
-                self._add_file(target, asset.get("type"))
+                self._add_asset(target, asset.get("type"), f"{self._href}/{path}", what)
                 yield asset["href"], target
 
-    def _locate_member(self, path: str, href: str, what: str) -> str | None:
+    def _add_asset(self, name: str, media_type: object, document: str, what: str) -> None:
+        """Add the file of an asset, or all files of a folder such as a zarr store."""
+        folder = self._path / name
+        if not folder.is_dir():
+            self._add_file(name, media_type)
+            return
+        allowed = resolve(self._path)
+        paths = list(walk(folder))
+        if not paths:
+            raise invalid_stac(document, f"{what} is an empty folder", _VALID)
+        for path in paths:
+            if path.is_symlink() and not resolve(path).is_relative_to(allowed):
+                raise _outside(
+                    document, f"{what}: {path.name!r} leads out of the output folder through a symbolic link"
+                )
+            if path.is_file():
+                self._add_file(path.relative_to(self._path).as_posix(), None)
+
+    def _locate_member(self, path: str, href: str, what: str, *, may_be_folder: bool = False) -> str | None:
         try:
             target = self._folder.locate(href, path)
         except OutsideError as error:
-            raise StagingError(
-                Kind.REFUSED,
-                f"{self._href}/{path}",
-                f"{what}: {error}",
-                "Let the tool copy the file into the folder of its output and give a relative href.",
-            ) from None
-        if target is not None and not (self._path / target).is_file():
+            raise _outside(f"{self._href}/{path}", f"{what}: {error}") from None
+        if target is None:
+            return None
+        there = self._path / target
+        if not there.is_file() and not (may_be_folder and there.is_dir()):
             self._fail(path, f"{what} is not in the output", "Let the tool write the file where the href says.")
         return target
 
@@ -166,48 +187,57 @@ class _CatalogReader:
             self._files[name] = FoundFile(path, name, path.stat().st_size, given or get_media_type(name))
 
     def _warn_of_twins(self, documents: Iterable[StacDocument]) -> None:
-        """An item's id is unique within its collection (STAC API, Item), so that one of two would be lost."""
-        items = (document.body for document in documents if document.kind == "Item")
+        """Warn of one id for several items of a collection: an API keeps one of them (STAC API, Item)."""
+        items = (document.body for document in documents if document.type is StacType.ITEM)
         counts = Counter((str(item.get("id") or ""), str(item.get("collection"))) for item in items)
         for (name, _), count in counts.items():
             if count > 1 and name.strip():
-                self._warn(self._root, f"leads to {count} items with the id {name!r}; an API would keep one")
+                self._warn(self._root, f"leads to {count} items with the id {name!r}; an API keeps only one of them")
 
     def _warn_of_left_files(self) -> None:
         known = self._documents.keys() | self._files.keys()
-        names = (path.relative_to(self._path).as_posix() for path in sorted(self._path.rglob("*")) if path.is_file())
+        names = (path.relative_to(self._path).as_posix() for path in walk(self._path) if path.is_file())
         left = [name for name in names if name not in known]
         if left:
-            self._warn(
-                self._root,
-                f"does not lead to {len(left)} files, which were left behind: {', '.join(left[:5])}",
-            )
+            files = "file" if len(left) == 1 else "files"
+            self._warn(self._root, f"does not link to {len(left)} {files}, not published: {', '.join(left[:5])}")
 
     def _warn(self, path: str, what: str) -> None:
         self._warnings.append(f"{self._href}/{path} {what}")
 
     def _fail(self, path: str, reason: str, remedy: str) -> NoReturn:
-        _refuse(f"{self._href}/{path}", reason, remedy)
+        raise invalid_stac(f"{self._href}/{path}", reason, remedy)
 
 
-def get_kind(body: object) -> StacKind | None:
-    """Return which STAC document a JSON value is, None when it is none."""
-    if not isinstance(body, dict) or not isinstance(body.get("stac_version"), str):
-        return None
-    kind = "Item" if body.get("type") == "Feature" else body.get("type")
-    return next((known for known in get_args(StacKind) if known == kind and body.get("type") != "Item"), None)
+def _outside(href: str, reason: str) -> StagingError:
+    return StagingError(
+        Kind.REFUSED, href, reason, "Let the tool copy the file into its output folder and write a relative href."
+    )
 
 
-def _read_kind(path: Path) -> StacKind | None:
+def _find_stac(folder: Path) -> dict[Path, StacType]:
+    kinds = {path: _read_type(path) for path in sorted(folder.glob("*.json")) if path.is_file()}
+    return {path: kind for path, kind in kinds.items() if kind}
+
+
+def _choose_roots(roots: list[Path]) -> list[Path]:
+    """Of several documents in one folder, a catalog.json is the root."""
+    first = {path.parent for path in roots if path.name == "catalog.json"}
+    return [path for path in roots if path.name == "catalog.json" or path.parent not in first]
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    entries = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    return [path for path in entries if not is_folder_asset(path.name)]
+
+
+def _read_type(path: Path) -> StacType | None:
     try:
-        return get_kind(json.loads(path.read_bytes()))
+        body = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return None
+    return get_type(body) if isinstance(body, dict) and isinstance(body.get("stac_version"), str) else None
 
 
 def _get_self_href(body: Mapping[str, Any]) -> str | None:
     return next((link["href"] for link in body["links"] if link["rel"] == "self"), None)
-
-
-def _refuse(href: str, reason: str, remedy: str) -> NoReturn:
-    raise StagingError(Kind.INVALID_STAC, href, reason, remedy)

@@ -1,50 +1,60 @@
 """The STAC Collection of a job's results (STAC 1.1, collection specification); pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from stageout.item import STAC_VERSION, Bbox, format_time, merge_bboxes
 from stageout.media import GEOJSON, JSON
-from stageout.shape import get_interval
+from stageout.names import RESULT_COLLECTION
 from stageout.storage import Storage, add_storage
+from zoo_staging.hrefs import build_relative_href
+from zoo_staging.stac import get_interval
 
 WHOLE_WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 
 @dataclass(frozen=True)
-class PlacedItem:
-    """An item as it will be written, and its absolute href."""
+class Member:
+    """What the collection links to: a relation (`item`, `child`), a key, and of items the document."""
 
-    href: str
-    body: Mapping[str, Any]
+    rel: str
+    key: str
+    item: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class CollectionNames:
-    """What the collection is called and where it will lie."""
+    """What the collection is called."""
 
     collection_id: str
     title: str
     description: str
-    self_href: str
 
 
 def build_collection(
-    names: CollectionNames, items: Sequence[PlacedItem], now: datetime, storage: Storage | None = None
+    names: CollectionNames,
+    members: Sequence[Member],
+    now: datetime,
+    get_href: Callable[[str], str] | None,
+    storage: Storage | None = None,
 ) -> dict[str, Any]:
-    """Return the collection of all items, with absolute links, which lead into `storage`.
+    """Return the collection of all results, with absolute links, which lead into `storage`.
 
-    Where no item says where it lies, the spatial extent is the whole world; without items, the time is `now`.
+    Without `get_href` its links are relative. Where no item has a place, the spatial extent is the whole world;
+    without items, the time is `now`.
     """
-    bboxes = [bbox for item in items if (bbox := _get_bbox(item.body))]
-    intervals = [get_interval(item.body["properties"]) for item in items] or [(now, now)]
+    items = [member.item for member in members if member.item]
+    bboxes = [bbox for item in items if (bbox := _get_bbox(item))]
+    intervals = [get_interval(item["properties"]) for item in items] or [(now, now)]
     begin, end = min(start for start, _ in intervals), max(stop for _, stop in intervals)
+    place = get_href or (lambda key: build_relative_href(key, RESULT_COLLECTION))
+    own = place(RESULT_COLLECTION)
     links = [
-        {"rel": "root", "type": JSON, "href": names.self_href},
-        {"rel": "self", "type": JSON, "href": names.self_href},
-        *({"rel": "item", "type": GEOJSON, "href": item.href} for item in items),
+        {"rel": "root", "type": JSON, "href": own},
+        *([{"rel": "self", "type": JSON, "href": own}] if get_href else []),
+        *({"rel": one.rel, "type": GEOJSON if one.item else JSON, "href": place(one.key)} for one in members),
     ]
     collection = {
         "type": "Collection",

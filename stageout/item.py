@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from stageout.found import FoundData, FoundFile, RasterFacts
-from stageout.media import JSON, build_roles
+from stageout.media import GEOJSON, JSON, build_roles
+from stageout.model import FoundData, FoundFile, RasterFacts
 from stageout.raster import build_footprint
 from stageout.storage import Storage, add_storage
 
@@ -22,11 +22,11 @@ _SHA2_256 = "1220"  # multihash: code 0x12 (sha2-256), 0x20 bytes
 
 @dataclass(frozen=True)
 class ItemNames:
-    """What an item is called; `self_href` is absolute, `collection_href` relative to the item."""
+    """What an item is called; `self_href` is absolute (None: no `self` link), `collection_href` relative."""
 
     item_id: str
     title: str
-    self_href: str
+    self_href: str | None
     collection_id: str
     collection_href: str
 
@@ -53,7 +53,7 @@ def build_item(data: FoundData, names: ItemNames, now: datetime, storage: Storag
             {"rel": "root", **collection},
             {"rel": "parent", **collection},
             {"rel": "collection", **collection},
-            {"rel": "self", "type": "application/geo+json", "href": names.self_href},
+            *([{"rel": "self", "type": GEOJSON, "href": names.self_href}] if names.self_href else []),
         ],
         "assets": assets,
     }

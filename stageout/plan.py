@@ -9,25 +9,44 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from stageout.collection import CollectionNames, PlacedItem, build_collection
-from stageout.found import Found, FoundArray, FoundCatalog, FoundData, FoundLiteral, StacDocument
-from stageout.hrefs import build_relative_href
+from stageout.collection import CollectionNames, Member, build_collection
 from stageout.item import ItemNames, build_item
 from stageout.media import GEOJSON, JSON
+from stageout.model import (
+    Found,
+    FoundArray,
+    FoundCatalog,
+    FoundData,
+    FoundLiteral,
+    Plan,
+    PlannedDocument,
+    PlannedFile,
+    StacDocument,
+    StageOutOptions,
+)
 from stageout.names import RESULT_COLLECTION, Ids, build_segment
-from stageout.options import StageOutOptions
-from stageout.planned import Plan, PlannedDocument, PlannedFile
-from stageout.rewrite import Surroundings, rewrite_document
-from stageout.shape import is_blank
+from stageout.relink import Surroundings, rewrite_document
 from stageout.storage import Storage
+from zoo_staging.hrefs import build_relative_href
+from zoo_staging.stac import StacType, is_blank
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How readers come to what is written: the absolute href of each key, and the object store that it leads into."""
+    """How readers come to what is written.
+
+    `get_href` returns the absolute href of a key, `storage` is the object store that it leads into. Where no address
+    stays valid, as in a folder that may be moved, the documents are `self_contained`: all links between them are
+    relative, and there are no `self` links.
+    """
 
     get_href: Callable[[str], str]
     storage: Storage | None = None
+    self_contained: bool = False
+
+    def get_self(self, key: str) -> str | None:
+        """The href of the `self` link of a document; None where it gets none."""
+        return None if self.self_contained else self.get_href(key)
 
 
 def build_plan(
@@ -43,24 +62,23 @@ def build_plan(
         id(document): ids.claim(_choose_id(document, options.job_id))
         for catalog in _find_catalogs(found.values())
         for document in catalog.documents
-        if document.kind != "Item" and is_blank(document.body.get("id"))
+        if document.type is not StacType.ITEM and is_blank(document.body.get("id"))
     }
     collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
-    planner = _Planner(reach.get_href, reach.storage, options, now, collection_id, ids_of)
+    planner = _Planner(reach, options, now, collection_id, ids_of)
     results = {name: planner.place(value, f"{place}{build_segment(name)}", (name,)) for name, value in found.items()}
     return planner.finish(results)
 
 
 @dataclass
 class _Planner:
-    get_href: Callable[[str], str]
-    storage: Storage | None
+    reach: Reach
     options: StageOutOptions
     now: datetime
     collection_id: str
     ids_of: Mapping[int, str]
     files: list[PlannedFile] = field(default_factory=list)
-    items: list[PlacedItem] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     item_documents: list[PlannedDocument] = field(default_factory=list)
     catalogs: list[tuple[int, PlannedDocument]] = field(default_factory=list)
     catalog_hrefs: list[str] = field(default_factory=list)
@@ -83,6 +101,7 @@ class _Planner:
 
     def _place_catalog(self, catalog: FoundCatalog, place: str) -> dict[str, Any]:
         root = catalog.documents[0].path
+        get_href = self.reach.get_href
         ids = {each.path: self.ids_of.get(id(each)) or each.body["id"] for each in catalog.documents}
         self.files += [
             PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in catalog.files
@@ -92,25 +111,27 @@ class _Planner:
             around = Surroundings(
                 root,
                 ids,
-                self.get_href(key),
+                self.reach.get_self(key),
                 build_relative_href(RESULT_COLLECTION, key),
                 self.collection_id,
-                self.storage,
+                self.reach.storage,
             )
             self._add_document(document, key, rewrite_document(document, around))
-        href = self.get_href(f"{place}/{root}")
+        href = get_href(f"{place}/{root}")
         self.catalog_hrefs.append(href)
+        if not any(document.type is StacType.ITEM for document in catalog.documents):
+            self.members.append(Member("child", f"{place}/{root}"))
         title = catalog.documents[0].body.get("title")
         return {"href": href, "type": JSON, **({"title": title} if isinstance(title, str) else {})}
 
     def _add_document(self, document: StacDocument, key: str, body: dict[str, Any]) -> None:
-        if document.kind == "Item":
+        if document.type is StacType.ITEM:
             self._add_item(key, body)
         else:
             self.catalogs.append((document.depth, PlannedDocument(key, body, JSON)))
 
     def _add_item(self, key: str, body: dict[str, Any]) -> None:
-        self.items.append(PlacedItem(self.get_href(key), body))
+        self.members.append(Member("item", key, body))
         self.item_documents.append(PlannedDocument(key, body, GEOJSON))
 
     def _place_data(self, data: FoundData, place: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -125,12 +146,12 @@ class _Planner:
         key = f"{place}/{stem}.json"
         collection_href = build_relative_href(RESULT_COLLECTION, key)
         title = ".".join(names)
-        item = ItemNames(item_id, title, self.get_href(key), self.collection_id, collection_href)
-        self._add_item(key, build_item(data, item, self.now, self.storage))
+        item = ItemNames(item_id, title, self.reach.get_self(key), self.collection_id, collection_href)
+        self._add_item(key, build_item(data, item, self.now, self.reach.storage))
         if data.kind == "Directory":
-            return {"href": self.get_href(key), "type": GEOJSON, "title": title}
+            return {"href": self.reach.get_href(key), "type": GEOJSON, "title": title}
         main = data.files[0]
-        return {"href": self.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
+        return {"href": self.reach.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
 
     def finish(self, results: Mapping[str, Any]) -> Plan:
         """Put all in order and add the collection of the results."""
@@ -139,21 +160,21 @@ class _Planner:
             self.collection_id,
             self.options.collection_title or f"Results of {process}",
             f"Results of job {self.options.job_id} of {process}.",
-            self.get_href(RESULT_COLLECTION),
         )
-        collection = build_collection(names, self.items, self.now, self.storage)
+        collection = build_collection(names, self.members, self.now, self.reach.get_href, self.reach.storage)
+        written = build_collection(names, self.members, self.now, None) if self.reach.self_contained else collection
         depths = sorted({depth for depth, _ in self.catalogs}, reverse=True)
         waves = [
             tuple(self.item_documents),
             *(tuple(each for at, each in self.catalogs if at == depth) for depth in depths),
-            (PlannedDocument(RESULT_COLLECTION, collection, JSON),),
+            (PlannedDocument(RESULT_COLLECTION, written, JSON),),
         ]
         return Plan(
             files=tuple(self.files),
             documents=tuple(wave for wave in waves if wave),
             results=results,
             collection=collection,
-            collection_href=names.self_href,
+            collection_href=self.reach.get_href(RESULT_COLLECTION),
             catalog_hrefs=tuple(self.catalog_hrefs),
         )
 
@@ -171,4 +192,4 @@ def _find_catalogs(values: Any) -> list[FoundCatalog]:
 
 
 def _choose_id(document: StacDocument, job_id: str) -> str:
-    return f"{'col' if document.kind == 'Collection' else 'cat'}_{job_id}"
+    return f"{'col' if document.type is StacType.COLLECTION else 'cat'}_{job_id}"

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageout.options import StageOutOptions
-from zoo_staging.cloudsettings import load_cloud_options
-from zoo_staging.settings import load_s3_options
+from stageout.model import StageOutOptions
+from zoo_staging.settings import load_cloud_options, load_s3_options
 
 PREFIX = "STAGEOUT"
 

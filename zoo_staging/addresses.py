@@ -1,8 +1,15 @@
-"""Which network addresses may be asked: a guard against being made to ask a cloud's metadata service."""
+"""Which network addresses may be connected to, and which of them a host name stands for.
+
+A guard against requests to a cloud's metadata service or a private network.
+"""
 
 import ipaddress
+import socket
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
+
+from zoo_staging.threads import Workers
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -68,3 +75,47 @@ def _inner(address: Address) -> list[ipaddress.IPv4Address]:
     if address in NAT64:
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return [inner for inner in found if inner is not None]
+
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port: who gets credentials, and whom a connection is kept for."""
+Resolve = Callable[..., list[tuple[Any, Any, Any, Any, Any]]]
+
+
+class RefusedAddressError(OSError):
+    """A name resolved to refused addresses only; `str()` is the reason."""
+
+
+class Hosts:
+    """The allowed addresses of each origin, resolved once; `resolve` speaks as `socket.getaddrinfo` does.
+
+    libcurl's own resolver would make a cancelled program wait for it (curl_multi_cleanup joins its threads).
+    """
+
+    def __init__(self, allow_private: bool, resolve: Resolve) -> None:
+        self._allow_private = allow_private
+        self._resolve = resolve
+        self._known: dict[Origin, tuple[str, ...]] = {}
+        self._workers = Workers()
+
+    async def find(self, origin: Origin) -> tuple[str, ...]:
+        """The addresses of `origin` that may be asked; raises `OSError`, `RefusedAddressError` when there are none."""
+        if origin not in self._known:
+            self._known[origin] = await self._workers.run(lambda: self._find(origin[1], origin[2]))
+        return self._known[origin]
+
+    def forget(self, origin: Origin) -> None:
+        """Have the next one resolve the name anew: its addresses did not answer."""
+        self._known.pop(origin, None)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._workers.close()
+
+    def _find(self, host: str, port: int) -> tuple[str, ...]:
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in self._resolve(host, port, type=socket.SOCK_STREAM)))
+        reasons = [find_refusal(address, self._allow_private) for address in addresses]
+        allowed = tuple(address for address, reason in zip(addresses, reasons, strict=True) if reason is None)
+        if not allowed:
+            raise RefusedAddressError(reasons[0]) if addresses else socket.gaierror(socket.EAI_NONAME, "no address")
+        return allowed

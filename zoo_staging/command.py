@@ -1,5 +1,6 @@
-"""What the commands of stage-in and stage-out have in common: what they say on stderr, and how they end."""
+"""What the commands `stagein` and `stageout` have in common: what they print on stderr, and how they end."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -8,8 +9,31 @@ from typing import NoReturn
 
 import click
 
-from zoo_staging.errors import StagingError
+from zoo_staging.errors import Kind, StagingError
 from zoo_staging.progress import Transferred
+
+FAILED, WRONG_USE, TRY_LATER, CANCELLED = 1, 2, 3, 4
+_EXIT_CODES = {
+    Kind.SETTINGS: WRONG_USE,
+    Kind.UNSUPPORTED: WRONG_USE,
+    **dict.fromkeys((Kind.UNREACHABLE, Kind.TIMEOUT, Kind.UNTRUSTED, Kind.SERVICE), TRY_LATER),
+    **dict.fromkeys((Kind.DISK, Kind.DISK_FULL), TRY_LATER),
+    Kind.CANCELLED: CANCELLED,
+}
+EXIT_CODES = """Exit codes:
+  0  succeeded
+  1  the data, or what the caller gave: missing, forbidden, invalid, refused, damaged
+  2  wrong use: options, settings, unsupported addresses, or a file of the caller that cannot be read
+  3  network, service or disk; the same call may succeed later
+  4  cancelled"""
+"""The end of the commands' help."""
+
+error_format = click.option(
+    "--error-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How an error is printed on stderr; json: one object with code, cause, remedy, others.",
+)
 
 
 def run_command(command: click.Command, program: str) -> NoReturn:
@@ -18,10 +42,10 @@ def run_command(command: click.Command, program: str) -> NoReturn:
 
 
 def end_with(action: Callable[[], object]) -> NoReturn:
-    """Do `action`, the whole of a program, and end the process with the exit code that it asks for, at once.
+    """Run `action`, the whole of a program, and end the process at once with the exit code that it asks for.
 
-    The interpreter's own ending is left out: threads of the S3 client (obstore 0.12, Rust) that still let go of
-    their last Python objects then abort the process (SIGABRT), now and then, after all went well.
+    The interpreter's own ending is left out: threads of the S3 client (obstore 0.12, Rust) that still release
+    their last Python objects abort the process (SIGABRT) now and then, after everything succeeded.
     """
     code: object = 0
     try:
@@ -29,18 +53,27 @@ def end_with(action: Callable[[], object]) -> NoReturn:
     except SystemExit as end:
         code = end.code
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # whoever read it has left
+        with suppress(OSError, ValueError):  # the reader has left
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def show_error(program: str, error: StagingError) -> None:
-    """Say what went wrong, why, what to do, and what else."""
-    click.echo(f"{program} failed ({error.kind}): {error.href}", err=True)
-    click.echo(f"  why:        {error.reason}", err=True)
-    click.echo(f"  what to do: {error.remedy}", err=True)
-    for other in error.others:
-        click.echo(f"  also ({other.kind}): {other}", err=True)
+def fail(program: str, error: StagingError, form: str) -> NoReturn:
+    """Print an error on stderr, as text or JSON, and exit with its exit code."""
+    if form == "json":
+        click.echo(json.dumps(_describe(error), ensure_ascii=False), err=True)
+    else:
+        click.echo(f"{program}: error: {error}", err=True)
+        click.echo(f"  what to do: {error.remedy}", err=True)
+        for other in error.others:
+            click.echo(f"  also: {other} ({other.code})", err=True)
+        click.echo(f"  code: {error.code}", err=True)
+    raise SystemExit(_EXIT_CODES.get(error.kind, FAILED))
+
+
+def _describe(error: StagingError) -> dict[str, object]:
+    described: dict[str, object] = {"code": error.code, "cause": str(error), "remedy": error.remedy}
+    return {**described, "others": [_describe(other) for other in error.others]} if error.others else described
 
 
 class ProgressLines:
@@ -50,7 +83,7 @@ class ProgressLines:
         self._files_done = 0
 
     def report(self, progress: Transferred) -> None:
-        """Print when another file is there."""
+        """Print when another file is complete."""
         if progress.files_done > self._files_done:
             self._files_done = progress.files_done
             mib = progress.bytes_done / (1 << 20)

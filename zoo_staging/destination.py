@@ -1,4 +1,4 @@
-"""Whether an address can be a destination at all; pure, so that it is told before anything is created."""
+"""Whether an address can be a destination at all; pure, so that it is checked before anything is created."""
 
 from urllib.parse import SplitResult, unquote, urlsplit
 

@@ -1,6 +1,7 @@
-"""One error for all that can go wrong while data moves, with a kind that callers can act on."""
+"""One error for all that can go wrong while data moves, with a stable code that callers can act on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -8,7 +9,7 @@ SECRET_PARAMETERS = ("signature", "sig", "token", "key", "secret", "password", "
 
 
 class Kind(str, Enum):
-    """What went wrong with a source or a destination; the value is stable and may be shown."""
+    """What went wrong; the values are stable, see `StagingError.code`."""
 
     __str__ = str.__str__
 
@@ -16,16 +17,37 @@ class Kind(str, Enum):
     FORBIDDEN = "forbidden"
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
-    UNTRUSTED = "tls-untrusted"
+    UNTRUSTED = "untrusted"
     CHECKSUM = "checksum"
     SIZE = "size"
-    INVALID_STAC = "invalid-stac"
+    CONTENT = "content"
+    STAC_INVALID = "stac-invalid"
     REFUSED = "refused"
     UNSUPPORTED = "unsupported"
-    STORAGE = "storage"
+    SERVICE = "service-error"
+    DISK_FULL = "disk-full"
     DISK = "disk"
     SETTINGS = "settings"
     CANCELLED = "cancelled"
+
+
+class Side(str, Enum):
+    """What an error is about: data on its way in, what a job wrote, or the place that results go to."""
+
+    __str__ = str.__str__
+
+    SOURCE = "source"
+    OUTPUT = "output"
+    DESTINATION = "destination"
+
+
+# what is not about one side
+_OTHER_CODES = {
+    Kind.DISK_FULL: "disk.full",
+    Kind.DISK: "disk.failed",
+    Kind.SETTINGS: "settings.invalid",
+    Kind.CANCELLED: "job.dismissed",
+}
 
 
 class StagingError(Exception):
@@ -33,7 +55,7 @@ class StagingError(Exception):
 
     `href` is the source or destination as the user wrote it (secrets masked here), `reason` says what
     happened with the value that caused it, `remedy` says what to do next and by whom. Of several problems
-    at once, the first is the error itself and `others` are the rest.
+    at once, the first is the error itself and `others` are the rest. `side` is set by `about`, where known.
     """
 
     def __init__(self, kind: Kind, href: str, reason: str, remedy: str) -> None:
@@ -44,12 +66,20 @@ class StagingError(Exception):
         self.reason = reason
         self.remedy = remedy
         self.others: tuple[StagingError, ...] = ()
+        self.side: Side | None = None
 
-    def told_of(self, what: str) -> "StagingError":
-        """The same error, which also says what the address stands for, such as an asset of an item."""
-        told = StagingError(self.kind, self.href, f"{self.reason}; this is {what}", self.remedy)
-        told.others = self.others
-        return told
+    @property
+    def code(self) -> str:
+        """A stable code, such as `source.not-found`, `destination.forbidden`, `disk.full`."""
+        return _OTHER_CODES.get(self.kind) or f"{self.side or Side.SOURCE}.{self.kind}"
+
+    def explain(self, what: str, remedy: str = "") -> "StagingError":
+        """Return the same error with more: what the address stands for, such as an asset, and what else helps."""
+        explained = StagingError(
+            self.kind, self.href, f"{self.reason}; it is {what}", f"{self.remedy} {remedy}".strip()
+        )
+        explained.others, explained.side = self.others, self.side
+        return explained
 
 
 class RetryableError(StagingError):
@@ -71,9 +101,20 @@ def merge_errors(errors: Sequence[StagingError]) -> StagingError:
     if not others:
         return first
     merged = StagingError(first.kind, first.href, f"{first.reason} (and {len(others)} more)", first.remedy)
-    merged.others = tuple(others)
+    merged.others, merged.side = tuple(others), first.side
     merged.__cause__ = first
     return merged
+
+
+@contextmanager
+def about(side: Side) -> Iterator[None]:
+    """Let every `StagingError` that leaves the block, and is not about another side yet, be about `side`."""
+    try:
+        yield
+    except StagingError as error:
+        for each in (error, *error.others):
+            each.side = each.side or side
+        raise
 
 
 def mask_href(href: str) -> str:

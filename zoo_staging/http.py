@@ -14,12 +14,11 @@ from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from zoo_staging.addresses import find_refusal, is_never_asked, parse_address
-from zoo_staging.answers import check_status, refused, translate, translate_body
+from zoo_staging.addresses import Hosts, Origin, Resolve, find_refusal, is_never_asked, parse_address
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.hosts import Hosts, Origin, Resolve
-from zoo_staging.parts import ChangedError, NoPartsError, Part
+from zoo_staging.http_errors import check_status, refused, translate, translate_body
+from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
 MOST_REDIRECTS = 10
 MOST_SKIPPED_BYTES = 1 << 20
@@ -81,7 +80,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def get(
-        self, href: str, part: Part | None = None, *, body: bytes | None = None, headers: tuple[str, ...] = ()
+        self, href: str, part: ByteRange | None = None, *, body: bytes | None = None, headers: tuple[str, ...] = ()
     ) -> AsyncIterator[Answer]:
         """Ask for `href`, or a part of it, and stream what comes; each redirect is checked as the first address was.
 
@@ -156,7 +155,7 @@ class HttpClient:
         url: SplitResult,
         status: int,
         headers: Mapping[str, str],
-        asked: tuple[str, Part | None],
+        asked: tuple[str, ByteRange | None],
     ) -> Answer:
         href, part = asked
         encoded = "content-encoding" in headers
@@ -167,7 +166,7 @@ class HttpClient:
             parts = headers.get("accept-ranges") == "bytes" and not encoded
             validator = _read_validator(headers) if parts else None
         elif status != HTTPStatus.PARTIAL_CONTENT and _read_validator(headers) == part.validator:
-            raise NoPartsError(href)
+            raise NoRangesError(href)
         elif status != HTTPStatus.PARTIAL_CONTENT or size != part.end - part.start:
             raise ChangedError(href)
         return Answer(url.geturl(), size, self._stream(transfer, href), validator)
@@ -189,7 +188,7 @@ class HttpClient:
         transfer.close()
 
 
-def _build_fields(part: Part | None, body: bytes | None) -> tuple[str, ...]:
+def _build_fields(part: ByteRange | None, body: bytes | None) -> tuple[str, ...]:
     fields: tuple[str, ...] = ()
     if part is not None:
         fields = (f"Range: bytes={part.start}-{part.end - 1}", f"If-Range: {part.validator}")

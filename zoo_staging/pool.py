@@ -1,12 +1,18 @@
-"""One bounded pool for everything that moves, and the one way to try again."""
+"""Concurrent work: one bounded pool, retries with waits, and time limits."""
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from zoo_staging.errors import RetryableError, StagingError
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:
+    from async_timeout import timeout
 
 T = TypeVar("T")
 
@@ -81,3 +87,16 @@ async def _finish(workers: list[asyncio.Task[None]], failed: Callable[[], bool],
             worker.result()
     if pending:
         await asyncio.wait(pending, timeout=settle_seconds)
+
+
+async def within(seconds: float, answer: Awaitable[T]) -> T:
+    """Wait for `answer`; after so many seconds, `TimeoutError` (the built-in one).
+
+    Before Python 3.12, `asyncio.wait_for` forgets that it was cancelled when the answer comes at that very
+    moment: a cancelled transfer went on (https://github.com/python/cpython/issues/86296).
+    """
+    try:
+        async with timeout(seconds):
+            return await answer
+    except asyncio.TimeoutError as error:  # in Python 3.10 not yet the built-in one
+        raise TimeoutError from error

@@ -1,7 +1,7 @@
-"""Settings that stage-in and stage-out share: how to reach an S3 service."""
+"""Settings that stage-in and stage-out share: how to reach S3, Google Cloud Storage and Azure Blob Storage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -83,3 +83,69 @@ def build_s3_settings(prefix: str) -> tuple[Setting, ...]:
             ("REQUEST_PAYER", None, "requester: pay for requests to buckets that want it; else AWS_REQUEST_PAYER."),
         )
     )
+
+
+@dataclass(frozen=True)
+class CloudOptions:
+    """How to reach Google's and Azure's object stores; anonymous where there is no key.
+
+    `google_key_file` is a service account's key file, `google_endpoint` and `azure_endpoint` another address of the
+    service (None: the provider's). The instance's own identity, which a metadata address gives, is never asked for.
+    """
+
+    google_key_file: str | None = None
+    google_endpoint: str | None = None
+    azure_account: str | None = None
+    azure_key: str | None = field(default=None, repr=False)
+    azure_sas_token: str | None = field(default=None, repr=False)
+    azure_endpoint: str | None = None
+
+
+_VARIABLES = {
+    "google_key_file": ("GOOGLE_APPLICATION_CREDENTIALS", "Key file of a Google service account, for gs: addresses."),
+    "google_endpoint": ("STORAGE_EMULATOR_HOST", "URL of the service for gs: addresses; unset: Google's."),
+    "azure_account": ("AZURE_STORAGE_ACCOUNT", "Storage account of az:<container>/<name> addresses."),
+    "azure_key": ("AZURE_STORAGE_KEY", "Key of that account; with neither key nor token, requests are anonymous."),
+    "azure_sas_token": ("AZURE_STORAGE_SAS_TOKEN", "Shared access signature for that account, in place of a key."),
+    "azure_endpoint": ("AZURE_STORAGE_ENDPOINT", "URL of the service for az: addresses; unset: the account's."),
+}
+CLOUD_VARIABLES = tuple(variable for variable, _ in _VARIABLES.values())
+CLOUD_SECRETS = tuple(_VARIABLES[one.name][0] for one in fields(CloudOptions) if not one.repr)
+
+
+def load_cloud_options(environ: Mapping[str, str], prefix: str) -> CloudOptions:
+    """Read each setting from `<prefix>_<name>`, falling back to the name that the provider's own programs read."""
+    found = {
+        name: environ.get(f"{prefix}_{variable}") or environ.get(variable) for name, (variable, _) in _VARIABLES.items()
+    }
+    return CloudOptions(**{name: value for name, value in found.items() if value})
+
+
+def build_cloud_settings(prefix: str) -> tuple[Setting, ...]:
+    """The documented settings of the program whose variables begin with `prefix`."""
+    return tuple(
+        Setting(f"{prefix}_{variable}", None, f"{meaning} Else {variable}.")
+        for variable, meaning in _VARIABLES.values()
+    )
+
+
+_ADDRESSES = {"s3": "AWS_SERVICEURL", "gs": "STORAGE_EMULATOR_HOST", "az": "AZURE_STORAGE_ENDPOINT"}
+# without the stager's name before it, it is the one that all programs of S3 read
+_PLAIN_ADDRESSES = {"s3": "AWS_ENDPOINT_URL"}
+_KEYS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "gs": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "az": ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"),
+}
+
+
+def name_address(prefix: str, scheme: str) -> str:
+    """The setting with the address of the service; `prefix` is the stager's, `scheme` one of `s3`, `gs`, `az`."""
+    return f"{prefix}_{_ADDRESSES[scheme]} (or {_PLAIN_ADDRESSES.get(scheme, _ADDRESSES[scheme])})"
+
+
+def name_keys(prefix: str, scheme: str) -> str:
+    """The settings with the credentials for the service, enumerated."""
+    *others, last = (f"{prefix}_{key}" for key in _KEYS[scheme])
+    enumerated = f"{', '.join(others)} and {last}" if others else last
+    return f"{enumerated} (or the same without {prefix}_)"

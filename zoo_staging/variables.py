@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from zoo_staging.cloudsettings import CLOUD_SECRETS, CLOUD_VARIABLES
-from zoo_staging.settings import S3_SECRETS, S3_VARIABLES
+from zoo_staging.settings import CLOUD_SECRETS, CLOUD_VARIABLES, S3_SECRETS, S3_VARIABLES
 
 PREFIXES = ("STAGEIN_", "STAGEOUT_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
-from stagein.plan import get_scheme
-from stagein.query import Query
+from stagein.paging import Query
 from stagein.settings import StageInOptions
-from stagein.sources.content import Chunk, Content, Entry, Source
 from stagein.sources.http import HttpSource, open_http
 from stagein.sources.inline import open_inline
 from stagein.sources.local import open_local
-from stagein.sources.s3 import open_s3
+from stagein.sources.object_store import open_s3
+from stagein.sources.protocol import Chunk, Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hrefs import get_scheme
 
 __all__ = ["SOURCES", "Chunk", "Content", "Entry", "Source", "SourceTable", "open_sources"]
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from stagein.query import Query
+from stagein.paging import Query
 from stagein.settings import StageInOptions
-from stagein.sources.content import Content, Entry, Source
+from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.http import HttpClient, HttpOptions
-from zoo_staging.parts import Part
+from zoo_staging.ranges import ByteRange
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ class HttpSource:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
-    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read what `href` answers."""
         return self._open(Query(href), part)
 
@@ -43,7 +43,7 @@ class HttpSource:
         return None
 
     @asynccontextmanager
-    async def _open(self, query: Query, part: Part | None) -> AsyncIterator[Content]:
+    async def _open(self, query: Query, part: ByteRange | None) -> AsyncIterator[Content]:
         body = None if query.body is None else query.body.encode()
         async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
             yield Content(answer.href, answer.size_bytes, answer.chunks, answer.validator)

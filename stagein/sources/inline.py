@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import unquote_to_bytes
 
 from stagein.settings import StageInOptions
-from stagein.sources.content import Content, Entry, Source
+from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.parts import Part
+from zoo_staging.ranges import ByteRange
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def open_inline(options: StageInOptions) -> AsyncIterator[Source]:
 class InlineSource:
     """Decodes `data:` URLs."""
 
-    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Decode `href`; never asked for a part, which a `data:` URL does not offer."""
         return self._open(href)
 

@@ -6,11 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from stagein.plan import local_path
 from stagein.settings import StageInOptions
-from stagein.sources.content import Content, Entry, Source
+from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.parts import Part
+from zoo_staging.hrefs import local_path
+from zoo_staging.ranges import ByteRange
 
 CHUNK_BYTES = 1 << 20
 
@@ -27,7 +27,7 @@ class LocalSource:
     def __init__(self, allowed_roots: tuple[Path, ...] | None) -> None:
         self._allowed_roots = allowed_roots
 
-    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read a file; never asked for a part, which a local file does not offer."""
         return self._open(href)
 

@@ -6,8 +6,8 @@ from typing import Protocol
 from urllib.parse import quote
 
 from stageout.destinations.folder import FolderDestination
-from stageout.destinations.s3 import S3Destination
-from stageout.options import StageOutOptions
+from stageout.destinations.object_store import S3Destination
+from stageout.model import StageOutOptions
 from stageout.storage import Storage
 from zoo_staging.destination import FOLDERS, STORES, read_scheme
 

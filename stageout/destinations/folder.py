@@ -12,7 +12,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from stageout.options import StageOutOptions
+from stageout.model import StageOutOptions
 from zoo_staging.errors import Kind, StagingError
 
 _CHUNK_BYTES = 4 * 1024 * 1024
@@ -129,10 +129,12 @@ class FolderDestination:
 def _translate(error: OSError, href: str) -> StagingError:
     said = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FULL:
-        return StagingError(Kind.DISK, href, f"the disk is full ({said})", "Make room, or put the results elsewhere.")
+        return StagingError(
+            Kind.DISK_FULL, href, f"the disk is full ({said})", "Make room, or put the results elsewhere."
+        )
     if error.errno in _DENIED:
         remedy = f"{_CHOOSE}, or give this user the right to write in it."
         return StagingError(Kind.FORBIDDEN, href, f"this user may not write there ({said})", remedy)
     if error.errno in _IN_THE_WAY:
         return StagingError(Kind.UNSUPPORTED, href, f"a file is where a folder is needed ({said})", f"{_CHOOSE}.")
-    return StagingError(Kind.STORAGE, href, f"cannot be written ({said})", f"{_CHOOSE}, or have its disk looked at.")
+    return StagingError(Kind.DISK, href, f"cannot be written ({said})", f"{_CHOOSE}, or check the disk.")

@@ -241,7 +241,7 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        "source.storage",
+        "source.service-error",
         (
             "item.json",
             "HTTP 503",
@@ -267,7 +267,7 @@ FAILURES = (
         5,
         "stage-in",
         "platform",
-        "source.tls-untrusted",
+        "source.untrusted",
         (
             "127.0.0.1",
             "self-signed certificate",
@@ -390,7 +390,7 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        "source.invalid-stac",
+        "source.stac-invalid",
         ("given.json",),
     ),
     Failure(
@@ -400,7 +400,7 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        "source.invalid-stac",
+        "source.stac-invalid",
         (
             "given.json",
             "'Item'",
@@ -413,7 +413,7 @@ FAILURES = (
         5,
         "stage-in",
         "user",
-        "source.invalid-stac",
+        "source.stac-invalid",
         (
             "given.json",
             "JSON",
@@ -695,7 +695,7 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        "destination.tls-untrusted",
+        "destination.untrusted",
         ("s3://results/out",),
     ),
     Failure(
@@ -715,7 +715,7 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        "destination.disk",
+        "disk.full",
         ("No space left on device",),
         needs="root",
     ),
@@ -726,7 +726,7 @@ FAILURES = (
         8,
         "stage-out",
         "platform",
-        "destination.disk",
+        "disk.full",
         ("No space left on device",),
         needs="root",
     ),
@@ -747,7 +747,7 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        "destination.invalid-stac",
+        "output.stac-invalid",
         ("converted_image/catalog.json",),
     ),
     Failure(
@@ -757,7 +757,7 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        "destination.invalid-stac",
+        "output.stac-invalid",
         (
             "converted_image",
             "small.json",
@@ -770,7 +770,7 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        "destination.invalid-stac",
+        "output.stac-invalid",
         (
             "catalog.json",
             "'small.json'",
@@ -783,7 +783,7 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        "destination.invalid-stac",
+        "output.stac-invalid",
         ("catalog.json",),
     ),
     Failure(

@@ -22,15 +22,14 @@ def test_the_command_prints_the_new_job_order(tmp_path: Path) -> None:
     assert "[5/5]" in result.stderr
 
 
-def test_the_command_tells_what_why_and_what_to_do(tmp_path: Path) -> None:
+def test_the_command_reports_cause_remedy_and_code(tmp_path: Path) -> None:
     result = command("ftp://host/x", "--output-folder", tmp_path)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stdout == ""
-    assert result.stderr.splitlines() == [
-        "stagein failed (unsupported): ftp://host/x",
-        "  why:        the scheme 'ftp' is not supported",
-        "  what to do: Use one of: file, http, https, s3, gs, az, data, or a plain path.",
-    ]
+    cause, remedy, code = result.stderr.splitlines()
+    assert cause.startswith("stagein: error: ftp://host/x: ")
+    assert remedy.startswith("  what to do: ")
+    assert code == "  code: source.unsupported"
 
 
 def test_wrong_use_of_the_command_has_an_exit_code_of_its_own(tmp_path: Path) -> None:

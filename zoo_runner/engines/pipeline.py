@@ -19,7 +19,7 @@ from zoo_staging.errors import StagingError, mask_href
 
 if TYPE_CHECKING:
     from stagein.settings import StageInOptions
-    from stageout.options import StageOutOptions
+    from stageout.model import StageOutOptions
 
 Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Runs the CWL on a job order with local paths and returns its output object."""
@@ -135,5 +135,4 @@ def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator
         yield
     except StagingError as error:
         cause = f"{mask_href(subject)}: {error.reason}" if subject else str(error)
-        about = "destination" if kind is StageOutError else "source"
-        raise kind(cause, error.remedy, code=f"{about}.{error.kind}") from error
+        raise kind(cause, error.remedy, code=error.code) from error

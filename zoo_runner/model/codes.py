@@ -1,9 +1,9 @@
 """Every diagnosis has one of these codes; a code never changes its meaning, its words may.
 
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
-`source`, `destination`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`, `job`, `process`, `request`,
-`store`, `runner`. docs/errors.md lists them. The findings of `validate` (`package.findings`) have such
-codes too.
+`source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`, `job`,
+`process`, `request`, `store`, `runner`. docs/errors.md lists them. The findings of `validate` (`package.findings`)
+have such codes too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -221,76 +221,33 @@ _STORE = (
 )
 _RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)
 
-# what zoo_staging.errors.Kind says of a transfer: level, meaning and remedy for sources, then for destinations
-_CHECK = "Check the address shown."
-_STAGING: Mapping[str, tuple[tuple[Level, str, str], tuple[Level, str, str]]] = {
-    "failed": (
-        (_U, "An input could not be staged in.", _CHECK),
-        (_U, "The results could not be stored.", "Check the destination shown."),
-    ),
-    "not-found": (
-        (_U, "The source does not exist.", _CHECK),
-        (_U, "The bucket or folder for the results does not exist.", "Create it, or correct the destination."),
-    ),
-    "forbidden": (
-        (_U, "Access to the source was denied.", "Check the credentials for it."),
-        (_U, "Writing to the destination was denied.", "Check the credentials for it."),
-    ),
-    "unreachable": (
-        (_P, "The server of the source cannot be reached.", "Check the network; try again."),
-        (_P, "The server of the destination cannot be reached.", "Check the network; try again."),
-    ),
-    "timeout": (
-        (_P, "The server of the source did not answer in time.", "Try again later."),
-        (_P, "The server of the destination did not answer in time.", "Try again later."),
-    ),
-    "tls-untrusted": (
-        (_P, "The certificate of the source's server is not trusted.", "Add its certificate authority."),
-        (_P, "The certificate of the destination's server is not trusted.", "Add its certificate authority."),
-    ),
-    "checksum": (
-        (_U, "The source does not match its checksum.", "Ask the publisher of the data."),
-        (_P, "What was stored does not match its checksum.", "Try again."),
-    ),
-    "size": (
-        (_U, "The source does not have the size that was announced.", "Ask the publisher of the data."),
-        (_P, "What was stored does not have its size.", "Try again."),
-    ),
-    "invalid-stac": (
-        (_U, "The source is not valid STAC.", "Correct the STAC document shown."),
-        (_U, "The results are not valid STAC.", "Correct what the package writes."),
-    ),
-    "refused": (
-        (_U, "The source lies where inputs may not come from.", "Use another address, or ask the operator."),
-        (_U, "The results cannot be stored as they are.", "Correct what the message names."),
-    ),
-    "unsupported": (
-        (_U, "The source has a scheme or form that is not supported.", _CHECK),
-        (_U, "The destination has a scheme or form that is not supported.", "Correct the destination."),
-    ),
-    "storage": (
-        (_P, "The object storage of the source answered with an error.", "Try again later."),
-        (_P, "The object storage of the destination answered with an error.", "Try again later."),
-    ),
-    "disk": (
-        (_P, "The disk for the inputs is full or cannot be written.", "Free space, or use another disk."),
-        (_P, "The disk for the results is full or cannot be written.", "Free space, or use another disk."),
-    ),
-    "settings": (
-        (_E, "A setting of stage-in is invalid.", "Correct the setting shown."),
-        (_E, "A setting of stage-out is invalid.", "Correct the setting shown."),
-    ),
-    "cancelled": (
-        (_U, "Stage-in was cancelled.", "Run the job again when its results are wanted."),
-        (_U, "Stage-out was cancelled.", "Run the job again when its results are wanted."),
-    ),
-}
+# the kinds of the stagers' errors (zoo_staging.errors.Kind): level, what happened, remedy
+_STAGING = (
+    ("not-found", _U, "does not exist", "Check the address."),
+    ("forbidden", _U, "may not be accessed, or needs a login", "Check the credentials and their permissions."),
+    ("unreachable", _P, "cannot be reached", "Check the address, the network and that the service runs."),
+    ("timeout", _P, "did not answer in time", "Try again later."),
+    ("untrusted", _P, "has a certificate that is not trusted", "Install its authority, or ask its operator."),
+    ("checksum", _U, "does not match its checksum", "Replace the damaged file at its source."),
+    ("size", _U, "does not have the size that was announced", "Try again; else replace the file at its source."),
+    ("content", _U, "is not what was announced, such as an error page", "Open the address in a browser."),
+    ("stac-invalid", _U, "is not valid STAC", "Correct the document shown."),
+    ("refused", _U, "is not allowed by a rule on addresses, folders or sizes", "Use data that the rule allows."),
+    ("unsupported", _U, "has a scheme or form that is not supported", "Use one of those shown."),
+    ("service-error", _P, "is on a service that answered with an error", "Try again later; else ask its operator."),
+)
+_DISK = (
+    Code("disk.full", _P, "A disk is full.", "Free space, or use a larger disk."),
+    Code("disk.failed", _P, "A disk cannot be read or written.", "Check the folder and its permissions."),
+)
 
 
-def _list_staging() -> Iterable[Code]:
-    for kind, (source, destination) in _STAGING.items():
-        yield Code(f"source.{kind}", *source)
-        yield Code(f"destination.{kind}", *destination)
+def _list_staging(about: str, subject: str) -> Iterable[Code]:
+    """The codes of one side of staging."""
+    for kind, level, what, remedy in _STAGING:
+        # what is stored is damaged on its way only, which is not the user's fault
+        damaged = about == "destination" and kind in ("checksum", "size")
+        yield Code(f"{about}.{kind}", _P if damaged else level, f"{subject} {what}.", remedy)
 
 
 CODES: Mapping[str, Code] = {
@@ -299,7 +256,12 @@ CODES: Mapping[str, Code] = {
         *_SETTINGS,
         *_PACKAGE,
         *_INPUTS,
-        *sorted(_list_staging(), key=lambda code: code.name.startswith("destination")),
+        Code("source.failed", _U, "An input could not be staged in.", "Check the address shown."),
+        *_list_staging("source", "An input"),
+        *_list_staging("output", "An output of the package"),
+        Code("destination.failed", _U, "The results could not be stored.", "Check the destination shown."),
+        *_list_staging("destination", "The place of the results"),
+        *_DISK,
         *_IMAGE,
         *_CONTAINERS,
         *_RESOURCES,

@@ -47,11 +47,11 @@ def test_each_setting_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("CONCURRENCY", "0", "it must be a whole number above zero"),
-        ("RETRIES", "-1", "it must be a whole number, not negative"),
-        ("ALLOW_PRIVATE", "maybe", "it must be true or false"),
-        ("READ_TIMEOUT_SECONDS", "nan", "it must be a number of seconds above zero"),
-        ("ALLOWED_ROOTS", "data", "its folders must be absolute paths"),
+        ("CONCURRENCY", "0", "above zero"),
+        ("RETRIES", "-1", "whole number"),
+        ("ALLOW_PRIVATE", "maybe", "true or false"),
+        ("READ_TIMEOUT_SECONDS", "nan", "seconds"),
+        ("ALLOWED_ROOTS", "data", "absolute"),
         ("BUCKETS_FILE", "/nowhere.json", "No such file"),
     ],
 )
@@ -85,11 +85,11 @@ def test_the_credentials_of_hosts_are_read_and_never_shown(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ([], "the file must hold an object"),
-        ({"data.example": {"bearer_token": "hidden"}}, "'data.example' is not of the form https://host"),
-        ({"https://h/path": {"bearer_token": "hidden"}}, "'https://h/path' is not of the form https://host"),
-        ({"https://h": {"bearer_token": "hidden", "username": "me"}}, "'https://h' needs either bearer_token, or"),
-        ({"https://h": {"username": "me"}}, "'https://h' needs either bearer_token, or username and password"),
+        ([], "object"),
+        ({"data.example": {"bearer_token": "hidden"}}, "'data.example'"),
+        ({"https://h/path": {"bearer_token": "hidden"}}, "'https://h/path'"),
+        ({"https://h": {"bearer_token": "hidden", "username": "me"}}, "bearer_token"),
+        ({"https://h": {"username": "me"}}, "bearer_token"),
     ],
 )
 def test_wrong_credentials_are_told_without_the_secret(tmp_path: Path, content: object, why: str) -> None:

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagein.stac import StacType, parse_document, read_features, resolve_href
+from stagein.stac import parse_document, read_features
 from tests.unit.stagein.items import build_catalog, build_item, link
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hrefs import resolve_href
+from zoo_staging.stac import StacType
 
 pytestmark = pytest.mark.unit
 
@@ -34,35 +36,38 @@ def test_all_six_real_items_are_there() -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ([], "it is a JSON list, not an object"),
-        ({}, "its type is None, none of Feature, Catalog, Collection, FeatureCollection"),
-        ({"type": "Topology"}, "its type is 'Topology'"),
-        ({"type": ["Feature"]}, "its type is ['Feature']"),
-        (build_item(assets={"a": {"href": "https://[x/a"}}), "its asset 'a' has the href 'https://[x/a'"),
-        ({"type": "Feature"}, "this Item has no stac_version, id, links, geometry, properties, assets"),
-        (build_item(assets={"a": {}}), "its asset 'a' has no href"),
-        (build_item(assets={"a": {"href": "x\0"}}), r"its asset 'a' has the href 'x\x00', which is no URL"),
-        (build_item(stac_version="0.9.0"), "its stac_version is '0.9.0'; 1.0 and 1.1 are read"),
-        (build_item(id=""), "the id of this Item is empty"),
-        (build_item(id=7), "the id of this Item is 7"),
-        (build_item(links=[{"rel": "self"}]), "its links are not a list of objects with rel and href"),
-        ({**build_item(), "assets": []}, "the assets of this Item is []"),
-        ({"type": "FeatureCollection"}, "this FeatureCollection has no features"),
-        ({**build_catalog("c", []), "links": None}, "the links of this Catalog is None"),
+        ([], "JSON list"),
+        ({}, "`type` is None"),
+        ({"type": "Topology"}, "'Topology'"),
+        ({"type": ["Feature"]}, "['Feature']"),
+        (
+            build_item(assets={"a": {"href": "https://[x/a"}}),
+            "asset 'a' has an `href` that is not a URL: 'https://[x/a'",
+        ),
+        ({"type": "Feature"}, "`stac_version` is missing; `links` is missing"),
+        (build_item(assets={"a": {}}), "asset 'a' has no `href`"),
+        (build_item(assets={"a": {"href": "x\0"}}), r"'x\x00'"),
+        (build_item(stac_version="0.9.0"), "'0.9.0'"),
+        (build_item(id=""), "`id` is missing or empty"),
+        (build_item(id=7), "`id` is 7"),
+        (build_item(links=[{"rel": "self"}]), "`links[0]`"),
+        ({**build_item(), "assets": []}, "`assets` is []"),
+        ({"type": "FeatureCollection"}, "`features` is missing"),
+        ({**build_catalog("c", []), "links": None}, "`links` is None"),
     ],
 )
 def test_an_invalid_document_is_refused_with_what_is_wrong(content: Any, what: str) -> None:
     with pytest.raises(StagingError) as caught:
         parse(content)
-    assert caught.value.kind is Kind.INVALID_STAC
+    assert caught.value.kind is Kind.STAC_INVALID
     assert caught.value.href == HREF
     assert what in caught.value.reason
 
 
 def test_what_is_no_json_is_quoted() -> None:
-    with pytest.raises(StagingError, match=r"it is not JSON \(it begins with '<html>"):
+    with pytest.raises(StagingError, match=r"begins with '<html>"):
         parse_document(b"<html>Not found</html>", HREF)
-    with pytest.raises(StagingError, match="it is not JSON"):
+    with pytest.raises(StagingError, match="invalid JSON"):
         parse_document(b"[" * 100_000, HREF)
 
 
@@ -87,6 +92,8 @@ def test_any_json_is_a_document_or_a_clear_error(content: Any) -> None:
         ("/data/a/item.json", "../b/k.tif", "/data/b/k.tif"),
         ("/data/a/item.json", "https://h/k.tif", "https://h/k.tif"),
         ("/data/a/item.json", "file:///x/k%20.tif", "/x/k .tif"),
+        ("/data/a/item.json", "./k%20%23.tif", "/data/a/k #.tif"),
+        ("/data/a/item.json", "./cube.zarr/", "/data/a/cube.zarr/"),
     ],
 )
 def test_references_are_resolved_against_the_document(base: str, href: str, absolute: str) -> None:
@@ -95,7 +102,7 @@ def test_references_are_resolved_against_the_document(base: str, href: str, abso
 
 @pytest.mark.parametrize("base", ["https://h/item.json", "s3://b/item.json"])
 def test_a_remote_document_may_not_refer_to_a_file_of_this_machine(base: str) -> None:
-    with pytest.raises(StagingError, match="refers to a file of this machine") as caught:
+    with pytest.raises(StagingError, match="file of this machine") as caught:
         resolve_href(base, "file:///etc/passwd")
     assert caught.value.kind is Kind.REFUSED
 
@@ -107,5 +114,5 @@ def test_items_of_search_results_are_resolved_against_their_own_address() -> Non
 
 
 def test_a_feature_that_is_no_item_is_named_by_its_place() -> None:
-    with pytest.raises(StagingError, match=r"item\.json#/features/1: .* this Item has no stac_version"):
+    with pytest.raises(StagingError, match=r"item\.json#/features/1: .*`stac_version` is missing"):
         read_features(parse({"type": "FeatureCollection", "features": [build_item(), {"type": "Feature"}]}))

@@ -31,19 +31,19 @@ def test_local_files_and_folders_stay_where_they_are(tmp_path: Path) -> None:
 
 
 def test_missing_local_data_is_told_with_all_others(tmp_path: Path) -> None:
-    with pytest.raises(StagingError, match="there is no such file or folder on this machine") as caught:
+    with pytest.raises(StagingError) as caught:
         stage_in(
             {"a": refer("no.tif"), "b": refer("neither.tif")},
             tmp_path,
             StageInOptions(),
             base_folder=tmp_path,
         )
-    assert caught.value.href == str(tmp_path / "no.tif")
+    assert (caught.value.code, caught.value.href) == ("source.not-found", str(tmp_path / "no.tif"))
     assert [other.href for other in caught.value.others] == [str(tmp_path / "neither.tif")]
 
 
 def test_a_folder_given_as_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StagingError, match="is a folder, but the input is a File"):
+    with pytest.raises(StagingError, match="folder"):
         stage_in({"a": refer(tmp_path)}, tmp_path, StageInOptions())
 
 
@@ -56,7 +56,7 @@ def test_local_data_must_lie_in_an_allowed_root_links_followed(tmp_path: Path) -
     options = StageInOptions(allowed_roots=(allowed,))
     stage_in({"a": refer(allowed / "good.txt")}, tmp_path, options)
     for path in (outside, allowed / "link", allowed / ".." / "secret.txt"):
-        with pytest.raises(StagingError, match="local files are accepted only from") as caught:
+        with pytest.raises(StagingError) as caught:
             stage_in({"a": refer(path)}, tmp_path, options)
         assert caught.value.kind is Kind.REFUSED
 
@@ -68,26 +68,27 @@ def test_a_local_item_may_not_reach_out_of_the_allowed_roots(tmp_path: Path) -> 
     item = json.loads((LANDSAT / f"{LANDSAT.name}.json").read_text())
     item["assets"] = {"a": {"href": "../secret.txt"}}
     (allowed / "item.json").write_text(json.dumps(item))
-    with pytest.raises(StagingError, match="local files are accepted only from"):
+    with pytest.raises(StagingError) as caught:
         stage_in(
             {"a": refer(allowed / "item.json", "Directory")},
             tmp_path / "in",
             StageInOptions(allowed_roots=(allowed,)),
         )
+    assert caught.value.kind is Kind.REFUSED
     assert [path for path in (tmp_path / "in").rglob("*") if path.is_file()] == []
 
 
 def test_an_unknown_scheme_is_answered_with_what_is_supported(tmp_path: Path) -> None:
-    with pytest.raises(StagingError, match="the scheme 'ftp' is not supported") as caught:
+    with pytest.raises(StagingError, match="'ftp'") as caught:
         stage_in({"a": refer("ftp://host/a.tif")}, tmp_path, StageInOptions())
-    assert caught.value.remedy == "Use one of: file, http, https, s3, gs, az, data, or a plain path."
+    assert "file, http, https, s3, gs, az, data" in caught.value.remedy
 
 
 def test_what_was_cancelled_before_does_not_start(tmp_path: Path) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
     item = refer(LANDSAT / f"{LANDSAT.name}.json", "Directory")
-    with pytest.raises(StagingError, match="stage-in was cancelled") as caught:
+    with pytest.raises(StagingError) as caught:
         stage_in({"a": item}, tmp_path / "in", StageInOptions(), cancellation=cancellation)
     assert caught.value.kind is Kind.CANCELLED
     assert not list(tmp_path.rglob("*.tif"))

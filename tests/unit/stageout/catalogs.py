@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from stageout.options import StageOutOptions
+from stageout.model import StageOutOptions
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 OPTIONS = StageOutOptions(job_id="7", workflow_id="ndvi")

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from stageout.__main__ import main
 from tests.unit.stageout.catalogs import describe_file, describe_folder, write_catalog, write_json
+from zoo_staging.command import EXIT_CODES
 
 pytestmark = pytest.mark.unit
 
@@ -48,25 +49,32 @@ def test_check_writes_nothing_that_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_says_why_and_what_to_do(tmp_path: Path) -> None:
+def test_a_failure_has_cause_remedy_and_code(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     write_json(tmp_path / "made/catalog.json", {})
     outputs = write_json(tmp_path / "outputs.json", {"out": describe_folder(tmp_path / "made")})
     result = invoke("--outputs", outputs, "--destination", tmp_path / "to")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == (
-        "stageout failed (invalid-stac): out/catalog.json\n"
-        "  why:        is not STAC: its `type` is none of Catalog, Collection, Feature\n"
-        "  what to do: Let the tool write valid STAC 1.0 or 1.1, for example with pystac.\n"
-    )
+    cause, remedy, code = result.stderr.splitlines()
+    assert cause.startswith("stageout: error: out/catalog.json: ")
+    assert remedy.startswith("  what to do: ")
+    assert code == "  code: output.stac-invalid"
+
+
+def test_a_failure_can_be_read_by_programs(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    write_json(tmp_path / "made/catalog.json", {})
+    result = invoke(tmp_path / "made", "--destination", tmp_path / "to", "--error-format", "json")
+    assert json.loads(result.stderr).keys() == {"code", "cause", "remedy"}
+    assert json.loads(result.stderr)["code"] == "output.stac-invalid"
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((".",), "Say where the results go: --destination, or STAGEOUT_OUTPUT."),
-        (("--destination", "x"), "Give either --outputs or the folders and files to put away."),
-        ((".", "--destination", "ftp://x/y"), "results cannot be put to ftp:"),
+        ((".",), "STAGEOUT_OUTPUT"),
+        (("--destination", "x"), "--outputs"),
+        ((".", "--destination", "ftp://x/y"), "destination.unsupported"),
         (("/tmp", "/tmp/../tmp", "--destination", "x"), "Two of the folders and files have the same name."),
     ],
 )
@@ -89,4 +97,4 @@ def test_help_names_every_setting_and_exit_code() -> None:
     for name in ("SERVICEURL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
         assert f"STAGEOUT_AWS_{name}" in text
     assert "STAGEOUT_OUTPUT" in text
-    assert "Exit codes: 0 all is there; 1 results could not be put away" in text
+    assert [line for line in EXIT_CODES.splitlines() if line.strip() not in text] == []

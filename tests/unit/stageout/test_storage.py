@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from stageout.storage import STORAGE_EXTENSION, Storage, add_storage, describe_store
-from zoo_staging.cloudsettings import CloudOptions
-from zoo_staging.settings import S3Options
+from zoo_staging.settings import CloudOptions, S3Options
 
 pytestmark = pytest.mark.unit
 

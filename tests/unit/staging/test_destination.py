@@ -24,21 +24,21 @@ def test_folders_and_prefixes_of_buckets_are_destinations(destination: str, sche
 
 
 @pytest.mark.parametrize(
-    ("destination", "reason"),
+    "destination",
     [
-        ("", "results cannot be put to an empty destination"),
-        ("ftp://example.com/x", "results cannot be put to ftp:"),
-        ("s3://[bucket/x", "results cannot be put to s3:"),
-        ("s3:///x", "is not of the form s3://<bucket>/<prefix>"),
-        ("s3://key:secret@bucket/x", "is not of the form s3://<bucket>/<prefix>"),
-        ("s3://bucket/x?signature=1", "is not of the form s3://<bucket>/<prefix>"),
-        ("s3://bucket/a//b", "is not of the form s3://<bucket>/<prefix>"),
-        ("gs://bucket/a/%2e%2e/b", "is not of the form gs://<bucket>/<prefix>"),
-        ("file://server/share", "server is not this machine"),
+        "",
+        "ftp://example.com/x",
+        "s3://[bucket/x",
+        "s3:///x",
+        "s3://key:secret@bucket/x",
+        "s3://bucket/x?signature=1",
+        "s3://bucket/a//b",
+        "gs://bucket/a/%2e%2e/b",
+        "file://server/share",
     ],
 )
-def test_what_is_no_destination_is_told_why(destination: str, reason: str) -> None:
+def test_other_addresses_are_not_supported_as_destinations(destination: str) -> None:
     with pytest.raises(StagingError) as caught:
         read_scheme(destination)
-    assert (caught.value.kind, caught.value.reason) == (Kind.UNSUPPORTED, reason)
+    assert caught.value.kind is Kind.UNSUPPORTED
     assert "secret" not in str(caught.value)

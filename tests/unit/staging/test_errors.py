@@ -1,6 +1,6 @@
 import pytest
 
-from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
+from zoo_staging.errors import Kind, Side, StagingError, about, mask_href, merge_errors
 
 pytestmark = pytest.mark.unit
 
@@ -32,3 +32,9 @@ def test_several_problems_become_the_first_which_counts_the_others() -> None:
     assert merged.reason == "does not exist (and 2 more)"
     assert merged.others == tuple(errors[1:])
     assert merge_errors(errors[:1]) is errors[0]
+
+
+def test_an_error_keeps_the_side_that_it_was_about_first() -> None:
+    with pytest.raises(StagingError) as caught, about(Side.DESTINATION), about(Side.OUTPUT):
+        raise StagingError(Kind.NOT_FOUND, "x", "is missing", "Do.")
+    assert caught.value.code == "output.not-found"

@@ -3,7 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from zoo_staging.answers import read_retry_after
+from zoo_staging.http_errors import read_retry_after
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ QUICK = RetryOptions(retries=3, first_wait_seconds=0.001, longest_wait_seconds=0
 
 
 def busy(retry_after_seconds: float | None = None) -> RetryableError:
-    return RetryableError(Kind.STORAGE, "x", "is busy", "Wait.", retry_after_seconds=retry_after_seconds)
+    return RetryableError(Kind.SERVICE, "x", "is busy", "Wait.", retry_after_seconds=retry_after_seconds)
 
 
 class Action:

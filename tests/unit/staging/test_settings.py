@@ -1,9 +1,8 @@
 import pytest
 
-from zoo_staging.clouds import open_container
-from zoo_staging.cloudsettings import CloudOptions, load_cloud_options
 from zoo_staging.destination import CLOUDS
-from zoo_staging.settings import S3Options, load_s3_options
+from zoo_staging.object_store import open_store
+from zoo_staging.settings import CloudOptions, S3Options, load_cloud_options, load_s3_options
 
 pytestmark = pytest.mark.unit
 
@@ -56,5 +55,5 @@ def test_clouds_are_reached_with_the_names_that_their_own_programs_read() -> Non
 def test_no_cloud_is_asked_for_an_identity_of_the_machine() -> None:
     # without a key these libraries would ask a metadata address
     for scheme in CLOUDS:
-        store = open_container(scheme, "name", CloudOptions(azure_account="a"), {}, {})
+        store = open_store((scheme, "name"), S3Options(), CloudOptions(azure_account="a"))
         assert store.config["skip_signature"] in (True, "true")

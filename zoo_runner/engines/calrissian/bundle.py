@@ -115,7 +115,7 @@ def _collect_local(
         folder = job.paths.scratch / "local-inputs"
         staged = asyncio.run(stage_references(references, folder, load_stage_in_options(storage), report))
     except StagingError as error:
-        raise StageInError(str(error), error.remedy, code=f"source.{error.kind}") from error
+        raise StageInError(str(error), error.remedy, code=error.code) from error
     names = {where: f"{_FILES}/{number}/{path.name}" for number, (where, path) in enumerate(staged.items())}
     order = build_job_order(job.order, {where: Path(work_folder) / name for where, name in names.items()})
     return order, {names[where]: path for where, path in staged.items()}

@@ -4,24 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stageout.found import StacDocument
-from stageout.hrefs import build_relative_href, is_relative
 from stageout.media import JSON
+from stageout.model import StacDocument
 from stageout.storage import Storage, add_storage
+from zoo_staging.hrefs import build_relative_href, is_relative
+from zoo_staging.stac import StacType
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """What a document needs to know of its tree.
 
-    `root` is the path of the root document, `ids` the final ids of all documents by path, `self_href` the
-    absolute href of this one at the destination; `home_href` and `home_id` are of the collection for items
-    without one; `storage` is the object store that all of it goes to, if it is one.
+    `root` is the path of the root document, `ids` the final ids of all documents by path, `self_href` the absolute
+    href of this one at the destination (None: it gets no `self` link); `home_href` and `home_id` are of the
+    collection for items without one; `storage` is the object store that all of it goes to, if it is one.
     """
 
     root: str
     ids: Mapping[str, str]
-    self_href: str
+    self_href: str | None
     home_href: str
     home_id: str
     storage: Storage | None = None
@@ -38,7 +39,7 @@ def rewrite_document(document: StacDocument, around: Surroundings) -> dict[str, 
         }
         brought = (key for key, asset in document.body["assets"].items() if document.targets.get(asset["href"]))
         add_storage(body, [body["assets"][key] for key in brought], around.storage)
-    if document.kind == "Item":
+    if document.type is StacType.ITEM:
         _join_collection(body, document, around)
     return body
 
@@ -53,7 +54,8 @@ def _build_links(document: StacDocument, around: Surroundings) -> list[dict[str,
     built = [_build_link("root", build_relative_href(around.root, document.path), given)]
     if document.parent is not None:
         built.append(_build_link("parent", build_relative_href(document.parent, document.path), given))
-    return [*built, *kept, _build_link("self", around.self_href, given)]
+    own = [_build_link("self", around.self_href, given)] if around.self_href else []
+    return [*built, *kept, *own]
 
 
 def _build_link(rel: str, href: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

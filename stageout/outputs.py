@@ -1,18 +1,16 @@
 """Reads what the outputs of a CWL run refer to (CWL v1.2, File and Directory) into plain values."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from stageout.catalog import find_catalog, read_catalog
-from stageout.found import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord
-from stageout.hrefs import resolve
 from stageout.media import COG, GEOTIFF, get_media_type
+from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
 from stageout.names import check_relative_name
-from stageout.options import StageOutOptions
+from stageout.output_folder import resolve, walk
 from stageout.raster import read_raster
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
@@ -64,7 +62,7 @@ def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
         return reader.read(value, name)
     except (OSError, ValueError) as error:
         raise StagingError(
-            Kind.STORAGE,
+            Kind.DISK,
             name,
             f"cannot be read ({error})",
             "Let the tool write files with plain names that everybody may read.",
@@ -97,9 +95,9 @@ class _OutputReader:
         folder = self._get_path(value, href)
         if not folder.is_dir():
             raise _missing(href, folder, "folder")
-        root = find_catalog(folder, href)
+        root = find_catalog(folder, href, self._warnings)
         if root:
-            return read_catalog(root, href, self._warnings)
+            return read_catalog(folder, root, href, self._warnings)
         return FoundData("Directory", title, tuple(self._read_folder(folder, href)))
 
     def _read_with_secondary(self, value: Mapping[str, Any], href: str, below: str = "") -> Iterator[FoundFile]:
@@ -122,7 +120,7 @@ class _OutputReader:
 
     def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
         allowed = resolve(folder)
-        for path in _walk(folder, ()):
+        for path in walk(folder):
             name = path.relative_to(folder).as_posix()
             if not resolve(path).is_relative_to(allowed):
                 raise _outside(href, f"{name!r} leads out of the output folder through a symbolic link")
@@ -151,19 +149,6 @@ class _OutputReader:
         if allowed is not None and not resolve(path).is_relative_to(resolve(allowed)):
             raise _outside(href, f"{path.name!r} lies or leads out of the folder of the outputs")
         return path
-
-
-def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """Give every entry that is no folder, in order; a folder behind a link once on each way down."""
-    real = resolve(folder)
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        loops = entry.is_symlink() and resolve(path) in (*above, real)
-        inside = not entry.is_symlink() or resolve(path).is_relative_to((*above, real)[0])
-        if path.is_dir() and inside and not loops:
-            yield from _walk(path, (*above, real))
-        elif not path.is_dir() or not inside:
-            yield path
 
 
 def _digest(path: Path) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from stagein.plan import LOCAL, get_scheme
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hrefs import get_scheme, is_remote
 
 # a document chooses what is sent: only what an API needs for its paging, nothing that a server might trust
 PASSED_ON = ("search-after",)
@@ -52,7 +52,7 @@ def _check_host(link: Mapping[str, Any], href: str, source: str) -> None:
     """A POST may change something: a remote document has none but its own host asked."""
     if get_scheme(href) not in ("http", "https"):
         raise _unsupported(link, source, f"wants a POST to {href}, which is not http or https")
-    if get_scheme(source) != LOCAL and urlsplit(href).hostname != urlsplit(source).hostname:
+    if is_remote(source) and urlsplit(href).hostname != urlsplit(source).hostname:
         raise StagingError(
             Kind.REFUSED,
             source,

@@ -6,7 +6,7 @@ from zoo_staging.errors import Kind, RetryableError, StagingError
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """Bytes from `start` up to, not including, `end`, of that very version of a file that `validator` names."""
 
     start: int
@@ -26,7 +26,7 @@ class ChangedError(StagingError):
         )
 
 
-class NoPartsError(StagingError):
+class NoRangesError(StagingError):
     """A source does not give parts of this file, although it seemed so."""
 
     def __init__(self, href: str) -> None:

@@ -1,13 +1,12 @@
-"""Where the hrefs of a STAC document lead: into the output folder, out of it, or to another machine."""
+"""An output folder on disk: which files it has, and where the hrefs of its STAC documents lead."""
 
 import os
 import posixpath
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+from zoo_staging.hrefs import is_relative, is_remote, read_paths
 
 
 class OutsideError(Exception):
@@ -19,38 +18,50 @@ def resolve(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def is_remote(href: str) -> bool:
-    """Whether an href leads to another machine: it has a scheme, and that is not `file`."""
-    return bool(_SCHEME.match(href)) and not href.lower().startswith("file:")
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield every entry below a folder that is not a folder, in order.
+
+    A folder behind a link is entered once on each way down, and only where it lies in `folder`.
+    """
+    yield from _walk(folder, ())
 
 
-def is_relative(href: str) -> bool:
-    """Whether an href is relative to the document that it stands in."""
-    return not _SCHEME.match(href) and not href.startswith("/")
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = resolve(folder)
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        if not entry.is_symlink():
+            enter, skip = entry.is_dir(), False
+        else:
+            target = resolve(path)
+            skip = path.is_dir() and target in (*above, real)
+            enter = path.is_dir() and not skip and target.is_relative_to((*above, real)[0])
+        if enter:
+            yield from _walk(path, (*above, real))
+        elif not skip:
+            yield path
 
 
-def build_relative_href(target: str, document: str) -> str:
-    """Return the href that leads from one document to another path of the same tree, percent-encoded."""
-    relative = posixpath.relpath(target, posixpath.dirname(document) or ".")
-    return quote(relative if relative.startswith("../") else f"./{relative}")
-
-
-def find_origin(self_href: str | None) -> str | None:
-    """Return the folder where a root catalog says it was written, None when it does not say so absolutely.
+def find_origin(self_href: str | None, root: str) -> str | None:
+    """Return where the folder was when its root document `root` was written; None where that is not known.
 
     A tool in a container writes absolute hrefs that hold in the container only; they begin with this.
     """
     if not self_href or is_relative(self_href):
         return None
     try:
-        return posixpath.dirname(_strip_file_scheme(self_href)) or None
+        folder = posixpath.dirname(_strip_file_scheme(self_href))
     except ValueError:
         return None
+    below = posixpath.dirname(root)
+    if below:
+        folder = folder.removesuffix(f"/{below}") if folder.endswith(f"/{below}") else ""
+    return folder or None
 
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """An output folder and the place where its catalog says it was written (`origin`)."""
+    """An output folder, and the place where its catalog says it was written (`origin`)."""
 
     path: Path
     origin: str | None = None
@@ -70,12 +81,13 @@ class OutputFolder:
         written_there = self._cut_origin(href)
         if is_remote(href) and (written_there is None or not (self.path / written_there).exists()):
             return None
-        path = written_there if written_there is not None else _strip_file_scheme(href)
         base = "" if written_there is not None else posixpath.dirname(document)
-        name = self._place(path, base, href)
-        if not (self.path / name).exists() and "%" in name:
-            name = self._place(unquote(path), base, href)
-        self._check_links(name, href)
+        readings = [
+            self._place(path, base, href) for path in read_paths(href if written_there is None else written_there)
+        ]
+        name = next((name for name in readings if (self.path / name).exists()), readings[0])
+        if not resolve(self.path / name).is_relative_to(resolve(self.path)):
+            raise OutsideError(f"{href!r} leads out of the output folder through a symbolic link")
         return name
 
     def _cut_origin(self, href: str) -> str | None:
@@ -91,10 +103,6 @@ class OutputFolder:
                 return Path(absolute).relative_to(folder).as_posix()
         raise OutsideError(f"{href!r} leads out of the output folder")
 
-    def _check_links(self, name: str, href: str) -> None:
-        if not resolve(self.path / name).is_relative_to(resolve(self.path)):
-            raise OutsideError(f"{href!r} leads out of the output folder through a symbolic link")
-
 
 def _strip_file_scheme(href: str) -> str:
-    return unquote(urlsplit(href).path) if href.lower().startswith("file:") else href
+    return next(read_paths(href)) if href[:5].lower() == "file:" else href

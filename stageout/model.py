@@ -1,11 +1,12 @@
-"""What was found on disk for the outputs of a job, as plain values: the input of planning."""
+"""The values of stage-out: its options, what was found on disk, what is going to be written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-StacKind = Literal["Catalog", "Collection", "Item"]
+from zoo_staging.settings import CloudOptions, S3Options
+from zoo_staging.stac import StacType
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class StacDocument:
     """
 
     path: str
-    kind: StacKind
+    type: StacType
     body: Mapping[str, Any]
     depth: int
     parent: str | None
@@ -92,3 +93,63 @@ class FoundRecord:
 
 
 Found = FoundCatalog | FoundData | FoundLiteral | FoundArray | FoundRecord
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file to copy as it is, to a key below the destination."""
+
+    source: Path
+    key: str
+    media_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PlannedDocument:
+    """A JSON document to write to a key below the destination."""
+
+    key: str
+    body: Mapping[str, Any]
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is to be written: `files` first, then `documents` wave by wave, each after all before it.
+
+    `results` is the results document, `collection` the STAC Collection that the last wave writes to
+    `collection_href`, `catalog_hrefs` where the root catalogs of outputs with STAC will lie.
+    """
+
+    files: tuple[PlannedFile, ...]
+    documents: tuple[tuple[PlannedDocument, ...], ...]
+    results: Mapping[str, Any]
+    collection: Mapping[str, Any]
+    collection_href: str
+    catalog_hrefs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StageOutOptions:
+    """How results are named, where they may come from and how they are put away.
+
+    `title` is the title of the process. `collection_id` and `collection_title` name the STAC Collection of
+    the results; without an id it is `col_<job-id>`. With `public_base_url`, links read
+    `<public_base_url>/<key>` instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or
+    Directory that does not lie in it, links followed, is refused: give the engine's output folder wherever
+    the tools are not trusted. Of the `optional` outputs an empty folder is no result, of all others an error.
+    `concurrency` is the number of files that move at the same time.
+    """
+
+    job_id: str
+    workflow_id: str = "workflow"
+    title: str | None = None
+    s3: S3Options = field(default_factory=S3Options)
+    clouds: CloudOptions = field(default_factory=CloudOptions)
+    collection_id: str | None = None
+    collection_title: str | None = None
+    public_base_url: str | None = None
+    outputs_folder: Path | None = None
+    optional: frozenset[str] = frozenset()
+    concurrency: int = 8

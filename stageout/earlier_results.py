@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from stageout.destinations import Destination
 from stageout.media import JSON
+from stageout.model import Plan
 from stageout.names import RESULT_COLLECTION
-from stageout.planned import Plan
 from zoo_staging.errors import StagingError
 
 RECORD = ".stageout.json"

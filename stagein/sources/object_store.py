@@ -5,11 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from urllib.parse import quote
 
 from stagein.settings import PREFIX, StageInOptions
-from stagein.sources.content import Content, Entry, Source
+from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.parts import Part
-from zoo_staging.remedies import name_address, name_keys
-from zoo_staging.s3 import Store, list_objects, open_store, read_object, split_url
+from zoo_staging.object_store import Store, list_objects, open_store, read_object, split_url
+from zoo_staging.ranges import ByteRange
+from zoo_staging.settings import name_address, name_keys
 
 # the stream of a large object may last; that bytes keep coming is watched by the read time-out
 WHOLE_OBJECT_SECONDS = 7 * 24 * 3600.0
@@ -28,7 +28,7 @@ class S3Source:
         self._options = options
         self._buckets: dict[tuple[str, str], Store] = {}
 
-    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read an object."""
         return self._open(href, part)
 
@@ -46,7 +46,7 @@ class S3Source:
         ]
 
     @asynccontextmanager
-    async def _open(self, href: str, part: Part | None) -> AsyncIterator[Content]:
+    async def _open(self, href: str, part: ByteRange | None) -> AsyncIterator[Content]:
         scheme, bucket, key = split_url(href)
         with _naming_settings(scheme):
             found = await read_object(

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from zoo_staging.deadline import within
+from zoo_staging.pool import within
 
 pytestmark = pytest.mark.unit
 

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from stagein.query import Query
-from stagein.stac import Document, StacType, read_features
+from stagein.paging import Query
+from stagein.stac import Document, read_features
 from zoo_staging.errors import Kind, StagingError, merge_errors
 from zoo_staging.pool import run_pool
+from zoo_staging.stac import StacType
 
 ReadDocument = Callable[[Query], Awaitable[Document]]
 
@@ -43,7 +44,7 @@ async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: in
     _check_limit(len(found.items), "items", max_items, href)
     if not found.items:
         raise StagingError(
-            Kind.INVALID_STAC,
+            Kind.STAC_INVALID,
             href,
             "it holds no item",
             "Refer to a catalog or collection with items, or to the items themselves; a search must find some.",

@@ -12,11 +12,12 @@ import obstore
 from obstore.exceptions import BaseError
 
 from stageout.destinations.etags import compute_etag, is_comparable, open_source
-from stageout.options import StageOutOptions
+from stageout.model import StageOutOptions
 from stageout.storage import Storage, describe_store
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.remedies import name_address, name_keys
-from zoo_staging.s3 import Store, name_container, open_store, split_url, translate
+from zoo_staging.object_store import Store, open_store, split_url
+from zoo_staging.object_store_errors import name_container, translate
+from zoo_staging.settings import name_address, name_keys
 
 # The S3 API allows 10,000 parts of at least 5 MiB; parts in flight times their size bounds the memory.
 _PART_BYTES = 5 * 1024 * 1024
@@ -168,7 +169,7 @@ class S3Destination:
     def _explain(self, error: Exception, key: str) -> StagingError:
         told = translate(error, self.get_href(key))
         remedy = _build_remedies(self.scheme).get(told.kind, told.remedy)
-        if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.STORAGE):
+        if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.SERVICE):
             remedy = f"No STAGEOUT_AWS_ACCESS_KEY_ID is set, so requests are not signed: set it. {remedy}"
         return StagingError(told.kind, told.href, told.reason, remedy)
 
@@ -186,5 +187,5 @@ def _build_remedies(scheme: str) -> dict[Kind, str]:
         ),
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
         Kind.TIMEOUT: f"Check {address} and the network; try again.",
-        Kind.STORAGE: f"Check {address}{region}; else tell the service's operator.",
+        Kind.SERVICE: f"Check {address}{region}; else tell the service's operator.",
     }

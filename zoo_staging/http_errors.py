@@ -8,11 +8,10 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from zoo_staging.addresses import PRIVATE
+from zoo_staging.addresses import PRIVATE, RefusedAddressError
 from zoo_staging.curl import CurlError
 from zoo_staging.errors import Kind, RetryableError, StagingError
-from zoo_staging.hosts import RefusedAddressError
-from zoo_staging.parts import broken_off
+from zoo_staging.ranges import broken_off
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -74,14 +73,14 @@ def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str
         )
     if status in RETRYABLE:
         raise RetryableError(
-            Kind.STORAGE,
+            Kind.SERVICE,
             href,
             f"the server cannot answer now ({said})",
             "Try again later; if it stays, tell the server's operator.",
             retry_after_seconds=read_retry_after(headers.get("retry-after")),
         )
     raise StagingError(
-        Kind.STORAGE, href, f"the server refused the request ({said})", "Check the address in a browser."
+        Kind.SERVICE, href, f"the server refused the request ({said})", "Check the address in a browser."
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from zoo_staging.parts import Part
+from zoo_staging.ranges import ByteRange
 
 Chunk = bytes | memoryview
 
@@ -36,7 +36,7 @@ class Entry:
 class Source(Protocol):
     """A kind of place that data comes from. Errors are `StagingError`s."""
 
-    def open(self, href: str, part: Part | None = None) -> AbstractAsyncContextManager[Content]:
+    def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Begin to read `href`, or a part of it; chunks have at most a few MiB.
 
         Raises `ChangedError` where the version of the file is not the part's.

@@ -1,0 +1,198 @@
+"""The only module that opens object stores (obstore): S3, Google Cloud Storage, Azure Blob Storage."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, PreconditionError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from zoo_staging.destination import CLOUDS, STORES
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.object_store_errors import name_container, translate
+from zoo_staging.pool import within
+from zoo_staging.ranges import ByteRange, ChangedError
+from zoo_staging.settings import CloudOptions, S3Options
+
+if TYPE_CHECKING:
+    # the vendor offers these to type checkers only
+    from obstore import BytesStream, GetOptions
+    from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
+
+
+CHUNK_BYTES = 4 << 20
+CloudStore = GCSStore | AzureStore
+Store = S3Store | CloudStore
+
+# a service account that asks nobody for a token: with `skip_signature` alone the library still asks the metadata
+# address for the machine's identity before it writes or deletes
+_NOBODY = json.dumps({"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": True})
+_REMEDY = "Check the settings of the service: its address, the account and its key."
+
+
+def split_url(href: str) -> tuple[str, str, str]:
+    """Split `s3://bucket/key` (or `gs:`, `az:`) into scheme, bucket and key (percent-decoded, no leading slash)."""
+    parts = urlsplit(href)
+    if parts.scheme not in STORES or not parts.netloc:
+        scheme = parts.scheme or "s3"
+        raise StagingError(
+            Kind.UNSUPPORTED,
+            href,
+            f"is not of the form {scheme}://{name_container(scheme)}/key",
+            f"Write it as {scheme}://<{name_container(scheme)}>/<key>.",
+        )
+    return parts.scheme, parts.netloc, unquote(parts.path.lstrip("/"))
+
+
+def open_store(
+    place: tuple[str, str],
+    s3: S3Options,
+    clouds: CloudOptions,
+    *,
+    retries: int = 4,
+    request_timeout_seconds: float = 300,
+) -> Store:
+    """Open a bucket, `place` being its scheme and name; nothing is requested yet.
+
+    A request, its body included, that fails in a way that may pass is asked again up to `retries` times.
+    """
+    scheme, name = place
+    client: ClientConfig = {
+        "connect_timeout": timedelta(seconds=10),
+        "timeout": timedelta(seconds=request_timeout_seconds),
+    }
+    retry: RetryConfig = {
+        "max_retries": retries,
+        "backoff": {"init_backoff": timedelta(milliseconds=250), "max_backoff": timedelta(seconds=15), "base": 2},
+    }
+    if scheme in CLOUDS:
+        return _open_cloud(scheme, name, clouds, client, retry)
+    return _open_s3(name, s3, client, retry)
+
+
+def _open_s3(bucket: str, options: S3Options, client: "ClientConfig", retry: "RetryConfig") -> S3Store:
+    endpoint = options.endpoint
+    return S3Store(
+        bucket,
+        config={
+            "region": options.region,
+            "virtual_hosted_style_request": False,
+            **({"endpoint": endpoint} if endpoint else {}),
+            **({"request_payer": True} if options.request_payer else {}),
+            **_build_credentials(options),
+        },
+        client_options={**client, "allow_http": bool(endpoint and endpoint.startswith("http:"))},
+        retry_config=retry,
+    )
+
+
+def _build_credentials(options: S3Options) -> "S3Config":
+    if options.anonymous:
+        return {"skip_signature": True}
+    credentials: S3Config = {"access_key_id": options.access_key_id or ""}
+    if options.secret_access_key:
+        credentials["secret_access_key"] = options.secret_access_key
+    if options.session_token:
+        credentials["session_token"] = options.session_token
+    return credentials
+
+
+def _open_cloud(
+    scheme: str, name: str, options: CloudOptions, client: "ClientConfig", retries: "RetryConfig"
+) -> CloudStore:
+    """Open a bucket of Google's (`gs`) or a container of Azure's (`az`); nothing is requested yet.
+
+    Raises `StagingError` (settings) where a key or an address is none.
+    """
+    href = f"{scheme}://{name}"
+    if scheme == "az" and not options.azure_account:
+        raise StagingError(Kind.SETTINGS, href, "no storage account is named (AZURE_STORAGE_ACCOUNT)", _REMEDY)
+    endpoint = (_complete(options.google_endpoint) if scheme == "gs" else options.azure_endpoint) or ""
+    client = {**client, "allow_http": endpoint.startswith("http:")}
+    try:
+        if scheme == "gs":
+            config = _build_google(options, endpoint)
+            return GCSStore(name, config=config, client_options=client, retry_config=retries)
+        azure = _build_azure(options, endpoint)
+        return AzureStore(name, config=azure, client_options=client, retry_config=retries)
+    except (BaseError, ValueError) as error:
+        # the first line names a file or what is wrong with a key; the address, which may have a secret, comes last
+        why = str(error).partition("\n")[0].partition(" Url:")[0].partition("error: ")[2]
+        reason = f"the settings of this service cannot be used: {why or 'no more is known'}"
+        raise StagingError(Kind.SETTINGS, href, reason, _REMEDY) from error
+
+
+def _complete(endpoint: str | None) -> str | None:
+    """Write out an address of the form `localhost:9000`, as Google's own programs take it."""
+    return f"http://{endpoint}" if endpoint and "://" not in endpoint else endpoint
+
+
+def _build_google(options: CloudOptions, endpoint: str) -> "GCSConfig":
+    config: GCSConfig = {"base_url": endpoint} if endpoint else {}
+    if options.google_key_file:
+        return {**config, "application_credentials": options.google_key_file}
+    return {**config, "service_account_key": _NOBODY, "skip_signature": True}
+
+
+def _build_azure(options: CloudOptions, endpoint: str) -> "AzureConfig":
+    config: AzureConfig = {"account_name": options.azure_account or ""}
+    if endpoint:
+        config["endpoint"] = endpoint
+    if options.azure_key:
+        config["account_key"] = options.azure_key
+    elif options.azure_sas_token:
+        config["sas_key"] = options.azure_sas_token
+    else:
+        config["skip_signature"] = True
+    return config
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object whose bytes have begun to come, in chunks of about 4 MiB."""
+
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+    validator: str | None
+
+
+async def read_object(
+    bucket: Store, key: str, href: str, *, read_timeout_seconds: float, part: ByteRange | None = None
+) -> S3Object:
+    """Begin to read the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
+    options: GetOptions = {"range": (part.start, part.end), "if_match": part.validator} if part else {}
+    try:
+        result = await within(read_timeout_seconds, obstore.get_async(bucket, key, options=options))
+    except PreconditionError as error:
+        raise ChangedError(href) from error
+    except (BaseError, OSError, ValueError) as error:
+        raise translate(error, href) from error
+    if part and result.range != (part.start, part.end):
+        raise ChangedError(href)
+    start, end = result.range
+    chunks = _stream(result.stream(CHUNK_BYTES), href, read_timeout_seconds)
+    return S3Object(end - start, chunks, result.meta["e_tag"])
+
+
+async def list_objects(bucket: Store, prefix: str, href: str) -> list[tuple[str, int]]:
+    """Keys and sizes (in bytes) of what lies under `prefix`, a folder, sorted."""
+    try:
+        found = await obstore.list(bucket, prefix=prefix).collect_async()
+    except (BaseError, OSError, ValueError) as error:
+        raise translate(error, href) from error
+    return sorted((entry["path"], entry["size"]) for entry in found)
+
+
+async def _stream(stream: "BytesStream", href: str, read_timeout_seconds: float) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            chunk = await within(read_timeout_seconds, anext(stream))
+        except StopAsyncIteration:
+            return
+        except (BaseError, OSError) as error:
+            raise translate(error, href) from error
+        yield chunk
