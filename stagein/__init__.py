@@ -1,4 +1,4 @@
-"""Stage-in: what a job order refers to, brought to local disk; a job order with local paths comes back."""
+"""Stage-in: downloads what a job order refers to and returns a job order with local paths."""
 
 from stagein.settings import StageInOptions, load_options
 from stagein.stage import stage_in, stage_in_async

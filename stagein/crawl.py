@@ -1,4 +1,4 @@
-"""Reading a STAC document and all that hangs below it, within limits."""
+"""Reads a STAC document and all documents that it links to, within limits."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -46,8 +46,8 @@ async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: in
         raise StagingError(
             Kind.STAC_INVALID,
             href,
-            "it holds no item",
-            "Refer to a catalog or collection with items, or to the items themselves; a search must find some.",
+            "no items found",
+            "Use a catalog, collection or search that has items, or the items themselves.",
         )
     return found
 
@@ -93,6 +93,6 @@ def _check_limit(count: int, what: str, most: int, href: str) -> None:
         raise StagingError(
             Kind.REFUSED,
             href,
-            f"it holds more than {most} {what}",
-            "Refer to a smaller collection or to single items, or raise STAGEIN_MAX_ITEMS.",
+            f"more than {most} {what}",
+            "Use a smaller collection or single items, or raise STAGEIN_MAX_ITEMS.",
         )

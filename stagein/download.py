@@ -39,7 +39,7 @@ SLOW_IN_A_ROW = 8
 
 
 class Downloader:
-    """Brings files; never more streams at once than the options allow, whatever number of parts they belong to."""
+    """Downloads files, with at most as many streams at once as the options allow, parts included."""
 
     def __init__(self, sources: SourceTable, progress: Progress, options: StageInOptions) -> None:
         self._sources = sources
@@ -54,8 +54,8 @@ class Downloader:
         """Let the threads end."""
         self._workers.close()
 
-    async def bring(self, transfer: Transfer) -> None:
-        """Bring one file; raises `StagingError`, and then nothing is there."""
+    async def download(self, transfer: Transfer) -> None:
+        """Download one file; raises `StagingError`, and then nothing is there."""
         try:
             if transfer.target.parent not in self._folders:
                 transfer.target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,8 +178,8 @@ def _agree_on_size(transfer: Transfer, content: Content) -> int | None:
         raise StagingError(
             Kind.SIZE,
             transfer.href,
-            f"the source offers {offered} bytes, but its metadata states {stated}",
-            "The data's publisher must mend the stated size or the file.",
+            f"the source has {offered} bytes, its metadata states {stated}",
+            "The publisher must correct the stated size or the file.",
         )
     return stated if offered is None else offered
 
@@ -189,16 +189,15 @@ def _verify(transfer: Transfer, size: int | None, came: int, digest_hex: str | N
         raise RetryableError(
             Kind.SIZE,
             transfer.href,
-            f"{came} bytes came instead of {size}",
-            "Try again; if it stays, the data's publisher must mend the file or its stated size.",
+            f"{came} bytes arrived instead of {size}",
+            "Try again; if it persists, the publisher must correct the file or its stated size.",
         )
     if transfer.checksum is not None and digest_hex != transfer.checksum.digest_hex:
         raise StagingError(
             Kind.CHECKSUM,
             transfer.href,
-            f"its {transfer.checksum.algorithm} is {digest_hex}, "
-            f"but its metadata states {transfer.checksum.digest_hex}",
-            "The file was changed or damaged at its source: the data's publisher must mend file or checksum.",
+            f"its {transfer.checksum.algorithm} is {digest_hex}, its metadata states {transfer.checksum.digest_hex}",
+            "The file changed or is damaged at its source; the publisher must correct the file or its checksum.",
         )
 
 
@@ -208,7 +207,7 @@ def translate_disk(error: OSError, transfer: Transfer) -> StagingError:
     return StagingError(
         Kind.DISK_FULL if full else Kind.DISK,
         transfer.href,
-        f"cannot be written to {os.fspath(transfer.target.parent)}: {error.strerror or error}",
+        f"cannot write to {os.fspath(transfer.target.parent)}: {error.strerror or error}",
         "Free space, or use a folder on a larger disk." if full else "Check the folder and its permissions.",
     )
 
@@ -237,12 +236,12 @@ class PartialFile:
                 self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def reserve(self, size_bytes: int) -> None:
-        """Have the disk set the space aside: writing is quicker then, and a full disk is told before a byte moves."""
+        """Reserve the space: writing is faster then, and a full disk is reported before a byte arrives."""
         with self._use() as descriptor:
             _allocate(descriptor, size_bytes)
 
     def write(self, chunk: Chunk | bytearray, offset: int) -> None:
-        """Put bytes to their place."""
+        """Write bytes at their place."""
         view = memoryview(chunk)
         with self._use() as descriptor:
             while view:

@@ -1,4 +1,4 @@
-"""Bringing planned references to disk: documents first, then all files in one pool, then the catalogs."""
+"""Downloads planned references: documents first, then all files in one pool, then the catalogs are written."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Staged:
-    """Where a reference will be, the files to bring for it, the documents to write after them."""
+    """Where a reference will be, the files to download for it, and the documents to write after them."""
 
     where: Where
     path: Path
@@ -102,9 +102,7 @@ class _Fetcher:
     async def _list_folder(self, href: str) -> list[Entry] | None:
         entries = await retry(lambda: self._sources.get(href).list_folder(href), self._waits)
         if entries is not None and not entries:
-            raise StagingError(
-                Kind.NOT_FOUND, href, "the folder does not exist or is empty", "Check bucket and prefix."
-            )
+            raise StagingError(Kind.NOT_FOUND, href, "folder does not exist or is empty", "Check bucket and prefix.")
         return entries
 
     async def _read_once(self, query: Query) -> Document:
@@ -120,7 +118,7 @@ class _Fetcher:
                 if len(data) > LARGEST_DOCUMENT_BYTES:
                     raise _too_large(href)
             final = content.href
-        # a redirect to a signed address leads to the document only, not to what lies beside it
+        # a redirect to a signed address leads to the document only, not to its neighbours
         base = final if mask_href(final) == final else href
         return replace(parse_document(bytes(data), base), posted=query.body)
 
@@ -132,7 +130,7 @@ class _Fetcher:
 
 def _check_class(reference: Reference, path: Path) -> Path:
     if reference.cwl_class == "File" and not path.is_file():
-        raise StagingError(Kind.NOT_FOUND, reference.href, "is a folder, but the input is a File", "Refer to a file.")
+        raise StagingError(Kind.NOT_FOUND, reference.href, "a folder, but the input has type File", "Give a file.")
     return path
 
 
@@ -163,8 +161,8 @@ def _too_large(href: str) -> StagingError:
     return StagingError(
         Kind.STAC_INVALID,
         href,
-        f"is larger than {LARGEST_DOCUMENT_BYTES} bytes, too large for a STAC document",
-        "Give it as a File if it is data; otherwise refer to a smaller collection.",
+        f"too large for a STAC document (more than {LARGEST_DOCUMENT_BYTES} bytes)",
+        "If it is data, give it as a File; otherwise use a smaller collection.",
     )
 
 
@@ -181,7 +179,7 @@ def _write_document(path: Path, document: dict[str, Any]) -> None:
         raise StagingError(
             Kind.DISK,
             str(path),
-            f"cannot be written: {error}",
+            f"cannot write: {error}",
             "Check the folder, its space and permissions.",
         ) from error
     finally:

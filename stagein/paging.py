@@ -38,11 +38,11 @@ def build_query(link: Mapping[str, Any], href: str, source: str, posted: str | N
     if method == "GET":
         return Query(href, headers=headers)
     if method != "POST":
-        raise _unsupported(link, source, f"needs the HTTP method {link['method']}")
+        raise _unsupported(link, source, f"requires the HTTP method {link['method']}")
     _check_host(link, href, source)
     body = link.get("body") or {}
     if not isinstance(body, dict):
-        raise _unsupported(link, source, f"has a body that is no object: {body!r:.60}")
+        raise _unsupported(link, source, f"has a body that is not an object: {body!r:.60}")
     if link.get("merge") is True and posted is not None:
         body = {**json.loads(posted), **body}
     return Query(href, json.dumps(body, sort_keys=True), headers)
@@ -51,24 +51,24 @@ def build_query(link: Mapping[str, Any], href: str, source: str, posted: str | N
 def _check_host(link: Mapping[str, Any], href: str, source: str) -> None:
     """A POST may change something: a remote document has none but its own host asked."""
     if get_scheme(href) not in ("http", "https"):
-        raise _unsupported(link, source, f"wants a POST to {href}, which is not http or https")
+        raise _unsupported(link, source, f"requires a POST to {href}, which is not http or https")
     if is_remote(source) and urlsplit(href).hostname != urlsplit(source).hostname:
         raise StagingError(
             Kind.REFUSED,
             source,
-            f"its link {link['rel']!r} wants a POST to another host, {urlsplit(href).hostname}",
-            "The publisher of the search must give pages of its own host.",
+            f"its link {link['rel']!r} requires a POST to another host, {urlsplit(href).hostname}",
+            "The publisher of the search must link to pages on its own host.",
         )
 
 
 def _read_headers(link: Mapping[str, Any], source: str) -> tuple[str, ...]:
     given = link.get("headers") or {}
     if not isinstance(given, dict):
-        raise _unsupported(link, source, "has headers that are no object")
+        raise _unsupported(link, source, "has headers that are not an object")
     wanted = {str(name): value for name, value in given.items() if str(name).lower() not in OURS}
     for name, value in wanted.items():
         if name.lower() not in PASSED_ON or not isinstance(value, str) or not re.fullmatch(r"[ -~]{1,4096}", value):
-            raise _unsupported(link, source, f"wants the header {name[:60]!r}, which is not sent for a document")
+            raise _unsupported(link, source, f"requires the header {name[:60]!r}, which is not allowed")
     return tuple(f"{name}: {value}" for name, value in wanted.items())
 
 
@@ -77,5 +77,5 @@ def _unsupported(link: Mapping[str, Any], source: str, what: str) -> StagingErro
         Kind.UNSUPPORTED,
         source,
         f"its link {link['rel']!r} {what}",
-        "Refer to a search address (GET) whose answer fits one page, or to the items themselves.",
+        "Use a search address (GET) whose result fits one page, or the items themselves.",
     )

@@ -31,7 +31,7 @@ class Reference:
 
     @property
     def is_local(self) -> bool:
-        """Whether it lies on this machine already."""
+        """Whether it is on this machine already."""
         return not is_remote(self.href)
 
 
@@ -130,7 +130,7 @@ class _Planner:
 
 
 def _refers(value: Mapping[str, Any]) -> bool:
-    """Whether a File or Directory lies somewhere; a literal (CWL v1.2) has contents or a listing instead."""
+    """Whether a File or Directory has a place; a literal (CWL v1.2) has contents or a listing instead."""
     location = value.get("location", value.get("path"))
     return location is not None and not str(location).startswith("_:")
 

@@ -1,4 +1,4 @@
-"""What is to be brought, and how far it is."""
+"""The files to download, and how far they are."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from zoo_staging.progress import Report, Transferred, ignore
 
 @dataclass(frozen=True)
 class Transfer:
-    """One file to bring: from `href` to `target`; size and checksum are verified where known.
+    """One file to download: from `href` to `target`; size and checksum are verified where known.
 
     `what` says in words what it is, where its address alone would not.
     """
@@ -67,6 +67,6 @@ class Progress:
             raise StagingError(
                 Kind.REFUSED,
                 transfer.href,
-                f"with it the inputs of this job have more than the allowed {self._max_bytes} bytes",
-                "Refer to less data, or raise STAGEIN_MAX_BYTES.",
+                f"the inputs of this job exceed the limit of {self._max_bytes} bytes",
+                "Use less data, or raise STAGEIN_MAX_BYTES.",
             )

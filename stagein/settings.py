@@ -33,19 +33,19 @@ def _setting(name: str, default: Any, parse: Callable[[str], Any], meaning: str)
 def _parse_bool(text: str) -> bool:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if text.lower() not in words:
-        raise ValueError("it must be true or false")
+        raise ValueError("must be true or false")
     return words[text.lower()]
 
 
 def _parse_count(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError("it must be a whole number, not negative")
+        raise ValueError("must be a whole number, 0 or more")
     return int(text)
 
 
 def _parse_positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise ValueError("it must be a whole number above zero")
+        raise ValueError("must be a whole number above zero")
     return int(text)
 
 
@@ -55,7 +55,7 @@ def _parse_seconds(text: str) -> float:
     except ValueError:
         seconds = -1
     if not 0 < seconds < float("inf"):
-        raise ValueError("it must be a number of seconds above zero")
+        raise ValueError("must be a number of seconds above zero")
     return seconds
 
 
@@ -66,7 +66,7 @@ def _parse_words(text: str) -> frozenset[str]:
 def _parse_roots(text: str) -> tuple[Path, ...]:
     roots = tuple(Path(root) for root in text.split(os.pathsep) if root)
     if not all(root.is_absolute() for root in roots):
-        raise ValueError("its folders must be absolute paths")
+        raise ValueError("folders must be absolute paths")
     return roots
 
 
@@ -76,7 +76,7 @@ def _read_buckets(text: str) -> dict[str, S3Options]:
     if not isinstance(content, dict) or not all(
         isinstance(value, dict) and value.keys() <= known for value in content.values()
     ):
-        raise ValueError(f"the file must hold an object of bucket names, each with some of {sorted(known)}")
+        raise ValueError(f"the file must contain an object of bucket names, each with some of {sorted(known)}")
     return {bucket: S3Options(**value) for bucket, value in content.items()}
 
 
@@ -84,7 +84,7 @@ def _read_hosts(text: str) -> dict[str, str]:
     content = json.loads(Path(text).read_text(encoding="utf-8"))
     if isinstance(content, dict):
         return {origin.lower(): _build_authorization(origin, value) for origin, value in content.items()}
-    raise ValueError("the file must hold an object of origins, each with its credentials")
+    raise ValueError("the file must contain an object of origins, each with its credentials")
 
 
 def _build_authorization(origin: str, value: object) -> str:
@@ -128,7 +128,7 @@ class StageInOptions:
         "ALLOW_PRIVATE",
         True,
         _parse_bool,
-        "Whether web hosts in private networks, this machine included, may be asked.",
+        "Whether web hosts in private networks, this machine included, may be connected to.",
     )
     allowed_roots: tuple[Path, ...] | None = _setting(
         "ALLOWED_ROOTS",
@@ -137,7 +137,7 @@ class StageInOptions:
         "Folders that local inputs must lie in, separated as in PATH; unset: anywhere.",
     )
     concurrency: int = _setting("CONCURRENCY", 8, _parse_positive, "Streams at the same time.")
-    retries: int = _setting("RETRIES", 4, _parse_count, "How often to ask again after a failure that may pass.")
+    retries: int = _setting("RETRIES", 4, _parse_count, "How often to try again after a temporary failure.")
     first_wait_seconds: float = _setting(
         "FIRST_WAIT_SECONDS", 0.5, _parse_seconds, "Longest wait before the first new try; it doubles each time."
     )
@@ -145,27 +145,25 @@ class StageInOptions:
         "LONGEST_WAIT_SECONDS",
         60.0,
         _parse_seconds,
-        "Longest wait before any new try; a server that asks for more is given up.",
+        "Longest wait before any new try; a server that asks for a longer wait is an error.",
     )
     connect_timeout_seconds: float = _setting(
         "CONNECT_TIMEOUT_SECONDS", 10.0, _parse_seconds, "Longest wait for a connection."
     )
     read_timeout_seconds: float = _setting("READ_TIMEOUT_SECONDS", 60.0, _parse_seconds, "Longest wait for bytes.")
-    max_items: int = _setting("MAX_ITEMS", 1000, _parse_positive, "Most items that one catalog may bring.")
-    max_bytes: int | None = _setting(
-        "MAX_BYTES", None, _parse_positive, "Most bytes that one job may bring; unset: no limit."
-    )
+    max_items: int = _setting("MAX_ITEMS", 1000, _parse_positive, "Most items of one catalog.")
+    max_bytes: int | None = _setting("MAX_BYTES", None, _parse_positive, "Most bytes of one job; unset: no limit.")
     asset_keys: frozenset[str] = _setting(
         "ASSET_KEYS",
         frozenset(),
         _parse_words,
-        "Bring only assets with these keys, comma-separated; unset: all.",
+        "Download only assets with these keys, comma-separated; unset: all.",
     )
     asset_roles: frozenset[str] = _setting(
-        "ASSET_ROLES", frozenset(), _parse_words, "Bring only assets with one of these roles; unset: all."
+        "ASSET_ROLES", frozenset(), _parse_words, "Download only assets with one of these roles; unset: all."
     )
     asset_media_types: frozenset[str] = _setting(
-        "ASSET_MEDIA_TYPES", frozenset(), _parse_words, "Bring only assets of these media types; unset: all."
+        "ASSET_MEDIA_TYPES", frozenset(), _parse_words, "Download only assets of these media types; unset: all."
     )
 
 
@@ -200,5 +198,5 @@ def _parse(name: str, text: str, parse: Callable[[str], Any]) -> Any:
         return parse(text)
     except (ValueError, TypeError, OSError) as error:
         raise StagingError(
-            Kind.SETTINGS, name, f"is {text!r}: {error}", "Correct this environment variable or unset it."
+            Kind.SETTINGS, name, f"invalid value {text!r}: {error}", "Correct this environment variable or unset it."
         ) from error

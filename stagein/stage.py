@@ -1,4 +1,4 @@
-"""The story of stage-in: plan, bring what is planned, write the new job order."""
+"""Stage-in as a whole: plan, download, write the new job order."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bringing all files of a job: in one bounded pool, each address once."""
+"""Downloads all files of a job: in one bounded pool, each address once."""
 
 import asyncio
 import secrets
@@ -34,10 +34,10 @@ async def transfer_all(
     _check_space(firsts)
     with closing(Downloader(sources, progress, options)) as downloader:
 
-        async def bring(group: list[Transfer]) -> None:
+        async def download(group: list[Transfer]) -> None:
             first, *others = group
             try:
-                await downloader.bring(first)
+                await downloader.download(first)
             except StagingError as error:
                 if first.what:
                     raise error.explain(first.what) from error
@@ -46,7 +46,7 @@ async def transfer_all(
                 await asyncio.to_thread(_duplicate, first.target, other)
 
         _, errors = await run_pool(
-            [lambda group=group: bring(group) for group in groups.values()],  # type: ignore[misc]
+            [lambda group=group: download(group) for group in groups.values()],  # type: ignore[misc]
             options.concurrency,
             settle_seconds=SETTLE_SECONDS,
         )
@@ -80,6 +80,6 @@ def _check_space(transfers: list[Transfer]) -> None:
         raise StagingError(
             Kind.DISK_FULL,
             str(folder),
-            f"the inputs need {wanted} bytes, but {free} are free",
+            f"the inputs need {wanted} bytes, {free} are free",
             "Free space, or use a folder on a larger disk.",
         )

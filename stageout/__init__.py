@@ -1,4 +1,4 @@
-"""Stage-out: a CWL output object goes in, results in a bucket or a folder come out."""
+"""Stage-out: writes the outputs of a CWL run to a bucket or a folder, as STAC."""
 
 from stageout.model import StageOutOptions
 from stageout.settings import Settings, load_options

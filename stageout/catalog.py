@@ -16,7 +16,7 @@ from zoo_staging.stac import StacType, check_stac, get_type, invalid_stac
 _MEMBERS = ("child", "item")
 _REBUILT = ("self", "root", "parent")
 _ROOTS = (StacType.CATALOG, StacType.COLLECTION)
-# a catalog that lies deeper is not looked for
+# folders below this depth are not searched for a catalog
 _DEEPEST = 3
 _VALID = "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
 
@@ -24,7 +24,7 @@ _VALID = "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
 def find_catalog(folder: Path, href: str, warnings: list[str]) -> Path | None:
     """Return the root catalog of an output folder; None when it has none, or several.
 
-    That is `catalog.json`, else the one catalog or collection that lies nearest to the top. STAC that no such
+    That is `catalog.json`, else the one catalog or collection nearest to the top. STAC that no such
     document leads to is named in `warnings`: the folder is then published as plain files.
     """
     if (folder / "catalog.json").is_file():

@@ -20,7 +20,7 @@ RECORD = ".stageout.json"
 
 @dataclass(frozen=True)
 class Earlier:
-    """What lies at a destination: the keys that runs wrote, and whether there are results."""
+    """What is at a destination: the keys that runs wrote, and whether there are results."""
 
     keys: frozenset[str] = frozenset()
     has_results: bool = False
@@ -39,7 +39,7 @@ class Earlier:
 
 
 async def read_earlier(destination: Destination) -> Earlier:
-    """Look what lies at a destination; raises `StagingError`."""
+    """Read what is at a destination; raises `StagingError`."""
     record = await destination.get_bytes(RECORD)
     has_results = await destination.get_size(RESULT_COLLECTION) is not None
     try:
@@ -63,7 +63,7 @@ async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str 
             await destination.remove(left)
         await _record(destination, kept)
     except StagingError as error:
-        return f"results of an earlier run could not be removed: {error}"
+        return f"could not remove the results of an earlier run: {error}"
     return None
 
 
@@ -72,7 +72,7 @@ async def _record(destination: Destination, keys: frozenset[str]) -> None:
 
 
 def _list_data(plan: Plan) -> frozenset[str]:
-    """All keys but the collection's, the one document that is replaced where it lies."""
+    """All keys but the collection's, the one document that is replaced in place."""
     documents = (document.key for wave in plan.documents for document in wave)
     return frozenset((*(file.key for file in plan.files), *documents)) - {RESULT_COLLECTION}
 

@@ -27,7 +27,7 @@ class RasterFacts:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A regular file; `name` is where it lies below its output (`/`-separated), `sha256` hex if needed."""
+    """A regular file; `name` is its path below its output, `sha256` hex where needed."""
 
     path: Path
     name: str
@@ -132,7 +132,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class StageOutOptions:
-    """How results are named, where they may come from and how they are put away.
+    """How results are named, where they may come from and how they are uploaded.
 
     `title` is the title of the process. `collection_id` and `collection_title` name the STAC Collection of
     the results; without an id it is `col_<job-id>`. With `public_base_url`, links read

@@ -22,15 +22,15 @@ def check_relative_name(name: str, href: str) -> str:
     """Return `name`, a `/`-separated path below a folder; StagingError(REFUSED) when it can be none."""
     segments = name.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
-        problem = "leads out of its folder"
+        problem = "it leads out of its folder"
     elif any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in name):
-        problem = "has control characters or is not UTF-8"
+        problem = "it has control characters or is not UTF-8"
     else:
         return name
     raise StagingError(
         Kind.REFUSED,
         href,
-        f"the name {name!r} cannot be used: it {problem}",
+        f"unusable name {name!r}: {problem}",
         "Let the tool give its output file a plain name.",
     )
 

@@ -21,7 +21,7 @@ def resolve(path: Path) -> Path:
 def walk(folder: Path) -> Iterator[Path]:
     """Yield every entry below a folder that is not a folder, in order.
 
-    A folder behind a link is entered once on each way down, and only where it lies in `folder`.
+    A folder behind a link is entered once on each way down, and only where it leads into `folder`.
     """
     yield from _walk(folder, ())
 

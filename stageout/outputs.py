@@ -46,14 +46,14 @@ def _without_empty(found: Found, href: str, optional: bool, warnings: list[str])
     if not isinstance(found, FoundData) or found.files:
         return found
     if optional:
-        warnings.append(f"{href} is an empty folder, so this optional output has no value")
+        warnings.append(f"{href} is an empty folder; this optional output is null")
         return FoundLiteral(None)
     raise StagingError(
         Kind.NOT_FOUND,
         href,
-        "this output is an empty folder: no step left a file in it",
-        "Let the tool write its result there, or mend the output's glob; where having none is right, make the output "
-        "optional (Directory?).",
+        "this output is an empty folder",
+        "Let the tool write its result there, or correct the glob of the output; where an empty output is correct, "
+        "make it optional (Directory?).",
     )
 
 
@@ -64,8 +64,8 @@ def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
         raise StagingError(
             Kind.DISK,
             name,
-            f"cannot be read ({error})",
-            "Let the tool write files with plain names that everybody may read.",
+            f"cannot read the output: {error}",
+            "Let the tool write files with plain names and read permission.",
         ) from error
 
 
@@ -129,7 +129,7 @@ class _OutputReader:
 
     def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
         if self._cancellation.cancelled:
-            raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to have the results.")
+            raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to get the results.")
         check_relative_name(name, href)
         raster = read_raster(path)
         media_type = get_media_type(name, cwl_format if isinstance(cwl_format, str) else None)
@@ -141,13 +141,13 @@ class _OutputReader:
         location = str(value.get("location") or value.get("path") or "")
         parts = urlsplit(location)
         if not location or parts.scheme not in ("", "file"):
-            reason = f"its location {location!r} is not a file on this machine" if location else "it has no location"
+            reason = f"its location {location!r} is not a file on this machine" if location else "no location"
             remedy = "Give the output object as the engine wrote it, with file:// locations or paths."
             raise StagingError(Kind.UNSUPPORTED, href, reason, remedy)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)
         allowed = self._outputs_folder
         if allowed is not None and not resolve(path).is_relative_to(resolve(allowed)):
-            raise _outside(href, f"{path.name!r} lies or leads out of the folder of the outputs")
+            raise _outside(href, f"{path.name!r} is, or leads, outside of the folder of the outputs")
         return path
 
 

@@ -154,7 +154,7 @@ class _Planner:
         return {"href": self.reach.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
 
     def finish(self, results: Mapping[str, Any]) -> Plan:
-        """Put all in order and add the collection of the results."""
+        """Order all documents and add the collection of the results."""
         process = self.options.title or self.options.workflow_id
         names = CollectionNames(
             self.collection_id,

@@ -1,4 +1,4 @@
-"""Where a raster lies and how it is made up; the one module that knows rasterio, which may be absent."""
+"""Reads extent, projection and bands of rasters; the only module that uses rasterio, which is optional."""
 
 import math
 from collections.abc import Mapping

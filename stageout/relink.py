@@ -37,8 +37,8 @@ def rewrite_document(document: StacDocument, around: Surroundings) -> dict[str, 
             key: {**asset, "href": _rewrite_href(asset["href"], document)}
             for key, asset in document.body["assets"].items()
         }
-        brought = (key for key, asset in document.body["assets"].items() if document.targets.get(asset["href"]))
-        add_storage(body, [body["assets"][key] for key in brought], around.storage)
+        uploaded = (key for key, asset in document.body["assets"].items() if document.targets.get(asset["href"]))
+        add_storage(body, [body["assets"][key] for key in uploaded], around.storage)
     if document.type is StacType.ITEM:
         _join_collection(body, document, around)
     return body

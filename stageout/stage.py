@@ -1,4 +1,4 @@
-"""The story of stage-out: read what the outputs refer to, plan, write, say what the results are."""
+"""Stage-out as a whole: read what the outputs refer to, plan, write, return the results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Results:
 
     `document` maps output names to values (OGC API - Processes, results): literals as they are, File and
     Directory as a link (`href`, `type`, `title`). `collection` is the STAC Collection of all result items,
-    which lies at `collection_href`; `catalog_hrefs` are the root catalogs of outputs that came with STAC.
+    which is at `collection_href`; `catalog_hrefs` are the root catalogs of outputs that came with STAC.
     `files` and `bytes` count everything written. `warnings` are sentences for the author of the package.
     """
 
@@ -46,7 +46,7 @@ def stage_out(
     cancellation: Cancellation | None = None,
     now: datetime | None = None,
 ) -> Results:
-    """Put the outputs of a CWL run to `destination`: a folder, `file://…` or `s3://bucket/prefix`.
+    """Write the outputs of a CWL run to `destination`: a folder, `file://…` or `s3://bucket/prefix`.
 
     `outputs` is the CWL output object; `now` (with time zone; default: the clock) becomes the time of outputs
     without STAC. Raises StagingError; nothing then points to what was written, and a CANCELLED one when
@@ -64,7 +64,7 @@ def stage_out(
 async def _replace(
     build: Callable[[str], Plan], destination: Destination, options: StageOutOptions, report: Report
 ) -> tuple[Plan, Uploaded, tuple[str, ...]]:
-    """Put new results beside those of an earlier run, then have them take their place."""
+    """Write new results beside those of an earlier run, then replace these."""
     earlier = await read_earlier(destination)
     plan = earlier.choose_place(build)
     await claim(destination, earlier, plan)
@@ -117,7 +117,7 @@ def put_beside(
     options: StageOutOptions,
     cancellation: Cancellation | None = None,
 ) -> str:
-    """Put small files and JSON documents that are no results, by name, to a destination; return its href.
+    """Write small files and JSON documents that are not results, by name; return the href of the destination.
 
     Raises StagingError.
     """
@@ -135,7 +135,7 @@ def put_beside(
 
 
 def check_destination(destination: str, options: StageOutOptions) -> None:
-    """See whether results could be written: put something tiny there and take it away again.
+    """Check that results can be written: write an empty object and delete it.
 
     For the start of a long job. Raises the StagingError that stage-out would end in.
     """

@@ -1,6 +1,6 @@
 """In which object store results lie, as the STAC storage extension (v2.0.0) says it; pure.
 
-Only an address, a region and names are told, never a credential.
+Only an address, a region and names are written, never a credential.
 """
 
 from collections.abc import Iterable, Mapping

@@ -90,10 +90,10 @@ async def _put_document(document: PlannedDocument, body: bytes, destination: Des
 async def _check_size(key: str, size_bytes: int, destination: Destination) -> None:
     found = await destination.get_size(key)
     if found != size_bytes:
-        lies = "nothing lies" if found is None else f"{found} bytes lie"
+        stored = "no object" if found is None else f"{found} bytes"
         raise StagingError(
             Kind.SIZE,
             destination.get_href(key),
-            f"{lies} there after {size_bytes} bytes were written",
-            "Try again; if it stays, tell the operator of the destination.",
+            f"{stored} stored after {size_bytes} bytes were written",
+            "Try again; if it persists, contact the operator of the destination.",
         )

@@ -32,7 +32,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 PRIVATE = "is in a private network"
 
 Refuse = Callable[[str], str | None]
-"""Tells why an IP address may not be asked; None when it may."""
+"""Returns why an IP address is not allowed; None when it is."""
 
 
 @lru_cache(1024)
@@ -46,7 +46,7 @@ def parse_address(host: str) -> Address | None:
 
 @lru_cache(1024)
 def find_refusal(host: str, allow_private: bool) -> str | None:
-    """Why the IP address `host` may not be asked; None when it may.
+    """Return why the IP address `host` is not allowed; None when it is.
 
     Link-local and metadata addresses never; private networks, loopback included, only with
     `allow_private`. An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) counts as what it is.
@@ -64,7 +64,7 @@ def find_refusal(host: str, allow_private: bool) -> str | None:
 
 
 def is_never_asked(host: str) -> str | None:
-    """Why an address may not be asked even where the operator names it, as a proxy: it is no place of data."""
+    """Return why an address is not allowed even as the proxy that the operator set: it never has data."""
     return find_refusal(host, allow_private=True)
 
 
@@ -99,13 +99,13 @@ class Hosts:
         self._workers = Workers()
 
     async def find(self, origin: Origin) -> tuple[str, ...]:
-        """The addresses of `origin` that may be asked; raises `OSError`, `RefusedAddressError` when there are none."""
+        """Return the allowed addresses of `origin`; raises `OSError`, `RefusedAddressError` when there are none."""
         if origin not in self._known:
             self._known[origin] = await self._workers.run(lambda: self._find(origin[1], origin[2]))
         return self._known[origin]
 
     def forget(self, origin: Origin) -> None:
-        """Have the next one resolve the name anew: its addresses did not answer."""
+        """Resolve the name again next time: its addresses did not answer."""
         self._known.pop(origin, None)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""How somebody outside stops a transfer: a switch that is watched, not polled."""
+"""How a caller stops a transfer: a switch that is watched, not polled."""
 
 import asyncio
 import threading
@@ -31,7 +31,7 @@ class Cancellation:
             call()
 
     def on_cancel(self, call: Callable[[], object]) -> Callable[[], None]:
-        """Have `call` made when the switch is pressed, at once if it was; returns how to withdraw it."""
+        """Call `call` when the switch is pressed, at once if it was; return a function that withdraws it."""
         with self._lock:
             if not self._cancelled:
                 self._calls.append(call)
@@ -64,5 +64,5 @@ def run_cancellable(work: Coroutine[Any, Any, T], what: str, where: str, switch:
         return asyncio.run(watched())
     except asyncio.CancelledError as error:
         raise StagingError(
-            Kind.CANCELLED, where, f"{what} was cancelled", "Start it again if that was not meant."
+            Kind.CANCELLED, where, f"{what} was cancelled", "Start it again if this was not intended."
         ) from error

@@ -1,6 +1,6 @@
-"""The one door to libcurl (pycurl): its transfers on the event loop, no thread, no polling.
+"""The only module that uses libcurl (pycurl): transfers on the event loop, without threads or polling.
 
-libcurl tells which sockets and which moment it waits for (its multi-socket interface); the event loop watches them.
+libcurl reports which sockets and which moment it waits for (its multi-socket interface); the event loop watches them.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class Request:
 class CurlError(Exception):
     """A transfer failed: `kind` is one of `ERRORS` or `other`, `errno` the system's number or 0.
 
-    `refusal` is why no address of the host, or of the proxy, may be asked; `str()` is libcurl's text.
+    `refusal` is why no address of the host, or of the proxy, is allowed; `str()` is libcurl's text.
     """
 
     def __init__(self, kind: str, text: str, errno: int, refusal: str | None, proxy: str | None = None) -> None:
@@ -208,7 +208,7 @@ class Transfer:
             self._sockets.pop().close()
 
     def open_socket(self, _purpose: int, address: "pycurl.CurlSockAddr") -> socket.socket | int:
-        """Open a socket for an address that may be asked: what is checked here is what is connected to."""
+        """Open a socket for an allowed address: the checked address is the one that is connected to."""
         family, kind, protocol, where = address
         refuse = self._request.refuse
         known = family in (socket.AF_INET, socket.AF_INET6)

@@ -22,15 +22,15 @@ def read_scheme(destination: str) -> str:
         raise StagingError(
             Kind.UNSUPPORTED,
             destination or "destination",
-            f"results cannot be put to {f'{scheme}:' if scheme else 'an empty destination'}",
+            f"unsupported scheme {scheme!r} of a destination" if scheme else "empty destination",
             "Give the path of a folder, file://<path>, or s3://<bucket>/<prefix> (also gs: and az:).",
         )
     if parts.scheme in STORES and not _is_prefix(parts):
         raise StagingError(
             Kind.UNSUPPORTED,
             destination,
-            f"is not of the form {parts.scheme}://<bucket>/<prefix>",
-            "Write a plain bucket and prefix; keys belong into STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
+            f"not of the form {parts.scheme}://<bucket>/<prefix>",
+            "Write a bucket and a prefix only; put keys in STAGEOUT_AWS_ACCESS_KEY_ID and the like.",
         )
     if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
         remedy = "Write file:///<path>, with three slashes."

@@ -1,6 +1,6 @@
-"""The one door to HTTP: checked addresses, redirects followed by hand, credentials per host, errors translated.
+"""The HTTP client: checked addresses, redirects followed one by one, credentials per host, errors translated.
 
-libcurl moves the bytes (docs/staging.md has why); what it may ask, and with which credentials, is decided here.
+libcurl moves the bytes (docs/staging.md has why); where it may connect to, and with which credentials, is decided here.
 """
 
 import base64
@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 from zoo_staging.addresses import Hosts, Origin, Resolve, find_refusal, is_never_asked, parse_address
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.http_errors import check_status, refused, translate, translate_body
+from zoo_staging.http_errors import LOGIN_REMEDY, check_status, refused, translate, translate_body
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
 MOST_REDIRECTS = 10
@@ -32,7 +32,7 @@ FAILURES = (CurlError, OSError, ValueError)
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """How patient to be, and whether hosts in private networks (this machine too) may be asked.
+    """How patient to be, and whether hosts in private networks, this machine included, are allowed.
 
     `authorization` is what to send as the header of that name, per origin (`https://host[:port]`); no other
     origin gets it. `resolve` resolves names, as `socket.getaddrinfo` does.
@@ -47,7 +47,7 @@ class HttpOptions:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose body has begun to come: its final address, its size if told, its bytes.
+    """An answer whose body has begun to come: its final address, its size if known, its bytes.
 
     `validator` names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
     """
@@ -92,12 +92,12 @@ class HttpClient:
         try:
             url = _parse_or_fail(href)
             for _ in range(MOST_REDIRECTS):
-                fields = (*_build_fields(part, body), *headers)
-                transfer, (status, phrase, told) = await self._ask(url, href, fields, body)
-                location = told.get("location")
+                wanted = (*_build_fields(part, body), *headers)
+                transfer, (status, phrase, fields) = await self._ask(url, href, wanted, body)
+                location = fields.get("location")
                 if status not in REDIRECTS or location is None:
-                    check_status(status, phrase, told, href)
-                    yield self._build_answer(transfer, url, status, told, (href, part))
+                    check_status(status, phrase, fields, href)
+                    yield self._build_answer(transfer, url, status, fields, (href, part))
                     return
                 await self._skip(transfer, href)
                 body = body if status in KEEPING_REDIRECTS else None
@@ -105,8 +105,8 @@ class HttpClient:
             raise StagingError(
                 Kind.REFUSED,
                 href,
-                f"the server redirected more than {MOST_REDIRECTS} times",
-                "Ask the server's operator; the address may only work after a login.",
+                f"more than {MOST_REDIRECTS} redirects",
+                f"Check the address in a browser. {LOGIN_REMEDY}",
             )
         finally:
             if transfer is not None:
@@ -140,7 +140,7 @@ class HttpClient:
         """Who is asked, and through which proxy."""
         host = url.hostname
         if url.scheme not in PORTS or not host:
-            raise refused(href, f"it leads to {url.geturl()!r}, which is not http or https")
+            raise refused(href, f"{url.geturl()!r} is not http or https")
         reason = find_refusal(host, self._options.allow_private) if parse_address(host) else None
         if reason:
             raise refused(href, reason)
@@ -234,7 +234,7 @@ def _redirect(url: SplitResult, location: str, href: str, *, keeps_host: bool) -
     except ValueError as error:
         raise translate(error, href) from error
     if url.scheme == "https" and target.scheme == "http":
-        raise refused(href, f"it redirects from https to unprotected http ({target.hostname})")
+        raise refused(href, f"redirect from https to unprotected http ({target.hostname})")
     if keeps_host and target.hostname != url.hostname:
-        raise refused(href, f"it redirects a POST to another host ({target.hostname})")
+        raise refused(href, f"redirect of a POST to another host ({target.hostname})")
     return target

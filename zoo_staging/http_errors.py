@@ -1,4 +1,4 @@
-"""What failures and statuses of web servers mean, said so that somebody can act on it."""
+"""What failures and statuses of web servers mean, as `StagingError`s with a remedy."""
 
 import os
 import re
@@ -13,11 +13,12 @@ from zoo_staging.curl import CurlError
 from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.ranges import broken_off
 
+LOGIN_REMEDY = "If the host needs a login, put its credentials in the file set by STAGEIN_HOSTS_FILE."
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def translate(error: Exception, href: str) -> StagingError:
-    """Say what an error of the HTTP client means for `href`."""
+    """Return what an error of the HTTP client means for `href`."""
     if isinstance(error, StagingError):
         return error
     if isinstance(error, RefusedAddressError):
@@ -32,7 +33,7 @@ def translate(error: Exception, href: str) -> StagingError:
 
 
 def translate_body(error: Exception, href: str) -> StagingError:
-    """Say what an error means that came up while the body was read."""
+    """Return what an error means that came up while the body was read."""
     return _timeout(href) if isinstance(error, TimeoutError) else broken_off(href)
 
 
@@ -49,15 +50,15 @@ def _translate_curl(error: CurlError, href: str) -> StagingError:
 
 
 def refused(href: str, reason: str) -> StagingError:
-    """The error for an address that may not be asked."""
+    """Build the error for an address that may not be connected to."""
     remedy = "Use the public address of the data."
     if reason.endswith(PRIVATE):
-        remedy = "Use a public address, or have the operator allow private networks (STAGEIN_ALLOW_PRIVATE)."
-    return StagingError(Kind.REFUSED, href, f"the address is refused: {reason}", remedy)
+        remedy = "Use a public address, or ask the operator to allow private networks (STAGEIN_ALLOW_PRIVATE)."
+    return StagingError(Kind.REFUSED, href, f"address not allowed: {reason}", remedy)
 
 
 def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str) -> None:
-    """Raise the `StagingError` of an answer that is no success."""
+    """Raise the `StagingError` of an answer with a status other than 200 and 206."""
     said = f"HTTP {status} {phrase}".rstrip()
     if status in (200, 206):
         return
@@ -68,15 +69,14 @@ def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str
             Kind.FORBIDDEN,
             href,
             f"access is denied ({said})",
-            "Check that the address is public or its signature still valid; where it needs a login, the host's "
-            "credentials belong into the file that STAGEIN_HOSTS_FILE names; ask the data's owner for access.",
+            f"Check that the address is public or its signature still valid. {LOGIN_REMEDY}",
         )
     if status in RETRYABLE:
         raise RetryableError(
             Kind.SERVICE,
             href,
-            f"the server cannot answer now ({said})",
-            "Try again later; if it stays, tell the server's operator.",
+            f"the server is not available ({said})",
+            "Try again later; if it persists, contact the server's operator.",
             retry_after_seconds=read_retry_after(headers.get("retry-after")),
         )
     raise StagingError(
@@ -102,7 +102,7 @@ def _timeout(href: str) -> StagingError:
         Kind.TIMEOUT,
         href,
         f"{_host(href)} did not answer in time",
-        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the server is just slow.",
+        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the server is slow.",
     )
 
 
@@ -111,8 +111,8 @@ def _unresolved(error: OSError, href: str) -> StagingError:
     return (StagingError if final else RetryableError)(
         Kind.UNREACHABLE,
         href,
-        f"the host name {_host(href)!r} cannot be resolved",
-        "Check the spelling of the host and this machine's network.",
+        f"cannot resolve the host name {_host(href)!r}",
+        "Check the spelling of the host name, and the network of this machine.",
     )
 
 
@@ -123,14 +123,14 @@ def _unreachable(error: CurlError, href: str) -> StagingError:
         return RetryableError(
             Kind.UNREACHABLE,
             href,
-            f"no connection to {_host(href)} through the proxy {proxy}: {why or 'it was closed'}",
-            "Check the proxy that http_proxy, https_proxy or all_proxy names, that it runs, and no_proxy.",
+            f"cannot connect to {_host(href)} through the proxy {proxy}: {why or 'connection closed'}",
+            "Check the proxy set by http_proxy, https_proxy or all_proxy, and no_proxy.",
         )
     return RetryableError(
         Kind.UNREACHABLE,
         href,
-        f"no connection to {_host(href)}: {why or 'the connection was closed'}",
-        "Check that the server runs and can be reached from this machine.",
+        f"cannot connect to {_host(href)}: {why or 'connection closed'}",
+        "Check that the server runs and is reachable from this machine.",
     )
 
 
@@ -140,7 +140,7 @@ def _untrusted(text: str, href: str) -> StagingError:
     return StagingError(
         Kind.UNTRUSTED,
         href,
-        f"the certificate of {_host(href)} is not trusted: {why or 'verification failed'}",
+        f"the TLS certificate of {_host(href)} is not trusted: {why or 'verification failed'}",
         "Ask the server's operator for a valid certificate, or install its authority on this machine.",
     )
 
@@ -149,7 +149,7 @@ def _invalid(href: str, why: str) -> StagingError:
     return StagingError(
         Kind.UNREACHABLE,
         href,
-        f"the address or the answer of the server is not valid HTTP ({why})",
+        f"invalid address, or invalid HTTP answer of the server ({why})",
         "Check the address in a browser.",
     )
 

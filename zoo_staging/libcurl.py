@@ -1,4 +1,4 @@
-"""pycurl, loaded so that it uses the libcurl that it brings, whatever this process has already.
+"""pycurl, loaded so that it uses the libcurl in its wheel, whatever libcurl this process has already loaded.
 
 A ZOO kernel is linked to the system's libcurl, which is older and whose symbols would be found first.
 """

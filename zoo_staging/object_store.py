@@ -42,7 +42,7 @@ def split_url(href: str) -> tuple[str, str, str]:
         raise StagingError(
             Kind.UNSUPPORTED,
             href,
-            f"is not of the form {scheme}://{name_container(scheme)}/key",
+            f"not of the form {scheme}://{name_container(scheme)}/key",
             f"Write it as {scheme}://<{name_container(scheme)}>/<key>.",
         )
     return parts.scheme, parts.netloc, unquote(parts.path.lstrip("/"))
@@ -106,11 +106,11 @@ def _open_cloud(
 ) -> CloudStore:
     """Open a bucket of Google's (`gs`) or a container of Azure's (`az`); nothing is requested yet.
 
-    Raises `StagingError` (settings) where a key or an address is none.
+    Raises `StagingError` (`SETTINGS`) where a key or an address is invalid.
     """
     href = f"{scheme}://{name}"
     if scheme == "az" and not options.azure_account:
-        raise StagingError(Kind.SETTINGS, href, "no storage account is named (AZURE_STORAGE_ACCOUNT)", _REMEDY)
+        raise StagingError(Kind.SETTINGS, href, "missing storage account (AZURE_STORAGE_ACCOUNT)", _REMEDY)
     endpoint = (_complete(options.google_endpoint) if scheme == "gs" else options.azure_endpoint) or ""
     client = {**client, "allow_http": endpoint.startswith("http:")}
     try:
@@ -122,7 +122,7 @@ def _open_cloud(
     except (BaseError, ValueError) as error:
         # the first line names a file or what is wrong with a key; the address, which may have a secret, comes last
         why = str(error).partition("\n")[0].partition(" Url:")[0].partition("error: ")[2]
-        reason = f"the settings of this service cannot be used: {why or 'no more is known'}"
+        reason = f"invalid settings of this service: {why or 'no details'}"
         raise StagingError(Kind.SETTINGS, href, reason, _REMEDY) from error
 
 
@@ -179,7 +179,7 @@ async def read_object(
 
 
 async def list_objects(bucket: Store, prefix: str, href: str) -> list[tuple[str, int]]:
-    """Keys and sizes (in bytes) of what lies under `prefix`, a folder, sorted."""
+    """Return keys and sizes (in bytes) of the objects below `prefix`, a folder, sorted."""
     try:
         found = await obstore.list(bucket, prefix=prefix).collect_async()
     except (BaseError, OSError, ValueError) as error:

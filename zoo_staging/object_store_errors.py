@@ -8,17 +8,17 @@ from zoo_staging.ranges import NoRangesError, broken_off
 
 # error codes that mean: with these credentials, no (some services answer them with HTTP 400 or 409)
 REFUSALS = {
-    "InvalidAccessKeyId": "the S3 service does not know the access key",
+    "InvalidAccessKeyId": "the S3 service does not know this access key",
     "SignatureDoesNotMatch": "the secret key does not belong to the access key",
     "ExpiredToken": "the session token has expired",
     "InvalidToken": "the session token is not valid",
-    "RequestTimeTooSkewed": "this machine's clock is wrong",
-    "UnsupportedAlgorithm": "the S3 service wants signed requests, and no key is set",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "UnsupportedAlgorithm": "the S3 service requires signed requests, and no key is set",
     # of Azure Blob Storage
     "AuthenticationFailed": "the key or the shared access signature is not valid for the account",
     "InvalidAuthenticationInfo": "the key or the shared access signature is not valid for the account",
-    "NoAuthenticationInformation": "the container wants signed requests, and neither key nor signature is set",
-    "PublicAccessNotPermitted": "the container wants signed requests, and neither key nor signature is set",
+    "NoAuthenticationInformation": "the container requires signed requests, and neither key nor signature is set",
+    "PublicAccessNotPermitted": "the container requires signed requests, and neither key nor signature is set",
     "AuthorizationPermissionMismatch": "the shared access signature does not allow this",
 }
 
@@ -27,14 +27,14 @@ _ENDPOINTS = {"gs": "address of Google Cloud Storage", "az": "address of the Azu
 
 
 def name_container(scheme: str) -> str:
-    """What the services of a scheme call that which holds objects."""
+    """Return the word of a service for what holds objects: bucket or container."""
     return "container" if scheme == "az" else "bucket"
 
 
 def translate(error: Exception, href: str) -> StagingError:
-    """Say what an error of the S3 client means for `href`; a `RetryableError` where asking again may help.
+    """Return what an error of the client means for `href`; a `RetryableError` where trying again may help.
 
-    The client tells an HTTP status and the server's XML error code, or the transport's failure, only in
+    The client has the HTTP status and the server's XML error code, or the transport's failure, only in
     its text; that text is matched here and never shown.
     """
     if isinstance(error, StagingError):
@@ -59,7 +59,7 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
             Kind.NOT_FOUND,
             href,
             f"there is no {name_container(scheme)} {bucket!r} at this {_service(href)} ({said})",
-            "Check its name and that the endpoint set is the service that holds it.",
+            "Check its name, and that the endpoint is the service that holds it.",
         )
     if status == 404:
         return StagingError(
@@ -74,14 +74,14 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
         return RetryableError(
             Kind.SERVICE,
             href,
-            f"the {_service(href)} cannot answer now ({said})",
-            "Try again later; if it stays, tell the operator of the service.",
+            f"the {_service(href)} is not available ({said})",
+            "Try again later; if it persists, contact the operator of the service.",
         )
     return StagingError(
         Kind.SERVICE,
         href,
         f"the {_service(href)} refused the request ({said})",
-        "Check endpoint and region; if they are right, give this message to the operator of the service.",
+        "Check endpoint and region; if they are correct, send this message to the operator of the service.",
     )
 
 
@@ -99,7 +99,7 @@ def _translate_refusal(code: str, said: str, href: str) -> StagingError:
         Kind.FORBIDDEN,
         href,
         f"{cause} ({said})",
-        "Check the access key, secret and session token set for this bucket, and its rights there.",
+        "Check the access key, secret and session token for this bucket, and their permissions.",
     )
 
 
@@ -108,7 +108,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
         return StagingError(
             Kind.UNTRUSTED,
             href,
-            f"the certificate of the {_endpoint(href)} is not trusted",
+            f"the TLS certificate of the {_endpoint(href)} is not trusted",
             "Ask the endpoint's operator for a valid certificate, or install its authority on this machine.",
         )
     if "InvalidMessage" in text:
@@ -116,7 +116,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
             Kind.UNREACHABLE,
             href,
             f"the {_endpoint(href)} does not speak TLS",
-            "If the service is plain HTTP, write its address with http://.",
+            "If the service is plain HTTP, start its address with http://.",
         )
     if "TimedOut" in text or "kind: Timeout" in text:
         return _timeout(href)
@@ -125,8 +125,8 @@ def _translate_transport(text: str, href: str) -> StagingError:
         return RetryableError(
             Kind.UNREACHABLE,
             href,
-            f"the {_endpoint(href)} cannot be reached ({why})",
-            "Check the endpoint that is set, and that the service runs.",
+            f"cannot reach the {_endpoint(href)} ({why})",
+            "Check the endpoint, and that the service runs.",
         )
     # also as the request was sent: services close connections that were idle
     if re.search(r"SendRequest|kind: (?:Interrupted|Body)", text):
@@ -136,7 +136,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
         Kind.SERVICE,
         href,
         f"the client of the {_service(href)} failed: {first_line}",
-        "Check address, endpoint and region; give this message to the operator if they are right.",
+        "Check address, endpoint and region; if they are correct, send this message to the operator.",
     )
 
 
@@ -145,5 +145,5 @@ def _timeout(href: str) -> StagingError:
         Kind.TIMEOUT,
         href,
         f"the {_endpoint(href)} did not answer in time",
-        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the service is just slow.",
+        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the service is slow.",
     )

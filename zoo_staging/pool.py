@@ -50,7 +50,7 @@ async def run_pool(
     """Run `actions`, at most `concurrency` at a time; give results and errors, each in order.
 
     With `settle_seconds`, the first error stops the rest: nothing new starts, and what is under way gets
-    that long to finish or to fail too, so that several problems are told at once without moving data in vain.
+    that long to finish or to fail too, so that several problems are reported at once.
     """
     outcomes: dict[int, T | StagingError] = {}
     queue = iter(enumerate(actions))

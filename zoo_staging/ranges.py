@@ -1,4 +1,4 @@
-"""Parts of files: they let a transfer go on where it broke off, and one file come in several streams."""
+"""Byte ranges of files: they let a transfer resume, and one file arrive in several streams."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from zoo_staging.errors import Kind, RetryableError, StagingError
 
 @dataclass(frozen=True)
 class ByteRange:
-    """Bytes from `start` up to, not including, `end`, of that very version of a file that `validator` names."""
+    """Bytes from `start` up to, not including, `end`, of the version of a file that `validator` names."""
 
     start: int
     end: int
@@ -15,31 +15,31 @@ class ByteRange:
 
 
 class ChangedError(StagingError):
-    """A file is no longer the one whose first parts came."""
+    """A file is no longer the version whose first ranges arrived."""
 
     def __init__(self, href: str) -> None:
         super().__init__(
             Kind.SIZE,
             href,
-            "it was changed at its source while it was fetched",
-            "Try again when it is complete there.",
+            "the file changed at its source during the download",
+            "Try again when the file is complete at its source.",
         )
 
 
 class NoRangesError(StagingError):
-    """A source does not give parts of this file, although it seemed so."""
+    """A source does not serve ranges of this file, although it announced them."""
 
     def __init__(self, href: str) -> None:
         super().__init__(
             Kind.UNSUPPORTED,
             href,
-            "its source does not give parts of files",
-            "Tell the operator of the source that it ignores requests for ranges.",
+            "the source ignores range requests",
+            "Report to the operator of the source that it ignores range requests.",
         )
 
 
 def broken_off(href: str) -> RetryableError:
-    """The error for bytes that ended too early."""
+    """Build the error for bytes that ended too early."""
     return RetryableError(
-        Kind.SIZE, href, "the connection broke before all bytes came", "Try again; check the network."
+        Kind.SIZE, href, "the connection closed before all bytes arrived", "Try again; check the network."
     )

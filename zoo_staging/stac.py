@@ -111,7 +111,7 @@ def _find_wrong_types(content: Mapping[str, Any], wanted: Mapping[str, type | tu
 
 
 def _find_id_problems(content: Mapping[str, Any], found: StacType) -> Iterator[str]:
-    # a catalog without an id can still be read and named; an Item cannot be told from others
+    # a catalog without an id can still be read and named; two Items could not be distinguished
     name = content.get("id")
     if name is not None and not isinstance(name, str):
         yield f"`id` is {name!r:.60}, expected text"

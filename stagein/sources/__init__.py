@@ -48,7 +48,7 @@ class SourceTable:
             raise StagingError(
                 Kind.UNSUPPORTED,
                 href,
-                f"the scheme {scheme!r} is not supported",
+                f"unsupported scheme {scheme!r}",
                 f"Use one of: {', '.join(self._sources)}, or a plain path.",
             )
         return self._sources[scheme]

@@ -48,10 +48,10 @@ def decode(href: str) -> bytes:
     except (binascii.Error, ValueError, UnicodeError) as error:
         raise _malformed(href, str(error)) from error
     if not comma:
-        raise _malformed(href, "it has no comma")
+        raise _malformed(href, "no comma")
     return decoded
 
 
 def _malformed(href: str, reason: str) -> StagingError:
     remedy = "Write it as data:<media type>;base64,<data>."
-    return StagingError(Kind.UNSUPPORTED, href, f"is not a data URL: {reason}", remedy)
+    return StagingError(Kind.UNSUPPORTED, href, f"invalid data URL: {reason}", remedy)

@@ -57,15 +57,15 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
         raise StagingError(
             Kind.NOT_FOUND,
             str(path),
-            "there is no such file or folder on this machine",
-            "Check the spelling; a relative path counts from the folder of the job order or STAC document that has it.",
+            "no such file or folder on this machine",
+            "Check the spelling; a relative path starts at the folder of the document that contains it.",
         ) from error
     if allowed_roots is not None and not any(resolved.is_relative_to(root.resolve()) for root in allowed_roots):
         raise StagingError(
             Kind.REFUSED,
             str(path),
-            "local files are accepted only from " + (", ".join(map(str, allowed_roots)) or "nowhere"),
-            "Give an address the platform can reach, or have its operator allow the folder (STAGEIN_ALLOWED_ROOTS).",
+            "local files are allowed only in " + (", ".join(map(str, allowed_roots)) or "no folder"),
+            "Use a remote address, or ask the operator to allow the folder (STAGEIN_ALLOWED_ROOTS).",
         )
     return path
 
@@ -83,4 +83,4 @@ async def _stream(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:
 
 def _unreadable(path: Path, error: OSError) -> StagingError:
     kind = Kind.FORBIDDEN if isinstance(error, PermissionError) else Kind.DISK
-    return StagingError(kind, str(path), f"cannot be read: {error.strerror}", "Make it a file that this user may read.")
+    return StagingError(kind, str(path), f"cannot read: {error.strerror}", "Check the file and its permissions.")

@@ -71,14 +71,14 @@ class S3Source:
 
 @contextmanager
 def _naming_settings(scheme: str) -> Iterator[None]:
-    """Have remedies name the settings that lead to the store."""
+    """Name the settings of the store in the remedies of errors."""
     address, keys = name_address(PREFIX, scheme), name_keys(PREFIX, scheme)
     single = ", or what STAGEIN_BUCKETS_FILE has for this bucket" if scheme == "s3" else ""
     remedies = {
-        Kind.FORBIDDEN: f"Check {keys}{single}, and that they may read there.",
+        Kind.FORBIDDEN: f"Check {keys}{single}, and that they have permission to read.",
         Kind.SETTINGS: f"Check {keys}, and {address}.",
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
-        Kind.UNTRUSTED: f"Ask the operator of {address} for a valid certificate, or install its authority here.",
+        Kind.UNTRUSTED: f"Ask the operator of {address} for a valid certificate, or install its authority.",
     }
     try:
         yield

@@ -12,7 +12,7 @@ Chunk = bytes | memoryview
 
 @dataclass(frozen=True)
 class Content:
-    """Bytes that have begun to come: their final address, their size if the source tells it.
+    """Bytes that have begun to arrive: their final address, and their size if known.
 
     `validator` names this version of the file where the source can give parts of it. A chunk is valid until
     the next one is asked for.

@@ -30,22 +30,22 @@ class Destination(Protocol):
         """Return the absolute href of a key."""
 
     async def put_file(self, key: str, source: Path, media_type: str) -> bool:
-        """Copy a file; return whether what lies there was compared with it already."""
+        """Copy a file; return whether the stored object was compared with it already."""
 
     async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
-        """Write a small object; return whether what lies there was compared with it already."""
+        """Write a small object; return whether the stored one was compared with it already."""
 
     async def get_size(self, key: str) -> int | None:
-        """Return how many bytes lie at a key, None when nothing does."""
+        """Return the size of a key in bytes, None when there is none."""
 
     async def get_bytes(self, key: str) -> bytes | None:
-        """Return the small object at a key, None when nothing lies there."""
+        """Return the small object at a key, None when there is none."""
 
     async def remove(self, keys: Sequence[str]) -> None:
-        """Remove what lies at these keys; one where nothing lies is no error."""
+        """Remove the objects at these keys; missing ones are not an error."""
 
     async def probe(self) -> None:
-        """Write something tiny and take it away again, to see whether results could be written."""
+        """Write an empty object and delete it, to check that results can be written."""
 
 
 _KINDS: Mapping[str, Callable[[str, StageOutOptions], Destination]] = {

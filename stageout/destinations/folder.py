@@ -133,8 +133,8 @@ def _translate(error: OSError, href: str) -> StagingError:
             Kind.DISK_FULL, href, f"the disk is full ({said})", "Make room, or put the results elsewhere."
         )
     if error.errno in _DENIED:
-        remedy = f"{_CHOOSE}, or give this user the right to write in it."
-        return StagingError(Kind.FORBIDDEN, href, f"this user may not write there ({said})", remedy)
+        remedy = f"{_CHOOSE}, or give this user write permission."
+        return StagingError(Kind.FORBIDDEN, href, f"no permission to write ({said})", remedy)
     if error.errno in _IN_THE_WAY:
-        return StagingError(Kind.UNSUPPORTED, href, f"a file is where a folder is needed ({said})", f"{_CHOOSE}.")
+        return StagingError(Kind.UNSUPPORTED, href, f"a file is in the place of the folder ({said})", f"{_CHOOSE}.")
     return StagingError(Kind.DISK, href, f"cannot be written ({said})", f"{_CHOOSE}, or check the disk.")

@@ -152,8 +152,8 @@ class S3Destination:
             raise StagingError(
                 Kind.CHECKSUM,
                 self.get_href(key),
-                f"what is stored there is not what was sent (entity tag {etag}, sent {computed})",
-                "Try again; if it stays, tell the operator of the service.",
+                f"the stored object differs from what was sent (entity tag {etag}, sent {computed})",
+                "Try again; if it persists, contact the operator of the service.",
             )
         self.other_tags.add(kind)
         return True
@@ -167,11 +167,11 @@ class S3Destination:
             return not sent.read(1)
 
     def _explain(self, error: Exception, key: str) -> StagingError:
-        told = translate(error, self.get_href(key))
-        remedy = _build_remedies(self.scheme).get(told.kind, told.remedy)
-        if self.anonymous and told.kind in (Kind.FORBIDDEN, Kind.SERVICE):
-            remedy = f"No STAGEOUT_AWS_ACCESS_KEY_ID is set, so requests are not signed: set it. {remedy}"
-        return StagingError(told.kind, told.href, told.reason, remedy)
+        translated = translate(error, self.get_href(key))
+        remedy = _build_remedies(self.scheme).get(translated.kind, translated.remedy)
+        if self.anonymous and translated.kind in (Kind.FORBIDDEN, Kind.SERVICE):
+            remedy = f"Set STAGEOUT_AWS_ACCESS_KEY_ID; without it requests are not signed. {remedy}"
+        return StagingError(translated.kind, translated.href, translated.reason, remedy)
 
 
 def _build_remedies(scheme: str) -> dict[Kind, str]:
@@ -179,13 +179,13 @@ def _build_remedies(scheme: str) -> dict[Kind, str]:
     rights = " (s3:PutObject, s3:DeleteObject, s3:GetObject)" if scheme == "s3" else ""
     region = " and STAGEOUT_AWS_REGION" if scheme == "s3" else ""
     return {
-        Kind.FORBIDDEN: f"Check {keys}, and that they may write, delete and read there{rights}.",
+        Kind.FORBIDDEN: f"Check {keys}, and their permissions to write, delete and read{rights}.",
         Kind.SETTINGS: f"Check {keys}, and {address}.",
         Kind.NOT_FOUND: (
-            f"Create the {name_container(scheme)}, or name another one (--output, or STAGEOUT_OUTPUT); check that"
+            f"Create the {name_container(scheme)}, or choose another one (--output, or STAGEOUT_OUTPUT); check that"
             f" {address} is the service that holds it."
         ),
         Kind.UNREACHABLE: f"Check {address}, and that the service runs and is reachable.",
         Kind.TIMEOUT: f"Check {address} and the network; try again.",
-        Kind.SERVICE: f"Check {address}{region}; else tell the service's operator.",
+        Kind.SERVICE: f"Check {address}{region}; else contact the service's operator.",
     }

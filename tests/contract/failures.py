@@ -737,7 +737,7 @@ FAILURES = (
         8,
         "stage-out",
         "user",
-        "destination.refused",
+        "output.refused",
         ("'leak.txt'",),
     ),
     Failure(
@@ -749,19 +749,6 @@ FAILURES = (
         "user",
         "output.stac-invalid",
         ("converted_image/catalog.json",),
-    ),
-    Failure(
-        "output catalog missing",
-        "A step writes STAC items and no catalog.",
-        lambda s: s.run_hub("no catalog"),
-        8,
-        "stage-out",
-        "user",
-        "output.stac-invalid",
-        (
-            "converted_image",
-            "small.json",
-        ),
     ),
     Failure(
         "output item missing",
@@ -777,23 +764,13 @@ FAILURES = (
         ),
     ),
     Failure(
-        "output catalog empty",
-        "A step writes a catalog without items.",
-        lambda s: s.run_hub("empty catalog"),
-        8,
-        "stage-out",
-        "user",
-        "output.stac-invalid",
-        ("catalog.json",),
-    ),
-    Failure(
         "output folder empty",
         "A step leaves nothing in the folder that is its output.",
         lambda s: s.run_hub("no outputs"),
         8,
         "stage-out",
         "user",
-        "destination.not-found",
+        "output.not-found",
         ("converted_image",),
     ),
     Failure(

@@ -167,7 +167,7 @@ def read_results(folder: Path) -> dict[str, bytes]:
     """The collection at a place and the items that it leads to, as they are now."""
     collection = (folder / "collection.json").read_bytes()
     links = [link["href"] for link in json.loads(collection)["links"] if link["rel"] == "item"]
-    items = {href: Path(href.removeprefix("file://")).read_bytes() for href in links}
+    items = {href: (folder / href).read_bytes() for href in links}
     assert items
     return {"collection": collection, **items}
 

@@ -91,4 +91,4 @@ def test_a_picture_given_as_stac_is_staged_in_and_converted(scene: Scene) -> Non
 def test_stac_that_cannot_be_had_is_told_in_the_log_of_stage_in(scene: Scene) -> None:
     done = run_stac(scene, "https://raw.incorrecturl.invalid/scene.json")
     assert done.returncode == 5
-    check_logs(scene.site, {"node_stage_in.log": "the host name 'raw.incorrecturl.invalid' cannot be resolved"})
+    check_logs(scene.site, {"node_stage_in.log": "'raw.incorrecturl.invalid'"})
