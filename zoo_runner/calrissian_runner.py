@@ -1,4 +1,4 @@
-"""The names of zoo-calrissian-runner (0.4) over this runner: services and handlers change one import line.
+"""The API of zoo-calrissian-runner (0.4) on top of this runner: services and handlers change one import line.
 
     from zoo_runner.calrissian_runner import ExecutionHandler, ZooCalrissianRunner
 
@@ -43,7 +43,7 @@ class ZooInputs:
         return self.inputs[key]["value"]
 
     def get_processing_parameters(self, workflow: Any = None) -> dict[str, Any]:
-        """Return the inputs by name, converted by what the kernel says of their types."""
+        """Return the inputs by name, converted by the kernel's types."""
         parameters: dict[str, Any] = {}
         for name, entry in self.inputs.items():
             values = [convert_value_by_kind(entry, item.text) for item in read_items(entry)]
@@ -54,7 +54,7 @@ class ZooInputs:
 
 
 class ZooOutputs:
-    """The kernel's outputs; the first one is where a service puts its result."""
+    """The kernel's outputs; a service puts its result into the first one."""
 
     def __init__(self, outputs: Entries | None) -> None:
         self.outputs = {} if outputs is None else outputs
@@ -70,7 +70,7 @@ class ZooOutputs:
 
 
 class CWLWorkflow:
-    """What existing services ask of a package, read from the plain document."""
+    """A package as existing services read it, from the plain document."""
 
     def __init__(self, cwl: Mapping[str, Any], workflow_id: str) -> None:
         self.raw_cwl, self.workflow_id = cwl, workflow_id
@@ -98,12 +98,12 @@ class CWLWorkflow:
         return processes[id.rpartition("#")[2]]
 
     def get_workflow_inputs(self, mandatory: bool = False) -> list[str]:
-        """Return the names of the inputs; `mandatory`: of those without default that may not be null."""
+        """Return the names of the inputs; `mandatory`: only those without a default that may not be null."""
         inputs = _by_name(self.get_workflow().get("inputs", {}))
         return [name for name, given in inputs.items() if not mandatory or not _is_optional(given)]
 
     def eval_resource(self) -> dict[str, list[Any]]:
-        """Return what the processes ask for, by the terms of ResourceRequirement."""
+        """Return what the processes request, by the fields of ResourceRequirement."""
         resources: dict[str, list[Any]] = {name: [] for name in _RESOURCES}
         for process in self.cwl:
             for requirement in _requirements(process):
@@ -114,7 +114,7 @@ class CWLWorkflow:
 
 
 class ZooCalrissianRunner:
-    """Runs a package for a kernel; the engine is what the settings say, whatever the name."""
+    """Runs a package for a kernel, on the engine of the settings."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class ZooCalrissianRunner:
             conf=conf, inputs=inputs, outputs=outputs
         )
         self.workflow = CWLWorkflow(cwl, self.conf.workflow_id) if isinstance(cwl, Mapping) else None
-        # not used: whoever waits is woken, nobody looks every so many seconds
+        # not used: jobs are watched, not polled
         self.monitor_interval = 30
         self.storage_class = _environ("STORAGE_CLASS", "")
         self.execution: Any = None
@@ -142,7 +142,7 @@ class ZooCalrissianRunner:
 
     @staticmethod
     def shorten_namespace(value: str) -> str:
-        """Cut a name to what a namespace may have, 63 characters, the last no hyphen."""
+        """Cut a name to the length of a namespace: 63 characters, the last one not a hyphen."""
         return value if len(value) <= _LONGEST_NAMESPACE else value[:_LONGEST_NAMESPACE].rstrip("-")
 
     def get_namespace_name(self) -> str:
@@ -150,7 +150,7 @@ class ZooCalrissianRunner:
         return self.shorten_namespace(self._namespace_name or self._build_name(str(uuid.uuid4())))
 
     def get_annotations(self) -> Any:
-        """Return the annotations that the configuration gives pods."""
+        """Return the pod annotations of the configuration."""
         return self.zoo_conf.conf.get("pod_annotations")
 
     def get_workflow_id(self) -> str:
@@ -166,19 +166,19 @@ class ZooCalrissianRunner:
         return self.inputs.get_processing_parameters()
 
     def assert_parameters(self, mandatory: bool = True) -> bool:
-        """Whether every input is there that the package needs."""
+        """Whether all inputs that the package needs are present."""
         return all(name in self.inputs.inputs for name in self.get_workflow_inputs(mandatory))
 
     def get_max_cores(self) -> int:
-        """Return the most cores that a step asks for, DEFAULT_MAX_CORES (2) where none does."""
+        """Return the largest number of cores that a step requests, or DEFAULT_MAX_CORES (2)."""
         return math.ceil(max(self._resources("coresMax"), default=int(_environ("DEFAULT_MAX_CORES", "2"))))
 
     def get_max_ram(self) -> str:
-        """Return the most memory that a step asks for, DEFAULT_MAX_RAM (4096) where none does, as `4096Mi`."""
+        """Return the largest memory that a step requests, or DEFAULT_MAX_RAM (4096), as `4096Mi`."""
         return f"{math.ceil(max(self._resources('ramMax'), default=int(_environ('DEFAULT_MAX_RAM', '4096'))))}Mi"
 
     def get_volume_size(self, unit: str = "Mi") -> str:
-        """Return room for temporary files and outputs, as `10Gi`; DEFAULT_VOLUME_SIZE where no step says."""
+        """Return the disk that temporary files and outputs request, or DEFAULT_VOLUME_SIZE, as `10Gi`."""
         asked = (self._resources(f"{kind}Max") or self._resources(f"{kind}Min") for kind in ("tmpdir", "outdir"))
         mib = sum(max(sizes, default=0) for sizes in asked)
         if mib == 0:

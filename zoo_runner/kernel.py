@@ -1,4 +1,4 @@
-"""What every rendered service imports: the name stays, whatever becomes of the rooms behind it."""
+"""What every rendered service imports: this name is stable."""
 
 from zoo_runner.zoo.service import KernelJob, run_service
 

@@ -442,6 +442,7 @@ def test_a_dismissal_reaches_a_service_on_another_machine(make_kernel: MakeKerne
     assert job.findings["returned"] == 4
     assert not find_processes("sleep 98762")
     assert read_record(kernel, job).status is Status.DISMISSED
+    assert list(job.temp.glob(f"*{job.id}*")) == []
 
 
 def test_a_dismissal_may_be_repeated_and_may_come_after_the_end(fake: KernelDouble) -> None:

@@ -81,6 +81,10 @@ def test_encoded_addresses_are_readable_in_messages() -> None:
     )
 
 
+def test_percent_signs_that_are_no_percentages_stay_readable_in_messages() -> None:
+    assert build_message("50% or 5.5 % of '%s'") == "50 percent or 5.5 percent of '\N{FULLWIDTH PERCENT SIGN}s'"
+
+
 def test_cause_and_remedy_come_first_and_the_log_last_also_when_the_cause_is_long() -> None:
     diagnosis = Diagnosis(Stage.EXECUTE, Level.USER, "x" * 3000, "Look.")
     message = build_failure_message(diagnosis, "http://example.org/log")

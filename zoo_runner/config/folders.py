@@ -1,9 +1,10 @@
-"""Where the files of a job lie, under the names that platforms rely on."""
+"""Paths of a job's files, under the names that platforms rely on."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo_runner.model.ids import file_name
+from zoo_runner.model.workspace import Folders
 
 STAGE_LOGS = ("node_stage_in", "node_stage_out")
 """Names of the stages' logs, which platforms rely on."""
@@ -11,7 +12,7 @@ STAGE_LOGS = ("node_stage_in", "node_stage_out")
 
 @dataclass(frozen=True)
 class JobPaths:
-    """Where the files of one job lie.
+    """Paths of the files of one job.
 
     `temp` may be public and emptied by others; `record` is the job's private folder; `scratch` is removed at
     the end of the job.
@@ -23,14 +24,19 @@ class JobPaths:
     record: Path
     scratch: Path
 
+    @classmethod
+    def build(cls, folders: Folders, workflow_id: str, job_id: str) -> "JobPaths":
+        """Compute where the files of a job of a workspace lie; pure."""
+        return cls(workflow_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id)
+
     @property
     def job_log(self) -> Path:
-        """The whole story of the job, under the name that platforms rely on."""
+        """The job log, under the name that platforms rely on."""
         return self.temp / f"{file_name(self.workflow_id)}_{self.job_id}_error.log"
 
     @property
     def kept_log(self) -> Path:
-        """The same story once more, where nobody else removes it: a platform's dismissal empties `temp`."""
+        """A private copy of the job log: a dismissal by the platform empties `temp`."""
         return self.record / "job.log"
 
     @property
@@ -48,12 +54,12 @@ class JobPaths:
 
     @property
     def stage_in_log(self) -> Path:
-        """What was brought here and from where."""
+        """The log of stage-in."""
         return self.log_folder / f"{STAGE_LOGS[0]}.log"
 
     @property
     def stage_out_log(self) -> Path:
-        """What was put away and where."""
+        """The log of stage-out."""
         return self.log_folder / f"{STAGE_LOGS[1]}.log"
 
     @property

@@ -35,8 +35,7 @@ def accept_job(
     Raises `SettingsError` for what is no job id, `StageOutError` for what is no destination.
     """
     job_id = accept_job_id(job_id) if job_id else new_job_id()
-    folders = workspace.folders
-    paths = JobPaths(package.workflow_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id)
+    paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
     job = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds, new_uid())
     ensure_address(job.destination)
     return job

@@ -123,13 +123,8 @@ def _check_lost(paths: JobPaths) -> None:
 
 def build_paths(record: JobRecord, workspace: Workspace) -> JobPaths:
     """Compute a job's paths from its record; pure."""
-    return JobPaths(
-        record.workflow_id,
-        record.id,
-        Path(record.log).parent,
-        workspace.folders.state / record.id,
-        workspace.folders.scratch / record.id,
-    )
+    folders = replace(workspace.folders, temp=Path(record.log).parent)
+    return JobPaths.build(folders, record.workflow_id, record.id)
 
 
 def _clear_logs(paths: JobPaths) -> None:

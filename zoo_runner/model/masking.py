@@ -1,4 +1,4 @@
-"""Secrets are replaced before a line reaches a file or a screen."""
+"""Replace secrets before a line reaches a file or a screen."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ _PATTERNS = (
 
 
 _DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
-# IMAGE_PULL_SECRETS has names of Secrets, which are none themselves
+# IMAGE_PULL_SECRETS has names of Secrets, which are not secret
 _SECRET_FIELD = re.compile(r"secret|token(?!_uri)|password|private_key", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
@@ -36,12 +36,12 @@ _SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CR
 def find_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of environment variables that must never be shown, by the names of their variables.
 
-    Of the stagers' files of credentials, that is what they hold under a telling name.
+    Of the stagers' files of credentials, these are the values with such names in them.
     """
     plain = {name: value for name, value in variables.items() if name not in FILE_VARIABLES}
     values = [value for name, value in plain.items() if _SECRET_VARIABLE.search(name) or is_secret_variable(name)]
     values += _find_file_secrets(variables)
-    # a key of several lines is met line by line in a log, a Docker configuration part by part
+    # in a log, a key of several lines appears line by line, a Docker configuration part by part
     parts = [part for value in values for part in (value, *value.splitlines(), *_find_docker_secrets(value))]
     return tuple(part for part in parts if part.strip())
 
@@ -49,7 +49,7 @@ def find_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
 def _find_file_secrets(variables: Mapping[str, str]) -> Iterator[str]:
     for variable in FILE_VARIABLES:
         if path := variables.get(variable):
-            # what cannot be read is told by the settings that name it
+            # a file that cannot be read is reported where its setting is used
             with suppress(OSError, ValueError):
                 yield from _find_named_secrets(json.loads(Path(path).read_text(encoding="utf-8")))
 
@@ -63,7 +63,7 @@ def _find_named_secrets(node: Any) -> Iterator[str]:
 
 
 def _find_docker_secrets(text: str) -> Iterator[str]:
-    """The passwords and tokens in a Docker configuration, or in several; none where the text is something else."""
+    """Find the passwords and tokens in a Docker configuration, or in several; none in any other text."""
     try:
         content = json.loads(text)
     except ValueError:
@@ -78,7 +78,7 @@ def _find_docker_secrets(text: str) -> Iterator[str]:
 
 
 def _read_password(auth: str) -> str:
-    """The password in `base64(user:password)`; empty where there is none."""
+    """Read the password in `base64(user:password)`; empty if there is none."""
     try:
         return base64.b64decode(auth).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
@@ -86,7 +86,7 @@ def _read_password(auth: str) -> str:
 
 
 class Masker:
-    """Replaces known secrets and what looks like one."""
+    """Replaces known secrets, and text that looks like a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
@@ -101,7 +101,7 @@ class Masker:
         return text
 
     def mask_data(self, node: Any) -> Any:
-        """Return JSON-like data with the secrets in its strings replaced, and whole values under a telling name."""
+        """Return JSON-like data with secrets in its strings replaced, and whole values that have such a name."""
         if isinstance(node, Mapping):
             return {
                 self.mask(str(key)): MASK

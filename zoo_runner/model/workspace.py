@@ -1,4 +1,4 @@
-"""A tenant: where its jobs run, what they may read, where their results go."""
+"""A workspace: where its jobs run, what they may read, where their results go."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from pathlib import Path
 class Folders:
     """Folders of one workspace on this machine.
 
-    `temp` has the logs and may be public; `state` is private and has the jobs; of `scratch` a job's part is removed at
-    its end; `cache` has resolved packages.
+    `temp` has the logs and may be public. `state` is private and has the jobs. `scratch` has the data of a job while it
+    runs.
     """
 
     temp: Path
@@ -35,17 +35,17 @@ class StorageProfile:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job of the workspace may take; None: no limit."""
+    """Limits of each job of the workspace; None: no limit."""
 
     time_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A tenant, as the door found it in the settings; handed down as a value, so that one process serves many.
+    """A tenant, read from the settings by an adapter and passed down as a value, so that one process serves many.
 
-    `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must not be
-    shown in what its jobs leave.
+    `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must be
+    masked in logs, records and messages of its jobs.
     """
 
     name: str

@@ -1,12 +1,12 @@
-"""A ZOO kernel's double, for tests of services and handlers without a kernel.
+"""A double of a ZOO kernel, for tests of services and handlers without a kernel.
 
     kernel = KernelDouble(tmp_path)
     kernel.deploy("alice", "water.cwl", "water")
     job = kernel.submit("alice", "water", {"inputs": {"item": "https://..."}}).wait()
     assert job.succeeded, job.message
 
-Each job is a process of its own, started as a kernel starts it, with the traps that a kernel has. What would
-harm a real kernel or spoil a response is in `job.violations`.
+Each job is a process of its own, started as a kernel starts it, with the known traps of a kernel. `job.violations`
+lists what would crash a real kernel or damage a response.
 """
 
 from zoo_runner.testing.kernel import KernelDouble, SubmittedJob

@@ -1,4 +1,4 @@
-"""The kernel's double: deploys with the real template, runs each job in a process of its own, dismisses by SIGKILL."""
+"""The double of a kernel: deploys with the real template, runs each job in a process, dismisses by SIGKILL."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ TOKEN = "canary-jwt-token"
 
 @dataclass
 class SubmittedJob:
-    """A job of the double, while it runs and after."""
+    """A job of the double, during and after its run."""
 
     id: str
     user: str
@@ -60,7 +60,7 @@ class SubmittedJob:
 
     @property
     def violations(self) -> list[str]:
-        """What the service did that a kernel does not take well."""
+        """What would crash a real kernel or damage a response."""
         return list(self.findings.get("violations", ()))
 
     @property
@@ -81,15 +81,15 @@ class SubmittedJob:
 
     @property
     def error_log(self) -> str:
-        """The text of the file that the kernel makes of stderr."""
+        """The text of the file to which the kernel redirects stderr."""
         return (self.temp / f"{self.process_id}_{self.id}_error.log").read_text()
 
 
 class KernelDouble:
     """A kernel with its folders below `root`.
 
-    `environ` is the environment of the workers, `sections` further sections of main.cfg, `python_path` where
-    modules are found besides the interpreter's own places.
+    `environ` is the environment of the workers, `sections` are further sections of main.cfg, `python_path` further
+    places of modules.
     """
 
     def __init__(
@@ -110,9 +110,9 @@ class KernelDouble:
             folder.mkdir(parents=True)
 
     def deploy(self, user: str, cwl: str | Path, workflow_id: str, warm: bool = True) -> Path:
-        """Deploy a package: render the template, put the rewritten CWL beside it; returns the service's folder.
+        """Deploy a package: render the template, write the rewritten CWL beside it; return the service's folder.
 
-        `warm`: as if a job of it had run before, so that the package is resolved already.
+        `warm`: the package is resolved already, as if a job of it had run before.
         """
         template = self._template or TEMPLATE
         target = self.services / user
@@ -131,7 +131,7 @@ class KernelDouble:
     def submit(
         self, user: str, process_id: str, request: Mapping[str, Any], job_id: str | None = None, **lenv: str
     ) -> SubmittedJob:
-        """Start a job, asynchronously; further arguments go to the section `lenv`."""
+        """Start an asynchronous job; further arguments go to the section `lenv`."""
         package = self._packages[user, process_id]
         job_id = job_id or new_job_id()
         temp, url = self.temp(user), f"http://kernel.example/{user}/temp"
@@ -147,7 +147,7 @@ class KernelDouble:
         return self.start(user, process_id, call, (conf, inputs or None, outputs or None))
 
     def start(self, user: str, process_id: str, call: tuple[str, str], arguments: tuple[Any, Any, Any]) -> SubmittedJob:
-        """Start any function of any module (`call`) with `conf`, `inputs`, `outputs`."""
+        """Start a function of a module (`call`) with `conf`, `inputs`, `outputs`."""
         conf, inputs, outputs = arguments
         job_id = conf["lenv"]["usid"]
         folder, temp = self._jobs / job_id, self.temp(user)
@@ -178,9 +178,9 @@ class KernelDouble:
         return SubmittedJob(job_id, user, process_id, temp, folder, process)
 
     def dismiss(self, job: SubmittedJob, user: str | None = None, kill: bool = True) -> SubmittedJob:
-        """Dismiss a job as a kernel does: kill, remove its files from temp, run `runDismiss`; returns that run.
+        """Dismiss a job as a kernel does: kill it, remove its files from temp, run `runDismiss`; return that run.
 
-        Without `kill` the kernel and the job are on two machines. `user`: whose prefix the request went to.
+        `kill=False`: kernel and job are on two machines. `user`: the prefix that the request was sent to.
         """
         user = user or job.user
         if kill and user == job.user:
@@ -191,7 +191,7 @@ class KernelDouble:
         return self.run_dismiss(user, job.id, job.process_id)
 
     def run_dismiss(self, user: str, job_id: str, process_id: str) -> SubmittedJob:
-        """Run `runDismiss`, which is all that a kernel can do about a job that waits in its queue."""
+        """Run `runDismiss`, which is all that a kernel does about a job that waits in its queue."""
         conf = self._build_conf(user, "runDismiss", new_job_id(), {})
         conf["lenv"]["gs_usid"] = job_id
         value = json.dumps({"type": "process", "processID": process_id})
@@ -200,14 +200,14 @@ class KernelDouble:
         return self.start(user, "runDismiss", ("zoo_runner.zoo.dismiss", "runDismiss"), (conf, inputs, outputs))
 
     def browse(self, user: str, url: str) -> str:
-        """Serve what lies in a user's public folder, as the kernel does: text in UTF-8.
+        """Serve a file of a user's public folder, as the kernel does: text in UTF-8 only.
 
-        Raises `UnicodeDecodeError` for all else, where a kernel answers 500.
+        Raises `UnicodeDecodeError` for any other file, for which a kernel answers 500.
         """
         return (self.temp(user) / url.partition("/temp/")[2]).read_text(encoding="utf-8")
 
     def temp(self, user: str) -> Path:
-        """The public folder of a user."""
+        """Return the public folder of a user."""
         folder = self.services / user / "temp"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -262,7 +262,7 @@ def _describe_output(is_complex: bool, name: str, request: Mapping[str, Any]) ->
 
 
 def _rewrite(source: Path, target: Path) -> None:
-    """Write a package as the deploy service does: version 1.2, tools first, names and metadata gone."""
+    """Write a package as the deploy service does: version 1.2, tools first, without namespaces and metadata."""
     yaml = YAML(typ="safe", pure=True)
     document = yaml.load(source.read_text())
     kept = {key: value for key, value in document.items() if ":" not in key and not key.startswith("$")}

@@ -1,4 +1,4 @@
-"""What a kernel makes of an execute request: texts, with the oddities that were recorded from a real one."""
+"""Translate an execute request into the inputs that a kernel gives to a service, as recorded from a real kernel."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ class MissingInput(Exception):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a kernel puts what it downloads and what it is given by value."""
+    """Where a kernel stores downloads and values."""
 
     temp: Path
     temp_url: str
@@ -54,9 +54,9 @@ class Surroundings:
 
 
 def build_kernel_inputs(package: Package, request: Mapping[str, Any], place: Surroundings) -> dict[str, Entry]:
-    """The dict `inputs` of a service, for an asynchronous request; may download links, as a kernel does.
+    """Build the dict `inputs` of a service for an asynchronous request; downloads links, as a kernel does.
 
-    Raises `KernelCrash` and `MissingInput` where no service would be called.
+    Raises `KernelCrash` and `MissingInput` if no service would be called.
     """
     sent = request.get("inputs", {})
     parameters = {parameter.name: parameter for parameter in parse_parameters(package)}
@@ -158,7 +158,7 @@ def _text(value: Any) -> str:
 
 
 def _describe(parameter: Parameter) -> Entry:
-    """The entry as the metadata database describes the input, noise included."""
+    """Build the entry as the metadata database describes the input, with its meaningless keys."""
     wanted = without_null(parameter.type)
     is_array = isinstance(wanted, Array)
     kind = wanted.items if isinstance(wanted, Array) else wanted

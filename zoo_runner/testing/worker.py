@@ -1,6 +1,6 @@
-"""One job of the kernel's double: a program of its own that calls a service as a kernel's worker does.
+"""One job of the double: a program that calls a service as a kernel's worker does.
 
-Needs the standard library only. Argument: a JSON file that says what to call; the findings go to a file of it.
+Needs the standard library only. Argument: a JSON file with the function to call and the file for the findings.
 """
 
 import importlib
@@ -20,7 +20,7 @@ _USELESS = "ZOO-Kernel accepted to run your service!"
 
 
 class Hole:
-    """An element that the kernel never filled: whoever touches it dies."""
+    """An element that the kernel never filled: a process that uses it crashes."""
 
     def _die(self, *_: object) -> NoReturn:
         die()
@@ -29,13 +29,13 @@ class Hole:
 
 
 def die() -> NoReturn:
-    """End as the kernel does on its own faults."""
+    """Crash as the kernel does."""
     os.kill(os.getpid(), signal.SIGSEGV)
     raise SystemExit
 
 
 class Worker:
-    """Calls the service and judges what it does."""
+    """Calls the service and checks what it does."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self._spec = spec
@@ -46,7 +46,7 @@ class Worker:
         self._times: dict[str, float] = {}
 
     def run(self) -> None:
-        """Call the service and write down what came of it."""
+        """Call the service and write the findings."""
         spec = self._spec
         conf = {**spec["conf"], "orequests": {"value": [spec["conf"]["lenv"]["usid"], Hole()]}}
         before = str(Path.cwd()), os.fstat(1).st_ino
@@ -72,7 +72,7 @@ class Worker:
         return code, {"status": "failed", "message": _PREFIX + str(conf["lenv"].get("message", ""))}
 
     def update_status(self, conf: Any, percent: Any) -> None:
-        """The kernel's own, with its rules."""
+        """Check the arguments as the kernel does, and keep the update."""
         if not isinstance(percent, int) or not 0 <= percent <= 100:
             raise SystemError("update_status returned a result with an exception set")
         if not all(isinstance(section, dict) for section in conf.values()) or not conf["lenv"].get("message"):
@@ -91,7 +91,7 @@ class Worker:
         if not isinstance(text, str):
             self._violations.append(f"{name} is {type(text).__name__}, not text")
         elif "$$" in text or ("%" in text and not raw):
-            self._violations.append(f"{name} holds what the kernel trips over: {text!r}")
+            self._violations.append(f"{name} has characters that the kernel cannot print or store: {text!r}")
 
     def _judge_process(self, folder: str, stdout: int) -> None:
         if os.fstat(1).st_ino != stdout:
@@ -142,7 +142,7 @@ class Worker:
 
     @staticmethod
     def _keep(name: str, entry: dict[Any, Any]) -> dict[str, Any]:
-        """What the kernel keeps of a dict: texts that are not empty, or nothing where a value is no text."""
+        """Return what the kernel keeps of a dict: texts that are not empty; nothing if a value is not a text."""
         if any(str(key).startswith("value") and not isinstance(item, str | bytes) for key, item in entry.items()):
             return {}
         return {key: item for key, item in entry.items() if isinstance(key, str) and isinstance(item, str) and item}
@@ -170,7 +170,7 @@ def _make_zoo(worker: Worker) -> types.ModuleType:
 
 
 def main(spec_file: str) -> None:
-    """Set the process up as a kernel's worker is, and run the job."""
+    """Prepare the process as a kernel's worker is, and run the job."""
     spec = json.loads(Path(spec_file).read_text())
     worker = Worker(spec)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

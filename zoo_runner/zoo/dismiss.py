@@ -33,6 +33,7 @@ from zoo_runner.zoo.conf import (
 from zoo_runner.zoo.process import captured_output, child_signals
 
 MARK = "dismissed"
+"""File in the private folder of a dismissed job."""
 _LONGEST_GOODBYE_SECONDS = 30.0
 
 SERVICE_SUCCEEDED, SERVICE_FAILED = 3, 4

@@ -22,6 +22,7 @@ Entry = dict[str, Any]
 
 LONGEST_MESSAGE = 1500
 _BLOCK = 1 << 20
+_PERCENTAGE = re.compile(r"(?<=\d) ?%")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _JSON = "application/json"
 # decoded, these would mean something else in a URL
@@ -31,7 +32,8 @@ _DELIMITERS = frozenset('#?%/\\&+=;@:"<>')
 def build_message(text: str) -> str:
     """Make a text a status message: one line, not empty, of limited length, without `%` and `$$`."""
     line = " ".join(text.split())
-    line = _ENCODED.sub(lambda match: _decode(match[0]), line).replace("%", " percent")
+    line = _ENCODED.sub(lambda match: _decode(match[0]), line)
+    line = _PERCENTAGE.sub(" percent", line).replace("%", "\N{FULLWIDTH PERCENT SIGN}")
     while "$$" in line:
         line = line.replace("$$", "$ $")
     return line[: LONGEST_MESSAGE - 3] + "..." if len(line) > LONGEST_MESSAGE else line or "no message"

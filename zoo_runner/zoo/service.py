@@ -5,6 +5,7 @@ The only module that uses the module `zoo`, which exists inside a kernel only.
 
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ from zoo_runner.zoo.conf import (
     load_site_configuration,
     read_site,
 )
-from zoo_runner.zoo.dismiss import ensure_not_dismissed, watch_dismissal
+from zoo_runner.zoo.dismiss import MARK, ensure_not_dismissed, watch_dismissal
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.zoo.progress import Progress
@@ -151,17 +152,14 @@ class _Call:
         self._site = read_site(conf)
         self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
         configuration = self._read_configuration()
-        folders, job_id = configuration.workspace.folders, self._site.job_id
-        self._paths = JobPaths(
-            self._site.process_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id
-        )
-        self._use(configuration, steps=1)
+        self._paths = JobPaths.build(configuration.workspace.folders, self._site.process_id, self._site.job_id)
+        self._use(configuration)
+        self._progress = Progress(self._update, self._masker, steps=1)
 
-    def _use(self, configuration: Configuration, steps: int) -> None:
+    def _use(self, configuration: Configuration) -> None:
         self._settings, self._workspace = configuration.settings, configuration.workspace
         self._masker = Masker(configuration.workspace.secrets)
         self._log = JobLog(self._paths, self._masker)
-        self._progress = Progress(self._update, self._masker, steps)
 
     def take_line(self, text: str) -> None:
         """Add a line that was printed to the job log."""
@@ -185,6 +183,9 @@ class _Call:
             defect = build_defect(error)
             defect.__cause__ = error
             return self._fail(defect)
+        finally:
+            if (self._paths.record / MARK).exists():
+                self._remove_public_files()
 
     def _run(
         self,
@@ -196,7 +197,7 @@ class _Call:
         # read again after the hooks: existing handlers put settings into the environment
         configuration = self._read_configuration(parameters)
         workspace = replace(configuration.workspace, folders=self._workspace.folders)
-        self._use(configuration.for_workspace(workspace), steps=1)
+        self._use(configuration.for_workspace(workspace))
         package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         job, workspace = self._accept(package, parameters, time_limit_seconds)
@@ -276,6 +277,11 @@ class _Call:
         path = self._paths.log_folder / "results.json"
         path.write_text(json.dumps(self._masker.mask_data(results.document), indent=2), encoding="utf-8")
         return f"{self._site.temp_url}/{path.parent.name}/{path.name}"
+
+    def _remove_public_files(self) -> None:
+        """Remove what was written since the kernel removed the files of a dismissed job; private copies stay."""
+        shutil.rmtree(self._paths.log_folder, ignore_errors=True)
+        self._paths.job_log.unlink(missing_ok=True)
 
     def _link_logs(self) -> None:
         add_service_logs(self._conf, build_service_logs(self._paths, self._site.temp_url))
