@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
@@ -23,7 +23,7 @@ stdout: text.txt
 
 def run(site: Site, package: str, job: str | None, *words: str) -> Any:
     """Run a package on a job file; the text of its only output."""
-    (site.folder / "work").mkdir()
+    (site.folder / "work").mkdir(exist_ok=True)
     path, job_file = site.folder / "work" / "show.cwl", site.folder / "work" / "job.yml"
     path.write_text(package, encoding="utf-8")
     if job is not None:
@@ -55,3 +55,15 @@ def test_text_beyond_the_basic_plane_reaches_the_tool(site: Site, job: str) -> N
 def test_text_beyond_the_basic_plane_may_stand_in_packages(site: Site) -> None:
     package = ECHO.format(kind="string").replace("[echo, -n]", '[echo, -n, "🛰"]')
     assert run(site, package, "x: a\n") == "🛰 a"
+
+
+@pytest.mark.parametrize("name", ["x#1.txt", "q?m.txt", "50%20off.txt", "a:b.txt", "ü [1] 🛰.txt"])
+@pytest.mark.parametrize(
+    "form", ["x: {{class: File, path: {name}}}", "x: {name}", "x: {{class: File, location: {quoted}}}"]
+)
+def test_a_path_is_a_path_and_a_location_a_uri(site: Site, name: str, form: str) -> None:
+    (site.folder / "work").mkdir()
+    (site.folder / "work" / name).write_text("content")
+    package = ECHO.format(kind="File").replace("[echo, -n]", "cat")
+    job = form.format(name=json.dumps(name, ensure_ascii=False), quoted=json.dumps(quote(name)))
+    assert run(site, package, job) == "content"

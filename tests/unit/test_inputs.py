@@ -1,6 +1,8 @@
 """Rules of the two doors for inputs."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,6 +175,10 @@ def test_inputs_that_are_no_object_are_refused() -> None:
         ({"class": "Directory", "path": "100%20"}, "/jobs", "file:///jobs/100%2520"),
         ({"class": "Directory", "location": "a%20b"}, "/jobs", "file:///jobs/a%20b"),
         ({"class": "Directory", "location": URL}, "/jobs", URL),
+        ({"class": "Directory", "path": "x#1?y%20"}, "file:///jobs/job.yml", "file:///jobs/x%231%3Fy%2520"),
+        ("S2A:B04#1", "file:///jobs/", "file:///jobs/S2A%3AB04%231"),
+        ({"class": "Directory", "location": "a%20b"}, "file:///a%20b/job.yml", "file:///a%20b/a%20b"),
+        ({"class": "Directory", "path": "x#1?"}, "https://example.org/jobs/j.yml", "https://example.org/jobs/x%231%3F"),
     ],
 )
 def test_a_reference_becomes_a_location(value: Any, base: str | None, location: str) -> None:
@@ -232,6 +238,28 @@ def test_a_file_that_cannot_be_found_by_what_is_said_is_refused(value: Any, told
 
 def test_a_relative_path_is_named_as_an_option_only_where_there_is_something_it_is_relative_to() -> None:
     assert_value_refused("File", "", ("inputs.reference", "x", "relative to the job file"), base="/jobs")
+
+
+@pytest.mark.parametrize("union", [["File", "string"], ["string", "File"], ["null", "string", "Directory"]])
+def test_a_text_that_is_no_reference_is_a_string_whatever_the_order_of_the_union(union: Any) -> None:
+    assert accept(union, "POLYGON((0 0,1 1,1 0,0 0))", "/jobs") == "POLYGON((0 0,1 1,1 0,0 0))"
+    assert accept(union, "note: http://h/ is down", "/jobs") == "note: http://h/ is down"
+    assert accept(union, URL, "/jobs")["location"] == URL
+    assert request(union, "a.tif") == "a.tif"
+
+
+def test_a_text_that_names_a_file_is_that_file_where_the_union_has_files(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_text("")
+    assert accept(["string", "File"], "a.tif", str(tmp_path))["location"] == (tmp_path / "a.tif").as_uri()
+    assert accept(["string", "File"], "b.tif", str(tmp_path)) == "b.tif"
+
+
+def test_a_job_file_may_use_the_prefixes_of_the_package_and_state_its_version() -> None:
+    package = build_package({"x": "File"})
+    document = {**package.document, "$namespaces": {"edam": "http://edamontology.org/"}}
+    file = {"class": "File", "location": URL, "format": "edam:format_2330"}
+    order = build_job_order(replace(package, document=document), {"cwlVersion": "v1.2", "x": file})
+    assert order.values["x"]["format"] == "http://edamontology.org/format_2330"
 
 
 # Community types
@@ -332,6 +360,46 @@ def test_a_qualified_value_is_the_value(cwl_type: Any, value: Any, expected: Any
 )
 def test_what_a_request_cannot_say_is_refused(cwl_type: Any, value: Any, told: Told) -> None:
     assert_refused(lambda: request(cwl_type, value), told)
+
+
+URL_TYPE = "https://raw.githubusercontent.com/eoap/schemas/main/url.yaml#URL"
+
+
+@pytest.mark.parametrize(
+    ("cwl_type", "value", "expected"),
+    [
+        ("Directory", {"class": URL_TYPE, "value": URL}, directory(URL)),
+        ("File", {"class": URL_TYPE, "value": URL}, {"class": "File", "location": URL}),
+        (DIRECTORIES, [{"class": URL_TYPE, "value": URL}], [directory(URL)]),
+        ("string", {"class": f"{URL_TYPE}2", "value": "a"}, "a"),
+        ("#string_format.yaml/Date", {"class": "x.yaml#Date", "value": "2024-07-31"}, {"value": "2024-07-31"}),
+        ("#ogc.yaml/BBox", {"class": "ogc.yaml#BBox", "bbox": [1, 2, 3, 4]}, {"bbox": [1, 2, 3, 4], "crs": "CRS84"}),
+    ],
+)
+def test_a_value_may_have_the_uri_of_its_type_as_the_community_sends_it(
+    cwl_type: Any, value: Any, expected: Any
+) -> None:
+    assert request(cwl_type, value) == expected
+
+
+DESCRIBED = {"title": "URLs", "description": "A list.", "maxOccurs": 999, "schema": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("cwl_type", "inner", "expected"),
+    [
+        ({"type": "array", "items": "string"}, ["a"], ["a"]),
+        ("string", "a", "a"),
+        ("Directory", URL, directory(URL)),
+        ("#string_format.yaml/Date", "2024-07-31", {"value": "2024-07-31"}),
+    ],
+)
+def test_a_value_may_stand_beside_descriptive_members(cwl_type: Any, inner: Any, expected: Any) -> None:
+    assert request(cwl_type, {**DESCRIBED, "value": inner}) == expected
+
+
+def test_unknown_members_beside_a_value_are_named() -> None:
+    assert_refused(lambda: request("string", {"value": "a", "titel": "T"}), ("inputs.unknown", "x.titel", "'title'"))
 
 
 def test_an_unknown_output_is_refused() -> None:

@@ -23,6 +23,8 @@ def check_community(checker: Checker, wanted: Community, value: Any, path: Value
     """Checks a value of a named type of the community; a handler for a `Checker`."""
     if not isinstance(wanted.shape, Record):
         return checker.check(wanted.shape, value, path)
+    if isinstance(value, Mapping) and "class" not in {member.name for member in wanted.shape.fields}:
+        value = {key: member for key, member in value.items() if key != "class"}
     match wanted.family, wanted.name:
         case "string_format", _:
             return _check_string_format(checker, wanted, value, path)

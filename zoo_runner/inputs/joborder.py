@@ -11,12 +11,13 @@ from typing import Any
 from zoo_runner.inputs.community import check_community
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
-from zoo_runner.inputs.references import ReferenceReader
+from zoo_runner.inputs.references import ReferenceReader, is_type_uri
 from zoo_runner.inputs.values import BASIC_HANDLERS, Checker, Handler
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import Problem, ValuePath, build_problem, show, suggest
 from zoo_runner.package.cwltypes import (
+    AnyType,
     Array,
     Community,
     CwlType,
@@ -31,8 +32,15 @@ from zoo_runner.package.cwltypes import (
     without_null,
 )
 
-DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas"})
+DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas", "cwlVersion"})
 QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
+# of process descriptions, which clients copy into their requests
+DESCRIPTIVE_KEYS = frozenset(
+    {
+        *("id", "title", "description", "keywords", "metadata", "additionalParameters"),
+        *("minOccurs", "maxOccurs", "valuePassing"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -50,14 +58,11 @@ def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | 
     """A job order from `{input: value}` as a CWL job file has it.
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
-    or the URL of the job file; without it they are refused. `$namespaces` gives prefixes for formats. Raises
-    InputError with one line of evidence per problem.
+    or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package give
+    prefixes for formats. Raises InputError with every problem.
     """
-    namespaces = values.get("$namespaces") if isinstance(values, Mapping) else None
-    if not isinstance(namespaces, Mapping):
-        return _build(package, values, _build_checker(base, {}, from_request=False))
-    prefixes = {str(prefix): str(uri) for prefix, uri in namespaces.items()}
-    own = {name: value for name, value in values.items() if name not in DOCUMENT_KEYS}
+    prefixes = _read_prefixes(package.document) | _read_prefixes(values)
+    own = _drop_document_keys(package, values)
     return _build(package, own, _build_checker(base, prefixes, from_request=False))
 
 
@@ -68,7 +73,7 @@ def read_execute_request(package: Package, request: Mapping[str, Any], *, base: 
     content by value (text, JSON, base64), and one value in place of an array of one. Raises InputError with one
     line of evidence per problem.
     """
-    checker = _build_checker(base, {}, from_request=True)
+    checker = _build_checker(base, _read_prefixes(package.document), from_request=True)
     if not isinstance(request, Mapping):
         raise _fail(package, [_not_an_object(request)])
     outputs, whole = request.get("outputs") or {}, replace(checker, root=())
@@ -80,6 +85,18 @@ def read_execute_request(package: Package, request: Mapping[str, Any], *, base: 
     return _build(package, {} if inputs is None else inputs, checker)
 
 
+def _drop_document_keys(package: Package, values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    known = {parameter.name for parameter in parse_parameters(package)}
+    return {name: value for name, value in values.items() if name in known or name not in DOCUMENT_KEYS}
+
+
+def _read_prefixes(document: Any) -> dict[str, str]:
+    namespaces = document.get("$namespaces") if isinstance(document, Mapping) else None
+    return {str(key): str(uri) for key, uri in namespaces.items()} if isinstance(namespaces, Mapping) else {}
+
+
 def _build_checker(base: str | None, namespaces: Mapping[str, str], *, from_request: bool) -> Checker:
     files = ReferenceReader(base, namespaces)
     handlers: Mapping[type, Handler] = {
@@ -87,7 +104,8 @@ def _build_checker(base: str | None, namespaces: Mapping[str, str], *, from_requ
         DirectoryType: files.check,
         Community: check_community,
     }
-    return Checker({**BASIC_HANDLERS, **handlers}, from_request, root=("inputs",) if from_request else ())
+    root = ("inputs",) if from_request else ()
+    return Checker({**BASIC_HANDLERS, **handlers}, from_request, files.refers, root)
 
 
 def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
@@ -135,17 +153,36 @@ def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: Val
 
 
 def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
-    """The inner value of `{"value": ...}`, except where that is the type's own member, or file content."""
-    if not isinstance(value, Mapping) or "value" not in value or not value.keys() <= QUALIFIED_KEYS:
+    """Return the inner value of `{"value": ...}`, except where that is the type's own member, or file content."""
+    if not isinstance(value, Mapping) or "value" not in value:
         return value
     wanted = without_null(cwl_type)
-    if isinstance(wanted, FileType | DirectoryType) and not (len(value) == 1 and isinstance(value["value"], str)):
+    unknown = _find_unknown_members(value)
+    if unknown and holds(wanted, AnyType, Record, Union):
+        return value
+    for key in unknown:
+        known = (*sorted(QUALIFIED_KEYS), *sorted(DESCRIPTIVE_KEYS))
+        checker.refuse((*path, str(key)), "inputs.unknown", f"unknown member beside value; {suggest(str(key), known)}")
+    value = {key: member for key, member in value.items() if key not in DESCRIPTIVE_KEYS}
+    if isinstance(wanted, FileType | DirectoryType) and not _is_reference(value):
         return value
     if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
         return value["value"] if isinstance(value["value"], Mapping) else value
     if str(value.get("encoding", "utf-8")).lower() not in TEXT_ENCODINGS:
         checker.expect((*path, "encoding"), "no encoding, or utf-8", value["encoding"], "inputs.value")
     return value["value"]
+
+
+def _is_reference(value: Mapping[str, Any]) -> bool:
+    """Whether the `value` of a file is a reference and not its content."""
+    return isinstance(value["value"], str) and value.keys() <= {"value", "schema"}
+
+
+def _find_unknown_members(value: Mapping[str, Any]) -> list[Any]:
+    """Find members that are neither part of a qualified value nor descriptive; the URI of a type is."""
+    kind = value.get("class")
+    known = QUALIFIED_KEYS | DESCRIPTIVE_KEYS | ({"class"} if isinstance(kind, str) and is_type_uri(kind) else set())
+    return [key for key in value if key not in known]
 
 
 def _refuse_unknown(checker: Checker, names: Iterable[Any], parameters: tuple[Parameter, ...], kind: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from zoo_runner.inputs.formats import MEDIA_TYPE, media_type_uri
 from zoo_runner.inputs.inline import read_inline
@@ -15,6 +15,7 @@ from zoo_runner.model.problems import ValuePath, suggest
 from zoo_runner.package.cwltypes import DirectoryType, FileType, describe_type
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(?:data|file):")
 FOLDER_INLINE = 'a Directory cannot be given by value; give a link such as {"href": "https://..."}'
 ENGINE_KEYS = frozenset({"class", "location", "path", "dirname", "nameroot", "nameext"})
 PLAIN_KEYS: Mapping[str, type] = {
@@ -40,19 +41,31 @@ class ReferenceReader:
     base: str | None = None
     namespaces: Mapping[str, str] = field(default_factory=dict)
 
-    def resolve(self, reference: str) -> str | None:
-        """The location (a URI) that a path or URL means; None where it cannot be told."""
+    def resolve(self, reference: str, *, is_uri: bool = False) -> str | None:
+        """Return the location (a URI) that a reference means; None where it cannot be resolved.
+
+        A path is taken literally, with every `#`, `?` and `%` in it; what has a scheme is a URL. With `is_uri` it is a
+        URI reference, so a relative one may be percent-encoded.
+        """
         if not reference.strip() or UNWRITABLE.search(reference):
             return None
-        if SCHEME.match(reference):
+        if (SCHEME if is_uri else URL).match(reference):
             return reference
-        if reference.startswith("/"):
-            return Path(os.path.normpath(reference)).as_uri()
+        path = unquote(reference) if is_uri else reference
+        if path.startswith("/"):
+            return _as_uri(path)
         if self.base is None:
             return None
-        if SCHEME.match(self.base):
-            return _join_url(self.base, reference)
-        return Path(os.path.normpath(Path(self.base).absolute() / reference)).as_uri()
+        if SCHEME.match(self.base) and not self.base.startswith("file:"):
+            return _join_url(self.base, reference if is_uri else quote(reference))
+        return _as_uri(f"{_folder_of(self.base)}/{path}")
+
+    def refers(self, text: str) -> bool:
+        """Whether a text that could be a string as well is a reference: it has a scheme, or the file exists."""
+        if URL.match(text):
+            return not re.search(r"\s", text)
+        location = None if self.base is None else self.resolve(text)
+        return location is not None and location.startswith("file:") and os.path.lexists(_as_path(location))
 
     def check(self, checker: Checker, wanted: FileType | DirectoryType, value: Any, path: ValuePath) -> Any:
         """A File or Directory object with `location`; a handler for a `Checker`."""
@@ -62,24 +75,33 @@ class ReferenceReader:
                 return {"class": word, "location": self._locate(checker, word, value, path)}
             case Mapping() if value.get("class") == word:
                 return self._check_object(checker, word, value, path)
-            case {"href": _} if checker.from_request and "class" not in value:
-                return self._check_link(checker, word, value, path)
-            case {"value": _} if checker.from_request and "class" not in value:
-                if word == "File":
-                    return read_inline(checker, value, path)
-                checker.refuse(path, "inputs.reference", FOLDER_INLINE)
+            case Mapping() if checker.from_request and ("href" in value or "value" in value):
+                return self._check_form_of_requests(checker, word, value, path)
+            case {"class": other}:
+                checker.expect((*path, "class"), f'"{word}"', other)
             case Mapping():
-                if "class" in value:
-                    checker.expect((*path, "class"), f'"{word}"', value["class"])
-                else:
-                    checker.refuse((*path, "class"), "inputs.missing", f'required member is missing: "{word}"')
+                checker.refuse((*path, "class"), "inputs.missing", f'required member is missing: "{word}"')
             case _:
                 checker.expect(path, f"{word}, as a path or URL", value)
         return None
 
+    def _check_form_of_requests(self, checker: Checker, word: str, value: Mapping[str, Any], path: ValuePath) -> Any:
+        """Check a link, content by value, or a value with the URI of its type as class."""
+        match value:
+            case {"class": str() as kind, "value": str() as href} if is_type_uri(kind):
+                return self._check_link(checker, word, {"href": href, "type": value.get("mediaType")}, path)
+            case {"class": other}:
+                return checker.expect((*path, "class"), f'"{word}"', other)
+            case {"href": _}:
+                return self._check_link(checker, word, value, path)
+        if word == "File":
+            return read_inline(checker, value, path)
+        return checker.refuse(path, "inputs.reference", FOLDER_INLINE)
+
     def _check_link(self, checker: Checker, word: str, link: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
         """A link of OGC API - Processes: `href`, and perhaps the media type as `type`."""
-        result = {"class": word, "location": self._locate(checker, word, link["href"], (*path, "href"))}
+        location = self._locate(checker, word, link["href"], (*path, "href"), is_uri=True)
+        result = {"class": word, "location": location}
         media_type = link.get("type")
         if media_type is None or word != "File":
             return result
@@ -88,8 +110,10 @@ class ReferenceReader:
             return result
         return {**result, "format": media_type_uri(media_type)}
 
-    def _locate(self, checker: Checker, word: str, reference: Any, path: ValuePath) -> str | None:
-        location = self.resolve(reference) if isinstance(reference, str) else None
+    def _locate(
+        self, checker: Checker, word: str, reference: Any, path: ValuePath, *, is_uri: bool = False
+    ) -> str | None:
+        location = self.resolve(reference, is_uri=is_uri) if isinstance(reference, str) else None
         if location is None:
             relative = "" if self.base is None else ", or a path relative to the job file"
             expected = f"the URL or absolute path of a {word}{relative}"
@@ -99,10 +123,7 @@ class ReferenceReader:
     def _check_object(self, checker: Checker, word: str, value: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
         result: dict[str, Any] = {"class": word}
         if "location" in value:
-            # A location is a URI reference, so what has no scheme may be percent-encoded; a path never is.
-            written = value["location"]
-            plain = unquote(written) if isinstance(written, str) and not SCHEME.match(written) else written
-            result["location"] = self._locate(checker, word, plain, (*path, "location"))
+            result["location"] = self._locate(checker, word, value["location"], (*path, "location"), is_uri=True)
         elif "path" in value:
             result["location"] = self._locate(checker, word, value["path"], (*path, "path"))
         elif ("contents" if word == "File" else "listing") not in value:
@@ -140,8 +161,26 @@ class ReferenceReader:
         return checked
 
 
+def is_type_uri(name: str) -> bool:
+    """Whether a `class` is the URI of a type, as clients of the EO community send: `https://….yaml#URL`."""
+    return "#" in name or "://" in name
+
+
+def _folder_of(base: str) -> str:
+    """Return the folder of a base: a folder itself, or the URI of a file in it."""
+    return _as_path(base).rpartition("/")[0] if base.startswith("file:") else str(Path(base).absolute())
+
+
+def _as_path(uri: str) -> str:
+    return unquote(urlsplit(uri).path)
+
+
+def _as_uri(path: str) -> str | None:
+    return None if UNWRITABLE.search(path) else Path(os.path.normpath(path)).as_uri()
+
+
 def _join_url(base: str, reference: str) -> str | None:
-    """Joins like RFC 3986, section 5, for every scheme: the library knows only some (and not s3)."""
+    """Join as in RFC 3986, section 5, for every scheme: the library knows only some (and not s3)."""
     scheme, _, rest = base.partition(":")
     try:
         return f"{scheme}:{urljoin(f'http:{rest}', reference).removeprefix('http:')}"

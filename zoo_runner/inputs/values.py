@@ -36,11 +36,12 @@ class Checker:
 
     `handlers` says who checks which kind of type. `from_request` reads the forms of an OGC API - Processes
     execute request besides CWL's own: links by `href` for files, and whole numbers written as 3.0. `root` leads to
-    the inputs in the caller's document.
+    the inputs in the caller's document; `refers` says whether a text that could be a string is a reference to a file.
     """
 
     handlers: Mapping[type, Handler]
     from_request: bool = False
+    refers: Callable[[str], bool] = bool
     root: ValuePath = ()
     problems: list[Problem] = field(default_factory=list)
     depth: int = 0
@@ -165,7 +166,7 @@ def _check_union(checker: Checker, wanted: Union, value: Any, path: ValuePath) -
     if not isinstance(rest, Union):
         return checker.check(rest, value, path)
     nearest: list[Problem] = []
-    for option in rest.options:
+    for option in _sort_options(checker, rest, value):
         checked, problems = checker.attempt(option, value, path)
         if not problems:
             return checked
@@ -175,6 +176,15 @@ def _check_union(checker: Checker, wanted: Union, value: Any, path: ValuePath) -
         checker.problems.extend(nearest)
         return None
     return checker.mismatch(rest, value, path)
+
+
+def _sort_options(checker: Checker, union: Union, value: Any) -> tuple[CwlType, ...]:
+    """Decide between a file and a string by the text, whatever the order of the union."""
+    files = tuple(option for option in union.options if isinstance(option, FileType | DirectoryType))
+    if not isinstance(value, str) or not files or Primitive("string") not in union.options:
+        return union.options
+    others = tuple(option for option in union.options if option not in files)
+    return (*files, *others) if checker.refers(value) else others
 
 
 def check_record(checker: Checker, wanted: Record, value: Any, path: ValuePath) -> Any:
