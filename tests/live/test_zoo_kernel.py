@@ -215,11 +215,19 @@ def test_a_package_is_deployed_by_value_replaced_and_undeployed(user: User) -> N
     assert ask("DELETE", process).code == 404
 
 
-@pytest.mark.parametrize("name", ["1st", "json", "zoo_runner"])
+@pytest.mark.parametrize("name", ["1st", "json", "zoo_runner", "requests", "typing_extensions", "DeployProcess"])
 def test_an_id_that_cannot_run_is_refused_at_deploy(user: User, name: str) -> None:
     body = ECHO.read_text().replace("id: echo", f"id: {name}").encode()
     assert ask("POST", f"{user.api}/processes", body, CWL).code == 400
     assert ask("GET", f"{user.api}/processes/{name}").code == 404 or name == "json"
+
+
+def test_deploys_work_after_ids_were_refused(user: User) -> None:
+    for name in ("requests", "rich"):
+        refused = ECHO.read_text().replace("id: echo", f"id: {name}").encode()
+        assert ask("POST", f"{user.api}/processes", refused, CWL).code == 400
+    accepted = ECHO.read_text().replace("id: echo", "id: echo-afterwards").encode()
+    assert ask("POST", f"{user.api}/processes", accepted, CWL).code == 201
 
 
 # --- execute
@@ -292,6 +300,23 @@ def test_a_result_of_an_odd_name_survives_the_kernel(user: User, response: str) 
     assert document.get("type") == "Collection" or "href" in document
 
 
+@pytest.mark.parametrize("text", ["a%20b", "", "costs 5$", "$$", "plain"])
+def test_a_literal_result_arrives_exactly(user: User, text: str) -> None:
+    user.deploy(PACKAGES / "kernel" / "literal.cwl")
+    job = user.execute("literal", {"given": [text]})
+    assert job.wait()[-1]["status"] == "successful"
+    body = ask("GET", f"{job.url}/results").body
+    assert text in (body, read_json(body))
+
+
+def test_results_that_the_kernel_cannot_serve_are_refused_with_the_setting(user: User) -> None:
+    user.deploy(PACKAGES / "kernel" / "picture.cwl")
+    last = user.execute("picture", {}).wait()[-1]
+    assert last["status"] == "failed"
+    assert "Code: settings.results-not-served" in last["message"]
+    assert "STAGEOUT_OUTPUT" in last["message"]
+
+
 def test_a_package_that_fails_says_why(user: User) -> None:
     user.deploy(PACKAGES / "failing" / "tool-exit-code" / "tool-exit-code.cwl")
     job = user.execute("tool-exit-code", {})
@@ -336,6 +361,13 @@ def test_twenty_jobs_at_once_all_succeed(user: User, echo: str) -> None:
     jobs = [user.execute(echo, {"message": f"number {number}"}) for number in range(20)]
     ends = [job.wait(900)[-1] for job in jobs]
     assert [end["status"] for end in ends] == ["successful"] * 20
+
+
+def read_json(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 def wait_until(ready: Any, seconds: float = 60) -> None:

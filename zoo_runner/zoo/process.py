@@ -97,7 +97,7 @@ def _pump(reader: int, take: Callable[[str], None]) -> None:
         for line in lines:
             text, marked, _ = (line + b"\n").partition(_MARK)
             if text.strip():
-                # a full disk must not stop the reading: whoever writes to the pipe would wait for ever
+                # a full disk must not stop the reading: a process that writes to the pipe would wait for ever
                 with contextlib.suppress(OSError):
                     take(text.rstrip(b"\n").decode("utf-8", "replace"))
             if marked:

@@ -148,8 +148,8 @@ def read_items(entry: Entry) -> list[Item]:
 
 def _read_length(entry: Entry) -> int:
     """How many occurrences there are: what the kernel says, but no more than it has keys for."""
-    told = str(entry.get("length", "0"))
-    return min(int(told), len(entry)) if re.fullmatch(r"[0-9]{1,9}", told) else 0
+    length = str(entry.get("length", "0"))
+    return min(int(length), len(entry)) if re.fullmatch(r"[0-9]{1,9}", length) else 0
 
 
 def _read_single(entry: Entry, index: int) -> Item:
