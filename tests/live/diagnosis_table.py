@@ -1,4 +1,4 @@
-"""The table of docs/kubernetes.md, "When a job fails": a row's level and message are what a run really gave.
+"""The table of docs/kubernetes.md, "When a job fails": a row's level, code and message are what a run really gave.
 
 Each test of a diagnosis keeps its row true: it compares, or with `UPDATE_DOCS=1` writes. Beside it, what the cluster
 itself reported and when: a diagnosis has to follow within five seconds.
@@ -49,7 +49,7 @@ def keep_row(what: str, found: Diagnosis) -> None:
     row = next((line for line in page.splitlines() if line.startswith(f"| {what} |")), None)
     assert row, f"docs/kubernetes.md has no row {what!r}"
     found_by = row.split(" | ")[1]
-    wanted = f"| {what} | {found_by} | {found.level} | {message} |"
+    wanted = f"| {what} | {found_by} | {found.level} | `{found.code}` | {message} |"
     if ENVIRON.get("UPDATE_DOCS"):
         PAGE.write_text(page.replace(row, wanted))
     else:
@@ -149,13 +149,10 @@ def changes(
     """What `kubectl get --watch` prints, as it comes."""
     words = ("get", kind, "-n", namespace, "--watch", "--output-watch-events", "-o", "json")
     command = ["kubectl", f"--kubeconfig={site.environ['KUBECONFIG']}", *words]
-    decoder, text = json.JSONDecoder(), ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as watcher:
         watchers.append(watcher)
         assert watcher.stdout
-        for line in watcher.stdout:
-            text += line
-            if line == "}\n":
-                change = decoder.decode(text)
-                yield change["type"], change["object"]
-                text = ""
+        for change in map(json.loads, watcher.stdout):
+            # what is there already comes as one list
+            for item in change["object"].get("items", [change["object"]]):
+                yield change["type"], item

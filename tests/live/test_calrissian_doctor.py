@@ -9,7 +9,7 @@ import pytest
 from tests.cluster import WORKSPACE, applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
-from zoo_runner.engines.calrissian import smoke_test as trial
+from zoo_runner.engines.calrissian import smoke_test
 from zoo_runner.engines.calrissian.installation import examine_cluster
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.engines.protocol import Check
@@ -48,7 +48,7 @@ def find_bad(site: Site) -> Check:
 
 def test_a_sound_cluster(site: Site) -> None:
     found = examine(site)
-    lines = "API,permissions,namespace,quota,storage class,volume,images,trial job,results store"
+    lines = "API,permissions,namespace,quota,storage class,volume,images,smoke test,results store"
     assert list(found) == lines.split(",")
     assert all(check.ok and check.found and check.expected for check in found.values())
     left = kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "name").split()
@@ -59,10 +59,15 @@ def test_a_sound_cluster(site: Site) -> None:
     ("variable", "value", "about", "found"),
     [
         ("ZOO_RUNNER_KUBERNETES_URL", "http://127.0.0.1:9", "API", "http://127.0.0.1:9 does not answer"),
-        ("STORAGE_CLASS", "fast", "storage class", "there is no storage class fast"),
-        ("ZOO_RUNNER_JOB_IMAGE", "docker.io/library/nojob:1", "trial job", "library/nojob:1 of the job does not exist"),
-        ("ZOO_RUNNER_DEFAULT_IMAGE", "docker.io/library/no:1", "trial job", "library/no:1 of the job does not exist"),
-        ("POD_NODE_SELECTOR", '{"pool": "gpu"}', "trial job", "no node of the cluster has the labels"),
+        ("STORAGE_CLASS", "fast", "storage class", "the storage class fast does not exist"),
+        (
+            "ZOO_RUNNER_JOB_IMAGE",
+            "docker.io/library/nojob:1",
+            "smoke test",
+            "library/nojob:1 of the job does",
+        ),
+        ("ZOO_RUNNER_DEFAULT_IMAGE", "docker.io/library/no:1", "smoke test", "library/no:1 of the job does"),
+        ("POD_NODE_SELECTOR", '{"pool": "gpu"}', "smoke test", "no node of the cluster has the labels"),
         ("ZOO_RUNNER_NAMESPACE", "nobody-made-it", "namespace", 'namespaces "nobody-made-it" not found'),
         ("ZOO_RUNNER_SERVICE_ACCOUNT", "nobody", "namespace", "there is no service account nobody"),
         ("AWS_SECRET_ACCESS_KEY", "wrong-key", "results store", "s3://results/doctor"),
@@ -77,10 +82,10 @@ def test_a_line_that_is_broken_says_what_to_do(site: Site, variable: str, value:
 
 
 def test_a_job_image_of_another_version(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "PROTOCOL", PROTOCOL + 1)
+    monkeypatch.setattr(smoke_test, "PROTOCOL", PROTOCOL + 1)
     bad = find_bad(site)
-    assert bad.about == "trial job"
-    assert bad.found.startswith("zoo-runner and its job image do not fit")
+    assert bad.about == "smoke test"
+    assert bad.found.startswith("protocol version mismatch")
     assert "ZOO_RUNNER_JOB_IMAGE" in str(bad.remedy)
 
 

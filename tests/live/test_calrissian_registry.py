@@ -44,7 +44,7 @@ def test_an_image_that_the_registry_does_not_give_away(site: Site, registry: Reg
     found = story.outcome.diagnosis
     assert found
     keep_row("image refused", found)
-    assert found.cause == f"the registry does not let the cluster pull the image {registry.image} of step 'work'"
+    assert (found.code, found.step, registry.image in found.cause) == ("image.forbidden", "work", True)
     assert (found.level, found.step) == (Level.USER, "work")
     assert "ZOO_RUNNER_PULL_CREDENTIALS" in found.remedy
 

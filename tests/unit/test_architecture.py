@@ -52,7 +52,7 @@ READS_AN_ENVIRONMENT = {
     "calrissian_runner.py": "door: names of zoo-calrissian-runner, whose defaults installations set there",
     "engines/calrissian/job_pod/pod.py": "door: main program of the job pod",
     "engines/calrissian/job_pod/main.py": "door: main program of the launcher in the job pod",
-    "engines/calrissian/job_pod/rehearsal.py": "door: main program of the pod that doctor starts",
+    "engines/calrissian/job_pod/smoke_test.py": "door: main program of the pod that doctor starts",
     "testing/kernel.py": "sets the environment of the processes that it starts",
 }
 

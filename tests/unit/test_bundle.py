@@ -62,8 +62,9 @@ def test_a_job_of_another_version_is_refused_with_both_and_the_setting(
         open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
     found = caught.value.diagnosis
     assert found.level is Level.PLATFORM
-    assert f"sent in version {version} of" in found.cause
-    assert found.cause.endswith(f"the image knows version {PROTOCOL}")
+    assert found.code == "engine.protocol"
+    assert f"sent with version {version}" in found.cause
+    assert found.cause.endswith(f"supports {PROTOCOL}")
     assert found.remedy.startswith(remedy)
     assert "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)" in found.remedy
 
@@ -118,7 +119,8 @@ def test_job_orders_of_many_megabytes_are_sent(tmp_path: Path) -> None:
 def test_what_is_too_large_for_the_api_is_refused_with_its_size() -> None:
     with pytest.raises(InputError) as caught:
         check_bundle(bytes(3 * 2**20), 2)
-    assert "make 3.0 MiB, compressed, and at most 2 MiB are sent" in caught.value.diagnosis.cause
+    found = caught.value.diagnosis
+    assert (found.code, "3.0 MiB" in found.cause, "2 MiB" in found.cause) == ("inputs.too-large", True, True)
     assert "ZOO_RUNNER_BUNDLE_MAX_MIB" in caught.value.diagnosis.remedy
 
 

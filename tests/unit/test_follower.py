@@ -49,14 +49,14 @@ def test_while_lines_come_a_pod_that_has_ended_is_listened_to() -> None:
     for _ in range(3):
         log_end.lines += 1
         silence = log_end.listen_on(silence)
-    with pytest.raises(RunnerError, match="ended with exit code 0 and did not tell how the job went"):
+    with pytest.raises(RunnerError, match="exited with code 0 without reporting a result"):
         log_end.listen_on(silence)
 
 
 @pytest.mark.parametrize("over_first", [True, False])
 def test_a_log_that_was_heard_to_its_end_is_not_waited_for(over_first: bool) -> None:
     log_end = LogEnd("job-1", over=over_first)
-    with pytest.raises(RunnerError, match="did not tell how the job went"):
+    with pytest.raises(RunnerError, match="without reporting a result"):
         note_end(log_end, ended(1))
         log_end.over = True
         log_end.check()

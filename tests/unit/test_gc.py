@@ -9,7 +9,7 @@ from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.calrissian.leftovers import select_leftovers
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
-from zoo_runner.engines.calrissian.smoke_test import build_trial_job
+from zoo_runner.engines.calrissian.smoke_test import build_smoke_test_job
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
 from zoo_runner.engines.protocol import Leftover
 from zoo_runner.model.errors import EngineError
@@ -61,7 +61,7 @@ def test_a_cluster_that_cannot_be_asked_is_not_taken_for_an_empty_one(tmp_path: 
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     site = KubernetesSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
-    spec = build_trial_job(build_names("doctor-1", site), site, "s3://b/p")["spec"]["template"]["spec"]
+    spec = build_smoke_test_job(build_names("doctor-1", site), site, "s3://b/p")["spec"]["template"]["spec"]
     assert spec["nodeSelector"] == {"pool": "eo"}
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]
     assert spec["containers"][0]["image"] == site.image

@@ -279,7 +279,7 @@ def test_what_is_no_text_in_a_json_object_stays_as_json_writes_it() -> None:
 def test_a_file_that_is_no_kubeconfig_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
-    with pytest.raises(EngineError, match=f"there is no access to a cluster by {path}"):
+    with pytest.raises(EngineError, match=f"cannot read the kubeconfig {path}"):
         open_access(KubernetesSettings(kubeconfig=str(path)))
 
 

@@ -63,7 +63,7 @@ def build_node(cpu: str, memory: str, **labels: str) -> Manifest:
         (
             "InvalidImageName",
             "couldn't parse image name: invalid reference format",
-            "'example.org/tool:1' of step 'crop' is not the name of an image",
+            "invalid image name 'example.org/tool:1' of step 'crop'",
         ),
     ],
 )
@@ -173,7 +173,11 @@ def test_a_node_selector_that_fits_no_node_is_named() -> None:
             'Failed to create pod sandbox: plugin type="bridge" failed (add): no IP addresses available',
             '(Init:0/1): plugin type="bridge" failed (add): no IP addresses available',
         ),
-        ("ProvisioningFailed", 'storageclass.storage.k8s.io "fast" not found', "the job's volume job-1 cannot be made"),
+        (
+            "ProvisioningFailed",
+            'storageclass.storage.k8s.io "fast" not found',
+            "volume job-1 cannot be created",
+        ),
         (
             "FailedCreate",
             'Error creating: pods "job-1-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1',
@@ -217,7 +221,7 @@ def test_an_image_without_a_shell_is_the_packages_affair() -> None:
     error = explain_ending(pod, Ending(128, "StartError", said))
     assert error
     assert (
-        "the image example.org/tool:1 of step 'crop' has no /bin/sh, by which steps are started on Kubernetes"
+        "the image example.org/tool:1 of step 'crop' has no /bin/sh, which starts steps on Kubernetes"
         in error.diagnosis.cause
     )
     assert error.diagnosis.level is Level.USER
@@ -232,6 +236,6 @@ def test_a_claim_of_the_sites_that_is_missing_is_named_and_the_jobs_own_is_waite
     said = '0/1 nodes are available: persistentvolumeclaim "{}" not found. not found'
     found = find_missing_claim(pod, said.format("data"))
     assert found
-    assert "mounts the claim 'data'" in found.diagnosis.cause
+    assert "mounts the PVC 'data'" in found.diagnosis.cause
     assert "POD_VOLUMES" in found.diagnosis.remedy
     assert find_missing_claim(pod, said.format("job-1-work")) is None

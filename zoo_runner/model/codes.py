@@ -108,6 +108,10 @@ _IMAGE = (
     Code("image.forbidden", _U, "The registry refuses to give the image.", "Check the name; log in to the registry."),
     Code("image.unreachable", _P, "The registry cannot be reached.", "Check the network; try again."),
     Code("image.unavailable", _E, "The image could not be pulled.", "Read the evidence; pull the image by hand."),
+    Code("image.invalid", _U, "The name of an image is invalid.", "Correct dockerPull, or the setting."),
+    Code(
+        "image.no-shell", _U, "The image has no shell, which starts steps on Kubernetes.", "Use an image with /bin/sh."
+    ),
 )
 _CONTAINERS = (
     Code(
@@ -159,6 +163,8 @@ _ENGINE = (
     Code("engine.unreachable", _P, "The engine could not be asked about the job.", "Try again later."),
     Code("engine.hook", _E, "A hook of the site's handler failed.", "Ask the platform's operator to fix the handler."),
     Code("engine.killed", _E, "The engine was killed.", "Find out who stops processes on this machine."),
+    Code("engine.no-result", _E, "The job's container exited without reporting a result.", "Check the job image."),
+    Code("engine.protocol", _P, "zoo-runner and its job image are of different versions.", "Update the older one."),
 )
 _JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
@@ -167,8 +173,10 @@ _JOB = (
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
     Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
     Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
+    Code("job.out-of-memory", _E, "The job's own pod ran out of memory.", "Raise ZOO_RUNNER_JOB_RAM_LIMIT."),
 )
 _CLUSTER = (
+    Code("cluster.access", _E, "The kubeconfig cannot be read.", "Set KUBECONFIG to a kubeconfig file."),
     Code(
         "cluster.unreachable",
         _P,
@@ -209,6 +217,19 @@ _CLUSTER = (
         "Restore it; docs/kubernetes.md lists its permissions.",
     ),
     Code("cluster.too-large", _U, "An object is larger than Kubernetes allows.", "Give long inputs as files."),
+    Code("cluster.unschedulable", _U, "No node can ever take the pod.", "Lower what it requests, or add a node."),
+    Code(
+        "cluster.pending",
+        _P,
+        "The pod was not scheduled in time.",
+        "Wait until the cluster is less busy, or add nodes.",
+    ),
+    Code("cluster.storage-class", _E, "The volume cannot be created by its storage class.", "Correct STORAGE_CLASS."),
+    Code("cluster.volume", _E, "A volume does not exist or cannot be written to.", "Create it, or correct its owner."),
+    Code("cluster.network", _P, "The pod gets no network.", "Ask the operator to check the network plug-in."),
+    Code("cluster.container", _E, "The container could not be created.", "Read the evidence; ask the operator."),
+    Code("cluster.evicted", _P, "The pod was evicted from its node.", "Run the job again; request what it uses."),
+    Code("cluster.pod-lost", _P, "The pod was deleted while it ran.", "Run the job again; check the audit log."),
 )
 _PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),

@@ -66,9 +66,10 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
     size_mib = len(bundle) / 2**20
     if size_mib > max_mib:
         raise InputError(
-            f"package and local inputs make {size_mib:.1f} MiB, compressed, and at most {max_mib:g} MiB are sent to"
-            " the cluster",
-            "Put the inputs to object storage and refer to them there, or raise ZOO_RUNNER_BUNDLE_MAX_MIB.",
+            f"package and local inputs take {size_mib:.1f} MiB compressed; at most {max_mib:g} MiB can be sent to the"
+            " cluster",
+            "Upload the inputs to object storage and refer to them there, or raise ZOO_RUNNER_BUNDLE_MAX_MIB.",
+            code="inputs.too-large",
         )
 
 
@@ -126,7 +127,9 @@ def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
         _add(archive, path, name, path)
     except OSError as error:
         raise StageInError(
-            f"the input {path} cannot be read: {error}", "Check that it is all there and may be read."
+            f"cannot read the input {path}: {error}",
+            "Check that all of it exists and may be read.",
+            code="source.failed",
         ) from error
 
 

@@ -40,7 +40,7 @@ from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 from zoo_staging.destination import is_object_storage
 
-_DISMISSED = ("the job was dismissed", "Nothing to do; run it again when you want its results.")
+_DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
 
 
 class CalrissianEngine:
@@ -248,6 +248,7 @@ def _ensure_not_dismissed(job: Manifest | None) -> None:
 def _check_destination(job: JobSpec) -> None:
     if not is_object_storage(job.destination):
         raise StageOutError(
-            f"a job on the cluster cannot put its results to {job.destination}, a folder of this machine",
-            "Name a place in object storage: -o s3://<bucket>/<prefix> (also gs: and az:).",
+            f"a job on the cluster cannot store its results in {job.destination}, a folder of this machine",
+            "Choose a destination in object storage: -o s3://<bucket>/<prefix> (also gs: and az:).",
+            code="destination.unsupported",
         )

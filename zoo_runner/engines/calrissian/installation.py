@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.calrissian.namespace import prepare_tenant, remove_namespace
-from zoo_runner.engines.calrissian.smoke_test import run_trial
+from zoo_runner.engines.calrissian.smoke_test import run_smoke_test
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Names, build_names
@@ -18,7 +19,7 @@ from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
 
 # what the runner does with the API; the same list stands in docs/kubernetes.md
-RIGHTS = (
+PERMISSIONS = (
     ("batch", "jobs", ("create", "get", "list", "watch", "patch", "delete")),
     ("", "pods", ("list", "watch", "delete", "deletecollection")),
     ("", "pods/log", ("get",)),
@@ -29,17 +30,17 @@ RIGHTS = (
 )
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _STORE = "results store"
-_POLICY_RIGHTS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
+_POLICY_PERMISSIONS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
 
 
 def examine_cluster(configuration: Configuration, destination: str | None = None) -> Iterator[Check]:
     """Check the cluster step by step; what cannot be checked because of an earlier finding is left out.
 
-    Whether results can be put away is tried from a pod, and from here where no pod came that far.
+    Whether results can be stored is tested from a pod, and from here where no pod came that far.
     """
     site, storage = configuration.kubernetes, configuration.workspace.storage
     names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
-    told: set[str] = set()
+    reported: set[str] = set()
     if destination and not is_object_storage(destination):
         expected, remedy = "object storage, which pods reach", "Name a place below s3:, gs: or az:."
         yield Check(False, _STORE, f"{destination}, a folder of this machine", expected, remedy)
@@ -48,20 +49,21 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
         cluster = connect(site)
         version = cluster.read_version()
         yield Check(True, "API", f"Kubernetes {version}", "the API answers")
-        for check in _examine(cluster, names, site, lambda: _rehearse(cluster, names, site, storage, destination)):
-            told.add(check.about)
+        smoke_test = partial(_run_smoke_test, cluster, names, site, storage, destination)
+        for check in _examine(cluster, names, site, smoke_test):
+            reported.add(check.about)
             yield check
     except RunnerError as error:
         yield Check(False, "API", error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
-    if destination and _STORE not in told:
+    if destination and _STORE not in reported:
         yield _check(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
 
 
 def _examine(
-    cluster: Cluster, names: Names, site: KubernetesSettings, rehearse: Callable[[], Iterator[Check]]
+    cluster: Cluster, names: Names, site: KubernetesSettings, smoke_test: Callable[[], Iterator[Check]]
 ) -> Iterator[Check]:
-    expected = f"{sum(len(verbs) for _, _, verbs in _list_rights(site))} rights in {names.namespace}"
-    yield _check("permissions", lambda: _check_rights(cluster, names, site), expected)
+    expected = f"{sum(len(verbs) for _, _, verbs in _list_permissions(site))} permissions in {names.namespace}"
+    yield _check("permissions", lambda: _check_permissions(cluster, names, site), expected)
     namespace = _check(
         "namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} and its accounts can be used"
     )
@@ -73,7 +75,7 @@ def _examine(
         storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
         if storage.ok:
-            yield from rehearse()
+            yield from smoke_test()
     finally:
         if names.own_namespace:
             remove_namespace(cluster, names.namespace)
@@ -86,20 +88,22 @@ def _check(about: str, look: Callable[[], str], expected: str) -> Check:
         return Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy)
 
 
-def _list_rights(site: KubernetesSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    return (*RIGHTS, _POLICY_RIGHTS) if site.isolated else RIGHTS
+def _list_permissions(site: KubernetesSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    return (*PERMISSIONS, _POLICY_PERMISSIONS) if site.isolated else PERMISSIONS
 
 
-def _check_rights(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
+def _check_permissions(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
     refused = [
         f"{verb} {resource}"
-        for group, resource, verbs in _list_rights(site)
+        for group, resource, verbs in _list_permissions(site)
         for verb in verbs
         if not _may(cluster, names.namespace, group, resource, verb)
     ]
     if refused:
         raise EngineError(
-            f"missing: {', '.join(refused)}", "Grant them to the runner's account; docs/kubernetes.md has the role."
+            f"missing: {', '.join(refused)}",
+            "Grant them to the runner's account; docs/kubernetes.md has the role.",
+            code="cluster.permission",
         )
     return "all granted"
 
@@ -121,12 +125,17 @@ def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str)
 def _prepare(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
     prepare_tenant(cluster, names, site)
     if site.namespace and _is_missing(cluster, "Namespace", "", site.namespace):
-        raise EngineError(f"there is no namespace {site.namespace}", "Make it, or correct ZOO_RUNNER_NAMESPACE.")
+        raise EngineError(
+            f"the namespace {site.namespace} does not exist",
+            "Create it, or correct ZOO_RUNNER_NAMESPACE.",
+            code="cluster.not-found",
+        )
     account = site.service_account
     if account and _is_missing(cluster, "ServiceAccount", names.namespace, account):
         raise EngineError(
-            f"there is no service account {account} in {names.namespace}",
-            "Make it, with the rights of the job's account, or correct ZOO_RUNNER_SERVICE_ACCOUNT.",
+            f"the service account {account} does not exist in {names.namespace}",
+            "Create it with the permissions of the job's account, or correct ZOO_RUNNER_SERVICE_ACCOUNT.",
+            code="cluster.service-account",
         )
     return "there"
 
@@ -183,33 +192,34 @@ def _find_class(cluster: Cluster, site: KubernetesSettings) -> str:
     try:
         classes = {item["metadata"]["name"]: item for item in cluster.find("StorageClass")}
     except ApiError:
-        return "this account may not list storage classes; the trial below will tell"
+        return "this account may not list storage classes; the smoke test below will show"
     marks = {name: item["metadata"].get("annotations") or {} for name, item in classes.items()}
     default = [name for name, mark in marks.items() if mark.get(_DEFAULT) == "true"]
     name = site.storage_class or next(iter(default), None)
     if name not in classes:
         there = ", ".join(sorted(classes)) or "none"
         raise EngineError(
-            f"there is no storage class {name}" if name else "no storage class is the default",
-            f"Set STORAGE_CLASS to one that offers {site.access_mode}; there are: {there}.",
+            f"the storage class {name} does not exist" if name else "no storage class is the default",
+            f"Set STORAGE_CLASS to one that offers {site.access_mode}; existing: {there}.",
+            code="cluster.storage-class",
         )
     return f"{name}, which binds {classes[name].get('volumeBindingMode', 'Immediate')}"
 
 
-def _rehearse(
+def _run_smoke_test(
     cluster: Cluster, names: Names, site: KubernetesSettings, storage: StorageProfile, destination: str | None
 ) -> Iterator[Check]:
     """Run a job that does nothing: with a volume, with the images of job and steps, with all that pods are given."""
-    tried = run_trial(cluster, names, site, destination, find_credentials(storage))
-    error = tried.error
-    if tried.bound:
+    done = run_smoke_test(cluster, names, site, destination, find_credentials(storage))
+    error = done.error
+    if done.bound:
         yield Check(True, "volume", "bound", f"{site.volume_size}, {site.access_mode}, is bound")
     if error and not isinstance(error, StageOutError):
         expected = "a pod starts, with its images and its volume"
-        yield Check(False, "trial job", error.diagnosis.cause, expected, error.diagnosis.remedy)
+        yield Check(False, "smoke test", error.diagnosis.cause, expected, error.diagnosis.remedy)
         return
     yield Check(True, "images", "pulled", f"{site.image} and {site.step_image} are pulled")
-    yield Check(True, "trial job", "a pod has started, run and written", "a pod starts and writes to its volume")
+    yield Check(True, "smoke test", "a pod has started, run and written", "a pod starts and writes to its volume")
     if error:
         yield Check(False, _STORE, error.diagnosis.cause, _say_from_pod(destination), error.diagnosis.remedy)
     elif destination:

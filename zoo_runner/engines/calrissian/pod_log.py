@@ -77,10 +77,11 @@ def _read_ended(fields: dict[str, Any]) -> Ended:
 def build_no_result(image: str, exit_code: int) -> RunnerError:
     """Say that the job's container ended by itself and its log has no line that says how."""
     return EngineError(
-        f"the container of the job ended with exit code {exit_code} and did not tell how the job went",
-        f"See in the job log what it said. If {image} is not our job image (deploy/job) of this version, name that in"
+        f"the container of the job exited with code {exit_code} without reporting a result",
+        f"Read its output in the job log. If {image} is not the job image (deploy/job) of this version, set that in"
         " ZOO_RUNNER_JOB_IMAGE or CALRISSIAN_IMAGE.",
         evidence=(f"exit code {exit_code} of {image}",),
+        code="engine.no-result",
     )
 
 

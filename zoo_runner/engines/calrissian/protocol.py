@@ -25,8 +25,8 @@ def check_protocol(sent: int) -> None:
     if sent > PROTOCOL:
         remedy = f"Build the job image (deploy/job) from the zoo-runner that starts jobs, and name it in {_SETTING}."
     raise EngineError(
-        f"zoo-runner and its job image do not fit: the job was sent in version {sent} of what they say to each other,"
-        f" and the image knows version {PROTOCOL}",
+        f"protocol version mismatch: the job was sent with version {sent}, the job image supports {PROTOCOL}",
         remedy,
         level=Level.PLATFORM,
+        code="engine.protocol",
     )

@@ -1,4 +1,4 @@
-"""A job that does nothing, as a rehearsal: made, followed and diagnosed like every other."""
+"""A job that does nothing, for a smoke test: created, followed and diagnosed like every other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,41 +24,41 @@ from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.package import Package
 
 _LONGEST_SECONDS = 120.0
-_PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.calrissian.job_pod.rehearsal"]
-_NOTHING = Package({"$graph": []}, "#main", "trial", {}, "")
+_PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.calrissian.job_pod.smoke_test"]
+_NOTHING = Package({"$graph": []}, "#main", "smoke-test", {}, "")
 
 
 @dataclass(frozen=True)
-class Tried:
-    """How the rehearsal went: whether the volume was bound, and what went wrong."""
+class SmokeTest:
+    """How the smoke test went: whether the volume was bound, and what went wrong."""
 
     bound: bool
     error: RunnerError | None
 
 
-def run_trial(
+def run_smoke_test(
     cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None, credentials: Mapping[str, str]
-) -> Tried:
-    """Run the rehearsal and remove it; raises `ApiError` where it cannot even be removed.
+) -> SmokeTest:
+    """Run the smoke test and remove it; raises `ApiError` where it cannot even be removed.
 
     `credentials` are those of stage-out, by which the pod writes to the destination.
     """
     error: RunnerError | None = None
     try:
-        job = cluster.create(build_trial_job(names, site, destination))
+        job = cluster.create(build_smoke_test_job(names, site, destination))
         secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
         for manifest in (*secrets, build_claim(names, site, _NOTHING)):
             cluster.create(owned_by(manifest, job))
         error = _follow(cluster, names, site)
         bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
-        return Tried(bound, error)
+        return SmokeTest(bound, error)
     except RunnerError as refused:
-        return Tried(False, refused)
+        return SmokeTest(False, refused)
     finally:
         cluster.delete("Job", names.namespace, names.job)
 
 
-def build_trial_job(names: Names, site: KubernetesSettings, destination: str | None) -> Manifest:
+def build_smoke_test_job(names: Names, site: KubernetesSettings, destination: str | None) -> Manifest:
     """Make a Job whose pod starts as a job's would, says that it ended, and does nothing else; pure."""
     job = build_job(names, site, 0, None)
     spec = job["spec"]["template"]["spec"]
@@ -91,5 +91,6 @@ def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerE
             return error
         return EngineError(
             f"a pod of the job image with a volume did not end within {_LONGEST_SECONDS:g} s",
-            f"See why with `kubectl describe pod,pvc -n {names.namespace}`: image, volume or room on the nodes.",
+            f"Run `kubectl describe pod,pvc -n {names.namespace}` for the reason: image, volume or room on the nodes.",
+            code="cluster.pending",
         )

@@ -65,8 +65,9 @@ class Configured:
             except Exception as error:  # the client lets through whatever a file that is no kubeconfig does to it
                 reason = " ".join(str(error).split())
                 raise EngineError(
-                    f"there is no access to a cluster by {kubeconfig or '~/.kube/config'}: {reason}",
+                    f"cannot read the kubeconfig {kubeconfig or '~/.kube/config'}: {reason}",
                     "Set KUBECONFIG to a kubeconfig file, or run in a pod with a service account.",
+                    code="cluster.access",
                 ) from error
         self.proxy, self.no_proxy = settings.proxy, settings.no_proxy or ""
         self.url, connect_to = _apply_server_name(settings.host.rstrip("/"), settings.tls_server_name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo_runner.engines.image_errors import is_denied, is_missing
-from zoo_runner.engines.kubernetes.errors import find_advice
+from zoo_runner.engines.kubernetes.errors import find_advice, find_code
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
@@ -93,18 +93,20 @@ def find_start_failure(pod: Manifest) -> RunnerError | None:
 def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
     if find_step(pod) and (found := re.search(r'exec: "([^"]+)".*no such file', message)):
         return EngineError(
-            f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, by which steps are"
-            " started on Kubernetes",
+            f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, which starts steps"
+            " on Kubernetes",
             "Name an image with a shell in dockerPull: one made from scratch needs /bin/sh added.",
             evidence=(f"{reason}: {message}",),
             level=Level.USER,
             step=find_step(pod),
+            code="image.no-shell",
         )
     return EngineError(
-        f"the container of {name_owner(pod)} could not be made: {message or reason}",
-        "The cluster's operator should look at what is named; the pod's security context or image may not fit.",
+        f"the container of {name_owner(pod)} could not be created: {message or reason}",
+        "Ask the cluster's operator to check what the message names; the pod's security context or image may not fit.",
         evidence=(f"{reason}: {message}",),
         step=find_step(pod),
+        code="cluster.container",
     )
 
 
@@ -117,20 +119,21 @@ def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
     where = "dockerPull in the package" if find_step(pod) else "ZOO_RUNNER_JOB_IMAGE (or ZOO_RUNNER_DEFAULT_IMAGE)"
     evidence = (message,) if message else ()
     if is_missing(message):
-        cause, remedy = f"the image {image} of {who} does not exist", f"Correct {where}, or push it."
+        code, cause = "image.not-found", f"the image {image} of {who} does not exist"
+        remedy = f"Correct {where}, or push the image."
     elif is_denied(message):
-        cause = f"the registry does not let the cluster pull the image {image} of {who}"
+        code, cause = "image.forbidden", f"the registry does not let the cluster pull the image {image} of {who}"
         remedy = (
-            "Check the image's name; if it is private, name a pull secret in IMAGE_PULL_SECRETS, or give its"
-            " registry's credentials in ZOO_RUNNER_PULL_CREDENTIALS."
+            "Check the image's name; if it is private, set a pull secret in IMAGE_PULL_SECRETS, or its registry's"
+            " credentials in ZOO_RUNNER_PULL_CREDENTIALS."
         )
     elif "InvalidImageName" in low or "invalid reference" in low or "couldn't parse" in low:
-        cause, remedy = f"{image!r} of {who} is not the name of an image", f"Correct {where}."
+        code, cause, remedy = "image.invalid", f"invalid image name {image!r} of {who}", f"Correct {where}."
     else:
-        cause = f"the image {image} of {who} cannot be pulled"
-        remedy = "See whether the nodes reach the image's registry; the evidence has what they were told."
+        code, cause = "image.unavailable", f"the image {image} of {who} cannot be pulled"
+        remedy = "Check that the nodes reach the image's registry; the evidence shows its answer."
     level = Level.USER if find_step(pod) else Level.ENGINE
-    return EngineError(cause, remedy, evidence=evidence, level=level, step=find_step(pod))
+    return EngineError(cause, remedy, evidence=evidence, level=level, step=find_step(pod), code=code)
 
 
 def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
@@ -145,14 +148,16 @@ def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
             else "Raise ZOO_RUNNER_JOB_RAM_LIMIT.",
             evidence=(f"OOMKilled, exit code {ending.exit_code}, memory limit {limit}",),
             step=step,
+            code="step.out-of-memory" if step else "job.out-of-memory",
         )
     if ending.reason == "Evicted":
         return EngineError(
             f"{who} was evicted from its node: {ending.message}",
-            "Run it again; if it happens often, have the steps ask for the memory and disk that they use.",
+            "Run it again; if it happens often, let the steps request the memory and disk that they use.",
             evidence=(f"Evicted: {ending.message}",),
             level=Level.PLATFORM,
             step=step,
+            code="cluster.evicted",
         )
     if ending.reason in _BROKEN:
         return _build_not_made(pod, ending.reason, ending.message)
@@ -162,13 +167,14 @@ def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
 
 
 def build_lost(pod: Manifest, evidence: str) -> RunnerError:
-    """Say that a pod was taken away while it ran."""
+    """Say that a pod was deleted while it ran."""
     return EngineError(
-        f"the pod {pod['metadata']['name']} of {name_owner(pod)} was taken away while it ran",
-        "Run the job again; who deleted the pod or drained its node stands in the cluster's audit log.",
+        f"the pod {pod['metadata']['name']} of {name_owner(pod)} was deleted while it ran",
+        "Run the job again; check the cluster's audit log for who deleted the pod or drained its node.",
         evidence=(evidence,),
         level=Level.PLATFORM,
         step=find_step(pod),
+        code="cluster.pod-lost",
     )
 
 
@@ -197,9 +203,10 @@ def diagnose_event(event: Manifest) -> RunnerError | None:
 def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
     return EngineError(
         f"the cluster cannot give the pod {about['name']} its network (Init:0/1): {_plugin_text(message)}",
-        "The cluster's operator should look at the network plug-in (CNI) of the node; the job itself is sound.",
+        "Ask the cluster's operator to check the network plug-in (CNI) of the node; the job is not the cause.",
         evidence=(message,),
         level=Level.PLATFORM,
+        code="cluster.network",
     )
 
 
@@ -211,10 +218,11 @@ def _plugin_text(message: str) -> str:
 
 def _storage_class(about: Mapping[str, Any], message: str) -> RunnerError:
     return EngineError(
-        f"the job's volume {about['name']} cannot be made: {message}",
+        f"the job's volume {about['name']} cannot be created: {message}",
         "Set STORAGE_CLASS to one that `kubectl get storageclass` lists and that offers the access mode"
         " (ZOO_RUNNER_ACCESS_MODE).",
         evidence=(message,),
+        code="cluster.storage-class",
     )
 
 
@@ -224,15 +232,17 @@ def _quota(about: Mapping[str, Any], message: str) -> RunnerError:
         "Wait until other jobs of the workspace end, lower ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM, or have the"
         " quota raised.",
         evidence=(message,),
+        code="cluster.quota",
     )
 
 
 def _account(about: Mapping[str, Any], message: str) -> RunnerError:
-    restore = "Have the service account and its rights restored (docs/kubernetes.md lists them) and run the job again."
+    restore = "Restore the service account and its permissions (docs/kubernetes.md) and run the job again."
     return EngineError(
         f"the cluster refuses the pod of {about['name']}: {_after_colon(message)}",
         find_advice(message) or restore,
         evidence=(message,),
+        code=find_code(message) or "cluster.service-account",
     )
 
 

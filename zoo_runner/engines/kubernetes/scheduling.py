@@ -27,9 +27,10 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
         selector = pod["spec"].get("nodeSelector")
         return EngineError(
             f"no node of the cluster has the labels {selector} that the pod of {who} asks for",
-            "Correct POD_NODE_SELECTOR, or have a node labelled so.",
+            "Correct POD_NODE_SELECTOR, or label a node.",
             evidence=(message,),
             step=step,
+            code="cluster.unschedulable",
         )
     cores, memory = _requests(pod)
     if any(cores <= there_cores and memory <= there_memory for there_cores, there_memory in sizes):
@@ -42,17 +43,19 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
         evidence=(message,),
         level=Level.USER if step else Level.ENGINE,
         step=step,
+        code="cluster.unschedulable",
     )
 
 
 def build_pending_too_long(pod: Manifest, message: str, seconds: float) -> RunnerError:
     """Say that nothing changed for as long as the settings allow."""
     return EngineError(
-        f"the pod of {name_owner(pod)} found no place on the cluster for {seconds:g} s: {message}",
+        f"the pod of {name_owner(pod)} was not scheduled within {seconds:g} s: {message}",
         "Wait until the cluster is less busy, add nodes, or raise ZOO_RUNNER_PENDING_SECONDS.",
         evidence=(message,),
         level=Level.PLATFORM,
         step=find_step(pod),
+        code="cluster.pending",
     )
 
 
@@ -80,9 +83,10 @@ def find_missing_claim(pod: Manifest, message: str) -> RunnerError | None:
         claim = volume.get("persistentVolumeClaim", {}).get("claimName")
         if volume["name"].startswith("extra-") and f'persistentvolumeclaim "{claim}" not found' in message:
             return EngineError(
-                f"the pod of {name_owner(pod)} mounts the claim {claim!r}, and there is none in the namespace",
-                "Correct POD_VOLUMES, or have the claim made in the namespace of the workspace.",
+                f"the pod of {name_owner(pod)} mounts the PVC {claim!r}, which does not exist in the namespace",
+                "Correct POD_VOLUMES, or create the PVC in the namespace of the workspace.",
                 evidence=(message,),
                 step=find_step(pod),
+                code="cluster.volume",
             )
     return None

@@ -192,6 +192,7 @@ def _explain_refusal(step: str, error: ApiError) -> RunnerError:
             "Lower the ResourceRequirement, wait until other jobs end, or have the quota raised.",
             evidence=(error.message,),
             step=step,
+            code="cluster.quota",
         )
     return EngineError(
         f"the cluster refuses the pod of step {step!r}: {error.message or json.dumps(error.reason)}",
@@ -199,4 +200,5 @@ def _explain_refusal(step: str, error: ApiError) -> RunnerError:
         evidence=(error.message,),
         level=Level.USER if is_too_large(error.message) else error.diagnosis.level,
         step=step,
+        code=error.diagnosis.code,
     )

@@ -1,6 +1,6 @@
-"""The rehearsal, from inside the job pod: tries the volume and the results store, and says how it went.
+"""The smoke test, from inside the job pod: writes to the volume and to the results store, and reports how it went.
 
-python -m zoo_runner.engines.calrissian.job_pod.rehearsal DESTINATION PROTOCOL
+python -m zoo_runner.engines.calrissian.job_pod.smoke_test DESTINATION PROTOCOL
 
 It runs in the environment of stage-out, as a job pod does.
 
@@ -21,7 +21,7 @@ from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.workspace import StorageProfile
 
 
-def rehearse(folder: Path, words: Sequence[str], storage: StorageProfile) -> Ended:
+def run_checks(folder: Path, words: Sequence[str], storage: StorageProfile) -> Ended:
     """Write to the volume and to where results shall go; what was written is removed again.
 
     `words` are those of the command line. A caller whose jobs this image would refuse is refused first.
@@ -39,15 +39,16 @@ def rehearse(folder: Path, words: Sequence[str], storage: StorageProfile) -> End
 
 def _try_volume(folder: Path) -> None:
     try:
-        (folder / "rehearsal").touch()
-        (folder / "rehearsal").unlink()
+        (folder / "smoke-test").touch()
+        (folder / "smoke-test").unlink()
     except OSError as error:
         raise EngineError(
-            f"the volume cannot be written to by user {os.getuid()} of the job pod: {error.strerror}",
-            "Have the storage class give its volumes to the group of ZOO_RUNNER_RUN_AS_USER (fsGroup), or set another.",
+            f"user {os.getuid()} of the job pod cannot write to the volume: {error.strerror}",
+            "Use a storage class that gives its volumes to the group of ZOO_RUNNER_RUN_AS_USER (fsGroup).",
+            code="cluster.volume",
         ) from error
 
 
 if __name__ == "__main__":
-    _ended = rehearse(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the door
+    _ended = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the door
     sys.stdout.write("".join(f"{line}\n" for line in encode_line(_ended)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.engines.calrissian.job_pod.rehearsal import rehearse
+from zoo_runner.engines.calrissian.job_pod.smoke_test import run_checks
 from zoo_runner.engines.calrissian.pod_log import Ended
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.model.workspace import StorageProfile
@@ -12,24 +12,24 @@ from zoo_runner.model.workspace import StorageProfile
 
 def test_a_volume_and_a_destination_that_can_be_written_to_are_left_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "volume").mkdir()
-    assert rehearse(tmp_path / "volume", [str(tmp_path / "results"), str(PROTOCOL)], StorageProfile()) == Ended()
+    assert run_checks(tmp_path / "volume", [str(tmp_path / "results"), str(PROTOCOL)], StorageProfile()) == Ended()
     assert list(tmp_path.rglob("*")) == [tmp_path / "volume"]
 
 
 def test_a_volume_that_cannot_be_written_to_is_told_of_first(tmp_path: Path) -> None:
-    ended = rehearse(tmp_path / "none", ["s3://nobody", str(PROTOCOL)], StorageProfile())
+    ended = run_checks(tmp_path / "none", ["s3://nobody", str(PROTOCOL)], StorageProfile())
     assert ended.diagnosis
-    assert ended.diagnosis.cause.startswith("the volume cannot be written to by user ")
+    assert ended.diagnosis.code == "cluster.volume"
 
 
 def test_a_destination_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
-    ended = rehearse(tmp_path, ["ftp://somewhere", str(PROTOCOL)], StorageProfile())
+    ended = run_checks(tmp_path, ["ftp://somewhere", str(PROTOCOL)], StorageProfile())
     assert ended.diagnosis
     assert (ended.kind, "ftp://somewhere" in ended.diagnosis.cause) == ("StageOutError", True)
 
 
 @pytest.mark.parametrize("words", [[], ["s3://nobody"], ["", str(PROTOCOL + 1)]])
 def test_a_caller_whose_jobs_would_be_refused_is_refused_first(tmp_path: Path, words: list[str]) -> None:
-    ended = rehearse(tmp_path / "none", words, StorageProfile())
+    ended = run_checks(tmp_path / "none", words, StorageProfile())
     assert ended.diagnosis
-    assert ended.diagnosis.cause.startswith("zoo-runner and its job image do not fit: ")
+    assert ended.diagnosis.code == "engine.protocol"
