@@ -29,6 +29,7 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
             f"no node of the cluster has the labels {selector} that the pod of {who} asks for",
             "Correct POD_NODE_SELECTOR, or label a node.",
             evidence=(message,),
+            level=Level.USER if step else Level.ENGINE,
             step=step,
             code="cluster.unschedulable",
         )
