@@ -26,10 +26,11 @@ from bench.page import PAGE, write_part
 from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
 from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
 from zoo_runner.config.configuration import Configuration, load_configuration
-from zoo_runner.engines import open_engine
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
-from zoo_runner.execution.execute import accept_job, run_job
+from zoo_runner.execution.accept import accept, draft_job
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.execute import execute
 from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.job import Status
 from zoo_runner.package.loading import load_package
@@ -84,10 +85,12 @@ class Ours:
         settings, workspace = self.configuration.settings, self.configuration.workspace
         loaded = load_package(str(package), settings)
         order = read_order(loaded, None, words, settings).values
+        context = open_context(self.configuration)
 
         def run(_: int) -> str:
-            job = accept_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", workspace)
-            outcome = run_job(job, open_engine("calrissian", self.configuration), workspace, lambda _: None)
+            draft = draft_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", workspace)
+            job = accept(context, draft, "calrissian", workspace)
+            outcome = execute(context, job.id)
             if outcome.status is not Status.SUCCESSFUL:
                 raise SystemExit(f"{outcome.diagnosis}")
             return job.id

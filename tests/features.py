@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.site import run_draft
 from tests.values import PACKAGES
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.engines import open_engine
-from zoo_runner.execution.execute import accept_job, run_job
+from zoo_runner.execution.accept import draft_job
 from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import EngineLine, Event, StepEnded
@@ -71,7 +72,7 @@ def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
     )
     package = load_package(f"{FEATURES / path / name}.cwl#{name}", configuration.settings)
     order = read_order(package, str(FEATURES / path / "inputs.yml"), words, configuration.settings)
-    job = accept_job(package, order.values, lambda _: str(folder / "results"), configuration.workspace)
+    job = draft_job(package, order.values, lambda _: str(folder / "results"), configuration.workspace)
     events: list[Event] = []
-    outcome = run_job(job, open_engine("local", configuration), configuration.workspace, events.append)
+    outcome = run_draft(job, open_engine("local", configuration), configuration, events.append)
     return Told(outcome.results and outcome.results.document, outcome.diagnosis, events)

@@ -16,15 +16,16 @@ from zoo_runner.config.configuration import Configuration, load_configuration
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
-from zoo_runner.execution.execute import accept_job, run_job
+from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.execute import execute
 from zoo_runner.inputs.job_file import read_order
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import EngineLine, Event
-from zoo_runner.model.job import Outcome
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.job import Job, Outcome
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.loading import load_package
-from zoo_runner.store.files import Records
+from zoo_runner.store.files import FileStore
 
 LONGEST_SECONDS = 120
 # what tests that run in the background ignore, and so what they start, the command hears as in a terminal
@@ -116,7 +117,7 @@ class Site:
         loaded = load_package(str(package), settings)
         order = read_order(loaded, str(job_file) if job_file else None, words, settings)
         destination = options.get("destination", str(self.results))
-        return accept_job(loaded, order.values, lambda _: destination, self.workspace, options.get("job_id"))
+        return draft_job(loaded, order.values, lambda _: destination, self.workspace, options.get("job_id"))
 
     def run(
         self,
@@ -134,7 +135,11 @@ class Site:
 
         configuration = self.configuration
         engine = engine or open_engine(configuration.settings.engine, configuration)
-        return Story(job, run_job(job, engine, configuration.workspace, report, cancellation), events)
+        return Story(job, run_draft(job, engine, configuration, report, cancellation), events)
+
+    def load_job(self, job_id: str) -> Job:
+        """The job, as it is stored."""
+        return FileStore(self.state).get(job_id)
 
     def command(
         self, *words: str | Path, cwd: Path | None = None, timeout: float = LONGEST_SECONDS
@@ -172,9 +177,22 @@ class Site:
                 process.kill()
 
 
+def run_draft(
+    draft: JobSpec,
+    engine: Engine,
+    configuration: Configuration,
+    report: Report = lambda _: None,
+    cancellation: Cancellation | None = None,
+) -> Outcome:
+    """Accept a job and execute it, as the command line does."""
+    context = open_context(configuration, engine)
+    job = accept(context, draft, engine.name, configuration.workspace)
+    return execute(context, job.id, report, cancellation, find_secret_values(draft, configuration.workspace))
+
+
 def load_handle(site: Site, job_id: str) -> Handle:
     """The handle of a job, as it is stored."""
-    stored = Records(site.state, Masker()).load(job_id).handle
+    stored = site.load_job(job_id).handle
     assert stored, "the job was not submitted yet"
     return Handle(**stored)
 

@@ -176,7 +176,7 @@ def test_a_defect_is_told_without_a_traceback(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 1
-    assert "the runner has a defect: ZeroDivisionError: division by zero" in done.stderr
+    assert "internal error: ZeroDivisionError: division by zero" in done.stderr
     assert "Traceback" not in done.stderr
 
 

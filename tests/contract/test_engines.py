@@ -17,7 +17,8 @@ from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import DOUBLES, ENGINES, open_engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
-from zoo_runner.execution.recover import reattach_job
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.execute import execute
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import DismissedError, EngineError, SettingsError, ToolError
@@ -208,7 +209,7 @@ def test_a_job_that_was_cancelled_before_it_began_does_nothing(driver: Driver, c
 def test_who_comes_after_the_end_gets_the_same_results(driver: Driver, canary_site: Site) -> None:
     job = driver.make_good()
     outcome = canary_site.run(job, driver.engine).outcome
-    again = reattach_job(job.id, driver.engine, canary_site.workspace, lambda _: None)
+    again = execute(open_context(canary_site.configuration, driver.engine), job.id)
     assert again.results == outcome.results
     assert again.status is Status.SUCCESSFUL
 
@@ -276,7 +277,7 @@ def test_logs_record_and_plan_are_kept_however_a_job_ends(driver: Driver, canary
         assert paths.job_log.exists()
         assert json.loads(paths.plan.read_text())["job"] == job.id
         assert json.loads(paths.usage.read_text())["job"] == job.id
-        record = json.loads((paths.record / "record.json").read_text())
+        record = json.loads((paths.record / "job.json").read_text())
         assert record["status"] == story.outcome.status
         assert not paths.scratch.exists()
 

@@ -49,8 +49,8 @@ def test_a_failure_says_what_happened_and_whose_move_is_next(failure: Failure, s
         assert diagnosis["log"] == str(log)
         assert "Traceback" not in story
         assert failure.code in story
-        record = json.loads((scene.site.state / document["jobID"] / "record.json").read_text())
-        assert record["exit_code"] == failure.exit_code
+        record = json.loads((scene.site.state / document["jobID"] / "job.json").read_text())
+        assert record["outcome"]["exit_code"] == failure.exit_code
     assert list(scene.site.folder.glob("scratch/*")) == []
     assert wait_until_none_is_left(scene.site.folder)
     told, rows = DOCUMENT.read_text(), f"| `{failure.code}` | {failure.exit_code} | {failure.stage} | {failure.level} |"

@@ -15,8 +15,7 @@ from urllib.parse import urljoin
 import pytest
 
 from zoo_runner.model.job import Status
-from zoo_runner.model.masking import Masker
-from zoo_runner.store.files import Records
+from zoo_runner.store.files import FileStore
 from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
 from zoo_runner.testing.kernel import PASSWORD, TOKEN
 
@@ -85,7 +84,7 @@ def run_echo(kernel: KernelDouble, message: str = "hello", **request: Any) -> Su
 
 
 def read_record(kernel: KernelDouble, job: SubmittedJob) -> Any:
-    return Records(kernel.services / ".zoo-runner" / job.user / "jobs", Masker()).load(job.id)
+    return FileStore(kernel.services / ".zoo-runner" / job.user / "jobs").get(job.id)
 
 
 def read_given(kernel: KernelDouble, job: SubmittedJob) -> Any:
@@ -483,7 +482,7 @@ def test_record_and_scratch_lie_outside_of_what_the_kernel_serves(fake: KernelDo
     job = run_echo(fake)
     assert read_record(fake, job).status is Status.SUCCESSFUL
     served = {path.name for path in job.temp.rglob("*") if path.is_file()}
-    assert "record.json" not in served
+    assert "job.json" not in served
     assert "results.json" not in served
 
 

@@ -218,7 +218,7 @@ def test_a_log_folder_that_others_empty_does_not_lose_what_follows(site: Site, p
     assert "last" in story.log
     assert "SUCCESSFUL" in story.log
     assert story.job.paths.usage.exists()
-    record = json.loads((story.job.paths.record / "record.json").read_text())
+    record = json.loads((story.job.paths.record / "job.json").read_text())
     assert record["status"] == "successful"
 
 
@@ -226,17 +226,19 @@ def test_a_job_that_has_ended_is_not_said_to_be_stopped(site: Site) -> None:
     story = site.run(site.accept(ECHO / "echo.cwl", ECHO / "inputs.yml"))
     done = site.command("cancel", story.job.id)
     assert done.returncode == 0
-    assert done.stderr == f"job {story.job.id} has ended already (successful): there is nothing to stop\n"
+    assert done.stderr == f"job {story.job.id} has already ended (successful): nothing to stop\n"
 
 
 def test_two_jobs_of_one_id_are_not_run(site: Site) -> None:
     first = site.run(site.accept(ECHO / "echo.cwl", ECHO / "inputs.yml", job_id="one"))
-    record = (first.job.paths.record / "record.json").read_text()
+    record = (first.job.paths.record / "job.json").read_text()
     usage = first.job.paths.usage.read_text()
     done = site.command("run", ECHO / "echo.cwl", ECHO / "inputs.yml", "--job-id", "one", "-o", site.folder / "other")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: there is a job 'one' already"), "nothing is said in the name of the new one"
-    assert (first.job.paths.record / "record.json").read_text() == record
+    assert done.stderr.startswith("error: a job with the id 'one' exists already"), (
+        "nothing is said in the name of the new one"
+    )
+    assert (first.job.paths.record / "job.json").read_text() == record
     assert first.job.paths.usage.read_text() == usage
     assert not (site.folder / "other").exists()
 

@@ -11,7 +11,7 @@ from tests.site import Site
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
@@ -79,8 +79,8 @@ def test_the_command_says_where_the_logs_are(stored: Site) -> None:
     words = ("run", ECHO, "-o", "s3://published/told", "--job-id", "told", "--format", "json")
     told = json.loads(stored.command(*words).stdout)
     assert told["publishedLogs"] == "s3://published/told/logs/told"
-    record = json.loads((stored.state / "told" / "record.json").read_text())
-    assert record["published"] == told["publishedLogs"]
+    record = json.loads((stored.state / "told" / "job.json").read_text())
+    assert record["outcome"]["published"] == told["publishedLogs"]
 
 
 def test_a_store_that_goes_away_fails_no_job(stored: Site, s3: S3Server, tmp_path: Path) -> None:
@@ -100,5 +100,5 @@ def test_the_story_is_published_where_a_dismissal_has_emptied_the_public_folder(
     shutil.rmtree(job.paths.temp)
     shutil.rmtree(s3.folder / "published" / "emptied" / "logs")
     with JobLog(job.paths, Masker()) as log:
-        publish_logs(log, job.destination, stored.workspace.storage, (None, None), lambda _: None)
+        publish_logs(log, job.destination, stored.workspace.storage, Outcome(Status.FAILED), lambda _: None)
     assert "begins: " in find_published(s3, "emptied", job.id)["job.log"]

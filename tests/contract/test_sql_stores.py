@@ -1,4 +1,4 @@
-"""What every database keeps: processes with versions, the queue, and what several writers at once may not break."""
+"""What a database keeps beyond jobs and events: processes with versions, the queue, its schema."""
 
 import threading
 from collections import Counter
@@ -9,29 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
 from zoo_runner.model.errors import (
     EngineError,
-    InputError,
-    JobChangedError,
-    JobExistsError,
-    JobNotFoundError,
     ProcessExistsError,
     ProcessNotFoundError,
     SettingsError,
 )
-from zoo_runner.model.events import EngineLine, StepLine
-from zoo_runner.model.job import Job, Outcome, Status
-from zoo_runner.model.package import Package
+from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.schema import METADATA
 
-PACKAGE = Package({"cwlVersion": "v1.2", "class": "Workflow"}, "#main", "w", {}, "a" * 64)
 OTHER = replace(PACKAGE, digest="b" * 64)
 NOW = "2026-01-01T00:00:00.000Z"
-LONG, OVER = 600.0, 0.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -50,169 +43,15 @@ def store(url: str) -> Iterator[SqlStore]:
     store.close()
 
 
-def build_job(number: int = 1, **more: object) -> Job:
-    created = f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}.000Z"
-    job = Job(f"job-{number}", "ws", "p", "w", "local", PACKAGE.digest, {"x": 1}, "/out", created, created)
-    return replace(job, **more)  # type: ignore[arg-type]
-
-
-def create(store: SqlStore, *jobs: Job) -> None:
-    for job in jobs:
-        store.jobs.create(job, PACKAGE)
-
-
 def build_process(process_id: str = "p", workspace: str = "ws", **more: object) -> Process:
     process = Process(workspace, process_id, PACKAGE.digest, {"id": process_id, "version": "1.0"}, NOW, NOW)
     return replace(process, **more)  # type: ignore[arg-type]
-
-
-def test_a_job_is_read_as_it_was_created(store: SqlStore) -> None:
-    created = store.jobs.create(build_job(secret_inputs=("key",)), PACKAGE)
-    assert created.version == 1
-    assert store.jobs.get("job-1") == created
-    assert store.jobs.load_package(PACKAGE.digest) == PACKAGE
-
-
-def test_an_id_is_given_once(store: SqlStore) -> None:
-    create(store, build_job())
-    with pytest.raises(JobExistsError):
-        store.jobs.create(build_job(), PACKAGE)
-
-
-def test_of_two_changes_to_one_version_the_second_is_refused(store: SqlStore) -> None:
-    job = store.jobs.create(build_job(), PACKAGE)
-    changed = store.jobs.update(replace(job, progress=10))
-    assert changed.version == 2
-    with pytest.raises(JobChangedError):
-        store.jobs.update(replace(job, progress=20))
-    assert store.jobs.get(job.id).progress == 10
-
-
-def test_of_many_writers_at_once_one_succeeds_for_each_version(store: SqlStore) -> None:
-    job = store.jobs.create(build_job(), PACKAGE)
-
-    def change(progress: int) -> int:
-        try:
-            store.jobs.update(replace(job, progress=progress))
-        except JobChangedError:
-            return 0
-        return 1
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(change, range(16))) == 1
-
-
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda store: store.jobs.get("none"),
-        lambda store: store.jobs.update(build_job(9)),
-        lambda store: store.jobs.lease("none", "me", LONG),
-        lambda store: store.events.append("none", [EngineLine("info", "x")]),
-        lambda store: store.jobs.load_package("0" * 64),
-    ],
-)
-def test_what_is_not_there_is_not_found(store: SqlStore, act: Callable[[SqlStore], object]) -> None:
-    with pytest.raises(JobNotFoundError):
-        act(store)
-
-
-def test_a_deleted_job_is_gone_with_its_events_and_may_be_deleted_again(store: SqlStore) -> None:
-    create(store, build_job())
-    store.events.append("job-1", [EngineLine("info", "x")])
-    store.jobs.delete("job-1")
-    store.jobs.delete("job-1")
-    assert list(store.events.read("job-1")) == []
-    assert store.jobs.find(JobQuery()).jobs == ()
-
-
-def test_pages_show_every_job_once_newest_first_also_while_new_ones_arrive(store: SqlStore) -> None:
-    create(store, *(build_job(number) for number in range(7)))
-    seen, query = [], JobQuery(limit=3)
-    while True:
-        page = store.jobs.find(query)
-        seen += [job.id for job in page.jobs]
-        create(store, build_job(100 + len(seen)))
-        if page.next is None:
-            break
-        query = replace(query, cursor=page.next)
-    assert seen == [f"job-{number}" for number in reversed(range(7))]
-
-
-def test_jobs_of_one_moment_are_neither_lost_nor_shown_twice(store: SqlStore) -> None:
-    create(store, *(replace(build_job(), id=f"same-{number}") for number in range(5)))
-    first = store.jobs.find(JobQuery(limit=2))
-    second = store.jobs.find(JobQuery(limit=2, cursor=first.next))
-    third = store.jobs.find(JobQuery(limit=2, cursor=second.next))
-    ids = [job.id for page in (first, second, third) for job in page.jobs]
-    assert sorted(ids, reverse=True) == ids
-    assert len(set(ids)) == 5
-    assert third.next is None
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        (JobQuery(workspace="other"), ["job-2"]),
-        (JobQuery(process_ids=("q", "z")), ["job-3"]),
-        (JobQuery(statuses=(Status.RUNNING, Status.FAILED)), ["job-4"]),
-        (JobQuery(created_from="2026-01-01T00:00:03.000Z"), ["job-4", "job-3"]),
-        (JobQuery(created_to="2026-01-01T00:00:01.000Z"), ["job-1"]),
-        (JobQuery(workspace="ws", process_ids=("p",), limit=1), ["job-4"]),
-    ],
-)
-def test_a_list_is_narrowed(store: SqlStore, query: JobQuery, found: list[str]) -> None:
-    create(
-        store,
-        build_job(1),
-        build_job(2, workspace="other"),
-        build_job(3, process_id="q"),
-        build_job(4, status=Status.RUNNING),
-    )
-    assert [job.id for job in store.jobs.find(query).jobs] == found
 
 
 def test_a_count_is_of_all_pages(store: SqlStore) -> None:
     create(store, *(build_job(number) for number in range(4)))
     page = store.jobs.find(JobQuery(limit=1))
     assert store.jobs.count(JobQuery(limit=1, cursor=page.next)) == 4
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "é", "W10", "WzEsIDJd", "bnVsbA"])
-def test_a_cursor_that_no_list_gave_is_refused(store: SqlStore, cursor: str) -> None:
-    with pytest.raises(InputError) as caught:
-        store.jobs.find(JobQuery(cursor=cursor))
-    assert caught.value.diagnosis.code == "request.cursor"
-
-
-def test_a_lease_keeps_others_away_until_it_is_given_back(store: SqlStore) -> None:
-    create(store, build_job())
-    lease = store.jobs.lease("job-1", "a", LONG)
-    assert lease is not None
-    assert store.jobs.lease("job-1", "b", LONG) is None
-    assert store.jobs.find_abandoned() == ()
-    store.jobs.release(lease)
-    assert store.jobs.lease("job-1", "b", LONG) is not None
-
-
-def test_a_lease_that_ran_out_is_renewed_unless_another_took_it(store: SqlStore) -> None:
-    create(store, build_job())
-    lease = store.jobs.lease("job-1", "a", OVER)
-    assert lease is not None
-    assert store.jobs.renew(lease, OVER) is not None
-    assert store.jobs.lease("job-1", "b", LONG) is not None
-    assert store.jobs.renew(lease, LONG) is None
-    store.jobs.release(lease)
-    assert store.jobs.lease("job-1", "c", LONG) is None
-
-
-def test_abandoned_are_jobs_before_their_end_that_nobody_holds_oldest_first(store: SqlStore) -> None:
-    create(store, build_job(3), build_job(2, status=Status.RUNNING), build_job(1), build_job(4))
-    done = store.jobs.get("job-1")
-    store.jobs.update(replace(done, status=Status.SUCCESSFUL, outcome=Outcome(Status.SUCCESSFUL)))
-    store.jobs.lease("job-3", "a", LONG)
-    store.jobs.lease("job-4", "a", OVER)
-    assert [job.id for job in store.jobs.find_abandoned()] == ["job-2", "job-4"]
 
 
 def test_the_queue_gives_each_job_to_one_worker(store: SqlStore) -> None:
@@ -269,31 +108,6 @@ def test_a_job_whose_worker_was_lost_is_in_the_queue_again(store: SqlStore) -> N
     claimed = store.jobs.claim("next", LONG)
     assert claimed is not None
     assert claimed.status is Status.RUNNING
-
-
-def test_events_are_numbered_in_order_also_from_many_writers(store: SqlStore) -> None:
-    create(store, build_job())
-
-    def write(name: str) -> None:
-        for number in range(5):
-            store.events.append("job-1", [StepLine(name, str(2 * number)), StepLine(name, str(2 * number + 1))])
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, "abcd"))
-    events = list(store.events.read("job-1"))
-    assert [number for number, _ in events] == list(range(1, 41))
-    for name in "abcd":
-        mine = [event.text for _, event in events if isinstance(event, StepLine) and event.step == name]
-        assert mine == [str(number) for number in range(10)]
-
-
-def test_events_are_read_from_a_number_on(store: SqlStore) -> None:
-    create(store, build_job())
-    assert store.events.append("job-1", [StepLine("a", str(number)) for number in range(1500)]) == 1500
-    assert store.events.append("job-1", []) == 1500
-    assert [number for number, _ in store.events.read("job-1", after=1497)] == [1498, 1499, 1500]
-    assert [number for number, _ in store.events.read("job-1", after=10, limit=2)] == [11, 12]
-    assert len(list(store.events.read("job-1"))) == 1500
 
 
 def test_a_deployed_process_is_read_and_listed(store: SqlStore) -> None:

@@ -160,7 +160,7 @@ def check_stopped(site: Site, story: Story, status: Status, stopped: float) -> N
     assert story.outcome.status is status
     assert "sleeping" in story.log
     assert "sleeping" in story.job.paths.step_log("sleep").read_text()
-    assert json.loads((story.job.paths.record / "record.json").read_text())["status"] == status
+    assert json.loads((story.job.paths.record / "job.json").read_text())["status"] == status
 
 
 def test_a_job_is_cancelled_by_its_id_and_its_pods_are_gone_in_fifteen_seconds(site: Site) -> None:

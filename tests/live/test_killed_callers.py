@@ -18,8 +18,6 @@ from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES
 from zoo_runner.model.ids import new_job_id
-from zoo_runner.model.masking import Masker
-from zoo_runner.store.files import Records
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 # the caller of a one-step job makes fourteen requests, the last three to remove it, and reads fourteen lines of log
@@ -55,8 +53,10 @@ def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
     done = site.command("reattach", job_id, "--quiet")
     assert done.returncode == 0, done.stderr
     assert f"collection s3://results/{job_id}" in done.stdout
-    record = Records(site.state, Masker()).load(job_id)
-    assert (record.status, set(record.results or {})) == ("successful", {"text"})
+    record = site.load_job(job_id)
+    assert record.outcome
+    assert record.outcome.results
+    assert (record.status, set(record.outcome.results.document)) == ("successful", {"text"})
     job_log = Path(record.log).read_text()
     assert job_log.count("[write] begins:") == 1
     assert count_pods(site, job_id) == {"the job": 1, "write": 1}

@@ -14,8 +14,6 @@ from tests.steps import WAITS, let_go, write_package
 from tests.values import FAILING
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
-from zoo_runner.model.masking import Masker
-from zoo_runner.store.files import JobRecord, Records
 
 SLOW = FAILING / "slow" / "slow.cwl"
 SLEEPING = "[sleep] sleeping 120 s"
@@ -45,7 +43,7 @@ def lose_caller(site: Site) -> str:
 
 def check_dismissed(site: Site, job_id: str, stopped: float) -> None:
     wait_until_gone(site, job_id, 15 - (time.monotonic() - stopped))
-    record: JobRecord = Records(site.state, Masker()).load(job_id)
+    record = site.load_job(job_id)
     assert record.status is Status.DISMISSED
     assert SLEEPING in read_log(site, job_id)
     assert "sleeping" in (Path(record.log_folder) / "sleep.log").read_text()
@@ -56,7 +54,7 @@ def test_a_job_whose_caller_was_lost_is_cancelled_whole(site: Site) -> None:
     away = site.having(ZOO_RUNNER_KUBERNETES_URL="http://127.0.0.1:9").command("reattach", job_id)
     assert (away.returncode, "http://127.0.0.1:9 does not answer" in away.stderr) == (7, True), away.stderr
     # of the job that says nothing
-    assert Records(site.state, Masker()).load(job_id).status is Status.RUNNING
+    assert site.load_job(job_id).status is Status.RUNNING
     stopped = time.monotonic()
     done = site.command("cancel", job_id)
     assert done.returncode == 0, done.stderr
@@ -85,9 +83,9 @@ def test_a_job_whose_caller_is_there_is_left_to_it(site: Site, tmp_path: Path) -
         let_go(site, NAMESPACE, kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "name").strip())
         process.communicate()
     assert done.returncode != 0
-    assert "a process follows it" in done.stderr
+    assert "code: job.busy" in done.stderr
     assert process.returncode == 0
-    assert Records(site.state, Masker()).load(job_id).status is Status.SUCCESSFUL
+    assert site.load_job(job_id).status is Status.SUCCESSFUL
 
 
 def test_a_stream_of_the_log_that_is_cut_off_costs_neither_the_job_nor_a_line(site: Site, tmp_path: Path) -> None:

@@ -351,7 +351,7 @@ def test_a_dismissal_leaves_nothing_running_and_keeps_record_and_log(user: User)
     wait_until(lambda: not find_processes(f"sleep {seconds}"))
     if SERVICES:
         private = Path(SERVICES) / ".zoo-runner" / user.name
-        record = private / "jobs" / job.id / "record.json"
+        record = private / "jobs" / job.id / "job.json"
         wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
         assert "[sleep] begins" in (record.parent / "job.log").read_text()
         wait_until(lambda: not list((private / "scratch").iterdir()))

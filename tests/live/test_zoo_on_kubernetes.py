@@ -18,8 +18,7 @@ from tests.servers import S3Server
 from tests.site import Site
 from tests.values import FAILING, PACKAGES, ROOT
 from zoo_runner.model.job import Status
-from zoo_runner.model.masking import Masker
-from zoo_runner.store.files import Records
+from zoo_runner.store.files import FileStore
 from zoo_runner.testing import KernelDouble, SubmittedJob
 
 SCENE = PACKAGES / "kernel" / "scene.cwl"
@@ -187,7 +186,7 @@ def test_a_dismissal_removes_what_a_killed_service_left_and_keeps_log_and_record
     assert dismissal.succeeded, dismissal.error_log
     assert dismissal.violations == []
     wait_for(lambda: not list_objects(site, job), 15)
-    record = Records(private(kernel, ALICE), Masker()).load(job.id)
+    record = FileStore(private(kernel, ALICE)).get(job.id)
     assert record.status is Status.DISMISSED
     assert "sleeping 300 s" in (private(kernel, ALICE) / job.id / "job.log").read_text()
     assert kernel.dismiss(job).wait(60).succeeded, "it may be repeated"

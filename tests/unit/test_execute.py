@@ -1,27 +1,42 @@
+"""Jobs are accepted, executed, taken up again and cancelled, by one process or by several; no engine but the double."""
+
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import wait
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.site import run_draft
 from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.engines.protocol import Handle, Plan
-from zoo_runner.execution.execute import accept_job, run_job
+from zoo_runner.engines.protocol import Capabilities, Handle, JobSpec, Plan
+from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.context import Context, open_context, request_cancel
+from zoo_runner.execution.execute import execute, start
+from zoo_runner.execution.keeper import Keeper
+from zoo_runner.execution.recover import cancel, recover
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import SettingsError, ToolError
-from zoo_runner.model.events import Report
-from zoo_runner.model.job import Status
-from zoo_runner.store.locks import RUN
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import (
+    DismissedError,
+    JobBusyError,
+    JobExistsError,
+    JobNotFoundError,
+    NotReachedError,
+    SettingsError,
+    StageOutError,
+    ToolError,
+)
+from zoo_runner.model.events import EngineLine, Event, Report, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.job import Outcome, Status
+from zoo_runner.package.extensions import SECRETS
 
 SECRET = "canary-in-the-story"
-
-
-class BrokenEngine(FakeEngine):
-    """An engine with a defect."""
-
-    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
-        raise ZeroDivisionError(f"nobody foresaw {SECRET}")
 
 
 @pytest.fixture
@@ -29,74 +44,388 @@ def configuration(tmp_path: Path) -> Configuration:
     return configuration_in(tmp_path, MY_SECRET=SECRET)
 
 
-def test_accepting_creates_nothing(tmp_path: Path, configuration: Configuration) -> None:
-    job = accept_job(small_package(), {}, lambda paths: f"s3://b/{paths.job_id}", configuration.workspace, "j1")
-    assert job.destination == "s3://b/j1"
+@pytest.fixture
+def engine(configuration: Configuration) -> FakeEngine:
+    return FakeEngine(configuration)
+
+
+@pytest.fixture
+def context(configuration: Configuration, engine: FakeEngine) -> Context:
+    return open_context(configuration, engine)
+
+
+def accepted(context: Context, folder: Path, job_id: str = "j1", **more: Any) -> JobSpec:
+    draft = small_job(folder, job_id=job_id, **more)
+    accept(context, draft, "fake", context.find_workspace(""))
+    return draft
+
+
+def elsewhere(configuration: Configuration, engine: FakeEngine) -> Context:
+    """Another process with the same store."""
+    return open_context(configuration, engine)
+
+
+def test_drafting_creates_nothing(tmp_path: Path, configuration: Configuration) -> None:
+    draft = draft_job(small_package(), {}, lambda paths: f"s3://b/{paths.job_id}", configuration.workspace, "j1")
+    assert draft.destination == "s3://b/j1"
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("job_id", ["../x", "a/b", "-x"])
-def test_a_job_id_that_is_none_is_refused(configuration: Configuration, job_id: str) -> None:
+def test_an_invalid_job_id_is_refused(configuration: Configuration, job_id: str) -> None:
     with pytest.raises(SettingsError):
-        accept_job(small_package(), {}, lambda _: "x", configuration.workspace, job_id)
+        draft_job(small_package(), {}, lambda _: "x", configuration.workspace, job_id)
 
 
-def test_a_defect_of_an_engine_is_an_outcome_and_its_trace_is_private(
-    tmp_path: Path, configuration: Configuration
+def test_what_is_accepted_is_stored_and_nothing_runs(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
+    draft = accepted(context, tmp_path)
+    job = context.store.get("j1")
+    assert (job.status, job.engine, job.started, job.handle) == (Status.ACCEPTED, "fake", None, None)
+    assert context.store.load_package(job.package) == draft.package
+    assert engine.submitted == {}
+    assert not draft.paths.job_log.exists()
+
+
+def test_what_the_engine_cannot_run_is_refused_before_it_is_stored(context: Context, tmp_path: Path) -> None:
+    class Strict(FakeEngine):
+        def plan(self, job: JobSpec) -> Plan:
+            raise StageOutError("no", "Change it.")
+
+    strict = replace(context, find_engine=lambda *_: Strict.__new__(Strict))
+    with pytest.raises(StageOutError):
+        accepted(strict, tmp_path)
+    with pytest.raises(JobNotFoundError):
+        context.store.get("j1")
+
+
+def test_an_id_is_given_once(context: Context, tmp_path: Path) -> None:
+    accepted(context, tmp_path)
+    with pytest.raises(JobExistsError) as caught:
+        accepted(context, tmp_path)
+    assert caught.value.exit_code == 2
+
+
+def test_a_job_is_accepted_by_one_process_and_executed_by_another(
+    context: Context, configuration: Configuration, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    engine = BrokenEngine(configuration)
+    accepted(context, tmp_path)
+    outcome = execute(elsewhere(configuration, engine), "j1")
+    job = context.store.get("j1")
+    assert outcome.status is job.status is Status.SUCCESSFUL
+    assert job.outcome == outcome
+    assert job.created <= (job.started or "") <= (job.finished or "")
+    assert (job.progress, job.step) == (100, None)
+    assert engine.removed == ["j1"]
+    assert context.store.find_lease("j1") is None
+
+
+def test_a_job_that_has_ended_gives_its_outcome_again(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
+    engine.failure = ToolError("step 'a' failed", "Read its log.", step="a")
+    draft = accepted(context, tmp_path)
+    first = execute(context, "j1")
+    log = draft.paths.job_log.read_text()
+    assert execute(context, "j1") == first == context.store.get("j1").outcome
+    assert draft.paths.job_log.read_text() == log
+
+
+def test_an_internal_error_is_an_outcome_and_its_trace_is_private(tmp_path: Path, configuration: Configuration) -> None:
+    class Broken(FakeEngine):
+        def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+            raise ZeroDivisionError(f"nobody foresaw {SECRET}")
+
     job = small_job(tmp_path)
-    outcome = run_job(job, engine, configuration.workspace, lambda _: None)
+    outcome = run_draft(job, Broken(configuration), configuration)
     assert outcome.status is Status.FAILED
     assert outcome.diagnosis is not None
-    assert outcome.diagnosis.cause == "the runner has a defect: ZeroDivisionError: nobody foresaw *****"
+    assert outcome.diagnosis.code == "runner.defect"
+    assert "ZeroDivisionError: nobody foresaw *****" in outcome.diagnosis.cause
     assert "Traceback" not in job.paths.job_log.read_text()
-    trace = (job.paths.record / "defect.txt").read_text()
+    trace = (job.paths.record / "internal-error.txt").read_text()
     assert "ZeroDivisionError" in trace
     assert SECRET not in trace
 
 
-def test_a_failure_is_told_to_log_record_and_caller_alike(tmp_path: Path, configuration: Configuration) -> None:
-    engine = FakeEngine(configuration)
+def test_log_record_and_caller_get_the_same_failure(tmp_path: Path, context: Context, engine: FakeEngine) -> None:
     engine.failure = ToolError("step 'a' failed", "Read its log.", evidence=("line",), step="a")
-    job = small_job(tmp_path)
-    outcome = run_job(job, engine, configuration.workspace, lambda _: None)
-    record = json.loads((job.paths.record / "record.json").read_text())
+    draft = accepted(context, tmp_path)
+    outcome = execute(context, "j1")
+    job = context.store.get("j1")
     assert outcome.diagnosis is not None
-    assert outcome.diagnosis.log == str(job.paths.job_log)
-    assert record["diagnosis"]["cause"] == outcome.diagnosis.cause == "step 'a' failed"
-    assert "FAILED at execute (user level, step.failed): step 'a' failed" in job.paths.job_log.read_text()
-    assert (record["status"], record["exit_code"], outcome.exit_code) == ("failed", 6, 6)
+    assert outcome.diagnosis.log == str(draft.paths.job_log)
+    assert job.outcome
+    assert job.outcome.diagnosis == outcome.diagnosis
+    assert "step 'a' failed" in draft.paths.job_log.read_text()
+    assert (job.status, outcome.exit_code) == (Status.FAILED, 6)
 
 
-def test_a_display_that_breaks_does_not_lose_the_job_s_logs(tmp_path: Path, configuration: Configuration) -> None:
+def test_a_display_that_breaks_does_not_lose_the_logs_of_a_job(context: Context, tmp_path: Path) -> None:
     def broken(_: object) -> None:
         raise OSError("the terminal is gone")
 
-    job = small_job(tmp_path)
-    outcome = run_job(job, FakeEngine(configuration), configuration.workspace, broken)
-    assert outcome.status is Status.FAILED
-    assert json.loads((job.paths.record / "record.json").read_text())["status"] == "failed"
+    accepted(context, tmp_path)
+    assert execute(context, "j1", broken).status is Status.FAILED
+    assert context.store.get("j1").status is Status.FAILED
 
 
-def test_an_id_is_taken_by_the_first_job_that_bears_it(tmp_path: Path, configuration: Configuration) -> None:
-    engine = FakeEngine(configuration)
-    assert run_job(small_job(tmp_path), engine, configuration.workspace, lambda _: None).status is Status.SUCCESSFUL
-    with pytest.raises(SettingsError, match="there is a job 'j1' already") as caught:
-        run_job(small_job(tmp_path), engine, configuration.workspace, lambda _: None)
-    assert "--job-id" in caught.value.diagnosis.remedy
-
-
-def test_a_job_is_held_until_its_record_says_how_it_ended(
-    tmp_path: Path, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+def test_a_job_is_leased_until_its_record_says_how_it_ended(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its logs may take long to publish, and whoever follows them must not take the job for lost meanwhile."""
     held: list[bool] = []
     monkeypatch.setattr(
-        "zoo_runner.execution.execute.publish_logs", lambda log, *_: held.append(RUN.is_held(log.paths.record))
+        "zoo_runner.execution.execute.publish_logs", lambda *_: held.append(context.store.find_lease("j1") is not None)
     )
-    job = small_job(tmp_path)
-    run_job(job, FakeEngine(configuration), configuration.workspace, lambda _: None)
+    accepted(context, tmp_path)
+    execute(context, "j1")
     assert held == [True]
-    assert not RUN.is_held(job.paths.record)
-    assert RUN.is_abandoned(job.paths.record)
+    assert context.store.find_abandoned() == ()
+
+
+def test_a_job_that_another_process_works_on_is_left_to_it(
+    context: Context, configuration: Configuration, engine: FakeEngine, tmp_path: Path
+) -> None:
+    accepted(context, tmp_path)
+    other = elsewhere(configuration, engine)
+    assert other.store.lease("j1", other.owner, 60)
+    with pytest.raises(JobBusyError):
+        execute(context, "j1")
+    assert context.store.get("j1").status is Status.ACCEPTED
+
+
+def test_secret_inputs_reach_the_engine_and_no_store(
+    context: Context, engine: FakeEngine, tmp_path: Path, configuration: Configuration
+) -> None:
+    draft = build_secret_job(tmp_path)
+    accept(context, draft, "fake", configuration.workspace)
+    seen: list[dict[str, Any]] = []
+    plan = engine.plan
+    engine.plan = lambda job: seen.append(dict(job.order)) or plan(job)  # type: ignore[method-assign,func-returns-value]
+    job = context.store.get("j1")
+    assert (dict(job.inputs), job.secret_inputs) == ({"user": "ada"}, ("token",))
+    assert (
+        execute(context, "j1", secrets=find_secret_values(draft, configuration.workspace)).status is Status.SUCCESSFUL
+    )
+    assert seen == [{"user": "ada", "token": "canary-t"}]
+    assert "canary-t" not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_job_whose_secret_inputs_were_lost_before_it_was_submitted_fails(
+    context: Context, configuration: Configuration, tmp_path: Path
+) -> None:
+    accept(context, build_secret_job(tmp_path), "fake", configuration.workspace)
+    outcome = execute(context, "j1")
+    assert outcome.diagnosis
+    assert outcome.diagnosis.code == "job.secrets-lost"
+    assert "token" in outcome.diagnosis.cause
+
+
+def build_secret_job(folder: Path) -> JobSpec:
+    inputs = [{"id": f"#main/{name}", "type": ["null", "string"]} for name in ("token", "user", "absent")]
+    order = {"token": "canary-t", "user": "ada", "absent": None}
+    hints = [{"class": SECRETS, "secrets": ["token", "absent"]}]
+    return small_job(folder, {name: value for name, value in order.items() if value}, inputs=inputs, hints=hints)
+
+
+# what another process left
+
+
+def leave_submitted(context: Context, engine: FakeEngine, folder: Path) -> JobSpec:
+    """A job whose process was killed while it followed: handle and half of a log are there, and the engine has it."""
+    draft = accepted(context, folder)
+    handle = engine.submit(engine.plan(draft), lambda _: None, Cancellation())
+    job = context.store.get("j1").moved_to(Status.RUNNING, "2026-01-01T00:00:00.000Z")
+    context.store.update(replace(job, handle={"engine": handle.engine, "job_id": handle.job_id, "data": handle.data}))
+    draft.paths.job_log.parent.mkdir(parents=True, exist_ok=True)
+    draft.paths.job_log.write_text("half of the story\n")
+    return draft
+
+
+def test_an_abandoned_job_ends_as_if_its_process_had_stayed(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.document = {"text": "hello"}
+    draft = leave_submitted(context, engine, tmp_path)
+    [future] = recover(context).values()
+    results = future.result().results
+    assert results is not None
+    assert results.document == {"text": "hello"}
+    assert context.store.get("j1").status is Status.SUCCESSFUL
+    log = draft.paths.job_log.read_text()
+    assert "half of the story" not in log, "a remote engine reports everything from the start"
+    assert "is followed again on engine fake" in log
+    assert engine.removed == ["j1"]
+    assert recover(context) == {}
+
+
+def test_an_engine_that_has_forgotten_a_job_leaves_its_log(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    draft = leave_submitted(context, engine, tmp_path)
+    engine.submitted.clear()
+    outcome = execute(context, "j1")
+    assert outcome.diagnosis
+    assert outcome.diagnosis.code == "job.lost"
+    assert "half of the story" in draft.paths.job_log.read_text()
+
+
+def test_a_job_that_was_never_submitted_is_submitted(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
+    accepted(context, tmp_path)
+    context.store.update(context.store.get("j1").moved_to(Status.RUNNING, "2026-01-01T00:00:00.000Z"))
+    assert execute(context, "j1").status is Status.SUCCESSFUL
+
+
+def test_a_job_whose_outcome_is_stored_needs_its_engine_to_be_removed_only(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    draft = leave_submitted(context, engine, tmp_path)
+    known = Outcome(Status.FAILED, diagnosis=ToolError("why", "what").diagnosis, exit_code=6)
+    context.store.update(replace(context.store.get("j1"), outcome=known))
+    assert execute(context, "j1") == known
+    assert context.store.get("j1").status is Status.FAILED
+    assert "half of the story" in draft.paths.job_log.read_text()
+    assert engine.removed == ["j1"]
+
+
+def test_an_engine_that_does_not_answer_leaves_a_job_as_it_was(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    leave_submitted(context, engine, tmp_path)
+    engine.failure = NotReachedError("away", "Try again.")
+    with pytest.raises(NotReachedError):
+        execute(context, "j1")
+    with pytest.raises(NotReachedError):
+        start(context, "j1").result()
+    assert context.store.get("j1").status is Status.RUNNING
+    assert [job.id for job in context.store.find_abandoned()] == ["j1"]
+
+
+def test_an_event_that_is_told_again_is_kept_once(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
+    leave_submitted(context, engine, tmp_path)
+    context.events.append("j1", [StageStarted(Stage.EXECUTE, "nothing, by the fake engine"), EngineLine("info", "x")])
+    execute(context, "j1")
+    kept = [event for _, event in context.events.read("j1")]
+    assert kept[:2] == [StageStarted(Stage.EXECUTE, "nothing, by the fake engine"), EngineLine("info", "x")]
+    assert sum(isinstance(event, StageStarted) for event in kept) == 1
+
+
+# what happens meanwhile
+
+
+class TalkingEngine(FakeEngine):
+    """Reports events before it ends."""
+
+    events: tuple[Event, ...] = ()
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Any:
+        for event in self.events:
+            report(event)
+        return super().follow(handle, report, cancellation)
+
+
+def test_events_are_kept_masked_and_without_the_lines_of_steps(configuration: Configuration, tmp_path: Path) -> None:
+    engine = TalkingEngine(configuration)
+    end = StepEnded("a", 1.0, 2.0, 0, None, None)
+    engine.events = (StepStarted("a", f"echo {SECRET}", 1.0), StepLine("a", "hi"), end)
+    context = open_context(configuration, engine)
+    draft = accepted(context, tmp_path)
+    execute(context, "j1")
+    kept = [event for _, event in context.events.read("j1")]
+    assert kept[:2] == [StepStarted("a", "echo *****", 1.0), end]
+    assert not any(isinstance(event, StepLine) for event in kept)
+    assert "[a] hi" in draft.paths.job_log.read_text()
+
+
+def test_a_thousand_events_cost_the_record_a_few_writes(configuration: Configuration, tmp_path: Path) -> None:
+    engine = TalkingEngine(configuration)
+    engine.events = tuple(StepStarted("a", str(number), 1.0) for number in range(1000))
+    context = open_context(configuration, engine)
+    accepted(context, tmp_path)
+    execute(context, "j1")
+    assert context.store.get("j1").version < 20
+
+
+def test_a_request_to_cancel_is_noticed_wherever_it_was_made(
+    configuration: Configuration, engine: FakeEngine, context: Context, tmp_path: Path
+) -> None:
+    engine.waits = True
+    context = replace(context, keeper=Keeper(context.store, beat_seconds=0.02))
+    accepted(context, tmp_path)
+    future = start(context, "j1")
+    elsewhere_store = elsewhere(configuration, engine).store
+    wait_until(lambda: elsewhere_store.get("j1").handle is not None)
+    request_cancel(elsewhere_store, elsewhere_store.get("j1"))
+    assert future.result(30).status is Status.DISMISSED
+
+
+def wait_until(look: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    while not look():
+        pause.wait(0.01)
+
+
+def test_a_time_limit_is_kept_and_what_was_used_before_counts(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.waits = True
+    leave_submitted(context, engine, tmp_path)
+    context.store.update(replace(context.store.get("j1"), time_limit_seconds=3600.0))
+    outcome = start(context, "j1").result(30)
+    assert outcome.exit_code == 9, "it was started long ago"
+
+
+def test_many_jobs_of_a_remote_engine_are_followed_by_few_threads(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.waits = True
+    cancellation = Cancellation()
+    names = [f"job-{number}" for number in range(100)]
+    for name in names:
+        accepted(context, tmp_path, name)
+    before = threading.active_count()
+    futures = [start(context, name, cancellation=cancellation) for name in names]
+    wait_until(lambda: len(engine.submitted) == len(names))
+    assert threading.active_count() - before < 12
+    cancellation.cancel()
+    assert not wait(futures, 60).not_done
+    assert {future.result().status for future in futures} == {Status.DISMISSED}
+
+
+def test_a_job_that_nobody_works_on_is_cancelled_whole(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
+    draft = leave_submitted(context, engine, tmp_path)
+    assert cancel(context, "j1").status is Status.DISMISSED
+    assert "half of the story" in draft.paths.job_log.read_text()
+    assert engine.removed == ["j1"]
+    assert cancel(context, "j1").status is Status.DISMISSED
+
+
+def test_a_job_that_is_cancelled_before_it_is_executed_never_runs(
+    context: Context, engine: FakeEngine, tmp_path: Path
+) -> None:
+    accepted(context, tmp_path)
+    assert cancel(context, "j1").status is Status.DISMISSED
+    assert engine.submitted == {}
+    outcome = execute(context, "j1")
+    assert outcome.exit_code == DismissedError.exit_code
+
+
+class NearEngine(FakeEngine):
+    """An engine of this machine, which cannot follow what another process runs."""
+
+    capabilities = Capabilities(remote=False, isolates=False)
+
+
+def test_the_log_of_a_local_job_goes_on_where_another_process_left_it(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    engine = NearEngine(configuration)
+    context = open_context(configuration, engine)
+    draft = leave_submitted(context, engine, tmp_path)
+    execute(context, "j1")
+    assert "half of the story" in draft.paths.job_log.read_text()
+
+
+def test_the_record_of_a_job_is_plain_json(context: Context, tmp_path: Path) -> None:
+    draft = accepted(context, tmp_path)
+    execute(context, "j1")
+    record = json.loads((draft.paths.record / "job.json").read_text())
+    assert (record["status"], record["outcome"]["exit_code"], record["uid"]) == ("successful", 0, draft.uid)

@@ -1,20 +1,16 @@
-"""Locks of a job, held and looked at from several places at once; each opening of the file is a party of its own."""
+"""The lock of a job, held and looked at from several places at once; each opening of the file is a party of its own."""
 
-import fcntl
 import threading
 from pathlib import Path
 
-import pytest
-
-from zoo_runner.store.locks import RUN, SERVICE, JobLock
+from zoo_runner.store.locks import SERVICE
 
 
-@pytest.mark.parametrize("lock", [RUN, SERVICE])
-def test_a_lock_is_held_as_long_as_the_work_lasts(lock: JobLock, tmp_path: Path) -> None:
-    assert (lock.is_held(tmp_path), lock.is_abandoned(tmp_path)) == (False, False)
-    with lock.hold(tmp_path):
-        assert (lock.is_held(tmp_path), lock.is_abandoned(tmp_path)) == (True, False)
-    assert (lock.is_held(tmp_path), lock.is_abandoned(tmp_path)) == (False, True)
+def test_a_lock_is_held_as_long_as_the_work_lasts(tmp_path: Path) -> None:
+    assert not SERVICE.is_held(tmp_path)
+    with SERVICE.hold(tmp_path):
+        assert SERVICE.is_held(tmp_path)
+    assert not SERVICE.is_held(tmp_path)
 
 
 def test_a_lock_that_several_hold_is_held_until_the_last_lets_go(tmp_path: Path) -> None:
@@ -23,14 +19,6 @@ def test_a_lock_that_several_hold_is_held_until_the_last_lets_go(tmp_path: Path)
             pass
         assert SERVICE.is_held(tmp_path)
     assert not SERVICE.is_held(tmp_path)
-
-
-def test_who_looks_whether_a_job_runs_is_not_taken_for_who_runs_it(tmp_path: Path) -> None:
-    with RUN.hold(tmp_path):
-        pass
-    with (tmp_path / RUN.name).open() as other:
-        fcntl.flock(other, fcntl.LOCK_SH)  # as `is_held` does while it looks
-        assert not RUN.is_held(tmp_path)
 
 
 def test_the_end_of_the_work_is_waited_for(tmp_path: Path) -> None:

@@ -1,57 +1,60 @@
 """Reads the log of a job, also while it grows."""
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from zoo_runner.config.folders import STAGE_LOGS, JobPaths
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.ids import check_job_id
-from zoo_runner.model.masking import Masker
-from zoo_runner.store.files import FINAL, JobRecord, Records
-from zoo_runner.store.locks import RUN
+from zoo_runner.model.job import FINAL, Job
+from zoo_runner.store.protocol import JobStore
 
 _QUIET_MS = 1_000
 
 
-def follow_log(job_id: str, step: str | None, follow: bool, state: Path) -> Iterator[str]:
+def follow_log(job_id: str, step: str | None, follow: bool, store: JobStore, state: Path) -> Iterator[str]:
     """Yield the lines of a job's log, or of one step's; with `follow`, as they come until the job ends.
 
     Raises `JobNotFoundError`, `FileNotFoundError` where there is no such log, and `EngineError` where the process that
     ran the job is gone.
     """
-    records = Records(state, Masker())
-    record = records.load(job_id)
-    path = _log_path(record, step)
+    job = store.get(job_id)
+    path = _find_log(job, step)
     if step is None and not path.exists():
-        path = state / check_job_id(job_id) / "job.log"
+        path = state / job.id / "job.log"
     with path.open(encoding="utf-8", errors="replace") as file:
-        if follow and record.status not in FINAL:
-            yield from _follow(file, path, records, state / job_id)
+        if follow and job.status not in FINAL:
+            for _ in _watch(job, store, path.parent, state / job.id):
+                yield from file
         yield from file
 
 
-def list_steps(job_id: str, state: Path) -> list[str]:
+def wait_for_end(job: Job, store: JobStore, state: Path) -> None:
+    """Wait while another process works on a job."""
+    if job.status not in FINAL and store.find_lease(job.id):
+        with suppress(EngineError):
+            deque(_watch(job, store, state / job.id), maxlen=0)
+
+
+def list_steps(job_id: str, store: JobStore) -> list[str]:
     """Name the steps of a job that have a log."""
-    record = Records(state, Masker()).load(job_id)
-    return sorted(path.stem for path in Path(record.log_folder).glob("*.log"))
+    return sorted(path.stem for path in Path(store.get(job_id).log_folder).glob("*.log"))
 
 
-def _log_path(record: JobRecord, step: str | None) -> Path:
+def _find_log(job: Job, step: str | None) -> Path:
     if step is None:
-        return Path(record.log)
-    paths = JobPaths(record.workflow_id, record.id, Path(record.log).parent, Path(), Path())
+        return Path(job.log)
+    paths = JobPaths(job.process_id, job.id, Path(job.log).parent, Path(), Path())
     return paths.log_folder / f"{step}.log" if step in STAGE_LOGS else paths.step_log(step)
 
 
-def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) -> Iterator[str]:
-    """Wake up when the log or the record changes; the record says when there is nothing more to come."""
+def _watch(job: Job, store: JobStore, *folders: Path) -> Iterator[None]:
+    """Wake up when something changes in the folders, until the job has ended."""
     from watchfiles import watch
 
-    job_id = record_folder.name
     watched = watch(
-        path.parent,
-        record_folder,
+        *folders,
         recursive=False,
         step=20,
         debounce=100,
@@ -60,11 +63,12 @@ def _follow(file: IO[str], path: Path, records: Records, record_folder: Path) ->
         yield_on_timeout=True,
     )
     for changes in watched:
-        yield from file
-        if records.load(job_id).status in FINAL:
+        yield
+        if store.get(job.id).status in FINAL:
             return
-        if not changes and RUN.is_abandoned(record_folder):
+        if not changes and store.find_lease(job.id) is None:
             raise EngineError(
-                f"job {job_id} ended with the process that ran it, and its log ends here",
-                "Run it again: a local run cannot outlive its caller.",
+                f"job {job.id} was lost: the process that ran it has ended, and its log ends here",
+                f"Take it up again with `zoo-runner reattach {job.id}`; a local job has to be run again.",
+                code="job.lost",
             )

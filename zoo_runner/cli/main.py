@@ -98,22 +98,20 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     Ctrl-C stops the job, wherever it runs; its logs stay.
     """
     from zoo_runner.cli.display import open_display
-    from zoo_runner.engines import open_engine
-    from zoo_runner.execution.execute import run_job
+    from zoo_runner.execution.accept import accept, find_secret_values
+    from zoo_runner.execution.context import open_context
+    from zoo_runner.execution.execute import execute
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
-    from zoo_runner.model.masking import Masker
-    from zoo_runner.store.files import Records
 
     configuration = _read_configuration(**options)
-    workspace = configuration.workspace
-    job = _accept(package, job_file, configuration, **options)
-    engine = open_engine(configuration.settings.engine, configuration)
-    Records(workspace.folders.state, Masker()).ensure_free(job.id)
+    draft = _draft(package, job_file, configuration, **options)
+    context = open_context(configuration)
+    job = accept(context, draft, configuration.settings.engine, configuration.workspace)
     if not quiet:
-        tell(f"job {job.id}\nlog {job.paths.job_log}")
+        tell(f"job {job.id}\nlog {job.log}")
     cancellation = Cancellation(job.time_limit_seconds)
     with cancelling_on_signals(cancellation), open_display(quiet) as report:
-        outcome = run_job(job, engine, workspace, report, cancellation)
+        outcome = execute(context, job.id, report, cancellation, find_secret_values(draft, configuration.workspace))
     show_outcome(job, outcome, form)
     sys.exit(outcome.exit_code)
 
@@ -133,9 +131,9 @@ def plan(package: str, job_file: str | None, **options: Any) -> None:
     from zoo_runner.model.masking import Masker
 
     configuration = _read_configuration(**options)
-    job = _accept(package, job_file, configuration, **options)
-    described = open_engine(configuration.settings.engine, configuration).plan(job).describe()
-    print_json(Masker([*configuration.workspace.secrets, *job.secrets]).mask_data(described))
+    draft = _draft(package, job_file, configuration, **options)
+    described = open_engine(configuration.settings.engine, configuration).plan(draft).describe()
+    print_json(Masker([*configuration.workspace.secrets, *draft.secrets]).mask_data(described))
 
 
 @cli.command()
@@ -187,17 +185,19 @@ def validate(package: str, form: str, strict: bool) -> None:
 def logs(job_id: str, follow: bool, step: str | None) -> None:
     """Print the log of a job, or of one of its steps."""
     from zoo_runner.cli.logs import follow_log, list_steps
+    from zoo_runner.store.files import FileStore
 
     state = _read_configuration().workspace.folders.state
+    store = FileStore(state)
     try:
-        for line in follow_log(job_id, step, follow, state):
+        for line in follow_log(job_id, step, follow, store, state):
             click.echo(line, nl=False)
     except FileNotFoundError as error:
         from zoo_runner.model.errors import JobNotFoundError
 
         raise JobNotFoundError(
             f"job {job_id} has no log {step or ''!r} here: {error.filename}",
-            f"Steps with a log: {', '.join(list_steps(job_id, state)) or 'none'}.",
+            f"Steps with a log: {', '.join(list_steps(job_id, store)) or 'none'}.",
         ) from error
 
 
@@ -205,19 +205,17 @@ def logs(job_id: str, follow: bool, step: str | None) -> None:
 @click.argument("job_id")
 def cancel(job_id: str) -> None:
     """Stop a running job; its logs stay."""
-    from zoo_runner.engines import open_engine
-    from zoo_runner.execution.recover import cancel_job
-    from zoo_runner.model.masking import Masker
-    from zoo_runner.store.files import FINAL, Records
+    from zoo_runner.execution.context import open_context
+    from zoo_runner.execution.recover import cancel as cancel_job
+    from zoo_runner.model.job import FINAL
 
-    configuration = _read_configuration()
-    workspace = configuration.workspace
-    record = Records(workspace.folders.state, Masker()).load(job_id)
-    if record.status in FINAL:
-        tell(f"job {job_id} has ended already ({record.status}): there is nothing to stop")
+    context = open_context(_read_configuration())
+    job = context.store.get(job_id)
+    if job.status in FINAL:
+        tell(f"job {job_id} has already ended ({job.status}): nothing to stop")
         return
-    cancel_job(job_id, open_engine(record.engine, configuration), workspace)
-    tell(f"job {job_id} was told to stop")
+    cancel_job(context, job_id)
+    tell(f"job {job_id} was asked to stop")
 
 
 add_operations(cli, lambda **options: _read_configuration(**options))
@@ -244,7 +242,7 @@ def _run_command() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 the door: no traceback reaches a user
-        from zoo_runner.execution.execute import build_defect
+        from zoo_runner.execution.outcomes import build_defect
 
         show_failure(build_defect(error), _asked_form())
         sys.exit(1)
@@ -271,7 +269,7 @@ def _read_configuration(
     return load_configuration({**os.environ, **{name: text for name, text in chosen.items() if text}})  # noqa: TID251 the CLI's one place
 
 
-def _accept(
+def _draft(
     package: str,
     job_file: str | None,
     configuration: "Configuration",
@@ -281,13 +279,13 @@ def _accept(
     job_id: str | None,
     **_: Any,
 ) -> "JobSpec":
-    from zoo_runner.execution.execute import accept_job
+    from zoo_runner.execution.accept import draft_job
     from zoo_runner.inputs.job_file import read_order
     from zoo_runner.package.loading import load_package
 
     loaded = load_package(package, configuration.settings)
     order = read_order(loaded, job_file, words, configuration.settings)
-    return accept_job(
+    return draft_job(
         loaded,
         order.values,
         lambda paths: destination or str(Path.cwd() / paths.log_folder.name),

@@ -95,18 +95,20 @@ def _write_template(folder: Path) -> None:
 
 def _reattach(job_id: str, configuration: "Configuration", quiet: bool) -> None:
     from zoo_runner.cli.display import open_display
+    from zoo_runner.cli.logs import wait_for_end
     from zoo_runner.engines import open_engine
-    from zoo_runner.execution.recover import reattach_job
+    from zoo_runner.execution.context import open_context
+    from zoo_runner.execution.execute import execute
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
-    from zoo_runner.model.masking import Masker
-    from zoo_runner.store.files import Records
 
-    workspace = configuration.workspace
-    record = Records(workspace.folders.state, Masker()).load(job_id)
-    cancellation = Cancellation()
-    engine = open_engine(record.engine, configuration)
+    context = open_context(configuration)
+    job = context.store.get(job_id)
+    if not open_engine(job.engine, configuration).capabilities.remote:
+        # nobody else could follow it, and its outcome is stored when it ends
+        wait_for_end(job, context.store, configuration.workspace.folders.state)
+    cancellation = Cancellation(job.time_limit_seconds)
     with cancelling_on_signals(cancellation), open_display(quiet) as report:
-        outcome = reattach_job(job_id, engine, workspace, report, cancellation)
+        outcome = execute(context, job_id, report, cancellation)
     if outcome.results:
         click.echo(f"collection {outcome.results.collection_href}")
     if outcome.diagnosis:
@@ -129,10 +131,15 @@ def _examine(configuration: "Configuration", destination: str | None) -> None:
 
 def _collect(configuration: "Configuration", remove: bool, active: bool) -> None:
     from zoo_runner.engines import open_engine
-    from zoo_runner.store.files import find_running
+    from zoo_runner.execution.context import open_context
+    from zoo_runner.model.job import Status
+    from zoo_runner.store.protocol import JobQuery
+    from zoo_runner.store.selection import iterate_jobs
 
     engine = open_engine(configuration.settings.engine, configuration)
-    found = engine.find_leftovers(find_running(configuration.workspace.folders.state))
+    unfinished = JobQuery(statuses=(Status.ACCEPTED, Status.RUNNING))
+    running = {job.id for job in iterate_jobs(open_context(configuration).store, unfinished)}
+    found = engine.find_leftovers(running)
     chosen = [left for left in found if active or not left.active]
     for left in chosen:
         click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")

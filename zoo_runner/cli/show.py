@@ -12,8 +12,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.masking import Masker
 
 if TYPE_CHECKING:
-    from zoo_runner.engines.protocol import JobSpec
-    from zoo_runner.model.job import Outcome
+    from zoo_runner.model.job import Job, Outcome
 
 
 def tell(text: str) -> None:
@@ -26,7 +25,7 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-def show_outcome(job: "JobSpec", outcome: "Outcome", form: str) -> None:
+def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
     """Show how a job ended: results on stdout, a diagnosis on stderr."""
     if form == "json":
         print_json(_describe_outcome(job, outcome))
@@ -35,14 +34,14 @@ def show_outcome(job: "JobSpec", outcome: "Outcome", form: str) -> None:
         for name, value in outcome.results.document.items():
             click.echo(f"  {name}: {_short(value)}")
         click.echo(f"collection {outcome.results.collection_href}")
-        click.echo(f"step logs {job.paths.log_folder}")
+        click.echo(f"step logs {job.log_folder}")
         if outcome.published:
             click.echo(f"published logs {outcome.published}")
     if outcome.diagnosis:
         show_diagnosis(outcome.diagnosis)
 
 
-def _describe_outcome(job: "JobSpec", outcome: "Outcome") -> dict[str, Any]:
+def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
     return {
         "jobID": job.id,
         "processID": job.workflow_id,
@@ -50,8 +49,8 @@ def _describe_outcome(job: "JobSpec", outcome: "Outcome") -> dict[str, Any]:
         "results": outcome.results.document if outcome.results else None,
         "collection": outcome.results.collection_href if outcome.results else None,
         "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
-        "log": str(job.paths.job_log),
-        "stepLogs": str(job.paths.log_folder),
+        "log": job.log,
+        "stepLogs": job.log_folder,
         "publishedLogs": outcome.published,
     }
 

@@ -1,140 +1,238 @@
-"""The story of a job: accept it, run it on an engine, keep what happened whatever happens."""
+"""The work on one job: submit it, follow it, conclude it; begun anew or taken up where another process left it."""
 
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
-from zoo_runner.config.folders import JobPaths
-from zoo_runner.engines.pipeline import ensure_address
+from zoo_runner.engines.background import fail
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
+from zoo_runner.execution.context import Context, build_paths
 from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.journal import Journal
+from zoo_runner.execution.keeper import LEASE_SECONDS
+from zoo_runner.execution.outcomes import catch_outcome, mask_outcome
 from zoo_runner.execution.publish import publish_logs
+from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
-from zoo_runner.model.events import EngineLine, Event, Report
-from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
-from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.errors import EngineError, JobBusyError, RunnerError
+from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
 from zoo_runner.model.masking import Masker
-from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
-from zoo_runner.store.files import Records, new_record, with_outcome
-from zoo_runner.store.locks import RUN
 
 
-def accept_job(
-    package: Package,
-    order: Mapping[str, Any],
-    destination: Callable[[JobPaths], str],
-    workspace: Workspace,
-    job_id: str | None = None,
-) -> JobSpec:
-    """Make a job of what was checked already; nothing is created yet. `destination` may depend on its names.
-
-    Raises `SettingsError` for what is no job id, `StageOutError` for what is no destination.
-    """
-    job_id = accept_job_id(job_id) if job_id else new_job_id()
-    paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
-    job = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds, new_uid())
-    ensure_address(job.destination)
-    return job
-
-
-def run_job(
-    job: JobSpec, engine: Engine, workspace: Workspace, report: Report, cancellation: Cancellation | None = None
+def execute(
+    context: Context,
+    job_id: str,
+    report: Report = lambda _: None,
+    cancellation: Cancellation | None = None,
+    secrets: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Run a job to its end and return how it ended: this never raises for what a job can do wrong.
+    """Work on a job until it has ended and return how: this never raises for what a job can do wrong.
 
-    Raises `SettingsError` before anything happens where its id is taken or its logs or record cannot be kept. Job
-    log, step logs, usage report and record are kept on every path.
+    A job that another process left is taken up where it was; of one that has ended, the outcome is returned again.
+    `secrets` are the values of its secret inputs, needed until it is submitted. Raises `JobNotFoundError`,
+    `JobBusyError` while another process works on it, `SettingsError` where its logs cannot be written, and
+    `NotReachedError` where the engine does not answer: then the job is as it was.
     """
-    masker = Masker([*workspace.secrets, *job.secrets])
-    records = Records(workspace.folders.state, masker)
-    cancellation = cancellation or Cancellation(job.time_limit_seconds)
-    plan = engine.plan(job)
-    log = JobLog(job.paths, masker)
-    record = records.create(new_record(job, engine.name))
-    # held until its record says how it ended: a job that nobody holds before that is lost
-    with RUN.hold(job.paths.record), log:
-        log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
-        log.write_plan(plan.describe())
-        tell = tee(log, report)
-        record = records.save(record.moved_to(Status.RUNNING))
-        handle: Handle | None = None
-
-        def run() -> Results:
-            nonlocal handle, record
-            handle = engine.submit(plan, tell, cancellation)
-            record = records.save(replace(record, handle=asdict(handle)))
-            return engine.follow(handle, tell, cancellation).result()
-
-        with cancellation.deadline():
-            outcome = guard(run, job.paths, masker)
-        # its outcome is kept before anything of the job is removed, and it has ended once all is done
-        ended = with_outcome(record, outcome)
-        records.save(replace(ended, status=Status.RUNNING))
-        outcome = conclude(outcome, job.destination, log, workspace, tell)
-        if handle:
-            remove(engine, handle, tell)
-        records.save(replace(ended, published=outcome.published))
-    return outcome
+    with _Work(context, job_id, report, cancellation, secrets) as work:
+        return work.ended or work.conclude(work.begin())
 
 
-def tee(log: JobLog, report: Report) -> Report:
-    """Give every event to the log first, then to `report`."""
+def start(
+    context: Context,
+    job_id: str,
+    report: Report = lambda _: None,
+    cancellation: Cancellation | None = None,
+    secrets: Mapping[str, Any] | None = None,
+) -> Future[Outcome]:
+    """Do the same without waiting: the future ends as `execute` returns or raises.
 
-    def tell(event: Event) -> None:
-        log(event)
-        report(event)
-
-    return tell
-
-
-def remove(engine: Engine, handle: Handle, report: Report) -> None:
-    """Remove what the engine created for a job that has ended; what cannot be removed does not change how it ended."""
-    try:
-        engine.remove(handle)
-    except RunnerError as error:
-        report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))
-
-
-def conclude(outcome: Outcome, destination: str, log: JobLog, workspace: Workspace, report: Report) -> Outcome:
-    """End the job's log and have it published, where the engine could not do that itself."""
-    results = outcome.results
-    log.tell_end(outcome.diagnosis, results.collection_href if results else None)
-    if log.published is None:
-        publish_logs(log, destination, workspace.storage, (results, outcome.diagnosis), report)
-    return replace(outcome, usage=log.usage, published=log.published)
-
-
-def guard(run: Callable[[], Results], paths: JobPaths, masker: Masker) -> Outcome:
-    """Turn whatever goes wrong into an outcome; this is the one place where a job's errors end.
-
-    Raises `NotReachedError`, which says nothing of the job.
+    While a job of a remote engine runs, it takes no thread of this process.
     """
-    try:
-        return Outcome(Status.SUCCESSFUL, run())
-    except NotReachedError:
-        raise
-    except RunnerError as error:
-        return _failed(error, paths, masker)
-    except Exception as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
-        # for whoever mends it; the job log is for users
-        (paths.record / "defect.txt").write_text(masker.mask(traceback.format_exc()))
-        return _failed(build_defect(error), paths, masker)
+    done: Future[Outcome] = Future()
+
+    def begin() -> None:
+        work = None
+        try:
+            work = _Work(context, job_id, report, cancellation, secrets)
+            following = work.begin() if work.ended is None else _succeed(work.ended)
+            following.add_done_callback(lambda _: context.pool.submit(end, work, following))
+        except BaseException as error:  # noqa: BLE001 the door of the thread: whoever waits gets the error
+            if work:
+                work.close()
+            done.set_exception(error)
+
+    def end(work: _Work, following: Future[Any]) -> None:
+        try:
+            with work:
+                outcome = work.ended or work.conclude(following)
+        except BaseException as error:  # noqa: BLE001 as above
+            done.set_exception(error)
+        else:
+            done.set_result(outcome)
+
+    context.pool.submit(begin)
+    return done
 
 
-def build_defect(error: BaseException) -> RunnerError:
-    """Describe an error that nobody foresaw."""
-    return EngineError(
-        f"the runner has a defect: {type(error).__name__}: {error}",
-        "Report it with the job log; the job itself may be sound.",
-        level=Level.ENGINE,
+class _Work:
+    """One process working on one job, under a lease; `ended` is how the job ended before."""
+
+    def __init__(
+        self,
+        context: Context,
+        job_id: str,
+        report: Report,
+        cancellation: Cancellation | None,
+        secrets: Mapping[str, Any] | None,
+    ) -> None:
+        self._context, self._secrets = context, dict(secrets or {})
+        self._stack = ExitStack()
+        job = context.store.get(job_id)
+        self.ended = job.outcome if job.status in FINAL else None
+        if self.ended:
+            return
+        lease = context.store.lease(job_id, context.owner, LEASE_SECONDS)
+        if lease is None:
+            raise _build_busy(job_id)
+        self._stack.callback(context.store.release, lease)
+        try:
+            job = context.store.get(job_id)
+            self._workspace = context.find_workspace(job.workspace)
+            masker = _build_masker(self._workspace, self._secrets)
+            log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
+            self._journal = Journal(context, job, log, report)
+            self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
+            left = _find_seconds_left(job, self._cancellation)
+            self._stack.enter_context(context.keeper.keeping(lease, self._cancellation, left))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "_Work":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the logs and give the lease back."""
+        self._stack.close()
+
+    def begin(self) -> Future[Results]:
+        """Submit the job if it is not yet, and follow it; what goes wrong is in the future."""
+        try:
+            return self._follow()
+        except Exception as error:  # noqa: BLE001 `conclude` turns it into an outcome
+            return fail(error)
+
+    def conclude(self, following: Future[Results]) -> Outcome:
+        """Wait for the end, keep how the job ended, publish its logs, and remove what the engine created."""
+        journal, log = self._journal, self._journal.log
+        outcome = journal.job.outcome
+        if outcome is None:
+            keep_trace = (log.paths.record / "internal-error.txt").write_text
+            outcome = catch_outcome(following.result, log.masker, str(log.paths.job_log), keep_trace)
+            # kept before anything is removed: whoever takes the job up from here needs no engine
+            known = mask_outcome(outcome, log.masker)
+            journal.change(lambda stored: replace(stored, outcome=known))
+        results = outcome.results
+        log.tell_end(outcome.diagnosis, results.collection_href if results else None)
+        if log.published is None:
+            publish_logs(log, journal.job.destination, self._workspace.storage, outcome, journal)
+        self._remove()
+        outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
+        journal.end(mask_outcome(outcome, log.masker))
+        return outcome
+
+    def _follow(self) -> Future[Results]:
+        job = self._journal.job
+        if job.outcome:
+            return fail(EngineError("the outcome is stored already", "Nothing to do."))
+        engine = self._find_engine()
+        if job.handle is None:
+            handle = self._submit(engine)
+        else:
+            handle = Handle(**job.handle)
+            note = f"{job.workflow_id} {job.id} is followed again on engine {engine.name}"
+            if engine.capabilities.remote:
+                self._journal.begin_again(note)
+            else:
+                self._journal.log.tell("job", note)
+        if self._journal.job.cancel_requested:
+            self._cancellation.cancel()
+        self._cancellation.check()
+        return engine.follow(handle, self._journal, self._cancellation)
+
+    def _submit(self, engine: Engine) -> Handle:
+        journal, job = self._journal, self._journal.job
+        journal.log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
+        if job.status is Status.ACCEPTED:
+            journal.change(lambda stored: stored.moved_to(Status.RUNNING, clock.now()))
+        if journal.job.cancel_requested:
+            self._cancellation.cancel()
+        plan = engine.plan(self._build_spec(job))
+        journal.log.write_plan(plan.describe())
+        handle = engine.submit(plan, journal, self._cancellation)
+        journal.change(lambda stored: replace(stored, handle=asdict(handle)))
+        return handle
+
+    def _build_spec(self, job: Job) -> JobSpec:
+        """Put the job together again; raises where this process does not have its secret inputs."""
+        missing = [name for name in job.secret_inputs if name not in self._secrets]
+        if missing and not self._cancellation.reason:
+            raise EngineError(
+                f"the values of the secret inputs {', '.join(missing)}, which are never stored, were lost with the"
+                " process that accepted the job",
+                "Run the job again.",
+                code="job.secrets-lost",
+            )
+        package = self._context.store.load_package(job.package)
+        order = {**job.inputs, **dict.fromkeys(missing, ""), **self._secrets}
+        paths = self._journal.log.paths
+        return JobSpec(paths, package, order, job.destination, job.time_limit_seconds, job.uid)
+
+    def _find_engine(self) -> Engine:
+        return self._context.find_engine(self._journal.job.engine, self._workspace)
+
+    def _remove(self) -> None:
+        """Remove what the engine created; what cannot be removed does not change how the job ended."""
+        job = self._journal.job
+        if job.handle is None:
+            return
+        try:
+            self._find_engine().remove(Handle(**job.handle))
+        except RunnerError as error:
+            text = f"not everything of the job was removed ({error}); `zoo-runner gc` finds the rest"
+            self._journal(EngineLine("warning", text))
+
+
+def _build_masker(workspace: Workspace, secrets: Mapping[str, Any]) -> Masker:
+    """Make the masker of a job; an input with a secret of the workspace in it is not a secret as a whole."""
+    known = Masker(workspace.secrets)
+    texts = [value for value in secrets.values() if isinstance(value, str) and known.mask(value) == value]
+    return Masker([*workspace.secrets, *texts])
+
+
+def _find_seconds_left(job: Job, cancellation: Cancellation) -> float | None:
+    """Return what is left of a time limit; a job that was taken up has used some of it."""
+    limit = cancellation.time_limit_seconds
+    if limit is None:
+        return None
+    return limit - clock.seconds_since(job.started) if job.started else limit
+
+
+def _build_busy(job_id: str) -> JobBusyError:
+    return JobBusyError(
+        f"job {job_id} is still followed by another process",
+        f"Follow its log with `zoo-runner logs -f {job_id}`, or stop it with `zoo-runner cancel {job_id}`.",
     )
 
 
-def _failed(error: RunnerError, paths: JobPaths, masker: Masker) -> Outcome:
-    status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
-    diagnosis = replace(error.diagnosis.masked(masker.mask), log=str(paths.job_log))
-    return Outcome(status, diagnosis=diagnosis, exit_code=error.exit_code)
+def _succeed(outcome: Outcome) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(outcome)
+    return future

@@ -6,9 +6,9 @@ from threading import Timer
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.pipeline import load_stage_out_options
 from zoo_runner.execution.job_log import JobLog
-from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.events import EngineLine, Published, Report
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import is_object_storage
@@ -22,7 +22,7 @@ def publish_logs(
     log: JobLog,
     destination: str,
     storage: StorageProfile,
-    ended: tuple[Results | None, Diagnosis | None],
+    outcome: Outcome,
     report: Report,
 ) -> None:
     """Put job log, step logs, usage report and results document beside the results in object storage, masked.
@@ -30,7 +30,7 @@ def publish_logs(
     They lie below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it. Results
     that go to a folder are on this machine, as its logs are: nothing is put there.
     """
-    results, diagnosis = ended
+    results, diagnosis = outcome.results, outcome.diagnosis
     away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
     if away or not is_object_storage(destination):
         return

@@ -26,6 +26,11 @@ class Cancellation:
         self._time_limit_seconds = time_limit_seconds
         self.reason: Reason | None = None
 
+    @property
+    def time_limit_seconds(self) -> float | None:
+        """How long the job may take."""
+        return self._time_limit_seconds
+
     def cancel(self, reason: Reason = Reason.DISMISSED) -> None:
         """Stop the job; only the first reason counts."""
         with self._lock:

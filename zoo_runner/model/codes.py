@@ -172,6 +172,13 @@ _JOB = (
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
     Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
+    Code("job.busy", _U, "Another process works on the job.", "Follow its log, or cancel the job."),
+    Code(
+        "job.secrets-lost",
+        _E,
+        "The process that accepted the job ended before the engine had its secret inputs, which are never stored.",
+        "Run the job again.",
+    ),
     Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
     Code("job.out-of-memory", _E, "The job's own pod ran out of memory.", "Raise ZOO_RUNNER_JOB_RAM_LIMIT."),
 )

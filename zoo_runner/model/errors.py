@@ -12,6 +12,7 @@
     ├── TimeLimitError      the job took longer than allowed            exit 9
     ├── DismissedError      the job was cancelled                       exit 10
     ├── JobNotFoundError    no job with this id exists here             exit 11
+    ├── JobBusyError        another process works on the job            exit 7
     ├── JobExistsError      a job with this id exists already           exit 2
     ├── JobChangedError     another process changed the job meanwhile   exit 7
     ├── ProcessNotFoundError  no process with this id is deployed       exit 11
@@ -182,6 +183,14 @@ class JobExistsError(RunnerError):
     default_code = "job.exists"
     http_status = 409
     exit_code = 2
+
+
+class JobBusyError(EngineError):
+    """Another process works on the job."""
+
+    default_code = "job.busy"
+    default_level = Level.USER
+    http_status = 409
 
 
 class JobChangedError(EngineError):

@@ -56,7 +56,9 @@ class Job:
     `package` is the digest of the packed package, which the store keeps once; `inputs` the CWL job order with
     references as they were given, without the values of `secret_inputs`, which are never stored. `progress` is percent.
     Times are ISO 8601 in UTC. `log` and `log_folder` say where the logs lie; `handle` what the engine submitted.
-    Of jobs that wait, those with the highest `priority` go first. `version` grows with each stored change.
+    Of jobs that wait, those with the highest `priority` go first. `uid` tells the job from one of the same id in
+    another store. `version` grows with each stored change. The outcome is known shortly before the job has ended: until
+    then its logs are published and what the engine created is removed.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Job:
     handle: Mapping[str, Any] | None = None
     cancel_requested: bool = False
     outcome: Outcome | None = None
+    uid: str = ""
     priority: int = 0
     version: int = 0
 

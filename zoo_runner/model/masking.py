@@ -85,11 +85,16 @@ def _read_password(auth: str) -> str:
         return ""
 
 
+def is_maskable(secret: str) -> bool:
+    """Whether a secret is long enough to be told from other text."""
+    return len(secret) >= _SHORTEST_SECRET
+
+
 class Masker:
     """Replaces known secrets, and text that looks like a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        known = sorted({secret for secret in secrets if is_maskable(secret)}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def mask(self, text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from zoo_runner.model.errors import PackageError
@@ -58,3 +59,7 @@ class Package:
     def cwl_version(self) -> str:
         """The CWL version of the packed document, such as `v1.2`."""
         return str(self.document["cwlVersion"])
+
+
+NO_PACKAGE = Package({}, "", "", {}, sha256(b"").hexdigest())
+"""Stands for the package of a job that ended before its package was known."""

@@ -1,198 +1,224 @@
-"""The job record proper: private, one folder per job, kept whatever happens to the public logs."""
+"""Jobs in a folder, each in a private folder of its own; any number of processes of one machine may use it.
 
+<id>/job.json       the job, written atomically; changed under the lock of its folder, if its version is as read
+<id>/lease.json     who works on it until when
+<id>/events.jsonl   what happened in it, an event a line
+.packages/<digest>  packed packages, each once
+.owners/<owner>     locks of the processes that hold leases
+"""
+
+import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.config.folders import JobPaths
-from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_atomically
-from zoo_runner.model.diagnosis import Diagnosis, Level, read_diagnosis
-from zoo_runner.model.errors import DismissedError, JobNotFoundError, SettingsError
+from zoo_runner.model import clock
+from zoo_runner.model.codec import event_from_plain, event_to_plain, from_plain, to_plain
+from zoo_runner.model.errors import JobNotFoundError, SettingsError
+from zoo_runner.model.events import Event
 from zoo_runner.model.ids import check_job_id
-from zoo_runner.model.job import Outcome, Results, Status
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.job import Job
+from zoo_runner.model.package import Package
+from zoo_runner.store.errors import build_changed, build_exists, build_not_found
+from zoo_runner.store.owners import Owners
+from zoo_runner.store.protocol import JobPage, JobQuery, Lease
+from zoo_runner.store.selection import select_abandoned, select_page
 
-FINAL = {Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}
-_NEXT = {
-    Status.ACCEPTED: {Status.RUNNING, *FINAL},
-    Status.RUNNING: FINAL,
-}
-
-
-@dataclass(frozen=True)
-class JobRecord:
-    """What is known of a job; times are ISO 8601 in UTC, paths absolute."""
-
-    id: str
-    workflow_id: str
-    status: Status
-    engine: str
-    created: str
-    log: str
-    log_folder: str
-    destination: str
-    updated: str
-    results: Mapping[str, Any] | None = None
-    collection: Mapping[str, Any] | None = None
-    collection_href: str | None = None
-    diagnosis: Mapping[str, Any] | None = None
-    exit_code: int | None = None
-    published: str | None = None
-    uid: str = ""
-    handle: Mapping[str, Any] | None = None
-
-    def moved_to(self, status: Status) -> "JobRecord":
-        """Return the record in its next state; a state that is final stays."""
-        if status not in _NEXT.get(self.status, set()):
-            raise ValueError(f"a job that is {self.status} cannot become {status}")
-        return replace(self, status=status, updated=_now())
+_JOB, _LEASE, _EVENTS = "job.json", "lease.json", "events.jsonl"
 
 
-def new_record(job: JobSpec, engine: str) -> JobRecord:
-    """Make the record of a job that was just accepted."""
-    return JobRecord(
-        id=job.id,
-        workflow_id=job.workflow_id,
-        status=Status.ACCEPTED,
-        engine=engine,
-        created=_now(),
-        updated=_now(),
-        log=str(job.paths.job_log),
-        log_folder=str(job.paths.log_folder),
-        destination=job.destination,
-        uid=job.uid,
-    )
+class FileStore:
+    """Keeps jobs in a folder."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._owners = Owners(folder / ".owners")
 
-def with_outcome(record: JobRecord, outcome: Outcome) -> JobRecord:
-    """Return the record of a job that ended."""
-    ended = replace(record.moved_to(outcome.status), exit_code=outcome.exit_code, published=outcome.published)
-    if outcome.results:
-        found = outcome.results
-        ended = replace(
-            ended, results=found.document, collection=found.collection, collection_href=found.collection_href
-        )
-    return replace(ended, diagnosis=_plain(outcome.diagnosis)) if outcome.diagnosis else ended
-
-
-def with_failure(record: JobRecord, status: Status, diagnosis: Diagnosis, exit_code: int) -> JobRecord:
-    """Return the record of a job that did not come to results."""
-    return with_outcome(record, Outcome(status, diagnosis=diagnosis, exit_code=exit_code))
-
-
-def record_failure(
-    records: "Records", paths: JobPaths, diagnosis: Diagnosis, exit_code: int, status: Status = Status.FAILED
-) -> JobRecord:
-    """Keep a job that ended before or after its engine; what a record says of its end stays as it is."""
-    try:
-        record = records.load(paths.job_id)
-    except JobNotFoundError:
-        record = JobRecord(
-            id=paths.job_id,
-            workflow_id=paths.workflow_id,
-            status=Status.ACCEPTED,
-            engine="none",
-            created=_now(),
-            updated=_now(),
-            log=str(paths.job_log),
-            log_folder=str(paths.log_folder),
-            destination="",
-        )
-    if record.status in FINAL:
-        return records.save(replace(record, diagnosis=_plain(diagnosis), updated=_now()))
-    return records.save(with_failure(record, status, diagnosis, exit_code))
-
-
-class Records:
-    """Job records in a folder, each in a folder of its own; writing is atomic and masked."""
-
-    def __init__(self, folder: Path, masker: Masker) -> None:
-        self._folder, self._masker = folder, masker
-
-    def ensure_free(self, job_id: str) -> None:
-        """Raise `SettingsError` where the id of a job is taken, before anything is said or done in its name."""
-        if (self._folder / check_job_id(job_id) / "record.json").exists():
-            raise _taken(job_id)
-
-    def create(self, record: JobRecord) -> JobRecord:
-        """Write the record of a new job and return it; raises `SettingsError` where its id is taken."""
-        path = self._folder / check_job_id(record.id) / "record.json"
-        draft = path.with_name(f".record.{os.getpid()}.draft")
+    def create(self, job: Job, package: Package) -> Job:
+        """Keep a new job and its package; raises `JobExistsError`, and `SettingsError` for a folder of no use."""
+        created = replace(job, version=1)
+        folder = self._path(job.id)
+        draft = folder / f".{_JOB}.{job.uid}.draft"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft.write_bytes(self._encode(record))
-            # the folder may be there already, with the log of a caller; a link is made for one of two, never both
-            path.hardlink_to(draft)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._keep_package(package)
+            draft.write_bytes(_dump(to_plain(created)))
+            # the folder may exist, with the log of a caller; of two that link one name, one fails
+            (folder / _JOB).hardlink_to(draft)
         except FileExistsError:
-            raise _taken(record.id) from None
+            raise build_exists(job.id) from None
         except OSError as error:
             raise SettingsError(
-                f"the job record cannot be kept in {self._folder}: {error.strerror}",
-                "Point ZOO_RUNNER_STATE to a folder that this user may write to.",
+                f"cannot write to the jobs folder {self._folder}: {error.strerror}",
+                "Set ZOO_RUNNER_STATE to a folder that this user may write to.",
             ) from error
         finally:
-            draft.unlink(missing_ok=True)
-        return record
+            with contextlib.suppress(OSError):
+                draft.unlink()
+        return created
 
-    def save(self, record: JobRecord) -> JobRecord:
-        """Write a record and return it."""
-        folder = self._folder / check_job_id(record.id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(folder / "record.json", self._encode(record))
-        return record
-
-    def _encode(self, record: JobRecord) -> bytes:
-        return json.dumps(self._masker.mask_data(asdict(record)), indent=2).encode()
-
-    def load(self, job_id: str) -> JobRecord:
-        """Read a record; raises `JobNotFoundError`."""
-        path = self._folder / check_job_id(job_id) / "record.json"
+    def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobNotFoundError`."""
         try:
-            fields = json.loads(path.read_text())
+            return from_plain(Job, json.loads((self._path(job_id) / _JOB).read_bytes()))
         except FileNotFoundError:
-            raise JobNotFoundError(
-                f"there is no job {job_id!r} in {self._folder}",
-                "Check the id, and that ZOO_RUNNER_STATE is what it was when the job ran.",
-            ) from None
-        return JobRecord(**{**fields, "status": Status(fields["status"])})
+            raise build_not_found(job_id, str(self._folder)) from None
+
+    def update(self, job: Job) -> Job:
+        """Keep a changed job; raises `JobChangedError` and `JobNotFoundError`."""
+        with self._locked(job.id) as folder:
+            stored = self.get(job.id)
+            if stored.version != job.version:
+                raise build_changed(job.id, job.version, stored.version)
+            changed = replace(job, version=job.version + 1)
+            write_atomically(folder / _JOB, _dump(to_plain(changed)))
+        return changed
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job and its events."""
+        shutil.rmtree(self._path(job_id), ignore_errors=True)
+
+    def find(self, query: JobQuery) -> JobPage:
+        """List jobs, newest first."""
+        return select_page(self._list(), query)
+
+    def load_package(self, digest: str) -> Package:
+        """Return the package of a job; raises `JobNotFoundError`."""
+        try:
+            return from_plain(Package, json.loads(self._package_path(digest).read_bytes()))
+        except FileNotFoundError:
+            raise build_not_found(digest, str(self._folder)) from None
+
+    def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
+        """Take the right to work on a job; None while another owner, whose process lives, has it."""
+        with self._locked(job_id) as folder:
+            held = self.find_lease(job_id)
+            if held and held.owner != owner:
+                return None
+            self._owners.take(owner, job_id)
+            return _write_lease(folder, Lease(job_id, owner, clock.after(seconds)))
+
+    def renew(self, lease: Lease, seconds: float) -> Lease | None:
+        """Have a lease last longer; None where another owner took it."""
+        with self._locked(lease.job_id) as folder:
+            stored = _read_lease(folder)
+            if stored is None or stored.owner != lease.owner:
+                return None
+            return _write_lease(folder, replace(lease, expires=clock.after(seconds)))
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back; of a job that was deleted meanwhile too."""
+        with contextlib.suppress(JobNotFoundError), self._locked(lease.job_id) as folder:
+            stored = _read_lease(folder)
+            if stored and stored.owner == lease.owner:
+                (folder / _LEASE).unlink()
+        self._owners.let_go(lease.owner, lease.job_id)
+
+    def find_lease(self, job_id: str) -> Lease | None:
+        """Return the lease that holds now; that of a process that is gone holds no more."""
+        lease = _read_lease(self._path(job_id))
+        return lease if lease and lease.expires > clock.now() and self._owners.is_alive(lease.owner) else None
+
+    def find_abandoned(self, limit: int = 100) -> tuple[Job, ...]:
+        """Return jobs that are not at their end and that nobody has a lease of, oldest first."""
+        return select_abandoned(((job, self.find_lease(job.id)) for job in self._list()), limit)
+
+    def _list(self) -> Iterator[Job]:
+        for path in self._folder.glob(f"*/{_JOB}"):
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                yield from_plain(Job, json.loads(path.read_bytes()))
+
+    @contextlib.contextmanager
+    def _locked(self, job_id: str) -> Iterator[Path]:
+        folder = self._path(job_id)
+        if not (folder / _JOB).exists():
+            raise build_not_found(job_id, str(self._folder))
+        with _flocked(folder):
+            yield folder
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / check_job_id(job_id)
+
+    def _package_path(self, digest: str) -> Path:
+        return self._folder / ".packages" / f"{check_job_id(digest)}.json"
+
+    def _keep_package(self, package: Package) -> None:
+        path = self._package_path(package.digest)
+        if not path.exists():
+            write_atomically(path, _dump(to_plain(package)))
 
 
-def _taken(job_id: str) -> SettingsError:
-    return SettingsError(
-        f"there is a job {job_id!r} already",
-        "Leave --job-id away, or choose another; `zoo-runner logs` shows the one that is there.",
-        level=Level.USER,
-    )
+class FileEventLog:
+    """Keeps events beside the jobs of a `FileStore`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def append(self, job_id: str, events: Iterable[Event]) -> int:
+        """Add events and return the number of the last; raises `JobNotFoundError`."""
+        folder = self._folder / check_job_id(job_id)
+        if not (folder / _JOB).exists():
+            raise build_not_found(job_id, str(self._folder))
+        lines = [json.dumps(event_to_plain(event)).encode() + b"\n" for event in events]
+        with _flocked(folder), (folder / _EVENTS).open("ab") as file:
+            count = self._count(job_id, file.tell()) + len(lines)
+            file.write(b"".join(lines))
+            self._counts[job_id] = (file.tell(), count)
+        return count
+
+    def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Iterator[tuple[int, Event]]:
+        """Yield events with their numbers from the one that follows `after`."""
+        last = float("inf") if limit is None else after + limit
+        with contextlib.suppress(FileNotFoundError), self._path(job_id).open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if number > last or not line.endswith(b"\n"):
+                    return
+                if number > after:
+                    yield number, event_from_plain(json.loads(line))
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is remembered of a job that has ended."""
+        self._counts.pop(job_id, None)
+
+    def _count(self, job_id: str, size: int) -> int:
+        known, count = self._counts.get(job_id, (0, 0))
+        if known == size:
+            return count
+        return self._path(job_id).read_bytes().count(b"\n")
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / check_job_id(job_id) / _EVENTS
 
 
-def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
-    return asdict(diagnosis)
+@contextlib.contextmanager
+def _flocked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a job's folder for the length of a change."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def read_outcome(record: JobRecord) -> Outcome:
-    """Read how a job ended from its record; neither results nor diagnosis: it has not."""
-    results = None
-    if record.results is not None:
-        results = Results(record.results, record.collection or {}, record.collection_href or "")
-    diagnosis = read_diagnosis(record.diagnosis) if record.diagnosis else None
-    status = record.status
-    if status not in FINAL and (results or diagnosis):
-        dismissed = record.exit_code == DismissedError.exit_code
-        status = Status.SUCCESSFUL if results else Status.DISMISSED if dismissed else Status.FAILED
-    return Outcome(status, results, diagnosis, record.exit_code or 0, published=record.published)
+def _read_lease(folder: Path) -> Lease | None:
+    try:
+        return from_plain(Lease, json.loads((folder / _LEASE).read_bytes()))
+    except FileNotFoundError:
+        return None
 
 
-def find_running(state: Path) -> frozenset[str]:
-    """Find the ids of the jobs in a folder that have not ended."""
-    records = Records(state, Masker())
-    ids = (path.parent.name for path in state.glob("*/record.json"))
-    return frozenset(job_id for job_id in ids if records.load(job_id).status not in FINAL)
+def _write_lease(folder: Path, lease: Lease) -> Lease:
+    write_atomically(folder / _LEASE, _dump(to_plain(lease)))
+    return lease
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _dump(node: Any) -> bytes:
+    return json.dumps(node).encode()

@@ -1,7 +1,6 @@
-"""Locks in a job's private folder: who works on the job holds one, and it ends with the process, however that ends.
+"""Locks in a job's private folder, which end with the process that holds them, however that ends.
 
-Source: flock(2). A lock of one holder is looked at with a shared lock, so that any number may look at once; one that
-several may hold shows to an exclusive lock only.
+Source: flock(2).
 """
 
 import contextlib
@@ -13,32 +12,27 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class JobLock:
-    """A lock by the name of its file; `shared`: several may hold it at once, else whoever comes later waits."""
+    """A lock by the name of its file, which several may hold at once."""
 
     name: str
-    shared: bool
 
     @contextlib.contextmanager
     def hold(self, record: Path) -> Iterator[None]:
-        """Hold the lock in a job's private folder, once that can be."""
+        """Hold the lock in a job's private folder."""
         with (record / self.name).open("a+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH if self.shared else fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
     def is_held(self, record: Path) -> bool:
         """Whether a process holds the lock now."""
         try:
             with (record / self.name).open("r+") as lock:
-                fcntl.flock(lock, (fcntl.LOCK_EX if self.shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except FileNotFoundError:
             return False
         return False
-
-    def is_abandoned(self, record: Path) -> bool:
-        """Whether the lock was held once and nobody holds it now: the work ended, or the process that did it."""
-        return (record / self.name).exists() and not self.is_held(record)
 
     def wait_released(self, record: Path) -> None:
         """Wait until nobody holds the lock."""
@@ -46,9 +40,9 @@ class JobLock:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-RUN = JobLock("lock", shared=False)
-"""Held by the process that runs or follows a job."""
+SERVICE = JobLock("service.lock")
+"""Held by a service of a ZOO kernel while it works on a job, also before the job is stored and after it has ended.
 
-SERVICE = JobLock("service.lock", shared=True)
-"""Held by a service of a ZOO kernel while it works on a job: where it is free and the job is not at its end, the job is
-lost. Shared, so that a second service of one job is refused at once and does not wait for the first."""
+Where it is free and the job is not at its end, the job is lost. Shared, so that a second service of one job is refused
+at once and does not wait for the first.
+"""

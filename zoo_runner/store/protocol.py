@@ -149,13 +149,20 @@ class JobStore(Protocol):
         """Give a lease back."""
         ...
 
+    def find_lease(self, job_id: str) -> Lease | None:
+        """Return the lease that holds now; None where nobody works on the job."""
+        ...
+
     def find_abandoned(self, limit: int = 100) -> tuple[Job, ...]:
         """Return jobs that are not at their end and that nobody has a lease of, oldest first."""
         ...
 
 
 class EventLog(Protocol):
-    """Keeps what happened in a job, in order; the first event has the number 1."""
+    """Keeps what happened in a job, in order; the first event has the number 1.
+
+    Lines of steps are not kept here: they lie in the step logs already, and would double what these cost.
+    """
 
     def append(self, job_id: str, events: Iterable[Event]) -> int:
         """Add events and return the number of the last."""

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Handle
+from zoo_runner.execution.context import end_job, open_context, request_cancel
+from zoo_runner.execution.outcomes import build_failure
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, JobNotFoundError, RunnerError
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.model.masking import Masker
-from zoo_runner.store.files import FINAL, JobRecord, Records, with_failure
+from zoo_runner.store.files import FileStore
 from zoo_runner.store.locks import SERVICE
+from zoo_runner.store.protocol import JobQuery, JobStore
+from zoo_runner.store.selection import iterate_jobs
 from zoo_runner.zoo.conf import (
     Conf,
     check_kernel_job_id,
@@ -47,15 +50,10 @@ def _wait_released(record: Path) -> bool:
     return not waiter.is_alive()
 
 
-def find_lost_jobs(state: Path) -> list[JobRecord]:
-    """Find jobs that have not ended and that no service works on any more: their service died."""
-    records = Records(state, Masker())
-    found = []
-    for path in sorted(state.glob("*/record.json")):
-        record = records.load(path.parent.name)
-        if record.status not in FINAL and not SERVICE.is_held(path.parent):
-            found.append(record)
-    return found
+def find_lost_jobs(state: Path) -> list[Job]:
+    """Jobs that no service works on any more and that did not come to an end: their service died."""
+    jobs = iterate_jobs(FileStore(state), JobQuery(statuses=(Status.ACCEPTED, Status.RUNNING)))
+    return sorted((job for job in jobs if not SERVICE.is_held(state / job.id)), key=lambda job: job.id)
 
 
 @contextlib.contextmanager
@@ -84,38 +82,38 @@ def watch_dismissal(record: Path, cancellation: Cancellation, seconds: float) ->
         watcher.join()
 
 
-def dismiss_job(job_id: str, configuration: Configuration) -> JobRecord | None:
-    """Stop a job and remove what it leaves; logs and record stay.
+def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
+    """Stop what runs of a job and remove what it leaves; logs and record stay.
 
     Returns None if no service has started the job here. A job that waits in a queue finds the mark when its service
     starts, and ends at once. May be repeated, also for a job that has ended.
     """
     workspace = configuration.workspace
-    records = Records(workspace.folders.state, Masker(workspace.secrets))
+    context = open_context(configuration)
     folder = workspace.folders.state / check_kernel_job_id(job_id)
-    record = _find_record(records, job_id)
-    if record and record.status in FINAL:
-        return record
+    job = _find_job(context.store, job_id)
+    if job and job.status in FINAL:
+        return job
     mark_dismissed(folder)
-    if record is None:
-        # its service may run and not have created the record yet
+    if job is None:
+        # a service may be at what comes before the job is stored
         if not SERVICE.is_held(folder) or not _wait_released(folder):
             return None
-        return _find_record(records, job_id)
-    engine = open_engine(record.engine, configuration)
-    if record.handle:
-        engine.cancel(Handle(**record.handle))
+        return _find_job(context.store, job_id)
+    engine = context.find_engine(job.engine, workspace)
+    job = request_cancel(context.store, job)
+    if job.handle:
+        engine.cancel(Handle(**job.handle))
     if not _wait_released(folder):
-        return record
-    record = records.load(job_id)
-    if record.status in FINAL:
-        return record
-    if record.handle:
-        # the job's own service, which would have done it, was killed
-        engine.remove(Handle(**record.handle))
+        return job
+    job = context.store.get(job_id)
+    if job.status in FINAL:
+        return job
+    if job.handle:
+        # what only the job's own service would have removed, had it not been killed
+        engine.remove(Handle(**job.handle))
     shutil.rmtree(workspace.folders.scratch / job_id, ignore_errors=True)
-    cause = build_dismissal()
-    return records.save(with_failure(record, Status.DISMISSED, cause.diagnosis, cause.exit_code))
+    return end_job(context.store, job, build_failure(build_dismissal(), Masker(workspace.secrets), job.log))
 
 
 def mark_dismissed(folder: Path) -> None:
@@ -135,9 +133,9 @@ def build_dismissal() -> DismissedError:
     return DismissedError("the job was dismissed", "Run it again if its results are needed.")
 
 
-def _find_record(records: Records, job_id: str) -> JobRecord | None:
+def _find_job(store: JobStore, job_id: str) -> Job | None:
     try:
-        return records.load(job_id)
+        return store.get(job_id)
     except JobNotFoundError:
         return None
 
@@ -150,7 +148,7 @@ def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | Non
     try:
         return _run_dismiss(conf, outputs)
     except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel
-        from zoo_runner.execution.execute import build_defect
+        from zoo_runner.execution.outcomes import build_defect
         from zoo_runner.zoo.results import build_failure_message
 
         known = error if isinstance(error, RunnerError) else build_defect(error)
@@ -165,10 +163,8 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     configuration = load_site_configuration(conf, os.environ, site)  # noqa: TID251 this door's one place
     job_id = str(get_section(conf, "lenv").get("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):
-        record = dismiss_job(job_id, configuration)
-    said = (
-        f"job {job_id}: {record.status if record else 'not known in this workspace; if it is queued, it will not run'}"
-    )
+        job = dismiss_job(job_id, configuration)
+    said = f"job {job_id}: {job.status if job else 'not known in this workspace; if it is queued, it will not run'}"
     sys.stderr.write(f"{said}\n")
     for entry in (outputs or {}).values():
         entry["value"] = json.dumps(said)
@@ -179,8 +175,8 @@ def main() -> None:
     """List lost jobs of a state folder (`python -m zoo_runner.zoo.dismiss FOLDER`): id, process, last update."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m zoo_runner.zoo.dismiss STATE_FOLDER")
-    for record in find_lost_jobs(Path(sys.argv[1])):
-        sys.stdout.write(f"{record.id} {record.workflow_id} {record.updated}\n")
+    for job in find_lost_jobs(Path(sys.argv[1])):
+        sys.stdout.write(f"{job.id} {job.workflow_id} {job.updated}\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,25 +14,28 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.execute import accept_job, build_defect, run_job
+from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.context import open_context, record_outcome
+from zoo_runner.execution.execute import execute
 from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.outcomes import build_defect, catch_outcome
 from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
+from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import DismissedError, InputError, RunnerError, SettingsError
-from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.errors import InputError, RunnerError, SettingsError
+from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.workspace import Limits, Workspace
 from zoo_runner.package.prepare import prepare_package
-from zoo_runner.store.files import Records, record_failure
+from zoo_runner.store.files import FileStore
 from zoo_runner.store.locks import SERVICE
 from zoo_runner.zoo.conf import (
     RESULTS_FOLDER,
@@ -177,12 +179,8 @@ class _Call:
                 hooks = Hooks(handler or self._make_handler())
                 parameters = hooks.prepare(self._site, self._conf, namespace)
                 return self._run(given, hooks, parameters, time_limit_seconds)
-        except RunnerError as error:
+        except BaseException as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
             return self._fail(error)
-        except BaseException as error:  # noqa: BLE001 the door of the job: a defect must not lose its logs
-            defect = build_defect(error)
-            defect.__cause__ = error
-            return self._fail(defect)
         finally:
             if (self._paths.record / MARK).exists():
                 self._remove_public_files()
@@ -200,11 +198,13 @@ class _Call:
         self._use(configuration.for_workspace(workspace))
         package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
-        job, workspace = self._accept(package, parameters, time_limit_seconds)
+        draft, workspace = self._draft(package, parameters, time_limit_seconds)
+        context = open_context(configuration.for_workspace(workspace))
+        job = accept(context, draft, self._settings.engine, workspace)
         cancellation = Cancellation(job.time_limit_seconds)
-        engine = open_engine(self._settings.engine, configuration.for_workspace(workspace))
         with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
-            outcome = run_job(job, engine, workspace, self._progress, cancellation)
+            secrets = find_secret_values(draft, workspace)
+            outcome = execute(context, job.id, self._progress, cancellation, secrets)
         return self._deliver(hooks, outcome)
 
     def _keep_package(self, document: Mapping[str, Any]) -> str:
@@ -223,7 +223,7 @@ class _Call:
         environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 the door
         return load_site_configuration(self._conf, environ, self._site, parameters)
 
-    def _accept(
+    def _draft(
         self, package: Package, parameters: dict[str, Any], time_limit_seconds: float | None
     ) -> tuple[JobSpec, Workspace]:
         """Check the inputs; return the job, and the workspace as far as this job may use it."""
@@ -234,8 +234,8 @@ class _Call:
         destination, storage = choose_destination(storage, self._site, self._paths.log_folder)
         limits = Limits(time_limit_seconds) if time_limit_seconds else self._workspace.limits
         workspace = replace(self._workspace, storage=storage, limits=limits)
-        job = accept_job(package, order.values, lambda _: destination, workspace, self._site.job_id)
-        return replace(job, paths=self._paths), workspace
+        draft = draft_job(package, order.values, lambda _: destination, workspace, self._site.job_id)
+        return replace(draft, paths=self._paths), workspace
 
     def _update(self, percent: int, message: str) -> None:
         self._conf["lenv"]["message"] = message
@@ -290,15 +290,35 @@ class _Call:
         url = f"{self._site.temp_url}/{self._paths.job_log.name}"
         return replace(diagnosis, log=url) if diagnosis else None
 
-    def _fail(self, error: RunnerError) -> Diagnosis | None:
-        """Log and record a failure outside of the engine, as `run_job` does for all others."""
-        diagnosis = replace(error.diagnosis.masked(self._masker.mask), log=str(self._paths.job_log))
-        if error.__cause__:
-            text = "".join(traceback.format_exception(error.__cause__))
-            (self._paths.record / "defect.txt").write_text(self._masker.mask(text))
-        self._log.tell_failure(diagnosis)
-        status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
-        records = Records(self._workspace.folders.state, self._masker)
-        record_failure(records, self._paths, diagnosis, error.exit_code, status)
+    def _fail(self, error: BaseException) -> Diagnosis | None:
+        """Keep what went wrong before or after the job was executed, in its log and in its record."""
+        trace = self._paths.record / "internal-error.txt"
+        known = error if isinstance(error, Exception) else build_defect(error)
+        outcome = catch_outcome(lambda: _raise(known), self._masker, str(self._paths.job_log), trace.write_text)
+        if outcome.diagnosis:
+            self._log.tell_failure(outcome.diagnosis)
+        record_outcome(FileStore(self._workspace.folders.state), self._build_fallback(), outcome)
         self._link_logs()
-        return self._with_log(diagnosis)
+        return self._with_log(outcome.diagnosis)
+
+    def _build_fallback(self) -> Job:
+        """Make the record of a job that ended before it was accepted."""
+        now, process_id = clock.now(), self._site.process_id
+        return Job(
+            self._site.job_id,
+            self._workspace.name,
+            process_id,
+            process_id,
+            "none",
+            NO_PACKAGE.digest,
+            inputs={},
+            destination="",
+            created=now,
+            updated=now,
+            log=str(self._paths.job_log),
+            log_folder=str(self._paths.log_folder),
+        )
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

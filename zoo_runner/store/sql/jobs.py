@@ -104,6 +104,13 @@ class SqlJobs:
         with self._database.writing() as connection:
             connection.execute(update(JOBS).where(mine).values(lease_owner=None, lease_expires=None))
 
+    def find_lease(self, job_id: str) -> Lease | None:
+        """Return the lease that holds now; None where nobody works on the job."""
+        held = and_(JOBS.c.id == job_id, JOBS.c.lease_expires > now_seconds())
+        with self._database.reading() as connection:
+            row = connection.execute(select(JOBS.c.lease_owner, JOBS.c.lease_expires).where(held)).one_or_none()
+        return Lease(job_id, row.lease_owner, _write_time(row.lease_expires)) if row else None
+
     def find_abandoned(self, limit: int = 100) -> tuple[Job, ...]:
         """Return jobs that are not at their end and that nobody has a lease of, oldest first."""
         statement = select(JOBS.c.body, JOBS.c.version).where(_UNFINISHED, _ANYBODYS)

@@ -33,7 +33,7 @@ from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker, find_secrets
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import FILE_VARIABLES
@@ -206,7 +206,8 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
         results = ended.results
         log.tell_end(ended.diagnosis, results.collection_href if results else None)
         if ended.kind != DismissedError.__name__:
-            publish_logs(log, job.destination, settings.storage, (results, ended.diagnosis), emit)
+            outcome = Outcome(Status.SUCCESSFUL if results else Status.FAILED, results, ended.diagnosis)
+            publish_logs(log, job.destination, settings.storage, outcome, emit)
     return ended
 
 
@@ -243,7 +244,7 @@ def conclude(work: Callable[[], Results | Ended]) -> Ended:
     except RunnerError as error:
         return Ended(None, error.diagnosis, type(error).__name__)
     except Exception as error:  # noqa: BLE001 the door of the pod
-        from zoo_runner.execution.execute import build_defect
+        from zoo_runner.execution.outcomes import build_defect
 
         return Ended(None, build_defect(error).diagnosis, EngineError.__name__)
     return done if isinstance(done, Ended) else Ended(done)

@@ -1,0 +1,88 @@
+"""From a checked request to a stored job: what a door does before it answers or goes on."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.pipeline import ensure_address
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.execution.context import Context
+from zoo_runner.model import clock
+from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
+from zoo_runner.model.job import Job
+from zoo_runner.model.masking import is_maskable
+from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Workspace
+from zoo_runner.package.extensions import find_secret_inputs
+
+
+def draft_job(
+    package: Package,
+    order: Mapping[str, Any],
+    destination: Callable[[JobPaths], str],
+    workspace: Workspace,
+    job_id: str | None = None,
+) -> JobSpec:
+    """Make a job of what was checked already; nothing is created. `destination` may depend on its names.
+
+    Raises `SettingsError` for an invalid job id, `StageOutError` for an invalid destination.
+    """
+    job_id = accept_job_id(job_id) if job_id else new_job_id()
+    paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
+    draft = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds, new_uid())
+    ensure_address(draft.destination)
+    return draft
+
+
+def accept(context: Context, draft: JobSpec, engine: str, workspace: Workspace, **more: Any) -> Job:
+    """Create a job and return it; nothing of it runs before somebody calls `execute` or `start`.
+
+        job = accept(context, draft_job(package, order, choose, workspace), "local", workspace)
+        outcome = execute(context, job.id, secrets=find_secret_values(draft, workspace))
+
+    `more` are further fields of the job, such as `caller` and `priority`. Values of secret inputs are not stored.
+    Raises `RunnerError` for what the engine cannot run, `JobExistsError` where the id is taken.
+    """
+    context.find_engine(engine, workspace).plan(draft)
+    secrets = find_secret_values(draft, workspace)
+    now = clock.now()
+    job = Job(
+        id=draft.id,
+        workspace=workspace.name,
+        process_id=draft.paths.workflow_id,
+        workflow_id=draft.workflow_id,
+        engine=engine,
+        package=draft.package.digest,
+        inputs={name: value for name, value in draft.order.items() if name not in secrets},
+        destination=draft.destination,
+        created=now,
+        updated=now,
+        secret_inputs=tuple(secrets),
+        public_url=workspace.storage.public_url,
+        time_limit_seconds=draft.time_limit_seconds,
+        log=str(draft.paths.job_log),
+        log_folder=str(draft.paths.log_folder),
+        uid=draft.uid,
+        **more,
+    )
+    return context.store.create(job, draft.package)
+
+
+def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:
+    """Return the values of secret inputs: `execute` gets them in memory, no store does.
+
+    Secret is what the package calls so, and what has a secret of the workspace in it.
+    """
+    named = find_secret_inputs(draft.package)
+    return {
+        name: value
+        for name, value in draft.order.items()
+        if value is not None and (name in named or _holds_secret(value, workspace.secrets))
+    }
+
+
+def _holds_secret(node: Any, secrets: tuple[str, ...]) -> bool:
+    if isinstance(node, str):
+        return any(is_maskable(secret) and secret in node for secret in secrets)
+    members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
+    return any(_holds_secret(member, secrets) for member in members)

@@ -1,0 +1,96 @@
+"""What it takes to work on jobs: where they are kept, who may read what, and what runs them."""
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines import open_engine
+from zoo_runner.engines.protocol import Engine
+from zoo_runner.execution.keeper import Keeper
+from zoo_runner.model import clock
+from zoo_runner.model.errors import JobChangedError, JobNotFoundError
+from zoo_runner.model.job import FINAL, Job, Outcome, Status
+from zoo_runner.model.package import NO_PACKAGE
+from zoo_runner.model.workspace import Workspace
+from zoo_runner.store.files import FileEventLog, FileStore
+from zoo_runner.store.protocol import EventLog, JobStore
+
+_MOST_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one process works on jobs with.
+
+    `find_workspace` gives the workspace of a name, `find_engine` the engine of a name for a workspace; both may be
+    called from several threads. `owner` is the name of this process in leases. `pool` does what blocks (submitting,
+    concluding) of the jobs that are started without waiting; following them takes none of its threads.
+    """
+
+    store: JobStore
+    events: EventLog
+    find_workspace: Callable[[str], Workspace]
+    find_engine: Callable[[str, Workspace], Engine]
+    keeper: Keeper
+    owner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}")
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MOST_AT_ONCE, "jobs"))
+
+
+def open_context(configuration: Configuration, engine: Engine | None = None) -> Context:
+    """Open the jobs of the one workspace of a configuration; `engine` takes the place of those that it names."""
+    workspace = configuration.workspace
+    store, events = FileStore(workspace.folders.state), FileEventLog(workspace.folders.state)
+    find = cache(lambda name: engine or open_engine(name, configuration))
+    return Context(store, events, lambda _: workspace, lambda name, _: find(name), Keeper(store))
+
+
+def build_paths(job: Job, workspace: Workspace) -> JobPaths:
+    """Compute the paths of a job; pure."""
+    folders = replace(workspace.folders, temp=Path(job.log).parent)
+    return JobPaths.build(folders, job.process_id, job.id)
+
+
+def change_job(store: JobStore, job: Job, change: Callable[[Job], Job]) -> Job:
+    """Store a change of a job, also where others change it at the same time; one that has ended stays as it is."""
+    while job.status not in FINAL:
+        try:
+            return store.update(change(job))
+        except JobChangedError:
+            job = store.get(job.id)
+    return job
+
+
+def end_job(store: JobStore, job: Job, outcome: Outcome) -> Job:
+    """Store that a job has ended, and how; one that has ended before stays as it is."""
+
+    def end(stored: Job) -> Job:
+        progress = 100 if outcome.status is Status.SUCCESSFUL else stored.progress
+        return replace(stored.moved_to(outcome.status, clock.now()), outcome=outcome, progress=progress, step=None)
+
+    return change_job(store, job, end)
+
+
+def record_outcome(store: JobStore, fallback: Job, outcome: Outcome) -> None:
+    """Store what went wrong before or after a job was executed; `fallback` is the job where none is stored yet.
+
+    Of one that has ended, only its diagnosis changes: its results stay.
+    """
+    try:
+        stored = store.get(fallback.id)
+    except JobNotFoundError:
+        stored = store.create(fallback, NO_PACKAGE)
+    job = end_job(store, stored, outcome)
+    if job.outcome and job.outcome != outcome:
+        store.update(replace(job, outcome=replace(job.outcome, diagnosis=outcome.diagnosis)))
+
+
+def request_cancel(store: JobStore, job: Job) -> Job:
+    """Store that a job is to be cancelled: whoever works on it will see it."""
+    return change_job(store, job, lambda stored: replace(stored, cancel_requested=True))

@@ -1,0 +1,113 @@
+"""Writes down what happens in one job: its logs, its events, and how far it is."""
+
+import contextlib
+import json
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.execution.context import Context, change_job, end_job
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.progress import JobProgress, ProgressTracker
+from zoo_runner.model import clock
+from zoo_runner.model.codec import event_from_plain, event_to_plain
+from zoo_runner.model.events import Event, Report, StageStarted, StepLine
+from zoo_runner.model.job import Job, Outcome
+from zoo_staging.progress import Transferred
+
+_SECONDS_BETWEEN_UPDATES = 1.0
+
+
+class Journal:
+    """The one receiver of a job's events while a process works on it.
+
+    Every event goes to the logs and to `report`. The event log gets all but the lines of steps, which lie in the step
+    logs already, and of transfers one a second. The job's record gets its progress at most once a second, and at every
+    change of the stage.
+    """
+
+    def __init__(self, context: Context, job: Job, log: JobLog, report: Report) -> None:
+        self.job, self.log = job, log
+        self._context, self._report = context, report
+        self._tracker = ProgressTracker(len(context.store.load_package(job.package).process.get("steps", ())))
+        self._lock = threading.Lock()
+        self._known: Counter[str] = Counter()
+        self._clear: Callable[[], None] | None = None
+        self._updated = self._transferred = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Write an event down."""
+        with self._lock:
+            if self._clear:
+                clear, self._clear = self._clear, None
+                clear()
+        self.log(event)
+        with self._lock:
+            if self._is_kept(event):
+                self._keep(event)
+            if progress := self._tracker.note(event):
+                self._show(progress, at_once=isinstance(event, StageStarted))
+        self._report(event)
+
+    def change(self, change: Callable[[Job], Job]) -> None:
+        """Store a change of the job."""
+        self.job = change_job(
+            self._context.store, self.job, lambda stored: replace(change(stored), updated=clock.now())
+        )
+
+    def end(self, outcome: Outcome) -> None:
+        """Store that the job has ended, and how."""
+        self.job = end_job(self._context.store, self.job, outcome)
+
+    def begin_again(self, note: str) -> None:
+        """Expect all events once more, from the first: then the logs are written anew, and known events stay single.
+
+        Where none comes, because the engine has forgotten the job, the logs stay as they are.
+        """
+        self.log.tell("job", note)
+        self._known.update(_write(event) for _, event in self._context.events.read(self.job.id))
+
+        def clear() -> None:
+            _clear_logs(self.log.paths)
+            self.log.tell("job", note)
+
+        self._clear = clear
+
+    def _is_kept(self, event: Event) -> bool:
+        if isinstance(event, Transferred):
+            due = event.files_done == event.files_total or time.monotonic() - self._transferred >= 1.0
+            self._transferred = time.monotonic() if due else self._transferred
+            return due
+        return not isinstance(event, StepLine)
+
+    def _keep(self, event: Event) -> None:
+        masked = event_from_plain(self.log.masker.mask_data(event_to_plain(event)))
+        if self._known[_write(masked)] > 0:
+            self._known[_write(masked)] -= 1
+            return
+        self._context.events.append(self.job.id, [masked])
+
+    def _show(self, progress: JobProgress, at_once: bool) -> None:
+        if not at_once and time.monotonic() - self._updated < _SECONDS_BETWEEN_UPDATES:
+            return
+        self._updated = time.monotonic()
+        message = self.log.masker.mask(progress.message)
+        self.change(lambda stored: replace(stored, progress=progress.percent, step=progress.step, message=message))
+
+
+def _write(event: Event) -> str:
+    return json.dumps(event_to_plain(event), sort_keys=True)
+
+
+def _clear_logs(paths: JobPaths) -> None:
+    plan = paths.plan.read_bytes() if paths.plan.exists() else None
+    paths.job_log.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(paths.log_folder)
+    if plan is not None:
+        paths.plan.parent.mkdir(parents=True)
+        paths.plan.write_bytes(plan)

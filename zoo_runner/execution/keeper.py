@@ -1,0 +1,90 @@
+"""What every job needs from the process that works on it, in one thread for all jobs.
+
+Its lease is renewed, a request to cancel it is noticed wherever it was made, and its time limit is kept.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zoo_runner.model.cancellation import Cancellation, Reason
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.store.protocol import JobStore, Lease
+
+LEASE_SECONDS = 60.0
+_BEAT_SECONDS = 5.0
+
+
+@dataclass
+class _Kept:
+    """A job that this process works on. Times are of the monotonic clock."""
+
+    lease: Lease
+    cancellation: Cancellation
+    deadline: float | None
+    next_beat: float
+
+    @property
+    def next_look(self) -> float:
+        return self.next_beat if self.deadline is None else min(self.next_beat, self.deadline)
+
+
+class Keeper:
+    """Keeps the jobs of one process; its thread lives as long as there are any."""
+
+    def __init__(self, store: JobStore, beat_seconds: float = _BEAT_SECONDS) -> None:
+        self._store, self._beat = store, beat_seconds
+        self._changed = threading.Condition()
+        self._kept: dict[str, _Kept] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def keeping(self, lease: Lease, cancellation: Cancellation, seconds_left: float | None) -> Iterator[None]:
+        """Keep a job while the block runs; it is cancelled once `seconds_left` have passed (None: no limit)."""
+        now = time.monotonic()
+        deadline = None if seconds_left is None else now + seconds_left
+        with self._changed:
+            self._kept[lease.job_id] = _Kept(lease, cancellation, deadline, now + self._beat)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._kept[lease.job_id]
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while due := self._wait():
+            for kept in due:
+                if kept.deadline is not None and kept.deadline <= time.monotonic():
+                    kept.deadline = None
+                    kept.cancellation.cancel(Reason.TIME_LIMIT)
+                # a store that does not answer now is asked again at the next beat; the lease lasts for several
+                with contextlib.suppress(RunnerError):
+                    self._renew(kept)
+
+    def _wait(self) -> list[_Kept]:
+        """Wait until a job is due; none where there are no more jobs."""
+        with self._changed:
+            while self._kept:
+                now = time.monotonic()
+                due = [kept for kept in self._kept.values() if kept.next_look <= now]
+                if due:
+                    return due
+                self._changed.wait(min(kept.next_look for kept in self._kept.values()) - now)
+            self._thread = None
+            return []
+
+    def _renew(self, kept: _Kept) -> None:
+        if kept.next_beat > time.monotonic():
+            return
+        kept.next_beat = time.monotonic() + self._beat
+        # None: another process took over, and whichever is second at the end of the job changes nothing
+        kept.lease = self._store.renew(kept.lease, LEASE_SECONDS) or kept.lease
+        if self._store.get(kept.lease.job_id).cancel_requested:
+            kept.cancellation.cancel()

@@ -1,0 +1,51 @@
+"""The one place where exceptions become the outcome of a job."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+
+from zoo_runner.model.codec import from_plain, to_plain
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
+from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.masking import Masker
+
+
+def catch_outcome(
+    work: Callable[[], Results], masker: Masker, log: str | None = None, keep_trace: Callable[[str], object] = str
+) -> Outcome:
+    """Do a piece of work and return how it ended; `keep_trace` gets the trace of an internal error, masked.
+
+    Raises `NotReachedError`, which says nothing of the job.
+    """
+    try:
+        return Outcome(Status.SUCCESSFUL, work())
+    except NotReachedError:
+        raise
+    except RunnerError as error:
+        return build_failure(error, masker, log)
+    except Exception as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
+        keep_trace(masker.mask("".join(traceback.format_exception(error))))
+        return build_failure(build_defect(error), masker, log)
+
+
+def build_failure(error: RunnerError, masker: Masker, log: str | None = None) -> Outcome:
+    """Return the outcome of a job that ended with an error."""
+    status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
+    diagnosis = replace(error.diagnosis.masked(masker.mask), log=log)
+    return Outcome(status, diagnosis=diagnosis, exit_code=error.exit_code)
+
+
+def build_defect(error: BaseException) -> RunnerError:
+    """Describe an error that nobody foresaw."""
+    return EngineError(
+        f"internal error: {type(error).__name__}: {error}",
+        "Report it with the job log; the job itself may be sound.",
+        level=Level.ENGINE,
+        code="runner.defect",
+    )
+
+
+def mask_outcome(outcome: Outcome, masker: Masker) -> Outcome:
+    """Return an outcome as it may be stored: without secrets."""
+    return from_plain(Outcome, masker.mask_data(to_plain(outcome)))

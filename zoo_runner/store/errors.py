@@ -1,0 +1,29 @@
+"""What every store says when a job is not there, is there already, or was changed meanwhile."""
+
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import JobChangedError, JobExistsError, JobNotFoundError
+
+
+def build_not_found(job_id: str, place: str) -> JobNotFoundError:
+    """Say that a store has no such job."""
+    return JobNotFoundError(
+        f"job {job_id!r} was not found in {place}",
+        "Check the id, and that ZOO_RUNNER_STATE has the value that it had when the job was started.",
+    )
+
+
+def build_exists(job_id: str) -> JobExistsError:
+    """Say that an id is taken."""
+    return JobExistsError(
+        f"a job with the id {job_id!r} exists already",
+        "Choose another id, or leave it out to have one generated; `zoo-runner logs` shows the existing job.",
+        level=Level.USER,
+    )
+
+
+def build_changed(job_id: str, version: int, stored: int) -> JobChangedError:
+    """Say that another process stored a change."""
+    return JobChangedError(
+        f"job {job_id} was changed by another process (version {version} was read, version {stored} is stored)",
+        "Read the job again and repeat the change.",
+    )

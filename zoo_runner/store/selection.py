@@ -1,0 +1,48 @@
+"""What stores without a query language share: which jobs a query selects, and in which order; pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from zoo_runner.model.job import FINAL, Job
+from zoo_runner.store.cursors import read_cursor, write_cursor
+from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease
+
+
+def iterate_jobs(store: JobStore, query: JobQuery) -> Iterator[Job]:
+    """Yield the jobs of all pages of a list."""
+    cursor = query.cursor
+    while True:
+        page = store.find(replace(query, cursor=cursor))
+        yield from page.jobs
+        if page.next is None:
+            return
+        cursor = page.next
+
+
+def select_page(jobs: Iterable[Job], query: JobQuery) -> JobPage:
+    """Return the page of a query, newest first; raises `InputError` for an invalid cursor."""
+    before = read_cursor(query.cursor, 2) if query.cursor is not None else None
+    found = [job for job in jobs if _matches(job, query) and (before is None or _place(job) < before)]
+    found.sort(key=_place, reverse=True)
+    page = tuple(found[: query.limit])
+    return JobPage(page, write_cursor(*_place(page[-1])) if len(found) > len(page) else None)
+
+
+def select_abandoned(jobs: Iterable[tuple[Job, Lease | None]], limit: int) -> tuple[Job, ...]:
+    """Return the jobs that are not at their end and have no lease, oldest first."""
+    found = [job for job, lease in jobs if lease is None and job.status not in FINAL]
+    return tuple(sorted(found, key=_place)[:limit])
+
+
+def _place(job: Job) -> tuple[str, ...]:
+    return (job.created, job.id)
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        query.workspace in (None, job.workspace)
+        and (not query.process_ids or job.process_id in query.process_ids)
+        and (not query.statuses or job.status in query.statuses)
+        and (query.created_from or "") <= job.created
+        and (query.created_to is None or job.created <= query.created_to)
+    )
