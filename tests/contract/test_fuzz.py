@@ -22,13 +22,13 @@ from tests.contract.mutations import JSON, TEXTS, deeply_nested, mutated
 from tests.contract.watching import Seen, watching
 from tests.servers import Fault, FileServer, serve_files
 from tests.values import EXAMPLES, PACKAGES, settings_in
+from zoo_runner.inputs.inspection import inspect_package
 from zoo_runner.inputs.job_file import read_order
 from zoo_runner.inputs.joborder import build_job_order, read_execute_request
 from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.describe import build_description
 from zoo_runner.package.findings import build_sarif, format_findings
-from zoo_runner.package.inspection import inspect_package
 from zoo_runner.package.loading import load_package
 from zoo_runner.zoo.values import InputReader
 from zoo_staging.errors import StagingError

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from tests.unit.sarif import SARIF
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
 from zoo_runner.cli.main import cli
+from zoo_runner.inputs.inspection import inspect_package
 from zoo_runner.package.findings import RULE_TEXTS, Finding, Severity, build_sarif, format_findings
-from zoo_runner.package.inspection import inspect_package
 from zoo_runner.package.validate import RULES
 
 WORKFLOW = """\

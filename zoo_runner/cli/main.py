@@ -163,9 +163,9 @@ def validate(package: str, form: str, strict: bool) -> None:
     """
     from dataclasses import asdict
 
+    from zoo_runner.inputs.inspection import inspect_package
     from zoo_runner.model.errors import PackageError
     from zoo_runner.package.findings import build_sarif, format_findings
-    from zoo_runner.package.inspection import inspect_package
 
     findings = inspect_package(package, _read_configuration().settings)
     if form == "json":

@@ -1,4 +1,4 @@
-"""From what a caller gives to a job order that fits the package: two doors, and all problems at once.
+"""From the inputs of a job to a job order that fits the package, or all problems at once.
 
 `build_job_order` takes CWL's own form (a YAML or JSON job file), `read_execute_request` an execute request of
 OGC API - Processes, Part 1 (OGC 18-062r2, section 7.11).
@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zoo_runner.inputs.community import check_community
+from zoo_runner.inputs.checking import build_checker
+from zoo_runner.inputs.defaults import read_default
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
-from zoo_runner.inputs.references import ReferenceReader, is_type_uri
-from zoo_runner.inputs.values import BASIC_HANDLERS, Checker, Handler
+from zoo_runner.inputs.references import is_type_uri
+from zoo_runner.inputs.values import Checker
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import Problem, ValuePath, build_problem, show, suggest
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,
-    Community,
     CwlType,
     DirectoryType,
     FileType,
@@ -47,33 +47,32 @@ DESCRIPTIVE_KEYS = frozenset(
 class JobOrder:
     """The inputs of one job in CWL's form, ready for stage-in; JSON can write it.
 
-    `values` holds what the caller gave and no defaults (the engine applies them). Every File and Directory
-    has an absolute `location`, unless it is a literal with `contents` or `listing`.
+    `values` holds what the caller gave and the defaults that are files (the engine applies the others). Every File and
+    Directory has an absolute `location`, unless it is a literal with `contents` or `listing`.
     """
 
     values: Mapping[str, Any]
 
 
 def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
-    """A job order from `{input: value}` as a CWL job file has it.
+    """Build a job order from `{input: value}` as a CWL job file has it.
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
     or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package give
     prefixes for formats. Raises InputError with every problem.
     """
-    prefixes = _read_prefixes(package.document) | _read_prefixes(values)
     own = _drop_document_keys(package, values)
-    return _build(package, own, _build_checker(base, prefixes, from_request=False))
+    return _build(package, own, build_checker(package, base, document=values))
 
 
 def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
-    """A job order from an execute request: `{"inputs": {...}, "outputs": {...}}`.
+    """Build a job order from an execute request: `{"inputs": {...}, "outputs": {...}}`.
 
     Takes inline values, values qualified as `{"value": ...}`, links `{"href": ...}` for files and folders, file
     content by value (text, JSON, base64), and one value in place of an array of one. Raises InputError with one
     line of evidence per problem.
     """
-    checker = _build_checker(base, _read_prefixes(package.document), from_request=True)
+    checker = build_checker(package, base, from_request=True)
     if not isinstance(request, Mapping):
         raise _fail(package, [_not_an_object(request)])
     outputs, whole = request.get("outputs") or {}, replace(checker, root=())
@@ -92,22 +91,6 @@ def _drop_document_keys(package: Package, values: Any) -> Any:
     return {name: value for name, value in values.items() if name in known or name not in DOCUMENT_KEYS}
 
 
-def _read_prefixes(document: Any) -> dict[str, str]:
-    namespaces = document.get("$namespaces") if isinstance(document, Mapping) else None
-    return {str(key): str(uri) for key, uri in namespaces.items()} if isinstance(namespaces, Mapping) else {}
-
-
-def _build_checker(base: str | None, namespaces: Mapping[str, str], *, from_request: bool) -> Checker:
-    files = ReferenceReader(base, namespaces)
-    handlers: Mapping[type, Handler] = {
-        FileType: files.check,
-        DirectoryType: files.check,
-        Community: check_community,
-    }
-    root = ("inputs",) if from_request else ()
-    return Checker({**BASIC_HANDLERS, **handlers}, from_request, files.refers, root)
-
-
 def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
     if not isinstance(values, Mapping):
         replace(checker, root=()).expect(("inputs",), "an object with one member per input", values)
@@ -124,7 +107,12 @@ def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
     _refuse_unknown(checker, values, parameters, "input")
     if checker.problems:
         raise _fail(package, checker.problems)
-    return JobOrder(checked)
+    defaults = {
+        parameter.name: read_default(package, parameter)
+        for parameter in parameters
+        if parameter.default is not None and checked.get(parameter.name) is None
+    }
+    return JobOrder({**checked, **{name: value for name, value in defaults.items() if value is not None}})
 
 
 def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
@@ -140,7 +128,7 @@ def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
 
 
 def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
-    """What an execute request means by an input's value: occurrences are a list, one may stand alone."""
+    """Read the value of an input in an execute request: occurrences are a list, a single one may be given alone."""
     value = _unqualify(checker, cwl_type, value, path)
     wanted = without_null(cwl_type)
     options = wanted.options if isinstance(wanted, Union) else (wanted,)

@@ -83,6 +83,7 @@ _PACKAGE = (
     ),
     Code("package.recursion", _U, "A document includes itself.", "Remove the `$import` or `run` that leads back."),
     Code("package.duplicate-id", _U, "Two inputs, outputs or steps have the same id.", "Rename one of them."),
+    Code("package.default", _U, "The default of an input does not fit its type.", "Correct the default."),
     Code("package.type", _U, "A type is not a CWL type, or is not defined in the package.", "Correct the type."),
     Code(
         "package.resolve",

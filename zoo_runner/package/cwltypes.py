@@ -135,15 +135,20 @@ class Parameter:
 
 
 def parse_parameters(package: Package) -> tuple[Parameter, ...]:
-    """The inputs of the process that runs, in the order of the packed document.
+    """Read the inputs of the process that runs, in the order of the packed document; raises as `parse_inputs`."""
+    return parse_inputs(package, package.process)
 
-    Raises PackageError when a type is not CWL or is not defined in the package.
+
+def parse_inputs(package: Package, process: Document) -> tuple[Parameter, ...]:
+    """Read the inputs of a process of the package.
+
+    Raises `PackageError` for a type that is not CWL or is not defined in the package.
     """
-    return _parse_list(package, package.process.get("inputs", ()))
+    return _parse_list(package, process.get("inputs", ()))
 
 
 def parse_outputs(package: Package) -> tuple[Parameter, ...]:
-    """The outputs of the process that runs, in packed order; raises as `parse_parameters`."""
+    """Read the outputs of the process that runs, in packed order; raises as `parse_inputs`."""
     return _parse_list(package, package.process.get("outputs", ()))
 
 

@@ -30,6 +30,7 @@ from zoo_runner.package.cwltypes import (
     parse_parameters,
     without_null,
 )
+from zoo_runner.package.documents import is_local
 from zoo_runner.package.metadata import build_metadata, read_keywords, read_software_version
 
 Schema = dict[str, Any]
@@ -97,17 +98,27 @@ def _build_links(self_href: str) -> list[dict[str, str]]:
 
 def _describe_input(parameter: Parameter) -> dict[str, Any]:
     wanted = without_null(parameter.type)
-    has_default = parameter.default is not None and not holds(wanted, FileType, DirectoryType)
+    default = _read_default(wanted, parameter.default)
+    has_default = default is not None
     repeated = isinstance(wanted, Array) and not has_default
     schema = build_schema(wanted.items if isinstance(wanted, Array) and repeated else wanted)
     if has_default:
-        schema = {**schema, "default": _plain(wanted, parameter.default)}
+        schema = {**schema, "default": default}
     return {
         **_describe_text(parameter),
         "minOccurs": 0 if parameter.optional else 1,
         "maxOccurs": "unbounded" if repeated else 1,
         "schema": schema,
     }
+
+
+def _read_default(wanted: CwlType, default: Any) -> Any:
+    """Return a default as a request would write it; None where that is not possible, as with files of the package."""
+    if not holds(wanted, FileType, DirectoryType):
+        return _plain(wanted, default)
+    location = default.get("location") if isinstance(default, Mapping) else None
+    is_link = isinstance(wanted, FileType | DirectoryType) and isinstance(location, str) and not is_local(location)
+    return location if is_link else None
 
 
 def _describe_output(parameter: Parameter) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def is_remote(uri: str) -> bool:
     return urlsplit(uri).scheme in ("http", "https")
 
 
+def is_local(uri: str) -> bool:
+    """Whether a URI is a file of this machine."""
+    return urlsplit(uri).scheme in ("", "file")
+
+
 class Documents:
     """Reads the documents of one package and remembers what it read.
 

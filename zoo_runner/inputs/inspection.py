@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from zoo_runner.config.settings import Settings
+from zoo_runner.inputs.defaults import check_defaults
 from zoo_runner.model.errors import InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http
-from zoo_runner.package.findings import Finding, Severity
+from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.loading import load_package
 from zoo_runner.package.positions import load_positions
 from zoo_runner.package.validate import validate_package
@@ -16,7 +17,7 @@ def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_ove
     """Every finding of a package at a path or URL, those of one that is not even CWL too; errors first."""
     try:
         package = load_package(reference, settings, fetch)
-        findings = validate_package(package)
+        findings = sort_findings((*validate_package(package), *check_defaults(package)))
     except PackageError as error:
         return describe_error(error, as_uri(reference))
     return locate_findings(findings, package, Documents(as_uri(reference), settings, fetch))
