@@ -204,3 +204,17 @@ def test_no_command_line_ends_in_anything_but_a_result_or_a_message(
     result = CliRunner().invoke(cli, [command, *words], env=environ)
     error = result.exception
     assert error is None or isinstance(error, SystemExit | errors.RunnerError), (words, error)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_of_each_shell_is_printed(shell: str, site: Site) -> None:
+    done = site.command("completion", shell)
+    assert done.returncode == 0, done.stderr
+    assert "_ZOO_RUNNER_COMPLETE" in done.stdout
+
+
+def test_the_shell_completes_commands_and_options(site: Site) -> None:
+    ask = {"_ZOO_RUNNER_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "zoo-runner des"}
+    assert site.having(**ask).command().stdout.split() == ["plain,describe"]
+    ask = {"_ZOO_RUNNER_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "zoo-runner run --job"}
+    assert site.having(**ask).command().stdout.split() == ["plain,--job-id"]

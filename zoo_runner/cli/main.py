@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.operations import add_operations
 from zoo_runner.cli.show import print_json, read_version, show_failure, show_outcome, tell
@@ -219,6 +220,7 @@ def cancel(job_id: str) -> None:
 
 
 add_operations(cli, lambda **options: _read_configuration(**options))
+add_completion(cli)
 
 
 def main() -> NoReturn:
