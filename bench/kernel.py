@@ -19,11 +19,14 @@ from zoo_runner.testing import KernelDouble, SubmittedJob  # noqa: E402
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 SITE_PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
 RUNS, JOBS = 7, 20
+DOUBLES = {"fake": "zoo_runner.engines.fake:FakeEngine", "fake-waiting": "zoo_runner.engines.fake:WaitingEngine"}
 LIMITS = {"import_seconds": 0.25, "call_to_engine_seconds": 0.3, "waiting_rss_mib": 80.0}
 
 
 def make_kernel(root: Path, **environ: str) -> KernelDouble:
-    kernel = KernelDouble(root, environ={"ZOO_RUNNER_ENGINE": "fake", **environ}, python_path=SITE_PACKAGES)
+    kernel = KernelDouble(
+        root, environ={"ZOO_RUNNER_ENGINE": "fake", **environ}, python_path=SITE_PACKAGES, engines=DOUBLES
+    )
     kernel.deploy("alice", ECHO, "echo")
     return kernel
 

@@ -14,7 +14,7 @@ from tests.cluster import join_cluster
 from tests.contract.conftest import CANARY
 from tests.site import Site, Story, load_handle
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.engines import DOUBLES, ENGINES, open_engine
+from zoo_runner.engines import ENGINES, open_engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.context import open_context
@@ -128,13 +128,20 @@ def list_files(folder: Path) -> set[Path]:
 
 def test_every_engine_of_the_table_keeps_this_contract() -> None:
     assert set(DRIVERS) >= {"fake", "local"}
-    assert set(DRIVERS) <= {*ENGINES, *DOUBLES}
+    assert set(DRIVERS) <= {*ENGINES, "fake"}
 
 
 def test_an_engine_that_is_not_in_the_table_is_answered_with_those_that_are(site: Site) -> None:
     with pytest.raises(SettingsError, match="there is no engine 'abacus'") as caught:
         open_engine("abacus", site.configuration)
     assert ", ".join(ENGINES) in caught.value.diagnosis.remedy
+
+
+@pytest.mark.parametrize("name", ["fake", "fake-waiting"])
+def test_no_setting_chooses_a_double(site: Site, name: str) -> None:
+    done = site.having(ZOO_RUNNER_ENGINE=name).command("run", EXAMPLES / "echo" / "echo.cwl", "-i", "message=x")
+    assert done.returncode == 2
+    assert f"there is no engine '{name}'" in done.stderr
 
 
 def test_a_plan_is_pure_and_holds_no_secret(driver: Driver, canary_site: Site) -> None:

@@ -34,6 +34,7 @@ GIVEN = {
     "usual": "given",
 }
 
+DOUBLES = {"fake": "zoo_runner.engines.fake:FakeEngine", "fake-waiting": "zoo_runner.engines.fake:WaitingEngine"}
 MakeKernel = Callable[..., KernelDouble]
 
 
@@ -41,7 +42,9 @@ MakeKernel = Callable[..., KernelDouble]
 def make_kernel(tmp_path: Path) -> MakeKernel:
     def make(engine: str = "local", python_path: tuple[str, ...] = (), **environ: str) -> KernelDouble:
         variables = {"ZOO_RUNNER_ENGINE": engine, "ZOO_RUNNER_CONTAINERS": "none", **environ}
-        return KernelDouble(tmp_path / "zoo", environ=variables, python_path=[*python_path, *SITE_PACKAGES])
+        return KernelDouble(
+            tmp_path / "zoo", environ=variables, python_path=[*python_path, *SITE_PACKAGES], engines=DOUBLES
+        )
 
     return make
 
@@ -556,6 +559,7 @@ def test_settings_come_from_the_environment_and_from_a_section_of_main_cfg(tmp_p
         tmp_path / "zoo",
         environ={"ZOO_RUNNER_ENGINE": "no-such-engine"},
         sections={"zoo_runner": {"engine": "fake"}},
+        engines=DOUBLES,
         python_path=SITE_PACKAGES,
     )
     kernel.deploy("alice", ECHO, "echo")

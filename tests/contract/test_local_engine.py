@@ -4,15 +4,19 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers import Fault, FileServer
-from tests.site import Pipe, Site, processes_of, wait_until_none_is_left, watching
+from tests.site import LONGEST_SECONDS, Pipe, Site, processes_of, wait_until_none_is_left, watching
 from tests.values import EXAMPLES, FAILING, PACKAGES
 from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.execution.accept import accept
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.execute import execute
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.events import StepEnded, StepLine, StepStarted
 from zoo_runner.model.job import Status
@@ -262,3 +266,25 @@ def test_the_processes_of_a_job_are_found_by_its_folder(site: Site, pipe: Pipe) 
         pids = set(map(int, pipe.read().split()))
         assert pids <= set(processes_of(site.folder))
     assert wait_until_none_is_left(site.folder)
+
+
+EXECUTE = """
+import os, sys
+from zoo_runner.config.configuration import load_configuration
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.execute import execute
+print(execute(open_context(load_configuration(os.environ)), sys.argv[1]).status)
+"""
+
+
+def test_a_job_is_accepted_by_one_process_and_executed_by_another(site: Site) -> None:
+    context = open_context(site.configuration)
+    draft = site.accept(ECHO / "echo.cwl", ECHO / "inputs.yml")
+    accept(context, draft, "local", site.workspace)
+    assert site.load_job(draft.id).status is Status.ACCEPTED
+    words = [sys.executable, "-c", EXECUTE, draft.id]
+    done = subprocess.run(words, env=site.environ, capture_output=True, text=True, check=True, timeout=LONGEST_SECONDS)
+    assert done.stdout == "successful\n"
+    outcome = execute(context, draft.id)
+    assert outcome.results
+    assert set(outcome.results.document) == {"text"}

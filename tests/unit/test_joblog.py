@@ -170,3 +170,15 @@ def test_more_steps_than_files_are_kept_open_lose_no_line(log: JobLog, paths: Jo
     paths.step_log("crop_39").unlink()
     log(StepLine("crop_39", "third"))
     assert paths.step_log("crop_39").read_text() == "third\n"
+
+
+def test_many_jobs_keep_few_files_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    logs = [JobLog(job_paths("water", f"j{number}", tmp_path), Masker()) for number in range(200)]
+    for log in logs:
+        log(StepLine("a", "hi"))
+    assert len(list(Path("/proc/self/fd").iterdir())) - before <= 66
+    for log in logs:
+        log.__exit__(None, None, None)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    assert all("[a] hi" in log.paths.job_log.read_text() for log in logs)

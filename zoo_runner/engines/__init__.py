@@ -13,11 +13,12 @@ ENGINES = {
     "local": "zoo_runner.engines.local.engine:LocalEngine",
     "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
 }
-# runs nothing: for tests of what lies around an engine, so nobody is offered it
-DOUBLES = {
-    "fake": "zoo_runner.engines.fake:FakeEngine",
-    "fake-waiting": "zoo_runner.engines.fake:WaitingEngine",
-}
+_registered: dict[str, str] = {}
+
+
+def register_engine(name: str, target: str) -> None:
+    """Make an engine known in this process by a name, as `module:Class`: for tests, no setting does it."""
+    _registered[name] = target
 
 
 def open_engine(name: str, configuration: Configuration) -> Engine:
@@ -25,7 +26,7 @@ def open_engine(name: str, configuration: Configuration) -> Engine:
     if name in NEEDS:
         ensure_extra(NEEDS[name])
     try:
-        module, _, attribute = {**ENGINES, **DOUBLES}[name].partition(":")
+        module, _, attribute = {**ENGINES, **_registered}[name].partition(":")
     except KeyError:
         raise SettingsError(f"there is no engine {name!r}", f"Choose one of: {', '.join(ENGINES)}.") from None
     engine: Engine = getattr(import_module(module), attribute)(configuration)

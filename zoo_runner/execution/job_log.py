@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.execution.log_files import LogFiles
+from zoo_runner.execution.log_files import LOG_FILES
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
@@ -33,7 +33,7 @@ class JobLog:
 
     def __init__(self, paths: JobPaths, masker: Masker) -> None:
         self.paths, self.masker = paths, masker
-        self._lock, self._files = threading.Lock(), LogFiles()
+        self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
         self._published: str | None = None
@@ -48,8 +48,7 @@ class JobLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.write_usage()
-        with self._lock:
-            self._files.close()
+        LOG_FILES.close(self.paths.job_log, self.paths.log_folder, self.paths.kept_log)
 
     @property
     def usage(self) -> tuple[StepEnded, ...]:
@@ -188,7 +187,7 @@ class JobLog:
     def _append(self, path: Path, line: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
         with contextlib.suppress(OSError):
-            self._files.append(path, line)
+            LOG_FILES.append(path, line)
 
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):

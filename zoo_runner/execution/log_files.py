@@ -2,28 +2,33 @@
 
 import contextlib
 import os
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-# a scattered package may have thousands of steps, and a process few files
-_KEPT_OPEN = 16
+# of all jobs of a process: a scattered package may have thousands of steps, a worker hundreds of jobs, a process
+# few files
+_KEPT_OPEN = 64
 
 
 class LogFiles:
-    """Appends to files by their paths. One that others removed meanwhile is made anew, with its folder."""
+    """Appends to files by their paths; threads may share it. A file that others removed is created again."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._open: OrderedDict[Path, int] = OrderedDict()
 
     def append(self, path: Path, line: str) -> None:
         """Add a line; raises `OSError` where the file cannot be written."""
-        os.write(self._find(path), f"{line}\n".encode("utf-8", "backslashreplace"))
+        with self._lock:
+            os.write(self._find(path), f"{line}\n".encode("utf-8", "backslashreplace"))
 
-    def close(self) -> None:
-        """Close what is open; what is appended later is opened again."""
-        while self._open:
-            self._close_oldest()
+    def close(self, *places: Path) -> None:
+        """Close the files that lie at or below these places; what is appended later is opened again."""
+        with self._lock:
+            for path in [path for path in self._open if any(path.is_relative_to(place) for place in places)]:
+                self._close(path)
 
     def _find(self, path: Path) -> int:
         handle = self._open.get(path)
@@ -31,16 +36,15 @@ class LogFiles:
             self._open.move_to_end(path)
             return handle
         if handle is not None:
-            del self._open[path]
-            os.close(handle)
+            self._close(path)
         if len(self._open) >= _KEPT_OPEN:
-            self._close_oldest()
+            self._close(next(iter(self._open)))
         self._open[path] = handle = _open_for_appending(path)
         return handle
 
-    def _close_oldest(self) -> None:
+    def _close(self, path: Path) -> None:
         with contextlib.suppress(OSError):
-            os.close(self._open.popitem(last=False)[1])
+            os.close(self._open.pop(path))
 
 
 def _open_for_appending(path: Path) -> int:
@@ -49,3 +53,7 @@ def _open_for_appending(path: Path) -> int:
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, _FLAGS, 0o666)
+
+
+LOG_FILES = LogFiles()
+"""The open log files of this process."""

@@ -88,8 +88,8 @@ class SubmittedJob:
 class KernelDouble:
     """A kernel with its folders below `root`.
 
-    `environ` is the environment of the workers, `sections` are further sections of main.cfg, `python_path` further
-    places of modules.
+    `environ` is the environment of the workers, `sections` are further sections of main.cfg, `engines` further
+    engines by name (`module:Class`), such as a double, `python_path` further places of modules.
     """
 
     def __init__(
@@ -100,9 +100,11 @@ class KernelDouble:
         sections: Mapping[str, dict[str, str]] | None = None,
         python_path: Sequence[str] = (),
         template: Path | None = None,
+        engines: Mapping[str, str] | None = None,
     ) -> None:
         self.services, self.cgi, self.cache = root / "services", root / "cgi-bin", root / "cache"
         self._jobs, self._template = root / "jobs", template
+        self._engines = dict(engines or {})
         self._environ, self._sections = dict(environ or {}), dict(sections or {})
         self._python_path = [*python_path, str(Path(zoo_runner.__file__).parent.parent)]
         self._packages: dict[tuple[str, str], Package] = {}
@@ -161,6 +163,7 @@ class KernelDouble:
             "python_path": [str(self.services / user), *self._python_path, str(self.cgi)],
             "findings": str(folder / "findings.json"),
             "status": str(folder / "status.jsonl"),
+            "engines": self._engines,
         }
         (folder / "spec.json").write_text(json.dumps(spec))
         with (

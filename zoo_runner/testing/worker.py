@@ -61,6 +61,7 @@ class Worker:
             self._times |= {"import": time.time(), "import_cpu": -time.process_time()}
             module = importlib.import_module(self._spec["module"])
             self._times["import_cpu"] += time.process_time()
+            self._register_engines()
             self._times["call"] = time.time()
             code = getattr(module, self._spec["function"])(conf, inputs, outputs)
         except BaseException:  # noqa: BLE001 the kernel stops at nothing either
@@ -70,6 +71,13 @@ class Worker:
         if code == SUCCEEDED:
             return code, {"status": "successful", "message": "ZOO-Kernel successfully run your service!"}
         return code, {"status": "failed", "message": _PREFIX + str(conf["lenv"].get("message", ""))}
+
+    def _register_engines(self) -> None:
+        """Make the engines known that only a test may choose."""
+        if engines := self._spec["engines"]:
+            register = importlib.import_module("zoo_runner.engines").register_engine
+            for name, target in engines.items():
+                register(name, target)
 
     def update_status(self, conf: Any, percent: Any) -> None:
         """Check the arguments as the kernel does, and keep the update."""
