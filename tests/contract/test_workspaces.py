@@ -4,15 +4,23 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.servers import S3Server, serve_s3
 from tests.site import Site, Story
+from zoo_runner.engines import open_engine
+from zoo_runner.execution.accept import accept, draft_job
+from zoo_runner.execution.context import Context
+from zoo_runner.execution.execute import start
+from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.events import Event, StageStarted
 from zoo_runner.model.job import Status
+from zoo_runner.package.loading import load_package
+from zoo_runner.store.files import FileEventLog, FileStore
 
 NAMES = ("ada", "bob")
 LONGEST_SECONDS = 60
@@ -99,3 +107,47 @@ def test_the_credentials_of_one_workspace_do_not_open_the_store_of_another(
     assert story.outcome.diagnosis
     assert story.outcome.diagnosis.stage in (Stage.STAGE_IN, Stage.STAGE_OUT)
     assert "data of bob" not in story.log
+
+
+def test_one_installation_serves_jobs_of_both_workspaces_from_one_store(
+    tmp_path: Path, stores: dict[str, S3Server], package_cache: Path
+) -> None:
+    """As a server does: one context, and the workspace of a job is found by its name."""
+    package = tmp_path / "tee.cwl"
+    package.write_text(PACKAGE)
+    sites = {name: build_site(name, store, tmp_path, package_cache) for name, store in stores.items()}
+    installation = Site(tmp_path / "installation", package_cache).configuration
+    state = tmp_path / "jobs"
+    workspaces = {
+        name: replace(site.workspace, folders=replace(site.workspace.folders, state=state))
+        for name, site in sites.items()
+    }
+    store = FileStore(state)
+    context = Context(
+        store,
+        FileEventLog(state),
+        workspaces.__getitem__,
+        lambda name, workspace: open_engine(name, installation.for_workspace(workspace)),
+        Keeper(store),
+    )
+    both_execute = threading.Barrier(len(NAMES))
+
+    def wait_for_the_other(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage is Stage.EXECUTE:
+            both_execute.wait(LONGEST_SECONDS)
+
+    loaded = load_package(str(package), installation.settings)
+    order = {"source": {"class": "File", "location": "s3://sources/input.txt"}}
+    for name, workspace in workspaces.items():
+        accept(context, draft_job(loaded, order, lambda _: "s3://results/job", workspace, name), "local", workspace)
+    following = {name: start(context, name, wait_for_the_other) for name in NAMES}
+
+    for name, other in (NAMES, NAMES[::-1]):
+        outcome = following[name].result(LONGEST_SECONDS)
+        assert outcome.status is Status.SUCCESSFUL, outcome.diagnosis
+        assert store.get(name).workspace == name
+        results = read_all(stores[name].folder / "results")
+        assert f"data of {name}" in results
+        assert f"data of {other}" not in results + read_all(sites[name].temp)
+    for name in NAMES:
+        assert f"secret-of-{name}" not in read_all(state) + "".join(read_all(site.temp) for site in sites.values())
