@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.site import Site
-from tests.values import EXAMPLES, ROOT
+from tests.values import EXAMPLES, FAILING, ROOT
 from zoo_runner.cli.main import EXIT_CODES, cli
 from zoo_runner.model import errors
 
@@ -218,3 +218,37 @@ def test_the_shell_completes_commands_and_options(site: Site) -> None:
     assert site.having(**ask).command().stdout.split() == ["plain,describe"]
     ask = {"_ZOO_RUNNER_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "zoo-runner run --job"}
     assert site.having(**ask).command().stdout.split() == ["plain,--job-id"]
+
+
+@pytest.fixture(scope="module")
+def ended(site: Site) -> dict[str, int]:
+    """Exit codes of two jobs that have ended, by id."""
+    good = site.command("run", ECHO / "echo.cwl", "--job-id", "good", "-o", site.folder / "good")
+    bad = site.command("run", FAILING / "tool-exit-code" / "tool-exit-code.cwl", "--job-id", "bad")
+    return {"good": good.returncode, "bad": bad.returncode}
+
+
+def test_jobs_are_listed_newest_first_and_by_status(site: Site, ended: dict[str, int]) -> None:
+    listed = json.loads(site.command("jobs", "--format", "json").stdout)
+    assert [one["jobID"] for one in listed if one["jobID"] in ended] == ["bad", "good"]
+    failed = site.command("jobs", "--status", "failed")
+    assert "bad " in failed.stdout
+    assert "good " not in failed.stdout
+
+
+def test_a_job_is_shown_with_its_places_and_its_end(site: Site, ended: dict[str, int]) -> None:
+    shown = json.loads(site.command("show", "bad", "--format", "json").stdout)
+    assert (shown["status"], shown["diagnosis"]["stage"]) == ("failed", "execute")
+    assert Path(shown["log"]).is_file()
+    text = site.command("show", "good")
+    assert "successful" in text.stdout
+    assert "message.txt" in text.stdout
+
+
+def test_the_results_of_a_job_are_printed_again_with_its_exit_code(site: Site, ended: dict[str, int]) -> None:
+    assert ended == {"good": 0, "bad": 6}
+    for job, code in ended.items():
+        assert site.command("results", job).returncode == code
+    document = json.loads(site.command("results", "good", "--format", "json").stdout)
+    assert document["results"]["text"]["href"].endswith("message.txt")
+    assert site.command("results", "nobody").returncode == 11

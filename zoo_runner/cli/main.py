@@ -10,6 +10,7 @@ import click
 
 from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.interrupt import stop
+from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
 from zoo_runner.cli.show import print_json, read_version, show_failure, show_outcome, tell
 from zoo_runner.model.errors import RunnerError
@@ -220,6 +221,7 @@ def cancel(job_id: str) -> None:
 
 
 add_operations(cli, lambda **options: _read_configuration(**options))
+add_jobs(cli, lambda **options: _read_configuration(**options))
 add_completion(cli)
 
 

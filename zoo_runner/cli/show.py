@@ -12,7 +12,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.masking import Masker
 
 if TYPE_CHECKING:
-    from zoo_runner.model.job import Job, Outcome
+    from zoo_runner.model.job import Job, Outcome, Results
 
 
 def tell(text: str) -> None:
@@ -28,12 +28,9 @@ def print_json(document: Any) -> None:
 def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
     """Show how a job ended: results on stdout, a diagnosis on stderr."""
     if form == "json":
-        print_json(_describe_outcome(job, outcome))
+        print_json(describe_outcome(job, outcome))
     elif outcome.results:
-        click.echo("results")
-        for name, value in outcome.results.document.items():
-            click.echo(f"  {name}: {_short(value)}")
-        click.echo(f"collection {outcome.results.collection_href}")
+        show_results(outcome.results)
         click.echo(f"step logs {job.log_folder}")
         if outcome.published:
             click.echo(f"published logs {outcome.published}")
@@ -41,7 +38,16 @@ def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
         show_diagnosis(outcome.diagnosis)
 
 
-def _describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
+def show_results(results: "Results") -> None:
+    """Show the results by output, and the address of their collection."""
+    click.echo("results")
+    for name, value in results.document.items():
+        click.echo(f"  {name}: {_short(value)}")
+    click.echo(f"collection {results.collection_href}")
+
+
+def describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
+    """Describe how a job ended, as `run --format json` prints it."""
     return {
         "jobID": job.id,
         "processID": job.workflow_id,

@@ -171,6 +171,7 @@ _JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
+    Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
     Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
     Code("job.busy", _U, "Another process works on the job.", "Follow its log, or cancel the job."),
