@@ -37,6 +37,7 @@ from zoo_runner.package.loading import load_package
 
 STAGED = ROOT / "bench" / "staged.cwl"
 ITEM = ROOT / "examples" / "data" / "landsat-p035r032-sr" / "LT50350322008110PAC01"
+JOB_IMAGE = "docker.io/zoo-runner/job:dev"
 KUBECONFIG = Path("~/.cache/zoo-runner/cluster/kubeconfig").expanduser()
 LEFT_KINDS = ("Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim")
 LEFT_SECONDS, LEFT_SECONDS_OWN_NAMESPACE = 5.0, 20.0
@@ -138,7 +139,7 @@ def main() -> int:
 
 
 def _build_environ(folder: Path, store: str) -> dict[str, str]:
-    environ = {"KUBECONFIG": str(KUBECONFIG), **os.environ}  # noqa: TID251 a program
+    environ = {"KUBECONFIG": str(KUBECONFIG), "ZOO_RUNNER_JOB_IMAGE": JOB_IMAGE, **os.environ}  # noqa: TID251 a program
     own = {f"ZOO_RUNNER_{part}": str(folder / part.lower()) for part in ("TEMP", "STATE", "SCRATCH")}
     keys = {"AWS_ENDPOINT_URL": store, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     return {**environ, **own, **keys, "ZOO_RUNNER_WORKSPACE": "bench", "DEFAULT_VOLUME_SIZE": "1Gi"}

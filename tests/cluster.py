@@ -20,6 +20,8 @@ _DEV_CLUSTER = Path("~/.cache/zoo-runner/cluster/kubeconfig")
 ENVIRON = os.environ  # noqa: TID251 where the tests learn which cluster there is
 # two runs of the tests on one cluster stay apart when each has a name of its own
 WORKSPACE = ENVIRON.get("TEST_WORKSPACE", "tests")
+# what `make cluster` builds from this tree
+JOB_IMAGE = ENVIRON.get("JOB_IMAGE", "docker.io/zoo-runner/job:dev")
 NAMESPACE = f"ws-{WORKSPACE}"
 BROKEN_WORKSPACE = f"{WORKSPACE}-broken"
 
@@ -72,7 +74,7 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
         AWS_ACCESS_KEY_ID=str(options.access_key_id),
         AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
         AWS_REGION=options.region,
-        **({"ZOO_RUNNER_JOB_IMAGE": ENVIRON["JOB_IMAGE"]} if "JOB_IMAGE" in ENVIRON else {}),
+        ZOO_RUNNER_JOB_IMAGE=JOB_IMAGE,
         **more,
     )
 

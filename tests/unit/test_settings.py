@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.values import ROOT
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.settings import SETTINGS, load_settings
+from zoo_runner.config.version import VERSION
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS, list_variables, load_storage_profile, load_workspace
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.errors import SettingsError
@@ -93,3 +95,9 @@ def test_the_profile_of_a_workspace_has_folders_and_addresses_as_values() -> Non
 def test_allowed_roots_that_are_not_absolute_are_refused() -> None:
     with pytest.raises(SettingsError, match="STAGEIN_ALLOWED_ROOTS='data'"):
         load_storage_profile({"STAGEIN_ALLOWED_ROOTS": "data"})
+
+
+def test_the_job_image_is_by_default_that_of_this_release() -> None:
+    assert f'version = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text()
+    assert load_configuration({}).kubernetes.image == f"docker.io/zoo-runner/job:{VERSION}"
+    assert f"calrissianImage: zoo-runner/job:{VERSION}\n" in (ROOT / "deploy" / "zoo" / "values.yaml").read_text()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
+from zoo_runner.config.version import VERSION
 from zoo_runner.model.errors import SettingsError
 
 NamespacePer = Literal["workspace", "job"]
@@ -58,7 +59,10 @@ class KubernetesSettings:
         "USE_SERVICE_ACCOUNT",
     )
     image: str = _setting(
-        "ZOO_RUNNER_JOB_IMAGE", "docker.io/zoo-runner/job:dev", "The job image (deploy/job).", "CALRISSIAN_IMAGE"
+        "ZOO_RUNNER_JOB_IMAGE",
+        f"docker.io/zoo-runner/job:{VERSION}",
+        "The job image (deploy/job), by default that of this release.",
+        "CALRISSIAN_IMAGE",
     )
     storage_class: str | None = _setting("STORAGE_CLASS", None, "Storage class of a job's volume; unset: the default.")
     volume_size: str = _setting(
