@@ -122,7 +122,7 @@ def test_a_step_that_finds_no_place_for_too_long(site: Site, tmp_path: Path) -> 
     cores = max(int(node["status"]["allocatable"]["cpu"]) for node in nodes)
     hasty = site.having(ZOO_RUNNER_PENDING_SECONDS="3", DEFAULT_MAX_CORES=str(cores))
     package = write_package(tmp_path, "true", coresMin=cores, coresMax=cores)
-    found = fail(hasty, package, row="no place for too long", reported="Unschedulable", waits_seconds=3)
+    found = fail(hasty, package, row="not scheduled in time", reported="Unschedulable", waits_seconds=3)
     assert (found.level, found.step) == (Level.PLATFORM, "work")
 
 
@@ -194,7 +194,7 @@ def test_a_class_whose_provisioner_does_not_answer(site: Site, tmp_path: Path) -
         found = fail(
             waiting,
             write_package(tmp_path, "true"),
-            row="volume not made for too long",
+            row="volume not created in time",
             reported="Unschedulable",
             waits_seconds=4,
         )

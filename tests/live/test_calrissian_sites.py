@@ -16,6 +16,8 @@ from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import write_package
 from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
 DESTINATION = "s3://results/sites"
@@ -65,13 +67,13 @@ def test_an_image_that_is_no_job_image_is_told_as_such(site: Site, tmp_path: Pat
 def test_a_step_that_asks_for_more_than_a_job_gets_is_refused_before_anything_is_made(
     setting: str, value: str, asks: dict[str, Any], told: str, site: Site, tmp_path: Path
 ) -> None:
-    story = run(site.having(**{setting: value}), write_package(tmp_path, "true", **asks))
-    assert story.outcome.diagnosis
-    assert story.outcome.diagnosis.code == "resources.limit"
-    assert told in story.outcome.diagnosis.cause
-    assert setting in story.outcome.diagnosis.remedy
-    assert not any("cluster:" in str(event) for event in story.events)
-    assert list_objects(site, story.job.id) == []
+    bounded, job_id = site.having(**{setting: value}), new_job_id()
+    package = write_package(tmp_path, "true", **asks)
+    with pytest.raises(RunnerError) as refused:
+        bounded.run(bounded.accept(package, None, destination=DESTINATION, job_id=job_id))
+    found = refused.value.diagnosis
+    assert (found.code, told in found.cause, setting in found.remedy) == ("resources.limit", True, True)
+    assert list_objects(site, job_id) == []
 
 
 def test_a_block_store_that_is_not_there_is_told_at_once(site: Site, tmp_path: Path) -> None:
