@@ -20,7 +20,7 @@ NAMESPACE = f"ws-{OWN_WORKSPACE}"
 DESTINATION = "s3://results/doctor"
 # what docs/kubernetes.md says that the runner's account needs in the namespace of a workspace
 DOCUMENTED = (
-    ("batch", "jobs", "create get list patch delete"),
+    ("batch", "jobs", "create get list watch patch delete"),
     ("", "pods", "list watch delete deletecollection"),
     ("", "pods/log", "get"),
     ("", "secrets", "create get delete"),
@@ -69,7 +69,7 @@ def test_a_sound_cluster(site: Site) -> None:
         ("ZOO_RUNNER_DEFAULT_IMAGE", "docker.io/library/no:1", "smoke test", "library/no:1 of the job does"),
         ("POD_NODE_SELECTOR", '{"pool": "gpu"}', "smoke test", "no node of the cluster has the labels"),
         ("ZOO_RUNNER_NAMESPACE", "nobody-made-it", "namespace", 'namespaces "nobody-made-it" not found'),
-        ("ZOO_RUNNER_SERVICE_ACCOUNT", "nobody", "namespace", "there is no service account nobody"),
+        ("ZOO_RUNNER_SERVICE_ACCOUNT", "nobody", "namespace", "the service account nobody does not exist"),
         ("AWS_SECRET_ACCESS_KEY", "wrong-key", "results store", "s3://results/doctor"),
         # nobody is there under this address of the pod, whatever is there on this machine
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "results store", "s3://results/doctor"),
