@@ -32,7 +32,7 @@ from zoo_runner.model.errors import (
     StageOutError,
     ToolError,
 )
-from zoo_runner.model.events import EngineLine, Event, Report, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, Published, Report, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.package.extensions import SECRETS
 
@@ -265,6 +265,18 @@ def test_an_engine_that_has_forgotten_a_job_leaves_its_log(
     outcome = execute(context, "j1")
     assert outcome.diagnosis
     assert outcome.diagnosis.code == "job.lost"
+    assert "half of the story" in draft.paths.job_log.read_text()
+
+
+def test_what_is_reported_after_the_end_does_not_clear_the_log(
+    context: Context, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(log: object, destination: str, storage: object, outcome: Outcome, report: Report) -> None:
+        report(Published("s3://b/logs"))
+
+    monkeypatch.setattr("zoo_runner.execution.execute.publish_logs", publish)
+    draft = leave_submitted(context, engine, tmp_path)
+    cancel(context, "j1")
     assert "half of the story" in draft.paths.job_log.read_text()
 
 

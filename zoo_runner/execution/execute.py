@@ -136,6 +136,7 @@ class _Work:
         if outcome is None:
             keep_trace = (log.paths.record / "internal-error.txt").write_text
             outcome = catch_outcome(following.result, log.masker, str(log.paths.job_log), keep_trace)
+            journal.expect_no_more()
             # kept before anything is removed: whoever takes the job up from here needs no engine
             known = mask_outcome(outcome, log.masker)
             journal.change(lambda stored: replace(stored, outcome=known))

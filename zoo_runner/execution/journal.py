@@ -77,6 +77,11 @@ class Journal:
 
         self._clear = clear
 
+    def expect_no_more(self) -> None:
+        """Take note that the engine has reported all that it will: what follows does not clear the logs."""
+        with self._lock:
+            self._clear = None
+
     def _is_kept(self, event: Event) -> bool:
         if isinstance(event, Transferred):
             due = event.files_done == event.files_total or time.monotonic() - self._transferred >= 1.0
