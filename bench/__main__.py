@@ -147,12 +147,13 @@ Written by `make bench` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} round
 
 {table}
 
-One package with one `echo` step (`examples/echo`), without containers. Each round runs every command once, in turning
-order; ratios are medians of the rounds' own ratios. *Package resolved*: read before and unchanged. *First use*: an
-empty package cache, so that the package is read, checked, resolved and packed too. What `zoo-runner run` does besides:
-checks inputs, package and destination, runs cwltool in a process of its own under a supervisor, stages the results out
-as STAC, writes logs, usage and the job record. A load above the number of cores means that other programs ran at the
-same time: seconds by the clock are then too high, ratios less so, as both sides wait alike.
+The package has one `echo` step (`examples/echo`) and runs without containers. Each round runs every command once, in
+a different order; a ratio is the median of the ratios of the rounds. *Package resolved*: the package was read before
+and has not changed. *First use*: the package cache is empty, so the package is also read, checked, resolved and
+packed. Beside what cwltool does, `zoo-runner run` checks the inputs, the package and the destination, runs cwltool in
+a process of its own under a supervisor, stages the results out as STAC, and writes logs, usage and the job. A load
+above the number of cores means that other programs ran at the same time: the seconds are then too high, and the
+ratios less so, because both sides wait.
 
 Further measurements, each beside a peer: `python -m bench.staging` (data in and out beside rclone),
 `python bench/kernel.py` (a service in ZOO's kernel), `python -m bench.cluster` (jobs on Kubernetes).

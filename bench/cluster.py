@@ -202,10 +202,11 @@ def _build_part(table: str, rounds: int) -> str:
 
 {table}
 
-*zoo-runner*: from the call to results document and logs in hand, all of the job asked to go. *Bare Job*: claim,
-ConfigMap and Job with Calrissian as its documentation has it, the same image and CWL, from the first request to the
-Job's Complete condition; no staging, whatever it is beside. *pycalrissian*: the same image and CWL, a namespace of its
-own as it always makes one, from its first request to output, log and tool logs in hand; its clean-up is not timed.
+*zoo-runner*: from the call until the results document and the logs are here and the deletion of everything else is
+requested. *Bare Job*: a PVC, a ConfigMap and a Job that runs Calrissian as in its documentation, with the same image
+and CWL, from the first request to the Job's Complete condition; it never stages data. *pycalrissian*: the same image
+and CWL, in a namespace that it always creates, from its first request until output, log and tool logs are here; its
+clean-up is not timed.
 """
 
 

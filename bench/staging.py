@@ -30,8 +30,8 @@ MIB = 1 << 20
 LARGE_MIB, SMALL_FILES = 4096, 10_000
 SMALL_BYTES = 64 << 10
 ROOT = Path(__file__).parents[1]
-NOTE = """*x rclone*: its time divided by ours, `rclone copy` with default flags moving the same files; above 1.0 we are
-quicker. Where we are not, docs/staging.md has the reason."""
+NOTE = """*x rclone*: the time of `rclone copy` (default flags, the same files) divided by ours; above 1.0 we are
+faster. Where we are not, docs/staging.md explains why."""
 
 
 @dataclass(frozen=True)
