@@ -81,7 +81,7 @@ cluster: go ## start a real one-node Kubernetes (the first time it is built, abo
 cluster-down: ## stop it
 	@bash dev/cluster/down.sh
 
-argo: ## start a real Argo Workflows beside the cluster (the first time it is built, about 6 minutes); ARGO_SERVER=… uses that
+argo: go ## start a real Argo Workflows beside the cluster (the first time it is built, about 6 minutes); ARGO_SERVER=… uses that
 	@[ -n "$${ARGO_SERVER:-}" ] || sh dev/packages.sh cluster
 	@bash dev/argo/up.sh
 
