@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 
 from tests.site import Site
+from zoo_runner.package.loading import load_package
 
 ECHO = """
 cwlVersion: v1.2
@@ -67,3 +68,33 @@ def test_a_path_is_a_path_and_a_location_a_uri(site: Site, name: str, form: str)
     package = ECHO.format(kind="File").replace("[echo, -n]", "cat")
     job = form.format(name=json.dumps(name, ensure_ascii=False), quoted=json.dumps(quote(name)))
     assert run(site, package, job) == "content"
+
+
+LIBRARY = """
+cwlVersion: v1.2
+$graph:
+- {class: Workflow, id: main, inputs: {x: string}, outputs: {text: {type: File, outputSource: s/text}},
+   steps: {s: {run: "#echo", in: {x: x}, out: [text]}}}
+- {class: CommandLineTool, id: echo, baseCommand: [echo, -n], inputs: {x: {type: string, inputBinding: {}}},
+   outputs: {text: stdout}, stdout: text.txt}
+"""
+
+
+@pytest.mark.parametrize("reference", ["lib.cwl", "'lib.cwl'", "lib.cwl#main", "lib.cwl#echo"])
+def test_a_step_may_run_a_process_in_the_graph_of_another_document(site: Site, reference: str) -> None:
+    (site.folder / "work").mkdir()
+    (site.folder / "work" / "lib.cwl").write_text(LIBRARY)
+    outer = (
+        "cwlVersion: v1.2\nclass: Workflow\nrequirements: {SubworkflowFeatureRequirement: {}}\ninputs: {x: string}\n"
+        "outputs: {text: {type: File, outputSource: a/text}}\n"
+        f"steps: {{a: {{run: {reference}, in: {{x: x}}, out: [text]}}}}\n"
+    )
+    assert run(site, outer, "x: hi\n") == "hi"
+    package = load_package(str(site.folder / "work" / "show.cwl"), site.settings)
+    assert f"{(site.folder / 'work' / 'lib.cwl').as_uri()}#echo/x" in package.origins.values()
+
+
+def test_a_document_may_have_an_absolute_id(site: Site) -> None:
+    package = ECHO.format(kind="string").replace("id: show", "id: file:///home/ci/apps/lister/tool.cwl")
+    assert run(site, package, "x: hi\n") == "hi"
+    assert load_package(str(site.folder / "work" / "show.cwl"), site.settings).workflow_id == "tool.cwl"

@@ -16,7 +16,7 @@ from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_ht
 from zoo_runner.package.processes import find_runs
 
 # part of the cache key: raise it when a kept package would no longer be what resolving gives
-_FORMAT = 4
+_FORMAT = 5
 _ORDERED_SECTIONS = ("inputs", "outputs")
 
 
@@ -122,14 +122,14 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
     base, fragment = urldefrag(uri)
     if "$graph" not in root:
         own = str(root.get("id", "")).lstrip("#")
-        if fragment and fragment != own:
+        if fragment and fragment not in (own, own.rpartition("#")[2]):
             raise PackageError(
                 f"{base} has no process {fragment!r}: it is one {root.get('class')} with the id {root.get('id')!r}",
                 "Remove the #id.",
                 code="package.entry",
             )
-        # under this address, if it has an id, cwltool will know it
-        return join_uri(base, f"#{own}") if own else base
+        # cwltool knows the process by this address, but by that of the document if its id is absolute
+        return join_uri(base, f"#{own}") if own and "://" not in own else base
     graph = root["$graph"] if isinstance(root["$graph"], list) else []
     kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
     if not kinds:

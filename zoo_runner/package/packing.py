@@ -40,6 +40,7 @@ _EVIDENCE_LINES = 12
 _BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
+_PROCESS = "?process="
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 _PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _UNKNOWN_CLASS = re.compile(r"Field 'class' contains undefined reference to '[^']*?(?P<name>[A-Za-z]+)'")
@@ -76,7 +77,7 @@ class _Fetcher(Fetcher):
         try:
             parse_document(text)
         except YAMLError:
-            pass  # the loader tells with place, or it is no YAML at all but an $include
+            pass  # the loader reports the place, or it is not YAML at all but an $include
         except ShapeError as error:
             raise _misshapen(url, error) from error
         return text
@@ -89,13 +90,78 @@ class _Fetcher(Fetcher):
         return join_uri(base_url, url)
 
 
+class _PackingFetcher(_Fetcher):
+    """Gives cwltool's packing what it can pack: documents of one process each, without an absolute id.
+
+    A process in the graph of another document is given as a document of its own, whose address is that of the other
+    with `?process=` and its id; `run` refers to it so.
+    """
+
+    def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
+        real, _, name = url.partition(_PROCESS)
+        text = super().fetch_text(real, content_types)
+        document = self._read(real)
+        if document is None:
+            return text
+        prepared = self._refer(_pick_process(document, name) if name else document, real, is_picked=bool(name))
+        if "://" in str(prepared.get("id", "")):
+            del prepared["id"]
+        return text if prepared == document else json.dumps(prepared, ensure_ascii=False)
+
+    def _read(self, url: str) -> dict[str, Any] | None:
+        try:
+            document = parse_document(self._documents.read(url).decode("utf-8-sig"))
+        except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
+            return None  # reported by the loader
+        return document if isinstance(document, dict) else None
+
+    def _refer(self, node: Any, url: str, *, is_picked: bool) -> Any:
+        """Return a copy in which `run` refers to documents of one process."""
+        if isinstance(node, list):
+            return [self._refer(part, url, is_picked=is_picked) for part in node]
+        if not isinstance(node, dict):
+            return node
+        copied = {key: self._refer(part, url, is_picked=is_picked) for key, part in node.items()}
+        if isinstance(run := node.get("run"), str):
+            target, fragment = urldefrag(join_uri(url, run))
+            if is_picked or target != url:
+                copied["run"] = self._name_document(target, fragment) or run
+        return copied
+
+    def _name_document(self, target: str, fragment: str) -> str | None:
+        document = self._read(target)
+        if document is None:
+            return None
+        names = [str(one.get("id")).lstrip("#") for one in _list_graph(document)]
+        if not names:
+            return target
+        return f"{target}{_PROCESS}{fragment or 'main'}" if (fragment or "main") in names else None
+
+
+def _list_graph(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    graph = document.get("$graph")
+    return [one for one in graph if isinstance(one, dict)] if isinstance(graph, list) else []
+
+
+def _pick_process(document: dict[str, Any], name: str) -> dict[str, Any]:
+    process = next(one for one in _list_graph(document) if str(one.get("id")).lstrip("#") == name)
+    return {key: member for key, member in (document | process).items() if key not in ("$graph", "id")}
+
+
+def _restore_uri(uri: str) -> str:
+    """Return the address that the author gave what is in a document made by `_PackingFetcher`."""
+    document, marker, rest = uri.partition(_PROCESS)
+    name, _, inner = rest.partition("#")
+    return f"{document}#{name}{f'/{inner}' if inner else ''}" if marker else uri
+
+
 def _misshapen(uri: str, error: ShapeError) -> PackageError:
     return PackageError(f"{uri}: {error}", error.remedy, code=error.code)
 
 
-def _loading_context(documents: Documents) -> LoadingContext:
+def _loading_context(documents: Documents, kind: type[_Fetcher] = _Fetcher) -> LoadingContext:
     def make_fetcher(*_: object) -> Fetcher:
-        return _Fetcher(documents)
+        return kind(documents)
 
     context = LoadingContext(
         {
@@ -287,7 +353,7 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
     """Resolve and pack; return the document and the map from original to packed ids."""
     rewrite: dict[str, str] = {}
     with _translated(unquote(uri)):
-        context = _loading_context(documents)
+        context = _loading_context(documents, _PackingFetcher)
         packed = _as_plain(pack(context, uri, rewrite_out=rewrite, loader=context.loader))
     packed.pop("$schemas", None)
     for process in packed["$graph"]:
@@ -295,7 +361,7 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
         make_extensions_hints(process)
         for key in ("$schemas", "$namespaces", "cwlVersion"):
             process.pop(key, None)
-    return packed, rewrite
+    return packed, {_restore_uri(old): new for old, new in rewrite.items()}
 
 
 def _write_once(node: Any, seen: set[str]) -> None:
