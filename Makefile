@@ -73,7 +73,7 @@ images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
 	@bash dev/images/build.sh
 
-cluster: go ## start a real one-node Kubernetes (the first time it is built, about 5 minutes), with a fresh job image
+cluster: go ## start a real one-node Kubernetes (the first time it is built, about 5 minutes), with a new job image
 	@sh dev/packages.sh cluster
 	@bash dev/cluster/up.sh
 	@[ "$${KUBERNETES:-}" = yours ] || bash dev/cluster/images.sh --job
@@ -95,7 +95,7 @@ postgres: ## start a PostgreSQL for tests, in this user's cache (dev/postgres/up
 template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
 	@sh template/publish.sh "$(TO)"
 
-clean: ## remove what the other verbs made here
+clean: ## remove what the other verbs created here
 	@rm -rf .venv .venv-newest demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:

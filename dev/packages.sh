@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to it that the system programs of a part of the development set-up are there; the part is podman, cluster, bench or postgres.
-# As root on Debian, what is missing is installed, and said; elsewhere the message says what to install.
+# As root on Debian, what is missing is installed, and reported; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
 

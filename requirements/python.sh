@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees to it that PYTHON (default: python3) is there, new enough and able to make virtual environments.
-# As root on Debian, what is missing is installed, and said; elsewhere the message says what to install.
+# Ensures that PYTHON (default: python3) exists, is new enough and can create virtual environments.
+# As root on Debian, what is missing is installed, and reported; elsewhere the message says what to install.
 set -eu
 PYTHON=${PYTHON:-python3}
 
