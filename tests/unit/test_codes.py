@@ -8,8 +8,9 @@ import pytest
 
 from tests.values import ROOT
 from zoo_runner.model import errors
+from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.codes import CODES
-from zoo_runner.model.diagnosis import Diagnosis, Level, Stage, read_diagnosis
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, PackageError, RunnerError, StageOutError
 from zoo_runner.model.problems import build_problem
 from zoo_runner.package.findings import RULE_TEXTS
@@ -127,12 +128,11 @@ def test_the_level_is_that_of_the_code_unless_one_is_given() -> None:
 
 def test_a_diagnosis_survives_json_and_its_error_can_be_restored() -> None:
     import json
-    from dataclasses import asdict
 
     problem = build_problem("inputs.type", ("inputs",), ("items", 3, "a/b"), "expected int, got null")
     assert (problem.path, problem.pointer) == ("items[3].a/b", "/inputs/items/3/a~1b")
     diagnosis = Diagnosis(Stage.INPUTS, Level.USER, "c", "r", ("e",), code="inputs.type", problems=(problem,))
-    again = read_diagnosis(json.loads(json.dumps(asdict(diagnosis))))
+    again = from_plain(Diagnosis, json.loads(json.dumps(to_plain(diagnosis))))
     assert again == diagnosis
     assert PackageError.restore(again).diagnosis == diagnosis
     masked = diagnosis.masked(lambda text: text.replace("null", "***"))

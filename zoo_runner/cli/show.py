@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_runner.model.codec import to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.masking import Masker
@@ -54,7 +54,7 @@ def describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
         "status": outcome.status,
         "results": outcome.results.document if outcome.results else None,
         "collection": outcome.results.collection_href if outcome.results else None,
-        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
+        "diagnosis": to_plain(outcome.diagnosis),
         "log": job.log,
         "stepLogs": job.log_folder,
         "publishedLogs": outcome.published,
@@ -72,7 +72,7 @@ def _short(value: Any) -> str:
 def show_failure(error: RunnerError, form: str) -> None:
     """Show why there was no job; on stdout too where a document is expected there."""
     if form == "json":
-        print_json({"status": "failed", "diagnosis": Masker().mask_data(asdict(error.diagnosis))})
+        print_json({"status": "failed", "diagnosis": Masker().mask_data(to_plain(error.diagnosis))})
     show_diagnosis(error.diagnosis)
 
 

@@ -1,9 +1,8 @@
 """Why a job failed, as plain data: at which stage, at which level, by what cause, and what to do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
 
 from zoo_runner.model.problems import Problem
 
@@ -59,16 +58,3 @@ class Diagnosis:
             evidence=tuple(map(mask, self.evidence)),
             problems=tuple(replace(one, message=mask(one.message)) for one in self.problems),
         )
-
-
-def read_diagnosis(fields: Mapping[str, Any]) -> Diagnosis:
-    """Read a diagnosis from its fields, as `dataclasses.asdict` gives them and JSON returns them."""
-    return Diagnosis(
-        **{
-            **fields,
-            "stage": Stage(fields["stage"]),
-            "level": Level(fields["level"]),
-            "evidence": tuple(fields.get("evidence", ())),
-            "problems": tuple(Problem(**one) for one in fields.get("problems", ())),
-        }
-    )

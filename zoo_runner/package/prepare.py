@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
-from zoo_runner.model.diagnosis import read_diagnosis
+from zoo_runner.model.codec import from_plain, to_plain
+from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.loading import load_kept_package, load_package
@@ -61,7 +61,7 @@ def _resolve_in_child(reference: str, settings: Settings) -> Package:
 def _read_problem(text: str) -> PackageError | None:
     if not text.startswith("{"):
         return None
-    return PackageError.restore(read_diagnosis(json.loads(text)))
+    return PackageError.restore(from_plain(Diagnosis, json.loads(text)))
 
 
 def resolve(order: Mapping[str, Any]) -> None:
@@ -72,4 +72,4 @@ def resolve(order: Mapping[str, Any]) -> None:
     try:
         load_package(order["reference"], settings)
     except PackageError as error:
-        sys.stdout.write(json.dumps(asdict(error.diagnosis)))
+        sys.stdout.write(json.dumps(to_plain(error.diagnosis)))

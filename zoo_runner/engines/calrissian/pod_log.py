@@ -8,20 +8,16 @@ engine info: a line of the engine
 
 import json
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from zoo_runner.model.diagnosis import Diagnosis, Stage, read_diagnosis
+from zoo_runner.model.codec import event_from_plain, from_plain, to_plain
+from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
-from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StepLine
 from zoo_runner.model.job import Results
-from zoo_staging.progress import Transferred
 
 _STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
 _ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (StageStarted, StepStarted, StepEnded, Transferred, Published)
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ def encode_line(event: Event | Ended) -> list[str]:
         case EngineLine():
             return [f"engine {event.severity}: {line}" for line in event.text.splitlines()]
         case _:
-            return [json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)]
+            return [json.dumps({"event": type(event).__name__, **to_plain(event)}, ensure_ascii=False)]
 
 
 def decode_line(line: str) -> Event | Ended:
@@ -51,27 +47,10 @@ def decode_line(line: str) -> Event | Ended:
     if match := _ENGINE_LINE.fullmatch(line):
         return EngineLine(match["severity"], match["text"])
     try:
-        fields = json.loads(line)
-        name = fields.pop("event")
-        return _read_ended(fields) if name == Ended.__name__ else _read_event(name, fields)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        data = json.loads(line)
+        return from_plain(Ended, data) if data["event"] == Ended.__name__ else event_from_plain(data)
+    except (ValueError, KeyError, TypeError):
         return EngineLine("info", line)
-
-
-def _read_event(name: str, fields: dict[str, Any]) -> Event:
-    if name == StageStarted.__name__:
-        fields["stage"] = Stage(fields["stage"])
-    event: Event = _KINDS[name](**fields)
-    return event
-
-
-def _read_ended(fields: dict[str, Any]) -> Ended:
-    results, diagnosis = fields["results"], fields["diagnosis"]
-    return Ended(
-        Results(**results) if results else None,
-        read_diagnosis(diagnosis) if diagnosis else None,
-        fields["kind"],
-    )
 
 
 def build_no_result(image: str, exit_code: int) -> RunnerError:
