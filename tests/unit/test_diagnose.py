@@ -190,3 +190,13 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
     )
     assert (error.diagnosis.code, error.diagnosis.level) == ("resources.gpu", Level.USER)
     assert all(fact in str(error) for fact in ("2 CUDA devices", "'fit'", "has 0"))
+
+
+def test_a_failure_that_names_a_step_is_never_blamed_on_the_engine() -> None:
+    error = diagnose(
+        complaint("something that nobody foresaw"),
+        complaint("[step a] completed permanentFail"),
+        complaint("[workflow main] completed permanentFail"),
+    )
+    assert (error.diagnosis.code, error.diagnosis.level, error.diagnosis.step) == ("step.failed", Level.USER, "a")
+    assert str(error).endswith(": something that nobody foresaw")

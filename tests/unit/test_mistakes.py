@@ -73,3 +73,47 @@ def test_a_mistake_in_a_package_is_its_authors_with_the_step(said: str, code: st
 @pytest.mark.parametrize("said", ["", "podman did not answer", "[job s] completed permanentFail"])
 def test_what_is_no_mistake_of_the_package_is_left_to_others(said: str) -> None:
     assert explain_mistake(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "step", "fact"),
+    [
+        (
+            "Workflow contains scatter but ScatterFeatureRequirement not in requirements",
+            "step.requirement-missing",
+            None,
+            "ScatterFeatureRequirement",
+        ),
+        (
+            "Workflow step contains valueFrom but StepInputExpressionRequirement not in requirements",
+            "step.requirement-missing",
+            None,
+            "StepInputExpressionRequirement",
+        ),
+        ("Unsupported requirement DaskRequirement.", "package.unsupported", None, "DaskRequirement"),
+        ("Missing required secondary file 'a.tif.aux' from file object: {", "inputs.missing", None, "'a.tif.aux'"),
+        (
+            "Invalid job input record:\nthe 'n' field is not valid because\n  \"'x'\" is not int",
+            "inputs.type",
+            None,
+            "the 'n' field",
+        ),
+        (
+            "[job s] Job error:\nUnicodeEncodeError: 'utf-8' codec can't encode character: surrogates not allowed",
+            "step.output-invalid",
+            "s",
+            "UTF-8",
+        ),
+        (
+            "[job s] Job error:\npackage.json:1:20: [Errno 2] No such file or directory: '/a/dem.tif'",
+            "step.failed",
+            "s",
+            "No such file or directory: '/a/dem.tif'",
+        ),
+    ],
+)
+def test_what_the_engine_says_reaches_the_user_at_level_user(said: str, code: str, step: str | None, fact: str) -> None:
+    error = explain_mistake(said)
+    assert error is not None
+    assert (error.diagnosis.code, error.diagnosis.level, error.diagnosis.step) == (code, "user", step)
+    assert fact in error.diagnosis.cause

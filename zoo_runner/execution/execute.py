@@ -152,7 +152,7 @@ class _Work:
     def _follow(self) -> Future[Results]:
         job = self._journal.job
         if job.outcome:
-            return fail(EngineError("the outcome is stored already", "Nothing to do."))
+            return fail(EngineError("the outcome is stored already", "Nothing to do.", code="job.changed"))
         engine = self._find_engine()
         if job.handle is None:
             handle = self._submit(engine)

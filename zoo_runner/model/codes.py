@@ -81,6 +81,7 @@ _PACKAGE = (
         "It is not clear which process of the package to run, or the named one does not exist.",
         "Name one of the processes listed, as in package.cwl#id.",
     ),
+    Code("package.unsupported", _U, "The package has a requirement that the engine does not support.", "Remove it."),
     Code("package.recursion", _U, "A document includes itself.", "Remove the `$import` or `run` that leads back."),
     Code("package.duplicate-id", _U, "Two inputs, outputs or steps have the same id.", "Rename one of them."),
     Code("package.default", _U, "The default of an input does not fit its type.", "Correct the default."),

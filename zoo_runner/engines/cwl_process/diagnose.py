@@ -13,6 +13,10 @@ _TAIL_LINES = 8
 _COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
 # the path through an engine's own code: Python, and its marks below; JavaScript
 _FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
+_ENDED = re.compile(r"\[(?:job|step|workflow) ?[^]]*\] completed \w+|Cannot collect workflow output")
+_REFUSED_STEP = re.compile(
+    r"\[(?:job|step) (?P<step>[^]]+)\] (?:completed (?:permanent|temporary)Fail|Cannot make job)"
+)
 _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
@@ -61,6 +65,14 @@ def diagnose_execution(findings: Findings) -> RunnerError:
         return _exit_code(findings, failed)
     if mistake := explain_mistake(text):
         return mistake
+    if refused := _REFUSED_STEP.search(text):
+        return ToolError(
+            f"step {refused['step']!r} failed: {_last_reason(text) or 'the engine printed no reason'}",
+            "Read the job log; correct the definition of this step in the package, or its inputs.",
+            evidence=tuple(line for line in text.splitlines() if not _FRAME.match(line))[-_TAIL_LINES:],
+            step=refused["step"],
+            code="step.failed",
+        )
     return EngineError(
         f"the engine failed: {_last_line(text) or 'it printed nothing'}",
         "Read the job log, which has all messages of the engine. If the package is correct, report it to the operator.",
@@ -81,6 +93,11 @@ def _tail(findings: Findings, step: StepEnded | None) -> tuple[str, ...]:
 
 def _name(step: StepEnded | None) -> str:
     return f"step {step.step!r}" if step else "a step"
+
+
+def _last_reason(text: str) -> str:
+    """Return the last line that says more than that a step or workflow ended."""
+    return _last_line("\n".join(line for line in text.splitlines() if not _ENDED.search(line)))
 
 
 def _last_line(text: str) -> str:

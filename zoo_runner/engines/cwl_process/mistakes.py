@@ -5,7 +5,7 @@ The package's author has to correct them, whatever the engine.
 
 import re
 
-from zoo_runner.model.errors import ToolError
+from zoo_runner.model.errors import InputError, PackageError, RunnerError, ToolError
 
 _PLACE = r"(?:package\.json:\d+:\d+: )?"
 _STEP = re.compile(r"\[(?:step|job) (?P<step>[^]]+)\]")
@@ -18,12 +18,19 @@ _UNCOLLECTED = re.compile(
     r"(?P<why>[^\n]+)"
 )
 _NO_PICK = re.compile(r"^.*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE)
-_UNDECLARED = re.compile(r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement) is not declared)")
+_UNDECLARED = re.compile(
+    r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement)\s+(?:is not declared|not in requirements))"
+)
+_UNSUPPORTED = re.compile(r"Unsupported requirement (?P<requirement>\S+?)\.?(?:\s|$)")
+_NO_SECONDARY = re.compile(r"Missing required secondary file '(?P<name>[^']+)' from file object")
+_WRONG_ORDER = re.compile(r"Invalid job input record:\s+(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){0,3})")
+_NOT_UTF8 = re.compile(r"UnicodeEncodeError|surrogates not allowed|UnicodeDecodeError: 'utf-8'")
+_JOB_ERROR = re.compile(rf"\[job (?P<step>[^]]+)\] Job error:\s+{_PLACE}(?P<why>[^\n]+)")
 _NO_JSON = re.compile(r"Exception while running job: (?P<why>[^\n]+: line \d+ column \d+ \(char \d+\))")
 _NOT_RUN = re.compile(r"Exception while running job: (?:\[Errno \d+\] )?(?P<why>[^\n]+)")
 
 
-def explain_mistake(text: str) -> ToolError | None:
+def explain_mistake(text: str) -> RunnerError | None:
     """Find a mistake in the package in the messages of an engine; None where they are about something else."""
     if undeclared := _UNDECLARED.search(text):
         return ToolError(
@@ -34,7 +41,59 @@ def explain_mistake(text: str) -> ToolError | None:
         )
     if _SCRIPT_FAILED.search(text):
         return _explain_script(text)
-    return _explain_step(text) or _explain_start(text) or _explain_pick(text)
+    explanations = (_explain_step, _explain_inputs, _explain_unsupported, _explain_start, _explain_pick, _explain_job)
+    return next((error for explain in explanations if (error := explain(text))), None)
+
+
+def _explain_inputs(text: str) -> RunnerError | None:
+    """Explain what is wrong with the inputs of the job itself, where no step is named."""
+    if lacking := _NO_SECONDARY.search(text):
+        return InputError(
+            f"required secondary file is missing: {lacking['name']!r}",
+            "Put the file beside its primary file, or list it under `secondaryFiles` of the input.",
+            evidence=(lacking[0],),
+            code="inputs.missing",
+        )
+    if wrong := _WRONG_ORDER.search(text):
+        return InputError(
+            f"the inputs do not fit the package: {_flatten(wrong['why'])}",
+            "Correct the input, or its type in the package.",
+            evidence=tuple(wrong[0].splitlines()),
+            code="inputs.type",
+        )
+    return None
+
+
+def _explain_unsupported(text: str) -> RunnerError | None:
+    if unsupported := _UNSUPPORTED.search(text):
+        return PackageError(
+            f"the engine does not support the requirement {unsupported['requirement']!r}",
+            "Remove it, or make it a hint if the package can run without it.",
+            evidence=(unsupported[0].strip(),),
+            code="package.unsupported",
+        )
+    if _NOT_UTF8.search(text):
+        step = _read_step(text)
+        return ToolError(
+            f"{_name(step)} used a file name that is not valid UTF-8",
+            "Let the tool name its files in UTF-8 (set PYTHONUTF8=1 or LANG=C.UTF-8 in its image).",
+            step=step,
+            code="step.output-invalid",
+        )
+    return None
+
+
+def _explain_job(text: str) -> RunnerError | None:
+    """Explain by the engine's own words what no other explanation knows, if they name the step."""
+    if failed := _JOB_ERROR.search(text):
+        return ToolError(
+            f"step {failed['step']!r} failed: {_flatten(failed['why'])}",
+            "Read the job log; correct the definition of this step in the package, or its inputs.",
+            evidence=tuple(failed[0].splitlines()),
+            step=failed["step"],
+            code="step.failed",
+        )
+    return None
 
 
 def _explain_step(text: str) -> ToolError | None:
