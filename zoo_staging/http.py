@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from zoo_staging.addresses import Hosts, Origin, Resolve, find_refusal, is_never_asked, parse_address
+from zoo_staging.content_coding import decode, find_coding
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.http_errors import LOGIN_REMEDY, check_status, refused, translate, translate_body
@@ -47,15 +48,17 @@ class HttpOptions:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose body has begun to come: its final address, its size if known, its bytes.
+    """An answer whose body has begun to arrive: its final address, its size if known, its bytes, decoded.
 
-    `validator` names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
+    `media_type` is what the server says, in lower case and without parameters, empty where it does not say. `validator`
+    names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
     """
 
     href: str
     size_bytes: int | None
     chunks: AsyncIterator[bytes]
     validator: str | None = None
+    media_type: str = ""
 
 
 class HttpClient:
@@ -159,6 +162,7 @@ class HttpClient:
     ) -> Answer:
         href, part = asked
         encoded = "content-encoding" in headers
+        coding = find_coding(headers, href)
         length = headers.get("content-length", "")
         size = int(length) if length.isdecimal() and not encoded else None
         validator = None
@@ -169,7 +173,9 @@ class HttpClient:
             raise NoRangesError(href)
         elif status != HTTPStatus.PARTIAL_CONTENT or size != part.end - part.start:
             raise ChangedError(href)
-        return Answer(url.geturl(), size, self._stream(transfer, href), validator)
+        chunks = self._stream(transfer, href)
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        return Answer(url.geturl(), size, decode(chunks, href) if coding else chunks, validator, media_type)
 
     async def _stream(self, transfer: Transfer, href: str) -> AsyncIterator[bytes]:
         try:
