@@ -42,7 +42,7 @@ async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: in
         if errors:
             raise merge_errors(errors)
     _check_limit(len(found.items), "items", max_items, href)
-    if not found.items:
+    if not found.items and not any(collection.content.get("assets") for collection in found.collections):
         raise StagingError(
             Kind.STAC_INVALID,
             href,

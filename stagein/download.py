@@ -9,10 +9,12 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from stagein.content_check import CHECKED_BYTES, find_foreign, is_suspicious
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Chunk, Content, SourceTable
@@ -88,6 +90,8 @@ class Downloader:
         transfer = partial.transfer
         async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
             size = _agree_on_size(transfer, content)
+            if is_suspicious(content):
+                content = replace(content, chunks=_check_beginning(content, transfer))
             self._progress.expect(transfer, size)
             if size is not None and size <= SMALL_BYTES:
                 await self._bring_small(content, partial, size)
@@ -170,6 +174,28 @@ class Downloader:
             await self._workers.run(keep)
         partial.size_bytes += len(chunk)
         self._progress.add(partial.transfer, len(chunk))
+
+
+async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterator[Chunk]:
+    """The chunks of a file that may be a page; raises `StagingError` before the first one where it is."""
+    start, begun = b"", False
+    async for chunk in content.chunks:
+        if begun:
+            yield chunk
+            continue
+        start += bytes(chunk)
+        if len(start) >= CHECKED_BYTES:
+            begun = True
+            yield _check(content, transfer, start)
+    if not begun:
+        yield _check(content, transfer, start)
+
+
+def _check(content: Content, transfer: Transfer, start: bytes) -> bytes:
+    foreign = find_foreign(content, transfer.href, transfer.media_type, start[:CHECKED_BYTES])
+    if foreign:
+        raise foreign
+    return start
 
 
 def _agree_on_size(transfer: Transfer, content: Content) -> int | None:

@@ -3,45 +3,55 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from stagein.content_check import CHECKED_BYTES, find_login, is_suspicious
 from stagein.crawl import walk
-from stagein.layout import CatalogFolder, build_catalog_folder
+from stagein.layout import AssetFile, CatalogFolder, build_catalog_folder
 from stagein.paging import Query
 from stagein.plan import Reference, Where
 from stagein.progress import Transfer
+from stagein.selection import REMEDY
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
 from stagein.sources.local import check_local
-from stagein.stac import Document, parse_document
-from stagein.transfer import transfer_all
+from stagein.sources.protocol import check_document_size
+from stagein.stac import Document, Json, parse_document
+from stagein.transfer import plan_folder, transfer_all
+from zoo_staging.destination import STORES
 from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
-from zoo_staging.names import safe_name, unique_name
+from zoo_staging.hrefs import LOCAL, get_scheme, name_of
+from zoo_staging.names import is_folder_name
 from zoo_staging.pool import RetryOptions, retry, run_pool
 from zoo_staging.progress import Report
-
-LARGEST_DOCUMENT_BYTES = 64 << 20
 
 logger = logging.getLogger(__name__)
 
 
+Documents = Sequence[tuple[PurePosixPath, Json]]
+
+
 @dataclass
 class Staged:
-    """Where a reference will be, the files to download for it, and the documents to write after them."""
+    """Where a reference will be, the files to download for it, the documents to write after them.
+
+    `build_documents` gets the paths of assets that are missing.
+    """
 
     where: Where
     path: Path
     transfers: list[Transfer] = field(default_factory=list)
-    documents: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
+    build_documents: Callable[[frozenset[PurePosixPath]], Documents] = lambda _: ()
 
 
 async def fetch_references(
     references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report
 ) -> dict[Where, Path]:
-    """Bring `references` into `folder`; where each is. Raises `StagingError`."""
+    """Download `references` into `folder`; return where each is. Raises `StagingError`."""
     async with open_sources(options) as sources:
         fetcher = _Fetcher(sources, folder, options)
         staged, errors = await run_pool(
@@ -50,10 +60,14 @@ async def fetch_references(
         )
         if errors:
             raise merge_errors(errors)
-        await transfer_all((move for one in staged for move in one.transfers), sources, options, report)
+        transfers = [transfer for one in staged for transfer in one.transfers]
+        missing = await transfer_all(transfers, sources, options, report)
     for one in staged:
-        for path, document in one.documents:
-            _write_document(path, document)
+        below = frozenset(
+            PurePosixPath(path.relative_to(one.path)) for path in missing if path.is_relative_to(one.path)
+        )
+        for path, document in one.build_documents(frozenset(below)):
+            _write_document(one.path / path, document)
     return {one.where: one.path for one in staged}
 
 
@@ -78,10 +92,22 @@ class _Fetcher:
             target = place / reference.name
             transfer = Transfer(reference.href, target, reference.size_bytes, reference.checksum)
             return Staged(reference.where, target, [transfer])
-        entries = await self._list_folder(reference.href)
-        if entries is not None:
-            return Staged(reference.where, place, _plan_folder(entries, place))
-        return await self._prepare_catalog(reference, place)
+        entries = await self._list_reference(reference.href)
+        if entries is None:
+            try:
+                return await self._prepare_catalog(reference, place)
+            except StagingError as error:
+                entries = await self._recover(reference.href, error)
+        return Staged(reference.where, place, plan_folder(entries, place))
+
+    async def _recover(self, href: str, error: StagingError) -> list[Entry]:
+        """What is no object may be a prefix; raises `error` where it is none either."""
+        if error.kind is not Kind.NOT_FOUND or get_scheme(href) not in STORES:
+            raise error
+        with suppress(StagingError):
+            if entries := await self._list_prefix(href):
+                return entries
+        raise error
 
     async def _prepare_catalog(self, reference: Reference, place: Path) -> Staged:
         found = await walk(
@@ -90,20 +116,71 @@ class _Fetcher:
             max_items=self._options.max_items,
             concurrency=self._options.concurrency,
         )
-        layout = build_catalog_folder(found.source, found.items, found.collections, self._options)
+        build = partial(build_catalog_folder, found.source, found.items, found.collections, self._options)
+        layout = build()
         _log_unverified(layout)
-        return Staged(
-            reference.where,
-            place,
-            [Transfer(one.href, place / one.path, one.size_bytes, one.checksum, one.what) for one in layout.files],
-            [(place / path, document) for path, document in layout.documents],
+        planned, errors = await run_pool(
+            [lambda one=one: self._plan_asset(one, place) for one in layout.files],  # type: ignore[misc]
+            self._options.concurrency,
         )
+        if errors:
+            raise merge_errors(errors)
+        transfers = [transfer for many in planned for transfer in many]
+        return Staged(reference.where, place, transfers, lambda missing: build(missing).documents)
 
-    async def _list_folder(self, href: str) -> list[Entry] | None:
-        entries = await retry(lambda: self._sources.get(href).list_folder(href), self._waits)
+    async def _plan_asset(self, asset: AssetFile, place: Path) -> list[Transfer]:
+        """Plan the file of an asset, or all files of one that is a folder."""
+        target = place / asset.path
+        try:
+            entries = await self._list_asset(asset)
+        except StagingError as error:
+            raise error.explain(asset.what, REMEDY) from error
+        if entries is not None:
+            return plan_folder(entries, target)
+        return [
+            Transfer(
+                asset.href,
+                target,
+                asset.size_bytes,
+                asset.checksum,
+                asset.what,
+                asset.media_type,
+                is_side=asset.is_side,
+                may_be_folder=True,
+            )
+        ]
+
+    async def _list_asset(self, asset: AssetFile) -> list[Entry] | None:
+        scheme, href = get_scheme(asset.href), asset.href
+        is_zarr = "zarr" in (asset.media_type or "").lower() and "zip" not in (asset.media_type or "").lower()
+        looks_like_folder = is_zarr or href.endswith("/") or is_folder_name(name_of(href))
+        if scheme == LOCAL or (looks_like_folder and scheme in STORES):
+            return await self._list_prefix(href) or None
+        if scheme not in ("http", "https") or not looks_like_folder:
+            return None
+        entries = await self._list(href)
+        if entries is None and (href.endswith("/") or is_zarr):
+            raise _unlistable(href)
+        return entries
+
+    async def _list_reference(self, href: str) -> list[Entry] | None:
+        """The files of a Directory; None where it is a STAC document, or may be one."""
+        if get_scheme(href) in ("http", "https"):
+            return await self._list(href) if name_of(href).lower().endswith(".zarr") else None
+        if is_folder_name(name_of(href)) and not href.endswith("/"):
+            return await self._list_prefix(href) or None
+        entries = await self._list(href)
         if entries is not None and not entries:
             raise StagingError(Kind.NOT_FOUND, href, "folder does not exist or is empty", "Check bucket and prefix.")
         return entries
+
+    async def _list_prefix(self, href: str) -> list[Entry] | None:
+        """The files below an address that does not end in a slash; None or nothing where it is no folder."""
+        is_store = get_scheme(href) in STORES
+        return await self._list(f"{href.rstrip('/')}/" if is_store else href)
+
+    async def _list(self, href: str) -> list[Entry] | None:
+        return await retry(lambda: self._sources.get(href).list_folder(href), self._waits)
 
     async def _read_once(self, query: Query) -> Document:
         if query not in self._documents:
@@ -115,9 +192,11 @@ class _Fetcher:
         async with self._sources.ask(query) as content:
             async for chunk in content.chunks:
                 data += chunk
-                if len(data) > LARGEST_DOCUMENT_BYTES:
-                    raise _too_large(href)
+                check_document_size(len(data), href)
             final = content.href
+            login = find_login(content, href, bytes(data[:CHECKED_BYTES])) if is_suspicious(content) else None
+        if login:
+            raise login
         # a redirect to a signed address leads to the document only, not to its neighbours
         base = final if mask_href(final) == final else href
         return replace(parse_document(bytes(data), base), posted=query.body)
@@ -134,39 +213,22 @@ def _check_class(reference: Reference, path: Path) -> Path:
     return path
 
 
-def _plan_folder(entries: Sequence[Entry], place: Path) -> list[Transfer]:
-    taken: dict[PurePosixPath, set[str]] = {}
-    transfers = []
-    for entry in entries:
-        *folders, name = entry.path.split("/")
-        parent = PurePosixPath(*(_keep_or_mend(folder) for folder in folders))
-        path = parent / unique_name(_keep_or_mend(name), taken.setdefault(parent, set()))
-        transfers.append(Transfer(entry.href, place / path, entry.size_bytes))
-    return transfers
-
-
-def _keep_or_mend(part: str) -> str:
-    """A name of a remote folder as it is, unless it could lead elsewhere or no disk would take it."""
-    plain = part not in ("", ".", "..") and "\0" not in part and len(part.encode()) <= 255
-    return part if plain else safe_name(part)
-
-
 def _log_unverified(layout: CatalogFolder) -> None:
     for file in layout.files:
         if file.unverified is not None:
             logger.warning("%s: checksum not verified, unknown kind: %s", mask_href(file.href), file.unverified)
 
 
-def _too_large(href: str) -> StagingError:
+def _unlistable(href: str) -> StagingError:
     return StagingError(
-        Kind.STAC_INVALID,
+        Kind.UNSUPPORTED,
         href,
-        f"too large for a STAC document (more than {LARGEST_DOCUMENT_BYTES} bytes)",
-        "If it is data, give it as a File; otherwise use a smaller collection.",
+        "a folder on a web server, which HTTP cannot list, without consolidated zarr metadata",
+        "Use its address in object storage, consolidate the metadata of the zarr store, or give it as an archive.",
     )
 
 
-def _write_document(path: Path, document: dict[str, Any]) -> None:
+def _write_document(path: Path, document: Json) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,20 +2,23 @@
 
 catalog.json                     a Catalog with a link `item` to each item
 <item-id>/<item-id>.json         the item as it was, but for asset hrefs and links
-<item-id>/<file>                 its assets
+<item-id>/<path>                 its assets, under the paths that they have relative to the item
 <collection-id>/collection.json  the metadata of the collections met on the way
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
+from stagein.asset_paths import build_asset_paths
+from stagein.selection import choose_href, is_wanted, may_be_missing
 from stagein.settings import StageInOptions
 from stagein.stac import Document, Json
 from zoo_staging.checksum import Checksum, parse_multihash
 from zoo_staging.errors import StagingError, mask_href
-from zoo_staging.hrefs import is_remote, name_of, resolve_href
+from zoo_staging.hrefs import is_remote, resolve_href
 from zoo_staging.names import safe_name, unique_name
 from zoo_staging.stac import StacType
 
@@ -27,7 +30,7 @@ STRUCTURE = frozenset({"root", "parent", "self", "item", "items", "child", "next
 class AssetFile:
     """One asset to download: from `href` to `path`, relative to the catalog folder; `what` names it in words.
 
-    `unverified` is a checksum that is stated but cannot be computed here.
+    `is_side`: the job can go on without it; `unverified` is a checksum that is stated but cannot be computed here.
     """
 
     href: str
@@ -35,6 +38,8 @@ class AssetFile:
     size_bytes: int | None
     checksum: Checksum | None
     what: str
+    media_type: str | None = None
+    is_side: bool = False
     unverified: str | None = None
 
 
@@ -47,27 +52,37 @@ class CatalogFolder:
 
 
 def build_catalog_folder(
-    source: Document, items: Iterable[Document], collections: Iterable[Document], options: StageInOptions
+    source: Document,
+    items: Sequence[Document],
+    collections: Iterable[Document],
+    options: StageInOptions,
+    missing: frozenset[PurePosixPath] = frozenset(),
 ) -> CatalogFolder:
-    """Lay out the folder for what was found at `source`; `catalog.json` is the last document."""
+    """Lay out the folder for what was found at `source`; `catalog.json` is the last document.
+
+    Assets of collections are downloaded only where there are no items. The assets at the paths `missing` keep their
+    remote address.
+    """
     taken = {CATALOG}
     files: list[AssetFile] = []
     documents: list[tuple[PurePosixPath, Json]] = []
     folders: dict[str, str] = {}
     for collection in collections:
-        folder = unique_name(safe_name(collection.content["id"], "collection"), taken)
-        folders.setdefault(collection.content["id"], folder)
+        folder = unique_name(safe_name(collection.id, "collection"), taken)
+        folders.setdefault(collection.id, folder)
+        assets = {} if items else _plan_assets(collection, folder, options, missing)
+        files += assets.values()
         path = PurePosixPath(folder, "collection.json")
-        documents.append((path, _localise_collection(collection)))
+        documents.append((path, _localise(collection, folder, assets, "")))
     children = [_link("child", f"./{path}", "application/json") for path, _ in documents]
     members = []
     for item in items:
-        name = unique_name(safe_name(item.content["id"], "item"), taken)
-        assets = _plan_assets(item, name, options)
+        name = unique_name(safe_name(item.id, "item"), taken)
+        assets = _plan_assets(item, name, options, missing)
         files += assets.values()
         home = folders.get(str(item.content.get("collection")), "")
         path = PurePosixPath(name, f"{name}.json")
-        documents.append((path, _localise_item(item, assets, home)))
+        documents.append((path, _localise(item, name, assets, home)))
         members.append(_link("item", f"./{path}", "application/geo+json"))
     documents.append((PurePosixPath(CATALOG), _build_catalog(source, [*children, *members])))
     return CatalogFolder(tuple(files), tuple(documents))
@@ -89,57 +104,48 @@ def _build_catalog(source: Document, links: list[Json]) -> Json:
     return catalog
 
 
-def _plan_assets(item: Document, folder: str, options: StageInOptions) -> dict[str, AssetFile]:
-    taken = {f"{folder}.json".casefold()}
+def _plan_assets(
+    document: Document, folder: str, options: StageInOptions, missing: frozenset[PurePosixPath]
+) -> dict[str, AssetFile]:
+    assets: Json = document.content.get("assets", {})
+    # of all assets, so that the paths are the same whatever is selected
+    hrefs = {key: _absolute(document, choose_href(asset, options)) for key, asset in assets.items()}
+    paths = build_asset_paths(document.href, hrefs, [f"{folder}.json", "collection.json"])
+    word = "item" if document.type is StacType.ITEM else "collection"
     planned = {}
-    for key, asset in item.content["assets"].items():
-        if not _is_wanted(key, asset, options):
+    for key, asset in assets.items():
+        path = PurePosixPath(folder, paths[key])
+        if not is_wanted(key, asset, options) or path in missing:
             continue
-        href = resolve_href(item.href, asset["href"].strip())
-        name = safe_name(name_of(href), safe_name(key, "asset"))
-        if name.casefold() in taken:
-            name = safe_name(f"{key}_{name}")
         checksum = parse_multihash(asset.get("file:checksum"))
         size = asset.get("file:size")
         planned[key] = AssetFile(
-            href=href,
-            path=PurePosixPath(folder, unique_name(name, taken)),
+            href=resolve_href(document.href, choose_href(asset, options)),
+            path=path,
             size_bytes=size if isinstance(size, int) and size >= 0 else None,
             checksum=checksum,
-            what=f"asset {key!r:.60} of item {item.content['id']!r:.80}",
+            what=f"asset {key!r:.60} of {word} {document.id!r:.80}",
+            media_type=asset.get("type") if isinstance(asset.get("type"), str) else None,
+            is_side=may_be_missing(asset),
             unverified=None if checksum else asset.get("file:checksum"),
         )
     return planned
 
 
-def _is_wanted(key: str, asset: Json, options: StageInOptions) -> bool:
-    roles = asset.get("roles")
-    media_type = str(asset.get("type", "")).partition(";")[0].strip()
-    return (
-        (not options.asset_keys or key in options.asset_keys)
-        and (not options.asset_roles or bool(options.asset_roles.intersection(map(str, roles or ()))))
-        and (not options.asset_media_types or media_type in options.asset_media_types)
-    )
-
-
-def _localise_item(item: Document, assets: dict[str, AssetFile], collection: str) -> Json:
-    local = {
-        key: {
-            **asset,
-            "href": f"./{assets[key].path.name}" if key in assets else _absolute(item, asset["href"]),
-        }
-        for key, asset in item.content["assets"].items()
-    }
-    return {**item.content, "links": _localise_links(item, collection), "assets": local}
-
-
-def _localise_collection(collection: Document) -> Json:
-    content = {**collection.content, "links": _localise_links(collection, "")}
-    if content.get("assets"):
+def _localise(document: Document, folder: str, assets: Mapping[str, AssetFile], collection: str) -> Json:
+    content = {**document.content, "links": _localise_links(document, collection)}
+    if document.content.get("assets"):
         content["assets"] = {
-            key: {**asset, "href": _absolute(collection, asset["href"])} for key, asset in content["assets"].items()
+            key: {**asset, "href": _localise_href(document, asset, folder, assets.get(key))}
+            for key, asset in document.content["assets"].items()
         }
     return content
+
+
+def _localise_href(document: Document, asset: Json, folder: str, planned: AssetFile | None) -> str:
+    if planned is None:
+        return _absolute(document, asset["href"])
+    return quote(f"./{planned.path.relative_to(folder)}")
 
 
 def _localise_links(document: Document, collection: str) -> list[Json]:

@@ -13,7 +13,8 @@ from zoo_staging.progress import Report, Transferred, ignore
 class Transfer:
     """One file to download: from `href` to `target`; size and checksum are verified where known.
 
-    `what` says in words what it is, where its address alone would not.
+    `what` says in words what it is, where its address alone would not. `may_be_missing`: that it does not exist is no
+    error; `is_side`: neither is any other failure of its source; `may_be_folder`: in object storage it may be a prefix.
     """
 
     href: str
@@ -21,6 +22,10 @@ class Transfer:
     size_bytes: int | None = None
     checksum: Checksum | None = None
     what: str = ""
+    media_type: str | None = None
+    may_be_missing: bool = False
+    is_side: bool = False
+    may_be_folder: bool = False
 
 
 class Progress:
@@ -35,6 +40,18 @@ class Progress:
         self._max_bytes = max_bytes
         self._files_done = 0
         self._bytes_done = 0
+
+    def include(self, transfers: Iterable[Transfer]) -> None:
+        """Count further files."""
+        for transfer in transfers:
+            self._sizes[transfer] = transfer.size_bytes
+            self._known_bytes += transfer.size_bytes or 0
+            self._unknown_files += transfer.size_bytes is None
+
+    def leave_out(self, transfer: Transfer) -> None:
+        """Stop counting a file that is missing."""
+        self.expect(transfer, 0)
+        del self._sizes[transfer]
 
     def expect(self, transfer: Transfer, size_bytes: int | None) -> None:
         """A size became known."""

@@ -63,6 +63,10 @@ def _parse_words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
+def _parse_order(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def _parse_roots(text: str) -> tuple[Path, ...]:
     roots = tuple(Path(root) for root in text.split(os.pathsep) if root)
     if not all(root.is_absolute() for root in roots):
@@ -105,7 +109,8 @@ class StageInOptions:
     `buckets` overrides `s3` for single buckets; `hosts` is what single web origins get as `Authorization`.
     Link-local and cloud metadata addresses are refused whatever `allow_private` says. `max_items` bounds the
     documents of a catalog too. Of an item, only the assets are downloaded that match each of `asset_keys`,
-    `asset_roles` and `asset_media_types` that is not empty; the others keep their remote address.
+    `asset_roles` and `asset_media_types` that is not empty; the others keep their remote address. Of assets with
+    alternate addresses, the first that matches `asset_alternates` is used.
     """
 
     s3: S3Options = field(default_factory=S3Options)
@@ -164,6 +169,12 @@ class StageInOptions:
     )
     asset_media_types: frozenset[str] = _setting(
         "ASSET_MEDIA_TYPES", frozenset(), _parse_words, "Download only assets of these media types; unset: all."
+    )
+    asset_alternates: tuple[str, ...] = _setting(
+        "ASSET_ALTERNATES",
+        (),
+        _parse_order,
+        "Preferred addresses of assets that have alternates: names or schemes, in order, such as s3,https.",
     )
 
 

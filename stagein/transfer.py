@@ -1,30 +1,55 @@
 """Downloads all files of a job: in one bounded pool, each address once."""
 
 import asyncio
+import logging
 import secrets
 import shutil
 from collections.abc import Iterable
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
+from stagein.asset_paths import mend_part
 from stagein.download import Downloader, translate_disk
 from stagein.progress import Progress, Transfer
+from stagein.selection import REMEDY
 from stagein.settings import StageInOptions
-from stagein.sources import SourceTable
+from stagein.sources import Entry, SourceTable
 from zoo_staging.checksum import Checksum
+from zoo_staging.destination import STORES
 from zoo_staging.errors import Kind, StagingError, merge_errors
+from zoo_staging.hrefs import get_scheme
+from zoo_staging.names import unique_name
 from zoo_staging.pool import run_pool
 from zoo_staging.progress import Report
 
 SETTLE_SECONDS = 2.0
 
 
+logger = logging.getLogger(__name__)
+
+# failures of a source that a picture or metadata beside the data may have
+_TOLERATED = frozenset(
+    {
+        Kind.NOT_FOUND,
+        Kind.FORBIDDEN,
+        Kind.UNREACHABLE,
+        Kind.TIMEOUT,
+        Kind.UNTRUSTED,
+        Kind.CONTENT,
+        Kind.SERVICE,
+        Kind.UNSUPPORTED,
+    }
+)
+
+
 async def transfer_all(
     transfers: Iterable[Transfer], sources: SourceTable, options: StageInOptions, report: Report
-) -> None:
-    """Bring all files, in one bounded pool; the same address is downloaded once and then linked or copied.
+) -> list[Path]:
+    """Download all files, in one bounded pool; the same address is downloaded once and then linked or copied.
 
-    Raises `StagingError`: the first problem, with those that came up beside it.
+    Returns the targets of side assets that are missing. Raises `StagingError`: the first problem, with those that
+    came up beside it.
     """
     groups: dict[tuple[str, int | None, Checksum | None], list[Transfer]] = {}
     for transfer in transfers:
@@ -33,25 +58,81 @@ async def transfer_all(
     progress = Progress(firsts, report, options.max_bytes)
     _check_space(firsts)
     with closing(Downloader(sources, progress, options)) as downloader:
+        run = _Run(downloader, sources, progress, options)
+        await run.download_all(groups.values())
+    return run.missing
 
-        async def download(group: list[Transfer]) -> None:
-            first, *others = group
-            try:
-                await downloader.download(first)
-            except StagingError as error:
-                if first.what:
-                    raise error.explain(first.what) from error
-                raise
-            for other in others:
-                await asyncio.to_thread(_duplicate, first.target, other)
 
+def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
+    """Plan the files of a remote folder below `place`, under their own names wherever a disk accepts them."""
+    taken: dict[PurePosixPath, set[str]] = {}
+    transfers = []
+    for entry in entries:
+        *folders, name = entry.path.split("/")
+        parent = PurePosixPath(*map(mend_part, folders))
+        path = parent / unique_name(mend_part(name), taken.setdefault(parent, set()))
+        transfers.append(Transfer(entry.href, place / path, entry.size_bytes, may_be_missing=entry.may_be_missing))
+    return transfers
+
+
+@dataclass
+class _Run:
+    """The transfers of one stage-in; `missing` are the targets of side assets that could not be downloaded."""
+
+    downloader: Downloader
+    sources: SourceTable
+    progress: Progress
+    options: StageInOptions
+    missing: list[Path] = field(default_factory=list)
+
+    async def download_all(self, groups: Iterable[list[Transfer]]) -> None:
         _, errors = await run_pool(
-            [lambda group=group: download(group) for group in groups.values()],  # type: ignore[misc]
-            options.concurrency,
+            [lambda group=group: self._download(group) for group in groups],  # type: ignore[misc]
+            self.options.concurrency,
             settle_seconds=SETTLE_SECONDS,
         )
-    if errors:
-        raise merge_errors(errors)
+        if errors:
+            raise merge_errors(errors)
+
+    async def _download(self, group: list[Transfer]) -> None:
+        """Download the first file of a group, and copy it to the places of the others."""
+        first, *others = group
+        try:
+            await self.downloader.download(first)
+        except StagingError as error:
+            if not await self._recover(group, error):
+                raise error.explain(first.what, REMEDY) if first.what else error from error
+            return
+        for other in others:
+            await asyncio.to_thread(_duplicate, first.target, other)
+
+    async def _recover(self, group: list[Transfer], error: StagingError) -> bool:
+        """Whether the job can go on: the file may be missing, or is a folder, which is then downloaded."""
+        first = group[0]
+        absent = error.kind is Kind.NOT_FOUND
+        if absent and first.may_be_missing:
+            self.progress.leave_out(first)
+            return True
+        entries = await self._list_below(first.href) if absent and first.may_be_folder else []
+        if entries:
+            files = [file for one in group for file in plan_folder(entries, one.target)]
+            self.progress.include(files)
+            self.progress.leave_out(first)
+            await self.download_all([file] for file in files)
+            return True
+        if not first.is_side or error.kind not in _TOLERATED:
+            return False
+        logger.warning("%s is missing, and left out: %s", first.what, error)
+        self.missing += [transfer.target for transfer in group]
+        self.progress.leave_out(first)
+        return True
+
+    async def _list_below(self, href: str) -> list[Entry]:
+        if get_scheme(href) not in STORES:
+            return []
+        with suppress(StagingError):  # the error that led here says more
+            return await self.sources.get(href).list_folder(f"{href.rstrip('/')}/") or []
+        return []
 
 
 def _duplicate(first: Path, other: Transfer) -> None:

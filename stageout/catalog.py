@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stageout.media import get_media_type, is_folder_asset
 from stageout.model import FoundCatalog, FoundFile, StacDocument
 from stageout.names import check_relative_name
 from stageout.output_folder import OutputFolder, OutsideError, find_origin, resolve, walk
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.media import get_media_type
+from zoo_staging.names import is_folder_name
 from zoo_staging.stac import StacType, check_stac, get_type, invalid_stac
 
 _MEMBERS = ("child", "item")
@@ -228,7 +229,7 @@ def _choose_roots(roots: list[Path]) -> list[Path]:
 
 def _list_folders(folder: Path) -> list[Path]:
     entries = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
-    return [path for path in entries if not is_folder_asset(path.name)]
+    return [path for path in entries if not is_folder_name(path.name)]
 
 
 def _read_type(path: Path) -> StacType | None:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from stageout.item import STAC_VERSION, Bbox, format_time, merge_bboxes
-from stageout.media import GEOJSON, JSON
 from stageout.names import RESULT_COLLECTION
 from stageout.storage import Storage, add_storage
 from zoo_staging.hrefs import build_relative_href
+from zoo_staging.media import GEOJSON, JSON
 from zoo_staging.stac import get_interval
 
 WHOLE_WORLD = (-180.0, -90.0, 180.0, 90.0)

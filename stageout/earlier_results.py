@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stageout.destinations import Destination
-from stageout.media import JSON
 from stageout.model import Plan
 from stageout.names import RESULT_COLLECTION
 from zoo_staging.errors import StagingError
+from zoo_staging.media import JSON
 
 RECORD = ".stageout.json"
 

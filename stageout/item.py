@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from stageout.media import GEOJSON, JSON, build_roles
 from stageout.model import FoundData, FoundFile, RasterFacts
 from stageout.raster import build_footprint
 from stageout.storage import Storage, add_storage
+from zoo_staging.media import GEOJSON, JSON, build_roles
 
 STAC_VERSION = "1.1.0"
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"

@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from stageout.catalog import find_catalog, read_catalog
-from stageout.media import COG, GEOTIFF, get_media_type
 from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
 from stageout.names import check_relative_name
 from stageout.output_folder import resolve, walk
 from stageout.raster import read_raster
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.media import COG, GEOTIFF, get_media_type
 
 _BLOCK_BYTES = 1 << 20
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from stageout.collection import CollectionNames, Member, build_collection
 from stageout.item import ItemNames, build_item
-from stageout.media import GEOJSON, JSON
 from stageout.model import (
     Found,
     FoundArray,
@@ -28,6 +27,7 @@ from stageout.names import RESULT_COLLECTION, Ids, build_segment
 from stageout.relink import Surroundings, rewrite_document
 from stageout.storage import Storage
 from zoo_staging.hrefs import build_relative_href
+from zoo_staging.media import GEOJSON, JSON
 from zoo_staging.stac import StacType, is_blank
 
 

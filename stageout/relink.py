@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stageout.media import JSON
 from stageout.model import StacDocument
 from stageout.storage import Storage, add_storage
 from zoo_staging.hrefs import build_relative_href, is_relative
+from zoo_staging.media import JSON
 from zoo_staging.stac import StacType
 
 

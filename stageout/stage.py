@@ -8,13 +8,13 @@ from typing import Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
 from stageout.earlier_results import claim, read_earlier, settle
-from stageout.media import JSON, get_media_type
 from stageout.model import Plan, PlannedDocument, PlannedFile, StageOutOptions
 from stageout.outputs import read_outputs
 from stageout.plan import Reach, build_plan
 from stageout.upload import Uploaded, upload
 from zoo_staging.cancel import Cancellation, run_cancellable
 from zoo_staging.errors import Side, about
+from zoo_staging.media import JSON, get_media_type
 from zoo_staging.progress import Report, ignore
 
 

@@ -57,15 +57,6 @@ def get_media_type(name: str, cwl_format: str | None = None) -> str:
     return _BY_SUFFIX.get(suffix) or guess_type(name)[0] or BINARY
 
 
-# folders that are one asset: stores of arrays, products of satellite missions
-_FOLDER_SUFFIXES = frozenset({".zarr", ".safe", ".sen3"})
-
-
-def is_folder_asset(name: str) -> bool:
-    """Whether a folder of this name is one asset, such as a zarr store or a Sentinel product."""
-    return PurePosixPath(name.lower()).suffix in _FOLDER_SUFFIXES
-
-
 def build_roles(name: str, media_type: str) -> list[str]:
     """Return the STAC roles of an asset (STAC 1.1, asset roles)."""
     lowered = PurePosixPath(name.lower()).name

@@ -5,6 +5,8 @@ import re
 from pathlib import PurePosixPath
 
 LONGEST_NAME_BYTES = 180
+# folders that are one asset: stores of arrays, products of satellite missions
+FOLDER_SUFFIXES = frozenset({".zarr", ".safe", ".sen3"})
 
 
 def safe_name(text: str, otherwise: str = "unnamed") -> str:
@@ -21,6 +23,11 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     suffix = PurePosixPath(name).suffix[:16]
     return f"{name[: LONGEST_NAME_BYTES - 13 - len(suffix)]}-{digest}{suffix}"
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a name is that of a folder which is one asset, such as a zarr store or a Sentinel product."""
+    return PurePosixPath(name.lower()).suffix in FOLDER_SUFFIXES
 
 
 def unique_name(name: str, taken: set[str]) -> str:

@@ -5,7 +5,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from stagein.paging import Query
 from stagein.settings import StageInOptions
-from stagein.sources.protocol import Content, Entry, Source
+from stagein.sources.protocol import Content, Entry, Source, check_document_size
+from stagein.sources.zarr import list_zarr
+from zoo_staging.errors import Kind, StagingError
 from zoo_staging.http import HttpClient, HttpOptions
 from zoo_staging.ranges import ByteRange
 
@@ -39,11 +41,24 @@ class HttpSource:
         return self._open(query, None)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
-        """None: HTTP knows no folders."""
-        return None
+        """Return the files of a zarr store with consolidated metadata; HTTP cannot list any other folder."""
+        return await list_zarr(self._read, href)
+
+    async def _read(self, href: str) -> bytes | None:
+        data = bytearray()
+        try:
+            async with self._client.get(href) as answer:
+                async for chunk in answer.chunks:
+                    data += chunk
+                    check_document_size(len(data), href)
+        except StagingError as error:
+            if error.kind in (Kind.NOT_FOUND, Kind.FORBIDDEN):
+                return None
+            raise
+        return bytes(data)
 
     @asynccontextmanager
     async def _open(self, query: Query, part: ByteRange | None) -> AsyncIterator[Content]:
         body = None if query.body is None else query.body.encode()
         async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
-            yield Content(answer.href, answer.size_bytes, answer.chunks, answer.validator)
+            yield Content(answer.href, answer.size_bytes, answer.chunks, answer.validator, answer.media_type)

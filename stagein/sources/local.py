@@ -1,7 +1,8 @@
 """Files of this machine, for STAC documents on disk and their assets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -32,8 +33,12 @@ class LocalSource:
         return self._open(href)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
-        """None: folders of this machine are used where they are."""
-        return None
+        """Return the files of a folder, links followed; None for a file."""
+        path = local_path(href, Path.cwd())
+        if not path.is_dir():
+            return None
+        check_local(path, self._allowed_roots)
+        return await asyncio.to_thread(lambda: list(_list(path, self._allowed_roots)))
 
     @asynccontextmanager
     async def _open(self, href: str) -> AsyncIterator[Content]:
@@ -68,6 +73,18 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
             "Use a remote address, or ask the operator to allow the folder (STAGEIN_ALLOWED_ROOTS).",
         )
     return path
+
+
+def _list(folder: Path, allowed_roots: tuple[Path, ...] | None) -> Iterator[Entry]:
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            if path.is_symlink():
+                check_local(path, allowed_roots)
+        for name in sorted(names):
+            path = Path(parent, name)
+            # a path with percent signs is not decoded again in a URL
+            yield Entry(path.as_uri(), path.relative_to(folder).as_posix(), path.stat().st_size)
 
 
 async def _stream(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:

@@ -5,32 +5,47 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from zoo_staging.errors import Kind, StagingError
 from zoo_staging.ranges import ByteRange
 
 Chunk = bytes | memoryview
+LARGEST_DOCUMENT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Content:
     """Bytes that have begun to arrive: their final address, and their size if known.
 
-    `validator` names this version of the file where the source can give parts of it. A chunk is valid until
-    the next one is asked for.
+    `media_type` is what a web server says. `validator` names this version, where ranges are served. A chunk is valid
+    until the next one is requested.
     """
 
     href: str
     size_bytes: int | None
     chunks: AsyncIterator[Chunk]
     validator: str | None = None
+    media_type: str = ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in a remote folder: its address, its path relative to the folder, its size."""
+    """A file in a folder: its address, its path relative to the folder, its size (None: not known)."""
 
     href: str
     path: str
-    size_bytes: int
+    size_bytes: int | None
+    may_be_missing: bool = False
+
+
+def check_document_size(size_bytes: int, href: str) -> None:
+    """Raise `StagingError` (`CONTENT`) for a document that is too large to be one."""
+    if size_bytes > LARGEST_DOCUMENT_BYTES:
+        raise StagingError(
+            Kind.CONTENT,
+            href,
+            f"too large for a metadata document (more than {LARGEST_DOCUMENT_BYTES} bytes)",
+            "If it is data, give it as a File; otherwise use a smaller collection.",
+        )
 
 
 class Source(Protocol):
@@ -44,5 +59,5 @@ class Source(Protocol):
         ...
 
     async def list_folder(self, href: str) -> list[Entry] | None:
-        """All files under `href`, however deep; None where `href` is not a folder of this source."""
+        """Return all files below `href`, at any depth; None where `href` is not a folder of this source."""
         ...

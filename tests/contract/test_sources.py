@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import json
 import socket
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -280,6 +282,69 @@ def test_a_catalog_is_walked_down_to_its_items(origin: Origin, tmp_path: Path) -
         "catalog.json",
         "s2/collection.json",
     ]
+
+
+ZARR = {
+    ".zmetadata": {"metadata": {".zgroup": {}, "B02/.zarray": {"shape": [2, 1], "chunks": [1, 1]}}},
+    ".zgroup": {},
+    "B02/.zarray": {"shape": [2, 1], "chunks": [1, 1]},
+    "B02/0.0": "chunk",
+}
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_asset_that_is_a_folder_is_staged_with_all_its_files(origin: Origin, tmp_path: Path, slash: str) -> None:
+    for name, content in ZARR.items():
+        put_json(origin, f"x/cube.zarr/{name}", content)
+    asset = {"href": f"./cube.zarr{slash}", "type": "application/vnd+zarr"}
+    staged = stage_in(
+        {"a": directory(put_json(origin, "x/item.json", build_item("a", {"cube": asset})))}, tmp_path, origin.options
+    )
+    folder = Path(staged["a"]["path"], "a")
+    assert all_files(folder / "cube.zarr") == sorted(ZARR)
+    assert (folder / "cube.zarr/B02/0.0").read_text() == '"chunk"'
+    assert json.loads((folder / "a.json").read_text())["assets"]["cube"]["href"] == "./cube.zarr"
+
+
+def test_paths_of_assets_below_the_item_are_kept(origin: Origin, tmp_path: Path) -> None:
+    names = ("manifest.safe", "measurement/vv.tiff", "annotation/calibration/c x.xml")
+    for name in names:
+        origin.put(f"S1A.SAFE/{name}", name.encode())
+    item = build_item("a", {name[:4]: {"href": quote(f"./{name}")} for name in names})
+    staged = stage_in({"a": directory(put_json(origin, "S1A.SAFE/item.json", item))}, tmp_path, origin.options)
+    folder = Path(staged["a"]["path"], "a")
+    assert all_files(folder) == sorted([*names, "a.json"])
+    hrefs = [asset["href"] for asset in json.loads((folder / "a.json").read_text())["assets"].values()]
+    assert [(folder / unquote(href)).is_file() for href in hrefs] == [True] * 3
+
+
+def test_a_picture_beside_the_data_may_be_missing(origin: Origin, tmp_path: Path) -> None:
+    origin.put("a.tif", b"pixels")
+    assets = {"data": {"href": "./a.tif"}, "view": {"href": "./gone.jpg", "roles": ["thumbnail"]}}
+    href = put_json(origin, "item.json", build_item("a", assets))
+    staged = stage_in({"a": directory(href)}, tmp_path, origin.options)
+    folder = Path(staged["a"]["path"], "a")
+    assert all_files(folder) == ["a.json", "a.tif"]
+    # the item still says where it would be
+    assert json.loads((folder / "a.json").read_text())["assets"]["view"]["href"] != "./gone.jpg"
+
+
+def test_missing_data_names_the_asset_the_item_and_the_settings_that_select_assets(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = put_json(origin, "item.json", build_item("scene-1", {"red": {"href": "./gone.tif", "roles": ["data"]}}))
+    error = fail({"a": directory(href)}, tmp_path, origin.options)
+    assert error.code == "source.not-found"
+    assert "'red'" in error.reason
+    assert "'scene-1'" in error.reason
+    assert "STAGEIN_ASSET_KEYS" in error.remedy
+
+
+def test_assets_of_a_collection_without_items_are_staged(origin: Origin, tmp_path: Path) -> None:
+    origin.put("c/points.parquet", b"points")
+    collection = build_collection("points", [], assets={"data": {"href": "./points.parquet"}})
+    staged = stage_in({"a": directory(put_json(origin, "c/collection.json", collection))}, tmp_path, origin.options)
+    assert (Path(staged["a"]["path"]) / "points/points.parquet").read_bytes() == b"points"
 
 
 def test_what_does_not_exist_is_named(origin: Origin, tmp_path: Path) -> None:
@@ -582,6 +647,51 @@ def test_what_cannot_fit_on_the_disk_is_refused_before_it_is_fetched(web: Web, t
     assert web.server.requests == []
 
 
+# what a web server sends is checked
+
+
+def test_a_login_page_in_place_of_an_asset_is_forbidden(web: Web, tmp_path: Path) -> None:
+    web.server.fail_always("a.tif", Fault(302, {"Location": "/login"}))
+    page = b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
+    web.server.fail_always("login", Fault(body=page, headers={"Content-Type": "text/html; charset=utf-8"}))
+    href = put_json(web, "item.json", build_item("a", {"red": {"href": "./a.tif", "type": "image/tiff"}}))
+    error = fail({"a": directory(href)}, tmp_path / "in", QUICK)
+    assert error.code == "source.forbidden"
+    assert "'red'" in error.reason
+    assert "STAGEIN_HOSTS_FILE" in error.remedy
+    assert all_files(tmp_path / "in") == []
+
+
+def test_an_error_page_with_status_200_is_not_the_file(web: Web, tmp_path: Path) -> None:
+    web.server.fail_always("a.tif", Fault(body=b"<html>Gone</html>", headers={"Content-Type": "text/html"}))
+    assert fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK).code == "source.content"
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.csv.gz"])
+def test_a_content_coding_is_undone_unless_the_file_is_compressed(web: Web, tmp_path: Path, name: str) -> None:
+    packed = gzip.compress(b"pixels" * 1000)
+    web.server.fail_always(name, Fault(body=packed, headers={"Content-Encoding": "gzip"}))
+    staged = stage_in({"a": file(f"{web.server.url}/{name}")}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).read_bytes() == (packed if name.endswith(".gz") else b"pixels" * 1000)
+
+
+def test_a_compressed_answer_that_is_cut_off_is_tried_again(web: Web, tmp_path: Path) -> None:
+    packed = gzip.compress(b"pixels" * 1000)
+    faults = [Fault(body=body, headers={"Content-Encoding": "gzip"}) for body in (packed[:-5], packed)]
+    web.server.fail("a.tif", *faults)
+    staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).read_bytes() == b"pixels" * 1000
+
+
+def test_a_folder_on_a_web_server_that_cannot_be_listed_is_refused_with_the_reason(web: Web, tmp_path: Path) -> None:
+    href = put_json(
+        web, "item.json", build_item("a", {"cube": {"href": "./cube.zarr/", "type": "application/vnd.zarr"}})
+    )
+    error = fail({"a": directory(href)}, tmp_path / "in", QUICK)
+    assert error.code == "source.unsupported"
+    assert "'cube'" in error.reason
+
+
 # real servers of object stores
 
 
@@ -593,6 +703,21 @@ def test_a_prefix_becomes_a_folder(store: Any, tmp_path: Path) -> None:
     folder = Path(staged["a"]["path"])
     assert all_files(folder) == ["catalog.json", "deep/a b.tif"]
     assert (folder / "deep" / "a b.tif").read_bytes() == b"pixels"
+
+
+@pytest.mark.parametrize("name", ["X.SAFE", "run"])
+def test_a_prefix_without_a_slash_is_a_folder(store: Any, tmp_path: Path, name: str) -> None:
+    store.put(f"{name}/manifest.safe", b"m")
+    store.put(f"{name}/deep/a.tif", b"pixels")
+    staged = stage_in({"a": directory(f"{store.base}/{name}")}, tmp_path / "in", store.options)
+    assert all_files(Path(staged["a"]["path"])) == ["deep/a.tif", "manifest.safe"]
+
+
+def test_an_asset_that_is_a_prefix_is_a_folder_whatever_its_name(store: Any, tmp_path: Path) -> None:
+    store.put("product/band/1", b"1")
+    href = put_json(store, "item.json", build_item("a", {"p": {"href": "./product"}}))
+    staged = stage_in({"a": directory(href)}, tmp_path / "in", store.options)
+    assert (Path(staged["a"]["path"]) / "a/product/band/1").read_bytes() == b"1"
 
 
 def test_an_empty_prefix_does_not_exist(store: Any, tmp_path: Path) -> None:
@@ -902,7 +1027,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_gets_full_is_told_and_nothing_is_left(web: Web, tiny_disk: Path, told: bool) -> None:
     href = web.put("a.tif", b"x" * (3 << 20))
     if not told:
-        web.server.fail_always("a.tif", Fault(headers={"Content-Encoding": "x"}))
+        web.server.fail_always("a.tif", Fault(headers={"Content-Encoding": "identity"}))
     error = fail({"a": file(href)}, tiny_disk, QUICK)
     assert error.code == "disk.full"
     assert str(tiny_disk) in error.reason

@@ -89,7 +89,7 @@ def test_assets_of_one_name_in_one_item_get_names_of_their_own() -> None:
             },
         )
     )
-    assert [str(file.path) for file in folder.files] == ["a/B04.tif", "a/red20_B04.tif", "a/self_a.json"]
+    assert [str(file.path) for file in folder.files] == ["a/R10m/B04.tif", "a/R20m/B04.tif", "a/self_a.json"]
 
 
 def test_items_of_one_id_get_folders_of_their_own() -> None:
@@ -149,7 +149,7 @@ def test_hostile_ids_and_hrefs_never_lead_out_of_the_folder(identity: str, hrefs
     for path in paths:
         assert not path.is_absolute()
         assert ".." not in path.parts
-        assert path == PurePosixPath(*path.parts[-2:])
+        assert all(part.isprintable() and len(part.encode()) <= 255 for part in path.parts)
 
 
 @pytest.mark.parametrize("href", ["../../etc/passwd", "/etc/passwd", "..%2f..%2fx", "a/..", "https://h/x?y=/../z"])

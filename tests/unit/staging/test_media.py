@@ -5,9 +5,9 @@ import pytest
 import rasterio  # type: ignore[import-untyped]  # it ships none
 from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
 
-from stageout.media import BINARY, COG, GEOTIFF, build_roles, get_media_type
 from stageout.stage import stage_out
 from tests.unit.stageout.catalogs import NOW, OPTIONS, describe_folder, read_json
+from zoo_staging.media import BINARY, COG, GEOTIFF, build_roles, get_media_type
 
 pytestmark = pytest.mark.unit
 

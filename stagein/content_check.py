@@ -1,0 +1,85 @@
+"""What a web server sent is checked, not believed: error pages, login pages and messages with status 200; pure."""
+
+import re
+from urllib.parse import urlsplit
+
+from stagein.sources.protocol import Content
+from zoo_staging.errors import Kind, StagingError, mask_href
+from zoo_staging.hrefs import get_scheme, name_of
+from zoo_staging.http_errors import LOGIN_REMEDY
+from zoo_staging.media import BINARY, get_media_type
+
+CHECKED_BYTES = 64 << 10
+
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_MESSAGES = frozenset({"application/json", "application/problem+json", "application/xml", "text/xml"})
+_BINARY = re.compile(
+    r"(image|audio|video)/(?!svg)|application/(zip|gzip|pdf|.*(hdf|netcdf|parquet|zarr|laz|flatgeobuf|sqlite))"
+)
+_HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|script|title)\b", re.I | re.S)
+_MESSAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(\{|<\?xml|<error)", re.I)
+_LOGIN_WORDS = re.compile(r"log-?in|sign-?in|oauth|openid|saml|/sso|/auth", re.I)
+_LOGIN_TITLE = re.compile(rb"<title[^>]*>[^<]*(log|sign)\s?-?(in|on)\b", re.I)
+_PASSWORD = re.compile(rb"""type\s*=\s*["']?password""", re.I)
+
+
+def is_suspicious(content: Content) -> bool:
+    """Whether the beginning of a file has to be looked at: the server calls it a page or message, or nothing."""
+    is_web = get_scheme(content.href) in ("http", "https")
+    return is_web and (content.media_type or "text/html") in _PAGES | _MESSAGES
+
+
+def find_foreign(content: Content, href: str, announced: str | None, start: bytes) -> StagingError | None:
+    """Return the error for a page or message in place of the file at `href`; None where it is the file.
+
+    `announced` is the media type that its metadata states, `start` are its first bytes.
+    """
+    expected = _read_type(announced) or _read_type(get_media_type(name_of(href)))
+    if _HTML.match(start):
+        return _judge_page(content, href, expected, start)
+    if content.media_type in _MESSAGES and expected and _BINARY.match(expected) and _MESSAGE.match(start):
+        return _foreign(content, href, expected, "a message", start)
+    return None
+
+
+def find_login(content: Content, href: str, start: bytes) -> StagingError | None:
+    """Return the error for a login page in place of a document; None for anything else."""
+    if not _HTML.match(start) or not (_leads_to_login(content, href) or _PASSWORD.search(start)):
+        return None
+    where = f" (redirected to {mask_href(content.href)})" if content.href != href else ""
+    return StagingError(
+        Kind.FORBIDDEN, href, f"a login page was sent instead of the data{where}", f"Log in is needed. {LOGIN_REMEDY}"
+    )
+
+
+def _judge_page(content: Content, href: str, expected: str | None, start: bytes) -> StagingError | None:
+    if expected in _PAGES:
+        return None
+    if login := find_login(content, href, start):
+        return login
+    if content.href == f"{href}/":
+        reason = "a folder on a web server, which HTTP cannot list"
+        return StagingError(Kind.UNSUPPORTED, href, reason, "Give the address of a file.")
+    if expected is None or expected.startswith("text/") or expected.endswith("xml"):
+        return None
+    if _LOGIN_TITLE.search(start):
+        return StagingError(Kind.FORBIDDEN, href, f"a login page was sent instead of {expected}", LOGIN_REMEDY)
+    return _foreign(content, href, expected, "an HTML page", start)
+
+
+def _foreign(content: Content, href: str, expected: str, what: str, start: bytes) -> StagingError:
+    served = content.media_type or "no media type"
+    beginning = start[:60].decode("utf-8", "replace")
+    reason = f"{what} ({served}) was sent instead of {expected}; it begins with {beginning!r}"
+    return StagingError(Kind.CONTENT, href, reason, f"Open the address in a browser. {LOGIN_REMEDY}")
+
+
+def _leads_to_login(content: Content, href: str) -> bool:
+    final = urlsplit(content.href)
+    return content.href != href and bool(_LOGIN_WORDS.search(f"{final.netloc}{final.path}"))
+
+
+def _read_type(media_type: str | None) -> str | None:
+    """The media type without parameters; None where it says nothing."""
+    plain = (media_type or "").partition(";")[0].strip().lower()
+    return None if plain in ("", BINARY) else plain

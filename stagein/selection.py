@@ -1,0 +1,54 @@
+"""Which assets of an item are downloaded, and from which of their addresses; pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stagein.settings import StageInOptions
+from zoo_staging.hrefs import get_scheme
+
+# assets with no other role than these may be missing
+SIDE_ROLES = frozenset({"thumbnail", "overview", "metadata"})
+REMEDY = "To leave assets out, set STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES or STAGEIN_ASSET_MEDIA_TYPES."
+
+
+def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bool:
+    """Whether an asset matches each of the options that select assets."""
+    media_type = str(asset.get("type", "")).partition(";")[0].strip()
+    return (
+        (not options.asset_keys or key in options.asset_keys)
+        and (not options.asset_roles or not options.asset_roles.isdisjoint(_read_roles(asset)))
+        and (not options.asset_media_types or media_type in options.asset_media_types)
+    )
+
+
+def may_be_missing(asset: Mapping[str, Any]) -> bool:
+    """Whether a job can go on without an asset: a picture to look at, or metadata."""
+    roles = _read_roles(asset)
+    return bool(roles) and roles <= SIDE_ROLES
+
+
+def choose_href(asset: Mapping[str, Any], options: StageInOptions) -> str:
+    """Return the preferred address of an asset (STAC extension `alternate-assets` 1.2).
+
+    A preference is the name of an alternate, or the scheme of an address; without a match it is the asset's own `href`.
+    """
+    addresses = list(_list_addresses(asset))
+    for wanted in options.asset_alternates:
+        for name, href in addresses:
+            if wanted in (name, get_scheme(href)):
+                return href
+    return str(asset["href"]).strip()
+
+
+def _list_addresses(asset: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield str(asset.get("alternate:name", "")), str(asset["href"]).strip()
+    alternates = asset.get("alternate")
+    for name, alternate in alternates.items() if isinstance(alternates, dict) else ():
+        href = alternate.get("href") if isinstance(alternate, dict) else None
+        if isinstance(href, str) and href.strip():
+            yield name, href.strip()
+
+
+def _read_roles(asset: Mapping[str, Any]) -> frozenset[str]:
+    roles = asset.get("roles")
+    return frozenset(map(str, roles)) if isinstance(roles, list) else frozenset()

@@ -1,0 +1,102 @@
+"""What a zarr store on a web server consists of: HTTP cannot list folders, but consolidated metadata names all arrays.
+
+Zarr v2: `.zmetadata`, or `.zarray` of a single array. Zarr v3: `zarr.json` with `consolidated_metadata`, or of a single
+array. Which chunks exist is not written anywhere: a missing one has the fill value (zarr specification).
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice, product
+from typing import Any
+from urllib.parse import quote
+
+from stagein.sources.protocol import Entry
+from zoo_staging.errors import Kind, StagingError
+
+MOST_CHUNKS = 1_000_000
+
+ReadDocument = Callable[[str], Awaitable[bytes | None]]
+"""Returns the bytes at an address; None where nothing is there."""
+
+
+async def list_zarr(read: ReadDocument, href: str) -> list[Entry] | None:
+    """Return all files of the zarr store at `href`, chunks as possibly missing; None where its metadata is missing.
+
+    Raises `StagingError` (`REFUSED`) for more than a million chunks, (`CONTENT`) for metadata that is invalid.
+    """
+    base = href.rstrip("/")
+    for name, find in (("zarr.json", _find_v3), (".zmetadata", _find_v2), (".zarray", _find_v2_array)):
+        data = await read(f"{base}/{name}")
+        if data is None:
+            continue
+        try:
+            metadata, found = find(json.loads(data))
+            chunks = list(islice(found, MOST_CHUNKS + 1))
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+            reason = f"invalid zarr metadata: {error!r:.200}"
+            raise StagingError(Kind.CONTENT, f"{base}/{name}", reason, "Correct the zarr store.") from error
+        if metadata is None:
+            return None
+        _check_count(chunks, base)
+        files = [Entry(f"{base}/{quote(path)}", path, None) for path in dict.fromkeys((name, *metadata))]
+        return files + [Entry(f"{base}/{quote(path)}", path, None, may_be_missing=True) for path in chunks]
+    return None
+
+
+def _check_count(chunks: list[str], href: str) -> None:
+    if len(chunks) > MOST_CHUNKS:
+        raise StagingError(
+            Kind.REFUSED,
+            href,
+            f"a zarr store with more than {MOST_CHUNKS} chunks, too many to download over HTTP",
+            "Put it in object storage, or use a part of it.",
+        )
+
+
+Found = tuple[list[str] | None, Iterator[str]]
+"""Metadata files (None: the store cannot be listed), and chunks."""
+
+
+def _find_v2(document: Mapping[str, Any]) -> Found:
+    metadata: Mapping[str, Any] = document["metadata"]
+    arrays = {path.rpartition(".zarray")[0]: array for path, array in metadata.items() if path.endswith(".zarray")}
+    return list(metadata), (chunk for place, array in arrays.items() for chunk in _list_v2_chunks(array, place))
+
+
+def _find_v2_array(array: Mapping[str, Any]) -> Found:
+    return [], _list_v2_chunks(array, "")
+
+
+def _find_v3(document: Mapping[str, Any]) -> Found:
+    if document["node_type"] == "array":
+        return [], _list_v3_chunks(document, "")
+    consolidated = document.get("consolidated_metadata")
+    if not consolidated:
+        return None, iter(())
+    nodes: Mapping[str, Any] = consolidated["metadata"]
+    arrays = {path: node for path, node in nodes.items() if node["node_type"] == "array"}
+    chunks = (chunk for path, node in arrays.items() for chunk in _list_v3_chunks(node, f"{path}/"))
+    return [f"{path}/zarr.json" for path in nodes], chunks
+
+
+def _list_v2_chunks(array: Mapping[str, Any], place: str) -> Iterator[str]:
+    separator = array.get("dimension_separator", ".")
+    for indices in _count(array["shape"], array["chunks"]):
+        yield place + (separator.join(indices) or "0")
+
+
+def _list_v3_chunks(node: Mapping[str, Any], place: str) -> Iterator[str]:
+    encoding = node.get("chunk_key_encoding", {"name": "default"})
+    default = encoding["name"] == "default"
+    separator = encoding.get("configuration", {}).get("separator", "/" if default else ".")
+    for indices in _count(node["shape"], node["chunk_grid"]["configuration"]["chunk_shape"]):
+        parts = ("c", *indices) if default else indices or ("0",)
+        yield place + separator.join(parts)
+
+
+def _count(shape: list[int], chunks: list[int]) -> Iterator[tuple[str, ...]]:
+    """Yield the indices of all chunks: along each axis, as many as are needed to cover it."""
+    counts = [-(-int(length) // int(chunk)) for length, chunk in zip(shape, chunks, strict=True)]
+    # `product` keeps the numbers of every axis in memory
+    axes = [range(min(count, MOST_CHUNKS + 1)) for count in counts]
+    return (tuple(map(str, indices)) for indices in product(*axes))

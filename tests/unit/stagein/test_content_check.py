@@ -1,0 +1,91 @@
+"""Rules about what a web server sends in place of a file."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stagein.content_check import find_foreign, find_login, is_suspicious
+from stagein.sources.protocol import Content
+
+pytestmark = pytest.mark.unit
+
+HREF = "https://data.example/a/B02.tif"
+PAGE = b"<!DOCTYPE html><html><head><title>Not found</title></head></html>"
+LOGIN = b'\n<html><head><title>Sign in</title></head><form><input type="password"></form></html>'
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    yield b""
+
+
+def serve(media_type: str, final: str = HREF) -> Content:
+    return Content(final, None, nothing(), media_type=media_type)
+
+
+def judge(
+    start: bytes, media_type: str = "text/html", announced: str | None = "image/tiff", **where: str
+) -> str | None:
+    href = where.get("href", HREF)
+    error = find_foreign(serve(media_type, where.get("final", href)), href, announced, start)
+    return error.kind if error else None
+
+
+@pytest.mark.parametrize(
+    ("start", "media_type", "kind"),
+    [
+        (PAGE, "text/html", "content"),
+        (PAGE, "", "content"),
+        (LOGIN, "text/html", "forbidden"),
+        (b'{"error": "quota"}', "application/json", "content"),
+        (b"<?xml version='1.0'?><Error><Code>Expired</Code></Error>", "application/xml", "content"),
+        (b"II*\0", "text/html", None),
+        (b"II*\0", "application/json", None),
+    ],
+)
+def test_what_is_sent_in_place_of_an_image_is_found_by_its_bytes(
+    start: bytes, media_type: str, kind: str | None
+) -> None:
+    assert judge(start, media_type) == kind
+
+
+@pytest.mark.parametrize(
+    ("announced", "href"),
+    [
+        ("text/html", HREF),
+        (None, "https://h/report.html"),
+        (None, "https://h/notes.txt"),
+        ("application/xml", "https://h/product.xml"),
+        (None, "https://h/download"),
+    ],
+)
+def test_a_page_is_a_file_where_one_was_announced_or_nothing_is_known(announced: str | None, href: str) -> None:
+    assert judge(PAGE, announced=announced, href=href) is None
+
+
+def test_the_name_says_what_to_expect_where_the_metadata_does_not() -> None:
+    assert judge(PAGE, announced=None) == "content"
+    assert judge(PAGE, announced="application/octet-stream") == "content"
+
+
+def test_a_redirect_to_a_login_page_is_forbidden_and_names_the_setting() -> None:
+    error = find_foreign(serve("text/html", "https://sso.example/login?x=1"), HREF, "image/tiff", PAGE)
+    assert error is not None
+    assert error.kind == "forbidden"
+    assert "STAGEIN_HOSTS_FILE" in error.remedy
+    assert "https://sso.example/login" in error.reason
+
+
+def test_an_index_page_of_a_folder_is_not_a_file() -> None:
+    href = "https://h/cube"
+    assert judge(PAGE, announced=None, href=href, final=f"{href}/") == "unsupported"
+
+
+def test_a_document_that_is_a_login_page_is_found() -> None:
+    assert find_login(serve("text/html"), HREF, LOGIN) is not None
+    assert find_login(serve("text/html"), HREF, PAGE) is None
+
+
+def test_what_the_server_calls_an_image_is_not_looked_at() -> None:
+    assert not is_suspicious(serve("image/tiff"))
+    assert is_suspicious(serve(""))
+    assert not is_suspicious(serve("", "s3://bucket/a.tif"))

@@ -1,0 +1,79 @@
+"""What a zarr store on a web server consists of."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from stagein.sources import zarr
+from stagein.sources.protocol import Entry
+from stagein.sources.zarr import list_zarr
+from zoo_staging.errors import Kind, StagingError
+
+pytestmark = pytest.mark.unit
+
+HREF = "https://h/cube.zarr"
+
+
+def list_store(documents: dict[str, Any], href: str = HREF) -> list[Entry] | None:
+    async def read(address: str) -> bytes | None:
+        path = address.removeprefix(f"{HREF}/")
+        return json.dumps(documents[path]).encode() if path in documents else None
+
+    return asyncio.run(list_zarr(read, href))
+
+
+def split(entries: list[Entry] | None) -> tuple[list[str], list[str]]:
+    assert entries is not None
+    assert all(entry.href == f"{HREF}/{entry.path}" for entry in entries)
+    files = [entry.path for entry in entries if not entry.may_be_missing]
+    return files, [entry.path for entry in entries if entry.may_be_missing]
+
+
+def test_consolidated_metadata_of_version_2_names_all_files() -> None:
+    array = {"shape": [5, 3], "chunks": [3, 3]}
+    metadata = {".zgroup": {}, "B02/.zarray": array, "B02/.zattrs": {}, "t/.zarray": {"shape": [], "chunks": []}}
+    files, chunks = split(list_store({".zmetadata": {"metadata": metadata}}, f"{HREF}/"))
+    assert files == [".zmetadata", ".zgroup", "B02/.zarray", "B02/.zattrs", "t/.zarray"]
+    assert chunks == ["B02/0.0", "B02/1.0", "t/0"]
+
+
+def test_a_separator_of_version_2_is_used() -> None:
+    array = {"shape": [2, 2], "chunks": [2, 1], "dimension_separator": "/"}
+    assert split(list_store({".zarray": array})) == ([".zarray"], ["0/0", "0/1"])
+
+
+def test_consolidated_metadata_of_version_3_names_all_files() -> None:
+    grid = {"name": "regular", "configuration": {"chunk_shape": [2]}}
+    v2 = {"name": "v2", "configuration": {"separator": "."}}
+    nodes = {
+        "a": {"node_type": "array", "shape": [3], "chunk_grid": grid},
+        "g": {"node_type": "group"},
+        "g/b": {"node_type": "array", "shape": [2], "chunk_grid": grid, "chunk_key_encoding": v2},
+    }
+    root = {"node_type": "group", "consolidated_metadata": {"metadata": nodes}}
+    files, chunks = split(list_store({"zarr.json": root}))
+    assert files == ["zarr.json", "a/zarr.json", "g/zarr.json", "g/b/zarr.json"]
+    assert chunks == ["a/c/0", "a/c/1", "g/b/0"]
+
+
+@pytest.mark.parametrize("documents", [{}, {"zarr.json": {"node_type": "group"}}])
+def test_a_store_without_consolidated_metadata_cannot_be_listed(documents: dict[str, Any]) -> None:
+    assert list_store(documents) is None
+
+
+@pytest.mark.parametrize(
+    "document", [[], {}, {"metadata": {"a/.zarray": {}}}, {"metadata": {"a/.zarray": {"shape": [1]}}}]
+)
+def test_invalid_metadata_is_an_error_that_names_it(document: Any) -> None:
+    with pytest.raises(StagingError, match=r"\.zmetadata") as caught:
+        list_store({".zmetadata": document})
+    assert caught.value.kind is Kind.CONTENT
+
+
+def test_too_many_chunks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zarr, "MOST_CHUNKS", 10)
+    with pytest.raises(StagingError, match="10 chunks") as caught:
+        list_store({".zarray": {"shape": [10**9, 10**9], "chunks": [1, 1]}})
+    assert caught.value.kind is Kind.REFUSED
