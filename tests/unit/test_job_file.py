@@ -147,3 +147,23 @@ def test_a_name_that_stands_twice_in_a_job_file_is_refused_at_its_place(
     with pytest.raises(InputError, match=r'line \d, column \d: found duplicate key "name"') as caught:
         read(tmp_path, job_file=path)
     assert str(path) in "\n".join(caught.value.diagnosis.evidence)
+
+
+def test_an_unknown_input_of_a_job_file_is_a_warning_and_with_strict_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_text("name: x\nnmae: y\n")
+    order = read_order(PACKAGE, str(path), (), settings_in(tmp_path))
+    assert given(dict(order.values)) == {"name": "x"}
+    assert [(one.code, one.path) for one in order.warnings] == [("inputs.unknown", "nmae")]
+    for words, strict in (((), True), (("nmae=y",), False)):
+        with pytest.raises(InputError) as caught:
+            read_order(PACKAGE, str(path), words, settings_in(tmp_path), strict=strict)
+        assert caught.value.diagnosis.code == "inputs.unknown"
+
+
+def test_an_unknown_input_of_a_request_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"inputs": {"nmae": "y"}}')
+    with pytest.raises(InputError) as caught:
+        read_order(PACKAGE, str(path), (), settings_in(tmp_path))
+    assert caught.value.diagnosis.code == "inputs.unknown"

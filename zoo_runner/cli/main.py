@@ -58,6 +58,7 @@ _time_limit = click.option(
     help="Stop the job after that.",
 )
 _job_id = click.option("--job-id", metavar="ID", help="Id of the job. [default: a random UUID]")
+_strict = click.option("--strict", is_flag=True, help="Refuse inputs that the package does not have; else a warning.")
 _format = click.option(
     "--format",
     "form",
@@ -92,6 +93,7 @@ def cli() -> None:
 @_containers
 @_time_limit
 @_job_id
+@_strict
 @_format
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
@@ -127,6 +129,7 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
 @_containers
 @_time_limit
 @_job_id
+@_strict
 def plan(package: str, job_file: str | None, **options: Any) -> None:
     """Print, as JSON, what `run` would submit; nothing is started."""
     from zoo_runner.engines import open_engine
@@ -281,6 +284,7 @@ def _draft(
     words: tuple[str, ...],
     destination: str | None,
     job_id: str | None,
+    strict: bool = False,
     **_: Any,
 ) -> "JobSpec":
     from zoo_runner.execution.accept import draft_job
@@ -288,7 +292,9 @@ def _draft(
     from zoo_runner.package.loading import load_package
 
     loaded = load_package(package, configuration.settings)
-    order = read_order(loaded, job_file, words, configuration.settings)
+    order = read_order(loaded, job_file, words, configuration.settings, strict=strict)
+    for problem in order.warnings:
+        tell(f"warning: {problem}")
     return draft_job(
         loaded,
         order.values,

@@ -14,11 +14,14 @@ from zoo_runner.model.problems import show
 from zoo_runner.package.documents import Documents, as_uri
 
 
-def read_order(package: Package, job_file: str | None, words: Sequence[str], settings: Settings) -> JobOrder:
+def read_order(
+    package: Package, job_file: str | None, words: Sequence[str], settings: Settings, *, strict: bool = False
+) -> JobOrder:
     """Read and check the inputs of a job; raises `InputError` with every problem found.
 
     A job file with a member `inputs` is an execute request (OGC API - Processes, Part 1), unless the package has
-    an input of that name. Paths in a job file are relative to it, paths in words to the current folder.
+    an input of that name. Paths in a job file are relative to it, paths in words to the current folder. Inputs of a
+    job file that the package does not have are ignored with a warning, as by cwltool, unless `strict`.
     """
     values: dict[str, Any] = {}
     base = f"{Path.cwd().as_uri()}/"
@@ -28,7 +31,8 @@ def read_order(package: Package, job_file: str | None, words: Sequence[str], set
     given = _read_words(words, package)
     if "inputs" in values and not _kinds(package, "inputs"):
         return read_execute_request(package, _merge(values, given), base=base)
-    return build_job_order(package, {**values, **given}, base=base)
+    ignored = () if strict else values.keys() - given.keys()
+    return build_job_order(package, {**values, **given}, base=base, ignored=ignored)
 
 
 def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:

@@ -4,7 +4,7 @@
 OGC API - Processes, Part 1 (OGC 18-062r2, section 7.11).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,21 +48,25 @@ class JobOrder:
     """The inputs of one job in CWL's form, ready for stage-in; JSON can write it.
 
     `values` holds what the caller gave and the defaults that are files (the engine applies the others). Every File and
-    Directory has an absolute `location`, unless it is a literal with `contents` or `listing`.
+    Directory has an absolute `location`, unless it is a literal with `contents` or `listing`. `warnings` are unknown
+    inputs that were ignored.
     """
 
     values: Mapping[str, Any]
+    warnings: tuple[Problem, ...] = ()
 
 
-def build_job_order(package: Package, values: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
+def build_job_order(
+    package: Package, values: Mapping[str, Any], *, base: str | None = None, ignored: Collection[str] = ()
+) -> JobOrder:
     """Build a job order from `{input: value}` as a CWL job file has it.
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
     or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package give
-    prefixes for formats. Raises InputError with every problem.
+    prefixes for formats. Unknown inputs among `ignored` become warnings. Raises InputError with every problem.
     """
     own = _drop_document_keys(package, values)
-    return _build(package, own, build_checker(package, base, document=values))
+    return _build(package, own, build_checker(package, base, document=values), ignored)
 
 
 def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
@@ -91,7 +95,7 @@ def _drop_document_keys(package: Package, values: Any) -> Any:
     return {name: value for name, value in values.items() if name in known or name not in DOCUMENT_KEYS}
 
 
-def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
+def _build(package: Package, values: Any, checker: Checker, ignored: Collection[str] = ()) -> JobOrder:
     if not isinstance(values, Mapping):
         replace(checker, root=()).expect(("inputs",), "an object with one member per input", values)
         raise _fail(package, checker.problems)
@@ -104,15 +108,19 @@ def _build(package: Package, values: Any, checker: Checker) -> JobOrder:
     for parameter in parameters:
         if parameter.name not in values and not parameter.optional:
             checker.miss((parameter.name,), parameter.type, "input")
-    _refuse_unknown(checker, values, parameters, "input")
+    hints = replace(checker, problems=[])
+    _refuse_unknown(hints, [name for name in values if name in ignored], parameters, "input")
+    _refuse_unknown(checker, [name for name in values if name not in ignored], parameters, "input")
     if checker.problems:
+        checker.problems.extend(hints.problems)
         raise _fail(package, checker.problems)
     defaults = {
         parameter.name: read_default(package, parameter)
         for parameter in parameters
         if parameter.default is not None and checked.get(parameter.name) is None
     }
-    return JobOrder({**checked, **{name: value for name, value in defaults.items() if value is not None}})
+    applied = {name: value for name, value in defaults.items() if value is not None}
+    return JobOrder({**checked, **applied}, tuple(hints.problems))
 
 
 def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
