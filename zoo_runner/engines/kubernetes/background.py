@@ -5,6 +5,7 @@ that engines and whoever they report to stay synchronous. The number of threads 
 """
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -80,6 +81,10 @@ class Background:
 def find_background() -> Background:
     """Return the background of this process; it is started by the first call."""
     return Background()
+
+
+# threads do not survive a fork: the child starts its own
+os.register_at_fork(after_in_child=find_background.cache_clear)
 
 
 class Timer:

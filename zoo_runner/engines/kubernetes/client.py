@@ -1,6 +1,7 @@
 """The one door to the Kubernetes API: plain manifests in and out, watches and logs that resume, errors translated."""
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,9 @@ def _connect(
     return Cluster(
         KubernetesSettings(kubeconfig=kubeconfig, api_url=api_url, service_host=service_host, service_port=service_port)
     )
+
+
+os.register_at_fork(after_in_child=_connect.cache_clear)
 
 
 class Cluster:
