@@ -106,7 +106,8 @@ class CalrissianEngine:
 
         def begin() -> Future[Ended]:
             start = _find_start(root, names)
-            cancellation.check()
+            if start:
+                cancellation.check()
             return self._follow_root(cluster, root, names, report, start, cancellation)
 
         def conclude(followed: Future[Ended]) -> Results:
@@ -197,8 +198,8 @@ class CalrissianEngine:
 def _find_start(root: Root, names: Names) -> Callable[[], None] | None:
     """Return what lets the root object go; None where it runs already. One that was let go is never let go again.
 
-    Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, `DismissedError`, and
-    `EngineError` where it is gone.
+    Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, and `EngineError` where
+    it is gone.
     """
     try:
         job = root.get()
@@ -211,8 +212,8 @@ def _find_start(root: Root, names: Names) -> Callable[[], None] | None:
             f"Run the job again: its {root.kind} was deleted, or it ended more than a day ago.",
             code="job.lost",
         )
-    _ensure_not_dismissed(job)
-    if not job["spec"].get("suspend"):
+    # of one that was dismissed the last lines are still read
+    if is_dismissed(job) or not job["spec"].get("suspend"):
         return None
 
     def start() -> None:

@@ -42,6 +42,8 @@ from zoo_runner.model.events import EngineLine, Report
 
 # how long the job pod may take for its last line after it was stopped
 _LAST_LINE_SECONDS = GRACE_SECONDS + 5.0
+# how long after its root object a pod of a stopped job may be heard of
+_FIRST_POD_SECONDS = 2.0
 _SECOND_TRY_SECONDS = 3.0
 # a volume that takes longer is waited for by the pod, whose place is judged then
 _BINDING_SECONDS = 5.0
@@ -231,8 +233,9 @@ class Follower:
         self._seen.stopping = True
         how = "deleted" if change == "DELETED" else "dismissed"
         stopped = self._log_end.build_lost(f"its {self._root.kind} was {how}")
-        if self._let_go or not self._seen.pods:
+        if self._let_go:
             raise stopped
+        self._later(_FIRST_POD_SECONDS, Late(stopped, lambda: not self._seen.pods))
         self._later(_LAST_LINE_SECONDS, Late(stopped, lambda: True))
 
     def _take_event(self, event: Manifest) -> None:
