@@ -9,7 +9,8 @@ from urllib.parse import quote
 from stageout.model import FoundData, FoundFile, RasterFacts
 from stageout.raster import build_footprint
 from stageout.storage import Storage, add_storage
-from zoo_staging.media import GEOJSON, JSON, build_roles
+from zoo_staging.media import BINARY, GEOJSON, JSON, build_roles, get_media_type
+from zoo_staging.names import find_folder
 
 STAC_VERSION = "1.1.0"
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -39,7 +40,7 @@ def build_item(data: FoundData, names: ItemNames, now: datetime, storage: Storag
     if any(raster.projection for raster in rasters):
         extensions.append(PROJECTION_EXTENSION)
     collection = {"type": JSON, "href": names.collection_href}
-    assets = {file.name: _build_asset(file) for file in data.files}
+    assets = _build_assets(data.files)
     item = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
@@ -86,6 +87,25 @@ def _build_geometry(rasters: Sequence[RasterFacts], bbox: Bbox | None) -> Mappin
     if len(placed) == 1:
         return placed[0]
     return build_footprint(bbox) if bbox else None
+
+
+def _build_assets(files: Sequence[FoundFile]) -> dict[str, dict[str, Any]]:
+    """An asset for each file, and one for each folder that is one, such as a zarr store."""
+    assets: dict[str, dict[str, Any]] = {}
+    for file in files:
+        folder = find_folder(file.name)
+        if folder is None:
+            assets[file.name] = _build_asset(file)
+            continue
+        asset = assets.setdefault(folder, _build_folder_asset(folder))
+        asset["file:size"] += file.size_bytes
+    return assets
+
+
+def _build_folder_asset(folder: str) -> dict[str, Any]:
+    media_type = get_media_type(folder)
+    kind = {} if media_type == BINARY else {"type": media_type}
+    return {"href": quote(f"./{folder}"), **kind, "roles": ["data"], "file:size": 0}
 
 
 def _build_asset(file: FoundFile) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from stageout.raster import read_raster
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.media import COG, GEOTIFF, get_media_type
+from zoo_staging.names import is_folder_name
 
 _BLOCK_BYTES = 1 << 20
 
@@ -98,7 +99,9 @@ class _OutputReader:
         root = find_catalog(folder, href, self._warnings)
         if root:
             return read_catalog(folder, root, href, self._warnings)
-        return FoundData("Directory", title, tuple(self._read_folder(folder, href)))
+        # a store or product keeps its name, which its files alone would lose
+        below = f"{title}/" if is_folder_name(title) else ""
+        return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
 
     def _read_with_secondary(self, value: Mapping[str, Any], href: str, below: str = "") -> Iterator[FoundFile]:
         path = self._get_path(value, href)

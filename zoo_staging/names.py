@@ -30,6 +30,13 @@ def is_folder_name(name: str) -> bool:
     return PurePosixPath(name.lower()).suffix in FOLDER_SUFFIXES
 
 
+def find_folder(path: str) -> str | None:
+    """Return the outermost folder of a path that is one asset (`a/c.zarr` of `a/c.zarr/B02/0.0`); None without one."""
+    folders = path.split("/")[:-1]
+    end = next((number for number, name in enumerate(folders, 1) if is_folder_name(name)), None)
+    return "/".join(folders[:end]) if end else None
+
+
 def unique_name(name: str, taken: set[str]) -> str:
     """Give `name`, or `name-2`, `name-3` … before its suffix if taken (whatever the case), and take it."""
     number, candidate = 1, name

@@ -14,6 +14,7 @@ import rasterio  # type: ignore[import-untyped]  # it ships none
 from pystac.validation import validate_dict
 from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
 
+from stagein import StageInOptions, stage_in
 from stageout.destinations import open_destination
 from stageout.earlier_results import RECORD
 from stageout.stage import Results, plan_stage_out, stage_out
@@ -124,6 +125,32 @@ def test_a_folder_without_stac_gets_one_item_with_an_asset_per_file(tmp_path: Pa
     assert (tmp_path / "to/out/b/c d.txt").read_text() == "hello"
     assert item["bbox"][2] > 16
     assert results.document["out"]["type"] == "application/geo+json"
+
+
+@pytest.mark.parametrize("folder", ["made", "made/cube.zarr"])
+def test_a_zarr_store_is_one_asset_and_keeps_its_name(tmp_path: Path, folder: str) -> None:
+    for name in (".zgroup", "B02/.zarray", "B02/0.0"):
+        write_text(tmp_path / "made/cube.zarr" / name)
+    put({"out": describe_folder(tmp_path / folder)}, tmp_path / "to")
+    item = read_json(tmp_path / "to/out/ndvi-7-out.json")
+    check_core_schema(item)
+    asset = {"href": "./cube.zarr", "type": "application/vnd.zarr", "roles": ["data"], "file:size": 15}
+    assert item["assets"] == {"cube.zarr": asset}
+    assert (tmp_path / "to/out/cube.zarr/B02/.zarray").is_file()
+
+
+def test_results_with_a_zarr_store_come_back_as_they_left(tmp_path: Path) -> None:
+    for name in (".zgroup", "B02/.zarray", "B02/0.0"):
+        write_text(tmp_path / "made/c d.zarr" / name)
+    put({"out": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    given = {"class": "Directory", "location": str(tmp_path / "to/collection.json")}
+    staged = stage_in({"in": given}, tmp_path / "in", StageInOptions())
+    folder = Path(staged["in"]["path"]) / "ndvi-7-out" / "c d.zarr"
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == [
+        ".zgroup",
+        "B02/.zarray",
+        "B02/0.0",
+    ]
 
 
 def test_files_of_one_name_in_an_array_do_not_meet(tmp_path: Path) -> None:
