@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -119,48 +120,34 @@ class _Fetcher:
         build = partial(build_catalog_folder, found.source, found.items, found.collections, self._options)
         layout = build()
         _log_unverified(layout)
+        folders = [asset for asset in layout.files if _looks_like_folder(asset)]
         planned, errors = await run_pool(
-            [lambda one=one: self._plan_asset(one, place) for one in layout.files],  # type: ignore[misc]
+            [lambda one=one: self._plan_folder_asset(one, place) for one in folders],  # type: ignore[misc]
             self._options.concurrency,
         )
         if errors:
             raise merge_errors(errors)
-        transfers = [transfer for many in planned for transfer in many]
-        return Staged(reference.where, place, transfers, lambda missing: build(missing).documents)
+        transfers = [_plan_file(asset, place) for asset in layout.files if not _looks_like_folder(asset)]
+        transfers += [transfer for many in planned for transfer in many]
+        # what is laid out already is laid out again only where an asset is missing
+        return Staged(
+            reference.where, place, transfers, lambda missing: (build(missing) if missing else layout).documents
+        )
 
-    async def _plan_asset(self, asset: AssetFile, place: Path) -> list[Transfer]:
-        """Plan the file of an asset, or all files of one that is a folder."""
-        target = place / asset.path
+    async def _plan_folder_asset(self, asset: AssetFile, place: Path) -> list[Transfer]:
+        """Plan all files of an asset that looks like a folder; of one that is none, its file."""
         try:
             entries = await self._list_asset(asset)
         except StagingError as error:
             raise error.explain(asset.what, REMEDY) from error
-        if entries is not None:
-            return plan_folder(entries, target)
-        return [
-            Transfer(
-                asset.href,
-                target,
-                asset.size_bytes,
-                asset.checksum,
-                asset.what,
-                asset.media_type,
-                is_side=asset.is_side,
-                may_be_folder=True,
-            )
-        ]
+        return [_plan_file(asset, place)] if entries is None else plan_folder(entries, place / asset.path)
 
     async def _list_asset(self, asset: AssetFile) -> list[Entry] | None:
-        scheme, href = get_scheme(asset.href), asset.href
-        is_zarr = "zarr" in (asset.media_type or "").lower() and "zip" not in (asset.media_type or "").lower()
-        looks_like_folder = is_zarr or href.endswith("/") or is_folder_name(name_of(href))
-        if scheme == LOCAL or (looks_like_folder and scheme in STORES):
-            return await self._list_prefix(href) or None
-        if scheme not in ("http", "https") or not looks_like_folder:
-            return None
-        entries = await self._list(href)
-        if entries is None and (href.endswith("/") or is_zarr):
-            raise _unlistable(href)
+        if get_scheme(asset.href) not in ("http", "https"):
+            return await self._list_prefix(asset.href) or None
+        entries = await self._list(asset.href)
+        if entries is None and (asset.href.endswith("/") or _is_zarr(asset)):
+            raise _unlistable(asset.href)
         return entries
 
     async def _list_reference(self, href: str) -> list[Entry] | None:
@@ -205,6 +192,32 @@ class _Fetcher:
     def _waits(self) -> RetryOptions:
         options = self._options
         return RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
+
+
+def _plan_file(asset: AssetFile, place: Path) -> Transfer:
+    return Transfer(
+        asset.href,
+        place / asset.path,
+        asset.size_bytes,
+        asset.checksum,
+        asset.what,
+        asset.media_type,
+        is_side=asset.is_side,
+        may_be_folder=True,
+    )
+
+
+def _looks_like_folder(asset: AssetFile) -> bool:
+    scheme = get_scheme(asset.href)
+    if scheme == LOCAL:
+        return os.path.isdir(asset.href)  # noqa: PTH112 - thousands of assets: a Path takes longer than the look
+    by_name = asset.href.endswith("/") or is_folder_name(asset.path.name) or _is_zarr(asset)
+    return by_name and scheme in ("http", "https", *STORES)
+
+
+def _is_zarr(asset: AssetFile) -> bool:
+    media_type = (asset.media_type or "").lower()
+    return "zarr" in media_type and "zip" not in media_type
 
 
 def _check_class(reference: Reference, path: Path) -> Path:

@@ -120,7 +120,7 @@ def _plan_assets(
         checksum = parse_multihash(asset.get("file:checksum"))
         size = asset.get("file:size")
         planned[key] = AssetFile(
-            href=resolve_href(document.href, choose_href(asset, options)),
+            href=_ensure_absolute(hrefs[key], document),
             path=path,
             size_bytes=size if isinstance(size, int) and size >= 0 else None,
             checksum=checksum,
@@ -164,6 +164,11 @@ def _localise_links(document: Document, collection: str) -> list[Json]:
         media = "application/geo+json" if document.type is StacType.ITEM else "application/json"
         links.append(_link("canonical", canonical, media))
     return links
+
+
+def _ensure_absolute(href: str, document: Document) -> str:
+    """Return an address that was resolved; raises the `StagingError` of one that could not be."""
+    return href if is_remote(href) or href.startswith("/") else resolve_href(document.href, href)
 
 
 def _absolute(document: Document, href: str) -> str:
