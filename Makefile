@@ -25,11 +25,11 @@ test-unit: env-dev ## the pure and fast tests
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev images cluster azurite postgres ## one suite per seam, over every implementation
+test-contract: env-dev images cluster argo azurite postgres ## one suite per seam, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 
-test-live: env-dev images cluster ## against real containers, a real cluster, and what ZOO_URL and ARGO_SERVER name
+test-live: env-dev images cluster argo ## against real containers, a real cluster, and what ZOO_URL and ARGO_SERVER name
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 

@@ -44,7 +44,7 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
-    "dev": Lock(("kubernetes", "raster", "javascript", "server", "testing", "examples", "demo", "dev")),
+    "dev": Lock(("argo", "kubernetes", "raster", "javascript", "server", "testing", "examples", "demo", "dev")),
     "demo": Lock(("raster", "examples", "javascript", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),

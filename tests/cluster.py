@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.require import require
 from tests.servers import S3Server, serve_s3
 from tests.site import Site
 
@@ -35,6 +36,12 @@ def find_kubeconfig() -> str:
     if ENVIRON.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def find_argo() -> None:
+    """Skip the test where the cluster has no Argo Workflows."""
+    crd = _kubectl(Path(find_kubeconfig()), "get", "crd", "workflows.argoproj.io")
+    require(crd.returncode == 0, "the cluster has no Argo Workflows: start one with `make argo`")
 
 
 def _kubectl(kubeconfig: Path, *words: str) -> "subprocess.CompletedProcess[str]":

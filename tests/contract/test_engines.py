@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.cluster import join_cluster
+from tests.cluster import find_argo, join_cluster
 from tests.contract.conftest import CANARY
 from tests.site import Site, Story, load_handle
 from tests.values import EXAMPLES, FAILING
@@ -84,8 +84,10 @@ class LocalDriver:
 class CalrissianDriver(LocalDriver):
     """The same jobs on a cluster, where results go to object storage."""
 
+    name = "calrissian"
+
     def __init__(self, site: Site) -> None:
-        self.engine = open_engine("calrissian", site.configuration)
+        self.engine = open_engine(self.name, site.configuration)
         self._site = site
 
     def _accept(self, package: Path, job_file: Path | None = None) -> JobSpec:
@@ -101,10 +103,17 @@ class CalrissianDriver(LocalDriver):
         return self._accept(FAILING / "slow" / "slow.cwl")
 
 
+class ArgoDriver(CalrissianDriver):
+    """The same jobs as Workflows of Argo."""
+
+    name = "argo"
+
+
 DRIVERS: dict[str, Callable[[Site], Driver]] = {
     "fake": FakeDriver,
     "local": LocalDriver,
     "calrissian": CalrissianDriver,
+    "argo": ArgoDriver,
 }
 
 
@@ -116,8 +125,10 @@ def canary_site(site: Site) -> Site:
 @pytest.fixture(params=list(DRIVERS))
 def driver(request: pytest.FixtureRequest, canary_site: Site) -> Driver:
     make: Callable[[Site], Driver] = DRIVERS[request.param]
-    if request.param != "calrissian":
+    if request.param not in ("calrissian", "argo"):
         return make(canary_site)
+    if request.param == "argo":
+        find_argo()
     cluster = request.getfixturevalue("kubeconfig"), request.getfixturevalue("pods_s3")
     return make(join_cluster(canary_site, *cluster))
 

@@ -12,7 +12,7 @@ from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
-from zoo_runner.cli.show import print_json, read_version, show_failure, show_outcome, tell
+from zoo_runner.cli.show import print_json, print_objects, read_version, show_failure, show_outcome, tell
 from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
 
@@ -129,16 +129,27 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
 @_containers
 @_time_limit
 @_job_id
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "yaml"]),
+    default="json",
+    help="json: the whole plan; yaml: the objects that an engine on a cluster submits, one document each.",
+)
 @_strict
-def plan(package: str, job_file: str | None, **options: Any) -> None:
-    """Print, as JSON, what `run` would submit; nothing is started."""
+def plan(package: str, job_file: str | None, form: str, **options: Any) -> None:
+    """Print what `run` would submit; nothing is started."""
     from zoo_runner.engines import open_engine
     from zoo_runner.model.masking import Masker
 
     configuration = _read_configuration(**options)
     draft = _draft(package, job_file, configuration, **options)
     described = open_engine(configuration.settings.engine, configuration).plan(draft).describe()
-    print_json(Masker([*configuration.workspace.secrets, *draft.secrets]).mask_data(described))
+    masked = Masker([*configuration.workspace.secrets, *draft.secrets]).mask_data(described)
+    if form == "json":
+        print_json(masked)
+    else:
+        print_objects(masked["submission"], configuration.settings.engine)
 
 
 @cli.command()

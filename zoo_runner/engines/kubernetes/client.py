@@ -111,10 +111,15 @@ class Cluster:
         self._watches.subscribe(subscription)
         return lambda: self._watches.unsubscribe(subscription)
 
-    def read_log(self, namespace: str, pod: str, take: Take, ended: bool = False) -> LogReader:
-        """Hand `take` the lines of a pod's log as they come; `ended`: its container has ended already."""
+    def read_log(
+        self, namespace: str, pod: str, take: Take, ended: bool = False, container: str | None = None
+    ) -> LogReader:
+        """Hand `take` the lines of a pod's log as they come; `ended`: its container has ended already.
+
+        Of a pod with several containers one has to be named.
+        """
         reader = LogReader(self.background, take, ended)
-        reader.start(self._connection, namespace, pod)
+        reader.start(self._connection, namespace, pod, container)
         return reader
 
     def _call(

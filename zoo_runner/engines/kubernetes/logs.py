@@ -28,9 +28,9 @@ class LogReader:
         if ended:
             self._ended.set()
 
-    def start(self, connection: Connection, namespace: str, pod: str) -> None:
-        """Read from the start of the log."""
-        self.done = self._background.start(self._read(connection, namespace, pod))
+    def start(self, connection: Connection, namespace: str, pod: str, container: str | None = None) -> None:
+        """Read from the start of the log; of a pod with several containers one has to be named."""
+        self.done = self._background.start(self._read(connection, namespace, pod, container))
 
     def note_end(self) -> None:
         """Take note that the container has ended, as its status says: once its log is over, no more will come."""
@@ -40,23 +40,26 @@ class LogReader:
         """Read no further."""
         self.done.cancel()
 
-    async def _read(self, connection: Connection, namespace: str, pod: str) -> None:
-        async for lines in read_log(connection, namespace, pod, self._ended):
+    async def _read(self, connection: Connection, namespace: str, pod: str, container: str | None) -> None:
+        async for lines in read_log(connection, namespace, pod, self._ended, container):
             await asyncio.wrap_future(self._take(lines))
 
 
-async def read_log(connection: Connection, namespace: str, pod: str, ended: asyncio.Event) -> AsyncIterator[list[str]]:
+async def read_log(
+    connection: Connection, namespace: str, pod: str, ended: asyncio.Event, container: str | None = None
+) -> AsyncIterator[list[str]]:
     """Yield the lines of a pod's log as they come, until its container has `ended`, as its status says.
 
     That a stream is over says little: kubelet ends each after four hours, and where a kubelet goes away the API ends
     it as if nothing more were to come. Raises `ApiError` for what does not pass by waiting.
     """
     path, what = f"{build_path('Pod', namespace, pod)}/log", f"reading the log of pod {pod}"
+    named = {"container": container} if container else {}
     last, patience = "", Patience()
     while True:
         over = whole = ended.is_set()
         since = {"sinceTime": f"{last[:19]}Z"} if last else {}
-        query = {"follow": "true", "timestamps": "true", **since}
+        query = {"follow": "true", "timestamps": "true", **named, **since}
         try:
             async for lines in connection.read_stream(path, what, query, _SILENCE_SECONDS):
                 stamped = [line.partition(" ") for line in lines]

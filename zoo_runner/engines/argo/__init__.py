@@ -1,0 +1,1 @@
+"""The argo engine: one Argo Workflow for each job."""

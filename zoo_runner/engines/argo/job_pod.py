@@ -1,0 +1,218 @@
+"""One node of a Workflow, from inside: stage in, run, stage out, or keep the logs.
+
+python -m zoo_runner.engines.argo.job_pod stage-in|run|stage-out|keep-logs
+
+The nodes hand on to each other by files on the job's volume. Each writes what happens as lines of its log (`pod_log`);
+the last line says how the node ended: with why the job failed, with its results, or with neither, so that the next
+node goes on. Credentials come as the environment of the nodes that stage; `run`, which starts the steps, has none.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import Any, TextIO
+
+from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
+from zoo_runner.engines.calrissian.bundle import read_job, unpack_bundle
+from zoo_runner.engines.calrissian.job_pod.pod import (
+    Execution,
+    PodOutput,
+    PodSettings,
+    conclude,
+    load_pod_settings,
+    read_bundle,
+    restore_files,
+)
+from zoo_runner.engines.calrissian.manifests import BUNDLE_FOLDER, WORK_FOLDER
+from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.pipeline import check_destination, run_execute, run_stage_in, run_stage_out
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.publish import publish_logs
+from zoo_runner.files import write_json
+from zoo_runner.model.cancellation import Cancellation, Reason
+from zoo_runner.model.errors import DismissedError, EngineError
+from zoo_runner.model.events import Event, Report
+from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.masking import Masker, find_secrets
+
+_PR_SET_DUMPABLE = 4
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What the nodes of a job keep for each other on its volume."""
+
+    folder: Path
+
+    @property
+    def logs(self) -> Path:
+        """Job log and step logs, to which each node appends; no step mounts it."""
+        return self.folder / "logs"
+
+    @property
+    def started(self) -> Path:
+        """When the job started, in seconds since the epoch."""
+        return self.folder / "started"
+
+    @property
+    def staged(self) -> Path:
+        """The job order with local paths."""
+        return self.folder / "staged.json"
+
+    @property
+    def outputs(self) -> Path:
+        """The output object of the package."""
+        return self.folder / "outputs.json"
+
+    @property
+    def ended(self) -> Path:
+        """How the job ended."""
+        return self.folder / "ended.json"
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node works with."""
+
+    job: JobSpec
+    steps: Mapping[str, Any]
+    settings: PodSettings
+    volume: Volume
+    report: Report
+    cancellation: Cancellation
+
+
+def stage_in(node: Node) -> Ended:
+    """Find out whether the destination can be written to, and bring the inputs."""
+    check_destination(node.job, node.settings.storage)
+    order = run_stage_in(node.job, node.settings.storage, node.report, node.cancellation)
+    write_json(node.volume.staged, dict(order))
+    return Ended()
+
+
+def run(node: Node) -> Ended:
+    """Run the package on the staged inputs."""
+    order = json.loads(node.volume.staged.read_text())
+    execution = Execution(node.job, node.steps, node.settings, node.report)
+    try:
+        outputs = run_execute(node.job, order, lambda staged: execution.execute(staged, node.cancellation), node.report)
+    finally:
+        execution.close()
+    write_json(node.volume.outputs, outputs)
+    return Ended()
+
+
+def stage_out(node: Node) -> Ended:
+    """Store the outputs, and publish the logs beside them."""
+    outputs = json.loads(node.volume.outputs.read_text())
+    return Ended(run_stage_out(node.job, node.settings.storage, outputs, node.report, node.cancellation))
+
+
+def keep_logs(node: Node) -> Ended:
+    """Say how the job ended that did not come to its own end."""
+    try:
+        ended = decode_line(node.volume.ended.read_text())
+    except FileNotFoundError:
+        ended = None
+    if isinstance(ended, Ended):
+        return ended
+    raise EngineError(
+        "the pod of the job was stopped before the job ended",
+        "See the status of the Workflow for the reason (`argo get`).",
+        code="job.lost",
+    )
+
+
+NODES: Mapping[str, Callable[[Node], Ended]] = {
+    STAGE_IN: stage_in,
+    RUN: run,
+    STAGE_OUT: stage_out,
+    KEEP_LOGS: keep_logs,
+}
+
+
+def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Ended:
+    """Run a node, keep its logs, and publish all logs where the job has ended and this node has credentials."""
+    volume = Volume(Path(WORK_FOLDER))
+    if name == STAGE_IN:
+        _prepare(volume)
+    job, steps = read_job(volume.folder, volume.logs)
+    emit.masker = Masker([*settings.secrets, *job.secrets])
+    with JobLog(job.paths, emit.masker) as log, _limited(job, volume, cancellation) as limited:
+
+        def tell(event: Event) -> None:
+            log(event)
+            emit(event)
+
+        ended = conclude(lambda: NODES[name](Node(job, steps, settings, volume, tell, limited)))
+        if ended.results or ended.diagnosis:
+            _end(ended, volume, log)
+        if name == (STAGE_OUT if ended.results else KEEP_LOGS):
+            outcome = Outcome(Status.SUCCESSFUL if ended.results else Status.FAILED, ended.results, ended.diagnosis)
+            publish_logs(log, job.destination, settings.storage, outcome, emit)
+    return ended
+
+
+def _prepare(volume: Volume) -> None:
+    """Unpack the bundle; of an attempt whose pod was lost only the start of the job and the logs stay."""
+    shutil.rmtree(volume.folder / "run", ignore_errors=True)
+    unpack_bundle(read_bundle(Path(BUNDLE_FOLDER)), volume.folder)
+    if not volume.started.exists():
+        volume.started.write_text(str(time.time()))
+
+
+def _end(ended: Ended, volume: Volume, log: JobLog) -> None:
+    """Write how the job ended, once; a node that was stopped does not know whether another attempt follows."""
+    if ended.kind == DismissedError.__name__ or volume.ended.exists():
+        return
+    log.tell_end(ended.diagnosis, ended.results.collection_href if ended.results else None)
+    volume.ended.write_text("\n".join(encode_line(ended)))
+
+
+@contextmanager
+def _limited(job: JobSpec, volume: Volume, cancellation: Cancellation) -> Iterator[Cancellation]:
+    """Have the job's time limit count from its start, whichever node works."""
+    limited = Cancellation(job.time_limit_seconds)
+    with cancellation.calling(limited.cancel):
+        if job.time_limit_seconds is None:
+            yield limited
+            return
+        left_seconds = float(volume.started.read_text()) + job.time_limit_seconds - time.time()
+        timer = Timer(max(0.0, left_seconds), limited.cancel, [Reason.TIME_LIMIT])
+        timer.start()
+        try:
+            yield limited
+        finally:
+            timer.cancel()
+
+
+def main(name: str, environ: Mapping[str, str], stream: TextIO) -> int:
+    """Run a node; whatever happens, the last line says how it ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    taken = restore_files(environ)
+    emit = PodOutput(stream, Masker(find_secrets(taken)))
+    cancellation = Cancellation()
+    signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
+    ended = conclude(lambda: run_node(name, load_pod_settings(taken), emit, cancellation))
+    emit(ended)
+    error = build_error(ended)
+    return error.exit_code if error else 0
+
+
+if __name__ == "__main__":
+    _output = sys.stdout
+    with redirect_stdout(sys.stderr):
+        _code = main(sys.argv[1], os.environ, _output)  # noqa: TID251 the pod's one place
+    sys.stderr.flush()
+    # threads of the storage library may abort a process that is torn down, and the next node looks at the exit code
+    os._exit(_code)

@@ -1,0 +1,123 @@
+"""The Argo server: Workflows are submitted, stopped and deleted through it where the settings name one.
+
+Source: Argo Workflows documentation, "API Reference" (`/api/v1/workflows`). Hera's own client has no time-outs and
+drops the base path; this is ours for the Kubernetes API, with another address and another token.
+"""
+
+from typing import Any
+
+from zoo_runner.config.argo import ArgoSettings
+from zoo_runner.engines.kubernetes.background import find_background
+from zoo_runner.engines.kubernetes.connection import Connection
+from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
+from zoo_staging.curl import Tls
+
+_TYPE = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
+_ATTEMPTS = 5
+_REFUSED = {
+    0: (
+        "engine.argo-unreachable",
+        "Check ARGO_SERVER, ARGO_BASE_HREF and, for its certificate, ARGO_CA_BUNDLE.",
+    ),
+    401: (
+        "engine.argo-login",
+        "Set ARGO_TOKEN to a token that is valid: `kubectl create token <service account>` makes one.",
+    ),
+    403: (
+        "engine.argo-permission",
+        "Grant the permission named above to the account of ARGO_TOKEN (deploy/argo/access.yaml).",
+    ),
+}
+
+
+class _ServerAccess:
+    """Access by the address and token of the settings."""
+
+    proxy: str | None = None
+    no_proxy = ""
+
+    def __init__(self, settings: ArgoSettings) -> None:
+        self.url = f"{settings.server}{settings.base_path}"
+        self.tls = Tls(settings.ca_bundle)
+        self._token = settings.token
+
+    def headers(self) -> dict[str, str]:
+        """Return what logs a request in."""
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+
+class ServerRoot:
+    """The Workflow of one job, reached through the Argo server."""
+
+    kind = "Workflow"
+
+    def __init__(self, settings: ArgoSettings, names: Names) -> None:
+        self._background = find_background()
+        self._connection = Connection(_ServerAccess(settings), self._background)
+        self._names = names
+        self._all = f"/api/v1/workflows/{names.namespace}"
+        self._one = f"{self._all}/{names.job}"
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create it, suspended, or adopt the one of its name."""
+        try:
+            made = self._call("POST", self._all, "creating", {"workflow": manifest})
+        except ApiError as error:
+            if error.status != 409:
+                raise _explain(error) from error
+            made = self._call("GET", self._one, "adopting")
+        # which the server leaves out
+        return {**made, **_TYPE}
+
+    def get(self) -> Manifest | None:
+        """Read it; None where it is gone."""
+        try:
+            return {**self._call("GET", self._one, "reading"), **_TYPE}
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise _explain(error) from error
+
+    def release(self) -> None:
+        """Let it start the job's pod."""
+        self._change("PUT", f"{self._one}/resume", "resuming")
+
+    def dismiss(self) -> None:
+        """Stop it for good; one that is gone is fine."""
+        self._change("PUT", f"{self._one}/terminate", "terminating")
+
+    def delete(self) -> None:
+        """Delete it with all that it owns; one that is gone is fine."""
+        self._change("DELETE", self._one, "deleting")
+
+    def _change(self, method: str, path: str, what: str) -> None:
+        body = None
+        if method == "PUT":
+            body = {"name": self._names.job, "namespace": self._names.namespace}
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._call(method, path, what, body)
+            except ApiError as error:
+                if error.status == 404:
+                    return
+                # the controller has written the Workflow between the server's reading and writing it
+                if error.status != 409 or attempt == _ATTEMPTS - 1:
+                    raise _explain(error) from error
+            else:
+                return
+
+    def _call(self, method: str, path: str, what: str, body: dict[str, Any] | None = None) -> Manifest:
+        about = f"{what} Workflow {self._names.job} through the Argo server"
+        return self._background.run(self._connection.call(method, path, about, None, body))
+
+
+def _explain(error: ApiError) -> EngineError:
+    """Say what to do about a refusal of the Argo server, whose settings are its own."""
+    found = error.diagnosis
+    code, remedy = _REFUSED.get(error.status, (found.code, found.remedy))
+    level = Level.PLATFORM if error.status == 0 else Level.ENGINE
+    cause = found.cause.removeprefix("Kubernetes: ")
+    return EngineError(f"Argo: {cause}", remedy, evidence=found.evidence, level=level, code=code)

@@ -1,0 +1,170 @@
+"""What a job is on Argo Workflows: one Workflow, whose nodes a person recognises; pure.
+
+One pod has the nodes stage-in, run and stage-out as containers that follow each other; the steps of the package are
+pods of their own, which `run` starts. The exit handler keep-logs publishes the logs of a job that did not get to its
+end. No text of a user is in the Workflow, because Argo replaces `{{…}}` wherever it finds it: inputs and package travel
+in the bundle, secrets in the Secret.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zoo_runner.config.argo import ArgoSettings
+from zoo_runner.config.extras import extra
+from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
+from zoo_runner.engines.calrissian.manifests import (
+    BUNDLE_FOLDER,
+    CONFINED,
+    GRACE_SECONDS,
+    JOB_ACCOUNT,
+    WORK_FOLDER,
+    build_mounts,
+    build_pod_template,
+)
+from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
+
+INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
+_PROGRAM = ("/opt/runner/bin/python", "-m", "zoo_runner.engines.argo.job_pod")
+_KEPT_SECONDS = 24 * 3600
+# the pod and whoever follows the job keep the limit; Argo's own is for when neither can
+_LATE_SECONDS = 60
+# what takes a pod away without the job being the reason (Argo: workflow/controller/operator.go)
+_LOST = "pod deleted|imminent node shutdown|low on resource|Evicted|NodeLost"
+
+
+def build_workflow(
+    names: Names,
+    cluster: KubernetesSettings,
+    argo: ArgoSettings,
+    chunks: int,
+    secret_inputs: Iterable[str] = (),
+    time_limit_seconds: float | None = None,
+) -> Manifest:
+    """Make the Workflow, suspended until all that it needs is there; it owns that, so that deleting it leaves nothing.
+
+    `chunks` is the number of ConfigMaps of the bundle; `secret_inputs` are the variables of the job's Secret that bring
+    the secret inputs.
+    """
+    # Hera's models take more than half a second to load, and who follows a job does not need them
+    with extra("hera"):
+        from hera.workflows.models import Workflow
+
+    meta = build_meta(names.job, names)
+    if argo.instance_id:
+        meta["labels"][INSTANCE_LABEL] = argo.instance_id
+    spec: Manifest = {
+        "suspend": True,
+        "entrypoint": "job",
+        # always: of the hook `exit` of a whole Workflow, Argo 4.0 does not look at the expression
+        "onExit": KEEP_LOGS,
+        "templates": [_build_job(names, cluster, secret_inputs), _build_keep_logs(names, cluster)],
+        "ttlStrategy": {"secondsAfterCompletion": _KEPT_SECONDS},
+        "archiveLogs": False,
+        **_build_pod_fields(names, cluster, chunks),
+        **({"synchronization": _build_synchronization(argo)} if argo.semaphore else {}),
+    }
+    if time_limit_seconds:
+        spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + _LATE_SECONDS
+    workflow = Workflow.model_validate(
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": meta, "spec": spec}
+    )
+    manifest: Manifest = workflow.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return manifest
+
+
+def _build_pod_fields(names: Names, cluster: KubernetesSettings, chunks: int) -> Manifest:
+    """Make what all pods of the Workflow have in common, in Argo's words."""
+    template = build_pod_template(names, cluster, "job")
+    pod = template["spec"]
+    parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
+    fields: Manifest = {
+        "serviceAccountName": cluster.service_account or JOB_ACCOUNT,
+        "podMetadata": template["metadata"],
+        "podSpecPatch": json.dumps({"terminationGracePeriodSeconds": GRACE_SECONDS, "enableServiceLinks": False}),
+        "volumes": [
+            {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}},
+            {"name": "bundle", "projected": {"sources": parts}},
+            *pod["volumes"],
+        ],
+    }
+    taken = ("nodeSelector", "tolerations", "imagePullSecrets", "securityContext")
+    fields.update({name: pod[name] for name in taken if pod.get(name)})
+    if cluster.priority_class:
+        fields["podPriorityClassName"] = cluster.priority_class
+    return fields
+
+
+def _build_synchronization(argo: ArgoSettings) -> Manifest:
+    """Let so many jobs of the namespace run at a time as a ConfigMap of the site says."""
+    name, _, key = (argo.semaphore or "").partition("/")
+    return {"semaphores": [{"configMapKeyRef": {"name": name, "key": key}}]}
+
+
+def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterable[str]) -> Manifest:
+    """Make the pod of the job; it is tried again only where it was taken away."""
+    storage = [{"secretRef": {"name": names.secret}}]
+    secret = [
+        {"name": variable, "valueFrom": {"secretKeyRef": {"name": names.secret, "key": variable}}}
+        for variable in secret_inputs
+    ]
+    run = _build_container(RUN, cluster)
+    nodes: list[Manifest] = [
+        {**_build_container(STAGE_IN, cluster), "envFrom": storage},
+        {**run, "env": [*run["env"], *secret], "dependencies": [STAGE_IN]},
+        {**_build_container(STAGE_OUT, cluster), "envFrom": storage, "dependencies": [RUN]},
+    ]
+    retry = {
+        "limit": str(cluster.step_retries),
+        "retryPolicy": "Always",
+        "expression": f"lastRetry.message matches '{_LOST}'",
+    }
+    return {
+        "name": "job",
+        "retryStrategy": retry,
+        "containerSet": {"containers": nodes, "volumeMounts": _build_all_mounts(cluster)},
+    }
+
+
+def _build_keep_logs(names: Names, cluster: KubernetesSettings) -> Manifest:
+    container = {
+        **_build_container(KEEP_LOGS, cluster),
+        "envFrom": [{"secretRef": {"name": names.secret}}],
+        "volumeMounts": _build_all_mounts(cluster),
+    }
+    return {"name": KEEP_LOGS, "container": {name: value for name, value in container.items() if name != "name"}}
+
+
+def _build_container(node: str, cluster: KubernetesSettings) -> dict[str, Any]:
+    return {
+        "name": node,
+        "image": cluster.image,
+        "command": [*_PROGRAM, node],
+        "env": _build_pod_variables(),
+        "resources": _build_resources(node, cluster),
+        "securityContext": dict(CONFINED),
+    }
+
+
+def _build_resources(node: str, cluster: KubernetesSettings) -> Mapping[str, Mapping[str, str]]:
+    """Request what a job pod requests once: the nodes share the pod, and one of them works at a time."""
+    limits = {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit}
+    requests = {"cpu": cluster.job_cpu, "memory": cluster.job_ram}
+    return {"limits": limits, "requests": requests if node in (RUN, KEEP_LOGS) else {"cpu": "0", "memory": "0"}}
+
+
+def _build_pod_variables() -> list[Manifest]:
+    return [
+        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
+        for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))
+    ]
+
+
+def _build_all_mounts(cluster: KubernetesSettings) -> list[Manifest]:
+    return [
+        {"name": "work", "mountPath": WORK_FOLDER},
+        {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},
+        *build_mounts(cluster),
+    ]
