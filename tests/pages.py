@@ -9,6 +9,7 @@ from typing import Any
 from stagein.settings import SETTINGS as STAGEIN_SETTINGS
 from zoo_runner.config.argo import ARGO_SETTINGS
 from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
+from zoo_runner.config.server import SERVER_SETTINGS
 from zoo_runner.config.settings import SETTINGS
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model import errors
@@ -53,12 +54,14 @@ def build_settings_page() -> str:
         for one in KUBERNETES_SETTINGS
     ]
     argo = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in ARGO_SETTINGS]
+    server = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in SERVER_SETTINGS]
     parts = [
         f"# Settings\n\nEnvironment variables, read once at the start; an empty one counts as unset. {BY}",
         "Options of the command line win over them: `--engine`, `--containers`, `--time-limit`, `--output`.",
         f"## The runner\n\n{_build_table(runner)}",
         f"## The engines on Kubernetes\n\n{_build_table(cluster)}",
         f"## The engine on Argo Workflows\n\n{_build_table(argo)}",
+        f"## The server and its workers\n\nRead by `zoo-runner serve` and `worker`.\n\n{_build_table(server)}",
         f"## Stage-in\n\nRead by the `stagein` command and every run.\n\n{_build_table(_plain(STAGEIN_SETTINGS))}",
         f"## Stage-out\n\nRead by the `stageout` command and every run.\n\n{_build_table(_plain(STAGEOUT_SETTINGS))}",
         "Secrets among them (keys, tokens, passwords) are masked in all that a job leaves and never reach the steps.",

@@ -1,7 +1,9 @@
-"""The process description's schema of OGC API - Processes, Part 1 (OGC 18-062r2), restated for offline tests.
+"""The schemas of OGC API - Processes, Part 1 (OGC 18-062r2), restated for offline tests.
 
-Follows `process.yaml`, `metadata.yaml`, `inputDescription.yaml`, `outputDescription.yaml`, `link.yaml` and
-`schema.yaml` of schemas.opengis.net/ogcapi/processes/part1/1.0/openapi/schemas; exclusive limits are booleans there.
+Follows `landingPage.yaml`, `confClasses.yaml`, `processList.yaml`, `processSummary.yaml`, `statusInfo.yaml`,
+`jobList.yaml`, `results.yaml`, `exception.yaml`, `process.yaml`, `metadata.yaml`, `inputDescription.yaml`,
+`outputDescription.yaml`, `link.yaml` and `schema.yaml` of
+schemas.opengis.net/ogcapi/processes/part1/1.0/openapi/schemas; exclusive limits are booleans there.
 """
 
 from typing import Any
@@ -74,5 +76,62 @@ PROCESS: dict[str, Any] = {
         "links": {"type": "array", "items": LINK},
         "inputs": {"type": "object", "additionalProperties": INPUT},
         "outputs": {"type": "object", "additionalProperties": OUTPUT},
+    },
+}
+LINKS = {"type": "array", "items": LINK}
+LANDING_PAGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["links"],
+    "properties": {"title": TEXT, "description": TEXT, "links": LINKS},
+}
+CONFORMANCE: dict[str, Any] = {
+    "type": "object",
+    "required": ["conformsTo"],
+    "properties": {"conformsTo": {"type": "array", "items": TEXT}},
+}
+SUMMARY: dict[str, Any] = {**PROCESS, "not": {"required": ["inputs"]}}
+PROCESS_LIST: dict[str, Any] = {
+    "type": "object",
+    "required": ["processes", "links"],
+    "properties": {"processes": {"type": "array", "items": SUMMARY}, "links": LINKS},
+    "$defs": PROCESS["$defs"],
+}
+TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"}
+STATUS_INFO: dict[str, Any] = {
+    "type": "object",
+    "required": ["jobID", "status", "type", "id", "processingEntityType"],
+    "properties": {
+        "processID": TEXT,
+        "type": {"enum": ["process"]},
+        "jobID": TEXT,
+        "id": TEXT,
+        "processingEntityType": TEXT,
+        "status": {"enum": ["accepted", "running", "successful", "failed", "dismissed"]},
+        "message": TEXT,
+        **each(TIME, "created", "started", "finished", "updated"),
+        "progress": {"type": "integer", "minimum": 0, "maximum": 100},
+        "links": LINKS,
+    },
+}
+JOB_LIST: dict[str, Any] = {
+    "type": "object",
+    "required": ["jobs", "links"],
+    "properties": {"jobs": {"type": "array", "items": STATUS_INFO}, "links": LINKS},
+}
+EXCEPTION: dict[str, Any] = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {**each(TEXT, "type", "title", "detail", "instance"), "status": {"type": "integer"}},
+    "additionalProperties": True,
+}
+RESULTS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            {"type": ["string", "number", "integer", "array", "boolean"]},
+            LINK,
+            {"type": "object", "required": ["value"]},
+            {"type": "object", "required": ["bbox"]},
+        ]
     },
 }

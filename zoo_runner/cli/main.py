@@ -12,6 +12,7 @@ from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
+from zoo_runner.cli.serve import add_server
 from zoo_runner.cli.show import print_json, print_objects, read_version, show_failure, show_outcome, tell
 from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
@@ -237,6 +238,7 @@ def cancel(job_id: str) -> None:
 add_operations(cli, lambda **options: _read_configuration(**options))
 add_jobs(cli, lambda **options: _read_configuration(**options))
 add_completion(cli)
+add_server(cli, lambda **options: _read_configuration(**options))
 
 
 def main() -> NoReturn:

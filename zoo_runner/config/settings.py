@@ -119,6 +119,8 @@ def _convert(kind: Any, text: str) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind in (float, float | None):
         return _positive(text)
+    if kind in (int, int | None):
+        return _whole(text)
     if get_origin(kind) is Literal and text not in get_args(kind):
         raise ValueError(f"must be one of {', '.join(get_args(kind))}")
     return text
@@ -139,6 +141,12 @@ def _positive(text: str) -> float:
     if not 0 < number <= threading.TIMEOUT_MAX:
         raise ValueError(f"must be above 0 and at most {threading.TIMEOUT_MAX:.0f}")
     return number
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("it is not a whole number")
+    return int(text)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

@@ -11,7 +11,6 @@ from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.context import Context, build_paths
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
-from zoo_runner.execution.keeper import LEASE_SECONDS
 from zoo_runner.execution.outcomes import catch_outcome, mask_outcome
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model import clock
@@ -95,7 +94,7 @@ class _Work:
         self.ended = job.outcome if job.status in FINAL else None
         if self.ended:
             return
-        lease = context.store.lease(job_id, context.owner, LEASE_SECONDS)
+        lease = context.store.lease(job_id, context.owner, context.keeper.lease_seconds)
         if lease is None:
             raise _build_busy(job_id)
         self._stack.callback(context.store.release, lease)

@@ -34,8 +34,10 @@ class _Kept:
 class Keeper:
     """Keeps the jobs of one process; its thread lives as long as there are any."""
 
-    def __init__(self, store: JobStore, beat_seconds: float = _BEAT_SECONDS) -> None:
-        self._store, self._beat = store, beat_seconds
+    def __init__(
+        self, store: JobStore, beat_seconds: float = _BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self._store, self._beat, self.lease_seconds = store, beat_seconds, lease_seconds
         self._changed = threading.Condition()
         self._kept: dict[str, _Kept] = {}
         self._thread: threading.Thread | None = None
@@ -85,6 +87,6 @@ class Keeper:
             return
         kept.next_beat = time.monotonic() + self._beat
         # None: another process took over, and whichever is second at the end of the job changes nothing
-        kept.lease = self._store.renew(kept.lease, LEASE_SECONDS) or kept.lease
+        kept.lease = self._store.renew(kept.lease, self.lease_seconds) or kept.lease
         if self._store.get(kept.lease.job_id).cancel_requested:
             kept.cancellation.cancel()

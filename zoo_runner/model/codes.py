@@ -102,6 +102,7 @@ _INPUTS = (
     Code("inputs.reference", _U, "A file or folder is not given as a usable path or address.", "Correct it."),
     Code("inputs.format", _U, "A file has another format than the package accepts.", "Give a file of that format."),
     Code("inputs.too-large", _U, "A value is too large to be given inline.", "Give it as a link."),
+    Code("inputs.secret-stored", _U, "The package calls an input secret, and a server stores inputs.", "Leave it out."),
     Code("inputs.syntax", _U, "The job file or an input on the command line cannot be parsed.", "Fix the syntax."),
     Code("inputs.unreadable", _U, "The job file cannot be read.", "Check the path or address of the job file."),
 )
@@ -269,7 +270,14 @@ _PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
     Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
 )
-_REQUEST = (Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),)
+_REQUEST = (
+    Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),
+    Code("request.invalid", _U, "The request is invalid.", "Correct what is shown."),
+    Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
+    Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
+    Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
+    Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
+)
 _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
     Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),

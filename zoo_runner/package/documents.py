@@ -18,7 +18,7 @@ Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
 
 
-def fetch_over_http(url: str, max_bytes: int) -> bytes:
+def fetch_over_http(url: str, max_bytes: int, *, allow_private: bool = True) -> bytes:
     """Fetch a document over HTTP(S) through the stagers' door, with its rules on addresses."""
     import asyncio
 
@@ -27,7 +27,7 @@ def fetch_over_http(url: str, max_bytes: int) -> bytes:
 
     async def fetch() -> bytes:
         content = b""
-        async with HttpClient(HttpOptions()) as client, client.get(url) as answer:
+        async with HttpClient(HttpOptions(allow_private)) as client, client.get(url) as answer:
             async for chunk in answer.chunks:
                 content += chunk
                 if len(content) > max_bytes:

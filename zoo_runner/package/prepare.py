@@ -7,8 +7,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
@@ -16,8 +19,11 @@ from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.package.documents import fetch_over_http
 from zoo_runner.package.loading import load_kept_package, load_package
 
+UPLOAD_HOST = "upload.invalid"
+"""Stands in addresses for the document of a request; no such host can exist (RFC 2606)."""
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
     " from zoo_runner.package.prepare import resolve; resolve(order)"
@@ -26,12 +32,52 @@ _PROGRAM = (
 
 def prepare_package(reference: str, settings: Settings) -> Package:
     """Load a package from the cache, or have a child process put it there first. Raises `PackageError`."""
-    return load_kept_package(reference, settings) or _resolve_in_child(reference, settings)
+    return _prepare(reference, settings, Source())
 
 
-def _resolve_in_child(reference: str, settings: Settings) -> Package:
+def prepare_upload(content: str, workflow: str | None, settings: Settings) -> Package:
+    """Load a package from the text of its one document, whose workflow (by id) may be named.
+
+    The document may refer to web addresses and to nothing of this machine or its network. Raises `PackageError`.
+    """
+    reference = f"https://{UPLOAD_HOST}/{sha256(content.encode()).hexdigest()[:16]}/package.cwl"
+    if workflow:
+        reference = f"{reference}#{workflow}"
+    if settings.package_hosts:
+        settings = replace(settings, package_hosts=(*settings.package_hosts, UPLOAD_HOST))
+    return _prepare(reference, settings, Source(content, public=True))
+
+
+def prepare_public(reference: str, settings: Settings) -> Package:
+    """Load a package from an address that a client has sent: of a private network only where its host is listed.
+
+    Raises `PackageError`.
+    """
+    return _prepare(reference, settings, Source(public=not settings.package_hosts))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where documents come from: `content` is that of the one at UPLOAD_HOST; `public`: no private network."""
+
+    content: str | None = None
+    public: bool = False
+
+    def fetch(self, url: str, max_bytes: int) -> bytes:
+        """Fetch a document."""
+        if self.content is not None and urlsplit(url).hostname == UPLOAD_HOST:
+            return self.content.encode()
+        return fetch_over_http(url, max_bytes, allow_private=not self.public)
+
+
+def _prepare(reference: str, settings: Settings, source: Source) -> Package:
+    return load_kept_package(reference, settings, source.fetch) or _resolve_in_child(reference, settings, source)
+
+
+def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Package:
     order = {
         "reference": reference,
+        "source": asdict(source),
         "cache": str(settings.cache),
         "hosts": settings.package_hosts,
         "max_mib": settings.package_max_mib,
@@ -47,7 +93,7 @@ def _resolve_in_child(reference: str, settings: Settings) -> Package:
     )
     if problem := _read_problem(child.stdout):
         raise problem
-    package = load_kept_package(reference, settings)
+    package = load_kept_package(reference, settings, source.fetch)
     if package is None:
         raise EngineError(
             f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",
@@ -70,6 +116,6 @@ def resolve(order: Mapping[str, Any]) -> None:
         cache=Path(order["cache"]), package_hosts=tuple(order["hosts"]), package_max_mib=order["max_mib"]
     )
     try:
-        load_package(order["reference"], settings)
+        load_package(order["reference"], settings, Source(**order["source"]).fetch)
     except PackageError as error:
         sys.stdout.write(json.dumps(to_plain(error.diagnosis)))

@@ -47,6 +47,11 @@ class Database:
             lock = text("SELECT pg_advisory_xact_lock(hashtext('zoo-runner'), hashtext(:subject))")
             connection.execute(lock, {"subject": subject})
 
+    def check(self) -> None:
+        """Raise `EngineError` where the database does not answer."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

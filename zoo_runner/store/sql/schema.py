@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -25,6 +26,12 @@ NEWEST = "0001"
 """The revision of the schema that this release speaks (migrations/versions)."""
 
 METADATA = MetaData()
+
+
+def sorted_text(length: int) -> String:
+    """Return the type of a text that lists are ordered by: byte by byte, whatever the language of the database."""
+    return String(length).with_variant(VARCHAR(length, collation="C"), "postgresql")
+
 
 PACKAGES = Table(
     "packages",
@@ -37,7 +44,7 @@ PROCESSES = Table(
     "processes",
     METADATA,
     Column("workspace", String(255), primary_key=True),
-    Column("id", String(255), primary_key=True),
+    Column("id", sorted_text(255), primary_key=True),
     Column("number", Integer, nullable=False),
     Column("deployed", Boolean, nullable=False),
 )
@@ -46,7 +53,7 @@ VERSIONS = Table(
     "process_versions",
     METADATA,
     Column("workspace", String(255), primary_key=True),
-    Column("id", String(255), primary_key=True),
+    Column("id", sorted_text(255), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("package", String(64), ForeignKey("packages.digest"), nullable=False),
     Column("body", Text, nullable=False),
@@ -55,12 +62,12 @@ VERSIONS = Table(
 JOBS = Table(
     "jobs",
     METADATA,
-    Column("id", String(128), primary_key=True),
+    Column("id", sorted_text(128), primary_key=True),
     Column("workspace", String(255), nullable=False),
     Column("process_id", String(255), nullable=False),
     Column("engine", String(64), nullable=False),
     Column("status", String(16), nullable=False),
-    Column("created", String(32), nullable=False),
+    Column("created", sorted_text(32), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("package", String(64), ForeignKey("packages.digest"), nullable=False),
     Column("version", Integer, nullable=False),

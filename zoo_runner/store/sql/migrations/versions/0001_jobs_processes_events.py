@@ -2,9 +2,15 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import VARCHAR
 
 revision = "0001"
 down_revision = None
+
+
+def sorted_text(length: int) -> sa.String:
+    """Return the type of a text that is ordered byte by byte."""
+    return sa.String(length).with_variant(VARCHAR(length, collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -17,14 +23,14 @@ def upgrade() -> None:
     op.create_table(
         "processes",
         sa.Column("workspace", sa.String(255), primary_key=True),
-        sa.Column("id", sa.String(255), primary_key=True),
+        sa.Column("id", sorted_text(255), primary_key=True),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("deployed", sa.Boolean, nullable=False),
     )
     op.create_table(
         "process_versions",
         sa.Column("workspace", sa.String(255), primary_key=True),
-        sa.Column("id", sa.String(255), primary_key=True),
+        sa.Column("id", sorted_text(255), primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True),
         sa.Column("package", sa.String(64), sa.ForeignKey("packages.digest"), nullable=False),
         sa.Column("body", sa.Text, nullable=False),
@@ -41,12 +47,12 @@ def upgrade() -> None:
 def _create_jobs() -> None:
     op.create_table(
         "jobs",
-        sa.Column("id", sa.String(128), primary_key=True),
+        sa.Column("id", sorted_text(128), primary_key=True),
         sa.Column("workspace", sa.String(255), nullable=False),
         sa.Column("process_id", sa.String(255), nullable=False),
         sa.Column("engine", sa.String(64), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
-        sa.Column("created", sa.String(32), nullable=False),
+        sa.Column("created", sorted_text(32), nullable=False),
         sa.Column("priority", sa.Integer, nullable=False),
         sa.Column("package", sa.String(64), sa.ForeignKey("packages.digest"), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),

@@ -1,0 +1,372 @@
+"""The HTTP server as clients see it: a real process with the local engine, every answer held against the schemas."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.servers import FileServer
+from tests.serving import ASYNC, CWL, Server, serving
+from tests.site import Site
+from tests.unit import ogc_processes as standard
+from tests.values import ROOT
+
+ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"
+FAILING = ROOT / "tests" / "data" / "packages" / "failing" / "tool-exit-code"
+HUB = "/api/catalogs/user/catalogs/ws-one"
+PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
+PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0"
+REL = "http://www.opengis.net/def/rel/ogc/1.0"
+OURS = "urn:zoo-runner:problem"
+PACKAGE = "application/ogcapppkg+json"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    site = Site(folder, package_cache).having(
+        ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"),
+        ZOO_RUNNER_WORKSPACE_PREFIX="/api/catalogs/user/catalogs/",
+        ZOO_RUNNER_MAX_BODY_MIB="1",
+        STAGEIN_ALLOW_PRIVATE="true",
+    )
+    with serving(site.environ, folder) as server:
+        server.deploy(ECHO)
+        server.deploy(ECHO, HUB)
+        server.deploy(SLOW)
+        yield server
+
+
+def fits(document: Any, schema: dict[str, Any]) -> None:
+    Draft202012Validator(schema).validate(document)
+
+
+def find_link(document: Any, rel: str) -> str:
+    return str(next(link["href"] for link in document["links"] if link["rel"] == rel))
+
+
+def test_the_landing_page_leads_to_everything(server: Server) -> None:
+    page = server.request("GET", "/").json
+    fits(page, standard.LANDING_PAGE)
+    for rel in ("self", "service-desc", f"{REL}/conformance"):
+        assert server.request("GET", find_link(page, rel)).status == 200
+    for rel in ("processes", "job-list"):
+        assert server.request("GET", find_link(page, f"{REL}/{rel}")).status == 200
+
+
+def test_what_is_declared_is_core_list_dismiss_and_deployment(server: Server) -> None:
+    document = server.request("GET", "/conformance").json
+    fits(document, standard.CONFORMANCE)
+    assert {uri.rpartition("/")[2] for uri in document["conformsTo"]} == {
+        *("core", "ogc-process-description", "json", "job-list", "dismiss"),
+        *("deploy-replace-undeploy", "ogcapppkg", "cwl"),
+    }
+
+
+def test_processes_are_listed_and_described(server: Server) -> None:
+    listed = server.request("GET", "/processes").json
+    fits(listed, standard.PROCESS_LIST)
+    echo = next(process for process in listed["processes"] if process["id"] == "echo")
+    described = server.request("GET", find_link(echo, "self")).json
+    fits(described, standard.PROCESS)
+    assert described["inputs"]["message"]["schema"] == {"type": "string", "default": "Hello"}
+    assert set(described["jobControlOptions"]) == {"sync-execute", "async-execute", "dismiss"}
+
+
+def test_pages_of_processes_follow_one_another(server: Server) -> None:
+    first = server.request("GET", "/processes?limit=1").json
+    second = server.request("GET", find_link(first, "next")).json
+    assert [process["id"] for page in (first, second) for process in page["processes"]] == ["echo", "slow"]
+    assert [link["rel"] for link in second["links"]] == ["self"]
+
+
+def test_a_job_is_executed_polled_and_read(server: Server) -> None:
+    started = server.request("POST", "/processes/echo/execution", {"inputs": {"message": "hello you"}}, ASYNC)
+    assert started.status == 201
+    assert started.headers["preference-applied"] == "respond-async"
+    fits(started.json, standard.STATUS_INFO)
+    assert started.json["status"] in ("accepted", "running")
+    assert started.headers["location"] == find_link(started.json, "monitor")
+    status = server.wait(started.json["jobID"])
+    fits(status, standard.STATUS_INFO)
+    assert (status["status"], status["progress"]) == ("successful", 100)
+    assert status["created"] <= status["started"] <= status["finished"]
+    results = server.request("GET", find_link(status, f"{REL}/results")).json
+    fits(results, standard.RESULTS)
+    assert server.request("GET", results["text"]["href"]).body == b"hello you\n"
+
+
+def test_logs_of_a_job_are_linked_and_read_also_in_parts(server: Server) -> None:
+    job = server.execute("echo", {})
+    status = server.wait(job)
+    logs = {link["title"]: link["href"] for link in status["links"] if link["rel"] == "related"}
+    assert {"Job log", "Tool log write.log"} <= logs.keys()
+    whole = server.request("GET", logs["Job log"]).body
+    assert job.encode() in whole
+    assert server.request("GET", f"/jobs/{job}/logs").json["links"] == [
+        link for link in status["links"] if link["rel"] == "related"
+    ]
+
+
+@pytest.mark.parametrize("name", ["none.log", "..", "plan.json", ".log", "%2e%2e%2fx.log"])
+def test_there_are_no_other_logs(server: Server, name: str) -> None:
+    job = server.execute("echo", {})
+    server.wait(job)
+    assert server.request("GET", f"/jobs/{job}/logs/{name}").status == 404
+
+
+@pytest.mark.parametrize("path", ["..%2f..%2fserver.log", "%2fetc%2fpasswd", "none", "text"])
+def test_there_are_no_other_files_than_results(server: Server, path: str) -> None:
+    job = server.execute("echo", {})
+    server.wait(job)
+    assert server.request("GET", f"/jobs/{job}/files/{path}").status == 404
+
+
+def test_without_a_preference_the_answer_is_the_results(server: Server) -> None:
+    answer = server.request("POST", "/processes/echo/execution", {"inputs": {"message": "now"}})
+    assert answer.status == 200
+    fits(answer.json, standard.RESULTS)
+    assert server.request("GET", answer.json["text"]["href"]).body == b"now\n"
+
+
+def test_a_raw_response_is_the_value(server: Server) -> None:
+    body = {"inputs": {"message": "raw"}, "response": "raw", "outputs": {"text": {}}}
+    answer = server.request("POST", "/processes/echo/execution", body)
+    assert (answer.status, answer.body) == (200, b"raw\n")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_a_synchronous_execution_that_takes_long_goes_on_as_an_asynchronous_one(server: Server) -> None:
+    answer = server.request("POST", "/processes/slow/execution", {}, {"Prefer": "wait=1"})
+    assert answer.status == 201
+    job = answer.json["jobID"]
+    assert server.request("DELETE", f"/jobs/{job}").json["status"] == "dismissed"
+
+
+def test_jobs_are_listed_newest_first_in_pages_and_narrowed(server: Server) -> None:
+    jobs = [server.execute("echo", {}) for _ in range(3)]
+    for job in jobs:
+        server.wait(job)
+    first = server.request("GET", "/jobs?limit=2&processID=echo&status=successful").json
+    fits(first, standard.JOB_LIST)
+    second = server.request("GET", find_link(first, "next")).json
+    ids = [job["jobID"] for page in (first, second) for job in page["jobs"]]
+    assert ids[:3] == jobs[::-1]
+    assert first["numberTotal"] >= 3
+    assert server.request("GET", "/jobs?datetime=../2020-01-01").json["jobs"] == []
+    assert len(server.request("GET", "/jobs?datetime=2020-01-01T00:00:00Z/..").json["jobs"]) >= 3
+    assert server.request("GET", "/jobs?status=dismissed&processID=echo").json["jobs"] == []
+
+
+def test_a_failed_job_tells_why(server: Server) -> None:
+    process = server.deploy(next(FAILING.glob("*.cwl")))
+    status = server.wait(server.execute(process, {}))
+    fits(status, standard.STATUS_INFO)
+    assert status["status"] == "failed"
+    assert status["diagnosis"]["code"].startswith("step.")
+    assert status["exception"]["diagnosis"] == status["diagnosis"]
+    answer = server.request("GET", f"/jobs/{status['jobID']}/results")
+    fits(answer.json, standard.EXCEPTION)
+    assert answer.json["diagnosis"]["code"] == status["diagnosis"]["code"]
+
+
+def test_results_before_the_end_are_not_ready(server: Server) -> None:
+    job = server.execute("slow", {})
+    answer = server.request("GET", f"/jobs/{job}/results")
+    assert (answer.status, answer.json["type"]) == (404, f"{PART_1}/result-not-ready")
+    server.request("DELETE", f"/jobs/{job}")
+
+
+def test_a_running_job_is_dismissed(server: Server) -> None:
+    job = server.execute("slow", {})
+    server.wait(job, "running")
+    answer = server.request("DELETE", f"/jobs/{job}")
+    fits(answer.json, standard.STATUS_INFO)
+    assert (answer.status, answer.json["status"]) == (200, "dismissed")
+    assert server.wait(job)["status"] == "dismissed"
+
+
+def test_a_waiting_job_is_dismissed_and_never_runs(server: Server) -> None:
+    busy, waiting = server.execute("slow", {}), server.execute("slow", {})
+    server.wait(busy, "running")
+    status = server.request("DELETE", f"/jobs/{waiting}").json
+    assert status["status"] == "dismissed"
+    assert "started" not in status
+    server.request("DELETE", f"/jobs/{busy}")
+
+
+def test_a_job_that_has_ended_is_removed(server: Server) -> None:
+    job = server.execute("echo", {})
+    server.wait(job)
+    answer = server.request("DELETE", f"/jobs/{job}")
+    assert (answer.status, answer.json["status"]) == (200, "dismissed")
+    assert server.request("GET", f"/jobs/{job}").status == 404
+
+
+def test_a_package_is_deployed_replaced_read_and_undeployed(server: Server) -> None:
+    unit = {"unit": json.loads(_small("first")), "type": "application/cwl+json"}
+    answer = server.request("POST", "/processes", {"executionUnit": unit}, {"Content-Type": PACKAGE})
+    assert (answer.status, answer.json["id"]) == (201, "small")
+    fits(answer.json, standard.SUMMARY)
+    location = answer.headers["location"]
+    assert server.request("GET", location).json["title"] == "first"
+    assert server.request("PUT", location, _small("second"), {"Content-Type": CWL}).status == 204
+    assert server.request("GET", location).json["title"] == "second"
+    assert server.request("GET", f"{location}/package").json["cwlVersion"] == "v1.2"
+    assert server.request("DELETE", location).status == 204
+    assert server.request("GET", location).json["type"] == f"{PART_1}/no-such-process"
+
+
+def _small(label: str) -> bytes:
+    tool = {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "id": "small",
+        "label": label,
+        "baseCommand": ["echo", label],
+        "inputs": {},
+        "outputs": {"text": {"type": "stdout"}},
+    }
+    return json.dumps(tool).encode()
+
+
+def test_a_package_says_itself_how_its_process_is_called(server: Server) -> None:
+    described = {"id": "renamed", "title": "Another title"}
+    body = {"processDescription": described, "executionUnit": {"unit": _small("x").decode()}}
+    answer = server.request("POST", "/processes", body)
+    assert (answer.json["id"], answer.json["title"]) == ("renamed", "Another title")
+    assert server.request("DELETE", "/processes/renamed").status == 204
+
+
+@pytest.mark.parametrize("workflow", ["first", "second"])
+def test_w_chooses_the_workflow(server: Server, workflow: str) -> None:
+    package = (ROOT / "tests/data/packages/failing/several-workflows").glob("*.cwl")
+    answer = server.request("POST", f"/processes?w={workflow}", next(package).read_bytes(), {"Content-Type": CWL})
+    assert (answer.status, answer.json["id"]) == (201, workflow)
+    server.request("DELETE", f"/processes/{workflow}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "media_type", "status", "kind"),
+    [
+        ("POST", "/processes", ECHO.read_bytes(), CWL, 409, f"{PART_2}/duplicated-process"),
+        ("POST", "/processes", b"x", "text/plain", 415, f"{PART_2}/unsupported-media-type"),
+        ("POST", "/processes", b"{", PACKAGE, 400, f"{OURS}:request.invalid"),
+        ("POST", "/processes", b"{}", PACKAGE, 400, f"{OURS}:request.invalid"),
+        ("POST", "/processes", b" " * 2**21, CWL, 413, f"{OURS}:request.too-large"),
+        ("PUT", "/processes/none", ECHO.read_bytes(), CWL, 404, f"{PART_1}/no-such-process"),
+        ("DELETE", "/processes/none", None, "", 404, f"{PART_1}/no-such-process"),
+        ("GET", "/processes/none", None, "", 404, f"{PART_1}/no-such-process"),
+        ("GET", "/processes/none/package", None, "", 404, f"{PART_1}/no-such-process"),
+        ("POST", "/processes/none/execution", b"{}", "application/json", 404, f"{PART_1}/no-such-process"),
+        ("POST", "/processes/echo/execution", b"[", "application/json", 400, f"{OURS}:request.invalid"),
+        ("POST", "/processes/echo/execution", b"{}", "text/plain", 415, f"{PART_2}/unsupported-media-type"),
+        ("GET", "/jobs/none", None, "", 404, f"{PART_1}/no-such-job"),
+        ("GET", "/jobs/none/results", None, "", 404, f"{PART_1}/no-such-job"),
+        ("DELETE", "/jobs/none", None, "", 404, f"{PART_1}/no-such-job"),
+        ("GET", "/jobs?limit=0", None, "", 400, f"{OURS}:request.invalid"),
+        ("GET", "/jobs?status=happy", None, "", 400, f"{OURS}:request.invalid"),
+        ("GET", "/jobs?datetime=noon", None, "", 400, f"{OURS}:request.invalid"),
+        ("GET", "/jobs?cursor=x", None, "", 400, f"{OURS}:request.cursor"),
+        ("GET", "/nothing", None, "", 404, f"{OURS}:request.unknown-path"),
+        ("PATCH", "/jobs", None, "", 405, f"{OURS}:request.method"),
+        (
+            "GET",
+            "/api/catalogs/user/catalogs/No_Name/jobs",
+            None,
+            "",
+            404,
+            f"{OURS}:request.unknown-path",
+        ),
+    ],
+)
+def test_an_error_has_the_standards_form(
+    server: Server, method: str, path: str, body: bytes | None, media_type: str, status: int, kind: str
+) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    answer = server.request(method, path, body, {**headers, "Accept": "*/*"})
+    assert (answer.status, answer.json["type"]) == (status, kind)
+    assert answer.json["status"] == status
+    fits(answer.json, standard.EXCEPTION)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "", "application/json, text/html;q=0.5"])
+def test_a_client_that_asks_for_json_gets_errors_as_json(server: Server, accept: str) -> None:
+    answer = server.request("GET", "/jobs/none", None, {"Accept": accept})
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("name", ["bad-yaml", "bad-package", "bad-source", "several-workflows"])
+def test_a_package_that_cannot_be_used_is_refused_and_nothing_is_deployed(server: Server, name: str) -> None:
+    package = next((ROOT / "tests/data/packages/failing" / name).glob("*.cwl"))
+    before = server.request("GET", "/processes").json
+    answer = server.request("POST", "/processes", package.read_bytes(), {"Content-Type": CWL})
+    assert (answer.status, answer.json["diagnosis"]["stage"]) == (400, "package")
+    assert server.request("GET", "/processes").json == before
+
+
+@pytest.mark.parametrize("href", ["file:///etc/passwd", "/etc/passwd", "ftp://x/y.cwl", "http://127.0.0.1:1/a.cwl"])
+def test_a_package_comes_from_the_web_only(server: Server, href: str) -> None:
+    answer = server.request("POST", "/processes", {"executionUnit": {"href": href}}, {"Content-Type": PACKAGE})
+    assert (answer.status, answer.json["diagnosis"]["stage"]) == (400, "package")
+
+
+def test_an_uploaded_package_may_not_refer_to_files_of_the_server(server: Server) -> None:
+    step = f"{{run: 'file://{ECHO}', in: [], out: []}}"
+    document = f"{{cwlVersion: v1.2, class: Workflow, id: thief, inputs: [], outputs: [], steps: {{a: {step}}}}}"
+    answer = server.request("POST", "/processes", document.encode(), {"Content-Type": CWL})
+    assert (answer.status, answer.json["diagnosis"]["stage"]) == (400, "package")
+
+
+def test_wrong_inputs_are_refused_with_all_their_problems(server: Server) -> None:
+    before = server.request("GET", "/jobs").json["numberTotal"]
+    answer = server.request("POST", "/processes/slow/execution", {"inputs": {"seconds": "long", "other": 1}}, ASYNC)
+    assert answer.status == 400
+    pointers = {problem["pointer"] for problem in answer.json["diagnosis"]["problems"]}
+    assert pointers == {"/inputs/seconds", "/inputs/other"}
+    assert server.request("GET", "/jobs").json["numberTotal"] == before
+
+
+def test_a_hub_gets_a_failed_job_for_wrong_inputs(server: Server) -> None:
+    job = server.execute("echo", {"message": 1, "workspace": "user"}, HUB)
+    status = server.request("GET", f"{HUB}/jobs/{job}").json
+    assert (status["status"], status["diagnosis"]["stage"]) == ("failed", "inputs")
+
+
+def test_a_hub_adds_an_input_and_gets_a_collection(server: Server) -> None:
+    job = server.execute("echo", {"message": "hub", "workspace": "user"}, HUB)
+    status = server.wait(job, base=HUB)
+    assert status["status"] == "successful"
+    collection = server.request("GET", find_link(status, f"{REL}/results")).json
+    assert collection["type"] == "Collection"
+    items = [link["href"] for link in collection["links"] if link["rel"] == "item"]
+    assert items
+    assert server.request("GET", items[0]).json["type"] == "Feature"
+
+
+def test_workspaces_do_not_see_each_others_processes_and_jobs(server: Server) -> None:
+    job = server.execute("echo", {}, HUB)
+    server.wait(job, base=HUB)
+    other = HUB.replace("ws-one", "ws-two")
+    for base in ("", other):
+        assert server.request("GET", f"{base}/jobs/{job}").status == 404
+        assert server.request("DELETE", f"{base}/jobs/{job}").status == 404
+    assert server.request("GET", f"{other}/processes").json["processes"] == []
+
+
+def test_health_tells_of_database_and_workers(server: Server) -> None:
+    answer = server.request("GET", "/health")
+    assert answer.json["status"] == "pass"
+    assert set(answer.json["checks"]) == {"store:database", "workers:running"}
+
+
+def test_a_package_does_not_come_from_the_servers_own_network(server: Server, web: FileServer) -> None:
+    href = web.put("/small.cwl", _small("by address"))
+    answer = server.request("POST", "/processes", {"executionUnit": {"href": href, "type": "application/cwl"}})
+    assert (answer.status, answer.json["diagnosis"]["stage"]) == (400, "package")
+    assert web.requests == []

@@ -1,0 +1,50 @@
+"""Commands of the HTTP server: serve, and a worker of its own."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo_runner.cli.show import read_version, tell
+
+if TYPE_CHECKING:
+    from zoo_runner.config.configuration import Configuration
+
+ReadConfiguration = Callable[..., "Configuration"]
+
+
+def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
+    """Add the commands to the command line."""
+
+    @cli.command()
+    @click.option("--host", default="127.0.0.1", help="Address to listen on. [default: 127.0.0.1]")
+    @click.option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on. [default: 8080]")
+    def serve(host: str, port: int) -> None:
+        """Serve OGC API - Processes over HTTP; jobs are kept in a database and run by workers.
+
+        There is no authentication: listen on loopback, or behind something that has it.
+        """
+        from zoo_runner.config.extras import extra
+        from zoo_runner.config.server import load_server_settings
+
+        with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
+            from zoo_runner.server.serving import serve as run
+
+        environ = dict(os.environ)  # noqa: TID251 the command's one place
+        tell(f"serving at http://{host}:{port}/")
+        run(load_server_settings(environ), read_configuration(), environ, (host, port), read_version() or "0")
+
+    @cli.command()
+    @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")
+    def worker(listens: bool) -> None:
+        """Run the jobs of a server's database, until SIGTERM or Ctrl-C; the job that runs then is finished first."""
+        from zoo_runner.config.extras import extra
+        from zoo_runner.config.server import load_server_settings
+
+        with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
+            from zoo_runner.server.serving import work
+
+        environ = dict(os.environ)  # noqa: TID251
+        work(load_server_settings(environ), read_configuration(), sys.stdin if listens else None, sys.stdout)

@@ -1,0 +1,68 @@
+"""Settings of the HTTP server and its workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from zoo_runner.config.settings import read_fields, setting
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How this installation serves; what it runs is in `Settings`, for whom in `Workspace`."""
+
+    database: str = setting(
+        "ZOO_RUNNER_DATABASE",
+        "",
+        "Where jobs and processes are kept: sqlite:////path/to/file or postgresql://user@host/name; unset: runner.db"
+        " in the folder of ZOO_RUNNER_STATE.",
+    )
+    results: Path = setting(
+        "ZOO_RUNNER_RESULTS_FOLDER",
+        Path("~/.local/state/zoo-runner/results"),
+        "Folder of results where STAGEOUT_OUTPUT names no destination; the server offers its files.",
+    )
+    base_url: str = setting(
+        "ZOO_RUNNER_BASE_URL", "", "Address of the server as clients see it; unset: taken from each request."
+    )
+    workspace_prefix: str = setting(
+        "ZOO_RUNNER_WORKSPACE_PREFIX",
+        "",
+        "Path under which each workspace has an API of its own, at <prefix>/<workspace>/processes; unset: none has.",
+    )
+    workers: int = setting(
+        "ZOO_RUNNER_WORKERS",
+        1,
+        "Worker processes that the server starts; each runs one job, or follows many on a cluster.",
+    )
+    remote_jobs: int = setting("ZOO_RUNNER_REMOTE_JOBS", 200, "Most jobs on a cluster that one worker follows at once.")
+    jobs_per_workspace: int | None = setting(
+        "ZOO_RUNNER_JOBS_PER_WORKSPACE", None, "Most jobs of one workspace that run at once; unset: no limit."
+    )
+    lease_seconds: float = setting(
+        "ZOO_RUNNER_LEASE", 30.0, "A job whose worker gave no sign of life for so long goes to another one, in seconds."
+    )
+    sync_seconds: float = setting(
+        "ZOO_RUNNER_SYNC_LIMIT",
+        60.0,
+        "Longest time that a synchronous execution is answered with its results, in seconds; later it goes on as an"
+        " asynchronous one.",
+    )
+    dismiss_seconds: float = setting(
+        "ZOO_RUNNER_DISMISS_WAIT",
+        5.0,
+        "Longest time that the answer to a dismissal waits for the running job to stop, in seconds.",
+    )
+    shutdown_seconds: float = setting(
+        "ZOO_RUNNER_SHUTDOWN_LIMIT", 30.0, "Time that running jobs get to end when the server is stopped, in seconds."
+    )
+    max_body_mib: float = setting("ZOO_RUNNER_MAX_BODY_MIB", 16.0, "Largest body of a request, in MiB.")
+
+
+SERVER_SETTINGS = fields(ServerSettings)
+"""The documented settings of the server, in order; `metadata` has `variable` and `meaning`."""
+
+
+def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
+    """Read the settings from an environment; an empty value counts as unset. Raises `SettingsError`."""
+    return ServerSettings(**read_fields(SERVER_SETTINGS, environ))

@@ -1,0 +1,85 @@
+"""What every operation is given: the store, the settings, and of one request its workspace and its addresses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from urllib.parse import urlencode
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.server import ServerSettings
+from zoo_runner.engines import open_engine
+from zoo_runner.engines.protocol import Engine
+from zoo_runner.execution.context import Context
+from zoo_runner.execution.keeper import Keeper
+from zoo_runner.model.ids import file_name
+from zoo_runner.model.workspace import Folders
+from zoo_runner.server.documents import Link
+from zoo_runner.server.waiting import Endings
+from zoo_runner.store.sql import SqlStore
+
+
+@dataclass(frozen=True)
+class Api:
+    """The server's own parts; one for the whole process. `wake` has the workers look at a job now."""
+
+    store: SqlStore
+    settings: ServerSettings
+    configuration: Configuration
+    context: Context
+    endings: Endings = field(default_factory=Endings)
+    wake: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Call:
+    """Of one request: its workspace, the address under which the workspace's API lies, and whether it is a data hub's.
+
+    `base` has no slash at its end; `query` are the parameters of the request. A data hub's platform adds inputs of its
+    own, expects results as a STAC Collection, and learns of wrong inputs by a failed job.
+    """
+
+    workspace: str
+    base: str
+    hub: bool = False
+    caller: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+
+    def link(self, *parts: str) -> str:
+        """Return the address of something below the workspace's API."""
+        return "/".join((self.base, *parts))
+
+    def link_pages(self, name: str, cursor: str | None) -> list[Link]:
+        """Build the links of a list to itself and to its next page, which keeps the parameters of the request."""
+        href, words = self.link(name), [(key, value) for key, value in self.query if key != "cursor"]
+        links: list[Link] = [{"href": href, "rel": "self", "type": "application/json"}]
+        if cursor:
+            following = f"{href}?{urlencode([*words, ('cursor', cursor)])}"
+            links.append({"href": following, "rel": "next", "type": "application/json"})
+        return links
+
+
+def find_configuration(configuration: Configuration, name: str) -> Configuration:
+    """Return what applies to a workspace: the server's own, and for any other one folders of its own below it."""
+    own = configuration.workspace
+    if name == own.name:
+        return configuration
+    part = file_name(name)
+    folders = Folders(own.folders.temp / part, own.folders.state / f"ws-{part}", own.folders.scratch / f"ws-{part}")
+    return configuration.for_workspace(replace(own, name=name, namespace=None, folders=folders))
+
+
+def open_context(store: SqlStore, settings: ServerSettings, configuration: Configuration) -> Context:
+    """Open what it takes to work on the jobs of all workspaces."""
+
+    @cache
+    def find_engine(name: str, workspace: str) -> Engine:
+        return open_engine(name, find_configuration(configuration, workspace))
+
+    keeper = Keeper(store.jobs, min(5.0, settings.lease_seconds / 3), settings.lease_seconds)
+    return Context(
+        store.jobs,
+        store.events,
+        lambda name: find_configuration(configuration, name).workspace,
+        lambda name, workspace: find_engine(name, workspace.name),
+        keeper,
+    )

@@ -1,0 +1,165 @@
+"""The web application: landing page, conformance, health, errors, and the API for each place where it lies."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from zoo_runner.execution.outcomes import build_defect
+from zoo_runner.model.errors import InputError, RunnerError
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.documents import Conformance, Health, LandingPage, Link
+from zoo_runner.server.problems import ERRORS, build_problem
+from zoo_runner.server.routes import ReadCall, build_router
+
+PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
+PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
+CONFORMANCE = (
+    *(f"{PART_1}/{name}" for name in ("core", "ogc-process-description", "json", "job-list", "dismiss")),
+    *(f"{PART_2}/{name}" for name in ("deploy-replace-undeploy", "ogcapppkg", "cwl")),
+)
+TITLE = "zoo-runner"
+DESCRIPTION = "Runs Earth-observation application packages (CWL) near the data."
+_WORKSPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_HEALTH: dict[int | str, dict[str, Any]] = {
+    status: {
+        "model": Health,
+        "content": {"application/health+json": {"schema": {"$ref": "#/components/schemas/Health"}}},
+    }
+    for status in (200, 503)
+}
+_HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
+
+
+def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastAPI:
+    """Build the application; `count_workers` tells how many workers of this server run."""
+    app = FastAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version=version,
+        openapi_url="/api",
+        # its pages load scripts from other hosts
+        docs_url=None,
+        redoc_url=None,
+        responses=ERRORS,
+    )
+    _add_errors(app)
+    _add_health(app, api, count_workers)
+    _add_api(app, api, "", _read_calls(api))
+    if prefix := api.settings.workspace_prefix.strip("/"):
+        _add_api(app, api, f"/{prefix}/{{workspace}}", _read_hub_calls(api, prefix))
+    return app
+
+
+def _read_calls(api: Api) -> ReadCall:
+    def read_call(request: Request) -> Call:
+        workspace = api.configuration.workspace.name
+        return Call(workspace, _find_base(api, request), query=tuple(request.query_params.multi_items()))
+
+    return read_call
+
+
+def _read_hub_calls(api: Api, prefix: str) -> ReadCall:
+    def read_call(request: Request, workspace: str) -> Call:
+        if not _WORKSPACE.fullmatch(workspace):
+            raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
+        base = f"{_find_base(api, request)}/{prefix}/{workspace}"
+        return Call(workspace, base, hub=True, query=tuple(request.query_params.multi_items()))
+
+    return read_call
+
+
+def _find_base(api: Api, request: Request) -> str:
+    return (api.settings.base_url or str(request.base_url)).rstrip("/")
+
+
+def _add_api(app: FastAPI, api: Api, path: str, read_call: ReadCall) -> None:
+    @app.get(f"{path}/", responses={200: {"model": LandingPage}}, tags=["api"])
+    def get_landing_page(request: Request, call: Annotated[Call, Depends(read_call)]) -> Response:
+        """Show what there is."""
+        return JSONResponse(_build_landing_page(call, _find_base(api, request)))
+
+    @app.get(f"{path}/conformance", responses={200: {"model": Conformance}}, tags=["api"])
+    def get_conformance(call: Annotated[Call, Depends(read_call)]) -> Response:
+        """List the conformance classes."""
+        return JSONResponse({"conformsTo": list(CONFORMANCE)})
+
+    app.include_router(build_router(api, read_call), prefix=path)
+
+
+def _build_landing_page(call: Call, root: str) -> LandingPage:
+    json = "application/json"
+    links: list[Link] = [
+        {"href": f"{call.base}/", "rel": "self", "type": json, "title": "This document"},
+        {
+            "href": f"{root}/api",
+            "rel": "service-desc",
+            "type": "application/vnd.oai.openapi+json;version=3.1",
+            "title": "OpenAPI document",
+        },
+    ]
+    for name, rel, title in (
+        ("conformance", "http://www.opengis.net/def/rel/ogc/1.0/conformance", "Conformance classes"),
+        ("processes", "http://www.opengis.net/def/rel/ogc/1.0/processes", "Processes"),
+        ("jobs", "http://www.opengis.net/def/rel/ogc/1.0/job-list", "Jobs"),
+    ):
+        links.append({"href": call.link(name), "rel": rel, "type": json, "title": title})
+    return {"title": TITLE, "description": DESCRIPTION, "links": links}
+
+
+def _add_health(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> None:
+    @app.get("/health", responses=_HEALTH, tags=["operation"])
+    def get_health() -> Response:
+        """Tell whether the database answers and how many workers run."""
+        checks: dict[str, list[dict[str, Any]]] = {}
+        try:
+            api.store.database.check()
+            checks["store:database"] = [{"status": "pass"}]
+        except RunnerError as error:
+            checks["store:database"] = [{"status": "fail", "output": error.diagnosis.cause}]
+        alive = count_workers()
+        wanted = api.settings.workers
+        checks["workers:running"] = [
+            {"status": "pass" if alive >= wanted else "fail", "observedValue": alive, "observedUnit": "processes"}
+        ]
+        sound = all(check["status"] == "pass" for part in checks.values() for check in part)
+        document: Health = {"status": "pass" if sound else "fail", "checks": checks}
+        return JSONResponse(document, 200 if sound else 503, media_type="application/health+json")
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(RunnerError)
+    async def answer_error(request: Request, error: RunnerError) -> Response:
+        return _answer_problem(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def answer_invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return _answer_problem(
+            request, InputError(f"{where}: {first['msg']}", "Correct the parameter.", code="request.invalid")
+        )
+
+    @app.exception_handler(HTTPException)
+    async def answer_http(request: Request, error: HTTPException) -> Response:
+        code = _HTTP_CODES.get(error.status_code, "request.invalid")
+        problem = InputError(f"{request.method} {request.url.path}: {error.detail}", "See /api.", code=code)
+        response = _answer_problem(request, problem)
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def answer_defect(request: Request, error: Exception) -> Response:
+        return _answer_problem(request, build_defect(error))
+
+
+def _answer_problem(request: Request, error: RunnerError) -> Response:
+    """Answer with a problem document; a client that asked for plain JSON, or for nothing, gets that media type."""
+    problem = build_problem(error)
+    accept = request.headers.get("accept", "")
+    plain = accept in ("", "application/json") or ("application/json" in accept and "problem+json" not in accept)
+    return JSONResponse(problem, problem["status"], media_type=None if plain else "application/problem+json")

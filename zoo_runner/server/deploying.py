@@ -1,0 +1,97 @@
+"""Reads the body of a deployment: a CWL document, or an application package of OGC API - Processes, Part 2."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from zoo_runner.config.settings import Settings
+from zoo_runner.model.errors import InputError, PackageError
+from zoo_runner.model.package import Package
+from zoo_runner.package.prepare import prepare_public, prepare_upload
+
+CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
+PACKAGE_TYPES = ("application/ogcapppkg+json", "application/json")
+_TEXTS = ("title", "description", "version")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a client wants deployed: a document by value or by address, and what it says of the process itself."""
+
+    content: str | None = None
+    href: str | None = None
+    workflow: str | None = None
+    process_id: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_deployment(body: bytes, media_type: str, workflow: str | None) -> Deployment:
+    """Read a request; raises `InputError`."""
+    if media_type in CWL_TYPES:
+        return Deployment(content=_decode(body), workflow=workflow)
+    if media_type in PACKAGE_TYPES:
+        return _read_package(body, workflow)
+    raise InputError(
+        f"the body is {media_type or 'of no declared type'}",
+        f"Send one of: {', '.join((*CWL_TYPES, *PACKAGE_TYPES))}.",
+        code="request.media-type",
+    )
+
+
+def load_deployment(deployment: Deployment, settings: Settings) -> Package:
+    """Load the package of a deployment; raises `PackageError`."""
+    if deployment.content is not None:
+        return prepare_upload(deployment.content, deployment.workflow, settings)
+    href = str(deployment.href)
+    if urlsplit(href).scheme not in ("http", "https"):
+        raise PackageError(f"{href!r} is not a web address", "Give an http or https address.", code="package.reference")
+    if deployment.workflow:
+        href = f"{href.partition('#')[0]}#{deployment.workflow}"
+    return prepare_public(href, settings)
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _invalid("the body is not UTF-8", "Send the document in UTF-8.") from error
+
+
+def _read_package(body: bytes, workflow: str | None) -> Deployment:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
+    if not isinstance(document, dict) or "executionUnit" not in document:
+        raise _invalid("the body lacks executionUnit", "Send an object with the member executionUnit.")
+    described = document.get("processDescription", {})
+    described = described.get("process", described) if isinstance(described, dict) else {}
+    described = described if isinstance(described, dict) else {}
+    unit, process_id, chosen = document["executionUnit"], described.get("id"), workflow or document.get("w")
+    texts = {name: described[name] for name in _TEXTS if isinstance(described.get(name), str)}
+    content, href = _read_unit(unit[0] if isinstance(unit, list) and len(unit) == 1 else unit)
+    for name, value in (("processDescription.id", process_id), ("w", chosen)):
+        if value is not None and not isinstance(value, str):
+            raise _invalid(f"{name} is not a string", "Give a string, or leave it out.")
+    return Deployment(content, href, chosen, process_id, texts)
+
+
+def _read_unit(unit: Any) -> tuple[str | None, str | None]:
+    """The content or the address of an execution unit."""
+    if isinstance(unit, dict) and isinstance(unit.get("href"), str):
+        return None, unit["href"]
+    inline = next((unit[name] for name in ("unit", "value") if name in unit), None) if isinstance(unit, dict) else None
+    if isinstance(inline, str):
+        return inline, None
+    if isinstance(inline, dict):
+        return json.dumps(inline), None
+    raise _invalid(
+        "executionUnit has neither an href nor CWL in unit or value",
+        'Write {"href": "https://…"} or {"unit": {…}, "type": "application/cwl"}, once.',
+    )
+
+
+def _invalid(cause: str, remedy: str) -> InputError:
+    return InputError(cause, remedy, code="request.invalid")

@@ -1,0 +1,133 @@
+"""The documents that the server answers with, as types: what OGC API - Processes, Parts 1 and 2, define, and our own.
+
+They are checked by mypy where they are built, and are the schemas of the OpenAPI document.
+"""
+
+from typing import Any, Literal
+
+from typing_extensions import NotRequired, TypedDict
+
+Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
+
+
+class Link(TypedDict):
+    """A link (link.yaml)."""
+
+    href: str
+    rel: str
+    type: NotRequired[str]
+    title: NotRequired[str]
+
+
+class LandingPage(TypedDict):
+    """The landing page (landingPage.yaml)."""
+
+    title: str
+    description: str
+    links: list[Link]
+
+
+class Conformance(TypedDict):
+    """The conformance declaration (confClasses.yaml)."""
+
+    conformsTo: list[str]
+
+
+class ProcessSummary(TypedDict):
+    """A process in a list (processSummary.yaml)."""
+
+    id: str
+    version: str
+    title: NotRequired[str]
+    description: NotRequired[str]
+    keywords: NotRequired[list[str]]
+    metadata: NotRequired[list[dict[str, Any]]]
+    jobControlOptions: list[Literal["sync-execute", "async-execute", "dismiss"]]
+    outputTransmission: list[Literal["value", "reference"]]
+    links: list[Link]
+
+
+class ProcessDescription(ProcessSummary):
+    """A process with its inputs and outputs (process.yaml)."""
+
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+class ProcessList(TypedDict):
+    """Deployed processes (processList.yaml)."""
+
+    processes: list[ProcessSummary]
+    links: list[Link]
+
+
+class ProblemAt(TypedDict):
+    """One thing that is wrong with a document that a client sent; `pointer` is a JSON pointer (RFC 6901) into it."""
+
+    code: str
+    pointer: str
+    message: str
+
+
+class DiagnosisInfo(TypedDict):
+    """Why a job failed or a request was refused; codes are in docs/errors.md."""
+
+    code: str
+    stage: str
+    level: str
+    cause: str
+    remedy: str
+    evidence: NotRequired[list[str]]
+    problems: NotRequired[list[ProblemAt]]
+    step: NotRequired[str]
+
+
+class Problem(TypedDict):
+    """An error (exception.yaml, RFC 7807)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    diagnosis: NotRequired[DiagnosisInfo]
+
+
+class StatusInfo(TypedDict):
+    """The status of a job (statusInfo.yaml): the members of version 1.0 and of the draft of 2.0."""
+
+    jobID: str
+    id: str
+    type: Literal["process"]
+    processingEntityType: Literal["process"]
+    processID: str
+    status: Status
+    message: NotRequired[str]
+    created: str
+    started: NotRequired[str]
+    finished: NotRequired[str]
+    updated: str
+    progress: int
+    exception: NotRequired[Problem]
+    diagnosis: NotRequired[DiagnosisInfo]
+    links: list[Link]
+
+
+class JobList(TypedDict):
+    """Jobs, newest first (jobList.yaml)."""
+
+    jobs: list[StatusInfo]
+    numberTotal: int
+    links: list[Link]
+
+
+class LogList(TypedDict):
+    """The logs of a job."""
+
+    links: list[Link]
+
+
+class Health(TypedDict):
+    """Whether the server can do its work (draft-inadarei-api-health-check)."""
+
+    status: Literal["pass", "fail"]
+    checks: dict[str, list[dict[str, Any]]]

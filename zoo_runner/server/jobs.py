@@ -1,0 +1,166 @@
+"""Operations on jobs: accept an execution, list, status, dismiss."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.context import end_job, request_cancel
+from zoo_runner.inputs.joborder import read_execute_request
+from zoo_runner.model import clock
+from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
+from zoo_runner.model.ids import file_name, new_job_id
+from zoo_runner.model.job import FINAL, Job, Outcome, Status
+from zoo_runner.model.package import Package
+from zoo_runner.package.cwltypes import parse_parameters
+from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.documents import JobList, Link, StatusInfo
+from zoo_runner.server.logs import list_links
+from zoo_runner.server.problems import describe_diagnosis, describe_failure
+from zoo_runner.store.protocol import JobQuery
+
+RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
+MOST_PER_PAGE = 1000
+_LEASE_TO_DISMISS_SECONDS = 30.0
+
+
+def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Job:
+    """Create the job of an execute request; nothing has run when this returns.
+
+    Raises `ProcessNotFoundError`, and `InputError` for inputs that do not fit; a data hub gets a failed job instead.
+    """
+    process = api.store.processes.get(call.workspace, process_id)
+    package = api.store.processes.load_package(process.package)
+    configuration = find_configuration(api.configuration, call.workspace)
+    try:
+        order = _read_inputs(package, request, configuration, call)
+    except InputError as error:
+        if not call.hub:
+            raise
+        outcome = Outcome(Status.FAILED, diagnosis=error.diagnosis, exit_code=error.exit_code)
+        draft = _draft(api, configuration, process_id, package, {})
+        return _accept(api, call, configuration, draft, status=Status.FAILED, outcome=outcome, finished=clock.now())
+    draft = _draft(api, configuration, process_id, package, order)
+    if secret := sorted(find_secret_values(draft, configuration.workspace)):
+        raise InputError(
+            f"input {secret[0]!r} is secret, and this server stores the inputs of jobs",
+            "Leave it out, or run the package with `zoo-runner run`.",
+            code="inputs.secret-stored",
+        )
+    job = _accept(api, call, configuration, draft)
+    api.wake(job.id)
+    return job
+
+
+def _draft(
+    api: Api, configuration: Configuration, process_id: str, package: Package, order: Mapping[str, Any]
+) -> JobSpec:
+    workspace = configuration.workspace
+    draft = draft_job(package, order, lambda paths: build_destination(api, configuration, paths.job_id), workspace)
+    return replace(draft, paths=JobPaths.build(workspace.folders, process_id, draft.id))
+
+
+def _accept(api: Api, call: Call, configuration: Configuration, draft: JobSpec, **more: Any) -> Job:
+    engine = configuration.settings.engine
+    return accept(api.context, draft, engine, configuration.workspace, caller=call.caller, **more)
+
+
+def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:
+    """List the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
+    query = replace(query, workspace=call.workspace)
+    page = api.store.jobs.find(query)
+    jobs = [describe_job(job, call) for job in page.jobs]
+    return {"jobs": jobs, "numberTotal": api.store.jobs.count(query), "links": call.link_pages("jobs", page.next)}
+
+
+def get_job(api: Api, call: Call, job_id: str) -> Job:
+    """Return a job of the workspace; raises `JobNotFoundError`."""
+    job = api.store.jobs.get(job_id)
+    if job.workspace != call.workspace:
+        raise JobNotFoundError(f"there is no job {job_id!r}", "Check the id.")
+    return job
+
+
+def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
+    """Stop a job in whatever state it is; one that has ended is removed from the list.
+
+    A job that waits is dismissed at once, one that runs by its worker soon after. Raises `JobNotFoundError`.
+    """
+    job = get_job(api, call, job_id)
+    if job.status in FINAL:
+        api.store.jobs.delete(job_id)
+        return replace(job, status=Status.DISMISSED, message="the job was removed")
+    store = api.store.jobs
+    lease = store.lease(job_id, f"dismissal-{new_job_id()}", _LEASE_TO_DISMISS_SECONDS)
+    if lease and job.status is Status.ACCEPTED and job.handle is None:
+        job = end_job(store, job, _build_dismissed())
+    else:
+        job = request_cancel(store, job)
+    if lease:
+        # of a job whose worker was lost something may still run: the next one stops it
+        store.release(lease)
+    api.wake(job_id)
+    return job
+
+
+def _build_dismissed() -> Outcome:
+    error = DismissedError("the job was dismissed before it ran", "Run it again if its results are needed.")
+    return Outcome(Status.DISMISSED, diagnosis=error.diagnosis, exit_code=error.exit_code)
+
+
+def describe_job(job: Job, call: Call) -> StatusInfo:
+    """Build the status of a job; what is not known yet is left out."""
+    texts = {"message": job.message, "started": job.started, "finished": job.finished}
+    diagnosis = job.outcome.diagnosis if job.outcome else None
+    info: dict[str, Any] = {
+        "jobID": job.id,
+        "id": job.id,
+        "type": "process",
+        "processingEntityType": "process",
+        "processID": job.process_id,
+        "status": job.status.value,
+        **{name: value for name, value in texts.items() if value is not None},
+        "created": job.created,
+        "updated": job.updated,
+        "progress": 100 if job.status is Status.SUCCESSFUL else job.progress,
+        "links": _build_links(job, call),
+    }
+    if diagnosis:
+        info |= {"diagnosis": describe_diagnosis(diagnosis), "exception": describe_failure(job)}
+        info.setdefault("message", diagnosis.cause)
+    return cast(StatusInfo, info)
+
+
+def _build_links(job: Job, call: Call) -> list[Link]:
+    href = call.link("jobs", job.id)
+    links: list[Link] = [
+        {"href": href, "rel": "self", "type": "application/json", "title": "Job status"},
+        {"href": href, "rel": "monitor", "type": "application/json", "title": "Job status"},
+        {"href": call.link("processes", job.process_id), "rel": "up", "type": "application/json"},
+    ]
+    if job.status is Status.SUCCESSFUL:
+        links.append({"href": f"{href}/results", "rel": RESULTS_REL, "type": "application/json", "title": "Results"})
+    return [*links, *list_links(job, call)]
+
+
+def _read_inputs(
+    package: Package, request: Mapping[str, Any], configuration: Configuration, call: Call
+) -> Mapping[str, Any]:
+    inputs = request.get("inputs") if isinstance(request, Mapping) else None
+    if isinstance(inputs, Mapping):
+        added = {*configuration.settings.platform_inputs, *(["workspace"] if call.hub else [])}
+        own = {parameter.name for parameter in parse_parameters(package)}
+        request = {**request, "inputs": {k: v for k, v in inputs.items() if k in own or k not in added}}
+    return read_execute_request(package, request).values
+
+
+def build_destination(api: Api, configuration: Configuration, job_id: str) -> str:
+    """Say where the results of a job go: below the workspace's destination, or into the server's own folder."""
+    name, given = file_name(configuration.workspace.name), configuration.workspace.storage.destination
+    if given:
+        return f"{given.rstrip('/')}/{name}/{job_id}"
+    return str(Path(api.settings.results) / name / job_id)

@@ -1,0 +1,35 @@
+"""The logs of a job: what is there, and their files."""
+
+from pathlib import Path
+
+from zoo_runner.model.errors import JobNotFoundError
+from zoo_runner.model.job import Job
+from zoo_runner.server.api import Call
+from zoo_runner.server.documents import Link, LogList
+
+JOB_LOG = "job.log"
+
+
+def list_logs(job: Job, call: Call) -> LogList:
+    """List the logs of a job that exist now."""
+    return {"links": list_links(job, call)}
+
+
+def list_links(job: Job, call: Call) -> list[Link]:
+    """Build the links to the logs, with the titles that platforms look for."""
+    href = call.link("jobs", job.id, "logs")
+    links: list[Link] = []
+    if Path(job.log).is_file():
+        links.append({"href": f"{href}/{JOB_LOG}", "rel": "related", "type": "text/plain", "title": "Job log"})
+    for path in sorted(Path(job.log_folder).glob("*.log")):
+        title = f"Tool log {path.name}"
+        links.append({"href": f"{href}/{path.name}", "rel": "related", "type": "text/plain", "title": title})
+    return links
+
+
+def find_log(job: Job, name: str) -> Path:
+    """Return the file of a log; raises `JobNotFoundError`."""
+    path = Path(job.log) if name == JOB_LOG else Path(job.log_folder) / name
+    if "/" in name or name.startswith(".") or path.suffix != ".log" or not path.is_file():
+        raise JobNotFoundError(f"job {job.id} has no log {name!r}", "See /logs for those that there are.")
+    return path

@@ -1,0 +1,88 @@
+"""From an error to an HTTP status and a problem document: one table."""
+
+from typing import Any
+
+from zoo_runner.model.codes import CODES
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.job import Job
+from zoo_runner.server.documents import DiagnosisInfo, Problem
+
+PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
+PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0"
+
+_TYPES = {
+    "process.not-found": f"{PART_1}/no-such-process",
+    "job.not-found": f"{PART_1}/no-such-job",
+    "job.not-ended": f"{PART_1}/result-not-ready",
+    "process.exists": f"{PART_2}/duplicated-process",
+    "request.media-type": f"{PART_2}/unsupported-media-type",
+}
+_STATUSES = {
+    "request.media-type": 415,
+    "request.not-acceptable": 406,
+    "request.too-large": 413,
+    "request.unknown-path": 404,
+    "request.method": 405,
+    "request.invalid": 400,
+    "request.cursor": 400,
+    "job.not-ended": 404,
+    "store.unreachable": 503,
+}
+
+
+def get_type(code: str) -> str:
+    """Return the type of a problem: the standard's where it has one, else ours by the code."""
+    return _TYPES.get(code, f"urn:zoo-runner:problem:{code}")
+
+
+def build_problem(error: RunnerError) -> Problem:
+    """Build the document of an error that ended a request."""
+    status = _STATUSES.get(error.diagnosis.code, error.http_status)
+    return describe_problem(error.diagnosis, status)
+
+
+def describe_problem(diagnosis: Diagnosis, status: int) -> Problem:
+    """Build a problem document from a diagnosis."""
+    code = CODES.get(diagnosis.code)
+    return {
+        "type": get_type(diagnosis.code),
+        "title": code.meaning if code else diagnosis.code,
+        "status": status,
+        "detail": diagnosis.cause,
+        "diagnosis": describe_diagnosis(diagnosis),
+    }
+
+
+def describe_diagnosis(diagnosis: Diagnosis) -> DiagnosisInfo:
+    """Build the member `diagnosis`; what is absent is left out, as are places on this machine."""
+    info: DiagnosisInfo = {
+        "code": diagnosis.code,
+        "stage": diagnosis.stage.value,
+        "level": diagnosis.level.value,
+        "cause": diagnosis.cause,
+        "remedy": diagnosis.remedy,
+    }
+    if diagnosis.evidence:
+        info["evidence"] = list(diagnosis.evidence)
+    if diagnosis.problems:
+        info["problems"] = [
+            {"code": one.code, "pointer": one.pointer, "message": one.message} for one in diagnosis.problems
+        ]
+    if diagnosis.step:
+        info["step"] = diagnosis.step
+    return info
+
+
+def describe_failure(job: Job) -> Problem | None:
+    """Build the problem of a job that failed; None for any other."""
+    diagnosis = job.outcome.diagnosis if job.outcome else None
+    return describe_problem(diagnosis, 500 if diagnosis.level != "user" else 400) if diagnosis else None
+
+
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "content": _PROBLEM, "description": "The request cannot be fulfilled."},
+    "5XX": {"model": Problem, "content": _PROBLEM, "description": "The server could not do its part."},
+}
+"""The errors of every operation, for the OpenAPI document."""

@@ -1,0 +1,91 @@
+"""Operations on processes: list, describe, deploy, replace, undeploy, get the package back."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from zoo_runner.model import clock
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.package import Package
+from zoo_runner.model.process import Process
+from zoo_runner.package.describe import EXECUTE_REL, build_description
+from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.deploying import Deployment, load_deployment
+from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
+
+MOST_PER_PAGE = 1000
+_PROCESS_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
+
+
+def list_processes(api: Api, call: Call, limit: int, cursor: str | None) -> ProcessList:
+    """List the deployed processes of a workspace."""
+    page = api.store.processes.find(call.workspace, limit, cursor)
+    summaries = [summarize(process, call) for process in page.processes]
+    return {"processes": summaries, "links": call.link_pages("processes", page.next)}
+
+
+def describe_process(api: Api, call: Call, process_id: str) -> ProcessDescription:
+    """Describe a process; raises `ProcessNotFoundError`."""
+    process = api.store.processes.get(call.workspace, process_id)
+    summary = summarize(process, call)
+    parts = {name: process.description[name] for name in ("inputs", "outputs")}
+    return cast(ProcessDescription, {**summary, **parts})
+
+
+def deploy_process(api: Api, call: Call, deployment: Deployment) -> ProcessSummary:
+    """Deploy a package; raises `PackageError`, `ProcessExistsError`."""
+    package = load_deployment(deployment, find_configuration(api.configuration, call.workspace).settings)
+    process = _build_process(deployment.process_id or package.workflow_id, package, deployment.texts, call)
+    return summarize(api.store.processes.deploy(process, package), call)
+
+
+def replace_process(api: Api, call: Call, process_id: str, deployment: Deployment) -> None:
+    """Put another package in the place of a process; raises `PackageError`, `ProcessNotFoundError`."""
+    api.store.processes.get(call.workspace, process_id)
+    package = load_deployment(deployment, find_configuration(api.configuration, call.workspace).settings)
+    api.store.processes.replace(_build_process(process_id, package, deployment.texts, call), package)
+
+
+def undeploy_process(api: Api, call: Call, process_id: str) -> None:
+    """Undeploy a process; its jobs stay. Raises `ProcessNotFoundError`."""
+    api.store.processes.undeploy(call.workspace, process_id)
+
+
+def get_package(api: Api, call: Call, process_id: str) -> Mapping[str, Any]:
+    """Return the packed CWL of a process; raises `ProcessNotFoundError`."""
+    process = api.store.processes.get(call.workspace, process_id)
+    return api.store.processes.load_package(process.package).document
+
+
+def summarize(process: Process, call: Call) -> ProcessSummary:
+    """Describe a process in a list."""
+    href = call.link("processes", process.id)
+    texts = {
+        name: process.description[name]
+        for name in ("version", "title", "description", "keywords", "metadata")
+        if name in process.description
+    }
+    summary = {
+        "id": process.id,
+        **texts,
+        "jobControlOptions": ["async-execute", "dismiss"] if call.hub else ["sync-execute", "async-execute", "dismiss"],
+        "outputTransmission": ["value", "reference"],
+        "links": [
+            {"href": href, "rel": "self", "type": "application/json"},
+            {"href": f"{href}/execution", "rel": EXECUTE_REL, "title": "Execute the process"},
+            {"href": f"{href}/package", "rel": "related", "type": "application/cwl+json", "title": "Package"},
+        ],
+    }
+    return cast(ProcessSummary, summary)
+
+
+def _build_process(process_id: str, package: Package, texts: Mapping[str, str], call: Call) -> Process:
+    if not _PROCESS_ID.fullmatch(process_id):
+        raise InputError(
+            f"{process_id!r} cannot be the id of a process",
+            "Use letters, digits, '-', '_', '.' and ':', at most 128, in processDescription.id or the workflow's id.",
+            code="request.invalid",
+        )
+    description = {**build_description(package), **texts, "id": process_id}
+    now = clock.now()
+    return Process(call.workspace, process_id, package.digest, description, now, now, call.caller)

@@ -1,0 +1,115 @@
+"""The results of a job: the document, one value by itself, the files of results that lie on this machine."""
+
+import json
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
+from zoo_runner.model.job import FINAL, Job, Outcome, Results
+from zoo_runner.server.api import Call
+
+_JSON = "application/json"
+_JSON_SUFFIXES = (".json", ".geojson")
+
+
+@dataclass(frozen=True)
+class Content:
+    """A response body; `link` is where the value lies that the body does not have."""
+
+    body: bytes = b""
+    media_type: str = _JSON
+    link: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class FailedJobError(RunnerError):
+    """The results of a job were asked for that has failed: its own diagnosis is the answer."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        diagnosis = outcome.diagnosis
+        if diagnosis is None:
+            raise ValueError("the job has no diagnosis")
+        self.stage = diagnosis.stage  # type: ignore[misc]
+        super().__init__(diagnosis.cause, diagnosis.remedy)
+        self.diagnosis = diagnosis
+        self.http_status = 400 if diagnosis.level is Level.USER else 500  # type: ignore[misc]
+
+
+def get_results(job: Job, call: Call) -> Mapping[str, Any]:
+    """Return the results document, or the STAC Collection where a data hub asks. Raises as `_find_results`."""
+    results = _find_results(job)
+    document: Mapping[str, Any] = _with_links(results.collection if call.hub else results.document, job, call)
+    return document
+
+
+def get_raw_result(job: Job, call: Call, outputs: tuple[str, ...]) -> Content:
+    """Return the value of the one output that a request asks for; raises `InputError` where it asks for several."""
+    document = _with_links(_find_results(job).document, job, call)
+    wanted = [name for name in document if not outputs or name in outputs]
+    if len(wanted) != 1:
+        return Content(json.dumps({name: document[name] for name in wanted}).encode())
+    return _build_content(document[wanted[0]], job, call)
+
+
+def read_result_file(job: Job, call: Call, path: str) -> Content:
+    """Read a file of results that lie on this machine; raises `JobNotFoundError`."""
+    folder = Path(job.destination)
+    file = (folder / path).resolve()
+    if "://" in job.destination or not file.is_relative_to(folder.resolve()) or not file.is_file():
+        raise JobNotFoundError(f"job {job.id} has no file {path!r}", "See its results for those that there are.")
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    if file.suffix in _JSON_SUFFIXES:
+        try:
+            document = json.loads(file.read_bytes())
+        except ValueError:
+            return Content(file.read_bytes(), media_type)
+        return Content(json.dumps(_with_links(document, job, call)).encode(), media_type)
+    return Content(file.read_bytes(), media_type)
+
+
+def _find_results(job: Job) -> Results:
+    """Raises `EngineError` with the code job.not-ended before the job's end, its own diagnosis where it failed."""
+    if job.status not in FINAL:
+        raise EngineError(
+            f"job {job.id} has no results yet: it is {job.status}",
+            "Ask again once its status is successful.",
+            level=Level.USER,
+            code="job.not-ended",
+        )
+    if job.outcome and job.outcome.results:
+        return job.outcome.results
+    if job.outcome and job.outcome.diagnosis:
+        raise FailedJobError(job.outcome)
+    raise JobNotFoundError(f"job {job.id} has no results: it is {job.status}", "Run it again.")
+
+
+def _with_links(node: Any, job: Job, call: Call) -> Any:
+    """Have links to result files on this machine read as addresses of this server."""
+    if "://" in job.destination:
+        return node
+    return _relink(node, f"{Path(job.destination).as_uri()}/", f"{call.link('jobs', job.id, 'files')}/")
+
+
+def _relink(node: Any, own: str, offered: str) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _relink(value, own, offered) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_relink(item, own, offered) for item in node]
+    return offered + node.removeprefix(own) if isinstance(node, str) and node.startswith(own) else node
+
+
+def _build_content(value: Any, job: Job, call: Call) -> Content:
+    if isinstance(value, Mapping) and isinstance(value.get("href"), str):
+        offered = f"{call.link('jobs', job.id, 'files')}/"
+        if value["href"].startswith(offered):
+            file = read_result_file(job, call, unquote(value["href"].removeprefix(offered)))
+            return Content(file.body, str(value.get("type", file.media_type)))
+        return Content(link=value["href"])
+    if isinstance(value, str):
+        return Content(value.encode(), "text/plain")
+    return Content(json.dumps(value).encode())

@@ -1,0 +1,198 @@
+"""The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse
+
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.job import FINAL, Job
+from zoo_runner.server import deploying, jobs, logs, processes, requests, results
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.documents import (
+    JobList,
+    LogList,
+    ProcessDescription,
+    ProcessList,
+    ProcessSummary,
+    StatusInfo,
+)
+
+CWL_JSON = "application/cwl+json"
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
+Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
+Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflow, where a document has several.")]
+Words = Annotated[list[str], Query(description="One or more, repeated or separated by commas.")]
+
+ReadCall = Callable[..., Call]
+"""Reads of a request its workspace and its addresses; a dependency of FastAPI, whose parameters are the path's."""
+
+
+def build_router(api: Api, read_call: ReadCall) -> APIRouter:
+    """Build the routes of one API; `read_call` tells of a request its workspace and addresses."""
+    router = APIRouter()
+    of = Annotated[Call, Depends(read_call)]
+    _add_processes(router, api, of)
+    _add_execution(router, api, of)
+    _add_jobs(router, api, of)
+    _add_outcomes(router, api, of)
+    return router
+
+
+def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get("/processes", tags=["processes"], responses=_answer(ProcessList))
+    def list_processes(call: of, limit: Limit = 100, cursor: Cursor = None) -> Response:
+        """List the deployed processes, by id."""
+        return JSONResponse(processes.list_processes(api, call, limit, cursor))
+
+    @router.post("/processes", tags=["processes"], status_code=201, responses=_answer(ProcessSummary, 201), **_DEPLOY)
+    async def deploy_process(call: of, request: Request, workflow: Workflow = None) -> Response:
+        """Deploy an application package."""
+        deployment = deploying.read_deployment(await read_body(request, api), _media_type(request), workflow)
+        summary = await run_in_threadpool(processes.deploy_process, api, call, deployment)
+        return JSONResponse(summary, 201, headers={"Location": call.link("processes", summary["id"])})
+
+    @router.get("/processes/{process_id}", tags=["processes"], responses=_answer(ProcessDescription))
+    def describe_process(call: of, process_id: str) -> Response:
+        """Describe a process with its inputs and outputs."""
+        return JSONResponse(processes.describe_process(api, call, process_id))
+
+    @router.put("/processes/{process_id}", tags=["processes"], status_code=204, **_DEPLOY)
+    async def replace_process(call: of, process_id: str, request: Request, workflow: Workflow = None) -> Response:
+        """Put another package in the place of a process."""
+        deployment = deploying.read_deployment(await read_body(request, api), _media_type(request), workflow)
+        await run_in_threadpool(processes.replace_process, api, call, process_id, deployment)
+        return Response(status_code=204)
+
+    @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
+    def undeploy_process(call: of, process_id: str) -> Response:
+        """Undeploy a process; its jobs stay."""
+        processes.undeploy_process(api, call, process_id)
+        return Response(status_code=204)
+
+    @router.get("/processes/{process_id}/package", tags=["processes"], responses={200: {"content": {CWL_JSON: {}}}})
+    def get_package(call: of, process_id: str) -> Response:
+        """Get the package back, resolved and packed into one CWL document."""
+        return JSONResponse(processes.get_package(api, call, process_id), media_type=CWL_JSON)
+
+
+def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
+    values = {"description": "The results of a synchronous execution.", "content": {"*/*": {}}}
+    both = _answer(StatusInfo, 201) | {200: values, 204: {"description": "The result, as a link in the header."}}
+
+    @router.post("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=both, **_EXECUTE)
+    async def execute_process(call: of, process_id: str, request: Request) -> Response:
+        """Execute a process; with `Prefer: respond-async` the answer is the job, else its results."""
+        body = requests.read_execute(await read_body(request, api), _media_type(request))
+        prefer = request.headers.get("prefer", "")
+        asynchronous = call.hub or requests.prefers_async(prefer)
+        job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
+        if not asynchronous:
+            seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
+            job = await run_in_threadpool(api.endings.wait, api.store, job.id, seconds)
+            if job.status in FINAL:
+                return _answer_results(job, call, body)
+        headers = {"Location": call.link("jobs", job.id)}
+        if prefer:
+            headers["Preference-Applied"] = "respond-async"
+        return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
+
+
+def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get("/jobs", tags=["jobs"], responses=_answer(JobList))
+    def list_jobs(
+        call: of,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        process_id: Annotated[Words, Query(alias="processID")] = [],  # noqa: B006 FastAPI copies it
+        status: Words = [],  # noqa: B006
+        datetime: Annotated[str | None, Query(description="Instant or interval of `created`.")] = None,
+    ) -> Response:
+        """List the jobs, newest first."""
+        query = requests.build_query(process_id, status, datetime, limit, cursor)
+        return JSONResponse(jobs.list_jobs(api, call, query))
+
+    @router.get("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo))
+    def get_job(call: of, job_id: str) -> Response:
+        """Show the status of a job."""
+        return JSONResponse(jobs.describe_job(jobs.get_job(api, call, job_id), call))
+
+    @router.delete("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo))
+    def dismiss_job(call: of, job_id: str) -> Response:
+        """Stop a job, or remove one that has ended."""
+        job = jobs.dismiss_job(api, call, job_id)
+        if job.status not in FINAL:
+            job = api.endings.wait(api.store, job_id, api.settings.dismiss_seconds)
+        return JSONResponse(jobs.describe_job(job, call))
+
+
+def _add_outcomes(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get("/jobs/{job_id}/results", tags=["jobs"], responses=_RESULTS)
+    def get_results(call: of, job_id: str) -> Response:
+        """Get the results document of a job."""
+        return JSONResponse(results.get_results(jobs.get_job(api, call, job_id), call))
+
+    @router.get("/jobs/{job_id}/files/{path:path}", tags=["jobs"], responses={200: {"content": {"*/*": {}}}})
+    def get_result_file(call: of, job_id: str, path: str) -> Response:
+        """Get a file of the results, where these lie on the server."""
+        return _answer_content(results.read_result_file(jobs.get_job(api, call, job_id), call, path))
+
+    @router.get("/jobs/{job_id}/logs", tags=["jobs"], responses=_answer(LogList))
+    def list_logs(call: of, job_id: str) -> Response:
+        """List the logs of a job."""
+        return JSONResponse(logs.list_logs(jobs.get_job(api, call, job_id), call))
+
+    @router.get("/jobs/{job_id}/logs/{name}", tags=["jobs"], responses={200: {"content": {"text/plain": {}}}})
+    def get_log(call: of, job_id: str, name: str) -> Response:
+        """Get a log as it is now; ranges are supported."""
+        path = logs.find_log(jobs.get_job(api, call, job_id), name)
+        return FileResponse(path, media_type="text/plain; charset=utf-8")
+
+
+async def read_body(request: Request, api: Api) -> bytes:
+    """Read the body of a request; raises `InputError` for one that is too large."""
+    most, body = int(api.settings.max_body_mib * 2**20), b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise InputError(
+                f"the body is larger than {api.settings.max_body_mib:g} MiB",
+                "Refer to large data by href.",
+                code="request.too-large",
+            )
+    return body
+
+
+def _media_type(request: Request) -> str:
+    return requests.get_media_type(request.headers.get("content-type", ""))
+
+
+def _answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
+    headers = {"Link": f'<{call.link("jobs", job.id)}>; rel="monitor"'}
+    if body.get("response") == "raw":
+        content = results.get_raw_result(job, call, tuple(body.get("outputs") or ()))
+        return _answer_content(content, headers)
+    return JSONResponse(results.get_results(job, call), headers=headers)
+
+
+def _answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:
+    if content.link:
+        link = f'<{content.link}>; rel="related"'
+        return Response(status_code=204, headers={**(headers or {}), "Link": link})
+    return Response(content.body, media_type=content.media_type, headers=dict(headers or {}))
+
+
+def _answer(model: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": model}}
+
+
+def _describe_body(*media_types: str) -> dict[str, Any]:
+    content = {media_type: {"schema": {"type": "object"}} for media_type in media_types}
+    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+
+
+_RESULTS: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any]}}
+_DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES)
+_EXECUTE = _describe_body("application/json")

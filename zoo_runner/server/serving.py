@@ -1,0 +1,63 @@
+"""Starts and stops what a server consists of: the store, the worker processes, the listening socket."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TextIO
+
+import uvicorn
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.server import ServerSettings
+from zoo_runner.server.api import Api, open_context
+from zoo_runner.server.app import build_app
+from zoo_runner.server.worker import Worker
+from zoo_runner.server.workers import WorkerPool
+from zoo_runner.store.sql import SqlStore, open_sql_store
+
+
+def open_store(settings: ServerSettings, configuration: Configuration) -> SqlStore:
+    """Open the database of the settings; raises `SettingsError`, `EngineError`."""
+    state = configuration.workspace.folders.state
+    return open_sql_store(settings.database or f"sqlite:///{state / 'runner.db'}")
+
+
+def serve(
+    settings: ServerSettings,
+    configuration: Configuration,
+    variables: Mapping[str, str],
+    address: tuple[str, int],
+    version: str,
+) -> None:
+    """Serve until SIGTERM or SIGINT; the workers get `variables` as their environment.
+
+    Raises `RunnerError` before anything listens."""
+    store = open_store(settings, configuration)
+    api = Api(store, settings, configuration, open_context(store, settings, configuration))
+    pool = WorkerPool(settings.workers, variables, api.endings.tell)
+    try:
+        app = build_app(replace(api, wake=pool.wake), version, lambda: pool.alive)
+        host, port = address
+        # uvicorn stops on these itself, and raises them again once it has stopped
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    finally:
+        pool.stop(settings.shutdown_seconds)
+        store.close()
+
+
+def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> None:
+    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT; running jobs end first."""
+    store = open_store(settings, configuration)
+    try:
+        context = open_context(store, settings, configuration)
+        engine = context.find_engine(configuration.settings.engine, configuration.workspace)
+        most_jobs = settings.remote_jobs if engine.capabilities.remote else 1
+        worker = Worker(context, store.jobs, settings, most_jobs)
+        if source is None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: worker.stop())
+        worker.run(source, sink)
+    finally:
+        store.close()
