@@ -13,6 +13,7 @@ from tests.unit.packed import COLOUR, DOUBLES, build_package, full, record
 from tests.unit.refusals import Told, assert_refused
 from zoo_runner.inputs.joborder import build_job_order, read_execute_request
 from zoo_runner.model.errors import InputError
+from zoo_runner.package.extensions import SECRETS
 
 DIRECTORIES = {"type": "array", "items": "Directory"}
 URL = "https://example.org/item.json"
@@ -485,3 +486,17 @@ def test_what_any_accepts_can_be_written_as_json(value: Any) -> None:
         assert all(line.startswith("x") for line in error.diagnosis.evidence)
     else:
         assert json.loads(json.dumps(accepted, allow_nan=False)) == accepted
+
+
+@pytest.mark.parametrize(("cwl_type", "value"), [("int", 4711), ({"type": "array", "items": "string"}, ["canary"])])
+def test_a_secret_input_that_is_no_string_is_refused_at_its_place_and_not_shown(cwl_type: Any, value: Any) -> None:
+    package = build_package({"x": cwl_type}, hints=[{"class": SECRETS, "secrets": ["#main/x"]}])
+    for read, document, pointer in (
+        (build_job_order, {"x": value}, "/x"),
+        (read_execute_request, {"inputs": {"x": value}}, "/inputs/x"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read(package, document)
+        [problem] = caught.value.diagnosis.problems
+        assert (problem.code, problem.pointer) == ("inputs.secret", pointer)
+        assert not any(text in str(caught.value.diagnosis) for text in ("4711", "canary"))

@@ -55,6 +55,11 @@ def test_a_job_is_sent_with_placeholders(tmp_path: Path) -> None:
     }
 
 
+def test_each_text_in_a_secret_input_is_masked(tmp_path: Path) -> None:
+    order = {"password": ["canary-1", {"key": "canary-2"}], "user": "ada"}
+    assert replace(build_job(tmp_path), order=order).secrets == ("canary-1", "canary-2")
+
+
 def test_a_step_gets_the_secret_inputs_that_its_command_names() -> None:
     [container] = build_pod(f"--token=(secret-{ONE})", "$(HOME)")["spec"]["containers"]
     assert container["args"][-2:] == [f"--token=$({ONE})", "$$(HOME)"]

@@ -6,11 +6,13 @@ import pytest
 
 from tests.unit.packed import build_package, build_tool, full
 from zoo_runner.model.package import Package
+from zoo_runner.package.extensions import SECRETS
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.validate import validate_package
 
 TEXTS = {"label": "Title", "doc": "Text."}
 VERSION = {"https://schema.org/softwareVersion": "1.0.0"}
+SECRET = {"class": SECRETS, "secrets": ["#main/x"]}
 DOCKER = {"class": "DockerRequirement", "dockerPull": "example.org/tool:1.0"}
 
 
@@ -251,6 +253,18 @@ def test_a_step_with_the_id_of_an_output_is_a_warning() -> None:
 def test_an_input_named_like_a_platforms_credential_is_an_error(name: str) -> None:
     finding = find(build_package({name: "string"}), "package.input-name")
     assert (finding.severity, finding.subject) == ("error", f"input '{name}'")
+
+
+@pytest.mark.parametrize("cwl_type", ["File", ["null", "int"], {"type": "array", "items": "string"}, ["string", "int"]])
+def test_a_secret_input_that_may_be_no_string_is_an_error(cwl_type: Any) -> None:
+    finding = find(build_package({"a": "string", "x": cwl_type}, hints=[SECRET]), "package.secret-input")
+    assert (finding.severity, finding.place, finding.subject) == ("error", "/$graph/0/inputs/1", "input 'x'")
+
+
+@pytest.mark.parametrize("cwl_type", ["string", ["null", "string"], {"type": "enum", "symbols": ["#main/x/a"]}])
+def test_a_secret_input_that_is_a_string_is_fine(cwl_type: Any) -> None:
+    rules = {finding.rule for finding in validate_package(build_package({"x": cwl_type}, hints=[SECRET]))}
+    assert "package.secret-input" not in rules
 
 
 def test_javascript_needs_node() -> None:

@@ -10,7 +10,7 @@ from zoo_runner.execution.context import Context
 from zoo_runner.model import clock
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job
-from zoo_runner.model.masking import is_maskable
+from zoo_runner.model.masking import is_maskable, list_texts
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
@@ -82,7 +82,4 @@ def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:
 
 
 def _holds_secret(node: Any, secrets: tuple[str, ...]) -> bool:
-    if isinstance(node, str):
-        return any(is_maskable(secret) and secret in node for secret in secrets)
-    members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
-    return any(_holds_secret(member, secrets) for member in members)
+    return any(is_maskable(secret) and secret in text for secret in secrets for text in list_texts(node))

@@ -18,7 +18,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.masking import Masker, list_texts
 from zoo_runner.model.workspace import Workspace
 
 
@@ -213,7 +213,7 @@ class _Work:
 def _build_masker(workspace: Workspace, secrets: Mapping[str, Any]) -> Masker:
     """Make the masker of a job; an input with a secret of the workspace in it is not a secret as a whole."""
     known = Masker(workspace.secrets)
-    texts = [value for value in secrets.values() if isinstance(value, str) and known.mask(value) == value]
+    texts = [text for text in list_texts(secrets) if known.mask(text) == text]
     return Masker([*workspace.secrets, *texts])
 
 

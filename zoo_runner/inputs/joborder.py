@@ -31,6 +31,7 @@ from zoo_runner.package.cwltypes import (
     parse_parameters,
     without_null,
 )
+from zoo_runner.package.extensions import find_secret_inputs
 
 DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas", "cwlVersion"})
 QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
@@ -111,6 +112,7 @@ def _build(package: Package, values: Any, checker: Checker, ignored: Collection[
     hints = replace(checker, problems=[])
     _refuse_unknown(hints, [name for name in values if name in ignored], parameters, "input")
     _refuse_unknown(checker, [name for name in values if name not in ignored], parameters, "input")
+    _refuse_secrets(package, checker, checked)
     if checker.problems:
         checker.problems.extend(hints.problems)
         raise _fail(package, checker.problems)
@@ -121,6 +123,14 @@ def _build(package: Package, values: Any, checker: Checker, ignored: Collection[
     }
     applied = {name: value for name, value in defaults.items() if value is not None}
     return JobOrder({**checked, **applied}, tuple(hints.problems))
+
+
+def _refuse_secrets(package: Package, checker: Checker, values: Mapping[str, Any]) -> None:
+    """Refuse secret inputs that are not strings: engines hide strings only. Their values are not shown."""
+    for name in sorted(find_secret_inputs(package) & values.keys()):
+        if not isinstance(values[name], str | None):
+            message = "this input is secret (cwltool:Secrets), so it must be a string"
+            checker.refuse((name,), "inputs.secret", message)
 
 
 def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:

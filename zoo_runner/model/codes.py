@@ -103,6 +103,7 @@ _INPUTS = (
     Code("inputs.format", _U, "A file has another format than the package accepts.", "Give a file of that format."),
     Code("inputs.too-large", _U, "A value is too large to be given inline.", "Give it as a link."),
     Code("inputs.secret-stored", _U, "The package calls an input secret, and a server stores inputs.", "Leave it out."),
+    Code("inputs.secret", _U, "A secret input is not a string.", "Give a string, or do not call the input secret."),
     Code("inputs.syntax", _U, "The job file or an input on the command line cannot be parsed.", "Fix the syntax."),
     Code("inputs.unreadable", _U, "The job file cannot be read.", "Check the path or address of the job file."),
 )

@@ -90,6 +90,15 @@ def is_maskable(secret: str) -> bool:
     return len(secret) >= _SHORTEST_SECRET
 
 
+def list_texts(node: Any) -> Iterator[str]:
+    """List all strings in JSON-like data."""
+    if isinstance(node, str):
+        yield node
+    members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
+    for member in members:
+        yield from list_texts(member)
+
+
 class Masker:
     """Replaces known secrets, and text that looks like a secret."""
 

@@ -159,6 +159,16 @@ def accepts_null(cwl_type: CwlType) -> bool:
     return isinstance(cwl_type, NullType)
 
 
+def is_text(cwl_type: CwlType) -> bool:
+    """Whether each value of this type is a string, or null."""
+    match cwl_type:
+        case Union():
+            return all(is_text(option) for option in cwl_type.options)
+        case Community():
+            return is_text(cwl_type.shape)
+    return isinstance(cwl_type, Enum | NullType) or cwl_type == Primitive("string")
+
+
 def without_null(cwl_type: CwlType) -> CwlType:
     """The type of the values that are not null: `["null", "int"]` is int."""
     if not isinstance(cwl_type, Union):

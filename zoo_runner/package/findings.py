@@ -131,6 +131,11 @@ RULE_TEXTS: Mapping[str, RuleText] = {
     "package.input-name": RuleText(
         "InputName", "Input names are not reserved ones.", "Platforms pass credentials under these names."
     ),
+    "package.secret-input": RuleText(
+        "SecretInput",
+        "Secret inputs are strings.",
+        "Engines hide nothing else: cwltool refuses it, as this runner does.",
+    ),
     "package.javascript": RuleText(
         "JavaScript", "JavaScript needs Node.js where the engine runs.", "InlineJavascriptRequirement is used."
     ),

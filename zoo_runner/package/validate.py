@@ -15,10 +15,13 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.cwltypes import (
     DirectoryType,
+    describe_type,
     holds,
+    is_text,
     join_text,
     short_name,
 )
+from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.metadata import read_software_version
 from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited
@@ -209,6 +212,16 @@ def _check_input_names(view: PackageView) -> Iterator[Finding]:
             yield Finding("package.input-name", Severity.ERROR, place, subject, message, "Rename the input.")
 
 
+def _check_secrets(view: PackageView) -> Iterator[Finding]:
+    secret = find_secret_inputs(view.package)
+    for parameter in view.inputs:
+        if parameter.name in secret and not is_text(parameter.type):
+            place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
+            message = f"named by cwltool:Secrets, but its type is {describe_type(parameter.type)}, not string"
+            remedy = "Give it the type string, or take it out of cwltool:Secrets."
+            yield Finding("package.secret-input", Severity.ERROR, place, subject, message, remedy)
+
+
 def _check_javascript(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         own = find_effective((located.process,), "InlineJavascriptRequirement")
@@ -253,6 +266,7 @@ RULES: tuple[Rule, ...] = (
     _check_step_names,
     _check_unique_ids,
     _check_input_names,
+    _check_secrets,
     _check_javascript,
     _check_engine_features,
 )
