@@ -1,12 +1,17 @@
 """Rules of the job pod's log."""
 
+from dataclasses import replace
+from io import StringIO
+
 import pytest
 
+from zoo_runner.engines.calrissian.job_pod.pod import PodOutput
 from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, StageInError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.model.job import Results
+from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
 
 FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"), "write", None)
@@ -35,6 +40,33 @@ def test_every_event_comes_back_from_its_line(event: Event | Ended) -> None:
 
 def test_a_line_of_a_step_is_readable_as_it_stands() -> None:
     assert encode_line(StepLine("write", "Hello")) == ["[write] Hello"]
+
+
+def write(event: Event | Ended, *secrets: str) -> list[str]:
+    stream = StringIO()
+    PodOutput(stream, Masker(secrets))(event)
+    return stream.getvalue().splitlines()
+
+
+def test_results_that_look_like_secrets_come_back_from_the_last_line() -> None:
+    results = Results({"stats": {"token_count": 12, "password": None, "text": 'of ca"nary'}}, {}, "s3://b/c.json")
+    [line] = write(Ended(results), 'ca"nary')
+    assert decode_line(line) == Ended(
+        replace(results, document={"stats": {"token_count": 12, "password": None, "text": "of *****"}})
+    )
+
+
+@pytest.mark.parametrize("secret", ["EngineError", "stage-in", "platform", "Ended", "diagnosis", "runner.defect"])
+def test_a_secret_that_is_a_word_of_the_log_costs_no_last_line(secret: str) -> None:
+    [line] = write(Ended(None, replace(FOUND, cause=f"{secret} is wrong"), "EngineError"), secret)
+    assert decode_line(line) == Ended(None, replace(FOUND, cause="***** is wrong"), "EngineError")
+
+
+def test_a_secret_is_masked_in_every_event() -> None:
+    assert write(StepLine("write", "canary"), "canary") == ["[write] *****"]
+    assert write(EngineLine("info", "a\ncanary"), "canary") == ["engine info: a", "engine info: *****"]
+    for event in (StageStarted(Stage.STAGE_IN, "canary"), Published("s3://canary"), StepStarted("a", "b canary", 1.0)):
+        assert "canary" not in "".join(write(event, "canary"))
 
 
 def test_a_step_cannot_pretend_that_the_job_has_ended() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from zoo_runner.model.diagnosis import Stage
@@ -67,7 +67,15 @@ class Published:
 Event = StageStarted | StepStarted | StepLine | StepEnded | EngineLine | Transferred | Published
 Report = Callable[[Event], None]
 
+_WORDS = ("stage", "severity")
 _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLine, StepEnded, EngineLine)}
+
+
+def mask_event(event: Event, mask: Callable[[str], str]) -> Event:
+    """Return the event with its texts passed through `mask`; words of the model (stage, severity) stay."""
+    texts = {name: value for name, value in asdict(event).items() if isinstance(value, str) and name not in _WORDS}
+    masked: dict[str, Any] = {name: mask(text) for name, text in texts.items()}
+    return replace(event, **masked)
 
 
 def encode_event(event: StepStarted | StepLine | StepEnded | EngineLine) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import StepEnded
+from zoo_runner.model.masking import Masker
 
 
 class Status(str, Enum):
@@ -28,6 +29,11 @@ class Results:
     document: Mapping[str, Any]
     collection: Mapping[str, Any]
     collection_href: str
+
+    def masked(self, masker: Masker) -> "Results":
+        """Return the results without secrets."""
+        document, collection = masker.mask_data(self.document), masker.mask_data(self.collection)
+        return Results(document, collection, masker.mask(self.collection_href))
 
 
 @dataclass(frozen=True)

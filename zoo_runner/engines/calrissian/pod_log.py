@@ -15,6 +15,7 @@ from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, StepLine
 from zoo_runner.model.job import Results
+from zoo_runner.model.masking import Masker
 
 _STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
 _ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
@@ -27,6 +28,15 @@ class Ended:
     results: Results | None = None
     diagnosis: Diagnosis | None = None
     kind: str = ""
+
+    def masked(self, masker: Masker) -> "Ended":
+        """Return the same without secrets."""
+        results, diagnosis = self.results, self.diagnosis
+        return Ended(
+            results.masked(masker) if results else None,
+            diagnosis.masked(masker.mask) if diagnosis else None,
+            self.kind,
+        )
 
 
 def encode_line(event: Event | Ended) -> list[str]:

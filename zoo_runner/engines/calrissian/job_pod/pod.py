@@ -32,7 +32,7 @@ from zoo_runner.execution.publish import publish_logs
 from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
-from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.events import EngineLine, Event, Report, mask_event
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker, find_secrets
 from zoo_runner.model.workspace import StorageProfile
@@ -90,9 +90,10 @@ class PodOutput:
         """Write an event."""
         if type(event).__name__ == "Transferred" and not self._is_due(event):
             return
+        # before it is a line: in the text of JSON, what is masked may be more than a value
+        masked = event.masked(self.masker) if isinstance(event, Ended) else mask_event(event, self.masker.mask)
         with self._lock:
-            for line in encode_line(event):
-                self._stream.write(self.masker.mask(line) + "\n")
+            self._stream.writelines(f"{line}\n" for line in encode_line(masked))
             self._stream.flush()
 
     def _is_due(self, event: Any) -> bool:
