@@ -5,6 +5,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model import clock
-from zoo_runner.model.errors import JobChangedError, JobNotFoundError
+from zoo_runner.model.errors import JobChangedError, JobExistsError
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.model.workspace import Workspace
@@ -77,16 +78,17 @@ def end_job(store: JobStore, job: Job, outcome: Outcome) -> Job:
     return change_job(store, job, end)
 
 
-def record_outcome(store: JobStore, fallback: Job, outcome: Outcome) -> None:
-    """Store what went wrong before or after a job was executed; `fallback` is the job where none is stored yet.
+def record_outcome(store: JobStore, job: Job, outcome: Outcome) -> None:
+    """Store what went wrong before or after a job was executed. `job` is as its creator knows it.
 
-    Of one that has ended, only its diagnosis changes: its results stay.
+    Where it was never stored (version 0), it is created; where another caller has a job of this id, that one stays as
+    it is. Of one that has ended, only its diagnosis changes: its results stay.
     """
-    try:
-        stored = store.get(fallback.id)
-    except JobNotFoundError:
-        stored = store.create(fallback, NO_PACKAGE)
-    job = end_job(store, stored, outcome)
+    if not job.version:
+        with suppress(JobExistsError):
+            end_job(store, store.create(job, NO_PACKAGE), outcome)
+        return
+    job = end_job(store, store.get(job.id), outcome)
     if job.outcome and job.outcome != outcome:
         store.update(replace(job, outcome=replace(job.outcome, diagnosis=outcome.diagnosis)))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
+from zoo_runner.model.errors import DismissedError, EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 
@@ -16,11 +16,11 @@ def catch_outcome(
 ) -> Outcome:
     """Do a piece of work and return how it ended; `keep_trace` gets the trace of an internal error, masked.
 
-    Raises `NotReachedError`, which says nothing of the job.
+    Raises `NotReachedError` and `JobBusyError`, which say nothing of the job.
     """
     try:
         return Outcome(Status.SUCCESSFUL, work())
-    except NotReachedError:
+    except (NotReachedError, JobBusyError):
         raise
     except RunnerError as error:
         return build_failure(error, masker, log)

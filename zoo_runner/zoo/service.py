@@ -157,6 +157,7 @@ class _Call:
         self._paths = JobPaths.build(configuration.workspace.folders, self._site.process_id, self._site.job_id)
         self._use(configuration)
         self._progress = Progress(self._update, self._masker, steps=1)
+        self._job = self._build_fallback()
 
     def _use(self, configuration: Configuration) -> None:
         self._settings, self._workspace = configuration.settings, configuration.workspace
@@ -200,7 +201,7 @@ class _Call:
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         draft, workspace = self._draft(package, parameters, time_limit_seconds)
         context = open_context(configuration.for_workspace(workspace))
-        job = accept(context, draft, self._settings.engine, workspace)
+        self._job = job = accept(context, draft, self._settings.engine, workspace)
         cancellation = Cancellation(job.time_limit_seconds)
         with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
             secrets = find_secret_values(draft, workspace)
@@ -297,7 +298,7 @@ class _Call:
         outcome = catch_outcome(lambda: _raise(known), self._masker, str(self._paths.job_log), trace.write_text)
         if outcome.diagnosis:
             self._log.tell_failure(outcome.diagnosis)
-        record_outcome(FileStore(self._workspace.folders.state), self._build_fallback(), outcome)
+        record_outcome(FileStore(self._workspace.folders.state), self._job, outcome)
         self._link_logs()
         return self._with_log(outcome.diagnosis)
 
