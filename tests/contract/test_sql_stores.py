@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
@@ -230,3 +231,9 @@ def test_a_database_that_does_not_answer_is_a_matter_of_the_platform() -> None:
         open_sql_store("postgresql://user:hidden@127.0.0.1:9/name")
     assert caught.value.diagnosis.code == "store.unreachable"
     assert "hidden" not in str(caught.value)
+
+
+def test_whatever_the_database_library_raises_is_an_error_of_the_runner(store: SqlStore) -> None:
+    with pytest.raises(EngineError) as caught, store.database.reading():
+        raise sqlalchemy.exc.TimeoutError("all connections are in use")
+    assert caught.value.diagnosis.code == "store.unreachable"

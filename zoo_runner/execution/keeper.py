@@ -4,17 +4,18 @@ Its lease is renewed, a request to cancel it is noticed wherever it was made, an
 """
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zoo_runner.model.cancellation import Cancellation, Reason
-from zoo_runner.model.errors import RunnerError
 from zoo_runner.store.protocol import JobStore, Lease
 
 LEASE_SECONDS = 60.0
 _BEAT_SECONDS = 5.0
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -63,12 +64,7 @@ class Keeper:
     def _run(self) -> None:
         while due := self._wait():
             for kept in due:
-                if kept.deadline is not None and kept.deadline <= time.monotonic():
-                    kept.deadline = None
-                    kept.cancellation.cancel(Reason.TIME_LIMIT)
-                # a store that does not answer now is asked again at the next beat; the lease lasts for several
-                with contextlib.suppress(RunnerError):
-                    self._renew(kept)
+                self._look_after(kept)
 
     def _wait(self) -> list[_Kept]:
         """Wait until a job is due; none where there are no more jobs."""
@@ -82,11 +78,22 @@ class Keeper:
             self._thread = None
             return []
 
+    def _look_after(self, kept: _Kept) -> None:
+        """Keep the time limit of a job and renew its lease; one that fails here does not take the others with it."""
+        try:
+            if kept.deadline is not None and kept.deadline <= time.monotonic():
+                kept.deadline = None
+                kept.cancellation.cancel(Reason.TIME_LIMIT)
+            self._renew(kept)
+        except Exception:
+            # a store that does not answer now is asked again at the next beat; the lease lasts for several
+            _LOGGER.debug("job %s could not be looked after", kept.lease.job_id, exc_info=True)
+
     def _renew(self, kept: _Kept) -> None:
         if kept.next_beat > time.monotonic():
             return
         kept.next_beat = time.monotonic() + self._beat
-        # None: another process took over, and whichever is second at the end of the job changes nothing
+        # None: another process took over, which `_Work.conclude` finds out for itself
         kept.lease = self._store.renew(kept.lease, self.lease_seconds) or kept.lease
         if self._store.get(kept.lease.job_id).cancel_requested:
             kept.cancellation.cancel()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, SettingsError
@@ -113,10 +113,11 @@ def _translated() -> Iterator[None]:
         yield
     except RunnerError:
         raise
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         # the statement's values may hold what is private
+        reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
         raise EngineError(
-            f"the database did not do its part: {' '.join(str(error.orig).split())[:300]}",
+            f"the database did not do its part: {' '.join(str(reason).split())[:300]}",
             "Check that the database is up and that this user may write to it.",
             level=Level.PLATFORM,
             code="store.unreachable",
