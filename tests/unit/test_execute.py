@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere, leave_submitted, wait_until
 from tests.site import run_draft
 from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
@@ -32,9 +32,8 @@ from zoo_runner.model.errors import (
     StageOutError,
     ToolError,
 )
-from zoo_runner.model.events import EngineLine, Event, Published, Report, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Published, Report, StageStarted, StepEnded, StepLine, StepStarted
 from zoo_runner.model.job import Outcome, Status
-from zoo_runner.package.extensions import SECRETS
 
 SECRET = "canary-in-the-story"
 
@@ -51,17 +50,6 @@ def engine(configuration: Configuration) -> FakeEngine:
 
 @pytest.fixture
 def context(configuration: Configuration, engine: FakeEngine) -> Context:
-    return open_context(configuration, engine)
-
-
-def accepted(context: Context, folder: Path, job_id: str = "j1", **more: Any) -> JobSpec:
-    draft = small_job(folder, job_id=job_id, **more)
-    accept(context, draft, "fake", context.find_workspace(""))
-    return draft
-
-
-def elsewhere(configuration: Configuration, engine: FakeEngine) -> Context:
-    """Another process with the same store."""
     return open_context(configuration, engine)
 
 
@@ -158,15 +146,6 @@ def test_log_record_and_caller_get_the_same_failure(tmp_path: Path, context: Con
     assert (job.status, outcome.exit_code) == (Status.FAILED, 6)
 
 
-def test_a_display_that_breaks_does_not_lose_the_logs_of_a_job(context: Context, tmp_path: Path) -> None:
-    def broken(_: object) -> None:
-        raise OSError("the terminal is gone")
-
-    accepted(context, tmp_path)
-    assert execute(context, "j1", broken).status is Status.FAILED
-    assert context.store.get("j1").status is Status.FAILED
-
-
 def test_a_job_is_leased_until_its_record_says_how_it_ended(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,25 +198,7 @@ def test_a_job_whose_secret_inputs_were_lost_before_it_was_submitted_fails(
     assert "token" in outcome.diagnosis.cause
 
 
-def build_secret_job(folder: Path) -> JobSpec:
-    inputs = [{"id": f"#main/{name}", "type": ["null", "string"]} for name in ("token", "user", "absent")]
-    order = {"token": "canary-t", "user": "ada", "absent": None}
-    hints = [{"class": SECRETS, "secrets": ["token", "absent"]}]
-    return small_job(folder, {name: value for name, value in order.items() if value}, inputs=inputs, hints=hints)
-
-
 # what another process left
-
-
-def leave_submitted(context: Context, engine: FakeEngine, folder: Path) -> JobSpec:
-    """A job whose process was killed while it followed: handle and half of a log are there, and the engine has it."""
-    draft = accepted(context, folder)
-    handle = engine.submit(engine.plan(draft), lambda _: None, Cancellation())
-    job = context.store.get("j1").moved_to(Status.RUNNING, "2026-01-01T00:00:00.000Z")
-    context.store.update(replace(job, handle={"engine": handle.engine, "job_id": handle.job_id, "data": handle.data}))
-    draft.paths.job_log.parent.mkdir(parents=True, exist_ok=True)
-    draft.paths.job_log.write_text("half of the story\n")
-    return draft
 
 
 def test_an_abandoned_job_ends_as_if_its_process_had_stayed(
@@ -323,17 +284,6 @@ def test_an_event_that_is_told_again_is_kept_once(context: Context, engine: Fake
 # what happens meanwhile
 
 
-class TalkingEngine(FakeEngine):
-    """Reports events before it ends."""
-
-    events: tuple[Event, ...] = ()
-
-    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Any:
-        for event in self.events:
-            report(event)
-        return super().follow(handle, report, cancellation)
-
-
 def test_events_are_kept_masked_and_without_the_lines_of_steps(configuration: Configuration, tmp_path: Path) -> None:
     engine = TalkingEngine(configuration)
     end = StepEnded("a", 1.0, 2.0, 0, None, None)
@@ -367,12 +317,6 @@ def test_a_request_to_cancel_is_noticed_wherever_it_was_made(
     wait_until(lambda: elsewhere_store.get("j1").handle is not None)
     request_cancel(elsewhere_store, elsewhere_store.get("j1"))
     assert future.result(30).status is Status.DISMISSED
-
-
-def wait_until(look: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    while not look():
-        pause.wait(0.01)
 
 
 def test_a_time_limit_is_kept_and_what_was_used_before_counts(

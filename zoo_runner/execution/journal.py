@@ -15,6 +15,7 @@ from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.progress import JobProgress, ProgressTracker
 from zoo_runner.model import clock
 from zoo_runner.model.codec import event_from_plain, event_to_plain
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import Event, Report, StageStarted, StepLine
 from zoo_runner.model.job import Job, Outcome
 from zoo_staging.progress import Transferred
@@ -23,7 +24,7 @@ _SECONDS_BETWEEN_UPDATES = 1.0
 
 
 class Journal:
-    """The one receiver of a job's events while a process works on it.
+    """The one receiver of a job's events while a process works on it: no event ends a job, whoever fails to take it.
 
     Every event goes to the logs and to `report`. The event log gets all but the lines of steps, which lie in the step
     logs already, and of transfers one a second. The job's record gets its progress at most once a second, and at every
@@ -38,6 +39,7 @@ class Journal:
         self._known: Counter[str] = Counter()
         self._clear: Callable[[], None] | None = None
         self._updated = self._transferred = 0.0
+        self._store_fails = False
 
     def __call__(self, event: Event) -> None:
         """Write an event down."""
@@ -47,11 +49,8 @@ class Journal:
                 clear()
         self.log(event)
         with self._lock:
-            if self._is_kept(event):
-                self._keep(event)
-            if progress := self._tracker.note(event):
-                self._show(progress, at_once=isinstance(event, StageStarted))
-        self._report(event)
+            self._try_to_store(event)
+        self._try_to_report(event)
 
     def change(self, change: Callable[[Job], Job]) -> None:
         """Store a change of the job."""
@@ -69,7 +68,10 @@ class Journal:
         Where none comes, because the engine has forgotten the job, the logs stay as they are.
         """
         self.log.tell("job", note)
-        self._known.update(_write(event) for _, event in self._context.events.read(self.job.id))
+        try:
+            self._known.update(_write(event) for _, event in self._context.events.read(self.job.id))
+        except (RunnerError, OSError) as error:
+            self.log.tell("job", f"events that were stored before could not be read, some may be stored twice: {error}")
 
         def clear() -> None:
             _clear_logs(self.log.paths)
@@ -81,6 +83,26 @@ class Journal:
         """Take note that the engine has reported all that it will: what follows does not clear the logs."""
         with self._lock:
             self._clear = None
+
+    def _try_to_store(self, event: Event) -> None:
+        try:
+            if self._is_kept(event):
+                self._keep(event)
+            if progress := self._tracker.note(event):
+                self._show(progress, at_once=isinstance(event, StageStarted))
+        except (RunnerError, OSError) as error:
+            if not self._store_fails:
+                self.log.tell("job", f"events or progress could not be stored, the job goes on: {error}")
+            self._store_fails = True
+        else:
+            self._store_fails = False
+
+    def _try_to_report(self, event: Event) -> None:
+        try:
+            self._report(event)
+        except Exception as error:  # noqa: BLE001 the door to a display, which may be gone: the job goes on without it
+            self._report = _ignore
+            self.log.tell("job", f"progress is no longer shown, the job goes on: {type(error).__name__}: {error}")
 
     def _is_kept(self, event: Event) -> bool:
         if isinstance(event, Transferred):
@@ -102,6 +124,10 @@ class Journal:
         self._updated = time.monotonic()
         message = self.log.masker.mask(progress.message)
         self.change(lambda stored: replace(stored, progress=progress.percent, step=progress.step, message=message))
+
+
+def _ignore(_: Event) -> None:
+    """Stand in for a display that is gone."""
 
 
 def _write(event: Event) -> str:
