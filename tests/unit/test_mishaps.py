@@ -10,15 +10,17 @@ import pytest
 from tests.jobs import TalkingEngine, accepted
 from tests.values import configuration_in
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.execution.context import Context, open_context, record_outcome
+from zoo_runner.engines.protocol import Handle
+from zoo_runner.execution.context import Context, end_job, open_context, record_outcome
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import ToolError
-from zoo_runner.model.events import EngineLine, StageStarted
+from zoo_runner.model.errors import EngineError, JobBusyError, ToolError
+from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.store.memory import MemoryStore
+from zoo_runner.store.protocol import Lease
 
 FAILED = Outcome(Status.FAILED, diagnosis=ToolError("why", "what").diagnosis, exit_code=6)
 
@@ -119,3 +121,93 @@ def test_an_event_log_that_fails_ends_no_job(context: Context, tmp_path: Path) -
     draft = accepted(context, tmp_path)
     assert execute(replace(context, events=Full()), "j1").status is Status.SUCCESSFUL
     assert draft.paths.job_log.read_text().count("No space left on device") == 1
+
+
+# the lease
+
+
+class LosingEngine(TalkingEngine):
+    """While it follows a job, something else happens to it."""
+
+    def happens(self) -> None: ...
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Any:
+        self.happens()
+        return super().follow(handle, report, cancellation)
+
+
+@pytest.fixture
+def losing(configuration: Configuration) -> tuple[LosingEngine, Context]:
+    engine = LosingEngine(configuration)
+    return engine, open_context(configuration, engine)
+
+
+def test_a_job_that_another_process_took_over_is_not_concluded(
+    losing: tuple[LosingEngine, Context], tmp_path: Path
+) -> None:
+    engine, context = losing
+    lease = Lease("j1", context.owner, "")
+
+    def lose() -> None:
+        context.store.release(lease)
+        assert context.store.lease("j1", "other", 60)
+
+    engine.happens = lose  # type: ignore[method-assign]
+    accepted(context, tmp_path)
+    with pytest.raises(JobBusyError):
+        execute(context, "j1")
+    assert (context.store.get("j1").status, context.store.get("j1").outcome) == (Status.RUNNING, None)
+    assert engine.removed == []
+
+
+def test_an_outcome_that_is_stored_is_not_replaced_by_another(
+    losing: tuple[LosingEngine, Context], tmp_path: Path
+) -> None:
+    engine, context = losing
+    known = Outcome(Status.SUCCESSFUL, exit_code=0)
+
+    def conclude() -> None:
+        context.store.update(replace(context.store.get("j1"), outcome=known))
+
+    engine.happens = conclude  # type: ignore[method-assign]
+    engine.failure = ToolError("why", "what")
+    accepted(context, tmp_path)
+    assert execute(context, "j1").status is Status.SUCCESSFUL
+    assert context.store.get("j1").status is Status.SUCCESSFUL
+
+
+def test_a_process_works_on_a_job_once_at_a_time(losing: tuple[LosingEngine, Context], tmp_path: Path) -> None:
+    engine, context = losing
+    busy: list[str] = []
+
+    def work_again() -> None:
+        with pytest.raises(JobBusyError) as caught:
+            execute(context, "j1")
+        busy.append(caught.value.diagnosis.code)
+
+    engine.happens = work_again  # type: ignore[method-assign]
+    accepted(context, tmp_path)
+    assert execute(context, "j1").status is Status.SUCCESSFUL
+    assert busy == ["job.busy"]
+    assert engine.removed == ["j1"]
+
+
+class RacingStore(MemoryStore):
+    """Another process ends a job just before its lease is taken."""
+
+    def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
+        end_job(self, self.get(job_id), FAILED)
+        return super().lease(job_id, owner, seconds)
+
+    def release(self, lease: Lease) -> None:
+        raise EngineError("the database is away", "Wait.", code="store.unreachable")
+
+
+def test_a_job_that_ended_before_its_lease_is_not_begun_again(
+    context: Context, engine: TalkingEngine, tmp_path: Path
+) -> None:
+    store = RacingStore()
+    context = replace(context, store=store, events=store)
+    accepted(context, tmp_path)
+    assert execute(context, "j1") == FAILED
+    assert engine.submitted == {}

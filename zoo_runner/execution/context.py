@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +27,34 @@ from zoo_runner.store.protocol import EventLog, JobStore
 _MOST_AT_ONCE = 8
 
 
+class JobsInWork:
+    """The ids of the jobs that one process works on: a lease is the process's, and does not tell its threads apart."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids: set[str] = set()
+
+    def add(self, job_id: str) -> bool:
+        """Add a job; False where it is in work already."""
+        with self._lock:
+            known = job_id in self._ids
+            self._ids.add(job_id)
+            return not known
+
+    def discard(self, job_id: str) -> None:
+        """Take a job out again."""
+        with self._lock:
+            self._ids.discard(job_id)
+
+
 @dataclass(frozen=True)
 class Context:
     """What one process works on jobs with.
 
     `find_workspace` gives the workspace of a name, `find_engine` the engine of a name for a workspace; both may be
-    called from several threads. `owner` is the name of this process in leases. `pool` does what blocks (submitting,
-    concluding) of the jobs that are started without waiting; following them takes none of its threads.
+    called from several threads. `owner` is the name of this process in leases, `in_work` what it works on. `pool` does
+    what blocks (submitting, concluding) of the jobs that are started without waiting; following them takes none of its
+    threads.
     """
 
     store: JobStore
@@ -41,6 +63,7 @@ class Context:
     find_engine: Callable[[str, Workspace], Engine]
     keeper: Keeper
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}")
+    in_work: JobsInWork = field(default_factory=JobsInWork)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MOST_AT_ONCE, "jobs"))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
 from zoo_runner.model.masking import Masker, list_texts
 from zoo_runner.model.workspace import Workspace
+from zoo_runner.store.protocol import Lease
 
 
 def execute(
@@ -90,26 +91,46 @@ class _Work:
     ) -> None:
         self._context, self._secrets = context, dict(secrets or {})
         self._stack = ExitStack()
-        job = context.store.get(job_id)
-        self.ended = job.outcome if job.status in FINAL else None
+        self.ended = _find_end(context.store.get(job_id))
         if self.ended:
             return
-        lease = context.store.lease(job_id, context.owner, context.keeper.lease_seconds)
-        if lease is None:
-            raise _build_busy(job_id)
-        self._stack.callback(context.store.release, lease)
         try:
-            job = context.store.get(job_id)
-            self._workspace = context.find_workspace(job.workspace)
-            masker = _build_masker(self._workspace, self._secrets)
-            log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
-            self._journal = Journal(context, job, log, report)
-            self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
-            left = _find_seconds_left(job, self._cancellation)
-            self._stack.enter_context(context.keeper.keeping(lease, self._cancellation, left))
+            self._open(job_id, report, cancellation)
         except BaseException:
             self.close()
             raise
+
+    def _open(self, job_id: str, report: Report, cancellation: Cancellation | None) -> None:
+        context = self._context
+        self._lease = self._take(job_id)
+        job = context.store.get(job_id)
+        self.ended = _find_end(job)  # another process may have ended it before the lease
+        if self.ended:
+            return
+        self._workspace = context.find_workspace(job.workspace)
+        masker = _build_masker(self._workspace, self._secrets)
+        log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
+        self._journal = Journal(context, job, log, report)
+        self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
+        left = _find_seconds_left(job, self._cancellation)
+        self._stack.enter_context(context.keeper.keeping(self._lease, self._cancellation, left))
+
+    def _take(self, job_id: str) -> Lease:
+        """Lease the job; raises `JobBusyError` where this process or another works on it already."""
+        context = self._context
+        if not context.in_work.add(job_id):
+            raise _build_busy(job_id)
+        self._stack.callback(context.in_work.discard, job_id)
+        lease = context.store.lease(job_id, context.owner, context.keeper.lease_seconds)
+        if lease is None:
+            raise _build_busy(job_id)
+        self._stack.callback(self._release)
+        return lease
+
+    def _release(self) -> None:
+        # a lease that cannot be given back ends by itself; how the job ended is known by now
+        with suppress(RunnerError, OSError):
+            self._context.store.release(self._lease)
 
     def __enter__(self) -> "_Work":
         return self
@@ -129,16 +150,12 @@ class _Work:
             return fail(error)
 
     def conclude(self, following: Future[Results]) -> Outcome:
-        """Wait for the end, keep how the job ended, publish its logs, and remove what the engine created."""
+        """Wait for the end, keep how the job ended, publish its logs, and remove what the engine created.
+
+        Raises `JobBusyError` where another process took the job over meanwhile.
+        """
         journal, log = self._journal, self._journal.log
-        outcome = journal.job.outcome
-        if outcome is None:
-            keep_trace = (log.paths.record / "internal-error.txt").write_text
-            outcome = catch_outcome(following.result, log.masker, str(log.paths.job_log), keep_trace)
-            journal.expect_no_more()
-            # kept before anything is removed: whoever takes the job up from here needs no engine
-            known = mask_outcome(outcome, log.masker)
-            journal.change(lambda stored: replace(stored, outcome=known))
+        outcome = journal.job.outcome or self._keep_outcome(following)
         results = outcome.results
         log.tell_end(outcome.diagnosis, results.collection_href if results else None)
         if log.published is None:
@@ -147,6 +164,22 @@ class _Work:
         outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
         journal.end(mask_outcome(outcome, log.masker))
         return outcome
+
+    def _keep_outcome(self, following: Future[Results]) -> Outcome:
+        """Store how the job ended, before anything is removed: whoever takes it up from here needs no engine.
+
+        An outcome that is stored already is never replaced by another.
+        """
+        journal, log = self._journal, self._journal.log
+        keep_trace = (log.paths.record / "internal-error.txt").write_text
+        outcome = catch_outcome(following.result, log.masker, str(log.paths.job_log), keep_trace)
+        journal.expect_no_more()
+        if self._context.store.renew(self._lease, self._context.keeper.lease_seconds) is None:
+            raise _build_busy(self._lease.job_id)
+        known = mask_outcome(outcome, log.masker)
+        journal.change(lambda stored: replace(stored, outcome=stored.outcome or known))
+        stored = journal.job.outcome
+        return outcome if stored in (None, known) else stored
 
     def _follow(self) -> Future[Results]:
         job = self._journal.job
@@ -225,9 +258,13 @@ def _find_seconds_left(job: Job, cancellation: Cancellation) -> float | None:
     return limit - clock.seconds_since(job.started) if job.started else limit
 
 
+def _find_end(job: Job) -> Outcome | None:
+    return job.outcome if job.status in FINAL else None
+
+
 def _build_busy(job_id: str) -> JobBusyError:
     return JobBusyError(
-        f"job {job_id} is still followed by another process",
+        f"job {job_id} is already worked on, by another process or by another thread of this one",
         f"Follow its log with `zoo-runner logs -f {job_id}`, or stop it with `zoo-runner cancel {job_id}`.",
     )
 
