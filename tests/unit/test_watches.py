@@ -14,7 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.kubernetes.access import Configured
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.connection import Connection
+from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 
@@ -42,6 +45,7 @@ class Api:
 
     listed: dict[str, list[Manifest]]
     refused: frozenset[str] = frozenset()
+    texts: dict[str, bytes] = field(default_factory=dict)
     changes: dict[str, "queue.Queue[tuple[str, Manifest] | None]"] = field(
         default_factory=lambda: defaultdict(queue.Queue)
     )
@@ -54,6 +58,9 @@ class Api:
         self.asked[f"{'watch' if watches else 'list'} {kind}"] += 1
         handler.send_response(403 if kind in self.refused else 200)
         handler.end_headers()
+        if text := self.texts.pop(kind, None):
+            handler.wfile.write(text)
+            return
         if not watches:
             handler.wfile.write(
                 json.dumps({"metadata": {"resourceVersion": "1"}, "items": self.listed.get(kind, [])}).encode()
@@ -166,3 +173,61 @@ def test_a_watch_that_ends_lists_again_and_delivers_what_changed_meanwhile(end: 
             api.send("pods", "ERROR", {"code": 410, "reason": "Expired", "message": "too old resource version"})
         api.changes["pods"].put(None)
         assert take(taken, 2) == [("Pod", "DELETED", "p1"), ("Pod", "ADDED", "p3")]
+
+
+@pytest.mark.parametrize("text", [b"<html>Log in</html>", b"[]", b"\xff"])
+def test_an_answer_that_is_not_kubernetes_is_asked_for_again(text: bytes) -> None:
+    api, taken = Api({"pods": [pod("p1", "job-a")]}, texts={"pods": text}), Taken()
+    with serving(api) as cluster:
+        cluster.watch("ws", "job-a", ("Pod",), taken.put)
+        assert take(taken, 1) == [("Pod", "ADDED", "p1")]
+    with serving(Api({}, texts={"pods": text})) as cluster, pytest.raises(ApiError) as caught:
+        cluster.find("Pod", "ws")
+    assert (caught.value.status, caught.value.diagnosis.code) == (0, "cluster.unreachable")
+
+
+def test_a_watch_that_nobody_foresaw_to_end_is_reported_to_each_job_and_starts_again() -> None:
+    api, first, second = Api({"pods": [pod("p1", "job-a")]}, texts={"pods": b"{}"}), Taken(), Taken()
+    with serving(api) as cluster:
+        for taken in (first, second):
+            cluster.watch("ws", "job-a", ("Pod",), taken.put)
+            failed = taken.get(timeout=10)
+            assert isinstance(failed, WatchFailed)
+            assert (failed.kind, failed.error.status) == ("Pod", 0)
+            api.texts["pods"] = b"{}"
+        api.texts.clear()
+        cluster.watch("ws", "job-a", ("Pod",), second.put)
+        assert take(second, 1) == [("Pod", "ADDED", "p1")]
+
+
+def test_a_token_that_cannot_be_read_is_an_api_that_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api({"pods": [pod("p1", "job-a")]})
+    with serving(api) as cluster:
+
+        def fail(_: object) -> None:
+            raise FileNotFoundError("token")
+
+        monkeypatch.setattr(Configured, "headers", fail)
+        with pytest.raises(ApiError) as caught:
+            cluster.find("Pod", "ws")
+        assert (caught.value.status, "token" in str(caught.value)) == (0, True)
+        monkeypatch.undo()
+        assert len(cluster.find("Pod", "ws")) == 1
+
+
+def test_a_cluster_that_nobody_uses_any_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = threading.Event()
+    cluster = Cluster(KubernetesSettings(api_url="http://127.0.0.1:9"))
+    connection = cluster._connection
+
+    async def note(one: Connection) -> None:
+        if one is connection:
+            closed.set()
+
+    monkeypatch.setattr(Connection, "close", note)
+    stop = cluster.watch("ws", "job-a", ("Pod",), lambda _: None)
+    del cluster
+    stop()
+    assert not closed.is_set()
+    del stop
+    assert closed.wait(10)

@@ -25,7 +25,10 @@ class Access(Protocol):
     no_proxy: str
 
     def headers(self) -> dict[str, str]:
-        """Return what logs a request in; may take a while where a program gives out tokens."""
+        """Return what logs a request in; may take a while where a program gives out tokens.
+
+        Raises `OSError` where there is none.
+        """
         ...
 
 
@@ -75,7 +78,10 @@ class Configured:
 
     def headers(self) -> dict[str, str]:
         """Return what logs a request in; a token that has run out is renewed."""
-        parts: Mapping[str, Any] = self._settings.auth_settings()
+        try:
+            parts: Mapping[str, Any] = self._settings.auth_settings()
+        except Exception as error:  # the client lets through whatever goes wrong where tokens are renewed
+            raise OSError(f"cannot log in: {error}") from error
         return {part["key"]: part["value"] for part in parts.values()}
 
 

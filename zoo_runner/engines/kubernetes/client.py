@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.access import open_access
-from zoo_runner.engines.kubernetes.background import find_background
+from zoo_runner.engines.kubernetes.background import Background, find_background
 from zoo_runner.engines.kubernetes.connection import Connection
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
@@ -43,6 +44,8 @@ class Cluster:
         self.background = find_background()
         self._connection = Connection(open_access(settings), self.background)
         self._watches = Watches(self._connection, self.background)
+        # also where a kubeconfig has changed and the last job of this one has ended
+        weakref.finalize(self, _close, self._connection, self.background).atexit = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -126,6 +129,10 @@ class Cluster:
         self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None
     ) -> Manifest:
         return self.background.run(self._connection.call(method, path, what, query, body))
+
+
+def _close(connection: Connection, background: Background) -> None:
+    background.start(connection.close())
 
 
 def _delete_options(grace_seconds: int | None) -> Manifest:

@@ -38,8 +38,8 @@ class Connection:
                 content = b"".join([chunk async for chunk in transfer.read(_READ_SECONDS)])
         if status >= 400:
             raise read_refusal(what, status, content)
-        answer: Manifest = json.loads(content)
-        return answer
+        with _translating(what, self._access.url):
+            return _read_object(content)
 
     async def read_stream(
         self, path: str, what: str, query: Mapping[str, str], silence_seconds: float
@@ -64,7 +64,8 @@ class Connection:
         self, method: str, path: str, what: str, query: Mapping[str, str], body: Manifest | None
     ) -> AsyncIterator[Transfer]:
         url = f"{self._access.url}{path}" + (f"?{urlencode(query)}" if query else "")
-        fields = await self._build_fields(method)
+        with _translating(what, self._access.url):
+            fields = await self._build_fields(method)
         if self._curl is None:
             self._curl = Curl()
         parts = urlsplit(url)
@@ -111,6 +112,16 @@ def _translating(what: str, url: str) -> Iterator[None]:
         raise ApiError(what, 0, error.kind, f"{url} does not answer: {error}") from error
     except TimeoutError as error:
         raise ApiError(what, 0, "timeout", f"{url} does not answer") from error
+    except (OSError, ValueError) as error:
+        # no token to log in with, or an answer that is not Kubernetes'
+        raise ApiError(what, 0, type(error).__name__, f"{url} cannot be used: {error}") from error
+
+
+def _read_object(content: bytes) -> Manifest:
+    answer = json.loads(content)
+    if not isinstance(answer, dict):
+        raise ValueError(f"expected an object, got {type(answer).__name__}")  # noqa: TRY004 one error for bad answers
+    return answer
 
 
 async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:

@@ -124,11 +124,19 @@ class _NamespaceWatch:
             async for change, item in watch_kind(self._connection, kind, self._namespace, query, known):
                 self._deliver(kind, change, item)
         except ApiError as error:
-            del self._tasks[kind], self._known[kind]
-            for of_job in tuple(self._subscriptions.values()):
-                for one in of_job:
-                    if kind in one.kinds:
-                        one.take(WatchFailed(kind, error))
+            self._fail(kind, error)
+        except Exception as error:  # noqa: BLE001 the door of the task: the jobs must learn of it
+            what = f"watching every {kind} in {self._namespace}"
+            self._fail(kind, ApiError(what, 0, type(error).__name__, f"{type(error).__name__}: {error}"))
+
+    def _fail(self, kind: str, error: ApiError) -> None:
+        """Hand over that a watch has ended; who subscribes later starts it again."""
+        self._tasks.pop(kind, None)
+        self._known.pop(kind, None)
+        for of_job in tuple(self._subscriptions.values()):
+            for one in of_job:
+                if kind in one.kinds:
+                    one.take(WatchFailed(kind, error))
 
     def _deliver(self, kind: str, change: str, item: Manifest) -> None:
         job = self._find_job(kind, item)
