@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.jobs import TalkingEngine, accepted
-from tests.values import configuration_in
+from tests.values import configuration_in, small_job
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.protocol import Handle
+from zoo_runner.execution.accept import accept
 from zoo_runner.execution.context import Context, end_job, open_context, record_outcome
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.keeper import Keeper
@@ -211,3 +212,16 @@ def test_a_job_that_ended_before_its_lease_is_not_begun_again(
     accepted(context, tmp_path)
     assert execute(context, "j1") == FAILED
     assert engine.submitted == {}
+
+
+def test_logs_that_cannot_be_published_for_a_reason_that_nobody_foresaw_end_no_job(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(*_: object) -> str:
+        raise FileNotFoundError(2, "No such file or directory", "node_stage_in.log")
+
+    monkeypatch.setattr("stageout.stage.put_beside", vanish)
+    draft = replace(small_job(tmp_path), destination="s3://bucket/place")
+    accept(context, draft, "fake", context.find_workspace(""))
+    assert execute(context, "j1").status is Status.SUCCESSFUL
+    assert "the logs could not be published: FileNotFoundError" in draft.paths.job_log.read_text()

@@ -8,7 +8,7 @@ from zoo_runner.engines.pipeline import load_stage_out_options
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.events import EngineLine, Published, Report
-from zoo_runner.model.job import Outcome
+from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import is_object_storage
@@ -34,6 +34,16 @@ def publish_logs(
     away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)
     if away or not is_object_storage(destination):
         return
+    try:
+        href = _put(log, destination, storage, results)
+    except Exception as error:  # noqa: BLE001 the door of what is beside the job: it never fails for its logs
+        reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
+        report(EngineLine("warning", f"the logs could not be published: {reason}"))
+    else:
+        report(Published(href))
+
+
+def _put(log: JobLog, destination: str, storage: StorageProfile, results: Results | None) -> str:
     from stageout.stage import put_beside
 
     shown = {"results.json": log.masker.mask_data(results.document)} if results else {}
@@ -43,11 +53,7 @@ def publish_logs(
     timer.start()
     try:
         options = load_stage_out_options(storage, paths.job_id, paths.workflow_id)
-        href = put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
-    except StagingError as error:
-        report(EngineLine("warning", f"the logs could not be published: {error}"))
-    else:
-        report(Published(href))
+        return put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
     finally:
         timer.cancel()
 
