@@ -186,7 +186,7 @@ def run_draft(
 ) -> Outcome:
     """Accept a job and execute it, as the command line does."""
     context = open_context(configuration, engine)
-    job = accept(context, draft, engine.name, configuration.workspace)
+    job = accept(context, draft, engine.name, configuration.workspace, leased=True)
     return execute(context, job.id, report, cancellation, find_secret_values(draft, configuration.workspace))
 
 

@@ -183,6 +183,22 @@ def test_a_lease_that_ran_out_is_renewed_unless_another_took_it(store: Store) ->
     assert store.jobs.lease("job-1", "c", LONG) is None
 
 
+def test_a_job_that_its_creator_leases_is_never_anybody_elses(store: Store) -> None:
+    store.jobs.create(build_job(), PACKAGE, "a", LONG)
+    assert store.jobs.find_abandoned() == ()
+    assert store.jobs.lease("job-1", "b", LONG) is None
+    assert store.jobs.lease("job-1", "a", LONG) is not None
+
+
+def test_a_job_that_cannot_be_created_leaves_the_lease_of_the_one_that_is_there(store: Store) -> None:
+    store.jobs.create(build_job(), PACKAGE, "a", LONG)
+    with pytest.raises(JobExistsError):
+        store.jobs.create(build_job(), PACKAGE, "b", LONG)
+    lease = store.jobs.find_lease("job-1")
+    assert lease is not None
+    assert lease.owner == "a"
+
+
 def test_abandoned_are_jobs_before_their_end_that_nobody_holds_oldest_first(store: Store) -> None:
     create(store, build_job(3), build_job(2, status=Status.RUNNING), build_job(1), build_job(4))
     done = store.jobs.get("job-1")

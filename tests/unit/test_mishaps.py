@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.jobs import TalkingEngine, accepted
+from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere
 from tests.values import configuration_in, small_job
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.protocol import Handle
-from zoo_runner.execution.accept import accept
+from zoo_runner.execution.accept import accept, find_secret_values
 from zoo_runner.execution.context import Context, end_job, open_context, record_outcome
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.keeper import Keeper
+from zoo_runner.execution.recover import cancel, recover
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, ToolError
@@ -225,3 +226,26 @@ def test_logs_that_cannot_be_published_for_a_reason_that_nobody_foresaw_end_no_j
     accept(context, draft, "fake", context.find_workspace(""))
     assert execute(context, "j1").status is Status.SUCCESSFUL
     assert "the logs could not be published: FileNotFoundError" in draft.paths.job_log.read_text()
+
+
+def test_a_job_with_secret_inputs_is_its_callers_from_the_first_moment(
+    context: Context, configuration: Configuration, engine: TalkingEngine, tmp_path: Path
+) -> None:
+    draft = build_secret_job(tmp_path)
+    accept(context, draft, "fake", configuration.workspace, leased=True)
+    assert recover(elsewhere(configuration, engine)) == {}
+    secrets = find_secret_values(draft, configuration.workspace)
+    assert execute(context, "j1", secrets=secrets).status is Status.SUCCESSFUL
+
+
+def test_cancelling_a_job_that_somebody_takes_up_at_that_moment_is_no_error(
+    configuration: Configuration, engine: TalkingEngine, tmp_path: Path
+) -> None:
+    class Taken(MemoryStore):
+        def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
+            return None
+
+    store = Taken()
+    context = replace(open_context(configuration, engine), store=store, events=store)
+    accepted(context, tmp_path)
+    assert cancel(context, "j1").cancel_requested

@@ -111,7 +111,7 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     configuration = _read_configuration(**options)
     draft = _draft(package, job_file, configuration, **options)
     context = open_context(configuration)
-    job = accept(context, draft, configuration.settings.engine, configuration.workspace)
+    job = accept(context, draft, configuration.settings.engine, configuration.workspace, leased=True)
     if not quiet:
         tell(f"job {job.id}\nlog {job.log}")
     cancellation = Cancellation(job.time_limit_seconds)

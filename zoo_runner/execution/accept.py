@@ -34,13 +34,16 @@ def draft_job(
     return draft
 
 
-def accept(context: Context, draft: JobSpec, engine: str, workspace: Workspace, **more: Any) -> Job:
+def accept(
+    context: Context, draft: JobSpec, engine: str, workspace: Workspace, *, leased: bool = False, **more: Any
+) -> Job:
     """Create a job and return it; nothing of it runs before somebody calls `execute` or `start`.
 
-        job = accept(context, draft_job(package, order, choose, workspace), "local", workspace)
+        job = accept(context, draft_job(package, order, choose, workspace), "local", workspace, leased=True)
         outcome = execute(context, job.id, secrets=find_secret_values(draft, workspace))
 
-    `more` are further fields of the job, such as `caller` and `priority`. Values of secret inputs are not stored.
+    `leased`: the caller goes on with it at once, so that no other process takes it meanwhile. `more` are further fields
+    of the job, such as `caller` and `priority`. Values of secret inputs are not stored.
     Raises `RunnerError` for what the engine cannot run, `JobExistsError` where the id is taken.
     """
     context.find_engine(engine, workspace).plan(draft)
@@ -65,7 +68,8 @@ def accept(context: Context, draft: JobSpec, engine: str, workspace: Workspace, 
         uid=draft.uid,
         **more,
     )
-    return context.store.create(job, draft.package)
+    owner = context.owner if leased else None
+    return context.store.create(job, draft.package, owner, context.keeper.lease_seconds)
 
 
 def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 
 from zoo_runner.engines.protocol import Handle
 from zoo_runner.execution.context import Context, request_cancel
 from zoo_runner.execution.execute import execute, start
+from zoo_runner.model.errors import JobBusyError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import FINAL, Job, Outcome
 
@@ -33,7 +35,8 @@ def cancel(context: Context, job_id: str) -> Job:
         workspace = context.find_workspace(job.workspace)
         context.find_engine(job.engine, workspace).cancel(Handle(**job.handle))
     if context.store.find_lease(job_id) is None:
-        execute(context, job_id)
+        with suppress(JobBusyError):  # somebody took it up meanwhile, and sees the request
+            execute(context, job_id)
     return context.store.get(job_id)
 
 

@@ -40,27 +40,29 @@ class FileStore:
         self._folder = folder
         self._owners = Owners(folder / ".owners")
 
-    def create(self, job: Job, package: Package) -> Job:
-        """Keep a new job and its package; raises `JobExistsError`, and `SettingsError` for a folder of no use."""
+    def create(self, job: Job, package: Package, owner: str | None = None, seconds: float = 0.0) -> Job:
+        """Keep a new job and its package, leased where there is an owner.
+
+        Raises `JobExistsError`, and `SettingsError` for a folder of no use.
+        """
         created = replace(job, version=1)
         folder = self._path(job.id)
-        draft = folder / f".{_JOB}.{job.uid}.draft"
         try:
+            # the folder may exist, with the log of a caller
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._keep_package(package)
-            draft.write_bytes(_dump(to_plain(created)))
-            # the folder may exist, with the log of a caller; of two that link one name, one fails
-            (folder / _JOB).hardlink_to(draft)
-        except FileExistsError:
-            raise build_exists(job.id) from None
+            with _flocked(folder):
+                if (folder / _JOB).exists():
+                    raise build_exists(job.id)
+                if owner:
+                    self._owners.take(owner, job.id)
+                    _write_lease(folder, Lease(job.id, owner, clock.after(seconds)))
+                write_atomically(folder / _JOB, _dump(to_plain(created)))
         except OSError as error:
             raise SettingsError(
                 f"cannot write to the jobs folder {self._folder}: {error.strerror}",
                 "Set ZOO_RUNNER_STATE to a folder that this user may write to.",
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink()
         return created
 
     def get(self, job_id: str) -> Job:

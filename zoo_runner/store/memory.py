@@ -23,13 +23,15 @@ class MemoryStore:
         self._leases: dict[str, Lease] = {}
         self._events: dict[str, list[Event]] = {}
 
-    def create(self, job: Job, package: Package) -> Job:
-        """Keep a new job and its package; raises `JobExistsError`."""
+    def create(self, job: Job, package: Package, owner: str | None = None, seconds: float = 0.0) -> Job:
+        """Keep a new job and its package, leased where there is an owner; raises `JobExistsError`."""
         with self._lock:
             if job.id in self._jobs:
                 raise build_exists(job.id)
             self._packages[package.digest] = package
             self._jobs[job.id] = replace(job, version=1)
+            if owner:
+                self.lease(job.id, owner, seconds)
             return self._jobs[job.id]
 
     def get(self, job_id: str) -> Job:

@@ -109,8 +109,11 @@ class JobQueue(Protocol):
 class JobStore(Protocol):
     """Keeps jobs and the packages they run; any number of processes may use one store."""
 
-    def create(self, job: Job, package: Package) -> Job:
-        """Keep a new job and its package; raises `JobExistsError` where the id is taken."""
+    def create(self, job: Job, package: Package, owner: str | None = None, seconds: float = 0.0) -> Job:
+        """Keep a new job and its package; raises `JobExistsError` where the id is taken.
+
+        With an `owner` it is leased for so many seconds from the first moment, so that nobody else takes it.
+        """
         ...
 
     def get(self, job_id: str) -> Job:

@@ -201,7 +201,7 @@ class _Call:
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         draft, workspace = self._draft(package, parameters, time_limit_seconds)
         context = open_context(configuration.for_workspace(workspace))
-        self._job = job = accept(context, draft, self._settings.engine, workspace)
+        self._job = job = accept(context, draft, self._settings.engine, workspace, leased=True)
         cancellation = Cancellation(job.time_limit_seconds)
         with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
             secrets = find_secret_values(draft, workspace)

@@ -27,10 +27,11 @@ class SqlJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, job: Job, package: Package) -> Job:
-        """Keep a new job and its package; raises `JobExistsError` where the id is taken."""
+    def create(self, job: Job, package: Package, owner: str | None = None, seconds: float = 0.0) -> Job:
+        """Keep a new job and its package, leased where there is an owner; raises `JobExistsError`."""
         kept = replace(job, version=1)
-        insert = self._database.insert(JOBS).values(id=job.id, **_columns(kept))
+        lease = {"lease_owner": owner, "lease_expires": now_seconds() + seconds} if owner else {}
+        insert = self._database.insert(JOBS).values(id=job.id, **_columns(kept), **lease)
         with self._database.writing() as connection:
             keep_package(self._database, connection, package)
             if connection.execute(insert.on_conflict_do_nothing().returning(JOBS.c.id)).scalar() is None:
