@@ -7,6 +7,7 @@ when they expire.
 import contextlib
 import fcntl
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -26,11 +27,21 @@ class Owners:
         """Hold the lock of an owner of this process, from its first lease on."""
         with self._lock:
             if owner not in self._held:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                descriptor = os.open(self._path(owner), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                self._held[owner] = descriptor
+                self._held[owner] = self._lock_file(owner)
             self._leases.setdefault(owner, set()).add(job_id)
+
+    def _lock_file(self, owner: str) -> int:
+        """Make a lock file that is held before it has its name, so that nobody ever sees it free."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            Path(draft).replace(self._path(owner))
+        except OSError:
+            os.close(descriptor)
+            Path(draft).unlink(missing_ok=True)
+            raise
+        return descriptor
 
     def let_go(self, owner: str, job_id: str) -> None:
         """Give the lock back with the owner's last lease."""
@@ -51,13 +62,14 @@ class Owners:
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            # its process is gone; the name may be that of a new file by now
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == self._path(owner).stat().st_ino:
+                    self._path(owner).unlink()
         except BlockingIOError:
             return True
         finally:
             os.close(descriptor)
-        # its process is gone, and no other will ever have this name
-        with contextlib.suppress(FileNotFoundError):
-            self._path(owner).unlink()
         return False
 
     def _path(self, owner: str) -> Path:
