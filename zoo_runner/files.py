@@ -19,13 +19,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it, however many write it; raises `SettingsError`."""
+    """Write a file so that nobody ever sees half of it, however many write it and whenever the machine stops.
+
+    Raises `SettingsError`.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             Path(partial).replace(path)
         except OSError:
             Path(partial).unlink(missing_ok=True)

@@ -1,8 +1,10 @@
 """One contract for every store of jobs and every event log: memory, files, SQLite and PostgreSQL."""
 
+import contextlib
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +16,7 @@ from tests.contract.stores import LONG, OVER, PACKAGE, Pair, Store, build_job, c
 from tests.postgres import find_postgres, use_schema
 from tests.values import ROOT
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.errors import InputError, JobChangedError, JobExistsError, JobNotFoundError
+from zoo_runner.model.errors import EngineError, InputError, JobChangedError, JobExistsError, JobNotFoundError
 from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLine
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.store.files import FileEventLog, FileStore
@@ -326,9 +328,51 @@ def test_two_processes_at_once_lose_no_change(files: Pair, tmp_path: Path) -> No
     assert (files.jobs.get("job-1").progress, files.jobs.get("job-1").version) == (200, 201)
 
 
-def test_half_of_a_line_is_no_event(files: Pair, tmp_path: Path) -> None:
+def test_half_of_a_line_is_no_event_and_spoils_none_that_follows(files: Pair, tmp_path: Path) -> None:
     create(files, build_job())
     files.events.append("job-1", [EngineLine("info", "whole")])
     with (tmp_path / "jobs" / "job-1" / "events.jsonl").open("a") as file:
         file.write('{"event": "EngineL')
     assert [number for number, _ in files.events.read("job-1")] == [1]
+    assert files.events.append("job-1", [EngineLine("info", "next")]) == 2
+    assert [event for _, event in files.events.read("job-1")] == [
+        EngineLine("info", "whole"),
+        EngineLine("info", "next"),
+    ]
+
+
+def test_a_record_that_cannot_be_read_hides_no_other_job(
+    files: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    create(files, build_job(1), build_job(2))
+    (tmp_path / "jobs" / "job-1" / "job.json").write_bytes(b"")
+    assert [job.id for job in files.jobs.find(JobQuery()).jobs] == ["job-2"]
+    assert [job.id for job in files.jobs.find_abandoned()] == ["job-2"]
+    assert "job-1" in caplog.text
+    with pytest.raises(EngineError) as caught:
+        files.jobs.get("job-1")
+    assert caught.value.diagnosis.code == "store.damaged"
+
+
+def test_work_in_progress_does_not_bring_a_deleted_job_back(store: Store) -> None:
+    job = store.jobs.create(build_job(), PACKAGE, "a", LONG)
+    lease = store.jobs.find_lease("job-1")
+    assert lease
+    over = threading.Event()
+
+    def work() -> None:
+        with contextlib.suppress(JobNotFoundError):
+            while not over.is_set():
+                store.jobs.renew(lease, LONG)
+                store.jobs.update(store.jobs.get(job.id))
+                store.events.append(job.id, [EngineLine("info", "x")])
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        store.jobs.delete(job.id)
+        over.set()
+        working.result()
+    with pytest.raises(JobNotFoundError):
+        store.jobs.get(job.id)
+    assert store.jobs.find(JobQuery()).jobs == ()
+    assert store.jobs.renew(lease, LONG) is None

@@ -281,6 +281,7 @@ _REQUEST = (
 )
 _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
+    Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
     Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
 )
 _RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)

@@ -1,7 +1,7 @@
 """What every store says when a job is not there, is there already, or was changed meanwhile."""
 
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import JobChangedError, JobExistsError, JobNotFoundError
+from zoo_runner.model.errors import EngineError, JobChangedError, JobExistsError, JobNotFoundError
 
 
 def build_not_found(job_id: str, place: str) -> JobNotFoundError:
@@ -18,6 +18,15 @@ def build_exists(job_id: str) -> JobExistsError:
         f"a job with the id {job_id!r} exists already",
         "Choose another id, or leave it out to have one generated; `zoo-runner logs` shows the existing job.",
         level=Level.USER,
+    )
+
+
+def build_damaged(path: str, error: Exception) -> EngineError:
+    """Say that a record is there and cannot be read."""
+    return EngineError(
+        f"the record {path} cannot be read: {type(error).__name__}",
+        "Check the disk and the rights of the file; remove the folder of the job if its record is lost.",
+        code="store.damaged",
     )
 
 

@@ -10,27 +10,29 @@
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from zoo_runner.files import write_atomically
 from zoo_runner.model import clock
 from zoo_runner.model.codec import event_from_plain, event_to_plain, from_plain, to_plain
-from zoo_runner.model.errors import JobNotFoundError, SettingsError
+from zoo_runner.model.errors import EngineError, JobNotFoundError, SettingsError
 from zoo_runner.model.events import Event
 from zoo_runner.model.ids import check_job_id
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
-from zoo_runner.store.errors import build_changed, build_exists, build_not_found
+from zoo_runner.store.errors import build_changed, build_damaged, build_exists, build_not_found
 from zoo_runner.store.owners import Owners
 from zoo_runner.store.protocol import JobPage, JobQuery, Lease
 from zoo_runner.store.selection import select_abandoned, select_page
 
 _JOB, _LEASE, _EVENTS = "job.json", "lease.json", "events.jsonl"
+_LOGGER = logging.getLogger(__name__)
 
 
 class FileStore:
@@ -67,10 +69,13 @@ class FileStore:
 
     def get(self, job_id: str) -> Job:
         """Return a job; raises `JobNotFoundError`."""
+        path = self._path(job_id) / _JOB
         try:
-            return from_plain(Job, json.loads((self._path(job_id) / _JOB).read_bytes()))
+            return from_plain(Job, json.loads(path.read_bytes()))
         except FileNotFoundError:
             raise build_not_found(job_id, str(self._folder)) from None
+        except (OSError, ValueError) as error:
+            raise build_damaged(str(path), error) from error
 
     def update(self, job: Job) -> Job:
         """Keep a changed job; raises `JobChangedError` and `JobNotFoundError`."""
@@ -83,8 +88,11 @@ class FileStore:
         return changed
 
     def delete(self, job_id: str) -> None:
-        """Forget a job and its events."""
-        shutil.rmtree(self._path(job_id), ignore_errors=True)
+        """Forget a job and its events; whoever works on it does not bring it back."""
+        folder = self._path(job_id)
+        with contextlib.suppress(FileNotFoundError), _flocked(folder):
+            (folder / _JOB).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def find(self, query: JobQuery) -> JobPage:
         """List jobs, newest first."""
@@ -107,12 +115,12 @@ class FileStore:
             return _write_lease(folder, Lease(job_id, owner, clock.after(seconds)))
 
     def renew(self, lease: Lease, seconds: float) -> Lease | None:
-        """Have a lease last longer; None where another owner took it."""
-        with self._locked(lease.job_id) as folder:
+        """Have a lease last longer; None where another owner took it, or the job was deleted."""
+        with contextlib.suppress(JobNotFoundError), self._locked(lease.job_id) as folder:
             stored = _read_lease(folder)
-            if stored is None or stored.owner != lease.owner:
-                return None
-            return _write_lease(folder, replace(lease, expires=clock.after(seconds)))
+            if stored and stored.owner == lease.owner:
+                return _write_lease(folder, replace(lease, expires=clock.after(seconds)))
+        return None
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; of a job that was deleted meanwhile too."""
@@ -133,16 +141,17 @@ class FileStore:
 
     def _list(self) -> Iterator[Job]:
         for path in self._folder.glob(f"*/{_JOB}"):
-            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                yield from_plain(Job, json.loads(path.read_bytes()))
+            try:
+                job = self.get(path.parent.name)
+            except JobNotFoundError:
+                continue  # deleted meanwhile
+            except EngineError as error:
+                _LOGGER.warning("a job is left out: %s", error)
+            else:
+                yield job
 
-    @contextlib.contextmanager
-    def _locked(self, job_id: str) -> Iterator[Path]:
-        folder = self._path(job_id)
-        if not (folder / _JOB).exists():
-            raise build_not_found(job_id, str(self._folder))
-        with _flocked(folder):
-            yield folder
+    def _locked(self, job_id: str) -> contextlib.AbstractContextManager[Path]:
+        return _locked_job(self._folder, job_id)
 
     def _path(self, job_id: str) -> Path:
         return self._folder / check_job_id(job_id)
@@ -165,11 +174,9 @@ class FileEventLog:
 
     def append(self, job_id: str, events: Iterable[Event]) -> int:
         """Add events and return the number of the last; raises `JobNotFoundError`."""
-        folder = self._folder / check_job_id(job_id)
-        if not (folder / _JOB).exists():
-            raise build_not_found(job_id, str(self._folder))
         lines = [json.dumps(event_to_plain(event)).encode() + b"\n" for event in events]
-        with _flocked(folder), (folder / _EVENTS).open("ab") as file:
+        with _locked_job(self._folder, job_id) as folder, (folder / _EVENTS).open("ab+") as file:
+            _cut_torn_line(file)
             count = self._count(job_id, file.tell()) + len(lines)
             file.write(b"".join(lines))
             self._counts[job_id] = (file.tell(), count)
@@ -182,8 +189,8 @@ class FileEventLog:
             for number, line in enumerate(file, 1):
                 if number > last or not line.endswith(b"\n"):
                     return
-                if number > after:
-                    yield number, event_from_plain(json.loads(line))
+                if number > after and (event := _read_event(line)):
+                    yield number, event
 
     def forget(self, job_id: str) -> None:
         """Drop what is remembered of a job that has ended."""
@@ -200,6 +207,20 @@ class FileEventLog:
 
 
 @contextlib.contextmanager
+def _locked_job(store: Path, job_id: str) -> Iterator[Path]:
+    """Hold the lock of a job that is there; raises `JobNotFoundError`, also where it is deleted meanwhile."""
+    folder = store / check_job_id(job_id)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_flocked(folder))
+        except FileNotFoundError:
+            raise build_not_found(job_id, str(store)) from None
+        if not (folder / _JOB).exists():
+            raise build_not_found(job_id, str(store))
+        yield folder
+
+
+@contextlib.contextmanager
 def _flocked(folder: Path) -> Iterator[None]:
     """Hold the lock of a job's folder for the length of a change."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -213,8 +234,27 @@ def _flocked(folder: Path) -> Iterator[None]:
 def _read_lease(folder: Path) -> Lease | None:
     try:
         return from_plain(Lease, json.loads((folder / _LEASE).read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a damaged one holds nothing
         return None
+
+
+def _read_event(line: bytes) -> Event | None:
+    try:
+        return event_from_plain(json.loads(line))
+    except ValueError:
+        return None
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    """Remove half of a line that a writer left which was killed, or whose disk was full."""
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
 
 
 def _write_lease(folder: Path, lease: Lease) -> Lease:

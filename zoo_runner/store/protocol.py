@@ -145,7 +145,7 @@ class JobStore(Protocol):
         ...
 
     def renew(self, lease: Lease, seconds: float) -> Lease | None:
-        """Have a lease last longer; None where it ran out and another owner took it."""
+        """Have a lease last longer; None where another owner took it since it ran out, or the job is gone."""
         ...
 
     def release(self, lease: Lease) -> None:
