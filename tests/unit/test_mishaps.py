@@ -1,6 +1,7 @@
 """What goes wrong around a job (its store, its display, its lease, another caller) does not decide how it ends."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, ToolError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.memory import MemoryStore
 from zoo_runner.store.protocol import Lease
 
@@ -249,3 +251,33 @@ def test_cancelling_a_job_that_somebody_takes_up_at_that_moment_is_no_error(
     context = replace(open_context(configuration, engine), store=store, events=store)
     accepted(context, tmp_path)
     assert cancel(context, "j1").cancel_requested
+
+
+# what the door decided
+
+
+def test_what_a_door_decided_about_storage_holds_wherever_the_job_is_taken_up(
+    configuration: Configuration, engine: TalkingEngine, context: Context, tmp_path: Path
+) -> None:
+    workspace = context.find_workspace("")
+    storage = replace(workspace.storage, allowed_roots=(tmp_path / "shared",), public_url="https://host/results")
+    accept(context, small_job(tmp_path), "fake", replace(workspace, storage=storage))
+    seen: list[Workspace] = []
+
+    def find_engine(_: str, workspace: Workspace) -> TalkingEngine:
+        seen.append(workspace)
+        return engine
+
+    execute(replace(elsewhere(configuration, engine), find_engine=find_engine), "j1")
+    assert {one.storage.allowed_roots for one in seen} == {(tmp_path / "shared",)}
+    assert {one.storage.public_url for one in seen} == {"https://host/results"}
+
+
+def test_an_engine_is_opened_once_for_one_storage_also_by_many_threads(configuration: Configuration) -> None:
+    context = open_context(configuration)
+    workspace = configuration.workspace
+    confined = replace(workspace, storage=replace(workspace.storage, allowed_roots=()))
+    with ThreadPoolExecutor(8) as pool:
+        engines = set(pool.map(lambda _: context.find_engine("local", workspace), range(64)))
+    assert len(engines) == 1
+    assert context.find_engine("local", confined) not in engines

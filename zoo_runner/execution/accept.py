@@ -48,7 +48,7 @@ def accept(
     """
     context.find_engine(engine, workspace).plan(draft)
     secrets = find_secret_values(draft, workspace)
-    now = clock.now()
+    now, roots = clock.now(), workspace.storage.allowed_roots
     job = Job(
         id=draft.id,
         workspace=workspace.name,
@@ -61,6 +61,7 @@ def accept(
         created=now,
         updated=now,
         secret_inputs=tuple(secrets),
+        allowed_roots=None if roots is None else tuple(map(str, roots)),
         public_url=workspace.storage.public_url,
         time_limit_seconds=draft.time_limit_seconds,
         log=str(draft.paths.job_log),

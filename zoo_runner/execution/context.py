@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
@@ -71,8 +71,28 @@ def open_context(configuration: Configuration, engine: Engine | None = None) -> 
     """Open the jobs of the one workspace of a configuration; `engine` takes the place of those that it names."""
     workspace = configuration.workspace
     store, events = FileStore(workspace.folders.state), FileEventLog(workspace.folders.state)
-    find = cache(lambda name: engine or open_engine(name, configuration))
-    return Context(store, events, lambda _: workspace, lambda name, _: find(name), Keeper(store))
+    engines: dict[tuple[Any, ...], Engine] = {}
+    lock = threading.Lock()
+
+    def find_engine(name: str, limited: Workspace) -> Engine:
+        """Open an engine once: a local one knows what it submitted. Only the storage depends on the job."""
+        if engine:
+            return engine
+        key = (name, limited.storage.allowed_roots, limited.storage.public_url)
+        with lock:
+            if key not in engines:
+                own = replace(workspace, storage=limited.storage)
+                engines[key] = open_engine(name, replace(configuration, workspace=own))
+            return engines[key]
+
+    return Context(store, events, lambda _: workspace, find_engine, Keeper(store))
+
+
+def build_workspace(job: Job, workspace: Workspace) -> Workspace:
+    """Return the workspace as far as a job may use it, as its door decided when it was accepted; pure."""
+    roots = workspace.storage.allowed_roots if job.allowed_roots is None else tuple(map(Path, job.allowed_roots))
+    public_url = job.public_url or workspace.storage.public_url
+    return replace(workspace, storage=replace(workspace.storage, allowed_roots=roots, public_url=public_url))
 
 
 def build_paths(job: Job, workspace: Workspace) -> JobPaths:

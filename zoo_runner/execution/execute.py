@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo_runner.engines.background import fail
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
-from zoo_runner.execution.context import Context, build_paths
+from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
 from zoo_runner.execution.outcomes import catch_outcome, mask_outcome
@@ -107,7 +107,7 @@ class _Work:
         self.ended = _find_end(job)  # another process may have ended it before the lease
         if self.ended:
             return
-        self._workspace = context.find_workspace(job.workspace)
+        self._workspace = build_workspace(job, context.find_workspace(job.workspace))
         masker = _build_masker(self._workspace, self._secrets)
         log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
         self._journal = Journal(context, job, log, report)

@@ -62,7 +62,8 @@ class Job:
     `package` is the digest of the packed package, which the store keeps once; `inputs` the CWL job order with
     references as they were given, without the values of `secret_inputs`, which are never stored. `progress` is percent.
     Times are ISO 8601 in UTC. `log` and `log_folder` say where the logs lie; `handle` what the engine submitted.
-    Of jobs that wait, those with the highest `priority` go first. `uid` tells the job from one of the same id in
+    `allowed_roots` and `public_url` are what its door decided about its storage (see `StorageProfile`). Of jobs that
+    wait, those with the highest `priority` go first. `uid` tells the job from one of the same id in
     another store. `version` grows with each stored change. The outcome is known shortly before the job has ended: until
     then its logs are published and what the engine created is removed.
     """
@@ -79,6 +80,7 @@ class Job:
     updated: str
     status: Status = Status.ACCEPTED
     secret_inputs: tuple[str, ...] = ()
+    allowed_roots: tuple[str, ...] | None = None
     public_url: str | None = None
     time_limit_seconds: float | None = None
     caller: str | None = None
