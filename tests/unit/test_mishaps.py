@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere
+from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere, leave_submitted
 from tests.values import configuration_in, small_job
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.protocol import Handle
@@ -20,7 +20,7 @@ from zoo_runner.execution.recover import cancel, recover
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, ToolError
-from zoo_runner.model.events import EngineLine, Report, StageStarted
+from zoo_runner.model.events import EngineLine, Event, Report, StageStarted
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.memory import MemoryStore
@@ -281,3 +281,42 @@ def test_an_engine_is_opened_once_for_one_storage_also_by_many_threads(configura
         engines = set(pool.map(lambda _: context.find_engine("local", workspace), range(64)))
     assert len(engines) == 1
     assert context.find_engine("local", confined) not in engines
+
+
+# secrets
+
+
+@pytest.mark.parametrize("secret", ["failed", "settings", "execute", "StageStarted", "warning", "successful"])
+def test_a_secret_that_is_a_word_of_the_model_breaks_nothing(tmp_path: Path, secret: str) -> None:
+    configuration = configuration_in(tmp_path, MY_SECRET=secret)
+    engine = TalkingEngine(configuration)
+    engine.events = (StageStarted(Stage.EXECUTE, secret), EngineLine("warning", secret))
+    engine.failure = ToolError(f"why: {secret}", "what", step="a")
+    context = open_context(configuration, engine)
+    accepted(context, tmp_path)
+    shown: list[Event] = []
+    outcome = execute(context, "j1", shown.append)
+    job = context.store.get("j1")
+    assert (outcome.status, job.status) == (Status.FAILED, Status.FAILED)
+    assert job.outcome
+    assert job.outcome.diagnosis
+    assert (job.outcome.diagnosis.stage, job.outcome.diagnosis.cause) == (Stage.EXECUTE, "why: *****")
+    masked = [StageStarted(Stage.EXECUTE, "*****"), EngineLine("warning", "*****")]
+    assert shown[:2] == masked, "a display may print what it gets"
+    assert [event for _, event in context.events.read("j1")][:2] == masked
+
+
+# taken up again
+
+
+def test_a_job_that_is_taken_up_again_does_not_go_back_nor_double_its_private_log(
+    context: Context, engine: TalkingEngine, tmp_path: Path
+) -> None:
+    draft = leave_submitted(context, engine, tmp_path)
+    context.store.update(replace(context.store.get("j1"), progress=80))
+    draft.paths.record.mkdir(parents=True, exist_ok=True)
+    draft.paths.kept_log.write_text("half of the story\n")
+    seen: list[int] = []
+    execute(context, "j1", lambda _: seen.append(context.store.get("j1").progress))
+    assert min(seen) == 80
+    assert "half of the story" not in draft.paths.kept_log.read_text()

@@ -10,7 +10,7 @@ from zoo_runner.execution.context import Context
 from zoo_runner.model import clock
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job
-from zoo_runner.model.masking import is_maskable, list_texts
+from zoo_runner.model.masking import Masker, is_maskable, list_texts
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
@@ -84,6 +84,13 @@ def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:
         for name, value in draft.order.items()
         if value is not None and (name in named or _holds_secret(value, workspace.secrets))
     }
+
+
+def build_masker(workspace: Workspace, secrets: Mapping[str, Any]) -> Masker:
+    """Make the masker of a job; an input with a secret of the workspace in it is not a secret as a whole."""
+    known = Masker(workspace.secrets)
+    texts = [text for text in list_texts(secrets) if known.mask(text) == text]
+    return Masker([*workspace.secrets, *texts])
 
 
 def _holds_secret(node: Any, secrets: tuple[str, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo_runner.engines.background import fail
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
+from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
@@ -18,8 +19,6 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
-from zoo_runner.model.masking import Masker, list_texts
-from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.protocol import Lease
 
 
@@ -108,7 +107,7 @@ class _Work:
         if self.ended:
             return
         self._workspace = build_workspace(job, context.find_workspace(job.workspace))
-        masker = _build_masker(self._workspace, self._secrets)
+        masker = build_masker(self._workspace, self._secrets)
         log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
         self._journal = Journal(context, job, log, report)
         self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
@@ -241,13 +240,6 @@ class _Work:
         except RunnerError as error:
             text = f"not everything of the job was removed ({error}); `zoo-runner gc` finds the rest"
             self._journal(EngineLine("warning", text))
-
-
-def _build_masker(workspace: Workspace, secrets: Mapping[str, Any]) -> Masker:
-    """Make the masker of a job; an input with a secret of the workspace in it is not a secret as a whole."""
-    known = Masker(workspace.secrets)
-    texts = [text for text in list_texts(secrets) if known.mask(text) == text]
-    return Masker([*workspace.secrets, *texts])
 
 
 def _find_seconds_left(job: Job, cancellation: Cancellation) -> float | None:

@@ -14,9 +14,9 @@ from zoo_runner.execution.context import Context, change_job, end_job
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.progress import JobProgress, ProgressTracker
 from zoo_runner.model import clock
-from zoo_runner.model.codec import event_from_plain, event_to_plain
+from zoo_runner.model.codec import event_to_plain
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import Event, Report, StageStarted, StepLine
+from zoo_runner.model.events import Event, Report, StageStarted, StepLine, mask_event
 from zoo_runner.model.job import Job, Outcome
 from zoo_staging.progress import Transferred
 
@@ -26,9 +26,9 @@ _SECONDS_BETWEEN_UPDATES = 1.0
 class Journal:
     """The one receiver of a job's events while a process works on it: no event ends a job, whoever fails to take it.
 
-    Every event goes to the logs and to `report`. The event log gets all but the lines of steps, which lie in the step
-    logs already, and of transfers one a second. The job's record gets its progress at most once a second, and at every
-    change of the stage.
+    Every event goes to the logs and to `report`, masked. The event log gets all but the lines of steps, which lie in
+    the step logs already, and of transfers one a second. The job's record gets its progress at most once a second, and
+    at every change of the stage.
     """
 
     def __init__(self, context: Context, job: Job, log: JobLog, report: Report) -> None:
@@ -48,9 +48,10 @@ class Journal:
                 clear, self._clear = self._clear, None
                 clear()
         self.log(event)
+        masked = mask_event(event, self.log.masker.mask)
         with self._lock:
-            self._try_to_store(event)
-        self._try_to_report(event)
+            self._try_to_store(masked)
+        self._try_to_report(masked)
 
     def change(self, change: Callable[[Job], Job]) -> None:
         """Store a change of the job."""
@@ -112,18 +113,22 @@ class Journal:
         return not isinstance(event, StepLine)
 
     def _keep(self, event: Event) -> None:
-        masked = event_from_plain(self.log.masker.mask_data(event_to_plain(event)))
-        if self._known[_write(masked)] > 0:
-            self._known[_write(masked)] -= 1
+        if self._known[_write(event)] > 0:
+            self._known[_write(event)] -= 1
             return
-        self._context.events.append(self.job.id, [masked])
+        self._context.events.append(self.job.id, [event])
 
     def _show(self, progress: JobProgress, at_once: bool) -> None:
         if not at_once and time.monotonic() - self._updated < _SECONDS_BETWEEN_UPDATES:
             return
         self._updated = time.monotonic()
-        message = self.log.masker.mask(progress.message)
-        self.change(lambda stored: replace(stored, progress=progress.percent, step=progress.step, message=message))
+
+        def show(stored: Job) -> Job:
+            # of a job that was taken up again, the progress does not go back
+            percent = max(stored.progress, progress.percent)
+            return replace(stored, progress=percent, step=progress.step, message=progress.message)
+
+        self.change(show)
 
 
 def _ignore(_: Event) -> None:
@@ -135,10 +140,12 @@ def _write(event: Event) -> str:
 
 
 def _clear_logs(paths: JobPaths) -> None:
-    plan = paths.plan.read_bytes() if paths.plan.exists() else None
-    paths.job_log.unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(paths.log_folder)
-    if plan is not None:
-        paths.plan.parent.mkdir(parents=True)
-        paths.plan.write_bytes(plan)
+    # what cannot be removed stays, and the log goes on behind it
+    with contextlib.suppress(OSError):
+        plan = paths.plan.read_bytes() if paths.plan.exists() else None
+        for log in (paths.job_log, paths.kept_log):
+            log.unlink(missing_ok=True)
+        shutil.rmtree(paths.log_folder, ignore_errors=True)
+        if plan is not None:
+            paths.plan.parent.mkdir(parents=True, exist_ok=True)
+            paths.plan.write_bytes(plan)

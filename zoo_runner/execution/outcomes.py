@@ -4,9 +4,9 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
-from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import DismissedError, EngineError, JobBusyError, NotReachedError, RunnerError
+from zoo_runner.model.events import mask_event
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 
@@ -48,4 +48,10 @@ def build_defect(error: BaseException) -> RunnerError:
 
 def mask_outcome(outcome: Outcome, masker: Masker) -> Outcome:
     """Return an outcome as it may be stored: without secrets."""
-    return from_plain(Outcome, masker.mask_data(to_plain(outcome)))
+    return replace(
+        outcome,
+        results=outcome.results.masked(masker) if outcome.results else None,
+        diagnosis=outcome.diagnosis.masked(masker.mask) if outcome.diagnosis else None,
+        usage=tuple(mask_event(step, masker.mask) for step in outcome.usage),
+        published=masker.mask(outcome.published) if outcome.published else None,
+    )

@@ -56,5 +56,9 @@ class Diagnosis:
             cause=mask(self.cause),
             remedy=mask(self.remedy),
             evidence=tuple(map(mask, self.evidence)),
-            problems=tuple(replace(one, message=mask(one.message)) for one in self.problems),
+            step=mask(self.step) if self.step else self.step,
+            problems=tuple(
+                replace(one, path=mask(one.path), pointer=mask(one.pointer), message=mask(one.message))
+                for one in self.problems
+            ),
         )

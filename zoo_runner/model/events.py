@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo_runner.model.diagnosis import Stage
 from zoo_staging.progress import Transferred
@@ -67,11 +67,12 @@ class Published:
 Event = StageStarted | StepStarted | StepLine | StepEnded | EngineLine | Transferred | Published
 Report = Callable[[Event], None]
 
+Kind = TypeVar("Kind", bound=Event)
 _WORDS = ("stage", "severity")
 _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLine, StepEnded, EngineLine)}
 
 
-def mask_event(event: Event, mask: Callable[[str], str]) -> Event:
+def mask_event(event: Kind, mask: Callable[[str], str]) -> Kind:
     """Return the event with its texts passed through `mask`; words of the model (stage, severity) stay."""
     texts = {name: value for name, value in asdict(event).items() if isinstance(value, str) and name not in _WORDS}
     masked: dict[str, Any] = {name: mask(text) for name, text in texts.items()}

@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Protocol, cast
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.accept import accept, build_masker, draft_job, find_secret_values
 from zoo_runner.execution.context import open_context, record_outcome
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.job_log import JobLog
@@ -34,6 +34,7 @@ from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.workspace import Limits, Workspace
+from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.prepare import prepare_package
 from zoo_runner.store.files import FileStore
 from zoo_runner.store.locks import SERVICE
@@ -164,6 +165,12 @@ class _Call:
         self._masker = Masker(configuration.workspace.secrets)
         self._log = JobLog(self._paths, self._masker)
 
+    def _hide_inputs(self, package: Package) -> None:
+        """Mask the values of secret inputs from here on, before anything reads them."""
+        given = {name: self._inputs.get(name, {}).get("value") for name in find_secret_inputs(package)}
+        self._masker = build_masker(self._workspace, given)
+        self._log = JobLog(self._paths, self._masker)
+
     def take_line(self, text: str) -> None:
         """Add a line that was printed to the job log."""
         self._log.tell("service", text)
@@ -198,6 +205,7 @@ class _Call:
         workspace = replace(configuration.workspace, folders=self._workspace.folders)
         self._use(configuration.for_workspace(workspace))
         package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
+        self._hide_inputs(package)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         draft, workspace = self._draft(package, parameters, time_limit_seconds)
         context = open_context(configuration.for_workspace(workspace))
