@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 
 from zoo_runner.config.configuration import Configuration
@@ -30,6 +31,7 @@ from zoo_runner.engines.calrissian.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
 from zoo_runner.engines.kubernetes.client import Cluster, connect
+from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.root import ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -40,6 +42,8 @@ from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 from zoo_staging.destination import is_object_storage
 
+# refusals that may be over once this account has its permissions again
+_LOST = (401, 403)
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
 
 
@@ -89,7 +93,9 @@ class CalrissianEngine:
         cluster = connect(self._cluster)
         try:
             cancellation.check()
-            self._create(cluster, plan, self._build_content(plan, report))
+            content = self._build_content(plan, report)
+            with reaching():
+                self._create(cluster, plan, content)
         except RunnerError:
             self._withdraw(cluster, names, job.uid, report)
             raise
@@ -99,34 +105,36 @@ class CalrissianEngine:
         """Follow the job, with no thread of its own."""
         names = Names(**handle.data["names"])
         try:
-            cluster = connect(self._cluster)
+            cluster = self._connect()
         except RunnerError as error:
             return fail(error)
-        root = self._open_root(cluster, names)
+        gate = _Gate(self._open_root(cluster, names), names)
 
         def begin() -> Future[Ended]:
-            start = _find_start(root, names)
+            start = gate.find_start()
             if start:
                 cancellation.check()
-            return self._follow_root(cluster, root, names, report, start, cancellation)
+            return self._follow_root(cluster, gate.root, names, report, start, cancellation)
 
         def conclude(followed: Future[Ended]) -> Results:
-            return _conclude(followed, root, self._cluster.image, cancellation)
+            return _conclude(followed, gate, self._cluster.image, cancellation)
 
         return cluster.background.chain(begin, conclude)
 
     def cancel(self, handle: Handle) -> None:
         """Stop the job's pods; who follows the job removes the rest, and so does `gc`."""
         names = Names(**handle.data["names"])
-        cluster = connect(self._cluster)
-        self._open_root(cluster, names).dismiss()
-        cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+        cluster = self._connect()
+        with reaching(*_LOST):
+            self._open_root(cluster, names).dismiss()
+            cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
 
     def remove(self, handle: Handle) -> None:
         """Remove all objects of the job."""
         names = Names(**handle.data["names"])
-        cluster = connect(self._cluster)
-        remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
+        cluster = self._connect()
+        with reaching():
+            remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
@@ -142,6 +150,13 @@ class CalrissianEngine:
         """Delete objects."""
         cluster = connect(self._cluster)
         delete_objects(cluster, leftovers)
+
+    def _connect(self) -> Cluster:
+        """Open the cluster of a job that is there: raises `NotReachedError`."""
+        try:
+            return connect(self._cluster)
+        except RunnerError as error:
+            raise build_not_reached(error) from error
 
     def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:
         return build_job(names, self._cluster, 1, job.time_limit_seconds)
@@ -195,44 +210,55 @@ class CalrissianEngine:
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
 
-def _find_start(root: Root, names: Names) -> Callable[[], None] | None:
-    """Return what lets the root object go; None where it runs already. One that was let go is never let go again.
+class _Gate:
+    """The root object of a job, which is suspended until its volume is settled; `is_open`: it was let go."""
 
-    Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, and `EngineError` where
-    it is gone.
-    """
-    try:
-        job = root.get()
-    except EngineError as error:
-        found = error.diagnosis
-        raise NotReachedError(found.cause, found.remedy, level=found.level) from error
-    if job is None:
-        raise EngineError(
-            f"the {root.kind} {names.job} is gone from namespace {names.namespace} and left no results here",
-            f"Run the job again: its {root.kind} was deleted, or it ended more than a day ago.",
-            code="job.lost",
-        )
-    # of one that was dismissed the last lines are still read
-    if is_dismissed(job) or not job["spec"].get("suspend"):
-        return None
+    def __init__(self, root: Root, names: Names) -> None:
+        self.root, self.is_open = root, False
+        self._names = names
 
-    def start() -> None:
-        root.release()
-        if is_dismissed(root.get()):  # before it was let go
-            root.dismiss()
+    def find_start(self) -> Callable[[], None] | None:
+        """Return what lets it go; None where it runs already. One that was let go is never let go again.
+
+        Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, and `EngineError`
+        where it is gone.
+        """
+        try:
+            job = self.root.get()
+        except EngineError as error:
+            raise build_not_reached(error) from error
+        if job is None:
+            raise EngineError(
+                f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
+                " results here",
+                f"Run the job again: its {self.root.kind} was deleted, or it ended more than a day ago.",
+                code="job.lost",
+            )
+        # of one that was dismissed the last lines are still read
+        self.is_open = is_dismissed(job) or not job["spec"].get("suspend")
+        return None if self.is_open else self._open
+
+    def reaching(self) -> AbstractContextManager[None]:
+        """Tell what the API refuses to a job that may run, of which it says nothing, from what keeps it from starting."""
+        return reaching(*(_LOST if self.is_open else ()))
+
+    def _open(self) -> None:
+        self.root.release()
+        self.is_open = True
+        if is_dismissed(self.root.get()):  # before it was let go
+            self.root.dismiss()
             raise DismissedError(*_DISMISSED)
 
-    return start
 
-
-def _conclude(followed: Future[Ended], root: Root, image: str, cancellation: Cancellation) -> Results:
+def _conclude(followed: Future[Ended], gate: _Gate, image: str, cancellation: Cancellation) -> Results:
     """Return the results that the job pod reported; raises why there are none. That it was stopped comes first."""
     try:
         ended = followed.result()
     except RunnerError:
         cancellation.check()
-        _ensure_not_dismissed(root.get())
-        raise
+        with gate.reaching():
+            _ensure_not_dismissed(gate.root.get())
+            raise
     if ended.results is None:
         cancellation.check()
     error = build_error(ended)

@@ -6,10 +6,12 @@ Preemption", and the messages of its admission plug-ins as they were seen.
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError
+from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,40 @@ class ApiError(EngineError):
         super().__init__(
             f"Kubernetes: {what}: {message or reason or 'no answer'}",
             remedy,
-            level=Level.PLATFORM if status in (0, 429) or status >= 500 else Level.ENGINE,
+            level=Level.PLATFORM if _is_away(status) else Level.ENGINE,
             code=code,
         )
+
+
+def _is_away(status: int) -> bool:
+    return status in (0, 429) or status >= 500
+
+
+@contextmanager
+def reaching(*refused: int) -> Iterator[None]:
+    """Raise `NotReachedError` in place of an `ApiError` that says nothing of a job.
+
+    That is where the API is away or busy, and where it refuses with one of the HTTP statuses `refused`.
+    """
+    try:
+        yield
+    except EngineError as error:
+        # an engine may have words of its own for what the API said
+        said = error if isinstance(error, ApiError) else error.__cause__
+        if isinstance(said, ApiError) and (said.status in refused or _passes(said)):
+            raise build_not_reached(error) from error
+        raise
+
+
+def _passes(error: ApiError) -> bool:
+    """Whether the same request may succeed later."""
+    return _is_away(error.status) and _find_refusal(error.message) is None
+
+
+def build_not_reached(error: RunnerError) -> NotReachedError:
+    """Say that a job could not be asked about, by the words of what went wrong."""
+    found = error.diagnosis
+    return NotReachedError(found.cause, found.remedy, evidence=found.evidence, level=found.level, code=found.code)
 
 
 def _explain(status: int, message: str) -> tuple[str, str]:
