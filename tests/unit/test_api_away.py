@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 
+from tests.jobs import leave_submitted
 from tests.values import configuration_in, small_job
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
+from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.engines.protocol import Handle
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.execute import execute
+from zoo_runner.execution.recover import recover
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import EngineError, NotReachedError
+from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError
+from zoo_runner.model.job import Status
 
 REFUSED, BUSY = (403, "not allowed"), (503, "busy")
 BOUND = {"metadata": {"uid": "c", "resourceVersion": "1", "labels": {"zoo-runner/job": "job-j1"}}}
@@ -134,3 +140,39 @@ def test_what_cannot_be_removed_now_is_told_from_what_is_refused(
 def test_a_job_that_cannot_be_cancelled_is_as_it_was(refusal: tuple[int, str], tmp_path: Path) -> None:
     with serving(Api(refused={"PATCH jobs": refusal}), tmp_path) as engine, pytest.raises(NotReachedError):
         engine.cancel(build_handle(engine))
+
+
+class AwayEngine(FakeEngine):
+    """Does not answer when a job is to be removed."""
+
+    away: RunnerError | None = None
+
+    def remove(self, handle: Handle) -> None:
+        if self.away:
+            raise self.away
+        super().remove(handle)
+
+
+def test_a_job_that_was_cancelled_while_its_engine_was_away_is_removed_when_it_is_back(tmp_path: Path) -> None:
+    engine = AwayEngine(configuration_in(tmp_path))
+    context = open_context(configuration_in(tmp_path), engine)
+    leave_submitted(context, engine, tmp_path)
+    engine.away, engine.failure = NotReachedError("away", "Try again."), DismissedError("stopped", "-")
+    with pytest.raises(NotReachedError):
+        execute(context, "j1")
+    stored = context.store.get("j1")
+    assert (stored.status, stored.outcome and stored.outcome.status) == (Status.RUNNING, Status.DISMISSED)
+    engine.away, engine.failure = None, None
+    [ended] = recover(context).values()
+    assert (ended.result(10).status, engine.removed) == (Status.DISMISSED, ["j1"])
+    assert context.store.get("j1").status is Status.DISMISSED
+
+
+@pytest.mark.parametrize("away", [NotReachedError("away", "Try again."), EngineError("refused", "-")])
+def test_a_job_with_results_has_ended_although_not_all_of_it_was_removed(away: RunnerError, tmp_path: Path) -> None:
+    engine = AwayEngine(configuration_in(tmp_path))
+    context = open_context(configuration_in(tmp_path), engine)
+    leave_submitted(context, engine, tmp_path)
+    engine.away = away
+    assert execute(context, "j1").status is Status.SUCCESSFUL
+    assert context.store.get("j1").status is Status.SUCCESSFUL

@@ -133,7 +133,8 @@ class Engine(Protocol):
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
         """Create all that the job needs, but let nothing of it run yet; idempotent by job id.
 
-        A caller that dies before it stored the handle submits again. Raises `RunnerError`.
+        A caller that dies before it stored the handle submits again. Raises `RunnerError`; `NotReachedError` where the
+        engine does not answer, so that the job may be submitted later.
         """
         ...
 
@@ -147,11 +148,17 @@ class Engine(Protocol):
         ...
 
     def cancel(self, handle: Handle) -> None:
-        """Stop what runs of a job; one that runs no more is no error. Whoever follows it learns of it."""
+        """Stop what runs of a job; one that runs no more is no error. Whoever follows it learns of it.
+
+        Raises `NotReachedError` where the engine does not answer.
+        """
         ...
 
     def remove(self, handle: Handle) -> None:
-        """Remove all that `submit` and `follow` created; what is gone already is fine."""
+        """Remove all that `submit` and `follow` created; what is gone already is fine.
+
+        Raises `NotReachedError` where the engine does not answer, `RunnerError` for what it refuses.
+        """
         ...
 
     def check(self, destination: str | None) -> Iterator[Check]:

@@ -16,7 +16,7 @@ from zoo_runner.execution.outcomes import catch_outcome, mask_outcome
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import EngineError, JobBusyError, RunnerError
+from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
 from zoo_runner.store.protocol import Lease
@@ -159,7 +159,7 @@ class _Work:
         log.tell_end(outcome.diagnosis, results.collection_href if results else None)
         if log.published is None:
             publish_logs(log, journal.job.destination, self._workspace.storage, outcome, journal)
-        self._remove()
+        self._remove(outcome)
         outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
         journal.end(mask_outcome(outcome, log.masker))
         return outcome
@@ -230,14 +230,20 @@ class _Work:
     def _find_engine(self) -> Engine:
         return self._context.find_engine(self._journal.job.engine, self._workspace)
 
-    def _remove(self) -> None:
-        """Remove what the engine created; what cannot be removed does not change how the job ended."""
+    def _remove(self, outcome: Outcome) -> None:
+        """Remove what the engine created; what cannot be removed does not change how the job ended.
+
+        Raises `NotReachedError` where something may still run, as of a job without results: it is removed when the job
+        is taken up again.
+        """
         job = self._journal.job
         if job.handle is None:
             return
         try:
             self._find_engine().remove(Handle(**job.handle))
         except RunnerError as error:
+            if isinstance(error, NotReachedError) and outcome.results is None:
+                raise
             text = f"not everything of the job was removed ({error}); `zoo-runner gc` finds the rest"
             self._journal(EngineLine("warning", text))
 

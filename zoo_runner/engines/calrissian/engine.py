@@ -37,7 +37,7 @@ from zoo_runner.engines.kubernetes.root import ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import DismissedError, EngineError, NotReachedError, RunnerError, StageOutError
+from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 from zoo_staging.destination import is_object_storage
@@ -239,7 +239,7 @@ class _Gate:
         return None if self.is_open else self._open
 
     def reaching(self) -> AbstractContextManager[None]:
-        """Tell what the API refuses to a job that may run, of which it says nothing, from what keeps it from starting."""
+        """Raise `NotReachedError` for what says nothing of the job: of one that may run, refusals are among it."""
         return reaching(*(_LOST if self.is_open else ()))
 
     def _open(self) -> None:
