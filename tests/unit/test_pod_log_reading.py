@@ -13,6 +13,7 @@ import pytest
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.logs import LogReader
 
 # what the API answers to one request after the other: lines of the log, or a refusal
 Answers = list[list[str] | int]
@@ -53,17 +54,18 @@ def line(second: int, text: str) -> str:
 def follow(cluster: Cluster, ended_after: str) -> list[str]:
     """The lines of a log whose container has ended once a line was read."""
     lines = list[str]()
+    started: Future[LogReader] = Future()
 
     def take(texts: list[str]) -> "Future[None]":
         lines.extend(texts)
         if ended_after in texts:
-            reader.note_end()
+            started.result(20).note_end()
         taken: Future[None] = Future()
         taken.set_result(None)
         return taken
 
-    reader = cluster.read_log("ws-a", "job-1", take, ended=not ended_after)
-    reader.done.result(20)
+    started.set_result(cluster.read_log("ws-a", "job-1", take, ended=not ended_after))
+    started.result().done.result(20)
     return lines
 
 
