@@ -100,5 +100,5 @@ def test_an_interpreter_is_found_when_the_program_is_not_one() -> None:
 
 def test_the_interpreter_that_the_operator_names_wins_and_must_be_one() -> None:
     assert find_python(load_settings({"ZOO_RUNNER_PYTHON": sys.executable})) == sys.executable
-    with pytest.raises(SettingsError, match="ZOO_RUNNER_PYTHON='/nowhere/python3' is not a program"):
+    with pytest.raises(SettingsError, match="ZOO_RUNNER_PYTHON='/nowhere/python3'"):
         find_python(load_settings({"ZOO_RUNNER_PYTHON": "/nowhere/python3"}))
