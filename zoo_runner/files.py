@@ -12,8 +12,8 @@ from zoo_runner.model.errors import SettingsError
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON in UTF-8.
 
-    Text outside of the basic plane (emoji) is not escaped, because cwltool reads JSON as YAML, which knows no surrogate
-    pairs; half a character, which UTF-8 cannot hold, is.
+    Text outside of the basic plane (emoji) is not escaped, because cwltool reads JSON as YAML, which has no surrogate
+    pairs; a lone surrogate, which UTF-8 cannot encode, is.
     """
     path.write_bytes(json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace"))
 

@@ -17,7 +17,7 @@ _WIDE = 76
 
 
 class PlainDisplay:
-    """One line for what a reader of a CI log wants to know."""
+    """One line for each event that a reader of a CI log needs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -43,7 +43,7 @@ class PlainDisplay:
                 pass
 
     def _count(self, event: Transferred) -> None:
-        """Tell of every tenth part, not of every file."""
+        """Report every tenth part, not every file."""
         tenths = event.files_done * 10 // max(event.files_total, 1)
         if tenths > self._tenths and event.files_done:
             self._tenths = tenths
@@ -108,7 +108,7 @@ def open_display(quiet: bool) -> Iterator[Report]:
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<24}", markup=False),
-        # in a narrow terminal the figures count for more
+        # in a narrow terminal the figures matter more
         *([BarColumn(bar_width=24)] if console.width >= _WIDE else []),
         TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=len("0:00:00"))),
         TextColumn("{task.fields[detail]}"),

@@ -1,4 +1,4 @@
-"""Ctrl-C before there is a job to stop: one line and an exit code, at whatever moment."""
+"""Ctrl-C before there is a job to stop: one line and an exit code, at any moment."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ INTERRUPTED = 130
 
 
 def stop(*_: object) -> NoReturn:
-    """End the process at once, having said so; a signal handler."""
+    """Print a line and end the process at once; a signal handler."""
     os.write(2, b"stopped before anything was done\n")
     os._exit(INTERRUPTED)
 
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """Have Ctrl-C end the process while the block runs, where it is heeded at all.
+    """End the process on Ctrl-C while the block runs, unless Ctrl-C is ignored.
 
     What is done must need no clean-up. A shell starts what runs in the background with Ctrl-C ignored, and so it stays.
     """

@@ -1,4 +1,4 @@
-"""Commands that look at the jobs of this store: which there are, one of them, its results."""
+"""Commands for the jobs of this store: list them, show one, print its results."""
 
 import sys
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def _not_ended(job: "Job") -> Exception:
 
 
 def _describe(job: "Job") -> dict[str, Any]:
-    """Describe a job with what it has so far; the names are those of OGC API - Processes where it has them."""
+    """Describe a job as it is now; member names are those of OGC API - Processes where it defines them."""
     outcome = job.outcome
     return {
         "jobID": job.id,
@@ -135,7 +135,7 @@ def _show_outcome(outcome: "Outcome") -> None:
 
 
 def _took(job: "Job") -> str:
-    """How long the job ran, in whole seconds; of one that runs, until its last change."""
+    """Return how long the job ran, in whole seconds; for a running job, until its last change."""
     if not job.started:
         return "-"
     started, ended = (datetime.fromisoformat(time.replace("Z", "+00:00")) for time in (job.started, job.updated))

@@ -1,4 +1,4 @@
-"""Reads the log of a job, also while it grows."""
+"""Reads the log of a job, even while it grows."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _QUIET_MS = 1_000
 def follow_log(job_id: str, step: str | None, follow: bool, store: JobStore, state: Path) -> Iterator[str]:
     """Yield the lines of a job's log, or of one step's; with `follow`, as they come until the job ends.
 
-    Raises `JobNotFoundError`, `FileNotFoundError` where there is no such log, and `EngineError` where the process that
+    Raises `JobNotFoundError`, `FileNotFoundError` if the log does not exist, and `EngineError` if the process that
     ran the job is gone.
     """
     job = store.get(job_id)
@@ -38,7 +38,7 @@ def wait_for_end(job: Job, store: JobStore, state: Path) -> None:
 
 
 def list_steps(job_id: str, store: JobStore) -> list[str]:
-    """Name the steps of a job that have a log."""
+    """List the steps of a job that have a log."""
     return sorted(path.stem for path in Path(store.get(job_id).log_folder).glob("*.log"))
 
 
@@ -58,7 +58,7 @@ def _watch(job: Job, store: JobStore, *folders: Path) -> Iterator[None]:
         recursive=False,
         step=20,
         debounce=100,
-        # a process that was killed changes no file: look for it when nothing happened for a while
+        # a killed process changes no file: check for it when nothing happened for a while
         rust_timeout=_QUIET_MS,
         yield_on_timeout=True,
     )

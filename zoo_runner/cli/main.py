@@ -1,4 +1,4 @@
-"""The command line: parse, call one library function, show what came of it."""
+"""The command line: parse, call one library function, show the result."""
 
 import os
 import sys
@@ -270,7 +270,7 @@ def _run_command() -> None:
 
 
 def _asked_form() -> str:
-    """Whether the command that failed was to print a document: its context is gone by now."""
+    """Return the output format of the failed command, whose context is gone by now."""
     words = sys.argv[1:]
     return "json" if "--format=json" in words or ("--format", "json") in pairwise(words) else "text"
 

@@ -1,4 +1,4 @@
-"""Commands for operators: go on with a lost job, check a cluster, clear what is left on it."""
+"""Commands for operators: continue a lost job, check a cluster, remove leftovers."""
 
 import sys
 from collections.abc import Callable
@@ -104,7 +104,7 @@ def _reattach(job_id: str, configuration: "Configuration", quiet: bool) -> None:
     context = open_context(configuration)
     job = context.store.get(job_id)
     if not open_engine(job.engine, configuration).capabilities.remote:
-        # nobody else could follow it, and its outcome is stored when it ends
+        # no other process could follow it, and its outcome is stored when it ends
         wait_for_end(job, context.store, configuration.workspace.folders.state)
     cancellation = Cancellation(job.time_limit_seconds)
     with cancelling_on_signals(cancellation), open_display(quiet) as report:

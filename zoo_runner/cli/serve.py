@@ -1,4 +1,4 @@
-"""Commands of the HTTP server: serve, and a worker of its own."""
+"""Commands of the HTTP server: serve, and a separate worker."""
 
 import os
 import sys

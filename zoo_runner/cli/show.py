@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def tell(text: str) -> None:
-    """Say something on stderr: stdout is for results."""
+    """Print a message on stderr: stdout is for results."""
     click.echo(text, err=True)
 
 
@@ -83,14 +83,14 @@ def _short(value: Any) -> str:
 
 
 def show_failure(error: RunnerError, form: str) -> None:
-    """Show why there was no job; on stdout too where a document is expected there."""
+    """Show why no job was created; on stdout too if a document is expected there."""
     if form == "json":
         print_json({"status": "failed", "diagnosis": Masker().mask_data(to_plain(error.diagnosis))})
     show_diagnosis(error.diagnosis)
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """Show on stderr what went wrong and what to do about it."""
+    """Show on stderr what went wrong and what to do."""
     mask = Masker().mask
     tell(f"error: {mask(diagnosis.cause)}")
     tell(f"  code: {diagnosis.code}, stage: {diagnosis.stage}, level: {diagnosis.level}")

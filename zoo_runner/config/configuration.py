@@ -1,4 +1,4 @@
-"""All that a door reads from its environment, once, as values that are handed down."""
+"""All that an adapter reads from its environment, once, as values that are passed down."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from zoo_runner.model.workspace import Workspace
 
 @dataclass(frozen=True)
 class Configuration:
-    """How this installation runs jobs, how it uses a cluster and Argo, and the workspace that a call is for."""
+    """How this installation runs jobs, how it uses a cluster and Argo, and the workspace of a call."""
 
     settings: Settings
     kubernetes: KubernetesSettings

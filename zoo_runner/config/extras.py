@@ -1,4 +1,4 @@
-"""Packages that only an extra of the distribution brings: `pip install 'zoo-runner[kubernetes]'`.
+"""Packages that only an extra of the distribution installs: `pip install 'zoo-runner[kubernetes]'`.
 
 with extra("kubernetes"):
     from kubernetes import client
@@ -37,13 +37,13 @@ def extra(module: str) -> Iterator[None]:
 
 
 def ensure_extra(module: str) -> None:
-    """Raise `SettingsError` where an optional module is not installed, without the time that its import takes."""
+    """Raise `SettingsError` where an optional module is not installed, without importing it."""
     if find_spec(module) is None:
         raise build_missing_extra(module)
 
 
 def build_missing_extra(module: str, why: str = "") -> SettingsError:
-    """Build the error for a module that is not installed; `why` says what it is needed for."""
+    """Build the error for a module that is not installed; `why` names the feature that needs it."""
     name = f"zoo-runner[{EXTRAS[module]}]"
     return SettingsError(
         f"{why or f'the Python package {module!r} is not installed'}; install {name}",

@@ -26,7 +26,7 @@ class JobPaths:
 
     @classmethod
     def build(cls, folders: Folders, workflow_id: str, job_id: str) -> "JobPaths":
-        """Compute where the files of a job of a workspace lie; pure."""
+        """Compute the paths of the files of a job of a workspace; pure."""
         return cls(workflow_id, job_id, folders.temp, folders.state / job_id, folders.scratch / job_id)
 
     @property
@@ -45,9 +45,9 @@ class JobPaths:
         return self.temp / f"{file_name(self.workflow_id)}-{self.job_id}"
 
     def step_log(self, step: str) -> Path:
-        """The log of one step; scattered steps arrive here already numbered.
+        """The log of one step; names of scattered steps have a number already.
 
-        A step that is called like a stage does not get the stage's log.
+        A step with the name of a stage does not get the stage's log.
         """
         name = f"step-{step}" if step in STAGE_LOGS else file_name(step)
         return self.log_folder / f"{name}.log"

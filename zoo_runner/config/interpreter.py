@@ -15,7 +15,7 @@ _PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
 def find_python(settings: Settings) -> str:
     """Return the path of a Python that has the packages of this one.
 
-    First the setting ZOO_RUNNER_PYTHON, then those that `sys` names, then the installation's own. Raises
+    First the setting ZOO_RUNNER_PYTHON, then those in `sys`, then the installation's own. Raises
     `SettingsError`.
     """
     if settings.python:

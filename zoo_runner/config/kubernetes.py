@@ -12,7 +12,7 @@ from zoo_runner.config.version import VERSION
 from zoo_runner.model.errors import SettingsError
 
 NamespacePer = Literal["workspace", "job"]
-# of the two further modes of Kubernetes one is for readers and one for a single pod
+# the two other modes of Kubernetes are for readers only and for a single pod
 AccessMode = Literal["ReadWriteMany", "ReadWriteOnce"]
 _SECRETS = ("pull_credentials",)
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -215,7 +215,7 @@ def _read_cores(text: str) -> str:
 def _read_object(text: str) -> dict[str, str]:
     content = _read_json(text)
     if not isinstance(content, dict):
-        # a ValueError like every other value that does not fit
+        # a ValueError, as for every other invalid value
         raise ValueError("must be a JSON object")  # noqa: TRY004
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()}
 

@@ -9,7 +9,7 @@ from zoo_runner.config.settings import read_fields, setting
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How this installation serves; what it runs is in `Settings`, for whom in `Workspace`."""
+    """How this installation serves; how it runs jobs is in `Settings`, for which tenant in `Workspace`."""
 
     database: str = setting(
         "ZOO_RUNNER_DATABASE",

@@ -13,7 +13,7 @@ Containers = Literal["auto", "podman", "docker", "none"]
 ResultsForm = Literal["auto", "collection", "links"]
 
 
-# what the programs of a run may know of the environment: nothing that could be a credential
+# variables that the programs of a run may see: none that could be a credential
 _INHERITED = (
     "PATH",
     "HOME",
@@ -53,7 +53,7 @@ def setting(variable: str, default: Any, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """How this installation runs jobs; what differs between tenants is in `Workspace`.
+    """How this installation runs jobs; settings that differ between tenants are in `Workspace`.
 
     `inherited` are the environment variables that the programs of a run inherit: none of them holds a credential.
     `pull_variables` are those of the program that pulls images, with proxies, whose addresses may have a password.
@@ -162,7 +162,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def read_fields(settings: Iterable["Field[Any]"], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read fields made by `setting` from an environment, by name; an empty value counts as unset.
+    """Read fields declared by `setting` from an environment, by name; an empty value counts as unset.
 
     Raises `SettingsError`.
     """

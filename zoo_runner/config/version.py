@@ -1,3 +1,3 @@
-"""The version of this release, which the default tags of its images have."""
+"""The version of this release, the default tag of its images."""
 
 VERSION = "0.1.0"

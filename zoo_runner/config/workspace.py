@@ -64,7 +64,7 @@ def load_storage_profile(environ: Mapping[str, str]) -> StorageProfile:
 
 
 def list_variables(storage: StorageProfile) -> dict[str, str]:
-    """Write a profile as variables for a program elsewhere, which has none of this machine's folders."""
+    """Write a profile as variables for a program elsewhere, which does not have this machine's folders."""
     public = {_PUBLIC_URL: storage.public_url} if storage.public_url else {}
     return {**storage.variables, **public}
 

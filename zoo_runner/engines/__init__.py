@@ -1,4 +1,4 @@
-"""Engines: what runs the CWL. One Protocol, one table; a further engine costs one file and one line."""
+"""Engines run the CWL. One Protocol, one table; a further engine is one module and one line here."""
 
 from importlib import import_module
 
@@ -18,7 +18,7 @@ _registered: dict[str, str] = {}
 
 
 def register_engine(name: str, target: str) -> None:
-    """Make an engine known in this process by a name, as `module:Class`: for tests, no setting does it."""
+    """Register an engine in this process under a name, as `module:Class`: for tests only; no setting does this."""
     _registered[name] = target
 
 

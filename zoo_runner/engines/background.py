@@ -1,4 +1,4 @@
-"""One thread for one piece of work, with a future that says how it ended."""
+"""One thread for one piece of work, and a future for its result."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def run_in_background(name: str, work: Callable[[], Result]) -> Future[Result]:
-    """Start `work` in a thread of its own, which does not keep the process alive; returns at once."""
+    """Start `work` in a new thread, which does not keep the process alive; returns at once."""
     future: Future[Result] = Future()
     future.set_running_or_notify_cancel()
 

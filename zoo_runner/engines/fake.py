@@ -15,10 +15,10 @@ from zoo_runner.model.job import Results
 
 
 class FakeEngine:
-    """Ends every job at once, with `document` or with `failure`; with `waits` not before it is cancelled.
+    """Ends every job at once, with `document` or with `failure`; with `waits` only when it is cancelled.
 
     It knows the jobs that were submitted to it until they
-    are removed; whatever its handles say, another process knows none of them.
+    are removed; another process knows none of them, even with a handle.
     """
 
     name = "fake"
@@ -37,13 +37,13 @@ class FakeEngine:
         return Plan(job, self.name, {"destination": job.destination})
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
-        """Take note of the job."""
+        """Record the job."""
         cancellation.check()
         self.submitted.setdefault(plan.job.id, Cancellation())
         return Handle(self.name, plan.job.id, dict(plan.submission))
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
-        """End as told; the future of one that waits needs no thread."""
+        """End as configured; a waiting job needs no thread."""
         future: Future[Results] = Future()
         own = self.submitted.get(handle.job_id)
         if own is None:

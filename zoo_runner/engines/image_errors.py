@@ -1,4 +1,4 @@
-"""What a registry means that does not give an image away, in whatever words a runtime passes it on; pure.
+"""Why a registry refused an image, recognised in the messages of any container runtime; pure.
 
 Source: OCI Distribution Specification 1.1, "Error Codes".
 """
@@ -7,12 +7,12 @@ import re
 
 _DENIED = ("unauthorized", "denied", "authentication", "forbidden")
 _MISSING = ("not found", "manifest unknown", "name unknown", "does not exist")
-# a number by itself: the port of a registry and the digest of an image have such digits in them too
+# a separate number: the port of a registry and the digest of an image may contain these digits too
 _STATUS = re.compile(r"(?<![\w.:/@-])\d{3}(?![\w./-])")
 
 
 def is_denied(said: str) -> bool:
-    """Whether the registry does not let us have the image, or not know of it."""
+    """Whether the registry denies access to the image, or hides whether it exists."""
     return _says(said, _DENIED, {"401", "403"})
 
 

@@ -44,18 +44,18 @@ def run_execute(job: JobSpec, order: Mapping[str, Any], execute: Execute, report
 
 
 def ensure_address(destination: str) -> None:
-    """Refuse an address that is no destination, before anything is created; raises `StageOutError`."""
+    """Refuse an invalid destination, before anything is created; raises `StageOutError`."""
     with _translated(StageOutError):
         read_scheme(destination)
 
 
 def check_destination(job: JobSpec, storage: StorageProfile) -> None:
-    """Find out before a long job starts whether its results can be put away; raises `StageOutError`."""
+    """Find out before a long job starts whether its results can be stored; raises `StageOutError`."""
     probe_destination(job.destination, storage, job.id, job.workflow_id)
 
 
 def probe_destination(destination: str, storage: StorageProfile, job_id: str, workflow_id: str) -> None:
-    """Put something tiny to a destination and take it away again; raises `StageOutError`."""
+    """Write a tiny object to a destination and delete it again; raises `StageOutError`."""
     from stageout.stage import check_destination as probe
 
     with _translated(StageOutError, subject=destination):
@@ -80,7 +80,7 @@ def load_stage_out_options(storage: StorageProfile, job_id: str, workflow_id: st
 def run_stage_in(
     job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation
 ) -> Mapping[str, Any]:
-    """Bring the inputs of a job to its scratch folder; return the order that has them there. Raises `StageInError`."""
+    """Fetch a job's inputs to its scratch folder; return the order with their local paths. Raises `StageInError`."""
     if not _refers_to_files(job.order):
         return job.order
     from stagein.stage import stage_in
@@ -130,7 +130,7 @@ def _switch(cancellation: Cancellation) -> Iterator[Switch]:
 
 @contextmanager
 def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator[None]:
-    """Translate the stagers' errors; `subject` is shown instead of an address that the user never wrote."""
+    """Translate the stagers' errors; `subject` is shown instead of an address that the user did not write."""
     try:
         yield
     except StagingError as error:

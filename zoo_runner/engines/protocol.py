@@ -1,4 +1,4 @@
-"""What an engine is given and what it gives back: the one Protocol, and the values that cross it."""
+"""The Protocol of engines, and the values that it takes and returns."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -18,7 +18,7 @@ from zoo_runner.package.extensions import find_secret_inputs
 class JobSpec:
     """One execution: a package, its inputs (a CWL job order, references as the user gave them), a destination.
 
-    `destination` is `s3://bucket/prefix` or a folder; `uid` tells this job from one of the same id in another store.
+    `destination` is `s3://bucket/prefix` or a folder; `uid` distinguishes jobs of one id in several stores.
     """
 
     paths: JobPaths
@@ -73,12 +73,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an engine can do, so that nobody asks for its name."""
+    """What an engine can do, so that no code depends on its name."""
 
     remote: bool
     """Whether the run goes on without the process that started it."""
     isolates: bool
-    """Whether steps cannot see each other and the caller."""
+    """Whether steps are isolated from each other and from the caller."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Handle:
 
 @dataclass(frozen=True)
 class Check:
-    """One finding of `doctor`: what was looked at, what was found, what was expected, what to do where it is not ok."""
+    """One finding of `doctor`: what was checked, found and expected, and what to do if it is not ok."""
 
     ok: bool
     about: str
@@ -117,29 +117,29 @@ class Leftover:
 
 
 class Engine(Protocol):
-    """Takes a job from its inputs, as the user referred to them, to its results.
+    """Runs a job from its inputs, as the user referred to them, to its results.
 
-    The order of calls is `plan`, `submit`, (the caller stores the handle), `follow`, `remove`. Whoever has the handle
-    may call `follow`, `cancel` and `remove` in another process.
+    The order of calls is `plan`, `submit`, (the caller stores the handle), `follow`, `remove`. Any process that has the
+    handle may call `follow`, `cancel` and `remove`.
     """
 
     name: str
     capabilities: Capabilities
 
     def plan(self, job: JobSpec) -> Plan:
-        """Say exactly what will be submitted; pure. Raises `RunnerError` for what this engine cannot run."""
+        """Return exactly what will be submitted; pure. Raises `RunnerError` for what this engine cannot run."""
         ...
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
-        """Create all that the job needs, but let nothing of it run yet; idempotent by job id.
+        """Create all that the job needs, but start nothing; idempotent by job id.
 
-        A caller that dies before it stored the handle submits again. Raises `RunnerError`; `NotReachedError` where the
-        engine does not answer, so that the job may be submitted later.
+        After a caller died before it stored the handle, another one submits again. Raises `RunnerError`;
+        `NotReachedError` if the engine does not answer, so that the job may be submitted later.
         """
         ...
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
-        """Let the job go if it does not run yet, and follow it to its end; returns at once.
+        """Start the job if it does not run yet, and follow it to its end; returns at once.
 
         The future ends with the results or with the `RunnerError` that says why there are none; `NotReachedError`
         says nothing of the job. `report` is called from threads of the engine, in order. A process may follow hundreds
@@ -148,16 +148,16 @@ class Engine(Protocol):
         ...
 
     def cancel(self, handle: Handle) -> None:
-        """Stop what runs of a job; one that runs no more is no error. Whoever follows it learns of it.
+        """Stop a job; one that has ended is not an error. Its follower is notified.
 
-        Raises `NotReachedError` where the engine does not answer.
+        Raises `NotReachedError` if the engine does not answer.
         """
         ...
 
     def remove(self, handle: Handle) -> None:
-        """Remove all that `submit` and `follow` created; what is gone already is fine.
+        """Remove all that `submit` and `follow` created; objects that are gone already are not an error.
 
-        Raises `NotReachedError` where the engine does not answer, `RunnerError` for what it refuses.
+        Raises `NotReachedError` if the engine does not answer, `RunnerError` for what it refuses.
         """
         ...
 
@@ -166,7 +166,7 @@ class Engine(Protocol):
         ...
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
-        """Find what is left of jobs other than those that run; `running` are job ids."""
+        """Find what is left of jobs that do not run; `running` are job ids."""
         ...
 
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:

@@ -1,1 +1,1 @@
-"""What a caller gives, checked against what the package accepts, all problems at once."""
+"""Checks a client's inputs against the types of the package; reports all problems at once."""

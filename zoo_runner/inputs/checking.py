@@ -11,7 +11,7 @@ from zoo_runner.package.cwltypes import Community, DirectoryType, FileType
 
 
 def build_checker(package: Package, base: str | None, *, document: Any = None, from_request: bool = False) -> Checker:
-    """Build a checker; `base` as in `ReferenceReader`, `document` is what the caller sent.
+    """Build a checker; `base` as in `ReferenceReader`, `document` is what the client sent.
 
     Prefixes for formats are those of `$namespaces` in the package and in the document.
     """

@@ -1,8 +1,8 @@
 """Checks values of the EO community's named types: dates, URIs, bounding boxes and GeoJSON.
 
-Clients write these as OGC API - Processes does (`"2024-07-31"`, a GeoJSON object), CWL's records want them as
-their packages define them (`{"value": "2024-07-31"}`, a `bbox` in every geometry): the one is turned into the
-other.
+Clients write these as OGC API - Processes does (`"2024-07-31"`, a GeoJSON object), CWL's records have the form
+that their packages define (`{"value": "2024-07-31"}`, a `bbox` in every geometry): the first is converted to the
+second.
 """
 
 import re
@@ -20,7 +20,7 @@ DEEPEST_COORDINATES = 4
 
 
 def check_community(checker: Checker, wanted: Community, value: Any, path: ValuePath) -> Any:
-    """Checks a value of a named type of the community; a handler for a `Checker`."""
+    """Check a value of a named type of the community; a handler for a `Checker`."""
     if not isinstance(wanted.shape, Record):
         return checker.check(wanted.shape, value, path)
     if isinstance(value, Mapping) and "class" not in {member.name for member in wanted.shape.fields}:
@@ -60,7 +60,7 @@ def _check_bbox(checker: Checker, shape: Record, value: Any, path: ValuePath) ->
 
 
 def _check_geojson(checker: Checker, shape: Record, value: Mapping[str, Any], path: ValuePath) -> Any:
-    """GeoJSON may hold more than the type names, and a bbox is optional in it (RFC 7946, sections 5, 6.1)."""
+    """Check GeoJSON; members beyond the type are allowed, a bbox is optional (RFC 7946, sections 5, 6.1)."""
     known = {member.name for member in shape.fields}
     bounds = _bounds(value)
     if bounds and "bbox" in known:
@@ -70,7 +70,7 @@ def _check_geojson(checker: Checker, shape: Record, value: Mapping[str, Any], pa
 
 
 def _bounds(geojson: Mapping[str, Any]) -> list[float]:
-    """West, south, east, north of a geometry or feature; empty where there are no coordinates."""
+    """Return west, south, east, north of a geometry or feature; empty where there are no coordinates."""
     geometry = geojson.get("geometry")
     holder = geometry if isinstance(geometry, Mapping) else geojson
     positions = list(_positions(holder.get("coordinates"), DEEPEST_COORDINATES))

@@ -18,8 +18,8 @@ _REMEDY = "Correct the default in the package; `zoo-runner validate` shows its l
 def read_default(package: Package, parameter: Parameter) -> Any:
     """Return a default in job-order form where it has to be in the job order, else None: the engine applies it.
 
-    Files are to be staged, and values of the community's types may be written in a form that only we know.
-    Raises `PackageError` for a default that does not fit its type, or is a file of this machine in a package from the
+    Files are to be staged, and values of the community's types may be written in a form that engines do not know.
+    Raises `PackageError` for a default that does not fit its type, or is a local file in a package from the
     web.
     """
     value, problems = _check(package, parameter)

@@ -1,4 +1,4 @@
-"""What an input says of its files besides their type: format and secondary files, checked without I/O."""
+"""Checks format and secondary files of inputs, without I/O."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from zoo_runner.package.secondary import SecondaryFile, apply_pattern
 
 
 def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:
-    """Complete the files of a checked value in place, and note those that do not fit.
+    """Complete the files of a checked value in place, and add a problem for each that does not fit.
 
     A file gets the declared format when it has none, because engines ask for one; a remote file gets its
-    required secondary files, because nothing can look for them beside it once it is staged in.
+    required secondary files, because they cannot be searched beside it once it is staged in.
     """
     formats = [uri for uri in parameter.formats if not _is_expression(uri)]
     for file, path in _walk_files(value, (parameter.name,)):
@@ -54,7 +54,7 @@ def _fit_secondary_files(
     location = str(file.get("location", ""))
     given = file.get("secondaryFiles")
     if not wanted or (not given and location.startswith("file:")):
-        return  # beside a local file the engine looks itself
+        return  # for local files the engine searches itself
     names = [apply_pattern(pattern, _name_of(file)) for pattern in wanted]
     parts = urlsplit(location)
     if given or parts.scheme in ("", "data") or parts.query:

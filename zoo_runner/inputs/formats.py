@@ -33,16 +33,16 @@ EXTENSIONS: Mapping[str, str] = {
     "image/tiff": ".tif",
     "text/plain": ".txt",
 }
-_REGISTERED = mimetypes.MimeTypes()  # what Python knows itself, whatever this machine has
+_REGISTERED = mimetypes.MimeTypes()  # Python's built-in table, independent of this machine
 
 
 def media_type_uri(media_type: str) -> str:
-    """The format URI of a media type, its parameters left out."""
+    """Return the format URI of a media type without parameters."""
     return f"{IANA}{_plain(media_type)}"
 
 
 def media_type_of(format_uri: str) -> str | None:
-    """The media type that a format URI of IANA or EDAM means; None for any other."""
+    """Return the media type that a format URI of IANA or EDAM means; None for any other."""
     iana = IANA_URI.fullmatch(format_uri)
     if iana:
         return iana[1].lower()
@@ -51,7 +51,7 @@ def media_type_of(format_uri: str) -> str | None:
 
 
 def extension_of(media_type: str) -> str:
-    """The usual file name extension, with its dot; empty if there is none."""
+    """Return the usual file name extension, with its dot; empty if there is none."""
     plain = _plain(media_type)
     return EXTENSIONS.get(plain) or _REGISTERED.guess_extension(plain) or ""
 

@@ -1,4 +1,4 @@
-"""File content that stands inside an execute request: text, JSON, or binary data in base64.
+"""File content inside an execute request: text, JSON, or binary data in base64.
 
 OGC API - Processes, Part 1 (OGC 18-062r2, section 7.11.2.2): `{"value": ..., "mediaType": ..., "encoding": ...}`.
 Text becomes a CWL File literal (`contents`), binary data a `data:` URL (RFC 2397) that stage-in writes to disk.
@@ -21,7 +21,7 @@ ENCODINGS_ACCEPTED = "utf-8 or base64"
 
 
 def read_inline(checker: Checker, value: Mapping[str, Any], path: ValuePath) -> Any:
-    """The File of `{"value": content}`; what is wrong with it is noted."""
+    """Build the File of `{"value": content}`; adds its problems to the checker."""
     about = _read_about(value)
     media_type = about.get("mediaType")
     if media_type is not None and not (isinstance(media_type, str) and MEDIA_TYPE.fullmatch(media_type)):
@@ -38,7 +38,7 @@ def read_inline(checker: Checker, value: Mapping[str, Any], path: ValuePath) -> 
 
 
 def _read_about(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Media type and encoding, which stand beside the value, or (in drafts of the standard) in `format`."""
+    """Read media type and encoding, which are beside the value, or (in drafts of the standard) in `format`."""
     nested = value.get("format")
     return {**(nested if isinstance(nested, Mapping) else {}), **value}
 

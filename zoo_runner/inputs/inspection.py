@@ -1,4 +1,4 @@
-"""The check of a package as an author sees it: loaded, validated, and every finding at its line."""
+"""Checks a package for its author: loads and validates it, and locates each finding in the source."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from zoo_runner.package.validate import validate_package
 
 
 def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> tuple[Finding, ...]:
-    """Every finding of a package at a path or URL, those of one that is not even CWL too; errors first."""
+    """Return all findings of a package at a path or URL, also if it is not valid CWL; errors first."""
     try:
         package = load_package(reference, settings, fetch)
         findings = sort_findings((*validate_package(package), *check_defaults(package)))
@@ -24,7 +24,7 @@ def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_ove
 
 
 def locate_findings(findings: tuple[Finding, ...], package: Package, documents: Documents) -> tuple[Finding, ...]:
-    """The findings with the places that they have in the author's documents."""
+    """Add to the findings their places in the author's documents."""
     places = load_positions(package, documents.read)
     located = []
     for finding in findings:
@@ -34,7 +34,7 @@ def locate_findings(findings: tuple[Finding, ...], package: Package, documents: 
 
 
 def describe_error(error: PackageError, uri: str) -> tuple[Finding, ...]:
-    """The findings of a package that cannot be used: one per fault, or the error itself."""
+    """Return the findings of a package that cannot be used: one per fault, or the error itself."""
     remedy = error.diagnosis.remedy
     code = error.diagnosis.code
     if isinstance(error, InvalidPackageError) and error.faults:

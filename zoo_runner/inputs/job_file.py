@@ -47,7 +47,7 @@ def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
 
 def _merge(request: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
     inputs = request["inputs"]
-    # what is no object is refused, with its value, by whoever reads the request
+    # a value that is not an object is refused where the request is read
     return {**request, "inputs": {**inputs, **given}} if given and isinstance(inputs, Mapping) else request
 
 
@@ -99,7 +99,7 @@ def _format_place(error: Exception) -> str:
 
 
 def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
-    """Read `name=value` words; JSON counts as such where a text is not asked for, a repeated name makes an array."""
+    """Read `name=value` words; JSON is parsed unless the input is a string; a repeated name makes an array."""
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")

@@ -1,4 +1,4 @@
-"""From the inputs of a job to a job order that fits the package, or all problems at once.
+"""Converts the inputs of a job to a checked job order, or reports all problems at once.
 
 `build_job_order` takes CWL's own form (a YAML or JSON job file), `read_execute_request` an execute request of
 OGC API - Processes, Part 1 (OGC 18-062r2, section 7.11).
@@ -46,9 +46,9 @@ DESCRIPTIVE_KEYS = frozenset(
 
 @dataclass(frozen=True)
 class JobOrder:
-    """The inputs of one job in CWL's form, ready for stage-in; JSON can write it.
+    """The inputs of one job in CWL's form, ready for stage-in; JSON-serialisable.
 
-    `values` holds what the caller gave and the defaults that are files (the engine applies the others). Every File and
+    `values` has the client's values and the defaults that are files (the engine applies the others). Every File and
     Directory has an absolute `location`, unless it is a literal with `contents` or `listing`. `warnings` are unknown
     inputs that were ignored.
     """
@@ -60,10 +60,10 @@ class JobOrder:
 def build_job_order(
     package: Package, values: Mapping[str, Any], *, base: str | None = None, ignored: Collection[str] = ()
 ) -> JobOrder:
-    """Build a job order from `{input: value}` as a CWL job file has it.
+    """Build a job order from `{input: value}` as in a CWL job file.
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
-    or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package give
+    or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package define
     prefixes for formats. Unknown inputs among `ignored` become warnings. Raises InputError with every problem.
     """
     own = _drop_document_keys(package, values)
@@ -146,7 +146,7 @@ def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
 
 
 def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
-    """Read the value of an input in an execute request: occurrences are a list, a single one may be given alone."""
+    """Read the value of an input in an execute request: a list of occurrences, or a single one without a list."""
     value = _unqualify(checker, cwl_type, value, path)
     wanted = without_null(cwl_type)
     options = wanted.options if isinstance(wanted, Union) else (wanted,)
@@ -159,7 +159,7 @@ def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: Val
 
 
 def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
-    """Return the inner value of `{"value": ...}`, except where that is the type's own member, or file content."""
+    """Return the inner value of `{"value": ...}`, unless `value` is a member of the type itself, or file content."""
     if not isinstance(value, Mapping) or "value" not in value:
         return value
     wanted = without_null(cwl_type)

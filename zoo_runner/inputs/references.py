@@ -1,4 +1,4 @@
-"""Files and folders in a job: checks what refers to them and resolves it to a location."""
+"""Files and folders in a job: checks references and resolves them to locations."""
 
 import os.path
 import re
@@ -32,9 +32,9 @@ LIST_KEYS = ("secondaryFiles", "listing")
 
 @dataclass(frozen=True)
 class ReferenceReader:
-    """Reads references relative to `base`: a local folder, or the URL of the document that they stand in.
+    """Reads references relative to `base`: a local folder, or the URL of the document that contains them.
 
-    With `base` None nothing is relative: a reference is a URL or an absolute path. `namespaces` are the
+    With `base` None a reference must be a URL or an absolute path. `namespaces` are the
     prefixes that the document declares for the formats of files.
     """
 
@@ -42,9 +42,9 @@ class ReferenceReader:
     namespaces: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, reference: str, *, is_uri: bool = False) -> str | None:
-        """Return the location (a URI) that a reference means; None where it cannot be resolved.
+        """Return the location (a URI) of a reference; None where it cannot be resolved.
 
-        A path is taken literally, with every `#`, `?` and `%` in it; what has a scheme is a URL. With `is_uri` it is a
+        A path is taken literally, including `#`, `?` and `%`; a reference with a scheme is a URL. With `is_uri` it is a
         URI reference, so a relative one may be percent-encoded.
         """
         if not reference.strip() or UNWRITABLE.search(reference):
@@ -68,7 +68,7 @@ class ReferenceReader:
         return location is not None and location.startswith("file:") and os.path.lexists(_as_path(location))
 
     def check(self, checker: Checker, wanted: FileType | DirectoryType, value: Any, path: ValuePath) -> Any:
-        """A File or Directory object with `location`; a handler for a `Checker`."""
+        """Check a File or Directory object with `location`; a handler for a `Checker`."""
         word = describe_type(wanted)
         match value:
             case str():
@@ -99,7 +99,7 @@ class ReferenceReader:
         return checker.refuse(path, "inputs.reference", FOLDER_INLINE)
 
     def _check_link(self, checker: Checker, word: str, link: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
-        """A link of OGC API - Processes: `href`, and perhaps the media type as `type`."""
+        """Check a link of OGC API - Processes: `href`, and optionally the media type as `type`."""
         location = self._locate(checker, word, link["href"], (*path, "href"), is_uri=True)
         result = {"class": word, "location": location}
         media_type = link.get("type")
@@ -180,7 +180,7 @@ def _as_uri(path: str) -> str | None:
 
 
 def _join_url(base: str, reference: str) -> str | None:
-    """Join as in RFC 3986, section 5, for every scheme: the library knows only some (and not s3)."""
+    """Join as in RFC 3986, section 5, for every scheme: `urllib` joins for some only (not for s3)."""
     scheme, _, rest = base.partition(":")
     try:
         return f"{scheme}:{urljoin(f'http:{rest}', reference).removeprefix('http:')}"

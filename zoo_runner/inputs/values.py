@@ -1,4 +1,4 @@
-"""Checks a value against a CWL type and puts it into job-order form; notes every problem it has."""
+"""Checks a value against a CWL type and converts it to job-order form; collects every problem."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -32,11 +32,11 @@ Handler = Callable[["Checker", Any, Any, ValuePath], Any]
 
 @dataclass(frozen=True)
 class Checker:
-    """Checks values; `problems` grows, the values returned matter only when it stays empty.
+    """Checks values; the values returned are valid only if `problems` stays empty.
 
-    `handlers` says who checks which kind of type. `from_request` reads the forms of an OGC API - Processes
+    `handlers` has a function for each kind of type. `from_request` reads the forms of an OGC API - Processes
     execute request besides CWL's own: links by `href` for files, and whole numbers written as 3.0. `root` leads to
-    the inputs in the caller's document; `refers` says whether a text that could be a string is a reference to a file.
+    the inputs in the client's document; `refers` decides whether a text that could be a string refers to a file.
     """
 
     handlers: Mapping[type, Handler]
@@ -47,7 +47,7 @@ class Checker:
     depth: int = 0
 
     def check(self, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:
-        """The value in job-order form; what is wrong with it is added to `problems`."""
+        """Return the value in job-order form; adds what is wrong with it to `problems`."""
         if self.depth > DEEPEST:
             return self.refuse(path, "inputs.value", f"nested deeper than {DEEPEST} levels")
         if value is None:
@@ -68,11 +68,11 @@ class Checker:
         self.expect(path, describe_type(cwl_type), value)
 
     def miss(self, path: ValuePath, cwl_type: CwlType, what: str) -> None:
-        """Add the problem that a required input or member (`what`) is not there."""
+        """Add the problem that a required input or member (`what`) is missing."""
         self.refuse(path, "inputs.missing", f"required {what} is missing (type {describe_type(cwl_type)})")
 
     def attempt(self, cwl_type: CwlType, value: Any, path: ValuePath) -> tuple[Any, list[Problem]]:
-        """Checks without noting: the value, and the problems it would have."""
+        """Check without adding to `problems`; return the value and its problems."""
         trial = replace(self, problems=[])
         return trial.check(cwl_type, value, path), trial.problems
 
@@ -129,15 +129,15 @@ def _check_any(checker: Checker, wanted: AnyType, value: Any, path: ValuePath) -
 
 
 def _check_free(checker: Checker, value: Any, path: ValuePath) -> Any:
-    """Inside a free value null is as good as any other."""
+    """Check a value of any type; inside one, null is allowed."""
     return None if value is None else checker.check(AnyType(), value, path)
 
 
 def check_members(checker: Checker, value: Mapping[Any, Any], path: ValuePath) -> dict[str, Any]:
-    """Checks the members of a free object.
+    """Check the members of a free object.
 
-    An engine's loader obeys the directives `$import`, `$include` and `$mixin` in a job order too and would
-    read whatever file they name on its own machine, so they are refused.
+    An engine's loader follows the directives `$import`, `$include` and `$mixin` in a job order too, and would
+    read any file that they name on its own machine, so they are refused.
     """
     members = {}
     for key, member in value.items():
@@ -188,7 +188,7 @@ def _sort_options(checker: Checker, union: Union, value: Any) -> tuple[CwlType, 
 
 
 def check_record(checker: Checker, wanted: Record, value: Any, path: ValuePath) -> Any:
-    """Checks an object whose members are all known; `class`, which names the record's type, is left out."""
+    """Check an object whose members are all known; `class`, which names the record's type, is left out."""
     if not isinstance(value, Mapping):
         return checker.mismatch(wanted, value, path)
     names = tuple(member.name for member in wanted.fields)
@@ -199,7 +199,7 @@ def check_record(checker: Checker, wanted: Record, value: Any, path: ValuePath) 
 
 
 def check_fields(checker: Checker, wanted: Record, value: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
-    """Checks the members that the type knows, and that none is missing."""
+    """Check the members that the type declares, and that no required one is missing."""
     members = {}
     for member in wanted.fields:
         if member.name in value:

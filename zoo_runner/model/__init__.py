@@ -1,1 +1,1 @@
-"""What the whole product speaks of: jobs, outcomes, diagnoses, events, packages, as frozen values."""
+"""The values that all layers use: jobs, outcomes, diagnoses, events, packages; frozen."""

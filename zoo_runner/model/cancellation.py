@@ -1,4 +1,4 @@
-"""Stopping a job: one value that whoever waits can subscribe to."""
+"""Stopping a job: a value to which everything that waits can subscribe."""
 
 import signal
 import threading
@@ -20,7 +20,7 @@ class Cancellation:
     """Set once, never unset; callbacks run in the thread that cancels."""
 
     def __init__(self, time_limit_seconds: float | None = None) -> None:
-        # a signal handler cancels too, and may strike while its own thread holds the lock
+        # a signal handler cancels too, and may run while its own thread holds the lock
         self._lock = threading.RLock()
         self._callbacks: list[Callable[[], None]] = []
         self._time_limit_seconds = time_limit_seconds
@@ -43,7 +43,7 @@ class Cancellation:
 
     @contextmanager
     def deadline(self) -> Iterator[None]:
-        """Cancel by itself once the time limit has passed."""
+        """Cancel automatically once the time limit has passed."""
         if self._time_limit_seconds is None:
             yield
             return
@@ -57,7 +57,7 @@ class Cancellation:
 
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Have `callback` run on cancellation while the block runs; at once where it is already cancelled."""
+        """Call `callback` on cancellation while the block runs; at once if it is already cancelled."""
         with self._lock:
             self._callbacks.append(callback)
             late = self.reason is not None
@@ -70,7 +70,7 @@ class Cancellation:
                 self._callbacks.remove(callback)
 
     def when_cancelled(self, callback: Callable[[], None]) -> None:
-        """Have `callback` run once, on cancellation; at once where it is already cancelled."""
+        """Call `callback` once, on cancellation; at once if it is already cancelled."""
         with self._lock:
             if self.reason is None:
                 self._callbacks.append(callback)
@@ -78,7 +78,7 @@ class Cancellation:
         callback()
 
     def error(self) -> RunnerError:
-        """Say why the job was stopped."""
+        """Build the error that says why the job was stopped."""
         if self.reason is Reason.TIME_LIMIT:
             return TimeLimitError(
                 f"the job took longer than its time limit of {self._time_limit_seconds:g} s and was stopped",
@@ -87,7 +87,7 @@ class Cancellation:
         return DismissedError("the job was dismissed", "Nothing to do; run it again when its results are wanted.")
 
     def check(self) -> None:
-        """Raise the reason where there is one."""
+        """Raise that error if the job was stopped."""
         if self.reason is not None:
             raise self.error()
 

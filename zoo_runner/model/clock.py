@@ -1,15 +1,15 @@
-"""Times as they are stored: ISO 8601 in UTC with milliseconds, which sort as text."""
+"""Stored times: ISO 8601 in UTC with milliseconds, which sort as text."""
 
 from datetime import datetime, timedelta, timezone
 
 
 def now() -> str:
-    """Return the present time."""
+    """Return the current time."""
     return after(0)
 
 
 def after(seconds: float) -> str:
-    """Return the time so many seconds from now."""
+    """Return the time the given number of seconds from now."""
     return format_time(datetime.now(timezone.utc) + timedelta(seconds=seconds))
 
 

@@ -1,6 +1,6 @@
 """The one JSON codec of the model: frozen dataclasses to plain data and back, by their type hints.
 
-A member that is unknown is left out and one that is missing takes its default, so that two releases can share a store.
+An unknown member is ignored and a missing one takes its default, so that two releases can share a store.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _EVENTS: Mapping[str, type[Any]] = {
 
 
 def to_plain(value: Any) -> Any:
-    """Return a value of the model as data that JSON can write."""
+    """Return a value of the model as JSON-serialisable data."""
     if is_dataclass(value) and not isinstance(value, type):
         return {member.name: to_plain(getattr(value, member.name)) for member in fields(value)}
     if isinstance(value, Enum):
@@ -43,7 +43,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[Value], data: Any) -> Value:
-    """Return the value of a dataclass that `to_plain` has written; raises `ValueError` for what is none."""
+    """Return the value of a dataclass from the output of `to_plain`; raises `ValueError` for invalid data."""
     if not isinstance(data, Mapping):
         raise ValueError(f"expected an object for {kind.__name__}, got {type(data).__name__}")  # noqa: TRY004 one error for bad data
     known: Any = kind
@@ -55,12 +55,12 @@ def from_plain(kind: type[Value], data: Any) -> Value:
 
 
 def event_to_plain(event: Event) -> dict[str, Any]:
-    """Return an event of any kind as data that JSON can write."""
+    """Return an event of any kind as JSON-serialisable data."""
     return {"event": type(event).__name__, **to_plain(event)}
 
 
 def event_from_plain(data: Mapping[str, Any]) -> Event:
-    """Return the event that `event_to_plain` has written; raises `ValueError` for what is none."""
+    """Return the event from the output of `event_to_plain`; raises `ValueError` for invalid data."""
     kind = _EVENTS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event {data.get('event')!r}")

@@ -310,7 +310,7 @@ _DISK = (
 def _list_staging(about: str, subject: str) -> Iterable[Code]:
     """The codes of one side of staging."""
     for kind, level, what, remedy in _STAGING:
-        # what is stored is damaged on its way only, which is not the user's fault
+        # stored results can be damaged only in transfer, which is not the user's fault
         damaged = about == "destination" and kind in ("checksum", "size")
         yield Code(f"{about}.{kind}", _P if damaged else level, f"{subject} {what}.", remedy)
 

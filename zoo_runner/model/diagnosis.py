@@ -1,4 +1,4 @@
-"""Why a job failed, as plain data: at which stage, at which level, by what cause, and what to do."""
+"""Why a job failed, as plain data: stage, level, cause, and what to do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Diagnosis:
 
     `cause` is one sentence with the value that caused it; `evidence` the few lines that show it; `remedy` what
     to do next; `step` the workflow step where known; `log` the path or URL of the whole log; `code` is one of
-    `model.codes`, stable and for programs; `problems` are all that is wrong, where one failure has several causes.
+    `model.codes`, stable and for programs; `problems` lists all causes, where one failure has several.
     """
 
     stage: Stage

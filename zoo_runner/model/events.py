@@ -1,4 +1,4 @@
-"""What happens in a job, as values given to a callback; nothing downstream reaches back up."""
+"""What happens in a job, as values given to a callback; no lower layer calls a higher one."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step of the package begins. `command` is what the user would recognise of the command line."""
+    """A step of the package begins. `command` is the part of the command line that the user recognises."""
 
     step: str
     command: str
@@ -51,7 +51,7 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class EngineLine:
-    """A line that the engine itself has to say; `severity` is info, warning or error."""
+    """A message of the engine itself; `severity` is info, warning or error."""
 
     severity: str
     text: str
@@ -59,7 +59,7 @@ class EngineLine:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Logs, usage report and results document lie beside the results; `href` is their folder there."""
+    """Logs, usage report and results document were stored beside the results; `href` is their folder."""
 
     href: str
 
@@ -85,7 +85,7 @@ def encode_event(event: StepStarted | StepLine | StepEnded | EngineLine) -> str:
 
 
 def decode_event(line: str) -> Event | None:
-    """Read an event from its line; None for a line that is none."""
+    """Read an event from its line; None for a line that is not an event."""
     try:
         fields = json.loads(line)
         kind = _WIRE[fields.pop("event")]

@@ -18,7 +18,7 @@ def new_job_id() -> str:
 
 
 def new_uid() -> str:
-    """Make what tells a job from every other, also from one of the same id in another store."""
+    """Make an identifier that is unique to a job, even if another store has a job of the same id."""
     return uuid.uuid4().hex
 
 
@@ -33,7 +33,7 @@ def check_job_id(job_id: str) -> str:
 
 
 def accept_job_id(job_id: str) -> str:
-    """Return an id that somebody gives to a new job, or raise `SettingsError`."""
+    """Return an id that a client chose for a new job, or raise `SettingsError`."""
     try:
         return check_job_id(job_id)
     except JobNotFoundError as error:
@@ -46,7 +46,7 @@ def accept_job_id(job_id: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """Turn any text into a file name; what had to be changed gets a hash, so that two names never become one."""
+    """Turn any text into a file name; a changed name gets a hash, so that two names never become one."""
     safe = _UNSAFE.sub("-", text).lstrip(".-")[:_NAME_LENGTH]
     if safe and safe == text:
         return safe

@@ -1,4 +1,4 @@
-"""A job and what becomes of it, as values."""
+"""Jobs, their results and their outcomes, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +40,7 @@ class Results:
 class Outcome:
     """How a job ended: with results, or with the diagnosis of what went wrong.
 
-    `published` is where its logs lie beside its results, None where they were not put there.
+    `published` is the address of its logs beside its results, None if they were not stored there.
     """
 
     status: Status
@@ -57,15 +57,15 @@ _NEXT = {Status.ACCEPTED: {Status.RUNNING, *FINAL}, Status.RUNNING: FINAL}
 
 @dataclass(frozen=True)
 class Job:
-    """One execution, as it is stored: all that another process needs to run, follow, finish or cancel it.
+    """One execution, as stored: all that another process needs to run, follow, finish or cancel it.
 
     `package` is the digest of the packed package, which the store keeps once; `inputs` the CWL job order with
     references as they were given, without the values of `secret_inputs`, which are never stored. `progress` is percent.
-    Times are ISO 8601 in UTC. `log` and `log_folder` say where the logs lie; `handle` what the engine submitted.
-    `allowed_roots` and `public_url` are what its door decided about its storage (see `StorageProfile`). Of jobs that
-    wait, those with the highest `priority` go first. `uid` tells the job from one of the same id in
-    another store. `version` grows with each stored change. The outcome is known shortly before the job has ended: until
-    then its logs are published and what the engine created is removed.
+    Times are ISO 8601 in UTC. `log` and `log_folder` are the places of the logs; `handle` identifies what was
+    submitted. `allowed_roots` and `public_url` were decided by its adapter (see `StorageProfile`). Of waiting jobs,
+    those with the highest `priority` start first. `uid` distinguishes the job from one of the same id in another store.
+    `version` grows with each stored change. The outcome is known shortly before the job has ended: in between its logs
+    are published and what the engine created is removed.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Job:
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":
-        """Return the job in its next state; raises `ValueError` for a step that there is none."""
+        """Return the job in its next state; raises `ValueError` for an invalid transition."""
         if status not in _NEXT.get(self.status, frozenset()):
             raise ValueError(f"a job that is {self.status} cannot become {status}")
         return replace(

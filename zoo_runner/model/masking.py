@@ -36,7 +36,7 @@ _SECRET_VARIABLE = re.compile(r"(?<!^IMAGE_PULL_)SECRET|TOKEN|PASSWORD|PASSWD|CR
 def find_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of environment variables that must never be shown, by the names of their variables.
 
-    Of the stagers' files of credentials, these are the values with such names in them.
+    From the stagers' credential files, it returns the values with such names.
     """
     plain = {name: value for name, value in variables.items() if name not in FILE_VARIABLES}
     values = [value for name, value in plain.items() if _SECRET_VARIABLE.search(name) or is_secret_variable(name)]
@@ -63,7 +63,7 @@ def _find_named_secrets(node: Any) -> Iterator[str]:
 
 
 def _find_docker_secrets(text: str) -> Iterator[str]:
-    """Find the passwords and tokens in a Docker configuration, or in several; none in any other text."""
+    """Find the passwords and tokens in a Docker configuration, or in several; nothing from any other text."""
     try:
         content = json.loads(text)
     except ValueError:
@@ -78,7 +78,7 @@ def _find_docker_secrets(text: str) -> Iterator[str]:
 
 
 def _read_password(auth: str) -> str:
-    """Read the password in `base64(user:password)`; empty if there is none."""
+    """Read the password in `base64(user:password)`; empty if it has none."""
     try:
         return base64.b64decode(auth).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
@@ -86,7 +86,7 @@ def _read_password(auth: str) -> str:
 
 
 def is_maskable(secret: str) -> bool:
-    """Whether a secret is long enough to be told from other text."""
+    """Whether a secret is long enough to be distinguished from other text."""
     return len(secret) >= _SHORTEST_SECRET
 
 
@@ -115,7 +115,7 @@ class Masker:
         return text
 
     def mask_data(self, node: Any) -> Any:
-        """Return JSON-like data with secrets in its strings replaced, and whole values that have such a name."""
+        """Return JSON-like data with secrets in its strings replaced; values whose name says secret, as a whole."""
         if isinstance(node, Mapping):
             return {
                 self.mask(str(key)): MASK

@@ -13,7 +13,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that the package was made of: its URI and the SHA-256 of its bytes (hex)."""
+    """A source file of the package: its URI and the SHA-256 of its bytes (hex)."""
 
     uri: str
     sha256: str
@@ -25,8 +25,8 @@ class Package:
 
     `document` is the packed CWL (one `cwlVersion`, and either a single process or a `$graph`); `entry` the id of
     the process to run in it (packing renames it, usually to `#main`); `workflow_id` the id that the author gave
-    it; `types` maps type names as packing left them to the names that the author wrote, `origins` all ids so (to
-    URIs); `digest` is the SHA-256 (hex) of document and entry; `files` what it was made of.
+    it; `types` maps type names after packing to the names that the author wrote, `origins` likewise all ids (to
+    URIs); `digest` is the SHA-256 (hex) of document and entry; `files` its source files.
     """
 
     document: Document

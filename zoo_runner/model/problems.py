@@ -20,7 +20,7 @@ class Problem:
     """One thing that is wrong, with a code of `model.codes`.
 
     `path` is for people (`items[3].location`), `pointer` the JSON pointer (RFC 6901) to the value in the document
-    that the caller sent.
+    that the client sent.
     """
 
     code: str
@@ -34,7 +34,7 @@ class Problem:
 
 
 def build_problem(code: str, root: ValuePath, path: ValuePath, message: str) -> Problem:
-    """Describe a problem of the value at `path`; `root` leads to where paths begin in the caller's document."""
+    """Describe a problem of the value at `path`; `root` leads to the start of paths in the client's document."""
     return Problem(code, format_path(path), format_pointer((*root, *path)), message)
 
 
@@ -49,12 +49,12 @@ def format_pointer(path: ValuePath) -> str:
 
 
 def make_printable(text: str) -> str:
-    """The text on one line and safe for a terminal: what cannot be printed is escaped."""
+    """Return the text on one line and safe for a terminal: unprintable characters are escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def show(value: Any) -> str:
-    """A value and its JSON kind for a message: short, on one line, URLs without password or signature."""
+    """Format a value and its JSON kind for a message: short, on one line, URLs without password or signature."""
     match value:
         case Mapping() | list():
             kind = "list" if isinstance(value, list) else "object"
@@ -86,7 +86,7 @@ def suggest(name: str, known: tuple[str, ...]) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """A URL without its user, password and query, which may hold secrets; other text as it is."""
+    """Return a URL without its user, password and query, which may hold secrets; other text as it is."""
     if "://" not in text:
         return text
     try:

@@ -10,7 +10,7 @@ class Process:
     """A package deployed in a workspace under an id.
 
     `package` is the digest of the packed package, which the store keeps once; `description` the process description of
-    OGC API - Processes without links; `number` counts what was deployed under this id, from 1. Times are ISO 8601 in
+    OGC API - Processes without links; `number` counts the deployments under this id, from 1. Times are ISO 8601 in
     UTC.
     """
 

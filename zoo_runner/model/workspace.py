@@ -1,4 +1,4 @@
-"""A workspace: where its jobs run, what they may read, where their results go."""
+"""A workspace: where its jobs run, what they may read, where their results are stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class StorageProfile:
 
     `variables` are the stagers' settings by name (docs/settings.md), except for those that are fields here:
     `allowed_roots`, the folders of this machine that inputs may come from (None: any), `destination`, the place of
-    results where a call names none, and `public_url`, the address under which they can be read.
+    results if a call names none, and `public_url`, the address under which they can be read.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -1,1 +1,1 @@
-"""From a reference or bytes to one packed document, and what it says: loading, description, validation."""
+"""From a reference or bytes to one packed document, and its content: loading, description, validation."""

@@ -1,8 +1,8 @@
 """The EO community's named types, kept here so that packages that import them need no network.
 
 The names and members are those of github.com/eoap/schemas (`string_format.yaml`, `ogc.yaml`, `geojson.yaml`,
-`stac.yaml`); the definitions are our own, after the standards they stand for: JSON Schema formats, OGC API -
-Processes Part 1 (section 7.11.2.3), RFC 7946 and STAC 1.0. What those leave optional is optional here.
+`stac.yaml`); the definitions are our own, based on the standards that they represent: JSON Schema formats, OGC API -
+Processes Part 1 (section 7.11.2.3), RFC 7946 and STAC 1.0. Members that are optional there are optional here.
 """
 
 import json
@@ -29,7 +29,7 @@ GEOMETRY_DEPTHS = {
 
 
 def find_document(uri: str) -> bytes | None:
-    """The document at a well-known address; None for any other address."""
+    """Return the document at a well-known address; None for any other address."""
     known = KNOWN_URL.fullmatch(uri)
     return json.dumps(_DOCUMENTS[known[1]](), indent=1).encode() if known else None
 
@@ -60,7 +60,7 @@ def _build_ogc() -> list[Type]:
 
 
 def _build_tagged(name: str, /, **members: Any) -> list[Type]:
-    """A record whose `type` is its name, as all of GeoJSON is; a bounding box is optional in each."""
+    """Build a record whose `type` is its name, as all of GeoJSON is; a bounding box is optional in each."""
     bounds = _optional(_array("double"))
     return [_enum(f"{name}Type", [name]), _record(name, type=f"{name}Type", **members, bbox=bounds)]
 

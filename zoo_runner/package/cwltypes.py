@@ -1,4 +1,4 @@
-"""What inputs and outputs may hold: CWL's types as a small frozen algebra, read from the packed document.
+"""CWL's types of inputs and outputs as frozen values, read from the packed document.
 
 Source: CWL v1.0 to v1.2, Command Line Tool Description, sections 5.1 (inputs) and 5.2 (outputs); the
 community's named types: `string_format.yaml`, `ogc.yaml`, `geojson.yaml` and `stac.yaml` of
@@ -58,8 +58,8 @@ class Array:
 class Enum:
     """One word out of `symbols`.
 
-    An engine knows a symbol by what follows its last slash; `uris` maps symbols that the author wrote as
-    URIs to that word, so that both are understood.
+    Engines use the part of a symbol after its last slash; `uris` maps symbols that the author wrote as URIs to
+    that word, so that both are accepted.
     """
 
     symbols: tuple[str, ...]
@@ -170,7 +170,7 @@ def is_text(cwl_type: CwlType) -> bool:
 
 
 def without_null(cwl_type: CwlType) -> CwlType:
-    """The type of the values that are not null: `["null", "int"]` is int."""
+    """Return the type of the values that are not null: `["null", "int"]` is int."""
     if not isinstance(cwl_type, Union):
         return cwl_type
     options = tuple(option for option in cwl_type.options if not isinstance(option, NullType))
@@ -192,7 +192,7 @@ def holds(cwl_type: CwlType, *kinds: type) -> bool:
 
 
 def describe_type(cwl_type: CwlType) -> str:
-    """The type in words for messages: `array of Directory`, `one of red, green`, `int or null`."""
+    """Describe the type in words for messages: `array of Directory`, `one of red, green`, `int or null`."""
     match cwl_type:
         case Array():
             items = describe_type(cwl_type.items)
@@ -210,7 +210,7 @@ def describe_type(cwl_type: CwlType) -> str:
 
 
 def short_name(packed_id: str) -> str:
-    """The author's name in a packed id: `#main/red` and `#types.yml/BBox/red` are both `red`."""
+    """Return the author's name of a packed id: `#main/red` and `#types.yml/BBox/red` are both `red`."""
     return packed_id.rsplit("#", 1)[-1].rsplit("/", 1)[-1]
 
 
@@ -240,7 +240,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def join_text(text: Any) -> str | None:
-    """CWL's `doc` and `label` as one string (a doc may be a list of paragraphs); None when empty."""
+    """Return CWL's `doc` or `label` as one string (a doc may be a list of paragraphs); None when empty."""
     lines = text if isinstance(text, list) else [text]
     return "\n".join(str(line) for line in lines if line is not None).strip() or None
 
@@ -251,13 +251,13 @@ def _type_definitions(package: Package) -> Mapping[str, Document]:
         str(definition["name"]): definition
         for requirement in find_all(package, "SchemaDefRequirement")
         for definition in requirement.body.get("types", ())
-        if "name" in definition  # packing leaves an `$import` where a type was defined before
+        if "name" in definition  # packing writes an `$import` where a type was defined before
     }
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads type expressions; `open_names` are the named types being read, to end one that holds itself."""
+    """Reads type expressions; `open_names` are the named types being read, to stop at a type that contains itself."""
 
     written_names: Mapping[str, str]
     definitions: Mapping[str, Document]

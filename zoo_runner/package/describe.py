@@ -1,7 +1,7 @@
 """The process description of a package, as OGC API - Processes, Part 1 has it (OGC 18-062r2, section 7.10).
 
-How CWL is told there: an array is `maxOccurs: unbounded` and the schema is that of one occurrence, but for an array
-with a default, which is one occurrence of type array: a default has to fit the schema that it stands in (OpenAPI 3.0.3,
+How CWL is described there: an array is `maxOccurs: unbounded` and the schema is that of one occurrence, except for an
+array with a default, which is one occurrence of type array: a default has to match its schema (OpenAPI 3.0.3,
 Schema Object). Null or a default make `minOccurs` 0; a File or Directory input is a URI, given as a string or as a link
 by `href`; an output of these is a link. Schemas keep to OpenAPI 3.0, which the standard prescribes.
 """
@@ -61,9 +61,9 @@ STAC_FORMATS = {"Item": "stac-item", "Collection": "stac-collection", "Catalog":
 
 
 def build_description(package: Package, *, self_href: str | None = None) -> dict[str, Any]:
-    """The process description; with `self_href`, its own URL, also the links to itself and to its execution.
+    """Build the process description; with `self_href`, its own URL, also the links to itself and to its execution.
 
-    A package that tells no version has `0.0.0`, because the standard requires one.
+    A package without a version has `0.0.0`, because the standard requires one.
     Raises PackageError when a type of the package cannot be read.
     """
     process = package.process
@@ -85,7 +85,7 @@ def build_description(package: Package, *, self_href: str | None = None) -> dict
 
 
 def build_schema(cwl_type: CwlType) -> Schema:
-    """The schema of one value of this type, as a request or a result writes it."""
+    """Build the schema of one value of this type, as a request or a result writes it."""
     return _SCHEMAS[type(cwl_type)](cwl_type)
 
 
@@ -133,7 +133,7 @@ def _describe_text(parameter: Parameter) -> dict[str, Any]:
 
 
 def _plain(cwl_type: CwlType, default: Any) -> Any:
-    """A default as a request would write it: the text alone where CWL wraps a text into a record."""
+    """Write a default as a request would: only the string where CWL wraps a string into a record."""
     if isinstance(cwl_type, Array) and isinstance(default, list):
         return [_plain(cwl_type.items, item) for item in default]
     if isinstance(cwl_type, Community) and cwl_type.family == "string_format" and isinstance(default, Mapping):
@@ -159,7 +159,7 @@ def _build_file_schema(cwl_type: CwlType) -> Schema:
 
 
 def _links_only(schema: Any) -> Any:
-    """The schema of a result, in which a file is always a link."""
+    """Return the schema of a result, in which a file is always a link."""
     if schema == _build_file_schema(FileType()):
         return _build_link_schema()
     if isinstance(schema, list):

@@ -1,4 +1,4 @@
-"""Where CWL text comes from: local files, and URLs by rules (hosts, size), each remote file fetched once."""
+"""Reads CWL documents: local files, and URLs within rules (hosts, size); each remote file is fetched once."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ Fetch = Callable[[str, int], bytes]
 
 
 def fetch_over_http(url: str, max_bytes: int, *, allow_private: bool = True) -> bytes:
-    """Fetch a document over HTTP(S) through the stagers' door, with its rules on addresses."""
+    """Fetch a document over HTTP(S) with the stagers' client and its rules on addresses."""
     import asyncio
 
     from zoo_staging.errors import Kind, StagingError
@@ -80,7 +80,7 @@ def is_local(uri: str) -> bool:
 class Documents:
     """Reads the documents of one package and remembers what it read.
 
-    The EO community's well-known documents are at hand and never fetched. Remote documents other than the entry are
+    The EO community's well-known documents are included and never fetched. Remote documents other than the entry are
     kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
     """
 
@@ -92,7 +92,7 @@ class Documents:
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
-        """What was read so far, in order of URI."""
+        """The documents read so far, sorted by URI."""
         return tuple(SourceFile(uri, sha256(content).hexdigest()) for uri, content in sorted(self._read.items()))
 
     def read(self, uri: str) -> bytes:
@@ -149,7 +149,7 @@ class Documents:
 
 
 def _regular_size_bytes(path: Path) -> int:
-    """Size of a file, and no reading from devices and pipes, which may never end."""
+    """Return the size of a regular file; devices and pipes are refused, because reading them may never end."""
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -167,5 +167,5 @@ def _too_large(uri: str, max_bytes: int) -> PackageError:
 
 
 def join_uri(base: str, reference: str) -> str:
-    """Resolve a reference against the document that it stands in."""
+    """Resolve a reference against the document that contains it."""
     return urljoin(base, reference)

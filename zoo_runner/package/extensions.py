@@ -35,7 +35,7 @@ def _secret_inputs(package: Package, process: Document) -> frozenset[str]:
 
 def _lists_of_secrets(process: Document) -> Iterator[list[Any]]:
     for one in list_requirements(process):
-        # nobody has checked the members of a hint
+        # the members of a hint were not validated
         if one.name == SECRETS and isinstance(one.body.get("secrets"), list):
             yield one.body["secrets"]
 

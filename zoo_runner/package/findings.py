@@ -189,7 +189,7 @@ def build_sarif(findings: Iterable[Finding], tool_version: str | None) -> dict[s
 
 
 def _describe_code(name: str) -> RuleText:
-    """Describe the rule that a package can be loaded, by the code of what is in its way."""
+    """Describe the rule that a package can be loaded, by the code of the error."""
     code = CODES[name]
     words = "".join(word.capitalize() for word in re.split(r"\W", name))
     return RuleText(words, code.meaning, code.remedy)

@@ -1,4 +1,4 @@
-"""Load a package from a reference: resolved, packed, validated, with a digest; kept so that it is done once."""
+"""Load a package from a reference: resolved, packed, validated, with a digest; cached, so that it is done once."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from zoo_runner.model.package import Package, SourceFile
 from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote, join_uri
 from zoo_runner.package.processes import find_runs
 
-# part of the cache key: raise it when a kept package would no longer be what resolving gives
+# part of the cache key: raise it when resolving gives another result than a cached package
 _FORMAT = 5
 _ORDERED_SECTIONS = ("inputs", "outputs")
 
@@ -37,7 +37,7 @@ def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_h
 
 
 def load_kept_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package | None:
-    """Load a package if the cache has it as it is now; without cwltool."""
+    """Load a package if the cache has its current version; without cwltool."""
     uri = as_uri(reference)
     return _read_kept(_kept_path(uri, settings), Documents(uri, settings, fetch))
 
@@ -56,7 +56,7 @@ def _read_kept(kept: Path, documents: Documents) -> Package | None:
     try:
         unchanged = all(sha256(documents.read(f.uri)).hexdigest() == f.sha256 for f in package.files)
     except PackageError:
-        # a file that is gone: resolving anew says so in the context of what refers to it
+        # a file that is gone: resolving again reports it together with the document that refers to it
         return None
     return package if unchanged else None
 
@@ -99,7 +99,7 @@ def build_package(
 
 
 def _schema_types(node: Any) -> list[Any]:
-    """Every type that a SchemaDefRequirement names, wherever it stands."""
+    """Every type that a SchemaDefRequirement names, at any place in the document."""
     if isinstance(node, list):
         return [kind for item in node for kind in _schema_types(item)]
     if not isinstance(node, dict):
@@ -109,7 +109,7 @@ def _schema_types(node: Any) -> list[Any]:
 
 
 def is_web_reference(reference: str) -> bool:
-    """Whether a package is fetched from the web, and so may change without a trace here."""
+    """Whether a package is fetched from the web, and so may change unnoticed."""
     return is_remote(as_uri(reference))
 
 
@@ -159,7 +159,7 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
 
 
 def _find_written(root: Mapping[str, Any], uri: str) -> Mapping[str, Any]:
-    """Find a process in a document as its author wrote it, by its URI; an empty one where it is not there."""
+    """Find a process in a document as its author wrote it, by its URI; an empty one if it is missing."""
     if "$graph" not in root:
         return root
     name = urldefrag(uri)[1]

@@ -1,4 +1,4 @@
-"""What a package says about itself in the terms of schema.org: version, keywords, people, licence, code."""
+"""A package's own metadata in the terms of schema.org: version, keywords, people, licence, code."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ REFERENCES = ("license", "codeRepository", "softwareHelp", "releaseNotes", "cita
 
 
 def read_schema_org(package: Package, term: str) -> Any:
-    """What the package says under a schema.org term such as `softwareVersion`; None if nothing.
+    """Read the value of a schema.org term such as `softwareVersion`; None if the package does not have it.
 
     Looks in the process first, then in the document, for the full URI and for each prefix of schema.org.
     """
@@ -21,7 +21,7 @@ def read_schema_org(package: Package, term: str) -> Any:
 
 
 def read_software_version(package: Package) -> str | None:
-    """The version that the author gave the package (`softwareVersion`, or `version`), if any."""
+    """Read the version that the author gave the package (`softwareVersion`, or `version`), if any."""
     for term in ("softwareVersion", "version"):
         version = read_schema_org(package, term)
         if isinstance(version, str | int | float) and str(version).strip():
@@ -30,14 +30,14 @@ def read_software_version(package: Package) -> str | None:
 
 
 def read_keywords(package: Package) -> list[str]:
-    """The keywords, given as a list or as words between commas."""
+    """Read the keywords, given as a list or as words between commas."""
     keywords = read_schema_org(package, "keywords")
     words = keywords.split(",") if isinstance(keywords, str) else _listed(keywords)
     return [word.strip() for word in words if isinstance(word, str) and word.strip()]
 
 
 def build_metadata(package: Package) -> list[dict[str, str]]:
-    """People, licence and code as the member `metadata` of a description (OGC 18-062r2, `metadata.yaml`).
+    """Build people, licence and code as the member `metadata` of a description (OGC 18-062r2, `metadata.yaml`).
 
     `role` is the schema.org term, `title` a name or text, `href` a web address where there is one.
     """

@@ -1,4 +1,4 @@
-"""The one door to cwltool's loader: documents in, one validated, packed document out."""
+"""Pack a package with cwltool's loader: documents in, one validated, packed document out."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ from zoo_runner.package.parsing import ShapeError, parse_document
 _REMEDY = "Check that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _GRAPH_REMEDY = "Name one of the ids as <document>#<id>, in the reference to the package or in the `run` of a step."
 _EVIDENCE_LINES = 12
-# cwltool lets bare Python errors out on documents of the wrong shape
+# cwltool raises plain Python errors for documents of the wrong shape
 _BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
@@ -91,10 +91,10 @@ class _Fetcher(Fetcher):
 
 
 class _PackingFetcher(_Fetcher):
-    """Gives cwltool's packing what it can pack: documents of one process each, without an absolute id.
+    """Gives cwltool's packing documents that it can pack: documents of one process each, without an absolute id.
 
     A process in the graph of another document is given as a document of its own, whose address is that of the other
-    with `?process=` and its id; `run` refers to it so.
+    with `?process=` and its id; `run` refers to it by that address.
     """
 
     def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
@@ -209,7 +209,7 @@ def _tell(fault: Fault) -> str:
 
 
 def _read_faults(error: Exception) -> tuple[Fault, ...]:
-    """The innermost causes that schema-salad or cwltool name, each at its place and once."""
+    """Read the innermost causes that schema-salad or cwltool name, each once with its place."""
     # the loader of a step's tool wraps what schema-salad said into a text of its own
     inner = error.__context__
     if isinstance(inner, SchemaSaladException):
@@ -221,7 +221,7 @@ def _read_faults(error: Exception) -> tuple[Fault, ...]:
         missing = unquote(str(error.args[0])).rpartition("/")[2]
         return (Fault("", f"a step that runs a document with a $graph has to name the process, as in run: {missing}"),)
     if isinstance(error, _BARE_ERRORS):
-        return ()  # "list index out of range" tells an author nothing
+        return ()  # "list index out of range" does not help an author
     return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
 
 
@@ -283,7 +283,7 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
 
 
 def _as_plain(document: Any) -> dict[str, Any]:
-    """The document as JSON would hold it: YAML reads `s:dateCreated: 2024-07-31` as a date."""
+    """Return the document as JSON would represent it: YAML reads `s:dateCreated: 2024-07-31` as a date."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(document, default=_write_date))
     except TypeError as error:
@@ -299,20 +299,20 @@ def _write_date(value: Any) -> str:
 
 
 def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...]) -> None:
-    """Refuse documents that hold themselves: the loader would follow them until the interpreter dies."""
+    """Refuse documents that contain themselves: the loader would follow them until the interpreter crashes."""
     if uri in above:
         remedy = "Remove the `$import` or `run` that leads back to it."
         raise PackageError(f"{uri} includes itself", remedy, code="package.recursion")
     try:
         document = parse_document(documents.read(uri).decode("utf-8-sig"))
     except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
-        return  # the loader tells, in the context of what refers to it
+        return  # the loader reports it, together with the document that refers to it
     for reference in sorted(set(_references(document))):
         _check_cycles(documents, join_uri(uri, reference), (*above, uri))
 
 
 def _references(node: Any) -> Iterator[str]:
-    """Documents that are taken in as a whole: by `$import`, and by `run` without fragment."""
+    """List documents that are included as a whole: by `$import`, and by `run` without fragment."""
     if isinstance(node, list):
         for item in node:
             yield from _references(item)
@@ -324,7 +324,7 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def _accept_extensions(cwl_version: str) -> None:
-    """Have cwltool know its own extensions (`cwltool:Secrets`, `cwltool:CUDARequirement`, ...) as requirements."""
+    """Make cwltool accept its own extensions (`cwltool:Secrets`, `cwltool:CUDARequirement`, ...) as requirements."""
     name = "extensions.yml" if cwl_version == "v1.0" else f"extensions-{cwl_version}.yml"
     use_custom_schema(cwl_version, EXTENSIONS.rstrip("#"), files("cwltool").joinpath(name).read_text("utf-8"))
     if SECRETS not in supportedProcessRequirements:
@@ -332,7 +332,7 @@ def _accept_extensions(cwl_version: str) -> None:
 
 
 def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
-    """Have cwltool validate the documents as the author wrote them: schema, links between steps, types."""
+    """Validate the documents with cwltool as the author wrote them: schema, links between steps, types."""
     context = _loading_context(documents)
     # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
     context.strict = cwl_version != "v1.0"
@@ -367,8 +367,8 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
 def _write_once(node: Any, seen: set[str]) -> None:
     """Write each process and named type once and import it elsewhere, in place of cwltool's `import_embed`.
 
-    That one goes by id alone, and so makes an input of an output or step of the same name. A type is what has a
-    `type`: people of the same name are none.
+    That one compares ids only, and so replaces an output or step by an input of the same name. Only a value with a
+    `type` is a type: a person of the same name is not.
     """
     if isinstance(node, dict):
         name = node.get("id") if node.get("class") in _PROCESS_CLASSES else "type" in node and node.get("name")
@@ -400,7 +400,7 @@ def _check_ids(process: Mapping[str, Any], uri: str) -> None:
 
 
 def explain(message: str) -> str:
-    """Say plainly what a message of the loader means; a message that is plain already is returned as it is."""
+    """Explain a message of the loader; a message that is clear already is returned unchanged."""
     field = _UNKNOWN_FIELD.fullmatch(message)
     if field:
         known = tuple(re.findall(r"'([^']*)'", field["known"]))
@@ -420,7 +420,7 @@ def _explain_class(name: str) -> str:
 
 
 def _explain_words(message: str) -> str:
-    """The message without the loader's own names of values, and without addresses in front of names."""
+    """Return the message without the loader's own names of values, and without addresses in front of names."""
     kind = _UNKNOWN_TYPE.match(message)
     if kind and kind["name"] in _OTHER_NAMES:
         return f"CWL has no type {kind['name']!r}: did you mean {_OTHER_NAMES[kind['name']]!r}?"

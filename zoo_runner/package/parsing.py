@@ -1,4 +1,4 @@
-"""Parses YAML and JSON within bounds: loaders below recurse natively and expand YAML's aliases without end."""
+"""Parses YAML and JSON within bounds: the parsers recurse in native code and expand YAML's aliases without limit."""
 
 import json
 import re
@@ -33,11 +33,11 @@ class _Constructor(SafeConstructor):
     """Reads dates and numbers as cwltool does."""
 
     def construct_date(self, node: ScalarNode, values: Any = None) -> str:
-        """A date is a text."""
+        """Read a date as a string."""
         return str(node.value)
 
     def construct_number(self, node: ScalarNode) -> float:
-        """A number with exponent may be an integer."""
+        """Read a number; one with an exponent may be an integer."""
         return read_number(str(node.value)) if "e" in node.value.lower() else self.construct_yaml_float(node)
 
 

@@ -1,4 +1,4 @@
-"""Where in the author's documents a part of the packed document stands: file, line and column.
+"""Finds the place of a part of the packed document in the author's documents: file, line and column.
 
 Packing keeps ids and drops lines; the way back goes from the nearest id to the author's text.
 """
@@ -40,14 +40,14 @@ class _Spot:
 
 @dataclass(frozen=True)
 class Places:
-    """Answers where things stand; `texts` are the documents by URI, those that cannot be parsed left out."""
+    """Finds places by JSON pointer; `texts` are the documents by URI, those that cannot be parsed left out."""
 
     package: Package
     roots: Mapping[str, Node]
     spots: Mapping[str, _Spot]
 
     def find(self, pointer: str) -> Place:
-        """The place of what a JSON pointer (RFC 6901) into the packed document names, or of what holds it."""
+        """Find the place of what a JSON pointer (RFC 6901) into the packed document names, or of its nearest parent."""
         parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
         node: Any = self.package.document
         origin, rest = self._entry_origin(), parts

@@ -1,6 +1,6 @@
-"""Resolves a package in a child process: cwltool costs a hundred megabytes that a waiting service need not carry.
+"""Resolves a package in a child process: cwltool takes a hundred megabytes that a waiting service does not need.
 
-Inside a kernel it also leaves objects that fail aloud when the interpreter ends.
+Inside a ZOO kernel it also leaves objects that raise errors when the interpreter ends.
 """
 
 import json
@@ -31,14 +31,14 @@ _PROGRAM = (
 
 
 def prepare_package(reference: str, settings: Settings) -> Package:
-    """Load a package from the cache, or have a child process put it there first. Raises `PackageError`."""
+    """Load a package from the cache, or let a child process store it there first. Raises `PackageError`."""
     return _prepare(reference, settings, Source())
 
 
 def prepare_upload(content: str, workflow: str | None, settings: Settings) -> Package:
     """Load a package from the text of its one document, whose workflow (by id) may be named.
 
-    The document may refer to web addresses and to nothing of this machine or its network. Raises `PackageError`.
+    The document may refer to web addresses but not to this machine or its network. Raises `PackageError`.
     """
     reference = f"https://{UPLOAD_HOST}/{sha256(content.encode()).hexdigest()[:16]}/package.cwl"
     if workflow:
@@ -49,7 +49,7 @@ def prepare_upload(content: str, workflow: str | None, settings: Settings) -> Pa
 
 
 def prepare_public(reference: str, settings: Settings) -> Package:
-    """Load a package from an address that a client has sent: of a private network only where its host is listed.
+    """Load a package from an address that a client has sent: one in a private network only if its host is listed.
 
     Raises `PackageError`.
     """
@@ -111,7 +111,7 @@ def _read_problem(text: str) -> PackageError | None:
 
 
 def resolve(order: Mapping[str, Any]) -> None:
-    """The child's part: put the package into the cache, or print why that cannot be."""
+    """Store the package in the cache, or print why that failed; runs in the child process."""
     settings = Settings(
         cache=Path(order["cache"]), package_hosts=tuple(order["hosts"]), package_max_mib=order["max_mib"]
     )

@@ -1,4 +1,4 @@
-"""Every process of a package as rules look at it: where it stands, what its author calls it, what it inherits."""
+"""Every process of a package as the rules need it: its place, the author's name of it, what it inherits."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from zoo_runner.package.requirements import Requirement, find_effective
 
 @dataclass(frozen=True)
 class Located:
-    """A process of the package, where it stands, and what its author calls it."""
+    """A process of the package, its place, and the author's name of it."""
 
     process: Document
     place: str
@@ -34,13 +34,13 @@ class PackageView:
     outputs: tuple[Parameter, ...]
 
     def has_own_id(self, located: Located) -> bool:
-        """Whether the author gave the process an id; where its origin is unknown, the benefit of the doubt."""
+        """Whether the author gave the process an id; true if its origin is unknown."""
         if "id" not in located.process:
             return False
         origin = self.package.origins.get(str(located.process["id"]), "#")
         if "#" in origin:
             return True
-        # packing drops the fragment of a tool that is referred to by its file; its parameters keep it
+        # packing drops the fragment of a tool that is referenced by its file; the ids of its parameters keep it
         parameters = [*located.process.get("inputs", ()), *located.process.get("outputs", ())]
         return any("/" in self.package.origins.get(str(one["id"]), "").partition("#")[2] for one in parameters)
 
@@ -88,7 +88,7 @@ def _find_callers(view: PackageView, process: Document, seen: list[Document]) ->
 
 
 def find_runs(node: Any) -> Iterator[str]:
-    """Find what the steps in a document, as its author wrote it, say they run by name."""
+    """Find the names in `run` of the steps of a document as its author wrote it."""
     for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from find_runs(part)
     if isinstance(node, dict) and isinstance(node.get("run"), str):

@@ -1,4 +1,4 @@
-"""Requirements and hints of a package: the one way to walk them; pure.
+"""Requirements and hints of a package: the only walk through them; pure.
 
 Source: CWL v1.2, Workflow Description, "Requirements and hints": both are inherited, a requirement wins over a hint,
 and the innermost over what it inherits. They may be written as a list, or as a mapping by class.

@@ -1,4 +1,4 @@
-"""Secondary files: what an input or output says of the files that belong to each of its files.
+"""Secondary files: the files that belong to each file of an input or output.
 
 Source: CWL v1.0 to v1.2, Command Line Tool, `secondaryFiles` and `SecondaryFileSchema`.
 """
@@ -10,14 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SecondaryFile:
-    """A file that belongs to another: a pattern on its name (or an expression), and whether it must be there."""
+    """A file that belongs to another: a pattern on its name (or an expression), and whether it is required."""
 
     pattern: str
     required: bool
 
 
 def read_secondary_file(entry: Any) -> SecondaryFile:
-    """CWL v1.0 has plain patterns; v1.1 and later may say whether the file is required, by default it is."""
+    """Read an entry: a plain pattern (CWL v1.0), or one that may say whether the file is required (default: yes)."""
     if not isinstance(entry, Mapping):
         return SecondaryFile(str(entry).removesuffix("?"), not str(entry).endswith("?"))
     pattern, required = str(entry.get("pattern", "")), entry.get("required")
@@ -25,7 +25,7 @@ def read_secondary_file(entry: Any) -> SecondaryFile:
 
 
 def apply_pattern(pattern: str, name: str) -> str:
-    """The name of a secondary file: each `^` drops an extension."""
+    """Build the name of a secondary file: each `^` drops an extension."""
     carets = len(pattern) - len(pattern.lstrip("^"))
     for _ in range(carets):
         stem, dot, _extension = name.rpartition(".")

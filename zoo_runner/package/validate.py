@@ -1,7 +1,7 @@
 """Rules that a package should follow: findings with rule, place and remedy; nothing is run.
 
 `best-practice.req-N` are the requirements of the OGC Best Practice for Earth Observation Application Package
-(20-089r1) that the CWL alone decides; `package.…` are ours, among them what platforms
+(20-089r1) that can be checked from the CWL alone; `package.…` are ours, among them what platforms
 refuse when deploying.
 """
 

@@ -1,1 +1,1 @@
-"""What every process that runs CWL shares: supervision, loading, resources, diagnosis of what it prints."""
+"""What every process that runs CWL shares: supervision, loading, resources, diagnosis of its output."""

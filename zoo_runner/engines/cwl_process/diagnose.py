@@ -1,4 +1,4 @@
-"""From what an engine reported to the one reason that matters; pure."""
+"""Finds the one cause of a failure in what an engine reported; pure."""
 
 import re
 from collections import deque
@@ -22,14 +22,14 @@ _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of tempor
 
 @dataclass
 class Findings:
-    """What is kept of a run's events for the diagnosis: the end of each step's log, and the engine's complaints."""
+    """What the diagnosis needs of a run's events: the end of each step's log, and the engine's own errors."""
 
     tails: dict[str, deque[str]] = field(default_factory=dict)
     ended: list[StepEnded] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
-        """Keep of an event what a diagnosis may need."""
+        """Keep what a diagnosis may need of an event."""
         match event:
             case StepLine():
                 self.tails.setdefault(event.step, deque(maxlen=_TAIL_LINES)).append(event.text)
@@ -42,7 +42,7 @@ class Findings:
 
     @property
     def failed(self) -> StepEnded | None:
-        """The first step that cwltool did not accept the end of."""
+        """The first step whose exit cwltool did not accept."""
         for step in self.ended:
             ends = (f"[job {step.step}] completed {how}" for how in ("permanentFail", "temporaryFail"))
             if any(end in text for end in ends for text in self.complaints):
@@ -51,7 +51,7 @@ class Findings:
 
 
 def diagnose_execution(findings: Findings) -> RunnerError:
-    """Say why an execution failed."""
+    """Build the error for an execution that failed."""
     failed = findings.failed
     text = "\n".join((*findings.complaints, *_tail(findings, failed)))
     for pattern, explain in _CAUSES:
@@ -60,7 +60,7 @@ def diagnose_execution(findings: Findings) -> RunnerError:
             return explain(match, findings, failed)
     if failed is not None and failed.exit_code == KILLED:
         return _killed(findings, failed)
-    # a package may declare any code a failure, 0 as well
+    # a package may declare any exit code a failure, even 0
     if failed is not None and (failed.exit_code or f"[job {failed.step}] exited with status" in text):
         return _exit_code(findings, failed)
     if mistake := explain_mistake(text):
@@ -82,7 +82,7 @@ def diagnose_execution(findings: Findings) -> RunnerError:
 
 
 def _was_refused(findings: Findings, step: StepEnded | None) -> bool:
-    """Whether the exit code of a step was no success, as cwltool or Calrissian says: no wonder that outputs lack."""
+    """Whether cwltool or Calrissian rejected a step's exit code, which also explains missing outputs."""
     said = (f"[job {step.step}] exited with status" if step else "", "the command below failed in pod")
     return step is not None and any(words in text for words in said for text in findings.complaints)
 
@@ -96,7 +96,7 @@ def _name(step: StepEnded | None) -> str:
 
 
 def _last_reason(text: str) -> str:
-    """Return the last line that says more than that a step or workflow ended."""
+    """Return the last line with more information than that a step or workflow ended."""
     return _last_line("\n".join(line for line in text.splitlines() if not _ENDED.search(line)))
 
 
@@ -105,7 +105,7 @@ def _last_line(text: str) -> str:
 
 
 def _last_words(lines: tuple[str, ...]) -> str:
-    """The last line that speaks of an error, else the last: what a tool printed before may come out after it."""
+    """Return the last line about an error, else the last line: buffered output of a tool may come after the error."""
     said = [line.strip() for line in lines if line.strip()]
     return next((line for line in reversed(said) if _COMPLAINT.search(line)), said[-1] if said else "")
 
@@ -159,7 +159,7 @@ def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | No
 
 
 def build_too_small(step: str | None, kind: str, asked: float | str, there: float | str) -> EngineError:
-    """Build the error of a machine that has less than a package requires; `kind` is ram, cores, tmpdir or outdir."""
+    """Build the error for a machine that has less than a package requires; `kind` is ram, cores, tmpdir or outdir."""
     where = f" for its step {step!r}" if step else ""
     return EngineError(
         f"the package requires {asked} {_RESOURCES.get(kind, kind)}{where}, and this machine has {there}",
@@ -170,7 +170,7 @@ def build_too_small(step: str | None, kind: str, asked: float | str, there: floa
 
 
 def _too_small(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    """Read cwltool's refusal of a job: it lacks a GPU, or what it needs was an expression until now."""
+    """Read cwltool's refusal of a job: there is no GPU, or the requirement was an expression, evaluated only now."""
     gpus = re.search(r"'cudaDeviceCount': (?P<amount>\d+)", match["asked"])
     if gpus and int(gpus["amount"]) > int(match["gpus"]):
         return _no_gpu(match["step"], int(gpus["amount"]), int(match["gpus"]))
@@ -269,7 +269,7 @@ _CAUSES = (
     (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
     (re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"), _tool_time_limit),
     (re.compile(r"No space left on device"), _disk_full),
-    # before the missing tool, for what podman's network lacks may be a program of this machine
+    # before the missing tool: podman's network may lack a program of this machine
     (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
     (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
     (

@@ -1,4 +1,4 @@
-"""JavaScript in packages: whether one needs it, and where Node.js is that runs it."""
+"""JavaScript in packages: whether a package needs it, and where Node.js is."""
 
 import contextlib
 import re
@@ -11,15 +11,15 @@ from zoo_runner.config.extras import build_missing_extra
 from zoo_runner.model.package import Package
 from zoo_runner.package.requirements import find_all
 
-# a parameter reference, which the engine reads itself: CWL v1.2, Command Line Tool Description, section 3.4
+# a parameter reference, which the engine evaluates itself: CWL v1.2, Command Line Tool Description, section 3.4
 _SEGMENT = r"(?:\.\w+|\['(?:[^'\\]|\\.)*'\]|\[\"(?:[^\"\\]|\\.)*\"\]|\[[0-9]+\])"
 _REFERENCE = re.compile(rf"\$\(\w+{_SEGMENT}*\)")
-# the engine takes these as they stand
+# the engine does not evaluate these
 _TEXTS = frozenset({"doc", "label", "id", "baseCommand", "expressionLib"})
 
 
 def find_javascript(package: Package) -> str | None:
-    """Find the first expression that is JavaScript; None where parameter references say it all.
+    """Find the first expression that is JavaScript; None if parameter references suffice.
 
     Without InlineJavascriptRequirement a `${` or an unusual `$(` does not need Node.js.
     """
@@ -43,7 +43,7 @@ def _javascript(node: Any) -> Iterator[str]:
 
 
 def find_node(path: str) -> str | None:
-    """Find Node.js on a PATH, or as the `javascript` extra brings it."""
+    """Find Node.js on a PATH, or in the package of the `javascript` extra."""
     if found := shutil.which("nodejs", path=path) or shutil.which("node", path=path):
         return found
     with contextlib.suppress(ImportError):
@@ -55,7 +55,7 @@ def find_node(path: str) -> str | None:
 
 
 def ensure_javascript(package: Package, path: str) -> None:
-    """Raise `SettingsError` where the package has JavaScript and there is no Node.js to run it."""
+    """Raise `SettingsError` if the package has JavaScript and Node.js is not installed."""
     expression = find_javascript(package)
     if expression is not None and find_node(path) is None:
         first = next(line.strip() for line in expression.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""Symbolic links among the outputs of a step that nobody can follow."""
+"""Symbolic links among the outputs of a step that cannot be followed."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 
 def find_fault(outputs: Mapping[str, Any]) -> str | None:
-    """Say which output of a step has a link to nothing or in a circle, as cwltool says what it cannot collect.
+    """Report the output of a step that is a dangling or circular link, worded as cwltool's own errors of outputs.
 
-    cwltool itself breaks off at the one and follows the other without end.
+    cwltool itself crashes on the first and follows the second without end.
     """
     for name, value in outputs.items():
         for path in map(Path, _list_paths(value)):

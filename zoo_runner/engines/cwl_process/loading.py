@@ -1,4 +1,4 @@
-"""What the launchers share: how they load a package, run it with cwltool, and turn its messages into events."""
+"""Shared by the launchers: load a package, run it with cwltool, and turn its messages into events."""
 
 import contextlib
 import json
@@ -42,10 +42,10 @@ _LOADING = {
 
 
 class CheckedOutputs:
-    """For a command line tool of cwltool's: refuse outputs with links that nobody can follow."""
+    """Mixin for cwltool's CommandLineTool: refuse outputs with links that cannot be followed."""
 
     def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
-        """Collect the outputs; raises `WorkflowException` for a link to nothing or in a circle."""
+        """Collect the outputs; raises `WorkflowException` for a dangling or circular link."""
         outputs = super().collect_output_ports(*args, **kwargs)  # type: ignore[misc]
         if fault := find_fault(outputs):
             raise WorkflowException(fault)
@@ -70,10 +70,10 @@ def read_cwl_version(spec: Mapping[str, Any]) -> str:
 
 
 def share_schema_types(types: Mapping[str, Any]) -> None:
-    """Have cwltool take the types of inputs from the schema of the package's own CWL version.
+    """Make cwltool use the input types from the schema of the package's own CWL version.
 
-    `types` has them by the names of `SCHEMA_TYPES`. Otherwise cwltool reads all of v1.0's schema for them, which is
-    half of the time until the first step starts.
+    `types` has them by the names of `SCHEMA_TYPES`. Otherwise cwltool reads the whole schema of v1.0 for them, which
+    takes half of the time until the first step starts.
     """
     for name, value in types.items():
         setattr(cwltool.process, name, value)
@@ -110,12 +110,12 @@ def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, 
 
 
 def _read_number(text: str) -> float:
-    """Read a number so that cwltool writes it out without exponent, as it does those of its own job files."""
+    """Read a number so that cwltool writes it out without exponent, as it does for its own job files."""
     return YAML().load(text) if "e" in text else float(text)
 
 
 def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], None]:
-    """Keep stdout for events alone, each as the lines that `encode` makes: whatever else prints goes to stderr."""
+    """Reserve stdout for events, as the lines that `encode` returns: all other output goes to stderr."""
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     lock = threading.Lock()
@@ -129,7 +129,7 @@ def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], Non
 
 
 def report_messages(emit: Callable[[EngineLine], None], *names: str) -> None:
-    """Turn what cwltool logs into events, and what the loggers of these names do."""
+    """Turn the messages of cwltool and of the loggers with these names into events."""
     # the second evaluates expressions, and prints a traceback for each that fails if left alone
     for logger in (cwltool_logger, logging.getLogger("cwl_utils"), *map(logging.getLogger, names)):
         logger.handlers[:] = [_EngineLog(emit)]

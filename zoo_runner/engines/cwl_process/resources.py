@@ -1,7 +1,7 @@
-"""What a package requires of a machine (CWL ResourceRequirement), compared with what it has.
+"""Compares what a package requires (CWL ResourceRequirement) with what a machine has.
 
-Source: CWL v1.2, Command Line Tool Description, ResourceRequirement: sizes are in MiB (mebibytes), a minimum that is
-not given is the maximum.
+Source: CWL v1.2, Command Line Tool Description, ResourceRequirement: sizes are in MiB (mebibytes), a missing
+minimum is the maximum.
 """
 
 import math
@@ -43,10 +43,10 @@ class Asked:
 
 
 def read_machine(scratch: Path) -> Machine:
-    """Measure this machine, within the limits that a container or a service manager sets to this process."""
+    """Measure this machine, within the limits that a container or a service manager sets for this process."""
     memory = _read_free_memory()
     for file in map(Path, _MEMORY_LIMITS):
-        with suppress(OSError, ValueError):  # "max" is no limit
+        with suppress(OSError, ValueError):  # "max" means no limit
             memory = min(memory, int(file.read_text()))
     existing = next(folder for folder in (scratch, *scratch.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
@@ -54,7 +54,7 @@ def read_machine(scratch: Path) -> Machine:
 
 
 def _read_free_memory() -> int:
-    """Read what programs may still take without swapping, in bytes (proc(5), MemAvailable)."""
+    """Read the memory that programs can still use without swapping, in bytes (proc(5), MemAvailable)."""
     available = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return int(available[1]) * 1024 if available else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
@@ -76,7 +76,7 @@ def _read(wanted: Mapping[str, Any], step: str) -> Iterator[Asked]:
 
 
 def ensure_resources(package: Package, machine: Machine) -> None:
-    """Raise `EngineError` for the step that exceeds the machine the most."""
+    """Raise `EngineError` for the step that exceeds the machine most."""
     there = {
         "ram": machine.memory_mib,
         "cores": machine.cores,

@@ -1,4 +1,4 @@
-"""Runs a command under the supervisor: its lines as they come, its end, and nothing left of it."""
+"""Runs a command under the supervisor: yields its lines, returns its exit code, leaves nothing behind."""
 
 import contextlib
 import json
@@ -16,9 +16,9 @@ _KEPT_COMPLAINTS = 200
 
 
 class Supervised:
-    """One command under the supervisor (see its module for `order`); started when made, over when closed.
+    """One command under the supervisor (see its module for `order`); started when created, ended when closed.
 
-    `python` runs the supervisor: inside a ZOO kernel `sys.executable` may name another program, or none.
+    `python` runs the supervisor: inside a ZOO kernel `sys.executable` may be another program, or empty.
     """
 
     def __init__(self, order: Mapping[str, Any], python: str) -> None:
@@ -44,7 +44,7 @@ class Supervised:
         self.close()
 
     def follow(self, on_line: Callable[[str], None], cancellation: Cancellation) -> int:
-        """Hand over every line of stdout until the command ends; return its exit code."""
+        """Pass on every line of stdout until the command ends; return its exit code."""
         with cancellation.calling(self.stop):
             for line in self._stdout:
                 on_line(line.decode("utf-8", "replace").rstrip("\n"))
@@ -57,13 +57,13 @@ class Supervised:
         return tuple(self._complaints)
 
     def stop(self) -> None:
-        """Have the supervisor end the command; it may have ended."""
+        """Let the supervisor end the command, if it still runs."""
         with contextlib.suppress(OSError, ValueError):
             self._stdin.write(b"cancel\n")
             self._stdin.flush()
 
     def close(self) -> None:
-        """End the command if it still runs, and leave nothing open."""
+        """End the command if it still runs, and close all pipes."""
         if self._process.poll() is None:
             self.stop()
         self._process.wait()

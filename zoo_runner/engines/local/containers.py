@@ -44,7 +44,7 @@ def _read_image(docker: Document) -> str:
 
 
 def _why_not(program: str) -> str | None:
-    """Why a container engine cannot be used, in its own last words; None where it answers."""
+    """Why a container engine cannot be used, in its own words; None where it answers."""
     path = shutil.which(program)
     if path is None:
         return f"{program} is not on the PATH"
@@ -59,9 +59,9 @@ def _why_not(program: str) -> str | None:
 
 
 def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
-    """Choose podman or docker, whichever really answers; None to run without container.
+    """Choose podman or docker, whichever answers; None to run without container.
 
-    Raises `EngineError` where the package cannot do without one, or the one asked for does not answer.
+    Raises `EngineError` if the package requires one, or if the configured one does not answer.
     """
     if not needs.images:
         return None
@@ -110,10 +110,10 @@ def limits_memory(runtime: str) -> bool:
 def ensure_images(
     runtime: str, images: tuple[str, ...], settings: Settings, report: Report, cancellation: Cancellation
 ) -> None:
-    """Pull what is not there yet, before anything else of the job happens.
+    """Pull missing images, before anything else of the job starts.
 
-    A pull may take long: it stops with the job, and does not outlive this process. The program that pulls knows the
-    environment of `settings` (proxies, where logins are kept). Raises `EngineError`, or why the job was stopped.
+    A pull may take long: it stops with the job, and does not outlive this process. The program that pulls has the
+    environment of `settings` (proxies, location of logins). Raises `EngineError`, or why the job was stopped.
     """
     for image in images:
         if _run(runtime, "image", "inspect", image).returncode == 0:

@@ -40,12 +40,12 @@ class Control:
             listener.join()
 
     def close(self) -> None:
-        """Close the pipe: from now on nobody runs the job."""
+        """Close the pipe: from now on no process runs the job."""
         os.close(self._descriptor)
 
 
 def send_cancel(scratch: Path) -> None:
-    """Ask the process that runs the job to stop it; without such a process there is nothing to stop."""
+    """Ask the process that runs the job to stop it; without such a process nothing happens."""
     with contextlib.suppress(OSError), _writing(scratch) as pipe:
         os.write(pipe, b"cancel\n")
 

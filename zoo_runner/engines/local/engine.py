@@ -30,7 +30,7 @@ from zoo_runner.model.job import Results
 class LocalEngine:
     """Runs a job as children of this process; when the process dies, in whatever way, they die with it.
 
-    `submit` checks and prepares; the job itself is known to this process alone, so that no other can follow it.
+    `submit` checks and prepares; only this process knows the job, so that no other can follow it.
     """
 
     name = "local"
@@ -41,7 +41,7 @@ class LocalEngine:
         self._submitted: dict[str, PreparedJob] = {}
 
     def plan(self, job: JobSpec) -> Plan:
-        """Say what will be run; pure."""
+        """Return what will be run; pure."""
         needs = find_container_needs(job.package)
         return Plan(
             job,
@@ -56,7 +56,7 @@ class LocalEngine:
         )
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
-        """Find out whether this machine can run the job, bring its images, and make its scratch folder."""
+        """Check that this machine can run the job, pull its images, and create its scratch folder."""
         job, scratch = plan.job, plan.job.paths.scratch
         handle = Handle(self.name, job.id, {"scratch": str(scratch)})
         cancellation.check()
@@ -93,7 +93,7 @@ class LocalEngine:
             _remove_folder(scratch)
 
     def check(self, destination: str | None) -> Iterator[Check]:
-        """Examine this machine, and the results store."""
+        """Check this machine, and the results store."""
         yield from examine_machine(self._settings, self._workspace, destination)
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
@@ -126,7 +126,7 @@ class LocalEngine:
 
 
 def _explain_missing(handle: Handle) -> EngineError:
-    """Say why this process cannot follow a job: another one runs it, or did and is gone."""
+    """Say why this process cannot follow a job: another one runs it, or ran it and is gone."""
     if has_listener(Path(handle.data["scratch"])):
         return NotReachedError(
             f"job {handle.job_id} is still run by another process",
@@ -165,7 +165,7 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _force_removal(remove: Any, path: str, _: Any) -> None:
-    """Tools and cwltool leave read-only folders behind, and a tool may have removed what is ours."""
+    """Retry a removal: tools and cwltool leave read-only folders behind, and a tool may have removed files already."""
     with contextlib.suppress(OSError):
         Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)

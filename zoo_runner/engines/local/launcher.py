@@ -1,9 +1,9 @@
 """Runs one packed CWL document with cwltool and reports what happens, event by event.
 
-The one door to cwltool's executor, started by the supervisor in a process of its own that holds no credentials.
+The only user of cwltool's executor, started by the supervisor in a separate process without credentials.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`,
 `runtime` (podman, docker or null), `limits_memory` (bool), `memory_mib`, `cid_folder` and `remover` (as the
-supervisor's). Events go as JSON lines to what was stdout.
+supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
@@ -52,10 +52,10 @@ def _build_tool_class(reporting: Reporting) -> type[CommandLineTool]:
 def _stop_on_term(spec: dict[str, Any]) -> None:
     """On SIGTERM end the steps, then this process at once; the supervisor ends whatever ignores the signal.
 
-    Where the supervisor is gone, this process does its work.
+    If the supervisor is gone, this process does its work.
     """
     parent = os.getppid()
-    # podman's monitors become children of this process, which so learns what their containers used
+    # podman's monitors become children of this process, so that it can measure what their containers used
     adopt_orphans()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -98,7 +98,7 @@ def main(spec_file: str) -> int:
     spec = json.loads(Path(spec_file).read_text())
     _stop_on_term(spec)
     report_messages(emit)
-    # it does not know the hints that are extensions, which cwltool follows all the same
+    # it does not know hints that are extensions, which cwltool follows nevertheless
     logging.getLogger("salad").setLevel(logging.ERROR)
     try:
         return run(spec, emit)

@@ -16,7 +16,7 @@ from zoo_runner.model.workspace import StorageProfile, Workspace
 
 
 def examine_machine(settings: Settings, workspace: Workspace, destination: str | None) -> Iterator[Check]:
-    """Check containers, Node.js, the scratch folder and, where one is given, the results store."""
+    """Check containers, Node.js, the scratch folder and, if given, the results store."""
     runtime = find_runtime(settings.containers)
     yield Check(
         runtime is not None or settings.containers == "none",

@@ -1,4 +1,4 @@
-"""cwltool's jobs, made to report while they run, to get real files, and to keep their limits."""
+"""cwltool's job classes, extended to report while they run, to get real files, and to enforce limits."""
 
 import math
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reporting:
-    """What the jobs of one run share. `runtime` is podman, docker or None; `limits_memory` whether it can do that."""
+    """Shared by the jobs of one run. `runtime` is podman, docker or None; `limits_memory`: it can limit memory."""
 
     emit: Emit
     files: RealFiles
@@ -29,7 +29,7 @@ class Reporting:
 
 
 def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
-    """Make a job class that reports while it runs; cwltool's own monitor, which samples by sleeping, is not used."""
+    """Return a job class that reports while it runs; cwltool's own monitor, which samples by sleeping, is not used."""
 
     class Observed(runner):  # type: ignore[misc, valid-type]
         container: Container | None = None
@@ -46,7 +46,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             memory_mib = _read_memory_limit(self) if shared.limits_memory else None
             context.strict_memory_limit = memory_mib is not None
             runtime, id_file = super().create_runtime(env, context)
-            # cwltool takes the minimum for the limit
+            # cwltool uses the minimum as the limit
             runtime = [f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in runtime]
             if id_file is not None:
                 self.container = _describe_container(shared, Path(id_file), memory_mib)
@@ -94,7 +94,7 @@ def _check_unchanged(step: str, given: Given) -> None:
 
 
 def _spare_originals(job: Any, files: RealFiles) -> None:
-    """Have a step update the job's copy where the package lets it update an input in place."""
+    """Let a step update the job's copy if the package allows it to update an input in place."""
     for key, entry in list(job.generatemapper.items()):
         if entry.type in ("WritableFile", "WritableDirectory") and os.path.exists(entry.resolved):  # noqa: PTH110 or a literal
             kept = files.keep_copy(Path(entry.resolved))
@@ -102,7 +102,7 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
 
 
 def _read_memory_limit(job: Any) -> int | None:
-    """Read how much memory (MiB) a step's container may use: ramMax, else ramMin; None where neither is said."""
+    """Read how much memory (MiB) a step's container may use: ramMax, else ramMin; None without either."""
     wanted = job.builder.get_requirement("ResourceRequirement")[0] or {}
     if wanted.get("ramMax") is not None:
         return math.ceil(float(job.builder.do_eval(wanted["ramMax"])))

@@ -1,4 +1,4 @@
-"""What a step prints, read to its end: that of the step, and not of whoever else holds its output open."""
+"""Reads the output of a step until the step ends, not until every holder of the pipe has closed it."""
 
 import array
 import fcntl
@@ -8,25 +8,25 @@ import select
 import termios
 import time
 
-# a tool may leave somebody behind who prints on (`tee` its last lines, a daemon for ever): heard for so long
+# a tool may leave a process behind that still prints (`tee` its last lines, a daemon forever): read for this long
 _LAST_WORDS_SECONDS = 2.0
 
 
 class Printed(io.RawIOBase):
     """The reading end of a pipe that a step prints into; `tell_end` is called when the step has ended.
 
-    All that the step printed is read, however long that takes.
+    All output of the step itself is read, however long that takes.
     """
 
     def __init__(self, reader: int) -> None:
         self._reader = reader
         self._bell, self._ringer = os.pipe()
-        # bytes that are there when the end is told, None before
+        # bytes in the pipe when the step ends, None before
         self._due: int | None = None
         self._until = 0.0
 
     def tell_end(self) -> None:
-        """The step has ended: what it printed is in the pipe, or was read."""
+        """Note that the step has ended: its output is in the pipe, or was read."""
         os.close(self._ringer)
 
     def readable(self) -> bool:
@@ -34,7 +34,7 @@ class Printed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read what is there, or what comes next; 0 at the end."""
+        """Read what is available, or wait for it; 0 at the end."""
         if not self._has_more():
             return 0
         count = os.readv(self._reader, [buffer])
@@ -54,7 +54,7 @@ class Printed(io.RawIOBase):
         return left > 0 and bool(select.select([self._reader], [], [], left)[0])
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         if not self.closed:
             os.close(self._reader)
             os.close(self._bell)
@@ -62,7 +62,7 @@ class Printed(io.RawIOBase):
 
 
 def _count_waiting(pipe: int) -> int:
-    """How many bytes are in a pipe."""
+    """Count the bytes in a pipe."""
     count = array.array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, count)
     return count[0]

@@ -1,13 +1,14 @@
 """Real files and folders for the steps that run without container.
 
 cwltool gives such a step its inputs as symbolic links. A tool that walks its input folder then finds nothing
-(`find DIR -type f`), packs links instead of files, looks for neighbours where the link leads to, and can write
-through the link into the user's own files. Here every link becomes what it leads to:
+(`find DIR -type f`), packs links instead of files, looks for neighbouring files at the target of the link, and can
+write through the link into the user's own files. Here every link is replaced by its target:
 
-- A file of the job (below its scratch folder: staged in, or made by a step) is hard-linked, so that no size costs a
-  copy. Whoever changes it in place changes it for others as well: that is found after the step, and fails it.
-- Any other file is somebody's own, which a hard link would put at risk. The job copies it once, without copying where
-  the file system can share the blocks (copy_file_range), and goes on with its copy.
+- A file of the job (below its scratch folder: staged in, or made by a step) is hard-linked, so that even
+  large files are not copied. A step that changes it in place changes it for others too: this is detected after the
+  step, and fails it.
+- Any other file is the user's own, which a hard link would put at risk. The job copies it once (copy_file_range, which
+  shares the blocks where the file system can) and continues with its copy.
 """
 
 import os
@@ -25,7 +26,7 @@ _PIECE_BYTES = 1 << 30
 
 @dataclass
 class Given:
-    """What one step was given: the job's file behind each path, with size and time of change from before the step."""
+    """The inputs of one step: the job's file behind each path, with size and time of change from before the step."""
 
     files: dict[Path, tuple[Path, int, int]] = field(default_factory=dict)
 
@@ -35,7 +36,7 @@ class Given:
         self.files[shown] = (kept, status.st_size, status.st_mtime_ns)
 
     def changed(self) -> Iterator[Path]:
-        """Give the paths whose file is no more what it was, for other steps either."""
+        """Return the paths of files that were changed, which other steps would see too."""
         for shown, (kept, size, time_ns) in self.files.items():
             with suppress(FileNotFoundError):
                 status = kept.stat()
@@ -44,7 +45,7 @@ class Given:
 
 
 class RealFiles:
-    """Gives real files in place of links; one per job, used by the threads of all steps."""
+    """Puts real files in place of links; one per job, used by the threads of all steps."""
 
     def __init__(self, scratch: Path, tell: Callable[[str], None]) -> None:
         self._own = scratch.resolve()
@@ -54,7 +55,7 @@ class RealFiles:
         self._lock = threading.Lock()
 
     def replace_links(self, paths: Iterable[str]) -> Given:
-        """Put in place of each link at `paths` what it leads to. Raises `OSError`."""
+        """Replace each link at `paths` by its target. Raises `OSError`."""
         given = Given()
         for path in map(Path, paths):
             if path.is_symlink():
@@ -64,7 +65,7 @@ class RealFiles:
         return given
 
     def keep_copy(self, source: Path) -> Path:
-        """Give the job's own copy of what is not the job's; what is stays as it is. Raises `OSError`."""
+        """Return the job's copy of a file that is not the job's; its own files are kept. Raises `OSError`."""
         source = source.resolve(strict=True)
         if source.is_relative_to(self._own):
             return source
@@ -93,7 +94,7 @@ class RealFiles:
         kept = self.keep_copy(source)
         try:
             os.link(kept, shown)
-        except OSError:  # too many links to it, or a file system that has none
+        except OSError:  # too many links to it, or a file system without hard links
             self._copy(kept, shown)
         else:
             given.add(shown, kept)
@@ -106,7 +107,7 @@ class RealFiles:
                 " container could change the file itself; in a container none could, and nothing is copied"
             )
         with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
-            with suppress(OSError):  # where the kernel cannot, the loop below does all of it
+            with suppress(OSError):  # if the kernel cannot do it, the loop below copies everything
                 while os.copy_file_range(reader.fileno(), writer.fileno(), _PIECE_BYTES):
                     pass
             shutil.copyfileobj(reader, writer, 1 << 20)
@@ -115,16 +116,16 @@ class RealFiles:
 
 
 def _walk(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
-    """Give each folder below `source`, which links do not lead out of, with its counterpart below `target`."""
+    """Yield each folder below `source`, links not followed, with its counterpart below `target`."""
     for folder, _, _ in os.walk(source):
         yield Path(folder), target / Path(folder).relative_to(source)
 
 
 def _lead(link: Path, tree: Path) -> str:
-    """Where a link in a copied tree has to lead: a relative one within the tree stays, others become absolute."""
+    """Compute the target of a link in a copied tree: a relative one within the tree stays, others become absolute."""
     try:
         aim = link.readlink()
-    except OSError:  # no link but a socket or a pipe
+    except OSError:  # not a link but a socket or a pipe
         return str(link)
     goal = link.parent / aim
     inside = not aim.is_absolute() and Path(os.path.normpath(goal)).is_relative_to(tree)

@@ -1,4 +1,4 @@
-"""One run of the CWL on this machine: the launcher's orders, its environment, and what came of it."""
+"""One run of the CWL on this machine: the launcher's parameters, its environment, and its result."""
 
 import json
 import os
@@ -31,7 +31,7 @@ _LAUNCH = (
 
 @dataclass(frozen=True)
 class PreparedJob:
-    """A job that this process has prepared and nobody follows yet."""
+    """A job that this process has prepared and not followed yet."""
 
     job: JobSpec
     runtime: str | None
@@ -55,7 +55,7 @@ class Run:
         self._scratch = submitted.job.paths.scratch
 
     def execute(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Run the CWL on staged inputs and return its output object; raises why it failed."""
+        """Run the CWL on staged inputs and return its output object; raises `RunnerError`."""
         findings = Findings()
         code = self._supervise(self._write_orders(order), findings)
         self._cancellation.check()
@@ -71,7 +71,7 @@ class Run:
         return outputs
 
     def _write_orders(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Write what launcher and supervisor read; return the supervisor's order."""
+        """Write the parameters of the launcher; return the supervisor's order."""
         scratch = self._scratch
         write_json(scratch / "package.json", self._job.package.document)
         write_json(scratch / "order.json", dict(order))
@@ -90,7 +90,7 @@ class Run:
             "remover": [self._runtime or "", "rm", "--force"],
         }
         write_json(scratch / "run.json", spec)
-        # the services folder of a platform, and whatever stands for the current folder, may not shadow modules
+        # the services folder of a platform, and entries for the current folder, must not shadow modules
         paths = [path for path in sys.path if path and Path(path).is_absolute()]
         return {
             "command": [find_python(self._settings), "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
@@ -107,7 +107,7 @@ class Run:
         return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
 
     def _link_programs(self, path: str) -> Path:
-        """Make a folder with the programs that cwltool looks for under a name of its own."""
+        """Create a folder with the programs under the names that cwltool looks for."""
         programs = self._scratch / "bin"
         programs.mkdir()
         if self._runtime and (runtime := shutil.which(self._runtime, path=path)):

@@ -22,10 +22,10 @@ from zoo_runner.model.events import EngineLine, StepEnded, StepLine, StepStarted
 
 # how long podman's monitor of a container may take to end after its container
 _MONITOR_SECONDS = 2.0
-# cwltool asks the tool to end at its time limit; whoever did not listen is killed this much later
+# cwltool asks the tool to end at its time limit; a tool that did not end is killed this much later
 _GRACE_SECONDS = 3.0
 _LONGEST_LINE = 64 * 1024
-# a step that failed having used that much of its limit, failed for want of memory
+# a step that failed after using this share of its limit failed for lack of memory
 _NEARLY_ALL = 0.95
 
 Emit = Callable[[StepStarted | StepLine | StepEnded | EngineLine], None]
@@ -33,7 +33,7 @@ Emit = Callable[[StepStarted | StepLine | StepEnded | EngineLine], None]
 
 @dataclass(frozen=True)
 class Container:
-    """What is known of a step's container: program that runs it, files with its id and its monitor's process id."""
+    """A step's container: the program that runs it, files with its id and its monitor's process id."""
 
     program: str
     id_file: Path
@@ -41,7 +41,7 @@ class Container:
     memory_mib: int | None
 
     def kill(self) -> None:
-        """Kill what runs in it; that it runs no more is fine."""
+        """Kill the container; one that has ended is not an error."""
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             words = [self.program, "kill", self.id_file.read_text().strip()]
             subprocess.run(words, capture_output=True, check=False, timeout=_GRACE_SECONDS * 10)
@@ -49,14 +49,14 @@ class Container:
 
 @dataclass(frozen=True)
 class Used:
-    """What a step used, None where that could not be measured."""
+    """What a step used; None for what could not be measured."""
 
     cpu_seconds: float | None = None
     peak_memory_mib: float | None = None
 
 
 class Watch:
-    """One step. `writer` is what its standard output and error go to where the package does not say otherwise."""
+    """One step. `writer` receives its standard output and error unless the package redirects them."""
 
     def __init__(
         self, step: str, command: str, emit: Emit, container: Container | None, time_limit_seconds: int | None
@@ -84,9 +84,9 @@ class Watch:
         limit = self._time_limit_seconds
         self._late = limit is not None and time.monotonic() - self._began >= limit
         try:
-            # tells what the process and its children used, without sampling
+            # reports what the process and its children used, without sampling
             _, status, used = os.wait4(process.pid, 0)
-        except ChildProcessError:  # its time limit struck just as it ended, and cwltool reaped it
+        except ChildProcessError:  # its time limit expired just as it ended, and cwltool reaped it
             self._finish(process.wait(), Used())
         else:
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -115,7 +115,7 @@ class Watch:
 
     def _measure(self, used: resource.struct_rusage) -> Used:
         if self._container is None:
-            # a child begins as a copy of this process, whose size it is charged with
+            # a child begins as a copy of this process, and is charged with its size
             return _as_used(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         if self._container.monitor_file is None:
             return Used()
@@ -124,7 +124,7 @@ class Watch:
         return _as_used(monitor, used.ru_maxrss * 5 // 4) if monitor else Used()
 
     def abandon(self) -> None:
-        """The step could not even be started."""
+        """Note that the step could not be started."""
         if not self.writer.closed:
             self.writer.close()
             self._finish(None, Used())
@@ -140,7 +140,7 @@ class Watch:
 
 
 def _as_used(used: resource.struct_rusage, others_kib: int) -> Used:
-    """Read usage as Linux tells it; a peak (KiB there) that may be somebody else's is none."""
+    """Read usage as Linux reports it; a peak (KiB there) that may be another process's counts as unknown."""
     peak = round(used.ru_maxrss / 1024, 1) if used.ru_maxrss > others_kib else None
     return Used(round(used.ru_utime + used.ru_stime, 3), peak)
 
@@ -153,7 +153,7 @@ def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
 def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:
     """Wait for podman's monitor of the container (conmon), which waits for all that ran in it.
 
-    It is a child of this process, which is the reaper of orphans; where it is not, nothing is known.
+    It is a child of this process, which is the reaper of orphans; otherwise the usage is unknown.
     """
     try:
         pid = int(file.read_text())
