@@ -1,1 +1,1 @@
-"""What stage-in and stage-out share: the doors to object storage and HTTP, checksums, errors, progress."""
+"""What stage-in and stage-out share: clients of object storage and HTTP, checksums, errors, progress."""

@@ -13,7 +13,7 @@ from zoo_staging.threads import Workers
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# where clouds answer with credentials, or neighbours on the wire do; never a place of data
+# addresses of cloud metadata services and of the local link: never a source of data
 NEVER = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -48,7 +48,7 @@ def parse_address(host: str) -> Address | None:
 def find_refusal(host: str, allow_private: bool) -> str | None:
     """Return why the IP address `host` is not allowed; None when it is.
 
-    Link-local and metadata addresses never; private networks, loopback included, only with
+    Link-local and metadata addresses are never allowed; private networks, loopback included, only with
     `allow_private`. An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) counts as what it is.
     """
     address = parse_address(host)
@@ -64,7 +64,7 @@ def find_refusal(host: str, allow_private: bool) -> str | None:
 
 
 def is_never_asked(host: str) -> str | None:
-    """Return why an address is not allowed even as the proxy that the operator set: it never has data."""
+    """Return why an address is refused even as the operator's proxy; None when it is not."""
     return find_refusal(host, allow_private=True)
 
 
@@ -87,7 +87,7 @@ class RefusedAddressError(OSError):
 
 
 class Hosts:
-    """The allowed addresses of each origin, resolved once; `resolve` speaks as `socket.getaddrinfo` does.
+    """The allowed addresses of each origin, resolved once; `resolve` has the signature of `socket.getaddrinfo`.
 
     libcurl's own resolver would make a cancelled program wait for it (curl_multi_cleanup joins its threads).
     """
@@ -109,7 +109,7 @@ class Hosts:
         self._known.pop(origin, None)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._workers.close()
 
     def _find(self, host: str, port: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How a caller stops a transfer: a switch that is watched, not polled."""
+"""Stopping a transfer: a switch with callbacks, not polled."""
 
 import asyncio
 import threading
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Cancellation:
-    """A switch that any thread may press once; those who asked are called at that moment."""
+    """A switch that any thread may press once; registered callbacks are called at that moment."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may press it in the thread that registers
+        self._lock = threading.RLock()  # a signal handler may press it in the thread that is registering
         self._cancelled = False
         self._calls: list[Callable[[], object]] = []
 

@@ -19,13 +19,13 @@ ALGORITHMS = {
     0xB240: "blake2b",
     0xB260: "blake2s",
 }
-# those two codes name the longest digest of their family; others of the family are other codes
+# these two codes are the longest digest of their family; shorter digests have other codes
 CWL_ALGORITHMS = frozenset({"md5", "sha1", "sha256", "sha512"})
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file's digest must be: an algorithm of `hashlib` and the digest in lower-case hex."""
+    """Expected digest of a file: an algorithm of `hashlib` and the digest in lower-case hex."""
 
     algorithm: str
     digest_hex: str
@@ -35,14 +35,14 @@ class Checksum:
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
     def compute(self, data: bytes | bytearray) -> str:
-        """The digest of all of a file's bytes, in lower-case hex."""
+        """Compute the digest of all of a file's bytes, in lower-case hex."""
         return hashlib.new(self.algorithm, data, usedforsecurity=False).hexdigest()
 
 
 def parse_multihash(text: object) -> Checksum | None:
     """Read STAC's `file:checksum` (file extension 2.1: a multihash in lower-case hex).
 
-    None when it is no multihash or its algorithm is not one we can compute: the file is then not verified.
+    None when it is not a multihash or its algorithm is not supported: the file is then not verified.
     """
     if not isinstance(text, str) or not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", text):
         return None

@@ -1,4 +1,4 @@
-"""What the commands `stagein` and `stageout` have in common: what they print on stderr, and how they end."""
+"""Shared by the commands `stagein` and `stageout`: output on stderr and exit codes."""
 
 import json
 import os
@@ -42,10 +42,10 @@ def run_command(command: click.Command, program: str) -> NoReturn:
 
 
 def end_with(action: Callable[[], object]) -> NoReturn:
-    """Run `action`, the whole of a program, and end the process at once with the exit code that it asks for.
+    """Run `action`, the whole of a program, and end the process at once with the exit code that it returns.
 
-    The interpreter's own ending is left out: threads of the S3 client (obstore 0.12, Rust) that still release
-    their last Python objects abort the process (SIGABRT) now and then, after everything succeeded.
+    The interpreter's shutdown is skipped: threads of the S3 client (obstore 0.12, Rust) that still release
+    their last Python objects sometimes abort the process (SIGABRT) after everything succeeded.
     """
     code: object = 0
     try:
@@ -53,7 +53,7 @@ def end_with(action: Callable[[], object]) -> NoReturn:
     except SystemExit as end:
         code = end.code
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # the reader has left
+        with suppress(OSError, ValueError):  # the reader has closed the pipe
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
@@ -77,7 +77,7 @@ def _describe(error: StagingError) -> dict[str, object]:
 
 
 class ProgressLines:
-    """A line for each file that is complete."""
+    """Prints a line for each complete file."""
 
     def __init__(self) -> None:
         self._files_done = 0

@@ -1,7 +1,7 @@
 """Content codings of HTTP answers (RFC 9110, section 8.4): decoded, unless the file itself is meant to be compressed.
 
-We ask for none (`Accept-Encoding: identity`); some servers compress all the same, or call the compression of a
-`.tar.gz` a coding.
+We request none (`Accept-Encoding: identity`); some servers compress nevertheless, or declare the compression of a
+`.tar.gz` as a coding.
 """
 
 import zlib
@@ -61,6 +61,6 @@ async def decode(chunks: AsyncIterator[bytes], href: str) -> AsyncIterator[bytes
 
 
 def _start(data: bytes) -> "zlib._Decompress":
-    # the low half of the first byte of gzip and zlib data is known; what is neither is deflate without a header
+    # the low half of the first byte of gzip and zlib data is known; other data is deflate without a header
     wrapped = data[:1] == b"\x1f" or data[0] & 0x0F == 8
     return zlib.decompressobj(32 + zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)

@@ -1,6 +1,6 @@
 """The only module that uses libcurl (pycurl): transfers on the event loop, without threads or polling.
 
-libcurl reports which sockets and which moment it waits for (its multi-socket interface); the event loop watches them.
+libcurl reports the sockets and the time-out that it waits for (multi-socket interface); the event loop watches them.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ ERRORS = {
     ),
 }
 _READ_BYTES = 512 << 10
-# a stream whose reader is slower waits with this much in memory
+# a stream with a slow reader pauses with this much in memory
 _MOST_WAITING_BYTES = 4 << 20
 _IDLE_HANDLES = 64
 
 
 @dataclass(frozen=True)
 class Tls:
-    """Whom a server must prove to be, and by what we prove who we are: paths of PEM files.
+    """Certificates of both sides: paths of PEM files.
 
     `authorities`, None: those that this machine trusts. `connect_to` has the form `NAME:PORT:HOST:PORT` (libcurl,
     CURLOPT_CONNECT_TO) where the certificate has another name than the address.
@@ -44,11 +44,11 @@ class Tls:
 
 @dataclass(frozen=True)
 class Request:
-    """One request, without redirects. `addresses` are what the host's name stands for, none where libcurl resolves it.
+    """One request, without redirects. `addresses` are those of the host, none where libcurl resolves it.
 
-    `refuse` says why an address may not be connected to; every address that libcurl means to connect to is asked.
-    `method`, None: GET, or POST with a body. `no_proxy` are hosts that need none, separated by commas. A reader is
-    woken for at least `wake_bytes`, but for the end: 1 suits streams of lines.
+    `refuse` returns why an address may not be connected to; it is called for every address before libcurl connects.
+    `method`, None: GET, or POST with a body. `no_proxy` are hosts that need no proxy, separated by commas. A reader is
+    woken for at least `wake_bytes`, except at the end: 1 suits streams of lines.
     """
 
     url: str
@@ -94,7 +94,7 @@ class Curl:
         self._watched: dict[int, int] = {}
 
     def start(self, request: Request) -> "Transfer":
-        """Send a request; what comes is the transfer's."""
+        """Send a request; return its transfer."""
         handle = self._handles.pop() if self._handles else pycurl.Curl()
         transfer = Transfer(handle, self._drop, request)
         _configure(handle, request, transfer)
@@ -111,7 +111,7 @@ class Curl:
             self._timer.cancel()
 
     def _drop(self, handle: pycurl.Curl) -> None:
-        """Take a transfer back, whatever state it is in; if it has not ended, its connection is closed."""
+        """Remove a transfer in any state; if it has not ended, its connection is closed."""
         if self._running.pop(handle, None) is not None:
             self._multi.remove_handle(handle)
         if len(self._handles) < _IDLE_HANDLES:
@@ -160,7 +160,7 @@ class Curl:
 
 
 class Transfer:
-    """One answer as it comes: wait for its head, then read its bytes; to be closed whatever happened."""
+    """One answer as it arrives: wait for its head, then read its bytes; always close it."""
 
     def __init__(self, handle: pycurl.Curl, drop: Callable[[pycurl.Curl], None], request: Request) -> None:
         self._handle: pycurl.Curl | None = handle
@@ -178,14 +178,14 @@ class Transfer:
         self._waiter: asyncio.Future[None] | None = None
 
     async def read_head(self, timeout_seconds: float) -> tuple[int, str, dict[str, str]]:
-        """Status, phrase and headers (names in lower case) of the answer; raises `CurlError`, `TimeoutError`."""
+        """Return status, phrase and headers (names in lower case) of the answer; raises `CurlError`, `TimeoutError`."""
         await self._wait(timeout_seconds)
         if not self._chunks:
             self._check()
         return _parse_head(self._lines)
 
     async def read(self, timeout_seconds: float) -> AsyncIterator[bytes]:
-        """The bytes of the body; raises `CurlError`, and `TimeoutError` when none came for so long."""
+        """Yield the bytes of the body; raises `CurlError`, and `TimeoutError` if none arrive in time."""
         while True:
             if self._chunks:
                 chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -200,7 +200,7 @@ class Transfer:
                 await self._wait(timeout_seconds)
 
     def close(self) -> None:
-        """Give the transfer up, if it has not ended."""
+        """Abort the transfer, if it has not ended."""
         if self._handle is not None:
             handle, self._handle = self._handle, None
             self._drop(handle)
@@ -228,7 +228,7 @@ class Transfer:
         self._lines.append(line)
 
     def take_chunk(self, chunk: bytes) -> int:
-        """Keep bytes of the body, or have them wait."""
+        """Store bytes of the body, or pause the stream."""
         if self._waiting_bytes >= _MOST_WAITING_BYTES:
             self._paused = True
             return pycurl.WRITEFUNC_PAUSE
@@ -240,7 +240,7 @@ class Transfer:
         return len(chunk)
 
     def end(self, failure: tuple[int, str] | None) -> None:
-        """All came, or it failed."""
+        """Note that the transfer is complete or failed."""
         self._ended = True
         if failure is not None and self._handle is not None:
             code, text = failure
@@ -263,7 +263,7 @@ class Transfer:
             self._waiter.set_result(None)
 
     async def _wait(self, timeout_seconds: float) -> None:
-        """Until there is enough to wake for, or the end, or something after so long."""
+        """Wait for enough bytes to wake the reader, for the end, or for any bytes after the time-out."""
         if self._ended or self._waiting_bytes >= self._request.wake_bytes:
             return
         before, loop = self._came_bytes, asyncio.get_running_loop()
@@ -276,7 +276,7 @@ class Transfer:
             self._waiter = None
 
     def _give_up(self, before: int) -> None:
-        """End the waiting: what came meanwhile is given, and nothing is a time-out."""
+        """End the wait: return the bytes that arrived; none is a time-out."""
         if self._waiter is not None and not self._waiter.done():
             if self._came_bytes == before:
                 self._waiter.set_exception(TimeoutError())
@@ -289,11 +289,11 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
     set_option(pycurl.URL, request.url)
     set_option(pycurl.PATH_AS_IS, 1)
     set_option(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    # several streams shall be several connections
+    # several streams use several connections
     set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     set_option(pycurl.HTTPHEADER, list(request.headers))
     set_option(pycurl.NOSIGNAL, 1)
-    # a peer that is gone without a word is noticed
+    # detects a peer that disappeared silently
     set_option(pycurl.TCP_KEEPALIVE, 1)
     set_option(pycurl.BUFFERSIZE, _READ_BYTES)
     set_option(pycurl.CONNECTTIMEOUT_MS, max(1, int(request.connect_timeout_seconds * 1000)))
@@ -316,7 +316,7 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
 def _configure_tls(handle: pycurl.Curl, tls: Tls) -> None:
     bundle, folder = (tls.authorities, None) if tls.authorities else find_authorities()
     if tls.authorities:
-        handle.unsetopt(pycurl.CAPATH)  # these alone
+        handle.unsetopt(pycurl.CAPATH)  # these only
     options = (
         (pycurl.CAINFO, bundle),
         (pycurl.CAPATH, folder),

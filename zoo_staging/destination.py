@@ -1,4 +1,4 @@
-"""Whether an address can be a destination at all; pure, so that it is checked before anything is created."""
+"""Checks of destination addresses; pure, so that they run before anything is created."""
 
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -10,12 +10,12 @@ STORES = ("s3", *CLOUDS)
 
 
 def is_object_storage(href: str) -> bool:
-    """Whether an address leads into an object store, S3 or another; a folder is of one machine only."""
+    """Whether an address is in an object store; a folder is on one machine only."""
     return href.startswith(tuple(f"{scheme}://" for scheme in STORES))
 
 
 def read_scheme(destination: str) -> str:
-    """Return the scheme of a destination, empty for a path; raises StagingError where no results can be put there."""
+    """Return the scheme of a destination, empty for a path; raises StagingError if results cannot be stored there."""
     parts = _split(destination)
     if parts is None or parts.scheme not in (*FOLDERS, *STORES):
         scheme = parts.scheme if parts else destination.partition(":")[0]
@@ -39,7 +39,7 @@ def read_scheme(destination: str) -> str:
 
 
 def _split(destination: str) -> SplitResult | None:
-    """The parts of an address; None where there are none."""
+    """Split an address into its parts; None if it cannot be split."""
     try:
         return urlsplit(destination) if destination else None
     except ValueError:  # s3://[bucket
@@ -47,7 +47,7 @@ def _split(destination: str) -> SplitResult | None:
 
 
 def _is_prefix(parts: SplitResult) -> bool:
-    """Whether it names a bucket and, perhaps, a prefix in it, and nothing else."""
+    """Whether it consists of a bucket and optionally a prefix only."""
     prefix = unquote(parts.path).strip("/")
     plain = parts.netloc and "@" not in parts.netloc and not parts.query
     return bool(plain) and (not prefix or all(step not in ("", ".", "..") for step in prefix.split("/")))

@@ -1,4 +1,4 @@
-"""One error for all that can go wrong while data moves, with a stable code that callers can act on."""
+"""The one error of both stagers, with a stable code for programs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class Kind(str, Enum):
 
 
 class Side(str, Enum):
-    """What an error is about: data on its way in, what a job wrote, or the place that results go to."""
+    """What an error is about: input data, the output of a job, or the destination of results."""
 
     __str__ = str.__str__
 
@@ -41,7 +41,7 @@ class Side(str, Enum):
     DESTINATION = "destination"
 
 
-# what is not about one side
+# errors that are not about one side
 _OTHER_CODES = {
     Kind.DISK_FULL: "disk.full",
     Kind.DISK: "disk.failed",
@@ -74,7 +74,7 @@ class StagingError(Exception):
         return _OTHER_CODES.get(self.kind) or f"{self.side or Side.SOURCE}.{self.kind}"
 
     def explain(self, what: str, remedy: str = "") -> "StagingError":
-        """Return the same error with more: what the address stands for, such as an asset, and what else helps."""
+        """Return the error with more context: what the address is, such as an asset, and a further remedy."""
         explained = StagingError(
             self.kind, self.href, f"{self.reason}; it is {what}", f"{self.remedy} {remedy}".strip()
         )
@@ -83,9 +83,9 @@ class StagingError(Exception):
 
 
 class RetryableError(StagingError):
-    """A failure that may go away by itself: asking again is sensible.
+    """A temporary failure: trying again may help.
 
-    `retry_after_seconds` is what the server asked for (RFC 9110, section 10.2.3), None when it did not.
+    `retry_after_seconds` is the server's `Retry-After` (RFC 9110, section 10.2.3), None without one.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class RetryableError(StagingError):
 
 
 def merge_errors(errors: Sequence[StagingError]) -> StagingError:
-    """One error for several: the first, which says how many more there are and carries them in `others`."""
+    """Merge several errors into the first, which says how many more there are and has them in `others`."""
     first, *others = errors
     if not others:
         return first
@@ -108,7 +108,7 @@ def merge_errors(errors: Sequence[StagingError]) -> StagingError:
 
 @contextmanager
 def about(side: Side) -> Iterator[None]:
-    """Let every `StagingError` that leaves the block, and is not about another side yet, be about `side`."""
+    """Set `side` on every `StagingError` that leaves the block without one."""
     try:
         yield
     except StagingError as error:
@@ -118,9 +118,9 @@ def about(side: Side) -> Iterator[None]:
 
 
 def mask_href(href: str) -> str:
-    """Hide what must not be shown in an address: a password, the signature of a signed URL, data in a `data:` URL."""
+    """Mask the secrets in an address: a password, the signature of a signed URL, data in a `data:` URL."""
     if "@" not in href and "?" not in href and "," not in href:
-        return href  # nothing to hide; said first because it is said of each of thousands of files
+        return href  # nothing to hide; checked first because this runs for each of thousands of files
     if href[:5].lower() == "data:":
         return f"{href.partition(',')[0][:60]},..."
     try:

@@ -1,6 +1,6 @@
-"""What a reference means: a path or a URL, decided in one place.
+"""Interprets references as paths or URLs, in one place.
 
-A CWL `path` is a path, whatever characters it has. A CWL `location` and a STAC `href` are URI references (RFC 3986):
+A CWL `path` is a path, with any characters. A CWL `location` and a STAC `href` are URI references (RFC 3986):
 without a scheme they are relative to the document that has them, percent-encoded, and may end in a query or fragment.
 """
 
@@ -25,7 +25,7 @@ def get_scheme(href: str) -> str:
 
 
 def is_remote(href: str) -> bool:
-    """Whether a URI reference leads to another machine: it has a scheme other than `file`."""
+    """Whether a URI reference is on another machine: it has a scheme other than `file`."""
     return get_scheme(href) != LOCAL
 
 
@@ -35,7 +35,7 @@ def is_relative(href: str) -> bool:
 
 
 def is_reference(href: str) -> bool:
-    """Whether a text is a URI reference at all: `http://[` is not (RFC 3986, section 3.2.2)."""
+    """Whether a text is a valid URI reference: `http://[` is not (RFC 3986, section 3.2.2)."""
     try:
         urljoin("http://host/", href)
         urlsplit(href)
@@ -45,7 +45,7 @@ def is_reference(href: str) -> bool:
 
 
 def read_paths(href: str) -> Iterator[str]:
-    """The paths that a URI reference without scheme, or with `file:`, may mean, the likeliest first.
+    """Return the paths that a URI reference without scheme, or with `file:`, may mean, most likely first.
 
     By the standard it is decoded, without query and fragment. Tools that write names as they are (`a#b.tif`) mean
     the second one.
@@ -60,7 +60,7 @@ def read_paths(href: str) -> Iterator[str]:
 def local_path(href: str, base_folder: Path) -> Path:
     """Return the absolute path that a local URI reference, relative to `base_folder`, means.
 
-    The file system is asked only where the reference can be read in two ways. Raises `StagingError` (`UNSUPPORTED`)
+    The file system is checked only if the reference is ambiguous. Raises `StagingError` (`UNSUPPORTED`)
     for a `file:` URL of another machine.
     """
     if href[:5].lower() == "file:":
@@ -81,7 +81,7 @@ def name_of(href: str) -> str:
 
 
 def split_path(href: str) -> list[str]:
-    """Return the parts of a URL's path, still encoded, or of a local path; a slash at the end does not count."""
+    """Return the parts of a URL's path, still encoded, or of a local path; a trailing slash is ignored."""
     path = urlsplit(href).path if is_remote(href) else href
     return path.rstrip("/").split("/")
 

@@ -1,6 +1,6 @@
 """The HTTP client: checked addresses, redirects followed one by one, credentials per host, errors translated.
 
-libcurl moves the bytes (docs/staging.md has why); where it may connect to, and with which credentials, is decided here.
+libcurl moves the bytes (docs/staging.md explains why); this module decides where it may connect, with which credentials.
 """
 
 import base64
@@ -25,7 +25,7 @@ MOST_REDIRECTS = 10
 MOST_SKIPPED_BYTES = 1 << 20
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# after these the method stays what it was (RFC 9110, section 15.4)
+# after these the method stays the same (RFC 9110, section 15.4)
 KEEPING_REDIRECTS = frozenset({307, 308})
 HEADERS = ("User-Agent: zoo-runner-stagein", "Accept: */*", "Accept-Encoding: identity")
 FAILURES = (CurlError, OSError, ValueError)
@@ -33,10 +33,10 @@ FAILURES = (CurlError, OSError, ValueError)
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """How patient to be, and whether hosts in private networks, this machine included, are allowed.
+    """Time-outs, and whether hosts in private networks, this machine included, are allowed.
 
-    `authorization` is what to send as the header of that name, per origin (`https://host[:port]`); no other
-    origin gets it. `resolve` resolves names, as `socket.getaddrinfo` does.
+    `authorization` has the values of the header of that name by origin (`https://host[:port]`); no other
+    origin gets them. `resolve` resolves names, as `socket.getaddrinfo` does.
     """
 
     allow_private: bool = True
@@ -50,7 +50,7 @@ class HttpOptions:
 class Answer:
     """An answer whose body has begun to arrive: its final address, its size if known, its bytes, decoded.
 
-    `media_type` is what the server says, in lower case and without parameters, empty where it does not say. `validator`
+    `media_type` is what the server says, in lower case and without parameters, empty if it does not say. `validator`
     names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
     """
 
@@ -85,10 +85,10 @@ class HttpClient:
     async def get(
         self, href: str, part: ByteRange | None = None, *, body: bytes | None = None, headers: tuple[str, ...] = ()
     ) -> AsyncIterator[Answer]:
-        """Ask for `href`, or a part of it, and stream what comes; each redirect is checked as the first address was.
+        """Request `href`, or a part of it, and stream the answer; each redirect is checked like the first address.
 
-        With `body`, JSON, the request is a POST, which no redirect takes to another host; `headers` are sent besides.
-        Raises `StagingError`, of which `RetryableError` says that asking again may help: no connection, a time-out, an
+        With `body`, JSON, the request is a POST, which is never redirected to another host; `headers` are sent too.
+        Raises `StagingError`, as `RetryableError` if trying again may help: no connection, a time-out, an
         overloaded server (408, 425, 429, 5xx but 501), a body that broke off, a file that changed.
         """
         transfer: Transfer | None = None
@@ -140,7 +140,7 @@ class HttpClient:
             raise
 
     def _check(self, url: SplitResult, href: str) -> tuple[Origin, str | None]:
-        """Who is asked, and through which proxy."""
+        """Check the address, and choose the proxy."""
         host = url.hostname
         if url.scheme not in PORTS or not host:
             raise refused(href, f"{url.geturl()!r} is not http or https")
@@ -185,7 +185,7 @@ class HttpClient:
             raise translate_body(error, href) from error
 
     async def _skip(self, transfer: Transfer, href: str) -> None:
-        """Read an answer that nobody wants, if it is short: its connection can then be used again."""
+        """Read an unwanted answer, if it is short, so that its connection can be reused."""
         skipped = 0
         async for chunk in self._stream(transfer, href):
             skipped += len(chunk)
@@ -202,13 +202,13 @@ def _build_fields(part: ByteRange | None, body: bytes | None) -> tuple[str, ...]
 
 
 def _read_validator(headers: Mapping[str, str]) -> str | None:
-    """A strong entity tag, all that `If-Range` may carry here: a date is too coarse (RFC 9110, section 13.1.5)."""
+    """Return a strong entity tag, the only value for `If-Range` here: a date is too coarse (RFC 9110, section 13.1.5)."""
     tag = headers.get("etag", "")
     return tag if tag.startswith('"') else None
 
 
 def _authorize(origin: Origin, url: SplitResult, known: Mapping[str, str]) -> tuple[str, ...]:
-    """The credentials of this very origin, or those written in this very address."""
+    """Return the credentials for exactly this origin, or those in this address."""
     if url.username is not None:
         pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
         return (f"Authorization: Basic {base64.b64encode(pair).decode()}",)
@@ -225,7 +225,7 @@ def _parse_or_fail(href: str) -> SplitResult:
 
 
 def _parse_url(href: str) -> SplitResult:
-    """Take an address that is already encoded as it is: a signature may cover its very spelling."""
+    """Keep an encoded address unchanged: a signature may cover its exact spelling."""
     url = urlsplit(href if re.fullmatch(r"[!-~]+", href) else quote(href, safe="!#$%&'()*+,/:;=?@[]~"))
     host = unquote(url.hostname or "")
     if not host.isascii():

@@ -1,4 +1,4 @@
-"""What failures and statuses of web servers mean, as `StagingError`s with a remedy."""
+"""Translates failures and statuses of web servers to `StagingError`s with a remedy."""
 
 import os
 import re
@@ -18,7 +18,7 @@ RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def translate(error: Exception, href: str) -> StagingError:
-    """Return what an error of the HTTP client means for `href`."""
+    """Return the `StagingError` for an error of the HTTP client at `href`."""
     if isinstance(error, StagingError):
         return error
     if isinstance(error, RefusedAddressError):
@@ -33,7 +33,7 @@ def translate(error: Exception, href: str) -> StagingError:
 
 
 def translate_body(error: Exception, href: str) -> StagingError:
-    """Return what an error means that came up while the body was read."""
+    """Return the `StagingError` for an error while reading the body."""
     return _timeout(href) if isinstance(error, TimeoutError) else broken_off(href)
 
 

@@ -19,6 +19,6 @@ __all__ = ["find_authorities", "pycurl"]
 
 @lru_cache(1)
 def find_authorities() -> tuple[str | None, str | None]:
-    """The authorities that this machine trusts, as OpenSSL names them (SSL_CERT_FILE, SSL_CERT_DIR)."""
+    """Find the certificate authorities that this machine trusts, as OpenSSL does (SSL_CERT_FILE, SSL_CERT_DIR)."""
     paths = ssl.get_default_verify_paths()
     return paths.cafile, paths.capath

@@ -1,4 +1,4 @@
-"""File names made from what users and servers wrote: never a path, never a collision."""
+"""Makes file names from users' and servers' texts: never a path, never a collision."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a name is that of a folder which is one asset, such as a zarr store or a Sentinel product."""
+    """Whether a name is that of a folder that is one asset, such as a zarr store or a Sentinel product."""
     return PurePosixPath(name.lower()).suffix in FOLDER_SUFFIXES
 
 
@@ -38,7 +38,7 @@ def find_folder(path: str) -> str | None:
 
 
 def unique_name(name: str, taken: set[str]) -> str:
-    """Give `name`, or `name-2`, `name-3` … before its suffix if taken (whatever the case), and take it."""
+    """Return `name`, or `name-2`, `name-3` … before its suffix if taken (ignoring case), and reserve it."""
     number, candidate = 1, name
     while candidate.casefold() in taken:
         path, number = PurePosixPath(name), number + 1

@@ -19,7 +19,7 @@ from zoo_staging.ranges import ByteRange, ChangedError
 from zoo_staging.settings import CloudOptions, S3Options
 
 if TYPE_CHECKING:
-    # the vendor offers these to type checkers only
+    # the library has these for type checkers only
     from obstore import BytesStream, GetOptions
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
 
@@ -28,7 +28,7 @@ CHUNK_BYTES = 4 << 20
 CloudStore = GCSStore | AzureStore
 Store = S3Store | CloudStore
 
-# a service account that asks nobody for a token: with `skip_signature` alone the library still asks the metadata
+# a service account that requests no token: with `skip_signature` alone the library still asks the metadata
 # address for the machine's identity before it writes or deletes
 _NOBODY = json.dumps({"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": True})
 _REMEDY = "Check the settings of the service: its address, the account and its key."
@@ -58,7 +58,7 @@ def open_store(
 ) -> Store:
     """Open a bucket, `place` being its scheme and name; nothing is requested yet.
 
-    A request, its body included, that fails in a way that may pass is asked again up to `retries` times.
+    A request, its body included, is sent again after a temporary failure, up to `retries` times.
     """
     scheme, name = place
     client: ClientConfig = {
@@ -120,14 +120,14 @@ def _open_cloud(
         azure = _build_azure(options, endpoint)
         return AzureStore(name, config=azure, client_options=client, retry_config=retries)
     except (BaseError, ValueError) as error:
-        # the first line names a file or what is wrong with a key; the address, which may have a secret, comes last
+        # the first line has the file or the problem of a key; the address, which may have a secret, comes last
         why = str(error).partition("\n")[0].partition(" Url:")[0].partition("error: ")[2]
         reason = f"invalid settings of this service: {why or 'no details'}"
         raise StagingError(Kind.SETTINGS, href, reason, _REMEDY) from error
 
 
 def _complete(endpoint: str | None) -> str | None:
-    """Write out an address of the form `localhost:9000`, as Google's own programs take it."""
+    """Complete an address of the form `localhost:9000`, which Google's own programs accept."""
     return f"http://{endpoint}" if endpoint and "://" not in endpoint else endpoint
 
 
@@ -153,7 +153,7 @@ def _build_azure(options: CloudOptions, endpoint: str) -> "AzureConfig":
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object whose bytes have begun to come, in chunks of about 4 MiB."""
+    """An object that is being read, in chunks of about 4 MiB."""
 
     size_bytes: int
     chunks: AsyncIterator[bytes]
@@ -163,7 +163,7 @@ class S3Object:
 async def read_object(
     bucket: Store, key: str, href: str, *, read_timeout_seconds: float, part: ByteRange | None = None
 ) -> S3Object:
-    """Begin to read the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
+    """Start reading the object `key`, or a part of it; `href` names it in errors, which are `StagingError`s."""
     options: GetOptions = {"range": (part.start, part.end), "if_match": part.validator} if part else {}
     try:
         result = await within(read_timeout_seconds, obstore.get_async(bucket, key, options=options))

@@ -1,4 +1,4 @@
-"""What failures of object stores mean, as `StagingError`s with a remedy."""
+"""Translates failures of object stores to `StagingError`s with a remedy."""
 
 import re
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.ranges import NoRangesError, broken_off
 
-# error codes that mean: with these credentials, no (some services answer them with HTTP 400 or 409)
+# error codes for refused credentials (some services answer them with HTTP 400 or 409)
 REFUSALS = {
     "InvalidAccessKeyId": "the S3 service does not know this access key",
     "SignatureDoesNotMatch": "the secret key does not belong to the access key",
@@ -27,12 +27,12 @@ _ENDPOINTS = {"gs": "address of Google Cloud Storage", "az": "address of the Azu
 
 
 def name_container(scheme: str) -> str:
-    """Return the word of a service for what holds objects: bucket or container."""
+    """Return the service's word for a container of objects: bucket or container."""
     return "container" if scheme == "az" else "bucket"
 
 
 def translate(error: Exception, href: str) -> StagingError:
-    """Return what an error of the client means for `href`; a `RetryableError` where trying again may help.
+    """Return the `StagingError` for an error of the client at `href`; a `RetryableError` if trying again may help.
 
     The client has the HTTP status and the server's XML error code, or the transport's failure, only in
     its text; that text is matched here and never shown.
@@ -128,7 +128,7 @@ def _translate_transport(text: str, href: str) -> StagingError:
             f"cannot reach the {_endpoint(href)} ({why})",
             "Check the endpoint, and that the service runs.",
         )
-    # also as the request was sent: services close connections that were idle
+    # also while the request is sent: services close idle connections
     if re.search(r"SendRequest|kind: (?:Interrupted|Body)", text):
         return broken_off(href)
     first_line = text.strip().partition("\n")[0][:200]

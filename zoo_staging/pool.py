@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RetryOptions:
-    """How often and how slowly to ask again: waits double from the first to the longest, with jitter."""
+    """How often and how slowly to try again: waits double from the first to the longest, with jitter."""
 
     retries: int = 4
     first_wait_seconds: float = 0.5
@@ -27,9 +27,9 @@ class RetryOptions:
 
 
 async def retry(action: Callable[[], Awaitable[T]], options: RetryOptions) -> T:
-    """Do `action`; again after a `RetryableError`, waiting at least as long as the server asked for.
+    """Run `action`, again after a `RetryableError`; wait at least as long as the server asked for.
 
-    A server that asks for more than the longest wait is not waited for: its error is raised at once.
+    If the server asks for more than the longest wait, its error is raised at once.
     """
     for number in range(options.retries):
         try:
@@ -39,7 +39,7 @@ async def retry(action: Callable[[], Awaitable[T]], options: RetryOptions) -> T:
             if asked > options.longest_wait_seconds:
                 raise
         longest = min(options.longest_wait_seconds, options.first_wait_seconds * 2**number)
-        # at random, so that those who failed together do not come back together
+        # random, so that transfers that failed together do not retry together
         await asyncio.sleep(max(asked, random.uniform(0, longest)))
     return await action()
 
@@ -47,10 +47,10 @@ async def retry(action: Callable[[], Awaitable[T]], options: RetryOptions) -> T:
 async def run_pool(
     actions: Sequence[Callable[[], Awaitable[T]]], concurrency: int, *, settle_seconds: float | None = None
 ) -> tuple[list[T], list[StagingError]]:
-    """Run `actions`, at most `concurrency` at a time; give results and errors, each in order.
+    """Run `actions`, at most `concurrency` at a time; return results and errors, each in order.
 
-    With `settle_seconds`, the first error stops the rest: nothing new starts, and what is under way gets
-    that long to finish or to fail too, so that several problems are reported at once.
+    With `settle_seconds`, the first error stops the rest: nothing new starts, and running actions get
+    that long to finish or fail, so that several problems are reported at once.
     """
     outcomes: dict[int, T | StagingError] = {}
     queue = iter(enumerate(actions))
@@ -90,7 +90,7 @@ async def _finish(workers: list[asyncio.Task[None]], failed: Callable[[], bool],
 
 
 async def within(seconds: float, answer: Awaitable[T]) -> T:
-    """Wait for `answer`; after so many seconds, `TimeoutError` (the built-in one).
+    """Wait for `answer`; after the given number of seconds, raise `TimeoutError` (the built-in one).
 
     Before Python 3.12, `asyncio.wait_for` forgets that it was cancelled when the answer comes at that very
     moment: a cancelled transfer went on (https://github.com/python/cpython/issues/86296).

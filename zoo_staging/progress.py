@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """How far a stage is, after some bytes of the file `href` moved.
+    """Progress of a stage, after bytes of the file `href` were transferred.
 
     `bytes_total` is None while the size of a file is unknown; secrets in `href` are masked.
     """
@@ -24,4 +24,4 @@ Report = Callable[[Transferred], None]
 
 
 def ignore(_: Transferred) -> None:
-    """Drop progress: the default where nobody looks."""
+    """Ignore progress: the default."""

@@ -1,4 +1,4 @@
-"""Byte ranges of files: they let a transfer resume, and one file arrive in several streams."""
+"""Byte ranges of files: for resuming a transfer, and for several streams of one file."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class NoRangesError(StagingError):
 
 
 def broken_off(href: str) -> RetryableError:
-    """Build the error for bytes that ended too early."""
+    """Build the error for a stream that ended too early."""
     return RetryableError(
         Kind.SIZE, href, "the connection closed before all bytes arrived", "Try again; check the network."
     )

@@ -28,7 +28,7 @@ class S3Options:
     """How to reach an S3 service: any endpoint, signed with keys or anonymous when there is no key.
 
     `endpoint` is a URL (None: AWS); a plain `http:` one is accepted as the operator wrote it. `request_payer`:
-    whoever owns the keys pays for requests to buckets that want it (requester pays).
+    the owner of the keys pays for requests to buckets that require it (requester pays).
     """
 
     endpoint: str | None = None
@@ -90,7 +90,7 @@ class CloudOptions:
     """How to reach Google's and Azure's object stores; anonymous where there is no key.
 
     `google_key_file` is a service account's key file, `google_endpoint` and `azure_endpoint` another address of the
-    service (None: the provider's). The instance's own identity, which a metadata address gives, is never asked for.
+    service (None: the provider's). The instance's own identity (from a metadata address) is never requested.
     """
 
     google_key_file: str | None = None
@@ -130,7 +130,7 @@ def build_cloud_settings(prefix: str) -> tuple[Setting, ...]:
 
 
 _ADDRESSES = {"s3": "AWS_SERVICEURL", "gs": "STORAGE_EMULATOR_HOST", "az": "AZURE_STORAGE_ENDPOINT"}
-# without the stager's name before it, it is the one that all programs of S3 read
+# without the stager's prefix, it is the variable that all S3 programs read
 _PLAIN_ADDRESSES = {"s3": "AWS_ENDPOINT_URL"}
 _KEYS = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),

@@ -1,7 +1,7 @@
-"""What a STAC document is, and what is wrong with one: the one validator of stage-in and stage-out; pure.
+"""The STAC validator of stage-in and stage-out; pure.
 
 Only what staging relies on is checked (STAC 1.0 and 1.1: item, catalog, collection; ItemCollection), so that no
-catalogue is refused for a detail that harms nobody. docs/staging.md has why no library does this.
+catalogue is refused for a harmless detail. docs/staging.md explains why no library is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ def get_type(content: object) -> StacType | None:
 def check_stac(content: object, href: str, remedy: str, *, timed: bool = False) -> StacType:
     """Return what kind of document it is; raise `StagingError` (`STAC_INVALID`) with all that is wrong with it.
 
-    `timed`: an Item must say its time, as those who index it need.
+    `timed`: an Item must have a time, which indexes need.
     """
     found = get_type(content)
     if found is None or not isinstance(content, dict):
@@ -51,7 +51,7 @@ def check_stac(content: object, href: str, remedy: str, *, timed: bool = False) 
 
 
 def invalid_stac(href: str, reason: str, remedy: str) -> StagingError:
-    """Build the error for a document that is not STAC, or not valid."""
+    """Build the error for a document that is not valid STAC."""
     return StagingError(Kind.STAC_INVALID, href, reason, remedy)
 
 
@@ -61,7 +61,7 @@ def is_blank(identifier: object) -> bool:
 
 
 def get_interval(properties: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    """Return begin and end of an Item in UTC. Raises ValueError where its properties do not say both."""
+    """Return begin and end of an Item in UTC. Raises ValueError if its properties do not have both."""
     if properties.get("datetime") is not None:
         moment = _parse_time(properties["datetime"])
         starts, ends = properties.get("start_datetime"), properties.get("end_datetime")

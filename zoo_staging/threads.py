@@ -12,10 +12,10 @@ Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
 class Workers:
-    """As many threads as there are calls at once; a call that is given up is left to end by itself.
+    """One thread for each concurrent call; an abandoned call is left to end by itself.
 
     The standard library's executors make a cancelled program wait for calls that nothing can interrupt, such
-    as the resolving of a name; these threads do not outlive the program.
+    as name resolution; these threads do not outlive the program.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Workers:
         self._busy = 0
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Make `call` in a thread; to be used from one event loop only."""
+        """Run `call` in a thread; use from one event loop only."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._busy += 1
@@ -36,7 +36,7 @@ class Workers:
         return cast("T", await future)
 
     def close(self) -> None:
-        """Let the threads end when they have done what they are at."""
+        """Stop the threads when their current calls have ended."""
         for _ in range(self._threads):
             self._jobs.put(None)
         self._threads = 0
@@ -44,7 +44,7 @@ class Workers:
     def _count_down(self, future: "asyncio.Future[Any]") -> None:
         self._busy -= 1
         if future.cancelled():
-            self._threads -= 1  # its thread may be stuck for long: do not count on it
+            self._threads -= 1  # its thread may be blocked for long: do not reuse it
             self._jobs.put(None)
 
     def _work(self) -> None:
@@ -54,7 +54,7 @@ class Workers:
                 result, failure = call(), None
             except BaseException as error:  # noqa: BLE001 - it is raised where the call is awaited
                 result, failure = None, error
-            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            with suppress(RuntimeError):  # the loop has ended: nothing waits any more
                 loop.call_soon_threadsafe(_settle, future, result, failure)
             del call, job, future, result, failure
 

@@ -1,4 +1,4 @@
-"""Times as RFC 3339 writes them, which Python before 3.11 reads in part: neither `Z` nor fractions of any length."""
+"""RFC 3339 times, which Python before 3.11 reads only in part: neither `Z` nor fractions of any length."""
 
 import re
 from datetime import datetime, time

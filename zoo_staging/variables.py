@@ -1,4 +1,4 @@
-"""Which environment variables the stagers read: whoever passes an environment on takes the names from here."""
+"""Which environment variables the stagers read: code that passes an environment on takes the names from here."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from zoo_staging.settings import CLOUD_SECRETS, CLOUD_VARIABLES, S3_SECRETS, S3_
 
 PREFIXES = ("STAGEIN_", "STAGEOUT_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-# with the names that libcurl's and Python's world reads first
+# the names that libcurl and Python read, first
 PROXY_VARIABLES = (*_PROXIES, *(name.lower() for name in _PROXIES))
 
 _SHARED = frozenset((*S3_VARIABLES, *CLOUD_VARIABLES, *PROXY_VARIABLES))
@@ -33,5 +33,5 @@ def is_secret_variable(name: str) -> bool:
 
 
 def pick_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the stagers need of an environment; what is empty counts as unset."""
+    """Select the stagers' variables from an environment; an empty one counts as unset."""
     return {name: text for name, text in environ.items() if text and is_staging_variable(name)}

@@ -166,7 +166,7 @@ class Engine(Protocol):
         ...
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
-        """Find what is left of jobs that do not run; `running` are job ids."""
+        """Find what is left of jobs other than those in `running` (job ids)."""
         ...
 
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
