@@ -431,7 +431,9 @@ def test_nothing_of_a_dismissed_job_is_left_but_its_log_and_record(make_kernel: 
     private = kernel.services / ".zoo-runner" / "alice"
     wait_for(lambda: not list((private / "scratch").iterdir()))
     assert read_record(kernel, job).status is Status.DISMISSED
-    assert "[sleep] sleeping 98761 s" in read_kept_log(kernel, job)
+    log = read_kept_log(kernel, job)
+    assert "[sleep] sleeping 98761 s" in log
+    assert "job.dismissed" in log
     assert list(job.temp.glob(f"*{job.id}*")) == []
 
 

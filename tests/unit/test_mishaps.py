@@ -21,7 +21,7 @@ from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, ToolError
 from zoo_runner.model.events import EngineLine, Event, Report, StageStarted
-from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.memory import MemoryStore
 from zoo_runner.store.protocol import Lease
@@ -320,3 +320,21 @@ def test_a_job_that_is_taken_up_again_does_not_go_back_nor_double_its_private_lo
     execute(context, "j1", lambda _: seen.append(context.store.get("j1").progress))
     assert min(seen) == 80
     assert "half of the story" not in draft.paths.kept_log.read_text()
+
+
+def test_what_was_submitted_is_removed_also_where_its_handle_could_not_be_stored(
+    context: Context, engine: TalkingEngine, tmp_path: Path
+) -> None:
+    class Away(MemoryStore):
+        def update(self, job: Job) -> Job:
+            if job.handle and not job.outcome:
+                raise EngineError("the database is away", "Wait.", code="store.unreachable")
+            return super().update(job)
+
+    store = Away()
+    context = replace(context, store=store, events=store)
+    accepted(context, tmp_path)
+    outcome = execute(context, "j1")
+    assert outcome.diagnosis
+    assert outcome.diagnosis.code == "store.unreachable"
+    assert engine.removed == ["j1"]

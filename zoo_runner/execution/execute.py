@@ -89,6 +89,7 @@ class _Work:
         secrets: Mapping[str, Any] | None,
     ) -> None:
         self._context, self._secrets = context, dict(secrets or {})
+        self._handle: Handle | None = None
         self._stack = ExitStack()
         self.ended = _find_end(context.store.get(job_id))
         if self.ended:
@@ -110,6 +111,8 @@ class _Work:
         masker = build_masker(self._workspace, self._secrets)
         log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
         self._journal = Journal(context, job, log, report)
+        # that of a job submitted here counts also where it cannot be stored
+        self._handle = Handle(**job.handle) if job.handle else None
         self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
         left = _find_seconds_left(job, self._cancellation)
         self._stack.enter_context(context.keeper.keeping(self._lease, self._cancellation, left))
@@ -185,10 +188,10 @@ class _Work:
         if job.outcome:
             return fail(EngineError("the outcome is stored already", "Nothing to do.", code="job.changed"))
         engine = self._find_engine()
-        if job.handle is None:
+        handle = self._handle
+        if handle is None:
             handle = self._submit(engine)
         else:
-            handle = Handle(**job.handle)
             note = f"{job.workflow_id} {job.id} is followed again on engine {engine.name}"
             if engine.capabilities.remote:
                 self._journal.begin_again(note)
@@ -208,7 +211,7 @@ class _Work:
             self._cancellation.cancel()
         plan = engine.plan(self._build_spec(job))
         journal.log.write_plan(plan.describe())
-        handle = engine.submit(plan, journal, self._cancellation)
+        handle = self._handle = engine.submit(plan, journal, self._cancellation)
         journal.change(lambda stored: replace(stored, handle=asdict(handle)))
         return handle
 
@@ -236,11 +239,11 @@ class _Work:
         Raises `NotReachedError` where something may still run, as of a job without results: it is removed when the job
         is taken up again.
         """
-        job = self._journal.job
-        if job.handle is None:
+        handle = self._handle
+        if handle is None:
             return
         try:
-            self._find_engine().remove(Handle(**job.handle))
+            self._find_engine().remove(handle)
         except RunnerError as error:
             if isinstance(error, NotReachedError) and outcome.results is None:
                 raise

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.engines.protocol import Handle
-from zoo_runner.execution.context import end_job, open_context, request_cancel
-from zoo_runner.execution.outcomes import build_failure
+from zoo_runner.execution.context import build_paths, open_context
+from zoo_runner.execution.recover import cancel
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Status
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.files import FileStore
 from zoo_runner.store.locks import SERVICE
 from zoo_runner.store.protocol import JobQuery, JobStore
@@ -88,32 +87,31 @@ def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
     Returns None if no service has started the job here. A job that waits in a queue finds the mark when its service
     starts, and ends at once. May be repeated, also for a job that has ended.
     """
-    workspace = configuration.workspace
     context = open_context(configuration)
-    folder = workspace.folders.state / check_kernel_job_id(job_id)
+    folder = configuration.workspace.folders.state / check_kernel_job_id(job_id)
     job = _find_job(context.store, job_id)
     if job and job.status in FINAL:
         return job
     mark_dismissed(folder)
-    if job is None:
-        # a service may be at what comes before the job is stored
-        if not SERVICE.is_held(folder) or not _wait_released(folder):
-            return None
-        return _find_job(context.store, job_id)
-    engine = context.find_engine(job.engine, workspace)
-    job = request_cancel(context.store, job)
-    if job.handle:
-        engine.cancel(Handle(**job.handle))
-    if not _wait_released(folder):
-        return job
-    job = context.store.get(job_id)
-    if job.status in FINAL:
-        return job
-    if job.handle:
-        # what only the job's own service would have removed, had it not been killed
-        engine.remove(Handle(**job.handle))
-    shutil.rmtree(workspace.folders.scratch / job_id, ignore_errors=True)
-    return end_job(context.store, job, build_failure(build_dismissal(), Masker(workspace.secrets), job.log))
+    if job:
+        cancel(context, job_id)
+    elif not SERVICE.is_held(folder):
+        return None
+    # a service may be at what comes before the job is stored, or be killed before it has concluded the job
+    released = _wait_released(folder)
+    job = _find_job(context.store, job_id)
+    if job and released:
+        job = cancel(context, job_id)
+        _remove_files(job, configuration.workspace)
+    return job
+
+
+def _remove_files(job: Job, workspace: Workspace) -> None:
+    """Remove what a job left in folders that others see: the kernel has done so before the job was concluded here."""
+    paths = build_paths(job, workspace)
+    paths.job_log.unlink(missing_ok=True)
+    for folder in (paths.log_folder, paths.scratch):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def mark_dismissed(folder: Path) -> None:
