@@ -189,7 +189,6 @@ class JobBusyError(EngineError):
     """Another process works on the job."""
 
     default_code = "job.busy"
-    default_level = Level.USER
     http_status = 409
 
 

@@ -4,12 +4,13 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, JobChangedError, JobExistsError, JobNotFoundError
 
 
-def build_not_found(job_id: str, place: str) -> JobNotFoundError:
-    """Say that a store has no such job."""
-    return JobNotFoundError(
-        f"job {job_id!r} was not found in {place}",
-        "Check the id, and that ZOO_RUNNER_STATE has the value that it had when the job was started.",
-    )
+def build_not_found(job_id: str, folder: str | None = None) -> JobNotFoundError:
+    """Say that a store has no such job; `folder` is that of a store in files."""
+    place, hint = "", ""
+    if folder:
+        place = f" in {folder}"
+        hint = ", and that ZOO_RUNNER_STATE has the value that it had when the job was started"
+    return JobNotFoundError(f"job {job_id!r} was not found{place}", f"Check the id{hint}.")
 
 
 def build_exists(job_id: str) -> JobExistsError:

@@ -32,6 +32,7 @@ from zoo_runner.store.protocol import JobPage, JobQuery, Lease
 from zoo_runner.store.selection import select_abandoned, select_page
 
 _JOB, _LEASE, _EVENTS = "job.json", "lease.json", "events.jsonl"
+_MOST_COUNTS = 256
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -179,6 +180,9 @@ class FileEventLog:
             _cut_torn_line(file)
             count = self._count(job_id, file.tell()) + len(lines)
             file.write(b"".join(lines))
+            # a count that is known saves reading the file, and no more: a process may work on any number of jobs
+            if len(self._counts) >= _MOST_COUNTS:
+                self._counts.clear()
             self._counts[job_id] = (file.tell(), count)
         return count
 
@@ -191,10 +195,6 @@ class FileEventLog:
                     return
                 if number > after and (event := _read_event(line)):
                     yield number, event
-
-    def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that has ended."""
-        self._counts.pop(job_id, None)
 
     def _count(self, job_id: str, size: int) -> int:
         known, count = self._counts.get(job_id, (0, 0))

@@ -40,7 +40,7 @@ class MemoryStore:
             try:
                 return self._jobs[job_id]
             except KeyError:
-                raise build_not_found(job_id, "memory") from None
+                raise build_not_found(job_id) from None
 
     def update(self, job: Job) -> Job:
         """Keep a changed job; raises `JobChangedError` and `JobNotFoundError`."""
@@ -67,7 +67,7 @@ class MemoryStore:
         try:
             return self._packages[digest]
         except KeyError:
-            raise build_not_found(digest, "memory") from None
+            raise build_not_found(digest) from None
 
     def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
         """Take the right to work on a job; None while another owner has it."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import select, update
 
 from zoo_runner.model.codec import event_from_plain, event_to_plain
-from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.events import Event
+from zoo_runner.store.errors import build_not_found
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.schema import EVENTS, JOBS
 
@@ -28,7 +28,7 @@ class SqlEvents:
         with self._database.writing() as connection:
             last = connection.execute(counted.returning(JOBS.c.event_count)).scalar()
             if last is None:
-                raise JobNotFoundError(f"there is no job {job_id!r}", "Check the id.")
+                raise build_not_found(job_id)
             if bodies:
                 first = last - len(bodies) + 1
                 rows = [{"job_id": job_id, "number": first + i, "body": body} for i, body in enumerate(bodies)]

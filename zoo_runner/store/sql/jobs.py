@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
 
 from zoo_runner.model.codec import from_plain, to_plain
-from zoo_runner.model.errors import JobChangedError, JobExistsError, JobNotFoundError
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.store.cursors import read_cursor, write_cursor
+from zoo_runner.store.errors import build_changed, build_exists, build_not_found
 from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
@@ -35,7 +35,7 @@ class SqlJobs:
         with self._database.writing() as connection:
             keep_package(self._database, connection, package)
             if connection.execute(insert.on_conflict_do_nothing().returning(JOBS.c.id)).scalar() is None:
-                raise JobExistsError(f"a job {job.id!r} exists already", "Choose another id, or leave it out.")
+                raise build_exists(job.id)
         return kept
 
     def get(self, job_id: str) -> Job:
@@ -49,11 +49,7 @@ class SqlJobs:
         same = and_(JOBS.c.id == job.id, JOBS.c.version == job.version)
         with self._database.writing() as connection:
             if not connection.execute(update(JOBS).where(same).values(**_columns(kept))).rowcount:
-                found = _get(connection, job.id)
-                raise JobChangedError(
-                    f"job {job.id} was changed by another process (version {found.version}, expected {job.version})",
-                    "Read the job again and repeat the change.",
-                )
+                raise build_changed(job.id, job.version, _get(connection, job.id).version)
         return kept
 
     def delete(self, job_id: str) -> None:
@@ -81,7 +77,7 @@ class SqlJobs:
         """Return the package of a job; raises `JobNotFoundError` where no job ever brought it."""
         package = load_package(self._database, digest)
         if package is None:
-            raise JobNotFoundError(f"no job has a package with the digest {digest}", "Check the digest.")
+            raise build_not_found(digest)
         return package
 
     def lease(self, job_id: str, owner: str, seconds: float) -> Lease | None:
@@ -186,7 +182,7 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
 def _get(connection: Connection, job_id: str) -> Job:
     row = connection.execute(select(JOBS.c.body, JOBS.c.version).where(JOBS.c.id == job_id)).one_or_none()
     if row is None:
-        raise JobNotFoundError(f"there is no job {job_id!r}", "Check the id.")
+        raise build_not_found(job_id)
     return _read_job(row)
 
 
