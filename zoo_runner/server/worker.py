@@ -20,6 +20,9 @@ from zoo_runner.model.errors import JobBusyError, JobNotFoundError, NotReachedEr
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.store.protocol import JobQueue, Share
 
+# before the next job, where an engine did not answer
+_AWAY_SECONDS = 10.0
+
 
 class Worker:
     """Works on the jobs of a queue; `most_jobs` at a time."""
@@ -30,7 +33,7 @@ class Worker:
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
         self._changed = threading.Condition()
-        self._woken = self._stopping = False
+        self._woken = self._stopping = self._away = False
 
     def run(self, source: TextIO | None, sink: TextIO) -> None:
         """Work until `source` ends or `stop` is called, and on to the end of the jobs that run then."""
@@ -54,7 +57,10 @@ class Worker:
     def _wait_for_room(self) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or len(self._running) < self._most_jobs)
-            self._woken = False
+            if self._away:
+                # its job is the next of the queue again: no busy loop
+                self._changed.wait_for(lambda: self._stopping, _AWAY_SECONDS)
+            self._woken = self._away = False
             return not self._stopping
 
     def _wait_for_work(self) -> None:
@@ -84,6 +90,9 @@ class Worker:
     def _settle(self, job: Job, error: BaseException | None) -> None:
         """See that a job has ended that could not be worked on."""
         # where the engine did not answer, the job may go on: whoever takes it next asks again
+        if isinstance(error, NotReachedError):
+            with self._changed:
+                self._away = True
         if error is None or isinstance(error, NotReachedError | JobBusyError | JobNotFoundError):
             return
         failure = error if isinstance(error, RunnerError) else build_defect(error)
