@@ -1,6 +1,7 @@
 """The HTTP client: checked addresses, redirects followed one by one, credentials per host, errors translated.
 
-libcurl moves the bytes (docs/staging.md explains why); this module decides where it may connect, with which credentials.
+libcurl moves the bytes (docs/staging.md explains why); this module decides where it may connect and with which
+credentials.
 """
 
 import base64
@@ -202,7 +203,7 @@ def _build_fields(part: ByteRange | None, body: bytes | None) -> tuple[str, ...]
 
 
 def _read_validator(headers: Mapping[str, str]) -> str | None:
-    """Return a strong entity tag, the only value for `If-Range` here: a date is too coarse (RFC 9110, section 13.1.5)."""
+    """Return a strong entity tag, for `If-Range`: a date is too coarse (RFC 9110, section 13.1.5)."""
     tag = headers.get("etag", "")
     return tag if tag.startswith('"') else None
 
