@@ -1,6 +1,6 @@
-"""Where the assets of an item go below its folder: the paths that they have relative to the item are kept; pure.
+"""Computes the paths of an item's assets below its folder: paths relative to the item are kept; pure.
 
-A `manifest.safe` refers to `measurement/...`, a zarr store has folders: bare names would break them.
+A `manifest.safe` refers to `measurement/...`, a zarr store has folders: plain names would break them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ Folder = tuple[str, ...]
 def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[str]) -> dict[str, PurePosixPath]:
     """Return a path for each asset, by key; `document` is the address of its item, `hrefs` are absolute.
 
-    An asset below the item keeps its relative path. Others keep theirs below the folder that all such assets of one
-    host share. Paths are distinct, whatever the case, and differ from those `taken`.
+    An asset below the item keeps its relative path. Others keep their path relative to the deepest folder that
+    all such assets of one host share. Paths are distinct, whatever the case, and differ from those `taken`.
     """
     home = _read_folder(document)
     folders = {key: _read_folder(href) for key, href in hrefs.items()}
@@ -35,13 +35,13 @@ def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[s
 
 
 def mend_part(part: str) -> str:
-    """Return a part of a path as it is, unless it could lead elsewhere or no disk would accept it."""
+    """Return a part of a path unchanged, unless it could lead outside or a disk would not accept it."""
     plain = part not in ("", ".", "..") and "/" not in part and part.isprintable() and len(part.encode()) <= 255
     return part if plain else safe_name(part)
 
 
 def _find_shared(folders: Sequence[Folder]) -> Folder:
-    """The folder that all folders are below, or are."""
+    """Return the deepest folder that contains all folders."""
     columns = takewhile(lambda column: len(set(column)) == 1, zip(*folders, strict=False))
     return tuple(column[0] for column in columns)
 

@@ -1,4 +1,4 @@
-"""What a web server sent is checked, not believed: error pages, login pages and messages with status 200; pure."""
+"""Detects error pages, login pages and messages that a web server sent with status 200; pure."""
 
 import re
 from urllib.parse import urlsplit
@@ -24,13 +24,13 @@ _PASSWORD = re.compile(rb"""type\s*=\s*["']?password""", re.I)
 
 
 def is_suspicious(content: Content) -> bool:
-    """Whether the beginning of a file has to be looked at: the server calls it a page or message, or nothing."""
+    """Whether the beginning of a file has to be checked: its media type is a page, a message, or unknown."""
     is_web = get_scheme(content.href) in ("http", "https")
     return is_web and (content.media_type or "text/html") in _PAGES | _MESSAGES
 
 
 def find_foreign(content: Content, href: str, announced: str | None, start: bytes) -> StagingError | None:
-    """Return the error for a page or message in place of the file at `href`; None where it is the file.
+    """Return the error for a page or message in place of the file at `href`; None if it is the file.
 
     `announced` is the media type that its metadata states, `start` are its first bytes.
     """
@@ -80,6 +80,6 @@ def _leads_to_login(content: Content, href: str) -> bool:
 
 
 def _read_type(media_type: str | None) -> str | None:
-    """The media type without parameters; None where it says nothing."""
+    """Read the media type without parameters; None for an uninformative one."""
     plain = (media_type or "").partition(";")[0].strip().lower()
     return None if plain in ("", BINARY) else plain

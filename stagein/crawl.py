@@ -14,7 +14,7 @@ ReadDocument = Callable[[Query], Awaitable[Document]]
 
 @dataclass
 class Found:
-    """What a walk found, in the order of the links."""
+    """The documents found by a walk, in the order of the links."""
 
     source: Document
     items: list[Document] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Found:
 async def walk(href: str, read: ReadDocument, *, max_items: int, concurrency: int) -> Found:
     """Read the document at `href` and follow its item, child and paging links, level by level.
 
-    Each document is read once, so that circles end. Raises `StagingError`: a document that cannot be read or
+    Each document is read once, so that cycles end. Raises `StagingError`: a document that cannot be read or
     is not STAC, more than `max_items` items (or documents), or no item at all.
     """
     source = await read(Query(href))
@@ -63,7 +63,7 @@ class _Step:
 
 
 def _take(document: Document, found: Found, seen: set[Query]) -> _Step:
-    """Note what a document is; give the links to go on with that were not seen yet."""
+    """Record a document; return the links to follow that are new."""
     match document.type:
         case StacType.ITEM:
             found.items.append(document)

@@ -27,16 +27,16 @@ from zoo_staging.threads import Workers
 SMALL_CHUNK_BYTES = 256 << 10
 # up to this size, a file is held in memory and written at once
 SMALL_BYTES = 1 << 20
-# from this size on, a file is fetched in parts, several at once: each goes on where it broke off
+# from this size on, a file is fetched in parts, several at once: each resumes where it broke off
 LARGE_BYTES = 64 << 20
 PART_BYTES = 32 << 20
 PARTS_AT_ONCE = 4
-# hidden names are this process's own
+# hidden names are unique to this process
 _RUN = secrets.token_hex(8)
 _NUMBERS = itertools.count()
-# a visit to a thread costs a fraction of this, and so does a write to a quick disk; a network's disk takes more
+# a call in a thread costs a fraction of this, as does a write to a fast disk; a network disk takes more
 QUICK_SECONDS = 0.001
-# that many slow ones without a quick one between them: a single one may be slow because the machine is busy
+# this many slow ones in a row: a single one may be slow because the machine is busy
 SLOW_IN_A_ROW = 8
 
 
@@ -53,11 +53,11 @@ class Downloader:
         self._folders: set[Path] = set()
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._workers.close()
 
     async def download(self, transfer: Transfer) -> None:
-        """Download one file; raises `StagingError`, and then nothing is there."""
+        """Download one file; raises `StagingError`, and leaves no file."""
         try:
             if transfer.target.parent not in self._folders:
                 transfer.target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Downloader:
             await retry(lambda: self._attempt(transfer, in_parts=False), self._waits)
 
     async def _attempt(self, transfer: Transfer, *, in_parts: bool = True) -> None:
-        """From the first byte to the last."""
+        """Try the whole download once."""
         partial, done = PartialFile(transfer), False
         try:
             await self._land(partial, in_parts=in_parts)
@@ -108,7 +108,7 @@ class Downloader:
         await self._workers.run(partial.finish)
 
     async def _bring_small(self, content: Content, partial: "PartialFile", size: int) -> None:
-        """All bytes at once; counted when they are there."""
+        """Download a small file into memory; count its bytes when it is complete."""
         data = b""
         async for chunk in content.chunks:
             data = bytes(chunk) if not data else data + chunk
@@ -145,7 +145,7 @@ class Downloader:
         return await self._workers.run(lambda: partial.digest(checksum.algorithm)) if checksum else None
 
     async def _write_part(self, partial: "PartialFile", part: ByteRange) -> None:
-        """Bring one part; after a failure that may pass, go on where it broke off."""
+        """Download one part; after a temporary failure, resume where it broke off."""
         offset = part.start
 
         async def attempt() -> None:
@@ -177,7 +177,7 @@ class Downloader:
 
 
 async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterator[Chunk]:
-    """The chunks of a file that may be a page; raises `StagingError` before the first one where it is."""
+    """Yield the chunks of a file that may be a page; raises `StagingError` before the first one if it is."""
     start, begun = b"", False
     async for chunk in content.chunks:
         if begun:
@@ -228,7 +228,7 @@ def _verify(transfer: Transfer, size: int | None, came: int, digest_hex: str | N
 
 
 def translate_disk(error: OSError, transfer: Transfer) -> StagingError:
-    """Say what an error of the local disk means for a transfer."""
+    """Translate an error of the local disk to the `StagingError` of a transfer."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return StagingError(
         Kind.DISK_FULL if full else Kind.DISK,
@@ -239,16 +239,16 @@ def translate_disk(error: OSError, transfer: Transfer) -> StagingError:
 
 
 class PartialFile:
-    """Where the bytes of one transfer land; `size_bytes` is how many are there. Its methods block.
+    """The file of an unfinished transfer; `size_bytes` counts the bytes written. Its methods block.
 
-    Threads may still be at work when the transfer is given up: the file is closed when the last one is out.
+    Threads may still write when the transfer is abandoned: the file is closed when the last one has finished.
     """
 
     def __init__(self, transfer: Transfer) -> None:
         self.transfer = transfer
         self.size_bytes = 0
         self._target = os.fspath(transfer.target)
-        # plain text: making a Path costs as much as moving a small file
+        # a string: creating a Path costs as much as moving a small file
         self._partial = f"{os.path.dirname(self._target)}/.{_RUN}-{next(_NUMBERS)}.part"  # noqa: PTH120
         self._lock = threading.Lock()
         self._descriptor: int | None = None
@@ -256,18 +256,18 @@ class PartialFile:
         self._wanted = True
 
     def open(self) -> None:
-        """Begin with an empty file."""
+        """Start with an empty file."""
         with self._lock:
             if self._wanted:
                 self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def reserve(self, size_bytes: int) -> None:
-        """Reserve the space: writing is faster then, and a full disk is reported before a byte arrives."""
+        """Reserve the space: writing is faster, and a full disk is reported before the first byte arrives."""
         with self._use() as descriptor:
             _allocate(descriptor, size_bytes)
 
     def write(self, chunk: Chunk | bytearray, offset: int) -> None:
-        """Write bytes at their place."""
+        """Write bytes at their offset."""
         view = memoryview(chunk)
         with self._use() as descriptor:
             while view:
@@ -275,7 +275,7 @@ class PartialFile:
                 view, offset = view[written:], offset + written
 
     def digest(self, algorithm: str) -> str:
-        """The hex digest of what is there."""
+        """Compute the hex digest of the bytes written."""
         digest, offset = hashlib.new(algorithm, usedforsecurity=False), 0
         with self._use() as descriptor:
             while self._wanted and (chunk := os.pread(descriptor, 1 << 20, offset)):
@@ -284,14 +284,14 @@ class PartialFile:
         return digest.hexdigest()
 
     def finish(self) -> None:
-        """Give the file its name."""
+        """Rename the file to its final name."""
         with self._lock:
             if self._wanted:
                 os.replace(self._partial, self._target)  # noqa: PTH105
                 self._give_up()
 
     def discard(self) -> None:
-        """Take away what is there, if the file has not got its name."""
+        """Delete the file, unless it has its final name."""
         with self._lock:
             if self._wanted and self._descriptor is not None:
                 Path(self._partial).unlink(missing_ok=True)
@@ -323,7 +323,7 @@ class PartialFile:
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
-    """fallocate(2) itself: `os.posix_fallocate` would write zeros where the file system cannot (NFS before 4.2)."""
+    """Call fallocate(2): `os.posix_fallocate` would write zeros where the file system cannot (NFS before 4.2)."""
     call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
     if call is None:
         return
@@ -333,7 +333,7 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 
 
 class Disk:
-    """Makes short writes in the event loop until they turn out slow; from then on, in threads."""
+    """Does short writes in the event loop until they prove slow; from then on, in threads."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers

@@ -38,7 +38,7 @@ Documents = Sequence[tuple[PurePosixPath, Json]]
 
 @dataclass
 class Staged:
-    """Where a reference will be, the files to download for it, the documents to write after them.
+    """The local path of a reference, the files to download for it, the documents to write after them.
 
     `build_documents` gets the paths of assets that are missing.
     """
@@ -52,7 +52,7 @@ class Staged:
 async def fetch_references(
     references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report
 ) -> dict[Where, Path]:
-    """Download `references` into `folder`; return where each is. Raises `StagingError`."""
+    """Download `references` into `folder`; return the local path of each. Raises `StagingError`."""
     async with open_sources(options) as sources:
         fetcher = _Fetcher(sources, folder, options)
         staged, errors = await run_pool(
@@ -73,7 +73,7 @@ async def fetch_references(
 
 
 class _Fetcher:
-    """Finds out what each reference consists of; documents referred to twice are read once."""
+    """Determines the files of each reference; documents referred to twice are read once."""
 
     def __init__(self, sources: SourceTable, folder: Path, options: StageInOptions) -> None:
         self._sources = sources
@@ -82,7 +82,7 @@ class _Fetcher:
         self._documents: dict[Query, asyncio.Task[Document]] = {}
 
     async def prepare(self, reference: Reference) -> Staged:
-        """What is to be done for one reference."""
+        """Plan the downloads of one reference."""
         place = self._folder / reference.place
         if reference.is_local:
             path = check_local(Path(reference.href), self._options.allowed_roots)
@@ -102,7 +102,7 @@ class _Fetcher:
         return Staged(reference.where, place, plan_folder(entries, place))
 
     async def _recover(self, href: str, error: StagingError) -> list[Entry]:
-        """What is no object may be a prefix; raises `error` where it is none either."""
+        """Try a missing object as a prefix; raises `error` if it is neither."""
         if error.kind is not Kind.NOT_FOUND or get_scheme(href) not in STORES:
             raise error
         with suppress(StagingError):
@@ -129,13 +129,13 @@ class _Fetcher:
             raise merge_errors(errors)
         transfers = [_plan_file(asset, place) for asset in layout.files if not _looks_like_folder(asset)]
         transfers += [transfer for many in planned for transfer in many]
-        # what is laid out already is laid out again only where an asset is missing
+        # a finished layout is computed again only if an asset is missing
         return Staged(
             reference.where, place, transfers, lambda missing: (build(missing) if missing else layout).documents
         )
 
     async def _plan_folder_asset(self, asset: AssetFile, place: Path) -> list[Transfer]:
-        """Plan all files of an asset that looks like a folder; of one that is none, its file."""
+        """Plan all files of an asset that looks like a folder; of one that is not a folder, its file."""
         try:
             entries = await self._list_asset(asset)
         except StagingError as error:
@@ -151,7 +151,7 @@ class _Fetcher:
         return entries
 
     async def _list_reference(self, href: str) -> list[Entry] | None:
-        """The files of a Directory; None where it is a STAC document, or may be one."""
+        """List the files of a Directory; None if it is a STAC document, or may be one."""
         if get_scheme(href) in ("http", "https"):
             return await self._list(href) if name_of(href).lower().endswith(".zarr") else None
         if is_folder_name(name_of(href)) and not href.endswith("/"):
@@ -162,7 +162,7 @@ class _Fetcher:
         return entries
 
     async def _list_prefix(self, href: str) -> list[Entry] | None:
-        """The files below an address that does not end in a slash; None or nothing where it is no folder."""
+        """List the files below an address without trailing slash; None or empty if it is not a folder."""
         is_store = get_scheme(href) in STORES
         return await self._list(f"{href.rstrip('/')}/" if is_store else href)
 

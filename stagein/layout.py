@@ -1,7 +1,7 @@
-"""The local catalog folder: its names, its documents, and what has to be downloaded into it. Pure.
+"""The local catalog folder: its names, its documents, and the files to download into it. Pure.
 
 catalog.json                     a Catalog with a link `item` to each item
-<item-id>/<item-id>.json         the item as it was, but for asset hrefs and links
+<item-id>/<item-id>.json         the item, with new asset hrefs and links
 <item-id>/<path>                 its assets, under the paths that they have relative to the item
 <collection-id>/collection.json  the metadata of the collections met on the way
 """
@@ -28,7 +28,7 @@ STRUCTURE = frozenset({"root", "parent", "self", "item", "items", "child", "next
 
 @dataclass(frozen=True)
 class AssetFile:
-    """One asset to download: from `href` to `path`, relative to the catalog folder; `what` names it in words.
+    """One asset to download: from `href` to `path`, relative to the catalog folder; `what` describes it.
 
     `is_side`: the job can go on without it; `unverified` is a checksum that is stated but cannot be computed here.
     """
@@ -45,7 +45,7 @@ class AssetFile:
 
 @dataclass(frozen=True)
 class CatalogFolder:
-    """What a local catalog folder consists of: files to download, then documents to write, in that order."""
+    """The content of a local catalog folder: files to download, then documents to write, in that order."""
 
     files: tuple[AssetFile, ...]
     documents: tuple[tuple[PurePosixPath, Json], ...]
@@ -58,7 +58,7 @@ def build_catalog_folder(
     options: StageInOptions,
     missing: frozenset[PurePosixPath] = frozenset(),
 ) -> CatalogFolder:
-    """Lay out the folder for what was found at `source`; `catalog.json` is the last document.
+    """Plan the folder for the documents found at `source`; `catalog.json` is the last document.
 
     Assets of collections are downloaded only where there are no items. The assets at the paths `missing` keep their
     remote address.
@@ -108,7 +108,7 @@ def _plan_assets(
     document: Document, folder: str, options: StageInOptions, missing: frozenset[PurePosixPath]
 ) -> dict[str, AssetFile]:
     assets: Json = document.content.get("assets", {})
-    # of all assets, so that the paths are the same whatever is selected
+    # of all assets, so that paths do not depend on the selection
     hrefs = {key: _absolute(document, choose_href(asset, options)) for key, asset in assets.items()}
     paths = build_asset_paths(document.href, hrefs, [f"{folder}.json", "collection.json"])
     word = "item" if document.type is StacType.ITEM else "collection"
@@ -158,7 +158,7 @@ def _localise_links(document: Document, collection: str) -> list[Json]:
         if link["rel"] not in STRUCTURE and not (link["rel"] == "collection" and collection):
             links.append({**link, "href": _absolute(document, link["href"])})
     canonical = next((link["href"] for link in own if link["rel"] == "self"), document.href)
-    # a signed address must not live on in a file, a local one says nothing to others
+    # a signed address must not be stored in a file, a local one is meaningless elsewhere
     shown = is_remote(canonical) and mask_href(canonical) == canonical and "#" not in canonical
     if shown and not any(link["rel"] == "canonical" for link in own):
         media = "application/geo+json" if document.type is StacType.ITEM else "application/json"
@@ -167,7 +167,7 @@ def _localise_links(document: Document, collection: str) -> list[Json]:
 
 
 def _ensure_absolute(href: str, document: Document) -> str:
-    """Return an address that was resolved; raises the `StagingError` of one that could not be."""
+    """Return an address that was resolved; raises the `StagingError` of one that could not be resolved."""
     return href if is_remote(href) or href.startswith("/") else resolve_href(document.href, href)
 
 
@@ -175,7 +175,7 @@ def _absolute(document: Document, href: str) -> str:
     try:
         return resolve_href(document.href, href)
     except StagingError:
-        return href  # a reference that nobody follows here may be anything
+        return href  # a reference that is not followed here may be anything
 
 
 def _link(rel: str, href: str, media_type: str) -> Json:

@@ -1,4 +1,4 @@
-"""What leads from one STAC document to the next: an address, and for pages of some searches a body to POST.
+"""Links from one STAC document to the next: an address, and for pages of some searches a body to POST.
 
 The links are those of STAC API 1.0, item search, section "Paging" (`method`, `body`, `merge`, `headers`).
 """
@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import get_scheme, is_remote
 
-# a document chooses what is sent: only what an API needs for its paging, nothing that a server might trust
+# a document chooses these headers: only those that paging needs, none that a server might trust
 PASSED_ON = ("search-after",)
-# said anyway, by our own client
+# sent anyway by our own client
 OURS = ("accept", "accept-encoding", "accept-language", "content-type", "user-agent")
 
 
 @dataclass(frozen=True)
 class Query:
-    """One request for a STAC document: a GET, or with `body`, JSON in a canonical spelling, a POST."""
+    """One request for a STAC document: a GET, or with `body`, JSON in canonical form, a POST."""
 
     href: str
     body: str | None = None
@@ -31,7 +31,7 @@ class Query:
 def build_query(link: Mapping[str, Any], href: str, source: str, posted: str | None) -> Query:
     """Follow a link of the document at `source`, for which `posted` was posted; `href` is the link's, absolute.
 
-    Raises `StagingError` for what is not followed, because leaving a page out would be silent loss.
+    Raises `StagingError` for a link that is not followed, because a missing page would go unnoticed.
     """
     method = str(link.get("method") or "GET").upper()
     headers = _read_headers(link, source)
@@ -49,7 +49,7 @@ def build_query(link: Mapping[str, Any], href: str, source: str, posted: str | N
 
 
 def _check_host(link: Mapping[str, Any], href: str, source: str) -> None:
-    """A POST may change something: a remote document has none but its own host asked."""
+    """Refuse a POST to another host than the document's, because a POST may change something."""
     if get_scheme(href) not in ("http", "https"):
         raise _unsupported(link, source, f"requires a POST to {href}, which is not http or https")
     if is_remote(source) and urlsplit(href).hostname != urlsplit(source).hostname:

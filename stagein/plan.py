@@ -1,4 +1,4 @@
-"""Which values of a job order refer to data, and where each goes."""
+"""Finds the values of a job order that refer to data, and plans their local paths."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,16 +47,16 @@ def build_plan(job_order: Mapping[str, Any], base_folder: Path) -> tuple[Referen
 
 
 def build_job_order(job_order: Mapping[str, Any], staged: Mapping[Where, Path]) -> dict[str, Any]:
-    """A copy of the job order: each place of `staged` has its local path, as `location` and as `path`."""
+    """Return a copy of the job order with the local paths of `staged`, as `location` and as `path`."""
     return {name: _replace(value, (name,), staged) for name, value in job_order.items()}
 
 
 def build_hrefs_plan(
     hrefs: Sequence[str], base_folder: Path, *, as_files: bool
 ) -> tuple[dict[str, Any], tuple[Reference, ...]]:
-    """A job order whose only input `staged` is these addresses, and its plan.
+    """Build a job order whose only input `staged` has these addresses, and its plan.
 
-    A single one goes into the stage-in folder itself, several each into a folder of theirs.
+    A single one goes into the stage-in folder itself, several into one folder each.
     """
     word = "File" if as_files else "Directory"
     keys = ["location" if is_remote(href) or href[:5].lower() == "file:" else "path" for href in hrefs]
@@ -106,7 +106,7 @@ class _Planner:
         )
 
     def _read_href(self, value: dict[str, Any], where: Where) -> str:
-        """The absolute path or the URL: a `location` is a URI reference, a `path` a path (or a URL with `://`)."""
+        """Read the absolute path or the URL: a `location` is a URI reference, a `path` a path (or a URL with `://`)."""
         key = "location" if "location" in value else "path"
         written = value[key]
         if not isinstance(written, str) or not written or not is_reference(written):
@@ -130,7 +130,7 @@ class _Planner:
 
 
 def _refers(value: Mapping[str, Any]) -> bool:
-    """Whether a File or Directory has a place; a literal (CWL v1.2) has contents or a listing instead."""
+    """Whether a File or Directory has an address; a literal (CWL v1.2) has contents or a listing instead."""
     location = value.get("location", value.get("path"))
     return location is not None and not str(location).startswith("_:")
 

@@ -1,4 +1,4 @@
-"""The files to download, and how far they are."""
+"""The files to download, and their progress."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from zoo_staging.progress import Report, Transferred, ignore
 class Transfer:
     """One file to download: from `href` to `target`; size and checksum are verified where known.
 
-    `what` says in words what it is, where its address alone would not. `may_be_missing`: that it does not exist is no
-    error; `is_side`: neither is any other failure of its source; `may_be_folder`: in object storage it may be a prefix.
+    `what` describes it, if its address alone does not. `may_be_missing`: a missing file is not an
+    error; `is_side`: nor is any other failure of its source; `may_be_folder`: in object storage it may be a prefix.
     """
 
     href: str
@@ -29,7 +29,7 @@ class Transfer:
 
 
 class Progress:
-    """Counts files and bytes of one stage-in and reports them; stops it when it gets too large."""
+    """Counts files and bytes of one stage-in and reports them; stops it when it exceeds the limit."""
 
     def __init__(self, transfers: Iterable[Transfer], report: Report, max_bytes: int | None) -> None:
         self._sizes = {transfer: transfer.size_bytes for transfer in transfers}
@@ -54,7 +54,7 @@ class Progress:
         del self._sizes[transfer]
 
     def expect(self, transfer: Transfer, size_bytes: int | None) -> None:
-        """A size became known."""
+        """Add a size that became known."""
         before = self._sizes[transfer]
         self._sizes[transfer] = size_bytes
         self._known_bytes += (size_bytes or 0) - (before or 0)
@@ -62,7 +62,7 @@ class Progress:
         self._check(self._known_bytes, transfer)
 
     def add(self, transfer: Transfer, size_bytes: int, *, files: int = 0) -> None:
-        """Bytes came (or, negative, came in vain)."""
+        """Add bytes that arrived (negative: that were discarded)."""
         self._bytes_done += size_bytes
         self._files_done += files
         self._check(self._bytes_done, transfer)

@@ -1,4 +1,4 @@
-"""Which assets of an item are downloaded, and from which of their addresses; pure."""
+"""Selects the assets of an item to download, and their addresses; pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from stagein.settings import StageInOptions
 from zoo_staging.hrefs import get_scheme
 
-# assets with no other role than these may be missing
+# assets that have only these roles may be missing
 SIDE_ROLES = frozenset({"thumbnail", "overview", "metadata"})
 REMEDY = "To leave assets out, set STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES or STAGEIN_ASSET_MEDIA_TYPES."
 
@@ -22,7 +22,7 @@ def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bo
 
 
 def may_be_missing(asset: Mapping[str, Any]) -> bool:
-    """Whether a job can go on without an asset: a picture to look at, or metadata."""
+    """Whether a job can continue without an asset: a preview, or metadata."""
     roles = _read_roles(asset)
     return bool(roles) and roles <= SIDE_ROLES
 

@@ -25,7 +25,7 @@ PREFIX = "STAGEIN"
 
 def _setting(name: str, default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
     metadata = {"variable": f"{PREFIX}_{name}", "parse": parse, "meaning": meaning}
-    if default == {}:  # what is read from a file of its own may hold secrets
+    if default == {}:  # content that is read from a separate file may be secret
         return field(default_factory=dict, repr=False, metadata=metadata)
     return field(default=default, metadata=metadata)
 
@@ -106,7 +106,7 @@ def _build_authorization(origin: str, value: object) -> str:
 class StageInOptions:
     """How stage-in works.
 
-    `buckets` overrides `s3` for single buckets; `hosts` is what single web origins get as `Authorization`.
+    `buckets` overrides `s3` for single buckets; `hosts` has the `Authorization` header of single web origins.
     Link-local and cloud metadata addresses are refused whatever `allow_private` says. `max_items` bounds the
     documents of a catalog too. Of an item, only the assets are downloaded that match each of `asset_keys`,
     `asset_roles` and `asset_media_types` that is not empty; the others keep their remote address. Of assets with

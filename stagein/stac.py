@@ -1,4 +1,4 @@
-"""STAC documents as stage-in reads them: plain data, untouched, with the address that they came from."""
+"""STAC documents as stage-in reads them: plain data, unchanged, with their address."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Document:
         return str(self.content.get("id") or "")
 
     def links(self, *rels: str) -> Iterator[Query]:
-        """Where the links with one of these relations lead, in order; raises `StagingError`."""
+        """Return the addresses of the links with one of these relations lead, in order; raises `StagingError`."""
         for link in self.content.get("links", []):
             if link["rel"] in rels:
                 yield build_query(link, resolve_href(self.href, link["href"]), self.href, self.posted)

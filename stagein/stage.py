@@ -20,11 +20,11 @@ def stage_in(
     base_folder: Path | None = None,
     cancellation: Cancellation | None = None,
 ) -> dict[str, Any]:
-    """Bring what `job_order` refers to into `folder`; give a job order whose Files and Directories are local.
+    """Download what `job_order` refers to into `folder`; return a job order whose Files and Directories are local.
 
     Relative paths count from `base_folder` (the working directory when None). Local files and folders stay
     where they are. Raises `StagingError`; a cancelled one has the kind `CANCELLED`. After an error or an
-    interrupt no file is there in part; complete ones may be. Not to be called inside a running event loop:
+    interrupt there are no partial files; complete ones may exist. Not to be called inside a running event loop:
     there, await `stage_in_async`.
     """
     work = stage_in_async(job_order, folder, options, report, base_folder=base_folder)
@@ -48,10 +48,10 @@ async def stage_in_async(
 async def stage_references(
     references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report = ignore
 ) -> dict[Where, Path]:
-    """Bring planned references into `folder`; where each one is now."""
+    """Download planned references into `folder`; return the local path of each."""
     if not references:
         return {}
-    # the libraries of HTTP and S3 take half a second to load: only who has something to fetch pays
+    # the libraries of HTTP and S3 take half a second to import: only if there is something to fetch
     from stagein.fetch import fetch_references
 
     return await fetch_references(references, folder.absolute(), options, report)

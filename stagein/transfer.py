@@ -28,7 +28,7 @@ SETTLE_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
-# failures of a source that a picture or metadata beside the data may have
+# failures of a source that are tolerated for previews and metadata
 _TOLERATED = frozenset(
     {
         Kind.NOT_FOUND,
@@ -49,7 +49,7 @@ async def transfer_all(
     """Download all files, in one bounded pool; the same address is downloaded once and then linked or copied.
 
     Returns the targets of side assets that are missing. Raises `StagingError`: the first problem, with those that
-    came up beside it.
+    occurred at the same time.
     """
     groups: dict[tuple[str, int | None, Checksum | None], list[Transfer]] = {}
     for transfer in transfers:
@@ -64,7 +64,7 @@ async def transfer_all(
 
 
 def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
-    """Plan the files of a remote folder below `place`, under their own names wherever a disk accepts them."""
+    """Plan the files of a remote folder below `place`, under their own names where a disk accepts them."""
     taken: dict[PurePosixPath, set[str]] = {}
     transfers = []
     for entry in entries:
@@ -107,7 +107,7 @@ class _Run:
             await asyncio.to_thread(_duplicate, first.target, other)
 
     async def _recover(self, group: list[Transfer], error: StagingError) -> bool:
-        """Whether the job can go on: the file may be missing, or is a folder, which is then downloaded."""
+        """Whether the job can continue: the file may be missing, or is a folder, which is then downloaded."""
         first = group[0]
         absent = error.kind is Kind.NOT_FOUND
         if absent and first.may_be_missing:
@@ -130,13 +130,13 @@ class _Run:
     async def _list_below(self, href: str) -> list[Entry]:
         if get_scheme(href) not in STORES:
             return []
-        with suppress(StagingError):  # the error that led here says more
+        with suppress(StagingError):  # the original error is more informative
             return await self.sources.get(href).list_folder(f"{href.rstrip('/')}/") or []
         return []
 
 
 def _duplicate(first: Path, other: Transfer) -> None:
-    """Give a file a second place: by a hard link where the disk can, else by a copy; both at once visible."""
+    """Duplicate a file: by a hard link where the disk can, else by a copy; visible only when complete."""
     partial = other.target.parent / f".{secrets.token_hex(8)}.part"
     try:
         other.target.parent.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,8 @@ _VALID = "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
 def find_catalog(folder: Path, href: str, warnings: list[str]) -> Path | None:
     """Return the root catalog of an output folder; None when it has none, or several.
 
-    That is `catalog.json`, else the one catalog or collection nearest to the top. STAC that no such
-    document leads to is named in `warnings`: the folder is then published as plain files.
+    That is `catalog.json`, else the one catalog or collection nearest to the top. STAC that is not linked from it
+    is named in `warnings`: the folder is then published as plain files.
     """
     if (folder / "catalog.json").is_file():
         return folder / "catalog.json"
@@ -222,7 +222,7 @@ def _find_stac(folder: Path) -> dict[Path, StacType]:
 
 
 def _choose_roots(roots: list[Path]) -> list[Path]:
-    """Of several documents in one folder, a catalog.json is the root."""
+    """Choose the roots: of several documents in one folder, a catalog.json."""
     first = {path.parent for path in roots if path.name == "catalog.json"}
     return [path for path in roots if path.name == "catalog.json" or path.parent not in first]
 

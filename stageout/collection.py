@@ -40,9 +40,9 @@ def build_collection(
     get_href: Callable[[str], str] | None,
     storage: Storage | None = None,
 ) -> dict[str, Any]:
-    """Return the collection of all results, with absolute links, which lead into `storage`.
+    """Return the collection of all results, with absolute links into `storage`.
 
-    Without `get_href` its links are relative. Where no item has a place, the spatial extent is the whole world;
+    Without `get_href` its links are relative. If no item has a geometry, the spatial extent is the whole world;
     without items, the time is `now`.
     """
     items = [member.item for member in members if member.item]

@@ -1,8 +1,8 @@
-"""A prefix that holds results already: new ones go beside them, and replace them as a whole when all is there.
+"""A destination with earlier results: new ones are written beside them, and replace them when complete.
 
-`.stageout.json` lists the keys that runs wrote below a destination. It has the keys of both runs while one takes the
-place of the other, so that whatever an interrupted run left is removed by the next one that ends well; nothing that is
-not listed is ever removed.
+`.stageout.json` lists the keys that runs wrote below a destination. It has the keys of both runs while one replaces the
+other, so that the next successful run removes what an interrupted run left; an object that is not listed is never
+removed.
 """
 
 import json
@@ -26,9 +26,9 @@ class Earlier:
     has_results: bool = False
 
     def choose_place(self, build: Callable[[str], Plan]) -> Plan:
-        """Build the plan at the first place of the destination itself, `run-2`, `run-3`, … that takes nothing away.
+        """Build the plan at the first place of the destination itself, `run-2`, `run-3`, … that overwrites nothing.
 
-        Where no results lie, nothing is pointed to, and the place is the destination itself.
+        Without earlier results the place is the destination itself.
         """
         plan, number = build(""), 1
         unknown = self.has_results and not self.keys
@@ -46,16 +46,16 @@ async def read_earlier(destination: Destination) -> Earlier:
         keys = json.loads(record or b"{}").get("keys", [])
         return Earlier(frozenset(key for key in keys if isinstance(key, str)), has_results)
     except (ValueError, AttributeError, TypeError):
-        return Earlier(frozenset(), has_results)  # not ours: then nothing there is ours to remove
+        return Earlier(frozenset(), has_results)  # not written by us: then nothing there may be removed
 
 
 async def claim(destination: Destination, earlier: Earlier, plan: Plan) -> None:
-    """Write down what is going to be there, before anything is."""
+    """List the new keys before the first one is written."""
     await _record(destination, earlier.keys | _list_data(plan))
 
 
 async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str | None:
-    """The new results are in place: remove what is listed and no part of them. A sentence where that failed."""
+    """Remove listed keys that are not part of the new results; return a message if that failed."""
     kept = _list_data(plan)
     left = sorted(key for key in earlier.keys - kept if _is_plain(key) and key not in (RECORD, RESULT_COLLECTION))
     try:
@@ -72,11 +72,11 @@ async def _record(destination: Destination, keys: frozenset[str]) -> None:
 
 
 def _list_data(plan: Plan) -> frozenset[str]:
-    """All keys but the collection's, the one document that is replaced in place."""
+    """List all keys except the collection's, the only document that is replaced in place."""
     documents = (document.key for wave in plan.documents for document in wave)
     return frozenset((*(file.key for file in plan.files), *documents)) - {RESULT_COLLECTION}
 
 
 def _is_plain(key: str) -> bool:
-    """Whether a key that was read leads below the destination."""
+    """Whether a listed key is below the destination."""
     return all(part not in ("", ".", "..") for part in key.split("/"))

@@ -23,7 +23,7 @@ _SHA2_256 = "1220"  # multihash: code 0x12 (sha2-256), 0x20 bytes
 
 @dataclass(frozen=True)
 class ItemNames:
-    """What an item is called; `self_href` is absolute (None: no `self` link), `collection_href` relative."""
+    """Names of an item; `self_href` is absolute (None: no `self` link), `collection_href` relative."""
 
     item_id: str
     title: str
@@ -33,7 +33,7 @@ class ItemNames:
 
 
 def build_item(data: FoundData, names: ItemNames, now: datetime, storage: Storage | None = None) -> dict[str, Any]:
-    """Return a STAC Item whose assets are the files, which lie beside it (in `storage`); `now` is its time."""
+    """Return a STAC Item whose assets are the files beside it (in `storage`); `now` is its time."""
     rasters = [file.raster for file in data.files if file.raster]
     bbox = merge_bboxes([raster.bbox for raster in rasters if raster.bbox])
     extensions = [FILE_EXTENSION] if data.files else []
@@ -90,7 +90,7 @@ def _build_geometry(rasters: Sequence[RasterFacts], bbox: Bbox | None) -> Mappin
 
 
 def _build_assets(files: Sequence[FoundFile]) -> dict[str, dict[str, Any]]:
-    """An asset for each file, and one for each folder that is one, such as a zarr store."""
+    """Build an asset for each file, and for each folder that is one asset, such as a zarr store."""
     assets: dict[str, dict[str, Any]] = {}
     for file in files:
         folder = find_folder(file.name)

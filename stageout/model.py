@@ -1,4 +1,4 @@
-"""The values of stage-out: its options, what was found on disk, what is going to be written."""
+"""The values of stage-out: its options, what was found on disk, what will be written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from zoo_staging.stac import StacType
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """What a raster says about itself.
+    """Metadata of a raster.
 
     `bbox` (west, south, east, north) and `geometry` are in degrees on WGS 84, None when it is not
     georeferenced; `projection` are fields of the STAC projection extension v2.0.0; `bands` STAC 1.1 band
@@ -41,8 +41,8 @@ class FoundFile:
 class StacDocument:
     """A STAC document as its author wrote it.
 
-    `path` and `parent` lie below the output folder. `targets` says where each href leads below the folder, or
-    None when the link leads nowhere and goes away; hrefs not in it lead to another machine and stay as they
+    `path` and `parent` are below the output folder. `targets` has the path below the folder of each href, or
+    None for a dangling link, which is removed; hrefs not in it are on another machine and stay as they
     are.
     """
 
@@ -116,10 +116,10 @@ class PlannedDocument:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is to be written: `files` first, then `documents` wave by wave, each after all before it.
+    """Everything to write: `files` first, then `documents` wave by wave, each after all before it.
 
     `results` is the results document, `collection` the STAC Collection that the last wave writes to
-    `collection_href`, `catalog_hrefs` where the root catalogs of outputs with STAC will lie.
+    `collection_href`, `catalog_hrefs` the addresses of the root catalogs of outputs with STAC.
     """
 
     files: tuple[PlannedFile, ...]
@@ -137,8 +137,8 @@ class StageOutOptions:
     `title` is the title of the process. `collection_id` and `collection_title` name the STAC Collection of
     the results; without an id it is `col_<job-id>`. With `public_base_url`, links read
     `<public_base_url>/<key>` instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or
-    Directory that does not lie in it, links followed, is refused: give the engine's output folder wherever
-    the tools are not trusted. Of the `optional` outputs an empty folder is no result, of all others an error.
+    Directory outside of it, links followed, is refused: set it to the engine's output folder unless the
+    tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others.
     `concurrency` is the number of files that move at the same time.
     """
 

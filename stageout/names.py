@@ -1,4 +1,4 @@
-"""Names from users made fit for object keys, file names and identifiers; pure."""
+"""Converts users' names to object keys, file names and identifiers; pure."""
 
 import re
 from hashlib import sha256
@@ -11,7 +11,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def build_segment(name: str) -> str:
-    """Turn any name into one key segment; a changed one ends in a hash, so that two never meet."""
+    """Turn any name into one key segment; a changed one ends in a hash, so that two never collide."""
     fit = _UNFIT.sub("-", name).lstrip(".")
     if fit == name and name not in ("", RESULT_COLLECTION) and len(name) <= 128:
         return name
@@ -19,7 +19,7 @@ def build_segment(name: str) -> str:
 
 
 def check_relative_name(name: str, href: str) -> str:
-    """Return `name`, a `/`-separated path below a folder; StagingError(REFUSED) when it can be none."""
+    """Return `name`, a `/`-separated path below a folder; StagingError(REFUSED) when it is invalid."""
     segments = name.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
         problem = "it leads out of its folder"
@@ -36,13 +36,13 @@ def check_relative_name(name: str, href: str) -> str:
 
 
 class Ids:
-    """Hands out identifiers that nobody else in one plan has: `col_7`, `col_7_2`, …."""
+    """Returns identifiers that are unique in one plan: `col_7`, `col_7_2`, …."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def claim(self, wanted: str) -> str:
-        """Return `wanted`, with a number behind it when it is taken."""
+        """Return `wanted`, with a number appended if it is taken."""
         number, claimed = 1, wanted
         while claimed in self._taken:
             number += 1

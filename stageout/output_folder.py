@@ -1,4 +1,4 @@
-"""An output folder on disk: which files it has, and where the hrefs of its STAC documents lead."""
+"""An output folder on disk: its files, and the targets of the hrefs in its STAC documents."""
 
 import os
 import posixpath
@@ -14,14 +14,14 @@ class OutsideError(Exception):
 
 
 def resolve(path: Path) -> Path:
-    """Follow all symbolic links; unlike `Path.resolve`, a loop of links is no error."""
+    """Follow all symbolic links; unlike `Path.resolve`, a loop of links is not an error."""
     return Path(os.path.realpath(path))
 
 
 def walk(folder: Path) -> Iterator[Path]:
     """Yield every entry below a folder that is not a folder, in order.
 
-    A folder behind a link is entered once on each way down, and only where it leads into `folder`.
+    A folder behind a link is entered once on each path, and only where it leads into `folder`.
     """
     yield from _walk(folder, ())
 
@@ -43,7 +43,7 @@ def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def find_origin(self_href: str | None, root: str) -> str | None:
-    """Return where the folder was when its root document `root` was written; None where that is not known.
+    """Return the path of the folder when its root document `root` was written; None if unknown.
 
     A tool in a container writes absolute hrefs that hold in the container only; they begin with this.
     """
@@ -69,8 +69,8 @@ class OutputFolder:
     def locate(self, href: str, document: str) -> str | None:
         """Return where an href of `document` leads below the folder; None when it leads to another machine.
 
-        Raises OutsideError when it leads out of the folder, also by a symbolic link. Whether there is
-        anything at the place is not looked at, except where the answer depends on it.
+        Raises OutsideError when it leads out of the folder, also by a symbolic link. Whether the target
+        exists is checked only if the answer depends on it.
         """
         try:
             return self._locate(href, document)

@@ -25,7 +25,7 @@ def read_outputs(
     warnings: list[str],
     cancellation: Cancellation,
 ) -> Mapping[str, Found]:
-    """Read every output of a CWL output object; what is odd but harmless is added to `warnings`.
+    """Read every output of a CWL output object; harmless oddities are added to `warnings`.
 
     Raises StagingError: NOT_FOUND (an empty folder too), REFUSED (outside the allowed folder), INVALID_STAC, CANCELLED.
     """
@@ -35,7 +35,7 @@ def read_outputs(
 
 
 def _without_empty(found: Found, href: str, optional: bool, warnings: list[str]) -> Found:
-    """Refuse a folder without a file: nobody could use it as a result, and an optional output has null for that."""
+    """Refuse a folder without files: it is useless as a result, and an optional output can be null instead."""
     if isinstance(found, FoundArray):
         values = (
             _without_empty(each, f"{href}[{index}]", optional, warnings) for index, each in enumerate(found.values)
@@ -99,7 +99,7 @@ class _OutputReader:
         root = find_catalog(folder, href, self._warnings)
         if root:
             return read_catalog(folder, root, href, self._warnings)
-        # a store or product keeps its name, which its files alone would lose
+        # a store or product keeps its name, which would be lost with its files alone
         below = f"{title}/" if is_folder_name(title) else ""
         return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
 

@@ -1,7 +1,7 @@
-"""Plans what is to be written where, from what was found on disk; pure.
+"""Plans all writes from what was found on disk; pure.
 
-The order is the point: data first, then items, then catalogs from the deepest up, the collection of the
-results last, so that no reader ever sees a document that refers to something missing.
+The order matters: data first, then items, then catalogs from the deepest up, the collection of the
+results last, so that a reader never sees a document with a dangling link.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,9 +33,9 @@ from zoo_staging.stac import StacType, is_blank
 
 @dataclass(frozen=True)
 class Reach:
-    """How readers come to what is written.
+    """How readers reach the results.
 
-    `get_href` returns the absolute href of a key, `storage` is the object store that it leads into. Where no address
+    `get_href` returns the absolute href of a key, `storage` is the object store of the results. Where no address
     stays valid, as in a folder that may be moved, the documents are `self_contained`: all links between them are
     relative, and there are no `self` links.
     """
@@ -45,7 +45,7 @@ class Reach:
     self_contained: bool = False
 
     def get_self(self, key: str) -> str | None:
-        """The href of the `self` link of a document; None where it gets none."""
+        """Return the href of the `self` link of a document; None without one."""
         return None if self.self_contained else self.get_href(key)
 
 
@@ -54,7 +54,7 @@ def build_plan(
 ) -> Plan:
     """Plan how to write all outputs.
 
-    Every output has a folder of its name below `place` (empty, or ending in `/`); elements of arrays and fields of
+    Every output has a folder with its name below `place` (empty, or ending in `/`); elements of arrays and fields of
     records have folders in it. The collection of the results is always at the top.
     """
     ids = Ids()
@@ -84,7 +84,7 @@ class _Planner:
     catalog_hrefs: list[str] = field(default_factory=list)
 
     def place(self, value: Found, place: str, names: tuple[str, ...]) -> Any:
-        """Plan one value into the folder `place`; return what the results document says of it."""
+        """Plan one value into the folder `place`; return its value in the results document."""
         if isinstance(value, FoundLiteral):
             return value.value
         if isinstance(value, FoundArray):

@@ -13,7 +13,7 @@ _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 def read_raster(path: Path) -> RasterFacts | None:
     """Read the facts of a GeoTIFF or JPEG 2000 file; None when it cannot be read, or rasterio is absent.
 
-    Only the one file is opened, by these two drivers: a file that a tool wrote must not lead GDAL elsewhere.
+    Only this file is opened, by these two drivers: a file from a tool must not make GDAL open others.
     """
     driver = _DRIVERS.get(path.suffix.lower())
     if driver is None:

@@ -13,11 +13,11 @@ from zoo_staging.stac import StacType
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a document needs to know of its tree.
+    """The context of a document in its tree.
 
     `root` is the path of the root document, `ids` the final ids of all documents by path, `self_href` the absolute
     href of this one at the destination (None: it gets no `self` link); `home_href` and `home_id` are of the
-    collection for items without one; `storage` is the object store that all of it goes to, if it is one.
+    collection for items without one; `storage` is the object store of the destination, if it is one.
     """
 
     root: str

@@ -1,4 +1,4 @@
-"""Reads the settings of stage-out; the only place of this package that looks at the environment."""
+"""Reads the settings of stage-out; the only module of this package that reads the environment."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ PREFIX = "STAGEOUT"
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of stage-out, and the destination where a call names none (`STAGEOUT_OUTPUT`)."""
+    """Options of stage-out, and the destination of calls that name none (`STAGEOUT_OUTPUT`)."""
 
     options: StageOutOptions
     destination: str | None

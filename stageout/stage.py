@@ -49,8 +49,8 @@ def stage_out(
     """Write the outputs of a CWL run to `destination`: a folder, `file://…` or `s3://bucket/prefix`.
 
     `outputs` is the CWL output object; `now` (with time zone; default: the clock) becomes the time of outputs
-    without STAC. Raises StagingError; nothing then points to what was written, and a CANCELLED one when
-    `cancellation` was pressed.
+    without STAC. Raises StagingError (CANCELLED when `cancellation` was pressed); nothing then links to what was
+    written.
     """
     switch = cancellation or Cancellation()
     with about(Side.DESTINATION):
@@ -93,7 +93,7 @@ def _prepare(
     switch: Cancellation,
     now: datetime | None,
 ) -> tuple[tuple[str, ...], Callable[[str], Plan]]:
-    """Read the outputs; give warnings, and what plans them into a place below the destination."""
+    """Read the outputs; return warnings, and the function that plans them below the destination."""
     warnings: list[str] = []
     with about(Side.OUTPUT):
         found = read_outputs(outputs, options, warnings, switch)
@@ -102,7 +102,7 @@ def _prepare(
     def get_href(key: str) -> str:
         return build_public_href(destination, key, options.public_base_url)
 
-    # with a public address readers need not know the store behind it, which may be an inner one
+    # with a public address readers do not need the store behind it, which may be internal
     public = bool(options.public_base_url)
     reach = Reach(
         get_href, None if public else destination.storage, self_contained=not public and destination.storage is None

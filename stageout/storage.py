@@ -1,4 +1,4 @@
-"""In which object store results lie, as the STAC storage extension (v2.0.0) says it; pure.
+"""Describes the object store of results by the STAC storage extension (v2.0.0); pure.
 
 Only an address, a region and names are written, never a credential.
 """
@@ -34,9 +34,9 @@ def describe_store(place: tuple[str, str], s3: S3Options, clouds: CloudOptions) 
 
 
 def add_storage(body: dict[str, Any], placed: Iterable[dict[str, Any]], storage: Storage | None) -> None:
-    """Say of the assets and links `placed` of a new STAC document in which store they lie.
+    """Add their object store to the assets and links `placed` of a new STAC document.
 
-    A document that uses an earlier version of the extension stays as it is: the two do not mix.
+    A document that uses an earlier version of the extension stays as it is: the two cannot be combined.
     """
     extensions: list[Any] = list(body.get("stac_extensions") or [])
     others = [each for each in extensions if str(each).startswith(_ANY_VERSION) and each != STORAGE_EXTENSION]
@@ -74,6 +74,6 @@ def _describe_azure(container: str, _: S3Options, clouds: CloudOptions) -> dict[
 
 
 def _strip(endpoint: str) -> str:
-    """The address alone: what stands before an `@`, in a query or in a fragment may be a secret."""
+    """Return the address alone: user information, query and fragment may be secret."""
     parts = urlsplit(endpoint)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

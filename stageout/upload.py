@@ -1,4 +1,4 @@
-"""Carries out a plan: files in a bounded pool, then documents wave by wave; sizes are verified."""
+"""Executes a plan: files in a bounded pool, then documents wave by wave; sizes are verified."""
 
 import json
 from collections.abc import Awaitable, Callable

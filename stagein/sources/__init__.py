@@ -18,7 +18,7 @@ __all__ = ["SOURCES", "Chunk", "Content", "Entry", "Source", "SourceTable", "ope
 
 
 class OpenSource(Protocol):
-    """How a kind of source is opened for the length of one stage-in."""
+    """Opens a kind of source for the duration of one stage-in."""
 
     def __call__(self, options: StageInOptions) -> AbstractAsyncContextManager[Source]: ...
 
@@ -42,7 +42,7 @@ class SourceTable:
         self._sources = sources
 
     def get(self, href: str) -> Source:
-        """The source for the scheme of `href`; raises `StagingError` listing the schemes there are."""
+        """Return the source for the scheme of `href`; raises `StagingError` that lists the known schemes."""
         scheme = get_scheme(href)
         if scheme not in self._sources:
             raise StagingError(
@@ -54,7 +54,7 @@ class SourceTable:
         return self._sources[scheme]
 
     def ask(self, query: Query) -> AbstractAsyncContextManager[Content]:
-        """Begin to read what a query gives; one with more than an address is for web servers only."""
+        """Start reading the answer to a query; a query with a body is for web servers only."""
         source = self.get(query.href)
         return source.ask(query) if isinstance(source, HttpSource) else source.open(query.href)
 

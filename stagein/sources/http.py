@@ -33,11 +33,11 @@ class HttpSource:
         self._client = client
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
-        """Begin to read what `href` answers."""
+        """Start reading the answer from `href`."""
         return self._open(Query(href), part)
 
     def ask(self, query: Query) -> AbstractAsyncContextManager[Content]:
-        """Begin to read what a query gives."""
+        """Start reading the answer to a query."""
         return self._open(query, None)
 
     async def list_folder(self, href: str) -> list[Entry] | None:

@@ -1,4 +1,4 @@
-"""Data inside an address itself: `data:` URLs (RFC 2397), as execute requests with file content become."""
+"""Data inside an address itself: `data:` URLs (RFC 2397), made from file content in execute requests."""
 
 import base64
 import binascii
@@ -22,11 +22,11 @@ class InlineSource:
     """Decodes `data:` URLs."""
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
-        """Decode `href`; never asked for a part, which a `data:` URL does not offer."""
+        """Decode `href`; parts are never requested."""
         return self._open(href)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
-        """None: a `data:` URL is one document."""
+        """Return None: a `data:` URL is one document."""
         return None
 
     @asynccontextmanager
@@ -40,7 +40,7 @@ class InlineSource:
 
 
 def decode(href: str) -> bytes:
-    """The bytes of a `data:` URL; raises `StagingError`."""
+    """Return the bytes of a `data:` URL; raises `StagingError`."""
     head, comma, body = href.partition(",")
     try:
         data = unquote_to_bytes(body)

@@ -29,7 +29,7 @@ class LocalSource:
         self._allowed_roots = allowed_roots
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
-        """Begin to read a file; never asked for a part, which a local file does not offer."""
+        """Start reading a file; parts are never requested."""
         return self._open(href)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
@@ -53,7 +53,7 @@ class LocalSource:
 
 
 def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
-    """Make sure that `path` exists and, links followed, lies in an allowed root; raises `StagingError`."""
+    """Check that `path` exists and, links followed, is in an allowed root; raises `StagingError`."""
     try:
         resolved = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:

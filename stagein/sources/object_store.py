@@ -11,7 +11,7 @@ from zoo_staging.object_store import Store, list_objects, open_store, read_objec
 from zoo_staging.ranges import ByteRange
 from zoo_staging.settings import name_address, name_keys
 
-# the stream of a large object may last; that bytes keep coming is watched by the read time-out
+# the stream of a large object may take long; the read time-out detects a stalled one
 WHOLE_OBJECT_SECONDS = 7 * 24 * 3600.0
 
 
@@ -29,11 +29,11 @@ class S3Source:
         self._buckets: dict[tuple[str, str], Store] = {}
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
-        """Begin to read an object."""
+        """Start reading an object."""
         return self._open(href, part)
 
     async def list_folder(self, href: str) -> list[Entry] | None:
-        """The objects under a key that ends in `/` (or a whole bucket)."""
+        """Return the objects under a key that ends in `/` (or a whole bucket)."""
         scheme, bucket, prefix = split_url(href)
         if prefix and not prefix.endswith("/"):
             return None
@@ -62,7 +62,7 @@ class S3Source:
         place, options = (scheme, bucket), self._options
         if place not in self._buckets:
             s3 = options.buckets.get(bucket, options.s3)
-            # no retries inside: stage-in tries again itself, a broken body too
+            # no retries here: stage-in tries again itself, also after a broken body
             self._buckets[place] = open_store(
                 place, s3, options.clouds, retries=0, request_timeout_seconds=WHOLE_OBJECT_SECONDS
             )

@@ -1,4 +1,4 @@
-"""What a source gives."""
+"""The interface of sources."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -14,9 +14,9 @@ LARGEST_DOCUMENT_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Content:
-    """Bytes that have begun to arrive: their final address, and their size if known.
+    """An open stream of bytes: their final address, and their size if known.
 
-    `media_type` is what a web server says. `validator` names this version, where ranges are served. A chunk is valid
+    `media_type` is what a web server says. `validator` names this version, if ranges are served. A chunk is valid
     until the next one is requested.
     """
 
@@ -38,7 +38,7 @@ class Entry:
 
 
 def check_document_size(size_bytes: int, href: str) -> None:
-    """Raise `StagingError` (`CONTENT`) for a document that is too large to be one."""
+    """Raise `StagingError` (`CONTENT`) for a document that is too large."""
     if size_bytes > LARGEST_DOCUMENT_BYTES:
         raise StagingError(
             Kind.CONTENT,
@@ -52,9 +52,9 @@ class Source(Protocol):
     """A kind of place that data comes from. Errors are `StagingError`s."""
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
-        """Begin to read `href`, or a part of it; chunks have at most a few MiB.
+        """Start reading `href`, or a part of it; chunks have at most a few MiB.
 
-        Raises `ChangedError` where the version of the file is not the part's.
+        Raises `ChangedError` if the file no longer has the version of the part.
         """
         ...
 

@@ -1,7 +1,7 @@
-"""What a zarr store on a web server consists of: HTTP cannot list folders, but consolidated metadata names all arrays.
+"""Lists files of a zarr store on a web server: HTTP cannot list folders, but consolidated metadata names all arrays.
 
 Zarr v2: `.zmetadata`, or `.zarray` of a single array. Zarr v3: `zarr.json` with `consolidated_metadata`, or of a single
-array. Which chunks exist is not written anywhere: a missing one has the fill value (zarr specification).
+array. The metadata does not list existing chunks: a missing one has the fill value (zarr specification).
 """
 
 import json
@@ -22,7 +22,7 @@ ReadDocument = Callable[[str], Awaitable[bytes | None]]
 async def list_zarr(read: ReadDocument, href: str) -> list[Entry] | None:
     """Return all files of the zarr store at `href`, chunks as possibly missing; None where its metadata is missing.
 
-    Raises `StagingError` (`REFUSED`) for more than a million chunks, (`CONTENT`) for metadata that is invalid.
+    Raises `StagingError` (`REFUSED`) for more than a million chunks, (`CONTENT`) for invalid metadata.
     """
     base = href.rstrip("/")
     for name, find in (("zarr.json", _find_v3), (".zmetadata", _find_v2), (".zarray", _find_v2_array)):

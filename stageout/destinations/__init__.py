@@ -15,13 +15,13 @@ from zoo_staging.destination import FOLDERS, STORES, read_scheme
 class Destination(Protocol):
     """A place below which files get keys (`/`-separated, no leading slash).
 
-    A key is seen with all its bytes or not at all; writing to a key replaces what was there. All methods
+    A key is visible with all its bytes or not at all; writing to a key replaces the object. All methods
     raise StagingError with a remedy.
     """
 
     @property
     def storage(self) -> Storage | None:
-        """The object store that this is a part of; None for a folder."""
+        """The object store of this destination; None for a folder."""
 
     def get_path(self, key: str) -> str:
         """Return the key as a public web server over the bucket or folder would see it."""
@@ -30,10 +30,10 @@ class Destination(Protocol):
         """Return the absolute href of a key."""
 
     async def put_file(self, key: str, source: Path, media_type: str) -> bool:
-        """Copy a file; return whether the stored object was compared with it already."""
+        """Copy a file; return whether the stored object was already compared with it."""
 
     async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
-        """Write a small object; return whether the stored one was compared with it already."""
+        """Write a small object; return whether the stored one was already compared with it."""
 
     async def get_size(self, key: str) -> int | None:
         """Return the size of a key in bytes, None when there is none."""
@@ -60,7 +60,7 @@ def open_destination(destination: str, options: StageOutOptions) -> Destination:
 
 
 def build_public_href(destination: Destination, key: str, public_base_url: str | None) -> str:
-    """Return the href under which readers find a key: below the public base URL when there is one."""
+    """Return the href under which readers find a key: below the public base URL if there is one."""
     if public_base_url is None:
         return destination.get_href(key)
     return f"{public_base_url.rstrip('/')}/{quote(destination.get_path(key))}"

@@ -1,7 +1,7 @@
-"""What an S3 service says it stored, against what was sent: its entity tags, where they are MD5 digests.
+"""Compares what an S3 service stored with what was sent, by entity tags that are MD5 digests.
 
-An object put as a whole has the MD5 of its bytes as entity tag, one put in parts the MD5 of its parts' MD5s and their
-number. Not so everywhere (S3 API, PutObject: not with some kinds of encryption): another tag alone is no failure.
+An object uploaded as a whole has the MD5 of its bytes as entity tag, one uploaded in parts the MD5 of its parts' MD5s
+and their number. There are exceptions (S3 API, PutObject: some kinds of encryption): a different tag alone is not a failure.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 
 def open_source(source: Path | bytes) -> BinaryIO:
-    """What is sent, as a stream."""
+    """Open what is sent, as a stream."""
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
 async def compute_etag(source: Path | bytes, part_bytes: int) -> str:
-    """The entity tag of what goes up in parts of `part_bytes`, or as a whole where it is not larger.
+    """Compute the entity tag of an upload in parts of `part_bytes`, or as a whole where it is not larger.
 
-    It is computed part by part, so that it ends soon when it is cancelled.
+    It is computed part by part, so that it ends soon after cancellation.
     """
     if isinstance(source, bytes) and len(source) <= part_bytes:
         return _md5(source).hex()
@@ -35,7 +35,7 @@ async def compute_etag(source: Path | bytes, part_bytes: int) -> str:
 
 
 def is_comparable(etag: str, computed: str) -> bool:
-    """Whether an entity tag is made like ours: MD5 of the whole, or of as many parts."""
+    """Whether an entity tag is computed like ours: MD5 of the whole, or of as many parts."""
     return bool(re.fullmatch(r"[0-9a-f]{32}(-\d+)?", etag)) and etag.partition("-")[2] == computed.partition("-")[2]
 
 

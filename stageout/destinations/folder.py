@@ -1,4 +1,4 @@
-"""Results into a folder of this machine: written beside their name, then renamed to it."""
+"""Results in a local folder: written under a temporary name, then renamed."""
 
 import asyncio
 import errno
@@ -24,20 +24,20 @@ _CHOOSE = "Choose another folder (--output, or STAGEOUT_OUTPUT)"
 
 @dataclass(frozen=True)
 class FolderDestination:
-    """A folder; it is made when it is not there."""
+    """A folder; it is created if it is missing."""
 
     root: Path
     storage: None = None
 
     @classmethod
     def open(cls, destination: str, _: StageOutOptions) -> "FolderDestination":
-        """Open `file://<path>` or a path; a relative one begins in the current folder."""
+        """Open `file://<path>` or a path; a relative one starts in the current folder."""
         parts = urlsplit(destination)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(destination)
         return cls(path.absolute())
 
     def get_path(self, key: str) -> str:
-        """Return the key: a web server over the folder sees just that."""
+        """Return the key: a web server over the folder sees the same path."""
         return key
 
     def get_href(self, key: str) -> str:
@@ -87,11 +87,11 @@ class FolderDestination:
                 raise _translate(error, self.get_href(key)) from error
         folders = {parent for key in keys for parent in PurePosixPath(key).parents if parent.name}
         for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
-            with suppress(OSError):  # somebody else's files are in it
+            with suppress(OSError):  # it has files of others
                 (self.root / folder).rmdir()
 
     async def probe(self) -> None:
-        """See that a file can be written in the folder; one that was made for it goes again."""
+        """Check that a file can be written in the folder; a folder created for the check is removed again."""
         key, was_there = f".probe-{uuid4().hex}", self.root.exists()
         await self.put_bytes(key, b"", "text/plain")
         try:
@@ -99,7 +99,7 @@ class FolderDestination:
         except OSError as error:
             raise _translate(error, self.root.as_uri()) from error
         if not was_there:
-            with suppress(OSError):  # another job's results are in it by now
+            with suppress(OSError):  # it has results of another job by now
                 self.root.rmdir()
 
     async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object]) -> None:

@@ -1,4 +1,4 @@
-"""Results into a bucket of any S3 service; large files go up in parts, with bounded memory."""
+"""Results in a bucket of any S3 service; large files are uploaded in parts, with bounded memory."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _LARGE_FILES_AT_ONCE = 2
 class S3Destination:
     """A prefix in a bucket (`prefix` without slashes at its ends, may be empty).
 
-    `other_tags` are the kinds of object, `whole` and `parts`, whose entity tags here were seen to be no MD5.
+    `other_tags` are the kinds of object, `whole` and `parts`, whose entity tags are not MD5 digests here.
     """
 
     bucket: str
@@ -46,7 +46,7 @@ class S3Destination:
 
     @classmethod
     def open(cls, destination: str, options: StageOutOptions) -> "S3Destination":
-        """Open `s3://<bucket>/<prefix>`, an address that is known to be one."""
+        """Open `s3://<bucket>/<prefix>`, an address that was checked before."""
         scheme, bucket, prefix = split_url(destination)
         parts = prefix.strip("/").split("/") if prefix.strip("/") else []
         services = (scheme, bucket), options.s3, options.clouds
@@ -109,7 +109,7 @@ class S3Destination:
             raise self._explain(error, keys[0]) from error
 
     async def probe(self) -> None:
-        """Put an empty object under the prefix and delete it."""
+        """Write an empty object under the prefix and delete it."""
         key = f".probe-{uuid4().hex}"
         await self.put_bytes(key, b"", "text/plain")
         with suppress(FileNotFoundError):
@@ -139,9 +139,9 @@ class S3Destination:
                 computing.cancel()
 
     async def _compare(self, key: str, body: Path | bytes, etag: str, computed: str) -> bool:
-        """Whether the service has what was sent; where its tag differs, what it stored is read back once and decides.
+        """Whether the service has what was sent; if its tag differs, the stored object is read back once and compared.
 
-        False where its tags are no MD5, and say nothing.
+        False if its tags are not MD5 digests, which proves nothing.
         """
         kind = "parts" if "-" in etag else "whole"
         if etag == computed:
