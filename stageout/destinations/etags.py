@@ -1,7 +1,7 @@
 """Compares what an S3 service stored with what was sent, by entity tags that are MD5 digests.
 
 An object uploaded as a whole has the MD5 of its bytes as entity tag, one uploaded in parts the MD5 of its parts' MD5s
-and their number. There are exceptions (S3 API, PutObject: some kinds of encryption): a different tag alone is not a failure.
+and their number, with exceptions (S3 API, PutObject: some kinds of encryption): a different tag alone is not a failure.
 """
 
 import asyncio
