@@ -665,3 +665,26 @@ def test_a_service_written_for_the_incumbent_runs_with_its_import_changed(fake: 
 def test_jobs_run_at_once_and_do_not_disturb_each_other(fake: KernelDouble) -> None:
     jobs = [fake.submit("alice", "echo", {"inputs": {"message": str(number)}}) for number in range(4)]
     assert all(job.wait().succeeded and not job.violations for job in jobs)
+
+
+def test_the_value_of_a_secret_input_that_a_hook_prints_is_masked(
+    make_handler: Callable[[str], KernelDouble], tmp_path: Path
+) -> None:
+    kernel = make_handler("""
+        def post_execution_hook(self, **_):
+            print("logged in with", self.inputs["password"]["value"])
+        """)
+    package, source = tmp_path / "package.cwl", PACKAGES / "features" / "secrets" / "secrets.cwl"
+    # the deploy service removes namespaces
+    words = {"id: secrets": "id: enter", "cwltool:Secrets:": "'http://commonwl.org/cwltool#Secrets':"}
+    text = source.read_text()
+    for word, other in words.items():
+        text = text.replace(word, other)
+    package.write_text(text)
+    kernel.deploy("alice", package, "enter")
+    request = {"inputs": {"password": "canary-secret-input", "user": "ada"}}
+    job = kernel.submit("alice", "enter", request).wait()
+    assert job.succeeded, job.message
+    served = "".join(path.read_text() for path in job.temp.rglob("*") if path.is_file())
+    assert "[service] logged in with *****" in served
+    assert "canary-secret-input" not in served + job.message
