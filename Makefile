@@ -11,29 +11,29 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres
 
-help: ## list the verbs
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 check: lint test-unit ## style, types, layers and unit tests: no root, no cluster, under two minutes from a clone
 
-demo: env-demo ## run two real packages on real satellite data, end to end; KEEP=1 leaves its servers on
+demo: env-demo ## run two real packages on real satellite data, end to end; KEEP=1 keeps its servers running
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: check test-contract test-live ## everything that CI runs: style, types, layers, all three tiers
 
-test-unit: env-dev ## the pure and fast tests
+test-unit: env-dev ## unit tests: pure and fast
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev images cluster argo azurite postgres ## one suite per seam, over every implementation
+test-contract: env-dev images cluster argo azurite postgres ## contract tests: one suite for each interface, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 
-test-live: env-dev images cluster argo ## against real containers, a real cluster, and what ZOO_URL and ARGO_SERVER name
+test-live: env-dev images cluster argo ## live tests: real containers, a real cluster, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
-test-long: env-dev images cluster postgres ## what takes minutes: a caller killed at every point of its job, and the like
+test-long: env-dev images cluster postgres ## tests that take minutes, such as killing a client at every point of its job
 	@echo "tests: long"
 	@$(BIN)/python -m pytest -m long tests
 
@@ -44,11 +44,11 @@ lint: env-dev ## style, types, layers
 format: env-dev ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: env-dev bench-servers ## measure beside peers (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
+bench: env-dev bench-servers ## compare with similar tools (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
 
-bench-cluster: env-dev bench-servers cluster ## measure jobs on Kubernetes beside a bare Calrissian Job and pycalrissian
+bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster
 
 bench-servers: go
@@ -56,13 +56,13 @@ bench-servers: go
 	@[ -x $(BIN)/versitygw ] || { echo "bench: building versitygw, an S3 server (a minute)" && \
 	  GOBIN=$(CURDIR)/$(BIN) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0; }
 
-docs: env-dev ## write the pages that come from the code: docs/settings.md, docs/errors.md
+docs: env-dev ## generate the pages that are written from the code: docs/settings.md, docs/errors.md
 	@$(BIN)/python -m tests.pages
 
-lock: env-dev ## pin the dependencies anew, with hashes; UPGRADE=1 takes the newest
+lock: env-dev ## update the lock files, with hashes; UPGRADE=1 takes the newest versions
 	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
-newest: env-dev ## try the newest of packages whose internals are used, beyond their upper bounds; only warns
+newest: env-dev ## test the newest versions of packages whose internals are used, beyond their upper bounds; only warns
 	@$(BIN)/python requirements/newest.py
 
 wheel: env-dev ## build sdist and wheel into dist/, without network
@@ -73,19 +73,19 @@ images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
 	@bash dev/images/build.sh
 
-cluster: go ## start a real one-node Kubernetes (the first time it is built, about 5 minutes), with a new job image
+cluster: go ## start a real one-node Kubernetes (built at the first call, about 5 minutes), with a new job image
 	@sh dev/packages.sh cluster
 	@bash dev/cluster/up.sh
 	@[ "$${KUBERNETES:-}" = yours ] || bash dev/cluster/images.sh --job
 
-cluster-down: ## stop it
+cluster-down: ## stop the cluster
 	@bash dev/cluster/down.sh
 
-argo: go ## start a real Argo Workflows beside the cluster (the first time it is built, about 6 minutes); ARGO_SERVER=… uses that
+argo: go ## start a real Argo Workflows beside the cluster (built at the first call, about 6 minutes); ARGO_SERVER=… uses that one
 	@[ -n "$${ARGO_SERVER:-}" ] || sh dev/packages.sh cluster
 	@bash dev/argo/up.sh
 
-argo-down: ## stop it
+argo-down: ## stop Argo Workflows
 	@bash dev/argo/down.sh
 
 postgres: ## start a PostgreSQL for tests, in this user's cache (dev/postgres/up.sh stop ends it)
@@ -95,7 +95,7 @@ postgres: ## start a PostgreSQL for tests, in this user's cache (dev/postgres/up
 template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
 	@sh template/publish.sh "$(TO)"
 
-clean: ## remove what the other verbs created here
+clean: ## remove what the other targets created here
 	@rm -rf .venv .venv-newest demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
