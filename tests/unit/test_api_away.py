@@ -18,6 +18,7 @@ from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.engines.protocol import Handle
+from zoo_runner.execution.accept import accept
 from zoo_runner.execution.context import open_context
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.recover import recover
@@ -176,3 +177,13 @@ def test_a_job_with_results_has_ended_although_not_all_of_it_was_removed(away: R
     engine.away = away
     assert execute(context, "j1").status is Status.SUCCESSFUL
     assert context.store.get("j1").status is Status.SUCCESSFUL
+
+
+def test_a_job_whose_kubeconfig_cannot_be_read_fails_with_that(tmp_path: Path) -> None:
+    configuration = configuration_in(tmp_path, KUBECONFIG=str(tmp_path / "none"))
+    context = open_context(configuration, CalrissianEngine(configuration))
+    draft = replace(small_job(tmp_path), destination="s3://results/x", uid="u")
+    outcome = execute(context, accept(context, draft, "calrissian", configuration.workspace).id)
+    assert outcome.diagnosis
+    assert outcome.diagnosis.code == "cluster.access"
+    assert context.store.get("j1").status is Status.FAILED

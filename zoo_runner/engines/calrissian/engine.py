@@ -132,7 +132,7 @@ class CalrissianEngine:
     def remove(self, handle: Handle) -> None:
         """Remove all objects of the job."""
         names = Names(**handle.data["names"])
-        cluster = self._connect()
+        cluster = connect(self._cluster)
         with reaching():
             remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
 
