@@ -1,5 +1,6 @@
 """What every operation is given: the store, the settings, and of one request its workspace and its addresses."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +13,7 @@ from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.context import Context
 from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.ids import file_name
-from zoo_runner.model.workspace import Folders
+from zoo_runner.model.workspace import Folders, Workspace
 from zoo_runner.server.documents import Link
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
@@ -71,15 +72,21 @@ def find_configuration(configuration: Configuration, name: str) -> Configuration
 def open_context(store: SqlStore, settings: ServerSettings, configuration: Configuration) -> Context:
     """Open what it takes to work on the jobs of all workspaces."""
 
+    lock = threading.Lock()
+
     @cache
-    def find_engine(name: str, workspace: str) -> Engine:
+    def open_once(name: str, workspace: str) -> Engine:
         return open_engine(name, find_configuration(configuration, workspace))
+
+    def find_engine(name: str, workspace: Workspace) -> Engine:
+        with lock:  # a local engine knows what it submitted: two of one name would not
+            return open_once(name, workspace.name)
 
     keeper = Keeper(store.jobs, min(5.0, settings.lease_seconds / 3), settings.lease_seconds)
     return Context(
         store.jobs,
         store.events,
         lambda name: find_configuration(configuration, name).workspace,
-        lambda name, workspace: find_engine(name, workspace.name),
+        find_engine,
         keeper,
     )
