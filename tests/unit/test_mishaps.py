@@ -338,3 +338,10 @@ def test_what_was_submitted_is_removed_also_where_its_handle_could_not_be_stored
     assert outcome.diagnosis
     assert outcome.diagnosis.code == "store.unreachable"
     assert engine.removed == ["j1"]
+
+
+def test_a_job_ends_with_the_outcome_that_was_stored_first(context: Context, tmp_path: Path) -> None:
+    accepted(context, tmp_path)
+    job = context.store.update(replace(context.store.get("j1"), outcome=Outcome(Status.SUCCESSFUL)))
+    ended = end_job(context.store, job, FAILED)
+    assert (ended.status, ended.outcome, ended.progress) == (Status.SUCCESSFUL, Outcome(Status.SUCCESSFUL), 100)

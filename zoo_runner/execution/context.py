@@ -112,11 +112,16 @@ def change_job(store: JobStore, job: Job, change: Callable[[Job], Job]) -> Job:
 
 
 def end_job(store: JobStore, job: Job, outcome: Outcome) -> Job:
-    """Store that a job has ended, and how; one that has ended before stays as it is."""
+    """Store that a job has ended, and how; one that has ended before stays as it is.
+
+    An outcome that is stored already is not replaced by one of another status.
+    """
 
     def end(stored: Job) -> Job:
-        progress = 100 if outcome.status is Status.SUCCESSFUL else stored.progress
-        return replace(stored.moved_to(outcome.status, clock.now()), outcome=outcome, progress=progress, step=None)
+        known = stored.outcome
+        final = known if known and known.status is not outcome.status else outcome
+        progress = 100 if final.status is Status.SUCCESSFUL else stored.progress
+        return replace(stored.moved_to(final.status, clock.now()), outcome=final, progress=progress, step=None)
 
     return change_job(store, job, end)
 
