@@ -147,5 +147,5 @@ def _collect(configuration: "Configuration", remove: bool, active: bool) -> None
         engine.remove_leftovers(chosen)
     click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
     if passed_over := {left.job for left in found} - {left.job for left in chosen}:
-        told = f"jobs that still run and this store does not know: {len(passed_over)}"
-        click.echo(f"{told}; --active takes them too", err=True)
+        note = f"jobs that still run and this store does not know: {len(passed_over)}"
+        click.echo(f"{note}; --active takes them too", err=True)

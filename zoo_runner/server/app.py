@@ -36,7 +36,7 @@ _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
 
 def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastAPI:
-    """Build the application; `count_workers` tells how many workers of this server run."""
+    """Build the application; `count_workers` returns how many workers of this server run."""
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,

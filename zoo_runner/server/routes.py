@@ -31,7 +31,7 @@ ReadCall = Callable[..., Call]
 
 
 def build_router(api: Api, read_call: ReadCall) -> APIRouter:
-    """Build the routes of one API; `read_call` tells of a request its workspace and addresses."""
+    """Build the routes of one API; `read_call` reads the workspace and addresses of a request."""
     router = APIRouter()
     of = Annotated[Call, Depends(read_call)]
     _add_processes(router, api, of)

@@ -36,7 +36,7 @@ def find_own_exit_code(pod: Manifest, name: str) -> int | None:
 
 
 def find_container_failure(pod: Manifest) -> RunnerError | None:
-    """Say why a node was ended that could not say it itself; None where its log does, or the pod was taken away."""
+    """Say why a node ended that could not report it itself; None where its log does, or its pod was deleted."""
     for name in SEQUENCE:
         ended = _find_state(pod, name).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":

@@ -104,7 +104,7 @@ def _build_synchronization(argo: ArgoSettings) -> Manifest:
 
 
 def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterable[str]) -> Manifest:
-    """Make the pod of the job; it is tried again only where it was taken away."""
+    """Make the pod of the job; it is started again only where it was deleted or lost."""
     storage = [{"secretRef": {"name": names.secret}}]
     secret = [
         {"name": variable, "valueFrom": {"secretKeyRef": {"name": names.secret, "key": variable}}}

@@ -1,4 +1,4 @@
-"""The objects of one job on the cluster: told from those of another job of the same id, and removed whole at its end.
+"""The objects of one job on the cluster: never those of another job of the same id; all are removed at its end.
 
 Two stores that know nothing of each other may give the same id to jobs of one workspace.
 """

@@ -23,7 +23,7 @@ class _Refusal:
     remedy: str
 
 
-# The first that fits. A refusal names its object, so that a volume is told from a container by its words.
+# The first that fits. A refusal names its object, so that its words distinguish a volume from a container.
 _REFUSALS = (
     _Refusal(
         r"exceeded quota",

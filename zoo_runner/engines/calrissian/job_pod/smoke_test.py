@@ -4,7 +4,7 @@ python -m zoo_runner.engines.calrissian.job_pod.smoke_test DESTINATION PROTOCOL
 
 It runs in the environment of stage-out, as a job pod does.
 
-An empty destination is none; callers of before there were versions gave no protocol.
+An empty destination means that none is checked; clients from before there were versions gave no protocol.
 """
 
 import os
