@@ -18,7 +18,7 @@ from zoo_runner.execution.accept import accept
 from zoo_runner.execution.context import open_context
 from zoo_runner.execution.execute import execute
 from zoo_runner.model.cancellation import Cancellation, Reason
-from zoo_runner.model.events import StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import StepEnded, StepLines, StepStarted
 from zoo_runner.model.job import Status
 
 PROBE = PACKAGES / "probe"
@@ -112,6 +112,21 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_caller_says_so(sit
     assert "(signal 9)" in told
     assert wait_until_none_is_left(site.folder)
     assert list((site.folder / "scratch").iterdir()) == []
+
+
+def test_a_launcher_that_is_killed_is_reported_as_such(site: Site, pipe: Pipe) -> None:
+    words = ("run", PROBE / "tree.cwl", "-i", f"ready={pipe.path}", "-o", site.results)
+    with site.started(*words) as process:
+        pipe.read()
+        below = descendants(process.pid)
+        (launcher,) = [pid for pid in below if b"engines.local.launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        subprocess.run(["kill", "-9", str(launcher)], check=True)
+        assert process.stderr
+        told = process.stderr.read()
+        assert process.wait() == 7
+    assert "code: engine.killed" in told
+    assert "(signal 9)" in told
+    assert wait_until_none_is_left(site.folder)
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -213,7 +228,7 @@ def test_the_job_log_tells_the_stages_and_steps_in_their_order(site: Site) -> No
 
 def test_a_log_folder_that_others_empty_does_not_lose_what_follows(site: Site, pipe: Pipe) -> None:
     def empty(event: object) -> None:
-        if isinstance(event, StepLine) and event.text == "first":
+        if isinstance(event, StepLines) and "first" in event.lines:
             shutil.rmtree(site.temp)
             pipe.release()
 

@@ -11,7 +11,7 @@ import pytest
 from zoo_runner.engines.local import printed
 from zoo_runner.engines.local.printed import Printed
 from zoo_runner.engines.local.watch import Watch
-from zoo_runner.model.events import EngineLine, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, StepEnded, StepLines, StepStarted
 
 # as much as a pipe holds
 MUCH = b"x\n" * 32_768
@@ -67,11 +67,11 @@ def test_a_child_that_passes_on_the_last_lines_is_heard(pipe: tuple[Printed, int
 
 def test_no_line_of_a_step_is_lost_where_its_caller_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printed, "_LAST_WORDS_SECONDS", 0.01)
-    told: list[StepStarted | StepLine | StepEnded | EngineLine] = []
+    told: list[StepStarted | StepLines | StepEnded | EngineLine] = []
     may_tell = threading.Event()
 
-    def emit(event: StepStarted | StepLine | StepEnded | EngineLine) -> None:
-        assert not isinstance(event, StepLine) or may_tell.wait(20)
+    def emit(event: StepStarted | StepLines | StepEnded | EngineLine) -> None:
+        assert not isinstance(event, StepLines) or may_tell.wait(20)
         told.append(event)
 
     watch = Watch("work", "seq", emit, None, None)
@@ -81,5 +81,6 @@ def test_no_line_of_a_step_is_lost_where_its_caller_is_slow(monkeypatch: pytest.
     timer.start()
     watch.wait(process)
     timer.join()
-    assert told[1:-1] == [StepLine("work", str(number)) for number in range(1, 1001)]
+    lines = [line for event in told if isinstance(event, StepLines) for line in event.lines]
+    assert lines == [str(number) for number in range(1, 1001)]
     assert isinstance(told[-1], StepEnded)

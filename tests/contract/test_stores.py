@@ -17,7 +17,7 @@ from tests.postgres import find_postgres, use_schema
 from tests.values import ROOT
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, InputError, JobChangedError, JobExistsError, JobNotFoundError
-from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLine
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLines
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.store.files import FileEventLog, FileStore
 from zoo_runner.store.memory import MemoryStore
@@ -215,20 +215,22 @@ def test_events_are_numbered_in_order_also_from_many_writers(store: Store) -> No
 
     def write(name: str) -> None:
         for number in range(5):
-            store.events.append("job-1", [StepLine(name, str(2 * number)), StepLine(name, str(2 * number + 1))])
+            store.events.append("job-1", [StepLines(name, (str(2 * number),)), StepLines(name, (str(2 * number + 1),))])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, "abcd"))
     events = list(store.events.read("job-1"))
     assert [number for number, _ in events] == list(range(1, 41))
     for name in "abcd":
-        mine = [event.text for _, event in events if isinstance(event, StepLine) and event.step == name]
+        mine = [
+            line for _, event in events if isinstance(event, StepLines) and event.step == name for line in event.lines
+        ]
         assert mine == [str(number) for number in range(10)]
 
 
 def test_events_are_read_from_a_number_on(store: Store) -> None:
     create(store, build_job())
-    assert store.events.append("job-1", [StepLine("a", str(number)) for number in range(1500)]) == 1500
+    assert store.events.append("job-1", [StepLines("a", (str(number),)) for number in range(1500)]) == 1500
     assert store.events.append("job-1", []) == 1500
     assert [number for number, _ in store.events.read("job-1", after=1497)] == [1498, 1499, 1500]
     assert [number for number, _ in store.events.read("job-1", after=10, limit=2)] == [11, 12]

@@ -25,7 +25,7 @@ from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.protocol import Handle
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Results
 
 LINES = 200
@@ -70,9 +70,9 @@ def main(kubeconfig: str, namespace: str, how: str, jobs: int) -> dict[str, Any]
 
         def report(event: Event, job: str = names.job) -> None:
             threads.append(threading.active_count())
-            if isinstance(event, StepLine):
+            if isinstance(event, StepLines):
                 lines[job] += 1
-                orders.setdefault(job, []).append(event.text)
+                orders.setdefault(job, []).extend(event.lines)
 
         followed.append(engine.follow(handle, report, cancellation))
         followed[-1].add_done_callback(lambda _: threads.append(read_status("Threads")))

@@ -24,7 +24,7 @@ from tests.steps import WAITS, let_go, write_package
 from tests.values import EXAMPLES, FAILING, ROOT
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.events import EngineLine, Event, StepLine
+from zoo_runner.model.events import EngineLine, Event, StepLines
 from zoo_runner.model.job import Status
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
@@ -90,7 +90,7 @@ def test_the_nodes_are_those_that_a_person_looks_for_and_nothing_is_left(site: S
         pods = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", select_step(job), "-o", "name")
         let_go(site, NAMESPACE, pods.strip())
 
-    story = site.run(job, on=once(StepLine, look))
+    story = site.run(job, on=once(StepLines, look))
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     assert {"stage-in", "run", "stage-out"} <= nodes
     assert story.outcome.usage[0].step == "work"
@@ -107,7 +107,7 @@ def test_a_job_is_cancelled_from_another_process_and_its_pods_are_gone_in_fiftee
         cancelled.append(time.monotonic())
         assert done.returncode == 0, done.stderr
 
-    story = site.run(job, on=once(StepLine, cancel))
+    story = site.run(job, on=once(StepLines, cancel))
     assert story.outcome.status is Status.DISMISSED, story.outcome.diagnosis
     wait_until_gone(site, job.id, 15 - (time.monotonic() - cancelled[0]))
 
@@ -159,7 +159,7 @@ def test_a_cap_on_jobs_makes_the_next_one_wait_for_its_turn(site: Site, tmp_path
 
     with applied(site, limit), ThreadPoolExecutor(2) as pool:
         begun = threading.Event()
-        one = pool.submit(capped.run, first, None, None, once(StepLine, begun.set))
+        one = pool.submit(capped.run, first, None, None, once(StepLines, begun.set))
         assert begun.wait(60)
         other = pool.submit(capped.run, second, None, None, hear)
         assert waiting.wait(30)

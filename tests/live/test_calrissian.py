@@ -16,7 +16,7 @@ from tests.values import EXAMPLES, FAILING
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation, Reason
-from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Status
 
 CANARY = "canary-of-the-cluster"
@@ -109,8 +109,8 @@ def test_each_line_of_a_step_arrives_within_a_second(site: Site, tmp_path: Path)
         let_go(site, NAMESPACE, kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "name").strip())
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine):
-            late.append(time.time() - float(event.text))
+        if isinstance(event, StepLines):
+            late.extend(time.time() - float(line) for line in event.lines)
             if not threads:
                 # beside this, which hears the lines
                 threads.append(threading.Thread(target=go_on))
@@ -130,7 +130,7 @@ def test_a_job_is_cancelled_by_its_caller_and_its_pods_are_gone_in_fifteen_secon
     cancellation = Cancellation()
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine) and not cancelled:
+        if isinstance(event, StepLines) and not cancelled:
             cancelled.append(time.monotonic())
             cancellation.cancel()
 
@@ -144,7 +144,7 @@ def test_a_job_over_its_time_limit_is_gone_in_fifteen_seconds(site: Site) -> Non
     cancellation = Cancellation(3600)
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine) and not struck:
+        if isinstance(event, StepLines) and not struck:
             struck.append(time.monotonic())
             cancellation.cancel(Reason.TIME_LIMIT)
 
@@ -168,7 +168,7 @@ def test_a_job_is_cancelled_by_its_id_and_its_pods_are_gone_in_fifteen_seconds(s
     begun: list[float] = []
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine) and not begun:
+        if isinstance(event, StepLines) and not begun:
             begun.append(time.monotonic())
             engine.cancel(load_handle(site, story_job.id))
 

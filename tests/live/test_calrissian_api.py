@@ -13,7 +13,7 @@ from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_calrissian_diagnosis import run, write_package
 from tests.servers import S3Server
 from tests.site import Site
-from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Status
 
 AWAY_SECONDS = 4.0
@@ -54,8 +54,8 @@ def test_an_api_server_that_goes_away_and_comes_back_costs_neither_the_job_nor_a
     server, timers, lines = ApiServer(kubeconfig.parent), [], list[str]()
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine):
-            lines.append(event.text)
+        if isinstance(event, StepLines):
+            lines.extend(event.lines)
             if len(lines) == 2:
                 timers.append(server.restart(AWAY_SECONDS))
 

@@ -15,7 +15,7 @@ from tests.site import Site, Story
 from zoo_runner.engines.calrissian import bundle
 from zoo_runner.engines.calrissian.protocol import PROTOCOL
 from zoo_runner.model.diagnosis import Diagnosis, Level
-from zoo_runner.model.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.job import Status
 
 NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
@@ -199,7 +199,7 @@ def test_a_step_whose_pod_is_deleted_is_started_again(site: Site, tmp_path: Path
     deleted: list[str] = []
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine) and not deleted:
+        if isinstance(event, StepLines) and not deleted:
             deleted.append(kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force"))
 
     story = run(site, write_package(tmp_path, steps.STAYS_AT_FIRST), on)
@@ -211,7 +211,7 @@ def test_a_step_whose_pod_is_deleted_is_started_again(site: Site, tmp_path: Path
 
 def test_a_step_whose_pod_is_deleted_again_and_again(site: Site, tmp_path: Path) -> None:
     def on(event: Event) -> None:
-        if isinstance(event, StepLine):
+        if isinstance(event, StepLines):
             kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force")
 
     once = site.having(ZOO_RUNNER_STEP_RETRIES="1")

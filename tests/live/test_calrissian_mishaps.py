@@ -20,7 +20,7 @@ from tests.live.test_calrissian_diagnosis import (
 from tests.site import Site
 from tests.steps import STAYS_AT_FIRST
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.events import EngineLine, Event, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
@@ -74,7 +74,7 @@ class Once:
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) -> None:
     package, job_id = write_package(tmp_path, STAYS_AT_FIRST), new_job_id()
-    story = run(site, package, Once(StepLine, lambda: have_evicted(site, job_id, "step")), job_id)
+    story = run(site, package, Once(StepLines, lambda: have_evicted(site, job_id, "step")), job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("was evicted from its node" in e.text for e in story.events if isinstance(e, EngineLine))
 
@@ -82,7 +82,7 @@ def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) ->
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> None:
     site, job_id = site.having(ZOO_RUNNER_STEP_RETRIES="0"), new_job_id()
-    fill, package = Once(StepLine, lambda: have_evicted(site, job_id, "step")), write_package(tmp_path, STAYS_AT_FIRST)
+    fill, package = Once(StepLines, lambda: have_evicted(site, job_id, "step")), write_package(tmp_path, STAYS_AT_FIRST)
     found = fail(site, package, fill, row="step evicted", reported="Evicted", job_id=job_id)
     assert (found.level, found.step) == (Level.PLATFORM, "work")
 
@@ -111,7 +111,7 @@ def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path:
             kubectl(site, "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "-f", str(path))
 
     # the first attempt outlasts the grace that an eviction gives; what ends well within it is not run twice
-    story = run(site, write_package(tmp_path, STAYS_AT_FIRST), Once(StepLine, drain), job_id)
+    story = run(site, write_package(tmp_path, STAYS_AT_FIRST), Once(StepLines, drain), job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
 

@@ -14,7 +14,7 @@ from tests.cluster import WORKSPACE, applied, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import WAITS, let_go, write_package
-from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines
 from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-settings"
@@ -38,7 +38,7 @@ class Looked:
     def __call__(self, event: Event) -> None:
         if isinstance(event, EngineLine) and (pod := POD.fullmatch(event.text)):
             self._step = pod["name"]
-        if isinstance(event, StepLine) and not self.items:
+        if isinstance(event, StepLines) and not self.items:
             found = kubectl(self._site, "get", self._kinds, "-n", self._namespace, "-o", "json")
             self.items = json.loads(found)["items"]
             let_go(self._site, self._namespace, self._step)

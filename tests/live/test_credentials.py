@@ -21,7 +21,7 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.pods import has_started
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
-from zoo_runner.model.events import Event, StageStarted, StepLine
+from zoo_runner.model.events import Event, StageStarted, StepLines
 from zoo_runner.model.job import Status
 
 # one for each door that credentials come in by; base64 of any alignment holds the middle of them
@@ -150,9 +150,9 @@ class Seen:
         self.logs: dict[str, list[str]] = {}
 
     def look(self, event: Event) -> None:
-        if isinstance(event, StageStarted) or (isinstance(event, StepLine) and event.text == "looking"):
+        if isinstance(event, StageStarted) or (isinstance(event, StepLines) and "looking" in event.lines):
             self.search_objects()
-        if isinstance(event, StepLine) and event.text == "looking":
+        if isinstance(event, StepLines) and "looking" in event.lines:
             assert self._heard.wait(LONGEST_SECONDS), "the log of the step cannot be read"
             let_go(self._site, NAMESPACE, self._step)
 

@@ -15,7 +15,7 @@ from tests.cluster import WORKSPACE, kubectl
 from tests.live.test_calrissian import list_objects, wait_until_gone
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
@@ -143,7 +143,7 @@ def test_a_job_that_runs_is_left_alone_by_the_store_that_knows_it(site: Site, co
     told: list[str] = []
 
     def on(event: Event) -> None:
-        if isinstance(event, StepLine) and not told:
+        if isinstance(event, StepLines) and not told:
             done = own.command("gc", "--active", "--remove")
             told.append(f"{done.stdout}{done.stderr}")
 

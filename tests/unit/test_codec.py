@@ -13,7 +13,7 @@ from zoo_runner.model.events import (
     Published,
     StageStarted,
     StepEnded,
-    StepLine,
+    StepLines,
     StepStarted,
 )
 from zoo_runner.model.job import Job, Outcome, Results, Status
@@ -25,7 +25,7 @@ EVENTS: list[Event] = [
     Published("s3://results/logs"),
     StageStarted(Stage.STAGE_IN, "/scratch"),
     StepEnded("a", 1.0, 2.0, None, 0.5, None),
-    StepLine("a", "ü\n"),
+    StepLines("a", ("ü\n",)),
     StepStarted("a", "echo", 1.0),
     Transferred("stage-out", "s3://results/a", 1, 2, 3, None),
 ]

@@ -5,7 +5,7 @@ import pytest
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
-from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLine
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLines
 
 
 def found(*events: Event) -> Findings:
@@ -28,7 +28,7 @@ def diagnose(*events: Event) -> RunnerError:
 
 
 def test_the_last_words_of_a_failed_step_are_the_cause() -> None:
-    error = diagnose(StepLine("a", "one"), StepLine("a", "no band red "), StepLine("a", ""), ended("a", 3))
+    error = diagnose(StepLines("a", ("one",)), StepLines("a", ("no band red ",)), StepLines("a", ("",)), ended("a", 3))
     assert isinstance(error, ToolError)
     assert error.diagnosis.code == "step.exit-code"
     assert str(error) == "step 'a' ended with exit code 3: no band red"
@@ -41,13 +41,16 @@ def test_a_step_that_said_nothing_is_told_so() -> None:
 
 
 def test_only_the_last_lines_of_a_step_are_evidence() -> None:
-    error = diagnose(*(StepLine("a", str(n)) for n in range(100)), ended("a", 1))
+    error = diagnose(*(StepLines("a", (str(n),)) for n in range(100)), ended("a", 1))
     assert error.diagnosis.evidence == tuple(str(n) for n in range(92, 100))
 
 
 def test_the_step_that_the_engine_did_not_accept_is_the_failed_one() -> None:
     error = diagnose(
-        ended("tolerant", 2), ended("bad", 4), complaint("[job bad] completed permanentFail"), StepLine("bad", "why")
+        ended("tolerant", 2),
+        ended("bad", 4),
+        complaint("[job bad] completed permanentFail"),
+        StepLines("bad", ("why",)),
     )
     assert error.diagnosis.step == "bad"
 
@@ -72,7 +75,7 @@ def test_a_killed_step_ran_most_likely_out_of_memory() -> None:
     ],
 )
 def test_a_step_that_a_signal_ended_is_told_by_its_name(exit_code: int, code: str, signal: str, remedy: str) -> None:
-    error = diagnose(StepLine("a", "band 9"), ended("a", exit_code))
+    error = diagnose(StepLines("a", ("band 9",)), ended("a", exit_code))
     assert isinstance(error, ToolError)
     assert (error.diagnosis.code, error.diagnosis.level, error.diagnosis.step) == (code, Level.USER, "a")
     assert all(fact in str(error) for fact in ("step 'a'", signal, str(exit_code), ": band 9"))
@@ -81,7 +84,7 @@ def test_a_step_that_a_signal_ended_is_told_by_its_name(exit_code: int, code: st
 
 @pytest.mark.parametrize("word", ["Segmentation fault", "sh: line 1:    12 Segmentation fault      (core dumped)"])
 def test_what_a_shell_says_of_a_crash_is_not_the_last_word_of_the_tool(word: str) -> None:
-    error = diagnose(StepLine("a", "band 9"), StepLine("a", word), ended("a", 139))
+    error = diagnose(StepLines("a", ("band 9",)), StepLines("a", (word,)), ended("a", 139))
     assert str(error) == "step 'a' crashed: SIGSEGV (exit code 139): band 9"
     assert word in error.diagnosis.evidence
 
@@ -112,7 +115,7 @@ def test_a_missing_program_is_named_with_and_without_containers(text: str) -> No
 
 
 def test_a_full_disk_is_the_platform_s_matter() -> None:
-    error = diagnose(StepLine("a", "write failed: No space left on device"), ended("a", 1))
+    error = diagnose(StepLines("a", ("write failed: No space left on device",)), ended("a", 1))
     assert isinstance(error, EngineError)
     assert (error.diagnosis.code, error.diagnosis.level) == ("resources.disk-full", Level.PLATFORM)
 
@@ -132,7 +135,7 @@ NOTHING_MATCHED = "Error collecting output for parameter 'tif': p.json:1:6: Did 
     ],
 )
 def test_a_tool_that_failed_is_not_told_to_have_succeeded_without_its_output(lines: list[str]) -> None:
-    error = diagnose(StepLine("a", "no band red"), ended("a", 3), *map(complaint, lines))
+    error = diagnose(StepLines("a", ("no band red",)), ended("a", 3), *map(complaint, lines))
     assert str(error) == "step 'a' ended with exit code 3: no band red"
 
 
@@ -145,7 +148,7 @@ def test_an_output_that_is_missing_after_success_is_named_with_its_glob(text: st
 
 def test_words_of_a_good_step_do_not_explain_another_s_failure() -> None:
     error = diagnose(
-        StepLine("good", "No space left on device"), ended("good", 0), StepLine("bad", "boom"), ended("bad", 2)
+        StepLines("good", ("No space left on device",)), ended("good", 0), StepLines("bad", ("boom",)), ended("bad", 2)
     )
     assert str(error) == "step 'bad' ended with exit code 2: boom"
 
@@ -176,7 +179,7 @@ def test_other_events_leave_no_trace() -> None:
     ],
 )
 def test_the_line_that_speaks_of_an_error_is_the_cause_although_others_come_after_it(lines: Any, said: str) -> None:
-    assert str(diagnose(*(StepLine("a", line) for line in lines), ended("a", 1))).endswith(f"exit code 1: {said}")
+    assert str(diagnose(*(StepLines("a", (line,)) for line in lines), ended("a", 1))).endswith(f"exit code 1: {said}")
 
 
 def test_a_gpu_that_is_not_there_is_named() -> None:

@@ -2,10 +2,10 @@
 
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.events import EngineLine, StepEnded, StepLine
+from zoo_runner.model.events import EngineLine, StepEnded, StepLines
 
 
-def diagnose(*events: EngineLine | StepEnded | StepLine) -> Diagnosis:
+def diagnose(*events: EngineLine | StepEnded | StepLines) -> Diagnosis:
     findings = Findings()
     for event in events:
         findings.add(event)
@@ -15,7 +15,7 @@ def diagnose(*events: EngineLine | StepEnded | StepLine) -> Diagnosis:
 def test_a_network_that_podman_cannot_make_is_no_missing_tool_of_the_package() -> None:
     why = 'plugin type="bridge" failed (add): failed to locate iptables: exec: "iptables": executable file not found'
     diagnosis = diagnose(
-        StepLine("make", f"Error: {why}"),
+        StepLines("make", (f"Error: {why}",)),
         StepEnded("make", 0, 1, 127, None, None),
         EngineLine("warning", "[job make] completed permanentFail"),
     )

@@ -7,7 +7,7 @@ from rich.progress import Progress, TextColumn
 
 from zoo_runner.cli.display import LiveDisplay, PlainDisplay, open_display
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_staging.progress import Transferred
 
 STORY: tuple[Event, ...] = (
@@ -15,7 +15,7 @@ STORY: tuple[Event, ...] = (
     *(Transferred("stage-in", f"f{n}", n, 100, n * 2**20, None) for n in range(101)),
     StageStarted(Stage.EXECUTE, "water"),
     StepStarted("index", "index.py", 0.0),
-    StepLine("index", "not shown"),
+    StepLines("index", ("not shown",)),
     EngineLine("info", "not shown"),
     EngineLine("warning", "[job index] not shown"),
     EngineLine("warning", "mind this\nnot shown"),

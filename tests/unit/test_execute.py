@@ -32,7 +32,7 @@ from zoo_runner.model.errors import (
     StageOutError,
     ToolError,
 )
-from zoo_runner.model.events import EngineLine, Published, Report, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Published, Report, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_runner.model.job import Outcome, Status
 
 SECRET = "canary-in-the-story"
@@ -287,13 +287,13 @@ def test_an_event_that_is_told_again_is_kept_once(context: Context, engine: Fake
 def test_events_are_kept_masked_and_without_the_lines_of_steps(configuration: Configuration, tmp_path: Path) -> None:
     engine = TalkingEngine(configuration)
     end = StepEnded("a", 1.0, 2.0, 0, None, None)
-    engine.events = (StepStarted("a", f"echo {SECRET}", 1.0), StepLine("a", "hi"), end)
+    engine.events = (StepStarted("a", f"echo {SECRET}", 1.0), StepLines("a", ("hi",)), end)
     context = open_context(configuration, engine)
     draft = accepted(context, tmp_path)
     execute(context, "j1")
     kept = [event for _, event in context.events.read("j1")]
     assert kept[:2] == [StepStarted("a", "echo *****", 1.0), end]
-    assert not any(isinstance(event, StepLine) for event in kept)
+    assert not any(isinstance(event, StepLines) for event in kept)
     assert "[a] hi" in draft.paths.job_log.read_text()
 
 

@@ -21,7 +21,7 @@ from zoo_runner.engines.kubernetes.root import ClusterRoot
 from zoo_runner.engines.kubernetes.watch import Change
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import Event, StepLine
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Results
 
 RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
@@ -142,7 +142,7 @@ def test_a_job_whose_log_comes_late_has_its_results(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("zoo_runner.engines.calrissian.log_end._CUT_LOG_SECONDS", 0.01)
     told: list[Event] = []
     assert follow(TardyCluster(ended(0)), told.append, 0.3).results == RESULTS
-    assert told == [StepLine("work", "a line")]
+    assert told == [StepLines("work", ("a line",))]
 
 
 def test_a_pod_that_was_evicted_is_told_of_although_its_log_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from tests.values import job_paths
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
 
@@ -38,7 +38,7 @@ def test_the_job_log_tells_the_whole_story_in_order(log: JobLog, paths: JobPaths
     log(Transferred("stage-in", "https://h/b.tif", 1, 2, 15, 10))
     log(StageStarted(Stage.EXECUTE, "water"))
     log(StepStarted("index", "index.py a.tif", 0.0))
-    log(StepLine("index", "reading"))
+    log(StepLines("index", ("reading",)))
     log(StepEnded("index", 0.0, 1.25, 0, 0.5, 31.0))
     log(EngineLine("info", "first\nsecond"))
     log(StageStarted(Stage.STAGE_OUT, "/out"))
@@ -64,7 +64,7 @@ def test_every_line_begins_with_its_time_in_utc(log: JobLog, paths: JobPaths) ->
 def test_stages_and_steps_have_logs_of_their_own(log: JobLog, paths: JobPaths) -> None:
     log(StageStarted(Stage.STAGE_IN, "/in"))
     log(StepStarted("index_2", "index.py", 0.0))
-    log(StepLine("index_2", "reading"))
+    log(StepLines("index_2", ("reading",)))
     log(StepEnded("index_2", 0.0, 1.0, None, None, None))
     log(StageStarted(Stage.STAGE_OUT, "/out"))
     assert paths.stage_in_log.read_text() == "stage-in: /in\n"
@@ -114,7 +114,7 @@ def test_nothing_gets_into_a_file_unmasked(log: JobLog, paths: JobPaths) -> None
         log.write_plan({"inputs": {"a": SECRET}})
         log(StageStarted(Stage.STAGE_IN, SECRET))
         log(StepStarted("a", f"tool {SECRET}", 0.0))
-        log(StepLine("a", SECRET))
+        log(StepLines("a", (SECRET,)))
         log(EngineLine("info", SECRET))
         log(StepEnded("a", 0.0, 1.0, 0, None, None))
         log.tell_failure(Diagnosis(Stage.STAGE_IN, Level.USER, SECRET, SECRET, (SECRET,)))
@@ -125,10 +125,10 @@ def test_nothing_gets_into_a_file_unmasked(log: JobLog, paths: JobPaths) -> None
 
 def test_later_lines_are_kept_when_others_empty_the_folder(log: JobLog, paths: JobPaths) -> None:
     with log:
-        log(StepLine("a", "before"))
+        log(StepLines("a", ("before",)))
         shutil.rmtree(paths.temp)
-        log(StepLine("a", "after"))
-    assert read_texts(paths.job_log) == ["[a] after"]
+        log(StepLines("a", ("after",)))
+    assert read_texts(paths.job_log) == ["[a] before", "[a] after"]
     assert paths.step_log("a").read_text() == "after\n"
     assert paths.usage.exists()
 
@@ -137,17 +137,55 @@ def test_a_log_that_cannot_be_written_does_not_end_the_job(log: JobLog, paths: J
     shutil.rmtree(paths.temp)
     paths.temp.write_text("somebody put a file in its place")
     with log:
-        log(StepLine("a", "lost"))
+        log(StepLines("a", ("lost",)))
     assert paths.temp.read_text() == "somebody put a file in its place"
 
 
+def test_the_private_copy_of_the_job_log_takes_no_space(log: JobLog, paths: JobPaths) -> None:
+    log(StepLines("a", ("one", "two")))
+    assert paths.kept_log.samefile(paths.job_log)
+
+
+def test_the_private_copy_has_all_lines_also_where_it_cannot_be_the_same_file(log: JobLog, paths: JobPaths) -> None:
+    paths.job_log.write_text("of another writer\n")
+    paths.kept_log.write_text("")
+    log(StepLines("a", ("one", "two")))
+    assert read_texts(paths.kept_log) == ["[a] one", "[a] two"]
+    assert read_texts(paths.job_log)[1:] == ["[a] one", "[a] two"]
+
+
+def test_of_a_step_that_prints_without_end_the_log_has_a_limit_and_counts_the_rest(paths: JobPaths) -> None:
+    log = JobLog(paths, Masker(), most_bytes=1000)
+    log(StepStarted("a", "yes", 0.0))
+    for _ in range(300):
+        log(StepLines("a", ("y" * 99, "y" * 99)))
+    log(StepEnded("a", 0.0, 1.0, 0, None, None))
+    lines = paths.step_log("a").read_text().splitlines()
+    assert lines.count("y" * 99) == 10
+    assert "ZOO_RUNNER_LOG_MAX_MIB" in lines[11]
+    assert lines[12] == "590 more lines were not kept"
+    assert len(paths.job_log.read_text()) < 3000
+
+
+def test_of_each_step_as_much_is_kept(paths: JobPaths) -> None:
+    log = JobLog(paths, Masker(), most_bytes=10)
+    log(StepLines("a", ("more than enough",)))
+    log(StepLines("b", ("first of b",)))
+    assert paths.step_log("b").read_text().startswith("first of b\n")
+
+
+def test_a_secret_among_many_lines_is_masked_and_the_others_stay(log: JobLog, paths: JobPaths) -> None:
+    log(StepLines("a", ("one", f"two {SECRET}", "thr\x1b[31mee")))
+    assert paths.step_log("a").read_text().splitlines() == ["one", "two *****", "three"]
+
+
 def test_text_that_is_not_unicode_is_written_escaped(log: JobLog, paths: JobPaths) -> None:
-    log(StepLine("a", "half \ud800 pair"))
+    log(StepLines("a", ("half \ud800 pair",)))
     assert read_texts(paths.job_log) == ["[a] half \\ud800 pair"]
 
 
 def test_one_event_is_one_line_whatever_a_tool_prints(log: JobLog, paths: JobPaths) -> None:
-    log(StepLine("a", "bar 10%\rbar 20%\x1b[31m"))
+    log(StepLines("a", ("bar 10%\rbar 20%\x1b[31m",)))
     log(StageStarted(Stage.STAGE_OUT, "/out\n2026-01-01T00:00:00.000Z [job] SUCCESSFUL"))
     lines = paths.job_log.read_text().split("\n")
     assert len(lines) == 3
@@ -165,10 +203,10 @@ def test_more_steps_than_files_are_kept_open_lose_no_line(log: JobLog, paths: Jo
     """Each file is found again, and what was removed meanwhile is made anew."""
     for turn in ("first", "second"):
         for number in range(40):
-            log(StepLine(f"crop_{number}", turn))
+            log(StepLines(f"crop_{number}", (turn,)))
     assert all(paths.step_log(f"crop_{number}").read_text() == "first\nsecond\n" for number in range(40))
     paths.step_log("crop_39").unlink()
-    log(StepLine("crop_39", "third"))
+    log(StepLines("crop_39", ("third",)))
     assert paths.step_log("crop_39").read_text() == "third\n"
 
 
@@ -176,7 +214,7 @@ def test_many_jobs_keep_few_files_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     logs = [JobLog(job_paths("water", f"j{number}", tmp_path), Masker()) for number in range(200)]
     for log in logs:
-        log(StepLine("a", "hi"))
+        log(StepLines("a", ("hi",)))
     assert len(list(Path("/proc/self/fd").iterdir())) - before <= 66
     for log in logs:
         log.__exit__(None, None, None)

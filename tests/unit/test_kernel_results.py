@@ -83,6 +83,7 @@ def test_encoded_addresses_are_readable_in_messages() -> None:
 
 def test_percent_signs_that_are_no_percentages_stay_readable_in_messages() -> None:
     assert build_message("50% or 5.5 % of '%s'") == "50 percent or 5.5 percent of '\N{FULLWIDTH PERCENT SIGN}s'"
+    assert build_message("3 %s in 7%d") == "3 \N{FULLWIDTH PERCENT SIGN}s in 7\N{FULLWIDTH PERCENT SIGN}d"
 
 
 def test_cause_and_remedy_come_first_and_the_log_last_also_when_the_cause_is_long() -> None:

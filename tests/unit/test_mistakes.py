@@ -27,6 +27,7 @@ the 'x' field is not valid because
 UNEQUAL = """\
 [step s] Cannot make job: Length of input arrays must be equal when performing dotproduct scatter.
 [workflow main] Cannot collect workflow output: All sources for 'pick' are null"""
+LONG_ARGUMENT = "Exception while running job: [Errno 7] Argument list too long: 'sh'\n[job s] completed permanentFail"
 NO_JSON = "Exception while running job: Expecting value: line 1 column 1 (char 0).\n[job s] completed permanentFail"
 NO_PROGRAM = "Exception while running job: [Errno 13] Permission denied: '/tmp'.\n[job s] completed permanentFail"
 PLACED = "[step s] Cannot make job: package.json:1:580: timelimit must be an integer >= 0, got: -1"
@@ -56,6 +57,7 @@ PLACED = "[step s] Cannot make job: package.json:1:580: timelimit must be an int
             "step.output-invalid",
             "Expecting value: line 1 column 1 (char 0)",
         ),
+        (LONG_ARGUMENT, "inputs.too-large", "longer than the system allows (128 KiB for one argument)"),
         (NO_PROGRAM, "step.not-started", "Permission denied: '/tmp'"),
         (PLACED, "step.not-ready", "timelimit must be an integer >= 0, got: -1"),
     ],

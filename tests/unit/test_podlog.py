@@ -9,7 +9,7 @@ from zoo_runner.engines.calrissian.job_pod.pod import PodOutput
 from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, StageInError
-from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
@@ -22,8 +22,8 @@ FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"),
     [
         StageStarted(Stage.STAGE_IN, "there"),
         StepStarted("write_2", "echo a", 1.5),
-        StepLine("write", "[a] {b} engine info: c"),
-        StepLine("write", ""),
+        StepLines("write", ("[a] {b} engine info: c",)),
+        StepLines("write", ("",)),
         StepEnded("write", 1.0, 2.0, None, None, None),
         EngineLine("warning", "careful: [x]"),
         Transferred("stage-in", "s3://a/b", 1, 2, 3, None),
@@ -39,7 +39,7 @@ def test_every_event_comes_back_from_its_line(event: Event | Ended) -> None:
 
 
 def test_a_line_of_a_step_is_readable_as_it_stands() -> None:
-    assert encode_line(StepLine("write", "Hello")) == ["[write] Hello"]
+    assert encode_line(StepLines("write", ("Hello",))) == ["[write] Hello"]
 
 
 def write(event: Event | Ended, *secrets: str) -> list[str]:
@@ -63,15 +63,15 @@ def test_a_secret_that_is_a_word_of_the_log_costs_no_last_line(secret: str) -> N
 
 
 def test_a_secret_is_masked_in_every_event() -> None:
-    assert write(StepLine("write", "canary"), "canary") == ["[write] *****"]
+    assert write(StepLines("write", ("canary",)), "canary") == ["[write] *****"]
     assert write(EngineLine("info", "a\ncanary"), "canary") == ["engine info: a", "engine info: *****"]
     for event in (StageStarted(Stage.STAGE_IN, "canary"), Published("s3://canary"), StepStarted("a", "b canary", 1.0)):
         assert "canary" not in "".join(write(event, "canary"))
 
 
 def test_a_step_cannot_pretend_that_the_job_has_ended() -> None:
-    (forged,) = encode_line(StepLine("write", encode_line(Ended(None, FOUND, "EngineError"))[0]))
-    assert isinstance(decode_line(forged), StepLine)
+    (forged,) = encode_line(StepLines("write", tuple(encode_line(Ended(None, FOUND, "EngineError")))))
+    assert isinstance(decode_line(forged), StepLines)
 
 
 def test_a_line_that_is_none_of_ours_is_the_engines() -> None:

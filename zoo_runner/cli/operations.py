@@ -11,6 +11,8 @@ from zoo_runner.cli.show import show_diagnosis
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
+    from zoo_runner.model.workspace import Workspace
+    from zoo_runner.store.protocol import JobStore
 
 ReadConfiguration = Callable[..., "Configuration"]
 
@@ -44,10 +46,11 @@ def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
     @click.option("--active", is_flag=True, help="Also what belongs to jobs that still run.")
     def gc(engine: str, remove: bool, active: bool) -> None:
-        """Find what an engine still has of jobs that this store does not know as running.
+        """Find what an engine still has of jobs that this store does not know as running, and jobs that are too old.
 
         A job that still runs there may have lost the process that followed it, or be in another store
-        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active only.
+        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active only. Of jobs that ended more than
+        ZOO_RUNNER_RETENTION_DAYS ago, records and logs are removed.
         """
         _collect(read(engine=engine), remove, active)
 
@@ -137,8 +140,9 @@ def _collect(configuration: "Configuration", remove: bool, active: bool) -> None
     from zoo_runner.store.selection import iterate_jobs
 
     engine = open_engine(configuration.settings.engine, configuration)
+    store = open_context(configuration).store
     unfinished = JobQuery(statuses=(Status.ACCEPTED, Status.RUNNING))
-    running = {job.id for job in iterate_jobs(open_context(configuration).store, unfinished)}
+    running = {job.id for job in iterate_jobs(store, unfinished)}
     found = engine.find_leftovers(running)
     chosen = [left for left in found if active or not left.active]
     for left in chosen:
@@ -149,3 +153,19 @@ def _collect(configuration: "Configuration", remove: bool, active: bool) -> None
     if passed_over := {left.job for left in found} - {left.job for left in chosen}:
         note = f"jobs that still run and this store does not know: {len(passed_over)}"
         click.echo(f"{note}; --active takes them too", err=True)
+    if configuration.workspace.limits.retention_days is not None:
+        _collect_jobs(store, configuration.workspace, remove)
+
+
+def _collect_jobs(store: "JobStore", workspace: "Workspace", remove: bool) -> None:
+    """Show, or remove, the jobs that ended longer ago than the workspace keeps them."""
+    from zoo_runner.execution.retention import find_expired, remove_job
+
+    days = workspace.limits.retention_days or 0.0
+    expired = find_expired(store, workspace.name, days)
+    for job in expired:
+        click.echo(f"{'Job':<24}{job.workspace:<20}{job.id}  ended {job.finished or job.updated}")
+        if remove:
+            remove_job(store, job)
+    found = "removed" if remove else "found; --remove removes their records and logs"
+    click.echo(f"{len(expired)} jobs that ended more than {days:g} days ago {found}", err=True)

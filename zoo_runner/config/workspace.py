@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo_runner.config.settings import read_fields, setting
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import find_secrets
-from zoo_runner.model.workspace import Folders, Limits, StorageProfile, Workspace
+from zoo_runner.model.workspace import MOST_LOG_BYTES, Folders, Limits, StorageProfile, Workspace
 from zoo_staging.variables import pick_variables
 
 WORKSPACE_VARIABLE = "ZOO_RUNNER_WORKSPACE"
@@ -35,6 +35,18 @@ class _Variables:
     time_limit_seconds: float | None = setting(
         "ZOO_RUNNER_TIME_LIMIT", None, "Longest time a job may take, in seconds; unset: no limit."
     )
+    log_max_mib: float = setting(
+        "ZOO_RUNNER_LOG_MAX_MIB",
+        MOST_LOG_BYTES / 2**20,
+        "Most of what a step prints that its log and the job log keep, in MiB; of the rest they have the number of"
+        " lines.",
+    )
+    retention_days: float | None = setting(
+        "ZOO_RUNNER_RETENTION_DAYS",
+        None,
+        "Days after its end after which `zoo-runner gc --remove` removes the record and the logs of a job; unset:"
+        " never.",
+    )
 
 
 WORKSPACE_SETTINGS = fields(_Variables)
@@ -51,7 +63,7 @@ def load_workspace(environ: Mapping[str, str]) -> Workspace:
         name=environ.get(WORKSPACE_VARIABLE) or "default",
         folders=Folders(given.temp, given.state, given.scratch),
         storage=load_storage_profile(environ),
-        limits=Limits(given.time_limit_seconds),
+        limits=Limits(given.time_limit_seconds, int(given.log_max_mib * 2**20), given.retention_days),
         secrets=find_secrets(environ),
     )
 

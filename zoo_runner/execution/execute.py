@@ -109,7 +109,8 @@ class _Work:
             return
         self._workspace = build_workspace(job, context.find_workspace(job.workspace))
         masker = build_masker(self._workspace, self._secrets)
-        log = self._stack.enter_context(JobLog(build_paths(job, self._workspace), masker))
+        paths, most = build_paths(job, self._workspace), self._workspace.limits.log_bytes
+        log = self._stack.enter_context(JobLog(paths, masker, most))
         self._journal = Journal(context, job, log, report)
         # that of a job submitted here counts also where it cannot be stored
         self._handle = Handle(**job.handle) if job.handle else None

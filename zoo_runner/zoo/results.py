@@ -22,7 +22,7 @@ Entry = dict[str, Any]
 
 LONGEST_MESSAGE = 1500
 _BLOCK = 1 << 20
-_PERCENTAGE = re.compile(r"(?<=\d) ?%")
+_PERCENTAGE = re.compile(r"(?<=\d) ?%(?!\w)")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _JSON = "application/json"
 # decoded, these would mean something else in a URL

@@ -33,7 +33,7 @@ from zoo_runner.model.errors import InputError, RunnerError, SettingsError
 from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import NO_PACKAGE, Package
-from zoo_runner.model.workspace import Limits, Workspace
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.prepare import prepare_package
 from zoo_runner.store.files import FileStore
@@ -163,13 +163,13 @@ class _Call:
     def _use(self, configuration: Configuration) -> None:
         self._settings, self._workspace = configuration.settings, configuration.workspace
         self._masker = Masker(configuration.workspace.secrets)
-        self._log = JobLog(self._paths, self._masker)
+        self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes)
 
     def _hide_inputs(self, package: Package) -> None:
         """Mask the values of secret inputs from here on, before anything reads them."""
         given = {name: self._inputs.get(name, {}).get("value") for name in find_secret_inputs(package)}
         self._masker = build_masker(self._workspace, given)
-        self._log = JobLog(self._paths, self._masker)
+        self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes)
 
     def take_line(self, text: str) -> None:
         """Add a line that was printed to the job log."""
@@ -241,7 +241,9 @@ class _Call:
         order = reader.read(package, self._inputs, parameters)
         storage = confine_inputs(self._workspace.storage, reader.local_files)
         destination, storage = choose_destination(storage, self._site, self._paths.log_folder)
-        limits = Limits(time_limit_seconds) if time_limit_seconds else self._workspace.limits
+        limits = self._workspace.limits
+        if time_limit_seconds:
+            limits = replace(limits, time_seconds=time_limit_seconds)
         workspace = replace(self._workspace, storage=storage, limits=limits)
         draft = draft_job(package, order.values, lambda _: destination, workspace, self._site.job_id)
         return replace(draft, paths=self._paths), workspace

@@ -22,7 +22,7 @@ from zoo_runner.engines.argo.pods import (
 )
 from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_waiting, has_failed, is_seen
 from zoo_runner.engines.calrissian.manifests import GRACE_SECONDS
-from zoo_runner.engines.calrissian.pod_log import Ended, build_no_result, decode_line
+from zoo_runner.engines.calrissian.pod_log import Ended, build_no_result, decode_lines
 from zoo_runner.engines.kubernetes.background import Inbox, Timer
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
@@ -171,10 +171,7 @@ class Follower:
 
     @_take.register
     def _(self, item: Lines) -> Ended | None:
-        for text in item.texts:
-            if _EXECUTOR_LINE.match(text):
-                continue
-            event = decode_line(text)
+        for event in decode_lines(text for text in item.texts if not _EXECUTOR_LINE.match(text)):
             if not isinstance(event, Ended):
                 self._report(event)
             elif event.results or event.diagnosis:

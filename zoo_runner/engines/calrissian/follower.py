@@ -13,7 +13,7 @@ from functools import singledispatchmethod
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.log_end import LogEnd, Silence
 from zoo_runner.engines.calrissian.manifests import GRACE_SECONDS
-from zoo_runner.engines.calrissian.pod_log import Ended, decode_line
+from zoo_runner.engines.calrissian.pod_log import Ended, decode_lines
 from zoo_runner.engines.kubernetes.background import Inbox, Timer
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
@@ -159,9 +159,8 @@ class Follower:
 
     @_take.register
     def _(self, item: Lines) -> Ended | None:
-        for text in item.texts:
-            self._log_end.lines += 1
-            event = decode_line(text)
+        self._log_end.lines += len(item.texts)
+        for event in decode_lines(item.texts):
             if not isinstance(event, Ended):
                 self._report(event)
             elif event.kind == DismissedError.__name__ and not self._seen.stopping:

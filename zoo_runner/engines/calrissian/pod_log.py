@@ -8,12 +8,13 @@ engine info: a line of the engine
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zoo_runner.model.codec import event_from_plain, from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
-from zoo_runner.model.events import EngineLine, Event, StepLine
+from zoo_runner.model.events import EngineLine, Event, StepLines
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import Masker
 
@@ -42,8 +43,8 @@ class Ended:
 def encode_line(event: Event | Ended) -> list[str]:
     """Write an event as lines of the pod's log."""
     match event:
-        case StepLine():
-            return [f"[{event.step}] {event.text}"]
+        case StepLines():
+            return [f"[{event.step}] {line}" for line in event.lines]
         case EngineLine():
             return [f"engine {event.severity}: {line}" for line in event.text.splitlines()]
         case _:
@@ -53,7 +54,7 @@ def encode_line(event: Event | Ended) -> list[str]:
 def decode_line(line: str) -> Event | Ended:
     """Read a line of the pod's log; what is none of ours becomes a line of the engine."""
     if match := _STEP_LINE.fullmatch(line):
-        return StepLine(match["step"], match["text"])
+        return StepLines(match["step"], (match["text"],))
     if match := _ENGINE_LINE.fullmatch(line):
         return EngineLine(match["severity"], match["text"])
     try:
@@ -61,6 +62,23 @@ def decode_line(line: str) -> Event | Ended:
         return from_plain(Ended, data) if data["event"] == Ended.__name__ else event_from_plain(data)
     except (ValueError, KeyError, TypeError):
         return EngineLine("info", line)
+
+
+def decode_lines(lines: Iterable[str]) -> Iterator[Event | Ended]:
+    """Read lines of the pod's log; what a step printed in one go is one event again."""
+    step = ""
+    printed: list[str] = []
+    for event in map(decode_line, lines):
+        if printed and not (isinstance(event, StepLines) and event.step == step):
+            yield StepLines(step, tuple(printed))
+            printed = []
+        if isinstance(event, StepLines):
+            step = event.step
+            printed += event.lines
+        else:
+            yield event
+    if printed:
+        yield StepLines(step, tuple(printed))
 
 
 def build_no_result(image: str, exit_code: int) -> RunnerError:

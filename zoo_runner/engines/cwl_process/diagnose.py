@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 from zoo_runner.engines.cwl_process.signals import KILLED, explain_exit_code, is_of_shell
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
-from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines
 
 _TAIL_LINES = 8
 _COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
@@ -31,8 +31,8 @@ class Findings:
     def add(self, event: Event) -> None:
         """Keep what a diagnosis may need of an event."""
         match event:
-            case StepLine():
-                self.tails.setdefault(event.step, deque(maxlen=_TAIL_LINES)).append(event.text)
+            case StepLines():
+                self.tails.setdefault(event.step, deque(maxlen=_TAIL_LINES)).extend(event.lines[-_TAIL_LINES:])
             case StepEnded():
                 self.ended.append(event)
             case EngineLine(severity="error" | "warning"):

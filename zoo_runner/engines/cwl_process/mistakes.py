@@ -152,7 +152,17 @@ def _explain_start(text: str) -> ToolError | None:
             step=step,
             code="step.output-invalid",
         )
-    if not_run := _NOT_RUN.search(text):
+    if (not_run := _NOT_RUN.search(text)) and not_run["why"].startswith("Argument list too long"):
+        return ToolError(
+            f"{_name(step)} could not be started: its command line is longer than the system allows (128 KiB for one"
+            " argument)",
+            "Shorten the values of the inputs that become arguments; the author of the package can accept such a value"
+            " as a File.",
+            evidence=(not_run[0],),
+            step=step,
+            code="inputs.too-large",
+        )
+    if not_run:
         return ToolError(
             f"{_name(step)} could not be started: {not_run['why'].rstrip('.')}",
             "Correct baseCommand, arguments or environment of the tool in the package.",

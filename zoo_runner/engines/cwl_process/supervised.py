@@ -1,18 +1,21 @@
-"""Runs a command under the supervisor: yields its lines, returns its exit code, leaves nothing behind."""
+"""Runs a command under the supervisor: passes on its lines, returns its exit code, leaves nothing behind."""
 
 import contextlib
 import json
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
+from zoo_runner.lines import iterate_lines
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _KEPT_COMPLAINTS = 200
+_CHUNK_BYTES = 1 << 20
 
 
 class Supervised:
@@ -43,12 +46,15 @@ class Supervised:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def follow(self, on_line: Callable[[str], None], cancellation: Cancellation) -> int:
-        """Pass on every line of stdout until the command ends; return its exit code."""
+    def follow(self, on_lines: Callable[[list[str]], None], cancellation: Cancellation) -> int:
+        """Pass on the lines of stdout, as many at once as there are, until the command ends; return its exit code."""
         with cancellation.calling(self.stop):
-            for line in self._stdout:
-                on_line(line.decode("utf-8", "replace").rstrip("\n"))
+            for lines in iterate_lines(self._read_some):
+                on_lines(lines)
             return self._process.wait()
+
+    def _read_some(self) -> bytes:
+        return cast(BufferedReader, self._stdout).read1(_CHUNK_BYTES)
 
     @property
     def complaints(self) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ _LAUNCH = (
     " from zoo_runner.engines.local.launcher import main; sys.exit(main(sys.argv[1]))"
 )
 
+_SIGNALLED = 128
+
 
 @dataclass(frozen=True)
 class PreparedJob:
@@ -37,6 +39,14 @@ class PreparedJob:
     runtime: str | None
     machine: Machine
     control: Control
+
+
+def _build_killed(program: str, number: int) -> EngineError:
+    return EngineError(
+        f"the {program} of the job was killed (signal {number})",
+        "Find out what stops processes on this machine (out of memory, an operator), and run the job again.",
+        code="engine.killed",
+    )
 
 
 class Run:
@@ -60,11 +70,10 @@ class Run:
         code = self._supervise(self._write_orders(order), findings)
         self._cancellation.check()
         if code < 0:
-            raise EngineError(
-                f"the supervisor of the job was killed (signal {-code})",
-                "Find out what stops processes on this machine (out of memory, an operator), and run the job again.",
-                code="engine.killed",
-            )
+            raise _build_killed("supervisor", -code)
+        # as the supervisor writes the signal that ended its command
+        if code > _SIGNALLED:
+            raise _build_killed("launcher", code - _SIGNALLED)
         if code != 0:
             raise diagnose_execution(findings)
         outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_bytes())
@@ -117,14 +126,14 @@ class Run:
         return programs
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
-        def on_line(line: str) -> None:
-            event = decode_event(line)
-            if event is not None:
-                findings.add(event)
-                self._report(event)
+        def on_lines(lines: list[str]) -> None:
+            for event in map(decode_event, lines):
+                if event is not None:
+                    findings.add(event)
+                    self._report(event)
 
         with Supervised(order, find_python(self._settings)) as run:
-            code = run.follow(on_line, self._cancellation)
+            code = run.follow(on_lines, self._cancellation)
             for text in run.complaints:
                 findings.complaints.append(text)
                 self._report(EngineLine("warning", text))

@@ -1,7 +1,6 @@
 """Follows one step while it runs: its output line by line, its time limit, its end and what it used."""
 
 import contextlib
-import io
 import os
 import resource
 import select
@@ -18,17 +17,18 @@ from cwltool.errors import WorkflowException
 from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
 from zoo_runner.engines.cwl_process.supervisor import descendants
 from zoo_runner.engines.local.printed import Printed
-from zoo_runner.model.events import EngineLine, StepEnded, StepLine, StepStarted
+from zoo_runner.lines import LONGEST_LINE, iterate_lines
+from zoo_runner.model.events import EngineLine, StepEnded, StepLines, StepStarted
 
 # how long podman's monitor of a container may take to end after its container
 _MONITOR_SECONDS = 2.0
 # cwltool asks the tool to end at its time limit; a tool that did not end is killed this much later
 _GRACE_SECONDS = 3.0
-_LONGEST_LINE = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 # a step that failed after using this share of its limit failed for lack of memory
 _NEARLY_ALL = 0.95
 
-Emit = Callable[[StepStarted | StepLine | StepEnded | EngineLine], None]
+Emit = Callable[[StepStarted | StepLines | StepEnded | EngineLine], None]
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Watch:
         emit(StepStarted(step, command, self.started))
 
     def _read(self) -> None:
-        with io.BufferedReader(self._printed, _LONGEST_LINE) as stream:
-            while line := stream.readline(_LONGEST_LINE):
-                self._emit(StepLine(self._step, line.decode("utf-8", "replace").rstrip("\r\n")))
+        with self._printed as stream:
+            for lines in iterate_lines(lambda: stream.read(_CHUNK_BYTES), LONGEST_LINE):
+                self._emit(StepLines(self._step, tuple(lines)))
 
     def wait(self, process: "subprocess.Popen[str]") -> None:
         """Wait for the step's process. Raises `WorkflowException` where it ended because of its time limit."""

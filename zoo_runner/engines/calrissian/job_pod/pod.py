@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.calrissian.bundle import open_bundle
 from zoo_runner.engines.calrissian.manifests import BUNDLE_FOLDER, WORK_FOLDER
-from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_lines, encode_line
 from zoo_runner.engines.calrissian.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.supervised import Supervised
@@ -150,15 +150,15 @@ class Execution:
         threading.Thread(target=self._ready.write_text, args=("ready\n",), daemon=True).start()
         findings, ends = Findings(), []
 
-        def on_line(line: str) -> None:
-            event = decode_line(line)
-            if isinstance(event, Ended):
-                ends.append(event)
-                return
-            findings.add(event)
-            self._emit(event)
+        def on_lines(lines: list[str]) -> None:
+            for event in decode_lines(lines):
+                if isinstance(event, Ended):
+                    ends.append(event)
+                else:
+                    findings.add(event)
+                    self._emit(event)
 
-        code = self._process.follow(on_line, cancellation)
+        code = self._process.follow(on_lines, cancellation)
         cancellation.check()
         for text in self._process.complaints:
             findings.complaints.append(text)

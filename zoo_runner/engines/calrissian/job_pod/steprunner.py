@@ -29,9 +29,10 @@ from zoo_runner.engines.kubernetes.pods import (
     has_started,
 )
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
+from zoo_runner.lines import LONGEST_LINE
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
-from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLine, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
 
 BuildPod = Callable[[str], Manifest]
@@ -39,8 +40,6 @@ BuildPod = Callable[[str], Manifest]
 
 # a pod that was evicted may have a container that goes on for a while: its log is not waited for to the end
 _LOG_SECONDS = 3.0
-# a tool may print a hundred megabytes without an end of line; as on the local engine, it is cut
-_LONGEST_LINE = 64 * 1024
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
 
@@ -130,9 +129,8 @@ class StepRunner:
 
     def _read_log(self, step: str, name: str) -> LogReader:
         def emit(lines: list[str]) -> None:
-            for line in lines:
-                for start in range(0, len(line) or 1, _LONGEST_LINE):
-                    self._emit(StepLine(step, line[start : start + _LONGEST_LINE]))
+            cut = (line[at : at + LONGEST_LINE] for line in lines for at in range(0, len(line) or 1, LONGEST_LINE))
+            self._emit(StepLines(step, tuple(cut)))
 
         inbox = Inbox(self._cluster.background, emit, lambda error: None)
         return self._cluster.read_log(self._settings["namespace"], name, inbox.put)

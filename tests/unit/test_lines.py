@@ -1,0 +1,36 @@
+import doctest
+
+import pytest
+
+from zoo_runner import lines
+from zoo_runner.lines import iterate_lines
+
+
+def read(*chunks: bytes, longest: int | None = None) -> list[str]:
+    given = iter([*chunks, b""])
+    return [line for batch in iterate_lines(lambda: next(given), longest) for line in batch]
+
+
+def test_the_example_of_the_module_is_right() -> None:
+    assert doctest.testmod(lines).failed == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_lines_are_the_same_however_the_stream_is_cut(size: int) -> None:
+    text = "one\n\ntwo ü\nthree\r\nlast".encode()
+    chunks = [text[start : start + size] for start in range(0, len(text), size)]
+    assert read(*chunks) == ["one", "", "two ü", "three\r", "last"]
+
+
+@pytest.mark.parametrize("size", [3, 10, 64])
+def test_a_line_without_end_is_cut(size: int) -> None:
+    text = b"x" * 25 + b"\nshort\n" + b"y" * 11
+    chunks = [text[start : start + size] for start in range(0, len(text), size)]
+    cut = read(*chunks, longest=10)
+    assert "".join(cut) == "x" * 25 + "short" + "y" * 11
+    assert max(map(len, cut)) <= 10
+
+
+def test_a_whole_batch_arrives_at_once() -> None:
+    given = iter([b"1\n2\n3\n", b""])
+    assert list(iterate_lines(lambda: next(given))) == [["1", "2", "3"]]

@@ -1,0 +1,42 @@
+"""Lines of a stream, as many at once as it has: a tool may print a hundred thousand of them in a second."""
+
+from collections.abc import Callable, Iterator
+
+LONGEST_LINE = 64 * 1024
+"""Bytes after which a line that a tool prints is cut: some print a hundred megabytes without an end of line."""
+
+
+def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iterator[list[str]]:
+    r"""Yield the lines of a stream in batches, without their ends.
+
+    `read` returns what there is, waits if there is nothing yet, and returns nothing at the end. A line of more than
+    `longest` bytes is cut. Bytes that are not UTF-8 are replaced.
+
+    >>> list(iterate_lines(iter([b"one\ntw", b"o\nthree", b""]).__next__))
+    [['one'], ['two'], ['three']]
+    """
+    rest = b""
+    while chunk := read():
+        whole, newline, rest = (rest + chunk).rpartition(b"\n")
+        lines = _split(whole, longest) if newline else []
+        if longest and len(rest) >= longest:
+            *cut, rest = _cut(rest, longest)
+            lines += map(_decode, cut)
+        if lines:
+            yield lines
+    if rest:
+        yield [_decode(rest)]
+
+
+def _split(whole: bytes, longest: int | None) -> list[str]:
+    if longest is None or len(whole) <= longest:
+        return _decode(whole).split("\n")
+    return [_decode(part) for line in whole.split(b"\n") for part in _cut(line, longest)]
+
+
+def _cut(line: bytes, longest: int) -> list[bytes]:
+    return [line[start : start + longest] for start in range(0, len(line) or 1, longest)]
+
+
+def _decode(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
