@@ -9,7 +9,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres clients
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +25,7 @@ test-unit: env-dev ## unit tests: pure and fast
 	@echo "tests: unit"
 	@$(BIN)/python -m pytest tests/unit
 
-test-contract: env-dev images cluster argo azurite postgres ## contract tests: one suite for each interface, over every implementation
+test-contract: env-dev images cluster argo azurite postgres clients ## contract tests: one suite for each interface, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
 
@@ -96,7 +96,7 @@ template-repo: ## publish template/ as a git repository that ZOO can clone: make
 	@sh template/publish.sh "$(TO)"
 
 clean: ## remove what the other targets created here
-	@rm -rf .venv .venv-newest demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-newest .venv-clients demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
@@ -108,6 +108,12 @@ go: env-dev
 
 azurite: env-dev
 	@$(BIN)/python dev/azurite/install.py >/dev/null
+
+# other people's clients of the server, in an environment of their own
+clients: env-dev
+	@[ -x .venv-clients/bin/python ] || { echo "environment: creating .venv-clients" && \
+	  $(BIN)/uv venv --quiet --python $(BIN)/python .venv-clients; }
+	@$(BIN)/uv pip sync --quiet --python .venv-clients --require-hashes requirements/clients.lock
 
 env-dev:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py dev

@@ -58,11 +58,19 @@ def test_the_landing_page_leads_to_everything(server: Server) -> None:
         assert server.request("GET", find_link(page, f"{REL}/{rel}")).status == 200
 
 
+def test_both_versions_of_openapi_describe_the_same(server: Server) -> None:
+    links = [link for link in server.request("GET", "/").json["links"] if link["rel"] == "service-desc"]
+    new, old = (server.request("GET", link["href"]) for link in links)
+    assert (new.json["openapi"], old.json["openapi"]) == ("3.1.0", "3.0.3")
+    assert [answer.headers["content-type"] for answer in (new, old)] == [link["type"] for link in links]
+    assert {**new.json, "openapi": ""} == {**old.json, "openapi": ""}
+
+
 def test_what_is_declared_is_core_list_dismiss_and_deployment(server: Server) -> None:
     document = server.request("GET", "/conformance").json
     fits(document, standard.CONFORMANCE)
     assert {uri.rpartition("/")[2] for uri in document["conformsTo"]} == {
-        *("core", "ogc-process-description", "json", "job-list", "dismiss"),
+        *("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss"),
         *("deploy-replace-undeploy", "ogcapppkg", "cwl"),
     }
 
@@ -258,6 +266,7 @@ def test_w_chooses_the_workflow(server: Server, workflow: str) -> None:
         ("POST", "/processes", b"{", PACKAGE, 400, f"{OURS}:request.invalid"),
         ("POST", "/processes", b"{}", PACKAGE, 400, f"{OURS}:request.invalid"),
         ("POST", "/processes", b" " * 2**21, CWL, 413, f"{OURS}:request.too-large"),
+        ("POST", "/processes?w=none", ECHO.read_bytes(), CWL, 400, f"{PART_2}/workflow-not-found"),
         ("PUT", "/processes/none", ECHO.read_bytes(), CWL, 404, f"{PART_1}/no-such-process"),
         ("DELETE", "/processes/none", None, "", 404, f"{PART_1}/no-such-process"),
         ("GET", "/processes/none", None, "", 404, f"{PART_1}/no-such-process"),

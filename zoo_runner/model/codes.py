@@ -81,6 +81,7 @@ _PACKAGE = (
         "It is not clear which process of the package to run, or the named one does not exist.",
         "Name one of the processes listed, as in package.cwl#id.",
     ),
+    Code("package.workflow", _U, "The document has no workflow of the id that `w` gives.", "Correct `w`."),
     Code("package.unsupported", _U, "The package has a requirement that the engine does not support.", "Remove it."),
     Code("package.recursion", _U, "A document includes itself.", "Remove the `$import` or `run` that leads back."),
     Code("package.duplicate-id", _U, "Two inputs, outputs or steps have the same id.", "Rename one of them."),

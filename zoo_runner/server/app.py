@@ -13,13 +13,14 @@ from zoo_runner.execution.outcomes import build_defect
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import Conformance, Health, LandingPage, Link
+from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.routes import ReadCall, build_router
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
 CONFORMANCE = (
-    *(f"{PART_1}/{name}" for name in ("core", "ogc-process-description", "json", "job-list", "dismiss")),
+    *(f"{PART_1}/{name}" for name in ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")),
     *(f"{PART_2}/{name}" for name in ("deploy-replace-undeploy", "ogcapppkg", "cwl")),
 )
 TITLE = "zoo-runner"
@@ -41,13 +42,14 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
         title=TITLE,
         description=DESCRIPTION,
         version=version,
-        openapi_url="/api",
+        openapi_url=None,
         # its pages load scripts from other hosts
         docs_url=None,
         redoc_url=None,
         responses=ERRORS,
     )
     _add_errors(app)
+    add_documents(app)
     _add_health(app, api, count_workers)
     _add_api(app, api, "", _read_calls(api))
     if prefix := api.settings.workspace_prefix.strip("/"):
@@ -95,13 +97,10 @@ def _build_landing_page(call: Call, root: str) -> LandingPage:
     json = "application/json"
     links: list[Link] = [
         {"href": f"{call.base}/", "rel": "self", "type": json, "title": "This document"},
-        {
-            "href": f"{root}/api",
-            "rel": "service-desc",
-            "type": "application/vnd.oai.openapi+json;version=3.1",
-            "title": "OpenAPI document",
-        },
     ]
+    for version, path in PATHS.items():
+        media_type, title = get_media_type(version), f"OpenAPI {version} document"
+        links.append({"href": f"{root}{path}", "rel": "service-desc", "type": media_type, "title": title})
     for name, rel, title in (
         ("conformance", "http://www.opengis.net/def/rel/ogc/1.0/conformance", "Conformance classes"),
         ("processes", "http://www.opengis.net/def/rel/ogc/1.0/processes", "Processes"),

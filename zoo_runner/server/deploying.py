@@ -42,6 +42,17 @@ def read_deployment(body: bytes, media_type: str, workflow: str | None) -> Deplo
 
 def load_deployment(deployment: Deployment, settings: Settings) -> Package:
     """Load the package of a deployment; raises `PackageError`."""
+    try:
+        return _load(deployment, settings)
+    except PackageError as error:
+        # the id of a workflow that was asked for is all that can be wrong with the entry
+        if deployment.workflow is None or error.diagnosis.code != "package.entry":
+            raise
+        cause = f"the document has no workflow {deployment.workflow!r}: {error.diagnosis.cause}"
+        raise PackageError(cause, "Correct w, or leave it out.", code="package.workflow") from error
+
+
+def _load(deployment: Deployment, settings: Settings) -> Package:
     if deployment.content is not None:
         return prepare_upload(deployment.content, deployment.workflow, settings)
     href = str(deployment.href)

@@ -16,6 +16,7 @@ _TYPES = {
     "job.not-found": f"{PART_1}/no-such-job",
     "job.not-ended": f"{PART_1}/result-not-ready",
     "process.exists": f"{PART_2}/duplicated-process",
+    "package.workflow": f"{PART_2}/workflow-not-found",
     "request.media-type": f"{PART_2}/unsupported-media-type",
 }
 _STATUSES = {
