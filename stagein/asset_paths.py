@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from zoo_staging.hrefs import get_scheme, is_remote, split_path
+from zoo_staging.hrefs import LOCAL, get_scheme
 from zoo_staging.names import safe_name
 
 Folder = tuple[str, ...]
@@ -21,14 +21,14 @@ def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[s
     An asset below the item keeps its relative path. Others keep their path relative to the deepest folder that
     all such assets of one host share. Paths are distinct, whatever the case, and differ from those `taken`.
     """
-    home = _read_folder(document)
-    folders = {key: _read_folder(href) for key, href in hrefs.items()}
-    others = [folder for folder in folders.values() if folder[: len(home)] != home]
+    home, _ = _split_address(document)
+    addresses = {key: _split_address(href) for key, href in hrefs.items()}
+    shared = _find_shared_by_host(folder for folder, _ in addresses.values() if folder[: len(home)] != home)
     used = {name.casefold() for name in taken}
     paths = {}
-    for key, folder in folders.items():
-        above = home if folder[: len(home)] == home else _find_shared([each for each in others if each[0] == folder[0]])
-        wanted = PurePosixPath(*map(mend_part, folder[len(above) :])) / _read_name(hrefs[key], key)
+    for key, (folder, last) in addresses.items():
+        above = home if folder[: len(home)] == home else shared[folder[0]]
+        wanted = "/".join((*map(mend_part, folder[len(above) :]), mend_part(last) if last else safe_name(key, "asset")))
         paths[key] = next(path for path in _vary(wanted, key) if str(path).casefold() not in used)
         used.add(str(paths[key]).casefold())
     return paths
@@ -40,30 +40,36 @@ def mend_part(part: str) -> str:
     return part if plain else safe_name(part)
 
 
+def _find_shared_by_host(folders: Iterable[Folder]) -> dict[str, Folder]:
+    """Return, for each host, the deepest folder that contains all its folders."""
+    hosts: dict[str, set[Folder]] = {}
+    for folder in folders:
+        hosts.setdefault(folder[0], set()).add(folder)
+    return {host: _find_shared([*found]) for host, found in hosts.items()}
+
+
 def _find_shared(folders: Sequence[Folder]) -> Folder:
-    """Return the deepest folder that contains all folders."""
     columns = takewhile(lambda column: len(set(column)) == 1, zip(*folders, strict=False))
     return tuple(column[0] for column in columns)
 
 
-def _vary(path: PurePosixPath, key: str) -> Iterator[PurePosixPath]:
+def _vary(wanted: str, key: str) -> Iterator[PurePosixPath]:
     """Yield the path, then others like it."""
+    path = PurePosixPath(wanted)
     yield path
     yield path.with_name(safe_name(f"{key}_{path.name}"))
     for number in range(2, 1_000_000):
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def _read_name(href: str, key: str) -> str:
-    last = split_path(href)[-1]
-    name = "" if get_scheme(href) == "data" else unquote(last) if is_remote(href) else last
-    return mend_part(name) if name else safe_name(key, "asset")
-
-
-def _read_folder(href: str) -> Folder:
-    if not is_remote(href):
-        return ("file", *filter(None, split_path(href)[:-1]))
+def _split_address(href: str) -> tuple[Folder, str]:
+    """Return the folder of an address and its last part, decoded; empty where it has none."""
+    scheme = get_scheme(href)
+    if scheme == LOCAL:
+        *folders, last = href.rstrip("/").split("/")
+        return (LOCAL, *filter(None, folders)), last
+    if scheme == "data":
+        return (scheme,), ""
     parts = urlsplit(href)
-    if parts.scheme == "data":
-        return ("data",)
-    return (f"{parts.scheme}://{parts.netloc}", *(unquote(part) for part in split_path(href)[:-1] if part))
+    *folders, last = map(unquote, parts.path.rstrip("/").split("/"))
+    return (f"{scheme}://{parts.netloc}", *filter(None, folders)), last

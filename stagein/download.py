@@ -8,8 +8,7 @@ import itertools
 import os
 import secrets
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from stagein.sources import Chunk, Content, SourceTable
 from zoo_staging.errors import Kind, RetryableError, StagingError, merge_errors
 from zoo_staging.pool import RetryOptions, retry, run_pool
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError, broken_off
-from zoo_staging.threads import Workers
+from zoo_staging.threads import ShortCalls, Workers
 
 # below this, handing a chunk to a thread costs more than writing it
 SMALL_CHUNK_BYTES = 256 << 10
@@ -34,10 +33,6 @@ PARTS_AT_ONCE = 4
 # hidden names are unique to this process
 _RUN = secrets.token_hex(8)
 _NUMBERS = itertools.count()
-# a call in a thread costs a fraction of this, as does a write to a fast disk; a network disk takes more
-QUICK_SECONDS = 0.001
-# this many slow ones in a row: a single one may be slow because the machine is busy
-SLOW_IN_A_ROW = 8
 
 
 class Downloader:
@@ -49,7 +44,7 @@ class Downloader:
         self._waits = RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
         self._streams = asyncio.Semaphore(options.concurrency)
         self._workers = Workers()
-        self._disk = Disk(self._workers)
+        self._disk = ShortCalls(self._workers)
         self._folders: set[Path] = set()
 
     def close(self) -> None:
@@ -330,20 +325,3 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
     call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     if call(descriptor, 0, 0, size_bytes) and ctypes.get_errno() in (errno.ENOSPC, errno.EDQUOT):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-class Disk:
-    """Does short writes in the event loop until they prove slow; from then on, in threads."""
-
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
-        self._slow = 0
-
-    async def run(self, write: Callable[[], None]) -> None:
-        """Do one short write."""
-        if self._slow >= SLOW_IN_A_ROW:
-            await self._workers.run(write)
-            return
-        start = time.perf_counter()
-        write()
-        self._slow = 0 if time.perf_counter() - start < QUICK_SECONDS else self._slow + 1

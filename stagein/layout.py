@@ -145,7 +145,7 @@ def _localise(document: Document, folder: str, assets: Mapping[str, AssetFile], 
 def _localise_href(document: Document, asset: Json, folder: str, planned: AssetFile | None) -> str:
     if planned is None:
         return _absolute(document, asset["href"])
-    return quote(f"./{planned.path.relative_to(folder)}")
+    return quote(f"./{str(planned.path).removeprefix(f'{folder}/')}")
 
 
 def _localise_links(document: Document, collection: str) -> list[Json]:

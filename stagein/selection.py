@@ -13,11 +13,10 @@ REMEDY = "To leave assets out, set STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES or ST
 
 def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bool:
     """Whether an asset matches each of the options that select assets."""
-    media_type = str(asset.get("type", "")).partition(";")[0].strip()
     return (
         (not options.asset_keys or key in options.asset_keys)
         and (not options.asset_roles or not options.asset_roles.isdisjoint(_read_roles(asset)))
-        and (not options.asset_media_types or media_type in options.asset_media_types)
+        and (not options.asset_media_types or _read_media_type(asset) in options.asset_media_types)
     )
 
 
@@ -32,9 +31,8 @@ def choose_href(asset: Mapping[str, Any], options: StageInOptions) -> str:
 
     A preference is the name of an alternate, or the scheme of an address; without a match it is the asset's own `href`.
     """
-    addresses = list(_list_addresses(asset))
     for wanted in options.asset_alternates:
-        for name, href in addresses:
+        for name, href in _list_addresses(asset):
             if wanted in (name, get_scheme(href)):
                 return href
     return str(asset["href"]).strip()
@@ -47,6 +45,10 @@ def _list_addresses(asset: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         href = alternate.get("href") if isinstance(alternate, dict) else None
         if isinstance(href, str) and href.strip():
             yield name, href.strip()
+
+
+def _read_media_type(asset: Mapping[str, Any]) -> str:
+    return str(asset.get("type", "")).partition(";")[0].strip()
 
 
 def _read_roles(asset: Mapping[str, Any]) -> frozenset[str]:

@@ -1,17 +1,18 @@
 """Files of this machine, for STAC documents on disk and their assets."""
 
-import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from stagein.settings import StageInOptions
 from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import local_path
 from zoo_staging.ranges import ByteRange
+from zoo_staging.threads import ShortCalls, Workers
 
 CHUNK_BYTES = 1 << 20
 
@@ -19,14 +20,20 @@ CHUNK_BYTES = 1 << 20
 @asynccontextmanager
 async def open_local(options: StageInOptions) -> AsyncIterator[Source]:
     """Open the local disk as a source."""
-    yield LocalSource(options.allowed_roots)
+    with closing(Workers()) as workers:
+        yield LocalSource(options.allowed_roots, workers)
 
 
 class LocalSource:
-    """Plain paths and `file:` URLs, inside the allowed roots."""
+    """Absolute paths and `file:` URLs, inside the allowed roots; small files are read in the event loop if it is quick.
 
-    def __init__(self, allowed_roots: tuple[Path, ...] | None) -> None:
+    References in documents are paths already (`resolve_href`), and are not decoded again.
+    """
+
+    def __init__(self, allowed_roots: tuple[Path, ...] | None, workers: Workers) -> None:
         self._allowed_roots = allowed_roots
+        self._workers = workers
+        self._disk = ShortCalls(workers)
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Start reading a file; parts are never requested."""
@@ -34,28 +41,43 @@ class LocalSource:
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """Return the files of a folder, links followed; None for a file."""
-        path = local_path(href, Path.cwd())
+        path = _read_path(href)
         if not path.is_dir():
             return None
         check_local(path, self._allowed_roots)
-        return await asyncio.to_thread(lambda: list(_list(path, self._allowed_roots)))
+        return await self._workers.run(lambda: list(_list(path, self._allowed_roots)))
 
     @asynccontextmanager
     async def _open(self, href: str) -> AsyncIterator[Content]:
-        path = check_local(local_path(href, Path.cwd()), self._allowed_roots)
+        path = check_local(_read_path(href), self._allowed_roots)
         try:
-            file = path.open("rb")
-            size = path.stat().st_size
+            file = await self._disk.run(lambda: _open_file(path))
+            size = os.fstat(file.fileno()).st_size
         except OSError as error:
             raise _unreadable(path, error) from error
         with file:
-            yield Content(href, size, _stream(file, path))
+            yield Content(href, size, self._stream(file, size, path))
+
+    async def _stream(self, file: FileIO, size_bytes: int, path: Path) -> AsyncIterator[bytes]:
+        run, came = (self._disk if size_bytes <= CHUNK_BYTES else self._workers).run, 0
+        while True:
+            try:
+                chunk = await run(lambda: file.read(CHUNK_BYTES))
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            if not chunk:
+                return
+            yield chunk
+            came += len(chunk)
+            if came == size_bytes:
+                return
 
 
 def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
     """Check that `path` exists and, links followed, is in an allowed root; raises `StagingError`."""
     try:
-        resolved = path.resolve(strict=True)
+        resolved = path.resolve(strict=True) if allowed_roots is not None else path
+        resolved.stat()
     except (OSError, RuntimeError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise _unreadable(path, error) from error
@@ -83,19 +105,17 @@ def _list(folder: Path, allowed_roots: tuple[Path, ...] | None) -> Iterator[Entr
                 check_local(path, allowed_roots)
         for name in sorted(names):
             path = Path(parent, name)
-            # a path with percent signs is not decoded again in a URL
-            yield Entry(path.as_uri(), path.relative_to(folder).as_posix(), path.stat().st_size)
+            yield Entry(str(path), path.relative_to(folder).as_posix(), path.stat().st_size)
 
 
-async def _stream(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        if not chunk:
-            return
-        yield chunk
+def _open_file(path: Path) -> FileIO:
+    if not path.is_file():  # a pipe would be waited for, a device read for ever
+        raise OSError(errno.EINVAL, "not a regular file")
+    return path.open("rb", buffering=0)
+
+
+def _read_path(href: str) -> Path:
+    return local_path(href, Path.cwd()) if href[:5].lower() == "file:" else Path(href)
 
 
 def _unreadable(path: Path, error: OSError) -> StagingError:

@@ -50,3 +50,9 @@ def test_paths_are_distinct_whatever_the_case() -> None:
 
 def test_data_in_an_address_gets_the_key_as_name() -> None:
     assert place({"note": "data:text/plain;base64,YQ=="}) == {"note": "note"}
+
+
+def test_assets_of_another_host_share_their_deepest_folder_however_many_there_are() -> None:
+    hrefs = {f"a{number}": f"https://b.example/data/d{number % 7}/{number}.tif" for number in range(20_000)}
+    paths = build_asset_paths("https://a.example/items/i.json", hrefs, [])
+    assert [str(paths[key]) for key in ("a0", "a8", "a19999")] == ["d0/0.tif", "d1/8.tif", "d0/19999.tif"]

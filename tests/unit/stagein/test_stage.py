@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,30 @@ def test_what_was_cancelled_before_does_not_start(tmp_path: Path) -> None:
         stage_in({"a": item}, tmp_path / "in", StageInOptions(), cancellation=cancellation)
     assert caught.value.kind is Kind.CANCELLED
     assert not list(tmp_path.rglob("*.tif"))
+
+
+def stage_assets(folder: Path, *hrefs: str) -> dict[str, Any]:
+    item = json.loads((LANDSAT / f"{LANDSAT.name}.json").read_text())
+    item["assets"] = {f"a{number}": {"href": href} for number, href in enumerate(hrefs)}
+    (folder / "item.json").write_text(json.dumps(item))
+    staged = stage_in({"item": refer(folder / "item.json", "Directory")}, folder / "in", StageInOptions())
+    return {path.name: path.read_bytes() for path in Path(staged["item"]["path"]).rglob("*.tif")}
+
+
+def test_a_reference_of_a_local_item_is_decoded_once(tmp_path: Path) -> None:
+    (tmp_path / "a%20b.tif").write_bytes(b"percent sign in its name")
+    (tmp_path / "a b.tif").write_bytes(b"another file")
+    assert stage_assets(tmp_path, "./a%2520b.tif") == {"a%20b.tif": b"percent sign in its name"}
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_a_local_asset_of_any_size_is_staged_whole(tmp_path: Path, size_bytes: int) -> None:
+    (tmp_path / "a.tif").write_bytes(b"x" * size_bytes)
+    assert stage_assets(tmp_path, "./a.tif") == {"a.tif": b"x" * size_bytes}
+
+
+def test_a_pipe_as_asset_is_an_error_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tif")
+    with pytest.raises(StagingError) as caught:
+        stage_assets(tmp_path, "./a.tif")
+    assert caught.value.code == "disk.failed"
