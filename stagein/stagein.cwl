@@ -11,7 +11,7 @@ doc: |
   logged: let the runner pass them on, for example
   `cwltool --preserve-environment STAGEIN_AWS_SECRET_ACCESS_KEY … stagein.cwl --reference https://…`.
 hints:
-  # built from stagein/Dockerfile
+  # built from deploy/stager/Dockerfile with STAGER=stagein
   DockerRequirement:
     dockerPull: zoo-runner/stagein:0.1.0
 requirements:

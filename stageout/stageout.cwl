@@ -13,7 +13,7 @@ doc: |
   be logged: let the runner pass them on, for example
   `cwltool --preserve-environment STAGEOUT_AWS_SECRET_ACCESS_KEY … stageout.cwl --s3_bucket results …`.
 hints:
-  # built from stageout/Dockerfile
+  # built from deploy/stager/Dockerfile with STAGER=stageout
   DockerRequirement:
     dockerPull: zoo-runner/stageout:0.1.0
 requirements:
