@@ -134,7 +134,7 @@ class _OutputReader:
         if self._cancellation.cancelled:
             raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to get the results.")
         check_relative_name(name, href)
-        raster = read_raster(path)
+        raster = read_raster(path, self._warnings)
         media_type = get_media_type(name, cwl_format if isinstance(cwl_format, str) else None)
         if raster and raster.cloud_optimized and media_type == GEOTIFF:
             media_type = COG

@@ -7,11 +7,17 @@ from typing import Any
 
 from stageout.model import RasterFacts
 
+EXTRA_MISSING = (
+    "rasterio is not installed: Items of raster files have neither extent nor projection nor bands; install "
+    "zoo-runner[raster] (settings.extra-missing)"
+)
 _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 
 
-def read_raster(path: Path) -> RasterFacts | None:
-    """Read the facts of a GeoTIFF or JPEG 2000 file; None when it cannot be read, or rasterio is absent.
+def read_raster(path: Path, warnings: list[str]) -> RasterFacts | None:
+    """Read the facts of a GeoTIFF or JPEG 2000 file; None when it cannot be read.
+
+    Where rasterio is not installed, `warnings` says so, once.
 
     Only this file is opened, by these two drivers: a file from a tool must not make GDAL open others.
     """
@@ -22,6 +28,8 @@ def read_raster(path: Path) -> RasterFacts | None:
         import rasterio  # type: ignore[import-untyped]  # it ships none
         from rasterio.errors import RasterioError  # type: ignore[import-untyped]
     except ImportError:
+        if EXTRA_MISSING not in warnings:
+            warnings.append(EXTRA_MISSING)
         return None
     options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from rasterio.transform import Affine  # type: ignore[import-untyped]  # as abov
 from stagein import StageInOptions, stage_in
 from stageout.destinations import open_destination
 from stageout.earlier_results import RECORD
+from stageout.raster import EXTRA_MISSING
 from stageout.stage import Results, plan_stage_out, stage_out
 from stageout.upload import upload
 from tests.unit.stageout.catalogs import (
@@ -31,6 +33,7 @@ from tests.unit.stageout.catalogs import (
     write_catalog,
     write_json,
 )
+from zoo_runner.model.codes import CODES
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.progress import Transferred
@@ -429,3 +432,22 @@ def test_running_again_replaces_what_was_there(tmp_path: Path) -> None:
     assert (tmp_path / "to/run-2/t/t.txt").read_text() == "newer"
     assert json.loads((tmp_path / "to/run-2/t/ndvi-7-t.json").read_text())["assets"]["t.txt"]["file:size"] == 5
     assert not (tmp_path / "to/t").exists()
+
+
+def test_without_rasterio_one_warning_names_the_extra_for_all_rasters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [write_raster(tmp_path / f"{number}.tif") for number in range(2)]
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    results = put({"a": [describe_file(path) for path in files]}, tmp_path / "to")
+    assert results.warnings == (EXTRA_MISSING,)
+    assert "zoo-runner[raster]" in EXTRA_MISSING and "settings.extra-missing" in EXTRA_MISSING
+    assert "settings.extra-missing" in CODES
+
+
+def test_without_rasterio_there_is_no_warning_where_nothing_is_a_raster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    results = put({"a": describe_file(write_text(tmp_path / "a.txt"))}, tmp_path / "to")
+    assert results.warnings == ()
