@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zoo_staging.addresses import PRIVATE, RefusedAddressError
 from zoo_staging.curl import CurlError
 from zoo_staging.errors import Kind, RetryableError, StagingError
+from zoo_staging.failures import Failure, Remote, build_failure
 from zoo_staging.ranges import broken_off
 
 LOGIN_REMEDY = "If the host needs a login, put its credentials in the file set by STAGEIN_HOSTS_FILE."
@@ -26,7 +27,7 @@ def translate(error: Exception, href: str) -> StagingError:
     if isinstance(error, CurlError):
         return _translate_curl(error, href)
     if isinstance(error, TimeoutError):
-        return _timeout(href)
+        return _fail(Failure.TIMEOUT, href)
     if isinstance(error, OSError):
         return _unresolved(error, href)
     return _invalid(href, str(error))
@@ -34,7 +35,7 @@ def translate(error: Exception, href: str) -> StagingError:
 
 def translate_body(error: Exception, href: str) -> StagingError:
     """Return the `StagingError` for an error while reading the body."""
-    return _timeout(href) if isinstance(error, TimeoutError) else broken_off(href)
+    return _fail(Failure.TIMEOUT, href) if isinstance(error, TimeoutError) else broken_off(href)
 
 
 def _translate_curl(error: CurlError, href: str) -> StagingError:
@@ -43,7 +44,7 @@ def _translate_curl(error: CurlError, href: str) -> StagingError:
     if error.kind == "untrusted":
         return _untrusted(str(error), href)
     if error.kind == "timeout":
-        return _timeout(href)
+        return _fail(Failure.TIMEOUT, href)
     if error.kind in ("unreachable", "broken-off"):
         return _unreachable(error, href)
     return _invalid(href, str(error))
@@ -72,16 +73,9 @@ def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str
             f"Check that the address is public or its signature still valid. {LOGIN_REMEDY}",
         )
     if status in RETRYABLE:
-        raise RetryableError(
-            Kind.SERVICE,
-            href,
-            f"the server is not available ({said})",
-            "Try again later; if it persists, contact the server's operator.",
-            retry_after_seconds=read_retry_after(headers.get("retry-after")),
-        )
-    raise StagingError(
-        Kind.SERVICE, href, f"the server refused the request ({said})", "Check the address in a browser."
-    )
+        wait = read_retry_after(headers.get("retry-after"))
+        raise _fail(Failure.UNAVAILABLE, href, said, retry_after_seconds=wait)
+    raise _fail(Failure.UNEXPECTED, href, said)
 
 
 def read_retry_after(value: str | None) -> float | None:
@@ -97,12 +91,10 @@ def read_retry_after(value: str | None) -> float | None:
     return max(0.0, (moment.astimezone(timezone.utc) - datetime.now(timezone.utc)).total_seconds())
 
 
-def _timeout(href: str) -> StagingError:
-    return RetryableError(
-        Kind.TIMEOUT,
-        href,
-        f"{_host(href)} did not answer in time",
-        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the server is slow.",
+def _fail(failure: Failure, href: str, why: str = "", *, retry_after_seconds: float | None = None) -> StagingError:
+    host = _host(href)
+    return build_failure(
+        failure, href, Remote(f"the server {host}", host), why, retry_after_seconds=retry_after_seconds
     )
 
 
@@ -126,23 +118,13 @@ def _unreachable(error: CurlError, href: str) -> StagingError:
             f"cannot connect to {_host(href)} through the proxy {proxy}: {why or 'connection closed'}",
             "Check the proxy set by http_proxy, https_proxy or all_proxy, and no_proxy.",
         )
-    return RetryableError(
-        Kind.UNREACHABLE,
-        href,
-        f"cannot connect to {_host(href)}: {why or 'connection closed'}",
-        "Check that the server runs and is reachable from this machine.",
-    )
+    return _fail(Failure.UNREACHABLE, href, why or "connection closed")
 
 
 def _untrusted(text: str, href: str) -> StagingError:
     # libcurl: "SSL certificate OpenSSL verify result: self-signed certificate (18)", or "SSL certificate problem: ..."
     why = re.sub(r"^SSL certificate .*?: | \(\d+\)$", "", text)
-    return StagingError(
-        Kind.UNTRUSTED,
-        href,
-        f"the TLS certificate of {_host(href)} is not trusted: {why or 'verification failed'}",
-        "Ask the server's operator for a valid certificate, or install its authority on this machine.",
-    )
+    return _fail(Failure.UNTRUSTED, href, f": {why or 'verification failed'}")
 
 
 def _invalid(href: str, why: str) -> StagingError:
@@ -156,6 +138,6 @@ def _invalid(href: str, why: str) -> StagingError:
 
 def _host(href: str) -> str:
     try:
-        return urlsplit(href).hostname or "the server"
+        return urlsplit(href).hostname or "without a name"
     except ValueError:
-        return "the server"
+        return "without a name"

@@ -3,7 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-from zoo_staging.errors import Kind, RetryableError, StagingError
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.failures import Failure, Remote, build_failure
 from zoo_staging.ranges import NoRangesError, broken_off
 
 # error codes for refused credentials (some services answer them with HTTP 400 or 409)
@@ -40,7 +41,7 @@ def translate(error: Exception, href: str) -> StagingError:
     if isinstance(error, StagingError):
         return error
     if isinstance(error, TimeoutError):
-        return _timeout(href)
+        return _fail(Failure.TIMEOUT, href)
     text = str(error)
     status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>(\w+)</Code>", text)
@@ -71,18 +72,12 @@ def _translate_answer(status: int, code: str, href: str) -> StagingError:
     if status in (401, 403) or code in REFUSALS:
         return _translate_refusal(code, said, href)
     if status in (408, 429) or status >= 500:
-        return RetryableError(
-            Kind.SERVICE,
-            href,
-            f"the {_service(href)} is not available ({said})",
-            "Try again later; if it persists, contact the operator of the service.",
-        )
-    return StagingError(
-        Kind.SERVICE,
-        href,
-        f"the {_service(href)} refused the request ({said})",
-        "Check endpoint and region; if they are correct, send this message to the operator of the service.",
-    )
+        return _fail(Failure.UNAVAILABLE, href, said)
+    return _fail(Failure.UNEXPECTED, href, said)
+
+
+def _fail(failure: Failure, href: str, why: str = "") -> StagingError:
+    return build_failure(failure, href, Remote(f"the {_service(href)}", f"the {_endpoint(href)}"), why)
 
 
 def _service(href: str) -> str:
@@ -105,12 +100,7 @@ def _translate_refusal(code: str, said: str, href: str) -> StagingError:
 
 def _translate_transport(text: str, href: str) -> StagingError:
     if "InvalidCertificate" in text:
-        return StagingError(
-            Kind.UNTRUSTED,
-            href,
-            f"the TLS certificate of the {_endpoint(href)} is not trusted",
-            "Ask the endpoint's operator for a valid certificate, or install its authority on this machine.",
-        )
+        return _fail(Failure.UNTRUSTED, href)
     if "InvalidMessage" in text:
         return StagingError(
             Kind.UNREACHABLE,
@@ -119,15 +109,10 @@ def _translate_transport(text: str, href: str) -> StagingError:
             "If the service is plain HTTP, start its address with http://.",
         )
     if "TimedOut" in text or "kind: Timeout" in text:
-        return _timeout(href)
+        return _fail(Failure.TIMEOUT, href)
     if re.search(r"\bConnect\b|dns error", text):
         why = "its name cannot be resolved" if "dns error" in text else "no connection"
-        return RetryableError(
-            Kind.UNREACHABLE,
-            href,
-            f"cannot reach the {_endpoint(href)} ({why})",
-            "Check the endpoint, and that the service runs.",
-        )
+        return _fail(Failure.UNREACHABLE, href, why)
     # also while the request is sent: services close idle connections
     if re.search(r"SendRequest|kind: (?:Interrupted|Body)", text):
         return broken_off(href)
@@ -137,13 +122,4 @@ def _translate_transport(text: str, href: str) -> StagingError:
         href,
         f"the client of the {_service(href)} failed: {first_line}",
         "Check address, endpoint and region; if they are correct, send this message to the operator.",
-    )
-
-
-def _timeout(href: str) -> StagingError:
-    return RetryableError(
-        Kind.TIMEOUT,
-        href,
-        f"the {_endpoint(href)} did not answer in time",
-        "Try again later; raise STAGEIN_READ_TIMEOUT_SECONDS if the service is slow.",
     )
