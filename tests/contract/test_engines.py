@@ -261,6 +261,16 @@ def test_what_ended_is_removed_and_stopping_or_removing_it_again_is_no_error(dri
     assert job_is_gone(driver, handle)
 
 
+def test_a_job_whose_results_were_stored_has_kept_none_to_publish(driver: Driver) -> None:
+    job = driver.make_good()
+    handle = submit(driver, job)
+    driver.engine.follow(handle, lambda _: None, Cancellation()).result()
+    driver.engine.remove(handle)
+    with pytest.raises(EngineError) as caught:
+        driver.engine.publish(handle, job, lambda _: None, Cancellation())
+    assert caught.value.diagnosis.code == "job.nothing-kept"
+
+
 def test_a_job_that_is_cancelled_before_it_is_followed_never_runs(driver: Driver) -> None:
     handle, events = submit(driver, driver.make_endless()), list[Event]()
     driver.engine.cancel(handle)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.engines.pipeline import build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -73,6 +74,10 @@ class FakeEngine:
         """Forget the job."""
         self.submitted.pop(handle.job_id, None)
         self.removed.append(handle.job_id)
+
+    def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
+        """Keep no results."""
+        raise build_nothing_kept(handle)
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Find everything in order."""

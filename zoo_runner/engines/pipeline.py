@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import RunnerError, StageInError, StageOutError
+from zoo_runner.model.errors import EngineError, RunnerError, StageInError, StageOutError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
 from zoo_runner.model.workspace import StorageProfile
@@ -45,7 +45,7 @@ def run_execute(job: JobSpec, order: Mapping[str, Any], execute: Execute, report
 
 def ensure_address(destination: str) -> None:
     """Refuse an invalid destination, before anything is created; raises `StageOutError`."""
-    with _translated(StageOutError):
+    with translated(StageOutError):
         read_scheme(destination)
 
 
@@ -58,7 +58,7 @@ def probe_destination(destination: str, storage: StorageProfile, job_id: str, wo
     """Write a tiny object to a destination and delete it again; raises `StageOutError`."""
     from stageout.stage import check_destination as probe
 
-    with _translated(StageOutError, subject=destination):
+    with translated(StageOutError, subject=destination):
         probe(destination, load_stage_out_options(storage, job_id, workflow_id))
 
 
@@ -86,7 +86,7 @@ def run_stage_in(
     from stagein.stage import stage_in
 
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
-    with _translated(StageInError), _switch(cancellation) as switch:
+    with translated(StageInError), _switch(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
         return stage_in(job.order, folder, load_stage_in_options(storage), report, cancellation=switch)
 
@@ -98,7 +98,7 @@ def run_stage_out(
     from stageout.stage import stage_out
 
     report(StageStarted(Stage.STAGE_OUT, job.destination))
-    with _translated(StageOutError), _switch(cancellation) as switch:
+    with translated(StageOutError), _switch(cancellation) as switch:
         options = replace(
             load_stage_out_options(storage, job.id, job.workflow_id),
             title=job.package.process.get("label"),
@@ -109,6 +109,15 @@ def run_stage_out(
     for warning in put.warnings:
         report(EngineLine("warning", f"stage-out: {warning}"))
     return Results(put.document, put.collection, put.collection_href)
+
+
+def build_nothing_kept(handle: Handle) -> EngineError:
+    """Build the error of a job without results that wait to be published."""
+    return EngineError(
+        f"the engine {handle.engine} has kept no results of job {handle.job_id}",
+        f"Run the job again: zoo-runner rerun {handle.job_id}",
+        code="job.nothing-kept",
+    )
 
 
 def _refers_to_files(node: Any) -> bool:
@@ -129,7 +138,7 @@ def _switch(cancellation: Cancellation) -> Iterator[Switch]:
 
 
 @contextmanager
-def _translated(kind: type[RunnerError], subject: str | None = None) -> Iterator[None]:
+def translated(kind: type[RunnerError], subject: str | None = None) -> Iterator[None]:
     """Translate the stagers' errors; `subject` is shown instead of an address that the user did not write."""
     try:
         yield

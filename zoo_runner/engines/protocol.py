@@ -161,6 +161,14 @@ class Engine(Protocol):
         """
         ...
 
+    def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
+        """Store the results that were kept because they could not be stored; `job` has the destination.
+
+        Only of a job that failed in stage-out, after `remove`. Raises `StageOutError`, and `EngineError`
+        (`job.nothing-kept`) where the engine has kept none.
+        """
+        ...
+
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine this engine, and the results store `destination` from where jobs run, before the first job."""
         ...

@@ -198,6 +198,12 @@ _ENGINE = (
 _JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
+    Code(
+        "job.nothing-kept",
+        _U,
+        "No results of the job wait to be published.",
+        "Look at the job with `zoo-runner show JOB`, or run it again.",
+    ),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
     Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),

@@ -35,6 +35,7 @@ from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.root import ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.pipeline import build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
@@ -135,6 +136,10 @@ class CalrissianEngine:
         cluster = connect(self._cluster)
         with reaching():
             remove_job(cluster, self._open_root(cluster, names), names, handle.data["uid"])
+
+    def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
+        """Keep no results: a job's volume is removed with the job."""
+        raise build_nothing_kept(handle)
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""

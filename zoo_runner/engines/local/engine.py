@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -16,13 +16,14 @@ from zoo_runner.engines.cwl_process.javascript import ensure_javascript
 from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
 from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
+from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
 from zoo_runner.engines.local.machine import examine_machine, find_folders
 from zoo_runner.engines.local.run import PreparedJob, Run
-from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.engines.pipeline import build_nothing_kept, check_destination, run_stage_out, run_stages
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError
+from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError, StageOutError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 
@@ -89,8 +90,22 @@ class LocalEngine:
         scratch = Path(handle.data["scratch"])
         if (submitted := self._submitted.pop(handle.job_id, None)) is not None:
             submitted.control.close()
-        if not has_listener(scratch):
+        if has_listener(scratch):
+            return
+        if read_kept(scratch) is None:
             _remove_folder(scratch)
+        else:
+            remove_rest(scratch, _remove)
+
+    def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
+        """Store the outputs in the scratch folder as results."""
+        scratch = Path(handle.data["scratch"])
+        outputs = read_kept(scratch)
+        if outputs is None:
+            raise build_nothing_kept(handle)
+        results = run_stage_out(job, self._workspace.storage, outputs, report, cancellation)
+        forget_kept(scratch)
+        return results
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Check this machine, and the results store."""
@@ -121,8 +136,17 @@ class LocalEngine:
 
     def _run(self, submitted: PreparedJob, report: Report, cancellation: Cancellation) -> Results:
         with closing(submitted.control) as control, control.listening(cancellation):
-            run = Run(submitted, self._settings, report, cancellation)
-            return run_stages(submitted.job, self._workspace.storage, run.execute, report, cancellation)
+            run, job = Run(submitted, self._settings, report, cancellation), submitted.job
+            outputs: dict[str, Any] = {}
+
+            def execute(order: Mapping[str, Any]) -> dict[str, Any]:
+                outputs.update(run.execute(order))
+                return outputs
+
+            try:
+                return run_stages(job, self._workspace.storage, execute, report, cancellation)
+            except StageOutError as error:
+                raise keep_outputs(job.paths.scratch, job.id, outputs, error) from error
 
 
 def _explain_missing(handle: Handle) -> EngineError:
@@ -158,6 +182,13 @@ def _make_scratch(scratch: Path) -> None:
             "Point ZOO_RUNNER_SCRATCH to a folder that this user may write to, on a disk with free space.",
             code="settings.not-writable",
         ) from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        _remove_folder(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -1,0 +1,49 @@
+"""The outputs of a job whose results could not be stored: they stay in its scratch folder until they are published.
+
+`zoo-runner gc` finds and removes such a folder like any other that is left of a job.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.model.errors import StageOutError
+
+OUTPUTS = "outputs"
+_RECORD = "unpublished.json"
+
+
+def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: StageOutError) -> StageOutError:
+    """Record the CWL output object of a job beside its files; return the error, which then says where they are.
+
+    On a disk that is full nothing is kept.
+    """
+    try:
+        (scratch / _RECORD).write_text(json.dumps(outputs), encoding="utf-8")
+    except OSError:
+        return error
+    place = f"The results are kept in {scratch / OUTPUTS}: `zoo-runner publish {job_id}` tries again."
+    return StageOutError.restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
+
+
+def read_kept(scratch: Path) -> dict[str, Any] | None:
+    """Return the output object that was kept; None where there is none."""
+    with suppress(OSError, ValueError):
+        outputs = json.loads((scratch / _RECORD).read_text(encoding="utf-8"))
+        return outputs if isinstance(outputs, dict) else None
+    return None
+
+
+def forget_kept(scratch: Path) -> None:
+    """Keep the outputs no longer: the folder may be removed."""
+    (scratch / _RECORD).unlink(missing_ok=True)
+
+
+def remove_rest(scratch: Path, remove: Callable[[Path], None]) -> None:
+    """Remove everything from the scratch folder but what was kept."""
+    for path in scratch.iterdir():
+        if path.name not in (OUTPUTS, _RECORD):
+            remove(path)
