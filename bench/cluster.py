@@ -112,7 +112,7 @@ class Ours:
 
     def _is_there(self, selector: str) -> bool:
         kinds = ("Namespace", *LEFT_KINDS)
-        return any(self.cluster.find(kind, None, labelSelector=selector) for kind in kinds)
+        return any(self.cluster.find(kind, None, selector) for kind in kinds)
 
 
 def main() -> int:

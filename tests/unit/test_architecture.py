@@ -46,7 +46,7 @@ READS_AN_ENVIRONMENT = {
     "config/workspace.py": "reads its part",
     "config/argo.py": "reads its part",
     "config/server.py": "reads its part",
-    "cli/main.py": "door: the command line",
+    "cli/options.py": "door: the command line",
     "cli/serve.py": "door: the commands of the server, whose workers inherit it",
     "zoo/service.py": "door: a service of a ZOO kernel",
     "zoo/conf.py": "merges the environment with what the kernel and the site's handler say, for that door",
@@ -75,6 +75,36 @@ def test_nothing_below_the_doors_takes_an_environment() -> None:
     found = {place.rpartition(":")[0]: place for module in modules for place in find_environments(module)}
     assert {name: place for name, place in found.items() if name not in READS_AN_ENVIRONMENT} == {}
     assert set(READS_AN_ENVIRONMENT) - set(found) == set()
+
+
+# click and other libraries call by keyword; who else takes a bag hides what it needs
+TAKES_ANY_KEYWORD = {
+    "cli/options.py: call": "click gives the options of a command by keyword",
+    "engines/cwl_process/loading.py: collect_output_ports": "overrides a method of cwltool",
+    "engines/calrissian/job_pod/launcher.py: __init__": "overrides a method of Calrissian",
+    "engines/calrissian/job_pod/launcher.py: run": "overrides a method of Calrissian",
+    "store/sql/schema.py: _now_in_sqlite": "is called by SQLAlchemy",
+    "store/sql/schema.py: _now_in_postgresql": "is called by SQLAlchemy",
+    "handler.py: __init__": "public interface: what existing handlers take",
+    "handler.py: load_handler": "gives handlers what they take",
+    "handler.py: call_hook": "gives hooks what they take",
+    "package/community_schemas.py: _record": "the keywords are the names of a CWL record's fields",
+    "package/community_schemas.py: _build_tagged": "the keywords are the names of a CWL record's fields",
+}
+
+
+def find_bags(module: Path) -> Iterator[str]:
+    """Functions that take any keyword."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and node.args.kwarg:
+            name = getattr(node, "name", f"lambda of line {node.lineno}")
+            yield f"{module.relative_to(ROOT / 'zoo_runner')}: {name}"
+
+
+def test_no_function_takes_a_bag_of_keywords() -> None:
+    found = {bag for module in (ROOT / "zoo_runner").rglob("*.py") for bag in find_bags(module)}
+    assert found - set(TAKES_ANY_KEYWORD) == set()
+    assert set(TAKES_ANY_KEYWORD) - found == set()
 
 
 def find_imports(module: Path) -> set[str]:

@@ -15,7 +15,7 @@ from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.protocol import Capabilities, Handle, JobSpec, Plan
-from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, request_cancel
 from zoo_runner.execution.execute import execute, start
 from zoo_runner.execution.keeper import Keeper
@@ -24,6 +24,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import (
     DismissedError,
+    InputError,
     JobBusyError,
     JobExistsError,
     JobNotFoundError,
@@ -57,6 +58,27 @@ def test_drafting_creates_nothing(tmp_path: Path, configuration: Configuration) 
     draft = draft_job(small_package(), {}, lambda paths: f"s3://b/{paths.job_id}", configuration.workspace, "j1")
     assert draft.destination == "s3://b/j1"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_accepted_job_keeps_its_caller_and_its_priority(context: Context, tmp_path: Path) -> None:
+    accept(context, small_job(tmp_path), "fake", context.find_workspace(""), caller="ada", priority=3)
+    job = context.store.get("j1")
+    assert (job.status, job.caller, job.priority) == (Status.ACCEPTED, "ada", 3)
+
+
+def test_a_request_that_fails_before_it_is_accepted_is_kept_as_a_job_that_has_ended(
+    context: Context, tmp_path: Path
+) -> None:
+    error = InputError(f"the value {SECRET} is not a date", "Correct it.", code="inputs.type")
+    accept_failed(context, small_job(tmp_path), "fake", context.find_workspace(""), error, caller="ada")
+    job = context.store.get("j1")
+    assert (job.status, job.caller, job.finished) == (Status.FAILED, "ada", job.created)
+    assert job.outcome is not None
+    assert job.outcome.diagnosis is not None
+    assert (job.outcome.diagnosis.code, job.outcome.exit_code) == ("inputs.type", InputError.exit_code)
+    assert SECRET not in str(job)
+    assert execute(context, "j1") == job.outcome
+    assert context.store.find_abandoned() == ()
 
 
 @pytest.mark.parametrize("job_id", ["../x", "a/b", "-x"])

@@ -1,10 +1,9 @@
 """The command line: parse, call one library function, show the result."""
 
-import os
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -12,6 +11,7 @@ from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
+from zoo_runner.cli.options import RunOptions, add_run_options, read_configuration
 from zoo_runner.cli.serve import add_server
 from zoo_runner.cli.show import print_json, print_objects, read_version, show_failure, show_outcome, tell
 from zoo_runner.model.errors import RunnerError
@@ -34,32 +34,6 @@ Exit codes:
 """
 
 _package = click.argument("package")
-_job_file = click.argument("job_file", required=False)
-_inputs = click.option(
-    "-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="One input; repeat it for arrays."
-)
-_output = click.option(
-    "-o",
-    "--output",
-    "destination",
-    metavar="FOLDER|URL",
-    help="Where the results go: a folder, or below s3:, gs: or az:, where a cluster needs it."
-    " [default: ./<workflow-id>-<job-id>]",
-)
-_engine = click.option("--engine", metavar="NAME", help="local or calrissian: what runs the CWL. [default: local]")
-_containers = click.option(
-    "--containers",
-    type=click.Choice(["auto", "podman", "docker", "none"]),
-    help="Containers of the local engine.",
-)
-_time_limit = click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop the job after that.",
-)
-_job_id = click.option("--job-id", metavar="ID", help="Id of the job. [default: a random UUID]")
-_strict = click.option("--strict", is_flag=True, help="Refuse inputs that the package does not have; else a warning.")
 _format = click.option(
     "--format",
     "form",
@@ -86,18 +60,10 @@ def cli() -> None:
 
 
 @cli.command()
-@_package
-@_job_file
-@_inputs
-@_output
-@_engine
-@_containers
-@_time_limit
-@_job_id
-@_strict
+@add_run_options
 @_format
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def run(package: str, job_file: str | None, form: str, quiet: bool, **options: Any) -> None:
+def run(options: RunOptions, form: str, quiet: bool) -> None:
     """Run a package: stage the inputs in, execute, stage the results out.
 
     Ctrl-C stops the job, wherever it runs; its logs stay.
@@ -108,8 +74,8 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     from zoo_runner.execution.execute import execute
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
 
-    configuration = _read_configuration(**options)
-    draft = _draft(package, job_file, configuration, **options)
+    configuration = read_configuration(options.engine, options.containers, options.time_limit)
+    draft = _draft(options, configuration)
     context = open_context(configuration)
     job = accept(context, draft, configuration.settings.engine, configuration.workspace, leased=True)
     if not quiet:
@@ -122,14 +88,7 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
 
 
 @cli.command()
-@_package
-@_job_file
-@_inputs
-@_output
-@_engine
-@_containers
-@_time_limit
-@_job_id
+@add_run_options
 @click.option(
     "--format",
     "form",
@@ -137,14 +96,13 @@ def run(package: str, job_file: str | None, form: str, quiet: bool, **options: A
     default="json",
     help="json: the whole plan; yaml: the objects that an engine on a cluster submits, one document each.",
 )
-@_strict
-def plan(package: str, job_file: str | None, form: str, **options: Any) -> None:
+def plan(options: RunOptions, form: str) -> None:
     """Print what `run` would submit; nothing is started."""
     from zoo_runner.engines import open_engine
     from zoo_runner.model.masking import Masker
 
-    configuration = _read_configuration(**options)
-    draft = _draft(package, job_file, configuration, **options)
+    configuration = read_configuration(options.engine, options.containers, options.time_limit)
+    draft = _draft(options, configuration)
     described = open_engine(configuration.settings.engine, configuration).plan(draft).describe()
     masked = Masker([*configuration.workspace.secrets, *draft.secrets]).mask_data(described)
     if form == "json":
@@ -160,7 +118,7 @@ def describe(package: str) -> None:
     from zoo_runner.package.describe import build_description
     from zoo_runner.package.loading import load_package
 
-    print_json(build_description(load_package(package, _read_configuration().settings)))
+    print_json(build_description(load_package(package, read_configuration().settings)))
 
 
 @cli.command()
@@ -184,7 +142,7 @@ def validate(package: str, form: str, strict: bool) -> None:
     from zoo_runner.model.errors import PackageError
     from zoo_runner.package.findings import build_sarif, format_findings
 
-    findings = inspect_package(package, _read_configuration().settings)
+    findings = inspect_package(package, read_configuration().settings)
     if form == "json":
         print_json([asdict(finding) for finding in findings])
     elif form == "sarif":
@@ -204,7 +162,7 @@ def logs(job_id: str, follow: bool, step: str | None) -> None:
     from zoo_runner.cli.logs import follow_log, list_steps
     from zoo_runner.store.files import FileStore
 
-    state = _read_configuration().workspace.folders.state
+    state = read_configuration().workspace.folders.state
     store = FileStore(state)
     try:
         for line in follow_log(job_id, step, follow, store, state):
@@ -226,7 +184,7 @@ def cancel(job_id: str) -> None:
     from zoo_runner.execution.recover import cancel as cancel_job
     from zoo_runner.model.job import FINAL
 
-    context = open_context(_read_configuration())
+    context = open_context(read_configuration())
     job = context.store.get(job_id)
     if job.status in FINAL:
         tell(f"job {job_id} has already ended ({job.status}): nothing to stop")
@@ -235,10 +193,10 @@ def cancel(job_id: str) -> None:
     tell(f"job {job_id} was asked to stop")
 
 
-add_operations(cli, lambda **options: _read_configuration(**options))
-add_jobs(cli, lambda **options: _read_configuration(**options))
+add_operations(cli, read_configuration)
+add_jobs(cli, read_configuration)
 add_completion(cli)
-add_server(cli, lambda **options: _read_configuration(**options))
+add_server(cli, read_configuration)
 
 
 def main() -> NoReturn:
@@ -275,43 +233,19 @@ def _asked_form() -> str:
     return "json" if "--format=json" in words or ("--format", "json") in pairwise(words) else "text"
 
 
-def _read_configuration(
-    engine: str | None = None, containers: str | None = None, time_limit: float | None = None, **_: Any
-) -> "Configuration":
-    """Read the environment once; options of the command line win."""
-    from zoo_runner.config.configuration import load_configuration
-
-    chosen = {
-        "ZOO_RUNNER_ENGINE": engine,
-        "ZOO_RUNNER_CONTAINERS": containers,
-        "ZOO_RUNNER_TIME_LIMIT": str(time_limit) if time_limit else None,
-    }
-    return load_configuration({**os.environ, **{name: text for name, text in chosen.items() if text}})  # noqa: TID251 the CLI's one place
-
-
-def _draft(
-    package: str,
-    job_file: str | None,
-    configuration: "Configuration",
-    *,
-    words: tuple[str, ...],
-    destination: str | None,
-    job_id: str | None,
-    strict: bool = False,
-    **_: Any,
-) -> "JobSpec":
+def _draft(options: RunOptions, configuration: "Configuration") -> "JobSpec":
     from zoo_runner.execution.accept import draft_job
     from zoo_runner.inputs.job_file import read_order
     from zoo_runner.package.loading import load_package
 
-    loaded = load_package(package, configuration.settings)
-    order = read_order(loaded, job_file, words, configuration.settings, strict=strict)
+    package = load_package(options.package, configuration.settings)
+    order = read_order(package, options.job_file, options.words, configuration.settings, strict=options.strict)
     for problem in order.warnings:
         tell(f"warning: {problem}")
     return draft_job(
-        loaded,
+        package,
         order.values,
-        lambda paths: destination or str(Path.cwd() / paths.log_folder.name),
+        lambda paths: options.destination or str(Path.cwd() / paths.log_folder.name),
         configuration.workspace,
-        job_id,
+        options.job_id,
     )

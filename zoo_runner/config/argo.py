@@ -11,8 +11,8 @@ from zoo_runner.model.errors import SettingsError
 _SEMAPHORE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+")
 
 
-def _setting(variable: str, default: Any, meaning: str, **more: bool) -> Any:
-    return field(default=default, repr=not more.get("secret"), metadata={"variable": variable, "meaning": meaning})
+def _setting(variable: str, default: Any, meaning: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"variable": variable, "meaning": meaning})
 
 
 @dataclass(frozen=True)

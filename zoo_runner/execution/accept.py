@@ -1,13 +1,16 @@
 """From a checked request to a stored job: what a door does before it answers or goes on."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.pipeline import ensure_address
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.context import Context
+from zoo_runner.execution.outcomes import build_failure
 from zoo_runner.model import clock
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job
 from zoo_runner.model.masking import Masker, is_maskable, list_texts
@@ -35,21 +38,53 @@ def draft_job(
 
 
 def accept(
-    context: Context, draft: JobSpec, engine: str, workspace: Workspace, *, leased: bool = False, **more: Any
+    context: Context,
+    draft: JobSpec,
+    engine: str,
+    workspace: Workspace,
+    *,
+    leased: bool = False,
+    caller: str | None = None,
+    priority: int = 0,
 ) -> Job:
     """Create a job and return it; nothing of it runs before somebody calls `execute` or `start`.
 
         job = accept(context, draft_job(package, order, choose, workspace), "local", workspace, leased=True)
         outcome = execute(context, job.id, secrets=find_secret_values(draft, workspace))
 
-    `leased`: the caller goes on with it at once, so that no other process takes it meanwhile. `more` are further fields
-    of the job, such as `caller` and `priority`. Values of secret inputs are not stored.
+    `leased`: the caller goes on with it at once, so that no other process takes it meanwhile. `caller` is who asked for
+    it; of waiting jobs, those with the highest `priority` start first. Values of secret inputs are not stored.
     Raises `RunnerError` for what the engine cannot run, `JobExistsError` where the id is taken.
     """
     context.find_engine(engine, workspace).plan(draft)
+    job = replace(_build_job(draft, engine, workspace), caller=caller, priority=priority)
+    owner = context.owner if leased else None
+    return context.store.create(job, draft.package, owner, context.keeper.lease_seconds)
+
+
+def accept_failed(
+    context: Context,
+    draft: JobSpec,
+    engine: str,
+    workspace: Workspace,
+    error: RunnerError,
+    *,
+    caller: str | None = None,
+) -> Job:
+    """Create a job that has failed, for clients that learn of an invalid request by a failed job only.
+
+    Raises `JobExistsError` where the id is taken.
+    """
+    job = _build_job(draft, engine, workspace)
+    outcome = build_failure(error, build_masker(workspace, find_secret_values(draft, workspace)))
+    failed = replace(job, caller=caller, status=outcome.status, outcome=outcome, finished=job.created)
+    return context.store.create(failed, draft.package)
+
+
+def _build_job(draft: JobSpec, engine: str, workspace: Workspace) -> Job:
     secrets = find_secret_values(draft, workspace)
     now, roots = clock.now(), workspace.storage.allowed_roots
-    job = Job(
+    return Job(
         id=draft.id,
         workspace=workspace.name,
         process_id=draft.paths.workflow_id,
@@ -67,10 +102,7 @@ def accept(
         log=str(draft.paths.job_log),
         log_folder=str(draft.paths.log_folder),
         uid=draft.uid,
-        **more,
     )
-    owner = context.owner if leased else None
-    return context.store.create(job, draft.package, owner, context.keeper.lease_seconds)
 
 
 def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:

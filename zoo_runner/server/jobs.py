@@ -8,10 +8,9 @@ from typing import Any, cast
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.accept import accept, draft_job, find_secret_values
+from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import end_job, request_cancel
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.model import clock
 from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
 from zoo_runner.model.ids import file_name, new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
@@ -36,14 +35,14 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
     process = api.store.processes.get(call.workspace, process_id)
     package = api.store.processes.load_package(process.package)
     configuration = find_configuration(api.configuration, call.workspace)
+    engine = configuration.settings.engine
     try:
         order = _read_inputs(package, request, configuration, call)
     except InputError as error:
         if not call.hub:
             raise
-        outcome = Outcome(Status.FAILED, diagnosis=error.diagnosis, exit_code=error.exit_code)
         draft = _draft(api, configuration, process_id, package, {})
-        return _accept(api, call, configuration, draft, status=Status.FAILED, outcome=outcome, finished=clock.now())
+        return accept_failed(api.context, draft, engine, configuration.workspace, error, caller=call.caller)
     draft = _draft(api, configuration, process_id, package, order)
     if secret := sorted(find_secret_values(draft, configuration.workspace)):
         raise InputError(
@@ -51,7 +50,7 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
             "Leave it out, or run the package with `zoo-runner run`.",
             code="inputs.secret-stored",
         )
-    job = _accept(api, call, configuration, draft)
+    job = accept(api.context, draft, engine, configuration.workspace, caller=call.caller)
     api.wake(job.id)
     return job
 
@@ -62,11 +61,6 @@ def _draft(
     workspace = configuration.workspace
     draft = draft_job(package, order, lambda paths: build_destination(api, configuration, paths.job_id), workspace)
     return replace(draft, paths=JobPaths.build(workspace.folders, process_id, draft.id))
-
-
-def _accept(api: Api, call: Call, configuration: Configuration, draft: JobSpec, **more: Any) -> Job:
-    engine = configuration.settings.engine
-    return accept(api.context, draft, engine, configuration.workspace, caller=call.caller, **more)
 
 
 def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:

@@ -130,10 +130,8 @@ class KernelDouble:
         self._packages[user, workflow_id] = load_package(f"{package}#{workflow_id}", settings)
         return package.parent
 
-    def submit(
-        self, user: str, process_id: str, request: Mapping[str, Any], job_id: str | None = None, **lenv: str
-    ) -> SubmittedJob:
-        """Start an asynchronous job; further arguments go to the section `lenv`."""
+    def submit(self, user: str, process_id: str, request: Mapping[str, Any], job_id: str | None = None) -> SubmittedJob:
+        """Start an asynchronous job."""
         package = self._packages[user, process_id]
         job_id = job_id or new_job_id()
         temp, url = self.temp(user), f"http://kernel.example/{user}/temp"
@@ -143,7 +141,6 @@ class KernelDouble:
             for parameter in parse_outputs(package)
         }
         conf = self._build_conf(user, process_id, job_id, request)
-        conf["lenv"].update(lenv)
         call = (f"{process_id}.service", process_id.replace("-", "_"))
         # no dict at all where there is nothing to put in
         return self.start(user, process_id, call, (conf, inputs or None, outputs or None))

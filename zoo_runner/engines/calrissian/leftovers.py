@@ -54,11 +54,11 @@ def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifes
     """List everywhere; who may not is shown the namespace of the workspace alone."""
     selector = f"{JOB_LABEL}," + ",".join(f"{name}={value}" for name, value in MANAGED.items())
     try:
-        return cluster.find(kind, None, labelSelector=selector)
+        return cluster.find(kind, None, selector)
     except ApiError as error:
         # a cluster without Argo Workflows, or an account that has nothing to do with it, has none of its objects
         if kind == "Workflow" and error.status in (403, 404):
             return []
         if error.status != 403:
             raise
-    return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), labelSelector=selector)
+    return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), selector)

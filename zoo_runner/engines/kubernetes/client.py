@@ -75,9 +75,10 @@ class Cluster:
                 return None
             raise
 
-    def find(self, kind: str, namespace: str | None = None, **query: str) -> list[Manifest]:
-        """List objects in a namespace or everywhere; `labelSelector`, `fieldSelector` narrow it down."""
+    def find(self, kind: str, namespace: str | None = None, selector: str | None = None) -> list[Manifest]:
+        """List objects in a namespace or everywhere, all or those whose labels a selector names."""
         what = f"listing every {kind}" + (f" in {namespace}" if namespace else "")
+        query = {"labelSelector": selector} if selector else {}
         return list(self._call("GET", build_path(kind, namespace), what, query)["items"])
 
     def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> None:
