@@ -468,6 +468,24 @@ def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(local: KernelDoub
     assert not any(update["message"].startswith("executing") for update in job.updates)
 
 
+def test_a_job_that_is_dismissed_while_its_service_prepares_it_never_runs(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def pre_execution_hook(self):
+            from zoo_runner.zoo.conf import load_site_configuration, read_site
+            from zoo_runner.zoo.dismiss import dismiss_job
+            site = read_site(self.conf)
+            assert dismiss_job(site.job_id, load_site_configuration(self.conf, os.environ, site)) is None
+        """)
+    job = run_echo(kernel)
+    assert (job.findings["returned"], job.violations) == (4, [])
+    record = read_record(kernel, job)
+    assert (record.status, record.outcome.diagnosis.code) == (Status.DISMISSED, "job.dismissed")
+    assert not any(update["message"].startswith("executing") for update in job.updates)
+    assert not (job.temp / f"echo-{job.id}").exists()
+
+
 def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) -> None:
     kernel = make_kernel("fake-waiting", ZOO_RUNNER_DISMISS_CHECK="0.1")
     kernel.deploy("alice", ECHO, "echo")
@@ -543,17 +561,15 @@ def test_the_kernel_refuses_what_no_service_is_asked(make_kernel: MakeKernel) ->
 
 
 def test_a_job_whose_service_died_can_be_told_from_a_slow_one(make_kernel: MakeKernel) -> None:
-    from zoo_runner.zoo.dismiss import find_lost_jobs
-
     kernel = make_kernel("fake-waiting")
     kernel.deploy("alice", ECHO, "echo")
     job = kernel.submit("alice", "echo", {"inputs": {"message": "x"}})
     wait_for(lambda: any(update["message"] == "executing" for update in job.updates))
     state = kernel.services / ".zoo-runner" / "alice" / "jobs"
-    assert find_lost_jobs(state) == []
+    assert FileStore(state).find_abandoned() == ()
     job.process.kill()
     job.process.wait()
-    assert [record.id for record in find_lost_jobs(state)] == [job.id]
+    assert [record.id for record in FileStore(state).find_abandoned()] == [job.id]
 
 
 def test_settings_come_from_the_environment_and_from_a_section_of_main_cfg(tmp_path: Path) -> None:

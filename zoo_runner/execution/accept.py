@@ -14,7 +14,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job
 from zoo_runner.model.masking import Masker, is_maskable, list_texts
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
 
@@ -79,6 +79,23 @@ def accept_failed(
     outcome = build_failure(error, build_masker(workspace, find_secret_values(draft, workspace)))
     failed = replace(job, caller=caller, status=outcome.status, outcome=outcome, finished=job.created)
     return context.store.create(failed, draft.package)
+
+
+def build_unaccepted(job_id: str, process_id: str, workspace: Workspace) -> Job:
+    """Build the record of a job that ends before it was accepted: of its package and inputs nothing is known."""
+    now = clock.now()
+    return Job(
+        id=job_id,
+        workspace=workspace.name,
+        process_id=process_id,
+        workflow_id=process_id,
+        engine="none",
+        package=NO_PACKAGE.digest,
+        inputs={},
+        destination="",
+        created=now,
+        updated=now,
+    )
 
 
 def _build_job(draft: JobSpec, engine: str, workspace: Workspace) -> Job:

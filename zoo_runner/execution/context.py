@@ -15,7 +15,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
-from zoo_runner.execution.keeper import Keeper
+from zoo_runner.execution.keeper import BEAT_SECONDS, LEASE_SECONDS, Keeper
 from zoo_runner.model import clock
 from zoo_runner.model.errors import JobChangedError, JobExistsError
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
@@ -25,6 +25,7 @@ from zoo_runner.store.files import FileEventLog, FileStore
 from zoo_runner.store.protocol import EventLog, JobStore
 
 _MOST_AT_ONCE = 8
+_BEATS_PER_LEASE = 3
 
 
 class JobsInWork:
@@ -67,8 +68,13 @@ class Context:
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MOST_AT_ONCE, "jobs"))
 
 
-def open_context(configuration: Configuration, engine: Engine | None = None) -> Context:
-    """Open the jobs of the one workspace of a configuration; `engine` takes the place of those that it names."""
+def open_context(
+    configuration: Configuration, engine: Engine | None = None, beat_seconds: float = BEAT_SECONDS
+) -> Context:
+    """Open the jobs of the one workspace of a configuration; `engine` takes the place of those that it names.
+
+    A request to cancel a job is noticed within `beat_seconds`.
+    """
     workspace = configuration.workspace
     store, events = FileStore(workspace.folders.state), FileEventLog(workspace.folders.state)
     engines: dict[tuple[Any, ...], Engine] = {}
@@ -85,7 +91,8 @@ def open_context(configuration: Configuration, engine: Engine | None = None) -> 
                 engines[key] = open_engine(name, replace(configuration, workspace=own))
             return engines[key]
 
-    return Context(store, events, lambda _: workspace, find_engine, Keeper(store))
+    keeper = Keeper(store, beat_seconds, max(LEASE_SECONDS, _BEATS_PER_LEASE * beat_seconds))
+    return Context(store, events, lambda _: workspace, find_engine, keeper)
 
 
 def build_workspace(job: Job, workspace: Workspace) -> Workspace:

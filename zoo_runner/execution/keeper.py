@@ -14,7 +14,7 @@ from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.store.protocol import JobStore, Lease
 
 LEASE_SECONDS = 60.0
-_BEAT_SECONDS = 5.0
+BEAT_SECONDS = 5.0
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -36,7 +36,7 @@ class Keeper:
     """Keeps the jobs of one process; its thread lives as long as there are any."""
 
     def __init__(
-        self, store: JobStore, beat_seconds: float = _BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
+        self, store: JobStore, beat_seconds: float = BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         self._store, self._beat, self.lease_seconds = store, beat_seconds, lease_seconds
         self._changed = threading.Condition()

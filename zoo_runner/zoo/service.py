@@ -19,25 +19,22 @@ from typing import Any, NoReturn, Protocol, cast
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.accept import accept, build_masker, draft_job, find_secret_values
-from zoo_runner.execution.context import open_context, record_outcome
+from zoo_runner.execution.accept import accept, build_masker, build_unaccepted, draft_job, find_secret_values
+from zoo_runner.execution.context import Context, open_context, record_outcome
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.outcomes import build_defect, catch_outcome
 from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
-from zoo_runner.model import clock
-from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import InputError, RunnerError, SettingsError
+from zoo_runner.model.errors import InputError, JobExistsError, RunnerError, SettingsError
 from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
-from zoo_runner.model.package import NO_PACKAGE, Package
+from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.prepare import prepare_package
 from zoo_runner.store.files import FileStore
-from zoo_runner.store.locks import SERVICE
 from zoo_runner.zoo.conf import (
     RESULTS_FOLDER,
     Conf,
@@ -47,7 +44,7 @@ from zoo_runner.zoo.conf import (
     load_site_configuration,
     read_site,
 )
-from zoo_runner.zoo.dismiss import MARK, ensure_not_dismissed, watch_dismissal
+from zoo_runner.zoo.dismiss import build_dismissal, was_dismissed
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.zoo.progress import Progress
@@ -156,6 +153,7 @@ class _Call:
         self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
         configuration = self._read_configuration()
         self._paths = JobPaths.build(configuration.workspace.folders, self._site.process_id, self._site.job_id)
+        self._store = FileStore(configuration.workspace.folders.state)
         self._use(configuration)
         self._progress = Progress(self._update, self._masker, steps=1)
         self._job = self._build_fallback()
@@ -180,17 +178,15 @@ class _Call:
     ) -> Diagnosis | None:
         """Run the job; return the diagnosis of a failure."""
         try:
-            self._paths.record.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with SERVICE.hold(self._paths.record):
-                ensure_not_dismissed(self._paths.record)
-                self._progress.report(4, "preparing the job")
-                hooks = Hooks(handler or self._make_handler())
-                parameters = hooks.prepare(self._site, self._conf, namespace)
-                return self._run(given, hooks, parameters, time_limit_seconds)
+            self._ensure_not_dismissed()
+            self._progress.report(4, "preparing the job")
+            hooks = Hooks(handler or self._make_handler())
+            parameters = hooks.prepare(self._site, self._conf, namespace)
+            return self._run(given, hooks, parameters, time_limit_seconds)
         except BaseException as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
             return self._fail(error)
         finally:
-            if (self._paths.record / MARK).exists():
+            if was_dismissed(self._store, self._site.job_id):
                 self._remove_public_files()
 
     def _run(
@@ -208,13 +204,24 @@ class _Call:
         self._hide_inputs(package)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         draft, workspace = self._draft(package, parameters, time_limit_seconds)
-        context = open_context(configuration.for_workspace(workspace))
-        self._job = job = accept(context, draft, self._settings.engine, workspace, leased=True)
-        cancellation = Cancellation(job.time_limit_seconds)
-        with watch_dismissal(self._paths.record, cancellation, self._settings.dismiss_check_seconds):
-            secrets = find_secret_values(draft, workspace)
-            outcome = execute(context, job.id, self._progress, cancellation, secrets)
+        context = open_context(
+            configuration.for_workspace(workspace), beat_seconds=self._settings.dismiss_check_seconds
+        )
+        self._job = job = self._accept(context, draft, workspace)
+        outcome = execute(context, job.id, self._progress, secrets=find_secret_values(draft, workspace))
         return self._deliver(hooks, outcome)
+
+    def _accept(self, context: Context, draft: JobSpec, workspace: Workspace) -> Job:
+        """Store the job; raises `DismissedError` where it was dismissed before, else `JobExistsError` for its id."""
+        try:
+            return accept(context, draft, self._settings.engine, workspace, leased=True)
+        except JobExistsError:
+            self._ensure_not_dismissed()
+            raise
+
+    def _ensure_not_dismissed(self) -> None:
+        if was_dismissed(self._store, self._site.job_id):
+            raise build_dismissal()
 
     def _keep_package(self, document: Mapping[str, Any]) -> str:
         """Write a document that a service gave to a file, so that it can be referred to."""
@@ -308,27 +315,14 @@ class _Call:
         outcome = catch_outcome(lambda: _raise(known), self._masker, str(self._paths.job_log), trace.write_text)
         if outcome.diagnosis:
             self._log.tell_failure(outcome.diagnosis)
-        record_outcome(FileStore(self._workspace.folders.state), self._job, outcome)
+        record_outcome(self._store, self._job, outcome)
         self._link_logs()
         return self._with_log(outcome.diagnosis)
 
     def _build_fallback(self) -> Job:
         """Make the record of a job that ended before it was accepted."""
-        now, process_id = clock.now(), self._site.process_id
-        return Job(
-            self._site.job_id,
-            self._workspace.name,
-            process_id,
-            process_id,
-            "none",
-            NO_PACKAGE.digest,
-            inputs={},
-            destination="",
-            created=now,
-            updated=now,
-            log=str(self._paths.job_log),
-            log_folder=str(self._paths.log_folder),
-        )
+        job = build_unaccepted(self._site.job_id, self._site.process_id, self._workspace)
+        return replace(job, log=str(self._paths.job_log), log_folder=str(self._paths.log_folder))
 
 
 def _raise(error: Exception) -> NoReturn:

@@ -1,0 +1,54 @@
+"""A kernel's dismissal of a job that no service has stored, that runs, or that has ended; the engine is the double."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.jobs import accepted, elsewhere
+from tests.values import configuration_in, small_job
+from zoo_runner.engines import ENGINES
+from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.execution.accept import accept
+from zoo_runner.execution.execute import execute
+from zoo_runner.model.errors import JobExistsError
+from zoo_runner.model.job import Status
+from zoo_runner.zoo.dismiss import dismiss_job, was_dismissed
+
+
+def test_a_dismissal_before_the_service_has_stored_the_job_takes_its_id(tmp_path: Path) -> None:
+    configuration = configuration_in(tmp_path)
+    assert dismiss_job("j1", configuration) is None
+    context = elsewhere(configuration, FakeEngine(configuration))
+    with pytest.raises(JobExistsError):
+        accept(context, small_job(tmp_path), "fake", configuration.workspace, leased=True)
+    assert was_dismissed(context.store, "j1")
+    again = dismiss_job("j1", configuration)
+    assert again is not None
+    assert again.status is Status.DISMISSED
+    assert context.store.find_abandoned() == ()
+
+
+def test_a_dismissal_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    configuration = configuration_in(tmp_path)
+    context = elsewhere(configuration, FakeEngine(configuration))
+    draft = accepted(context, tmp_path)
+    execute(context, "j1")
+    before = context.store.get("j1")
+    assert dismiss_job("j1", configuration) == before
+    assert not was_dismissed(context.store, "j1")
+    assert draft.paths.job_log.exists()
+
+
+def test_a_job_that_nobody_works_on_is_concluded_by_its_dismissal_and_its_public_files_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "fake", "zoo_runner.engines.fake:FakeEngine")
+    configuration = configuration_in(tmp_path)
+    context = elsewhere(configuration, FakeEngine(configuration))
+    draft = accepted(context, tmp_path)
+    job = dismiss_job("j1", configuration)
+    assert job is not None
+    assert (job.status, job.cancel_requested) == (Status.DISMISSED, True)
+    assert was_dismissed(context.store, "j1")
+    assert not draft.paths.job_log.exists()
+    assert draft.paths.kept_log.exists()
