@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.proxies import NO_PROXIES, Proxies, load_proxies
 from zoo_staging.settings import (
     CloudOptions,
     S3Options,
@@ -110,7 +111,7 @@ class StageInOptions:
     Link-local and cloud metadata addresses are refused whatever `allow_private` says. `max_items` bounds the
     documents of a catalog too. Of an item, only the assets are downloaded that match each of `asset_keys`,
     `asset_roles` and `asset_media_types` that is not empty; the others keep their remote address. Of assets with
-    alternate addresses, the first that matches `asset_alternates` is used.
+    alternate addresses, the first that matches `asset_alternates` is used. `proxies` are those of web servers.
     """
 
     s3: S3Options = field(default_factory=S3Options)
@@ -176,6 +177,7 @@ class StageInOptions:
         _parse_order,
         "Preferred addresses of assets that have alternates: names or schemes, in order, such as s3,https.",
     )
+    proxies: Proxies = NO_PROXIES
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -201,7 +203,12 @@ def load_options(environ: Mapping[str, str] | None = None) -> StageInOptions:
         for one in fields(StageInOptions)
         if one.metadata and (text := source.get(one.metadata["variable"]))
     }
-    return StageInOptions(s3=load_s3_options(source, PREFIX), clouds=load_cloud_options(source, PREFIX), **values)
+    return StageInOptions(
+        s3=load_s3_options(source, PREFIX),
+        clouds=load_cloud_options(source, PREFIX),
+        proxies=load_proxies(source),
+        **values,
+    )
 
 
 def _parse(name: str, text: str, parse: Callable[[str], Any]) -> Any:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from zoo_staging.addresses import Hosts, Origin, Resolve, find_refusal, is_never_asked, parse_address
 from zoo_staging.content_coding import decode, find_coding
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.http_errors import LOGIN_REMEDY, check_status, refused, translate, translate_body
+from zoo_staging.proxies import NO_PROXIES, Proxies
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
 MOST_REDIRECTS = 10
@@ -34,7 +34,7 @@ FAILURES = (CurlError, OSError, ValueError)
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """Time-outs, and whether hosts in private networks, this machine included, are allowed.
+    """Time-outs, proxies, and whether hosts in private networks, this machine included, are allowed.
 
     `authorization` has the values of the header of that name by origin (`https://host[:port]`); no other
     origin gets them. `resolve` resolves names, as `socket.getaddrinfo` does.
@@ -44,6 +44,7 @@ class HttpOptions:
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxies: Proxies = NO_PROXIES
     resolve: Resolve = socket.getaddrinfo
 
 
@@ -65,14 +66,12 @@ class Answer:
 class HttpClient:
     """Web servers, with connections kept open: use as an async context manager; `get` streams.
 
-    Proxies are those of the environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`). A proxy resolves the
-    names itself, so of what goes through it only addresses written as numbers can be refused here.
+    A proxy resolves the names itself, so of what goes through it only addresses written as numbers can be refused here.
     """
 
     def __init__(self, options: HttpOptions) -> None:
         self._options = options
         self._hosts = Hosts(options.allow_private, options.resolve)
-        self._proxies = getproxies()
 
     async def __aenter__(self) -> "HttpClient":
         self._curl = Curl()
@@ -148,10 +147,7 @@ class HttpClient:
         reason = find_refusal(host, self._options.allow_private) if parse_address(host) else None
         if reason:
             raise refused(href, reason)
-        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
-        if proxy and proxy_bypass(host):
-            proxy = None
-        return (url.scheme, host, url.port or PORTS[url.scheme]), proxy
+        return (url.scheme, host, url.port or PORTS[url.scheme]), self._options.proxies.find(url.scheme, host)
 
     def _build_answer(
         self,

@@ -33,5 +33,9 @@ def is_secret_variable(name: str) -> bool:
 
 
 def pick_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Select the stagers' variables from an environment; an empty one counts as unset."""
-    return {name: text for name, text in environ.items() if text and is_staging_variable(name)}
+    """Select the stagers' variables from an environment; an empty one counts as unset.
+
+    In a CGI program `HTTP_PROXY` is a header of the request and is left out (https://httpoxy.org).
+    """
+    header = "HTTP_PROXY" if "REQUEST_METHOD" in environ else None
+    return {name: text for name, text in environ.items() if text and is_staging_variable(name) and name != header}

@@ -21,6 +21,7 @@ async def open_http(options: StageInOptions) -> AsyncIterator[Source]:
             connect_timeout_seconds=options.connect_timeout_seconds,
             read_timeout_seconds=options.read_timeout_seconds,
             authorization=options.hosts,
+            proxies=options.proxies,
         )
     ) as client:
         yield HttpSource(client)

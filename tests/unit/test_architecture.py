@@ -61,6 +61,43 @@ READS_AN_ENVIRONMENT = {
 }
 
 
+# each reads the environment, or folders that it names, behind the back of the settings
+HIDDEN_READS = {
+    "getproxies",
+    "getproxies_environment",
+    "proxy_bypass",
+    "expanduser",
+    "expandvars",
+    "home",
+    "getuser",
+    "gettempdir",
+}
+READS_HIDDEN = {
+    "zoo_runner/config/settings.py: expanduser": "reads the settings",
+    "zoo_runner/engines/kubernetes/client.py: expanduser": "looks where the Kubernetes client looks by itself",
+}
+MAKES_TEMPORARIES = {"mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "TemporaryFile"}
+
+
+def find_hidden_reads(module: Path) -> Iterator[str]:
+    """Calls that read an environment without its name, temporary files in a folder that nobody chose included."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+        chosen = any(keyword.arg == "dir" for keyword in node.keywords)
+        if name in HIDDEN_READS or (name in MAKES_TEMPORARIES and not chosen):
+            yield f"{module.relative_to(ROOT)}: {name}"
+
+
+def test_nothing_below_the_doors_reads_an_environment_behind_the_back_of_the_settings() -> None:
+    packages = ("zoo_runner", "zoo_staging", "stagein", "stageout")
+    modules = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    found = {read for module in modules for read in find_hidden_reads(module)}
+    assert found - set(READS_HIDDEN) == set()
+    assert set(READS_HIDDEN) - found == set()
+
+
 def find_environments(module: Path) -> Iterator[str]:
     """Parameters, fields, variables and attributes that are an environment."""
     for node in ast.walk(ast.parse(module.read_text())):

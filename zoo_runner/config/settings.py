@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from zoo_runner.model.errors import SettingsError
+from zoo_staging.proxies import NO_PROXIES, Proxies, load_proxies
 from zoo_staging.variables import PROXY_VARIABLES
 
 Containers = Literal["auto", "podman", "docker", "none"]
@@ -55,8 +56,9 @@ def setting(variable: str, default: Any, meaning: str) -> Any:
 class Settings:
     """How this installation runs jobs; settings that differ between tenants are in `Workspace`.
 
-    `inherited` are the environment variables that the programs of a run inherit: none of them holds a credential.
-    `pull_variables` are those of the program that pulls images, with proxies, whose addresses may have a password.
+    `proxies` are those by which packages are fetched. `inherited` are the environment variables that
+    the programs of a run inherit: none of them holds a credential. `pull_variables` are those of the program that pulls
+    images, with proxies, whose addresses may have a password.
     """
 
     engine: str = setting("ZOO_RUNNER_ENGINE", "local", "Engine that runs the CWL.")
@@ -102,8 +104,9 @@ class Settings:
     dismiss_check_seconds: float = setting(
         "ZOO_RUNNER_DISMISS_CHECK",
         2.0,
-        "ZOO services: seconds between checks of the job's folder for a dismissal from another machine.",
+        "ZOO services: seconds between checks of the job's record for a dismissal from another machine.",
     )
+    proxies: Proxies = NO_PROXIES
     inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     pull_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -156,6 +159,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """
     return Settings(
         **read_fields(SETTINGS, environ),
+        proxies=load_proxies(environ),
         inherited=_pick(environ, _INHERITED),
         pull_variables=_pick(environ, _PULL),
     )

@@ -6,14 +6,14 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.inputs.defaults import check_defaults
 from zoo_runner.model.errors import InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http
+from zoo_runner.package.documents import Documents, Fetch, as_uri
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.loading import load_package
 from zoo_runner.package.positions import load_positions
 from zoo_runner.package.validate import validate_package
 
 
-def inspect_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> tuple[Finding, ...]:
+def inspect_package(reference: str, settings: Settings, fetch: Fetch | None = None) -> tuple[Finding, ...]:
     """Return all findings of a package at a path or URL, also if it is not valid CWL; errors first."""
     try:
         package = load_package(reference, settings, fetch)

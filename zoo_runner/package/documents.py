@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -13,21 +14,24 @@ from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import SourceFile
 from zoo_runner.package.community_schemas import find_document
+from zoo_staging.proxies import NO_PROXIES, Proxies
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
 
 
-def fetch_over_http(url: str, max_bytes: int, *, allow_private: bool = True) -> bytes:
-    """Fetch a document over HTTP(S) with the stagers' client and its rules on addresses."""
+def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, *, allow_private: bool = True) -> bytes:
+    """Fetch a document over HTTP(S) with the stagers' client and its rules on addresses. Raises `PackageError`."""
     import asyncio
 
     from zoo_staging.errors import Kind, StagingError
     from zoo_staging.http import HttpClient, HttpOptions
 
+    options = HttpOptions(allow_private, proxies=proxies)
+
     async def fetch() -> bytes:
         content = b""
-        async with HttpClient(HttpOptions(allow_private)) as client, client.get(url) as answer:
+        async with HttpClient(options) as client, client.get(url) as answer:
             async for chunk in answer.chunks:
                 content += chunk
                 if len(content) > max_bytes:
@@ -51,7 +55,7 @@ def as_uri(reference: str) -> str:
         if scheme in ("http", "https", "file"):
             return reference
         path, _, fragment = reference.partition("#")
-        uri = Path(path).expanduser().absolute().as_uri()
+        uri = Path(path).absolute().as_uri()
     except (ValueError, RuntimeError) as error:
         raise _not_a_reference(reference, str(error)) from error
     if reference.startswith(f"{scheme}://"):
@@ -84,10 +88,10 @@ class Documents:
     kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
     """
 
-    def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch = fetch_over_http) -> None:
+    def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch | None = None) -> None:
         self._entry = urldefrag(entry_uri)[0]
         self._settings = settings
-        self._fetch = fetch
+        self._fetch = fetch or partial(fetch_over_http, proxies=settings.proxies)
         self._read: dict[str, bytes] = {}
 
     @property

@@ -12,7 +12,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package, SourceFile
-from zoo_runner.package.documents import Documents, Fetch, as_uri, fetch_over_http, is_remote, join_uri
+from zoo_runner.package.documents import Documents, Fetch, as_uri, is_remote, join_uri
 from zoo_runner.package.processes import find_runs
 
 # part of the cache key: raise it when resolving gives another result than a cached package
@@ -20,7 +20,7 @@ _FORMAT = 5
 _ORDERED_SECTIONS = ("inputs", "outputs")
 
 
-def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package:
+def load_package(reference: str, settings: Settings, fetch: Fetch | None = None) -> Package:
     """Load an application package from a path or URL, with or without `#id`.
 
     A package whose files have not changed comes from the cache, without cwltool and (but for its own URL) without
@@ -36,7 +36,7 @@ def load_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_h
     return package
 
 
-def load_kept_package(reference: str, settings: Settings, fetch: Fetch = fetch_over_http) -> Package | None:
+def load_kept_package(reference: str, settings: Settings, fetch: Fetch | None = None) -> Package | None:
     """Load a package if the cache has its current version; without cwltool."""
     uri = as_uri(reference)
     return _read_kept(_kept_path(uri, settings), Documents(uri, settings, fetch))

@@ -19,8 +19,9 @@ from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.documents import fetch_over_http
+from zoo_runner.package.documents import Fetch, fetch_over_http
 from zoo_runner.package.loading import load_kept_package, load_package
+from zoo_staging.proxies import Proxies
 
 UPLOAD_HOST = "upload.invalid"
 """Stands in addresses for the document of a request; no such host can exist (RFC 2606)."""
@@ -63,15 +64,20 @@ class Source:
     content: str | None = None
     public: bool = False
 
-    def fetch(self, url: str, max_bytes: int) -> bytes:
-        """Fetch a document."""
-        if self.content is not None and urlsplit(url).hostname == UPLOAD_HOST:
-            return self.content.encode()
-        return fetch_over_http(url, max_bytes, allow_private=not self.public)
+    def build_fetch(self, proxies: Proxies) -> Fetch:
+        """Return what fetches a document, from the web by these proxies."""
+
+        def fetch(url: str, max_bytes: int) -> bytes:
+            if self.content is not None and urlsplit(url).hostname == UPLOAD_HOST:
+                return self.content.encode()
+            return fetch_over_http(url, max_bytes, proxies, allow_private=not self.public)
+
+        return fetch
 
 
 def _prepare(reference: str, settings: Settings, source: Source) -> Package:
-    return load_kept_package(reference, settings, source.fetch) or _resolve_in_child(reference, settings, source)
+    kept = load_kept_package(reference, settings, source.build_fetch(settings.proxies))
+    return kept or _resolve_in_child(reference, settings, source)
 
 
 def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Package:
@@ -81,6 +87,7 @@ def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Pac
         "cache": str(settings.cache),
         "hosts": settings.package_hosts,
         "max_mib": settings.package_max_mib,
+        "proxies": asdict(settings.proxies),
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
     child = subprocess.run(
@@ -93,7 +100,7 @@ def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Pac
     )
     if problem := _read_problem(child.stdout):
         raise problem
-    package = load_kept_package(reference, settings, source.fetch)
+    package = load_kept_package(reference, settings, source.build_fetch(settings.proxies))
     if package is None:
         raise EngineError(
             f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",
@@ -113,9 +120,12 @@ def _read_problem(text: str) -> PackageError | None:
 def resolve(order: Mapping[str, Any]) -> None:
     """Store the package in the cache, or print why that failed; runs in the child process."""
     settings = Settings(
-        cache=Path(order["cache"]), package_hosts=tuple(order["hosts"]), package_max_mib=order["max_mib"]
+        cache=Path(order["cache"]),
+        package_hosts=tuple(order["hosts"]),
+        package_max_mib=order["max_mib"],
+        proxies=Proxies(**order["proxies"]),
     )
     try:
-        load_package(order["reference"], settings, Source(**order["source"]).fetch)
+        load_package(order["reference"], settings, Source(**order["source"]).build_fetch(settings.proxies))
     except PackageError as error:
         sys.stdout.write(json.dumps(to_plain(error.diagnosis)))

@@ -102,4 +102,4 @@ def test_wrong_credentials_are_told_without_the_secret(tmp_path: Path, content: 
 
 def test_every_setting_is_documented() -> None:
     assert all(setting.variable.startswith("STAGEIN_") and setting.meaning.endswith(".") for setting in SETTINGS)
-    assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS) == 6 + 6 + len(fields(StageInOptions)) - 2
+    assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS) == 6 + 6 + len(fields(StageInOptions)) - 3

@@ -1,0 +1,43 @@
+"""Proxies of web servers, read once from the variables that libcurl and Python know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
+
+_SCHEMES = ("http", "https", "all")
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """The proxy for each scheme of an address (`http`, `https`, or `all`), and the hosts that need none.
+
+    `excluded` has the form of `no_proxy`: host names, suffixes of domains and `*`, separated by commas. The address of
+    a proxy may have a password.
+    """
+
+    by_scheme: Mapping[str, str] = field(default_factory=dict, repr=False)
+    excluded: str = ""
+
+    def find(self, scheme: str, host: str) -> str | None:
+        """Return the proxy for an address; None where it is reached directly."""
+        proxy = self.by_scheme.get(scheme) or self.by_scheme.get("all")
+        if not proxy or proxy_bypass_environment(host, {"no": self.excluded}):
+            return None
+        return proxy
+
+
+NO_PROXIES = Proxies()
+"""Everything is reached directly."""
+
+
+def load_proxies(variables: Mapping[str, str]) -> Proxies:
+    """Read `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; of each, the name in lower case wins.
+
+    In a CGI program (`REQUEST_METHOD` is set), `HTTP_PROXY` is a header of the request and is not read
+    (https://httpoxy.org).
+    """
+    names = {scheme: f"{scheme}_proxy" for scheme in (*_SCHEMES, "no")}
+    found = {scheme: variables.get(name) or variables.get(name.upper()) for scheme, name in names.items()}
+    if "REQUEST_METHOD" in variables:
+        found["http"] = variables.get("http_proxy")
+    return Proxies({scheme: proxy for scheme in _SCHEMES if (proxy := found[scheme])}, found["no"] or "")
