@@ -322,6 +322,41 @@ def test_a_job_that_is_taken_up_again_does_not_go_back_nor_double_its_private_lo
     assert "half of the story" not in draft.paths.kept_log.read_text()
 
 
+def block(path: Path) -> None:
+    """Put something there that is neither removed nor written as a file, whoever tries."""
+    path.unlink(missing_ok=True)
+    (path / "kept").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("blocked", [("job_log",), ("kept_log",), ("job_log", "kept_log", "plan", "usage")])
+def test_logs_that_can_be_neither_cleared_nor_written_end_no_job_that_is_taken_up_again(
+    context: Context, engine: TalkingEngine, tmp_path: Path, blocked: tuple[str, ...]
+) -> None:
+    draft = leave_submitted(context, engine, tmp_path)
+    paths = draft.paths
+    paths.kept_log.write_text("half of the story\n")
+    for name in blocked:
+        block(getattr(paths, name))
+    [future] = recover(context).values()
+    assert future.result().status is Status.SUCCESSFUL
+    assert context.store.get("j1").status is Status.SUCCESSFUL
+    whole = [log for log in (paths.job_log, paths.kept_log) if log.is_file()]
+    assert all("half of the story" not in log.read_text() for log in whole)
+    assert all(log.read_text().count("SUCCESSFUL") == 1 for log in whole)
+
+
+def test_an_internal_error_whose_trace_cannot_be_written_is_an_outcome_all_the_same(
+    context: Context, engine: TalkingEngine, tmp_path: Path
+) -> None:
+    draft = accepted(context, tmp_path)
+    block(draft.paths.record / "internal-error.txt")
+    engine.failure = ZeroDivisionError("canary")  # type: ignore[assignment]
+    diagnosis = execute(context, "j1").diagnosis
+    assert diagnosis is not None
+    assert diagnosis.code == "runner.defect"
+    assert context.store.get("j1").status is Status.FAILED
+
+
 def test_what_was_submitted_is_removed_also_where_its_handle_could_not_be_stored(
     context: Context, engine: TalkingEngine, tmp_path: Path
 ) -> None:

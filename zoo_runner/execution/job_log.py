@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -175,7 +176,7 @@ class JobLog:
 
         Where the log of a job is written by several processes, that of the steps is not overwritten by another.
         """
-        if not self._usage and self.paths.usage.exists():
+        if not self._usage and os.path.exists(self.paths.usage):  # noqa: PTH110 raises nothing, as a path's may
             return
         steps = [
             {

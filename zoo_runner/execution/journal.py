@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.context import Context, change_job, end_job
@@ -140,12 +140,15 @@ def _write(event: Event) -> str:
 
 
 def _clear_logs(paths: JobPaths) -> None:
-    # what cannot be removed stays, and the log goes on behind it
-    with contextlib.suppress(OSError):
-        plan = paths.plan.read_bytes() if paths.plan.exists() else None
-        for log in (paths.job_log, paths.kept_log):
-            log.unlink(missing_ok=True)
-        shutil.rmtree(paths.log_folder, ignore_errors=True)
-        if plan is not None:
-            paths.plan.parent.mkdir(parents=True, exist_ok=True)
-            paths.plan.write_bytes(plan)
+    # what cannot be removed stays, and the log goes on behind it; the others are removed all the same
+    for log in (paths.job_log, paths.kept_log, *_list_folder(paths.log_folder)):
+        with contextlib.suppress(OSError):
+            if log != paths.plan:
+                log.unlink(missing_ok=True)
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []

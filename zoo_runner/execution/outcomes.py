@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from zoo_runner.model.diagnosis import Level
@@ -25,7 +26,8 @@ def catch_outcome(
     except RunnerError as error:
         return build_failure(error, masker, log)
     except Exception as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
-        keep_trace(masker.mask("".join(traceback.format_exception(error))))
+        with suppress(OSError):  # a full disk is often why: the outcome counts more than the trace
+            keep_trace(masker.mask("".join(traceback.format_exception(error))))
         return build_failure(build_defect(error), masker, log)
 
 
