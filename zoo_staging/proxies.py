@@ -31,13 +31,7 @@ NO_PROXIES = Proxies()
 
 
 def load_proxies(variables: Mapping[str, str]) -> Proxies:
-    """Read `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; of each, the name in lower case wins.
-
-    In a CGI program (`REQUEST_METHOD` is set), `HTTP_PROXY` is a header of the request and is not read
-    (https://httpoxy.org).
-    """
+    """Read `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; of each, the name in lower case wins."""
     names = {scheme: f"{scheme}_proxy" for scheme in (*_SCHEMES, "no")}
     found = {scheme: variables.get(name) or variables.get(name.upper()) for scheme, name in names.items()}
-    if "REQUEST_METHOD" in variables:
-        found["http"] = variables.get("http_proxy")
     return Proxies({scheme: proxy for scheme in _SCHEMES if (proxy := found[scheme])}, found["no"] or "")

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from zoo_runner.model.errors import SettingsError
 from zoo_staging.proxies import NO_PROXIES, Proxies, load_proxies
-from zoo_staging.variables import PROXY_VARIABLES
+from zoo_staging.variables import PROXY_VARIABLES, pick_variables
 
 Containers = Literal["auto", "podman", "docker", "none"]
 ResultsForm = Literal["auto", "collection", "links"]
@@ -159,7 +159,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """
     return Settings(
         **read_fields(SETTINGS, environ),
-        proxies=load_proxies(environ),
+        proxies=load_proxies(pick_variables(environ)),
         inherited=_pick(environ, _INHERITED),
         pull_variables=_pick(environ, _PULL),
     )

@@ -3,6 +3,7 @@
 import pytest
 
 from zoo_staging.proxies import NO_PROXIES, load_proxies
+from zoo_staging.variables import pick_variables
 
 PROXY, OTHER = "http://proxy.example:3128", "http://other.example:3128"
 
@@ -36,8 +37,8 @@ def test_a_host_that_needs_no_proxy(excluded: str) -> None:
 
 def test_a_header_of_a_cgi_request_is_no_proxy() -> None:
     request = {"REQUEST_METHOD": "GET", "HTTP_PROXY": OTHER}
-    assert load_proxies(request) == NO_PROXIES
-    assert load_proxies({**request, "http_proxy": PROXY}).find("http", "data.example") == PROXY
+    assert load_proxies(pick_variables(request)) == NO_PROXIES
+    assert load_proxies(pick_variables({**request, "http_proxy": PROXY})).find("http", "data.example") == PROXY
 
 
 def test_no_password_of_a_proxy_is_shown() -> None:
