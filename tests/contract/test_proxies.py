@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.contract
 
-QUICK = {"STAGEIN_RETRIES": "0", "STAGEIN_READ_TIMEOUT_SECONDS": "10"}
 DATA = b"through the proxy"
 
 
@@ -68,7 +67,7 @@ def web(tmp_path: Path) -> Iterator[FileServer]:
 
 def bring(href: str, folder: Path, variables: dict[str, str]) -> bytes:
     job: dict[str, Any] = {"a": {"class": "File", "location": href}}
-    options = load_options({**QUICK, **variables})
+    options = replace(load_options(variables), retries=0, read_timeout_seconds=10)
     return Path(stage_in(job, folder / "in", options)["a"]["path"]).read_bytes()
 
 
