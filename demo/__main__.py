@@ -46,7 +46,7 @@ class Tour:
             try:
                 printed, _ = process.communicate()
             except BaseException:
-                # the runner cleans up after itself when it is told to stop
+                # the runner cleans up after itself when it is asked to stop
                 process.terminate()
                 raise
         if process.returncode:

@@ -72,7 +72,7 @@ _OPTIONS = [
 
 
 def main(words: list[str]) -> None:
-    """Resolve the locks named, or all; `dev` and independent ones from their former pins unless told to upgrade."""
+    """Resolve the locks named, or all; `dev` and independent ones from their former pins unless asked to upgrade."""
     options, names = [word for word in words if word.startswith("-")], [word for word in words if word in LOCKS]
     build = re.findall(r'^requires = \["(.*)"\]$', PROJECT, flags=re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:

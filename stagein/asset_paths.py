@@ -28,13 +28,13 @@ def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[s
     paths = {}
     for key, (folder, last) in addresses.items():
         above = home if folder[: len(home)] == home else shared[folder[0]]
-        wanted = "/".join((*map(mend_part, folder[len(above) :]), mend_part(last) if last else safe_name(key, "asset")))
+        wanted = "/".join((*map(fix_part, folder[len(above) :]), fix_part(last) if last else safe_name(key, "asset")))
         paths[key] = next(path for path in _vary(wanted, key) if str(path).casefold() not in used)
         used.add(str(paths[key]).casefold())
     return paths
 
 
-def mend_part(part: str) -> str:
+def fix_part(part: str) -> str:
     """Return a part of a path unchanged, unless it could lead outside or a disk would not accept it."""
     plain = part not in ("", ".", "..") and "/" not in part and part.isprintable() and len(part.encode()) <= 255
     return part if plain else safe_name(part)

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from stagein.asset_paths import mend_part
+from stagein.asset_paths import fix_part
 from stagein.download import Downloader, translate_disk
 from stagein.progress import Progress, Transfer
 from stagein.selection import REMEDY
@@ -69,8 +69,8 @@ def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
     transfers = []
     for entry in entries:
         *folders, name = entry.path.split("/")
-        parent = PurePosixPath(*map(mend_part, folders))
-        path = parent / unique_name(mend_part(name), taken.setdefault(parent, set()))
+        parent = PurePosixPath(*map(fix_part, folders))
+        path = parent / unique_name(fix_part(name), taken.setdefault(parent, set()))
         transfers.append(Transfer(entry.href, place / path, entry.size_bytes, may_be_missing=entry.may_be_missing))
     return transfers
 

@@ -87,7 +87,7 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
 
 
 def list_jobs(site: Site) -> set[str]:
-    """Ids of the jobs that an installation keeps, among names that are none."""
+    """Ids of the jobs that an installation keeps, among other names."""
     return {path.name for path in site.state.rglob("*") if path.is_dir()}
 
 

@@ -1,15 +1,20 @@
-"""A tier that cannot run says so; under `CI=true` that is a failure, not a skip. No test waits for ever."""
+"""A tier that cannot run is skipped with the reason; under `CI=true` that is a failure. Every test has a time limit."""
 
 import os
 from collections.abc import Generator
 
 import pytest
 
-CI = os.environ.get("CI") == "true"  # noqa: TID251 where the tests learn that nobody looks
+CI = os.environ.get("CI") == "true"  # noqa: TID251 where the tests learn that they run unattended
 NEEDS_SERVER = "needs_server"
 TIMEOUT_SECONDS = {"unit": 60, "contract": 300, "live": 900}
-"""What a test of a tier may take at most, with the fixtures that it is the first to use."""
+"""The longest time for a test of each tier, with the fixtures that are set up for it."""
 LONG_TIMEOUT_SECONDS = 3600
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the snapshot of messages."""
+    parser.addoption("--write-messages", action="store_true", help="write tests/unit/messages.json")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -24,7 +29,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip into a failure in CI, but for tests of servers that only some have."""
+    """Turn a skip into a failure in CI, except for tests of servers that only some have."""
     report = yield
     if CI and report.skipped and not hasattr(report, "wasxfail") and not item.get_closest_marker(NEEDS_SERVER):
         _fail(report)

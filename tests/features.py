@@ -22,8 +22,8 @@ WORKING = sorted(path.parent.name for path in FEATURES.glob("*/expected.json"))
 
 
 @dataclass(frozen=True)
-class Told:
-    """How a job ended and what it told."""
+class Expected:
+    """How a job ended and what it reported."""
 
     document: Any
     diagnosis: Diagnosis | None
@@ -38,7 +38,7 @@ class Told:
     def complaints(self) -> list[str]:
         """What the engine warned of, but for what is said of every run without container and every empty scatter."""
         lines = [e.text for e in self.events if isinstance(e, EngineLine) and e.severity in ("warning", "error")]
-        return [line for line in lines if "packages that you trust" not in line and "over empty input" not in line]
+        return [line for line in lines if "you trust" not in line and "over empty input" not in line]
 
 
 def show(value: Any) -> Any:
@@ -56,7 +56,7 @@ def show(value: Any) -> Any:
     return {str(file.relative_to(path.parent)): file.read_text() for file in files}
 
 
-def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
+def run_package(path: str, folder: Path, *words: str, **environ: str) -> Expected:
     """Run the package of a folder of features/ with its inputs.yml, in an installation of its own in `folder`."""
     name = Path(path).name
     configuration = load_configuration(
@@ -75,4 +75,4 @@ def run_package(path: str, folder: Path, *words: str, **environ: str) -> Told:
     job = draft_job(package, order.values, lambda _: str(folder / "results"), configuration.workspace)
     events: list[Event] = []
     outcome = run_draft(job, open_engine("local", configuration), configuration, events.append)
-    return Told(outcome.results and outcome.results.document, outcome.diagnosis, events)
+    return Expected(outcome.results and outcome.results.document, outcome.diagnosis, events)

@@ -35,7 +35,7 @@ COMMAND = [sys.executable, "-c", f"{_HEAR}from zoo_runner.cli.main import main; 
 
 @dataclass
 class Story:
-    """What a job did: how it ended, and all that it told."""
+    """What a job did: how it ended, and all that it reported."""
 
     job: JobSpec
     outcome: Outcome

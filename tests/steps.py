@@ -10,7 +10,7 @@ from tests.site import Site
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 # says a first line and waits to be let go, so that what a test looks at meanwhile is there, however slow the machine
 WAITS = "mkfifo /var/tmp/go; echo begun >&2; read go < /var/tmp/go"
-# stays until its pod is taken away; started again, in the same folder, it ends
+# stays until its pod is deleted; started again, in the same folder, it ends
 STAYS_AT_FIRST = "[ ! -e begun ] || { echo done; exit 0; }; touch begun; echo begun >&2; sleep 300"
 
 

@@ -68,7 +68,7 @@ class Scene:
 
 
 def read_scene(folder: Path) -> Scene:
-    """Read a folder of index.py, whatever an engine called it: documents are told by what is in them."""
+    """Read a folder of index.py, whatever an engine called it: documents are recognised by their content."""
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     item = next(document for document in documents if document.get("type") == "Feature")
     statistics = next(document for document in documents if "clear_fraction" in document)

@@ -176,10 +176,10 @@ class S3Destination:
 
 def _build_remedies(scheme: str) -> dict[Kind, str]:
     address, keys = name_address("STAGEOUT", scheme), name_keys("STAGEOUT", scheme)
-    rights = " (s3:PutObject, s3:DeleteObject, s3:GetObject)" if scheme == "s3" else ""
+    permissions = " (s3:PutObject, s3:DeleteObject, s3:GetObject)" if scheme == "s3" else ""
     region = " and STAGEOUT_AWS_REGION" if scheme == "s3" else ""
     return {
-        Kind.FORBIDDEN: f"Check {keys}, and their permissions to write, delete and read{rights}.",
+        Kind.FORBIDDEN: f"Check {keys}, and their permissions to write, delete and read{permissions}.",
         Kind.SETTINGS: f"Check {keys}, and {address}.",
         Kind.NOT_FOUND: (
             f"Create the {name_container(scheme)}, or choose another one (--output, or STAGEOUT_OUTPUT); check that"

@@ -80,5 +80,5 @@ def count(pytestconfig: pytest.Config) -> Callable[[str], None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     cases = config.stash[CASES]
     if cases:
-        told = ", ".join(f"{number} {kind}" for kind, number in cases.items())
-        terminalreporter.write_line(f"fuzz: {cases.total()} hostile cases ({told})")
+        reported = ", ".join(f"{number} {kind}" for kind, number in cases.items())
+        terminalreporter.write_line(f"fuzz: {cases.total()} hostile cases ({reported})")

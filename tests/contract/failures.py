@@ -1,4 +1,4 @@
-"""Every way to fail that the documentation lists: how it is brought about, and what is told about it."""
+"""Every way to fail that the documentation lists: how it is brought about, and and what is reported."""
 
 import json
 from collections.abc import Callable

@@ -197,7 +197,7 @@ def cover_places(text: str, scene: Scene) -> str:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<job-id>", text)
     text = re.sub(r"https://127\.0\.0\.1:\d+", "https://data.example", text)
     text = re.sub(r'time="[^"]+"', 'time="<time>"', text)
-    text = re.sub(r"(memory for its step 'run', and this machine has) \d+(\.\d+)?", r"\1 <number>", text)
+    text = re.sub(r"(this machine has) \d+(\.\d+)?", r"\1 <number>", text)
     return re.sub(r"(<folder>/scratch/<job-id>/\w+/)\w+", r"\1<step>", text)
 
 

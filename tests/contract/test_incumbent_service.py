@@ -50,8 +50,8 @@ def workspaces(s3: S3Server) -> Iterator[WorkspaceService]:
             self._answer({"storage": {"credentials": credentials}})
 
         def do_POST(self) -> None:
-            told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            service.registered.append((urlsplit(self.path).path, told))
+            reported = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            service.registered.append((urlsplit(self.path).path, reported))
             self._answer({})
 
         def _answer(self, document: Any) -> None:

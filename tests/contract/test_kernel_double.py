@@ -18,6 +18,7 @@ from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
 from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
 from zoo_runner.testing.kernel import PASSWORD, TOKEN
+from zoo_runner.testing.worker import AFTER, BEFORE
 
 ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
@@ -362,7 +363,7 @@ def test_what_a_hook_raises_is_reported_as_the_hooks(make_handler: Callable[[str
     kernel = make_handler(f"def pre_execution_hook(self): raise {raised}")
     job = run_echo(kernel)
     assert job.findings["returned"] == 4
-    assert "the hook pre_execution_hook of the site's handler Handler failed: " in job.message
+    assert all(fact in job.message for fact in ("pre_execution_hook", "Handler", "Code: engine.hook"))
     assert "operator" in job.message
     assert job.violations == []
     assert "Traceback" not in job.error_log
@@ -398,7 +399,7 @@ def test_progress_moves_forward_with_a_message_for_each_stage_and_step(local: Ke
     numbers = [update["progress"] for update in updates]
     messages = [update["message"] for update in updates]
     assert numbers == sorted(numbers)
-    for text in ("preparing the job", "executing", "step write runs", "step write ended with exit code 0"):
+    for text in ("preparing the job", "executing", "step write runs", "step write ended"):
         assert any(message.startswith(text) for message in messages), text
     assert len(updates) <= 12
 
@@ -493,7 +494,7 @@ def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) 
     wait_for(lambda: bool(job.updates))
     dismissal = kernel.dismiss(job, user="bob").wait()
     assert dismissal.succeeded
-    assert "not known in this workspace" in dismissal.error_log
+    assert f"job {job.id}: not known" in dismissal.error_log
     assert job.process.poll() is None
     kernel.dismiss(job).wait()
 
@@ -533,8 +534,8 @@ def test_logs_are_linked_whether_the_job_succeeds_or_fails(make_kernel: MakeKern
 
 def test_our_lines_and_the_kernels_stand_in_one_log_in_order(fake: KernelDouble) -> None:
     lines = run_echo(fake).error_log.splitlines()
-    assert lines[0] == "kernel: before the service"
-    assert lines[-1] == "kernel: after the service"
+    assert lines[0] == BEFORE
+    assert lines[-1] == AFTER
     assert "[job] SUCCESSFUL" in lines[-2]
 
 
@@ -560,7 +561,7 @@ def test_the_kernel_refuses_what_no_service_is_asked(make_kernel: MakeKernel) ->
         kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "perhaps": None}})
 
 
-def test_a_job_whose_service_died_can_be_told_from_a_slow_one(make_kernel: MakeKernel) -> None:
+def test_a_job_whose_service_died_can_be_distinguished_from_a_slow_one(make_kernel: MakeKernel) -> None:
     kernel = make_kernel("fake-waiting")
     kernel.deploy("alice", ECHO, "echo")
     job = kernel.submit("alice", "echo", {"inputs": {"message": "x"}})

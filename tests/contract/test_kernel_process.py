@@ -80,7 +80,7 @@ def test_the_folder_of_processes_is_taken_off_the_path(tmp_path: Path) -> None:
         sys.path[:] = kept
 
 
-def test_only_the_proxy_of_the_api_is_taken_away_and_it_comes_back() -> None:
+def test_only_the_proxy_of_the_api_is_removed_and_restored_afterwards() -> None:
     environ = {"HTTP_PROXY": "http://zoo-kubeproxy:8001", "HTTPS_PROXY": "http://other"}
     with direct_connections(environ, "http://zoo-kubeproxy:8001"):
         assert environ == {"HTTPS_PROXY": "http://other"}

@@ -87,8 +87,9 @@ def test_an_execution_asks_the_network_for_no_cwl(own_cache: Site, web: FileServ
 
 
 def test_a_host_that_is_not_allowed_is_not_asked(own_cache: Site, web: FileServer, url: str) -> None:
-    with pytest.raises(PackageError, match=r"CWL is accepted from cwl\.example only"):
+    with pytest.raises(PackageError, match=r"cwl\.example") as caught:
         load_package(url, own_cache.having(ZOO_RUNNER_PACKAGE_HOSTS="cwl.example").settings)
+    assert caught.value.diagnosis.code == "package.refused"
     assert web.requests == []
 
 
@@ -108,7 +109,7 @@ def test_an_answer_that_is_too_large_is_refused(own_cache: Site, web: FileServer
         (Fault(body=b"<html>not a package</html>"), "no cwlVersion|neither YAML nor JSON"),
     ],
 )
-def test_what_the_server_does_instead_is_told(
+def test_what_the_server_does_instead_is_reported(
     own_cache: Site, web: FileServer, url: str, fault: Fault, cause: str
 ) -> None:
     web.fail_always("main.cwl", fault)

@@ -1,4 +1,4 @@
-"""What a step prints is told to its last line, and whoever holds its output open afterwards is not waited for."""
+"""What a step prints is reported to its last line, without waiting for who holds its output open afterwards."""
 
 import io
 import os
@@ -29,7 +29,7 @@ def pipe() -> Iterator[tuple[Printed, int]]:
 def test_all_that_a_step_printed_is_read_however_long_it_takes(
     pipe: tuple[Printed, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printed, "_LAST_WORDS_SECONDS", 0.01)
+    monkeypatch.setattr(printed, "_LAST_LINES_SECONDS", 0.01)
     opened, writer = pipe
     os.write(writer, MUCH)
     opened.tell_end()
@@ -43,7 +43,7 @@ def test_all_that_a_step_printed_is_read_however_long_it_takes(
 def test_somebody_who_prints_for_ever_is_heard_for_a_while(
     pipe: tuple[Printed, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printed, "_LAST_WORDS_SECONDS", 0.1)
+    monkeypatch.setattr(printed, "_LAST_LINES_SECONDS", 0.1)
     opened, writer = pipe
     with subprocess.Popen(["yes"], stdout=writer) as daemon:
         try:
@@ -66,13 +66,13 @@ def test_a_child_that_passes_on_the_last_lines_is_heard(pipe: tuple[Printed, int
 
 
 def test_no_line_of_a_step_is_lost_where_its_caller_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(printed, "_LAST_WORDS_SECONDS", 0.01)
-    told: list[StepStarted | StepLines | StepEnded | EngineLine] = []
+    monkeypatch.setattr(printed, "_LAST_LINES_SECONDS", 0.01)
+    reported: list[StepStarted | StepLines | StepEnded | EngineLine] = []
     may_tell = threading.Event()
 
     def emit(event: StepStarted | StepLines | StepEnded | EngineLine) -> None:
         assert not isinstance(event, StepLines) or may_tell.wait(20)
-        told.append(event)
+        reported.append(event)
 
     watch = Watch("work", "seq", emit, None, None)
     process = subprocess.Popen(["seq", "1000"], stdout=watch.writer, text=True)
@@ -81,6 +81,6 @@ def test_no_line_of_a_step_is_lost_where_its_caller_is_slow(monkeypatch: pytest.
     timer.start()
     watch.wait(process)
     timer.join()
-    lines = [line for event in told if isinstance(event, StepLines) for line in event.lines]
+    lines = [line for event in reported if isinstance(event, StepLines) for line in event.lines]
     assert lines == [str(number) for number in range(1, 1001)]
-    assert isinstance(told[-1], StepEnded)
+    assert isinstance(reported[-1], StepEnded)

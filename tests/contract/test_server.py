@@ -170,7 +170,7 @@ def test_jobs_are_listed_newest_first_in_pages_and_narrowed(server: Server) -> N
     assert server.request("GET", "/jobs?status=dismissed&processID=echo").json["jobs"] == []
 
 
-def test_a_failed_job_tells_why(server: Server) -> None:
+def test_a_failed_job_reports_why(server: Server) -> None:
     process = server.deploy(next(FAILING.glob("*.cwl")))
     status = server.wait(server.execute(process, {}))
     fits(status, standard.STATUS_INFO)
@@ -368,7 +368,7 @@ def test_workspaces_do_not_see_each_others_processes_and_jobs(server: Server) ->
     assert server.request("GET", f"{other}/processes").json["processes"] == []
 
 
-def test_health_tells_of_database_and_workers(server: Server) -> None:
+def test_health_reports_database_and_workers(server: Server) -> None:
     answer = server.request("GET", "/health")
     assert answer.json["status"] == "pass"
     assert set(answer.json["checks"]) == {"store:database", "workers:running"}

@@ -110,7 +110,7 @@ def test_nothing_is_started_when_the_parent_ends_before_it_said_what() -> None:
     assert b"Traceback" not in ended.stderr
 
 
-def test_a_command_that_is_not_there_is_told_in_one_line() -> None:
+def test_a_command_that_is_not_there_is_reported_in_one_line() -> None:
     content: Mapping[str, Any] = {"command": ["/none/x"], "env": {}, "cwd": "/", "cid_folder": None, "remover": []}
     ended = subprocess.run(
         PROGRAM, input=json.dumps(content).encode() + b"\n", capture_output=True, env={}, check=False, timeout=60

@@ -34,7 +34,7 @@ _HIDDEN = (
     (r"\S+:\d+(?=/private/)", lambda _: "…"),
     (r"used: [^,]+", lambda _: "used: …"),
     (r"largest node has \S+ cores and \d+ MiB", lambda _: "largest node has … cores and … MiB"),
-    # whichever of its rights the job misses first
+    # whichever of its permissions the job lacks first
     (r"^.*(pods is forbidden: User .* cannot) \w+ (resource)", lambda m: f"… {m[1]} … {m[2]}"),
     (rf"ws-{re.escape(BROKEN_WORKSPACE)}\b", lambda _: "ws-broken"),
 )
@@ -88,14 +88,14 @@ class Witness:
         with self._news:
             assert self._news.wait_for(find, WITNESS_SECONDS), (
                 f"Kubernetes never reported {' or '.join(reasons)} of job {job_id}, but of its objects"
-                f" {sorted(told for told in self.first if told[0].startswith(f'job-{job_id}'))}"
+                f" {sorted(reported for reported in self.first if reported[0].startswith(f'job-{job_id}'))}"
             )
             return max(find().values())
 
 
 def _read_event(event: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    told = event.get("eventTime") or event.get("firstTimestamp") or event["metadata"]["creationTimestamp"]
-    yield event["reason"], read_time(told)
+    reported = event.get("eventTime") or event.get("firstTimestamp") or event["metadata"]["creationTimestamp"]
+    yield event["reason"], read_time(reported)
 
 
 def _read_pod(change: str, pod: dict[str, Any]) -> Iterator[tuple[str, float]]:

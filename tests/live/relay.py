@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
-# the nodes are asked for only where a pod is told of while it has no place, a state that may pass untold
+# the nodes are asked for only where a pod is reported while it has no place, a state that may pass unseen
 _REQUEST = re.compile(rb"(?:GET|POST|PATCH|DELETE) (?!/api/v1/nodes\b)\S+ HTTP/1\.1\r\n")
 # RFC 9112, section 7.1
 _LAST_CHUNK = b"0\r\n\r\n"

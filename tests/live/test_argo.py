@@ -193,7 +193,7 @@ FAILURES: dict[str, Failure] = {
 
 
 @pytest.mark.parametrize("what", FAILURES)
-def test_a_failure_of_the_platform_is_told_by_its_code(what: str, site: Site) -> None:
+def test_a_failure_of_the_platform_is_reported_by_its_code(what: str, site: Site) -> None:
     settings, code, level = FAILURES[what]
     job = accept(site.having(**settings), ECHO)
     diagnosis = site.having(**settings).run(job).outcome.diagnosis
@@ -203,7 +203,7 @@ def test_a_failure_of_the_platform_is_told_by_its_code(what: str, site: Site) ->
     wait_until_gone(site, job.id, 15)
 
 
-def test_a_step_that_fails_is_told_as_on_every_engine(site: Site) -> None:
+def test_a_step_that_fails_is_reported_as_on_every_engine(site: Site) -> None:
     diagnosis = site.run(accept(site, FAILING / "tool-exit-code" / "tool-exit-code.cwl")).outcome.diagnosis
     assert diagnosis
     assert (diagnosis.step, diagnosis.code) == ("run", "step.exit-code")
@@ -232,7 +232,7 @@ def test_a_job_goes_through_the_argo_server_with_a_token(served: Site) -> None:
         wait_until_gone(served, job.id, 15)
 
 
-def test_a_token_that_the_argo_server_refuses_is_told(served: Site) -> None:
+def test_a_token_that_the_argo_server_refuses_is_reported(served: Site) -> None:
     diagnosis = served.having(ARGO_TOKEN="not-a-token").run(accept(served, ECHO)).outcome.diagnosis
     assert diagnosis
     assert diagnosis.code == "engine.argo-login"

@@ -138,7 +138,7 @@ def test_what_cannot_be_measured_in_a_container_is_null(podman_site: Site) -> No
     assert [(step.exit_code, step.peak_memory_mib) for step in story.outcome.usage] == [(0, None)]
 
 
-def test_an_image_that_cannot_be_had_is_named_with_what_to_do(podman_site: Site) -> None:
+def test_an_image_that_cannot_be_read_is_named_with_what_to_do(podman_site: Site) -> None:
     outcome = podman_site.run(podman_site.accept(FAILING / "image-missing" / "image-missing.cwl")).outcome
     assert outcome.exit_code == 7
     assert outcome.diagnosis is not None

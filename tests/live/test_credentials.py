@@ -153,7 +153,7 @@ class Seen:
         if isinstance(event, StageStarted) or (isinstance(event, StepLines) and "looking" in event.lines):
             self.search_objects()
         if isinstance(event, StepLines) and "looking" in event.lines:
-            assert self._heard.wait(LONGEST_SECONDS), "the log of the step cannot be read"
+            assert self._heard.wait(LONGEST_SECONDS), "no line of the step has arrived"
             let_go(self._site, NAMESPACE, self._step)
 
     def start_reading(self) -> None:

@@ -31,31 +31,32 @@ def image() -> str:
 
 @pytest.mark.parametrize("name", WORKING)
 def test_a_package_gives_the_same_in_containers(name: str, tmp_path: Path) -> None:
-    told = run_package(name, tmp_path, **CONTAINERS)
-    assert told.diagnosis is None
-    assert show(told.document) == json.loads((FEATURES / name / "expected.json").read_text())
+    done = run_package(name, tmp_path, **CONTAINERS)
+    assert done.diagnosis is None
+    assert show(done.document) == json.loads((FEATURES / name / "expected.json").read_text())
 
 
-def test_a_container_out_of_memory_is_told_with_its_limit(tmp_path: Path) -> None:
-    told = run_package("failing/memory", tmp_path, **CONTAINERS)
-    assert told.diagnosis is not None
-    assert told.diagnosis.code == "step.out-of-memory"
-    assert told.diagnosis.step == "greedy"
-    assert "32 MiB" in told.diagnosis.cause
-    assert "ramMin" in told.diagnosis.remedy
+def test_a_container_out_of_memory_is_reported_with_its_limit(tmp_path: Path) -> None:
+    done = run_package("failing/memory", tmp_path, **CONTAINERS)
+    assert done.diagnosis is not None
+    assert done.diagnosis.code == "step.out-of-memory"
+    assert done.diagnosis.step == "greedy"
+    assert "32 MiB" in done.diagnosis.cause
+    assert "ramMin" in done.diagnosis.remedy
 
 
 def test_a_container_that_ignores_its_time_limit_is_killed(tmp_path: Path) -> None:
-    told = run_package("failing/time-limit", tmp_path, **CONTAINERS)
-    assert told.diagnosis is not None
-    assert told.diagnosis.cause == "step 'deaf' exceeded its ToolTimeLimit of 1 s"
-    assert told.steps["deaf"].ended - told.steps["deaf"].started < 30
+    done = run_package("failing/time-limit", tmp_path, **CONTAINERS)
+    assert done.diagnosis is not None
+    assert done.diagnosis.code == "step.time-limit"
+    assert all(fact in done.diagnosis.cause for fact in ("step 'deaf'", " 1 s"))
+    assert done.steps["deaf"].ended - done.steps["deaf"].started < 30
 
 
 def test_what_a_container_used_is_measured(tmp_path: Path) -> None:
-    told = run_package("used", tmp_path, **CONTAINERS)
-    assert told.diagnosis is None
-    step = told.steps["fill"]
+    done = run_package("used", tmp_path, **CONTAINERS)
+    assert done.diagnosis is None
+    step = done.steps["fill"]
     assert step.cpu_seconds is not None
     assert step.cpu_seconds > 0
     assert step.peak_memory_mib is not None

@@ -70,7 +70,7 @@ def test_ctrl_c_stops_a_job_that_is_followed_again(site: Site) -> None:
         stopped = time.monotonic()
         process.send_signal(signal.SIGINT)
         said = process.communicate()[1]
-    assert (process.returncode, "the job was dismissed" in said) == (10, True), said
+    assert (process.returncode, "code: job.dismissed" in said) == (10, True), said
     check_dismissed(site, job_id, stopped)
 
 

@@ -128,7 +128,7 @@ def other() -> Iterator[User]:
 
 
 def make_user(prefix: str) -> Iterator[User]:
-    """A user of this run's own; what it deployed is taken away again."""
+    """A user of this run's own; what it deployed is removed at the end."""
     user = User(f"{prefix}{uuid.uuid4().hex[:8]}")
     yield user
     for process in ask("GET", f"{user.api}/processes").json["processes"]:
@@ -322,7 +322,8 @@ def test_a_package_that_fails_says_why(user: User) -> None:
     job = user.execute("tool-exit-code", {})
     last = job.wait()[-1]
     assert last["status"] == "failed"
-    assert "step 'run' ended with exit code 3: scene has no band red. What to do: " in last["message"]
+    facts = ("step 'run'", "exit code 3: scene has no band red", "What to do: ", "Code: step.exit-code")
+    assert all(fact in last["message"] for fact in facts)
     assert "Log: http" in last["message"]
     log = ask("GET", job.links()["Job log"]).body
     assert "FAILED at execute" in log

@@ -1,6 +1,6 @@
 """The ZOO door with the calrissian engine: a kernel's double whose services run their jobs on a real cluster.
 
-Its workers have the environment that the chart gives them, and the rights of deploy/zoo/access.yaml, no more.
+Its workers have the environment that the chart gives them, and the permissions of deploy/zoo/access.yaml, no more.
 """
 
 import json
@@ -169,7 +169,8 @@ def test_a_failing_step_says_why_in_the_status(kernel: KernelDouble, site: Site)
     kernel.deploy(ALICE, FAILING / "tool-exit-code" / "tool-exit-code.cwl", "tool-exit-code")
     job = submit(kernel, ALICE, "tool-exit-code").wait(180)
     assert job.findings["returned"] == 4
-    assert "step 'run' ended with exit code 3: scene has no band red. What to do: " in job.message
+    facts = ("step 'run'", "exit code 3: scene has no band red", "What to do: ", "Code: step.exit-code")
+    assert all(fact in job.message for fact in facts)
     assert "scene has no band red" in (job.temp / f"tool-exit-code-{job.id}" / "run.log").read_text()
     assert job.violations == []
     wait_for(lambda: not list_objects(site, job), 5)
@@ -216,7 +217,7 @@ def test_two_workspaces_run_in_their_own_namespaces_and_see_their_own_jobs_only(
     assert may(site, account, "create", "pods", f"ws-{ALICE}")
 
     other = kernel.dismiss(slow, user=ALICE).wait(60)
-    assert "not known in this workspace" in other.error_log
+    assert f"job {slow.id}: not known" in other.error_log
     assert list_objects(site, slow, "pods")
     assert job.wait(180).succeeded, job.message
     kernel.dismiss(slow).wait(60)

@@ -7,11 +7,11 @@ import pytest
 
 from zoo_runner.model.errors import InputError
 
-Told = tuple[str, ...]
+Expected = tuple[str, ...]
 """Code and path of a problem, then the facts that its message has to state."""
 
 
-def assert_refused(give: Callable[[], Any], *expected: Told) -> InputError:
+def assert_refused(give: Callable[[], Any], *expected: Expected) -> InputError:
     """Assert that the inputs are refused with exactly these problems, in this order."""
     with pytest.raises(InputError) as caught:
         give()

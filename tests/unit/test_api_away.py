@@ -32,7 +32,7 @@ BOUND = {"metadata": {"uid": "c", "resourceVersion": "1", "labels": {"zoo-runner
 
 @dataclass
 class Api:
-    """Has the Job `job-j1`, and answers requests of a method and a kind as it is told."""
+    """Has the Job `job-j1`, and answers requests of a method and a kind as it is set up."""
 
     suspend: bool = False
     bound: bool = False
@@ -129,7 +129,7 @@ def test_a_job_that_could_not_be_let_go_fails_only_where_that_is_refused(
 
 
 @pytest.mark.parametrize(("refusal", "passes"), [(BUSY, True), (REFUSED, False)])
-def test_what_cannot_be_removed_now_is_told_from_what_is_refused(
+def test_what_cannot_be_removed_now_is_distinguished_from_what_is_refused(
     refusal: tuple[int, str], passes: bool, tmp_path: Path
 ) -> None:
     with serving(Api(refused={"DELETE jobs": refusal}), tmp_path) as engine, pytest.raises(EngineError) as caught:

@@ -14,6 +14,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "misc", "tools"
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "{{" not in str(path))
 UNIT_TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 SLOW = {"subprocess", "multiprocessing"}
+EMPTY = {"[]", "{}", "list()", "dict()", "set()"}
 
 
 class LongModuleWarning(UserWarning):
@@ -34,7 +35,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("package", ["zoo_runner", "zoo_staging", "stagein", "stageout"])
-def test_a_package_tells_type_checkers_that_it_is_typed(package: str) -> None:
+def test_a_package_declares_that_it_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").exists()
 
 
@@ -148,6 +149,24 @@ def find_imports(module: Path) -> set[str]:
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     return {name.partition(".")[0] for name in names}
+
+
+def find_shared_state(module: Path) -> Iterator[str]:
+    """Places where a module keeps state that one test can leave for another: `global`, and empty collections."""
+    tree = ast.parse(module.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield f"{module.relative_to(ROOT)}:{node.lineno}"
+    for node in tree.body:
+        match node:
+            case ast.Assign(value=value) | ast.AnnAssign(value=value) if value and ast.unparse(value) in EMPTY:
+                yield f"{module.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_no_module_of_the_tests_keeps_state() -> None:
+    # an audit hook cannot be removed, so that those who listen are in a list
+    modules = [path for path in (ROOT / "tests").rglob("*.py") if path.name != "watching.py"]
+    assert [place for module in modules for place in find_shared_state(module)] == []
 
 
 def test_unit_tests_start_no_processes() -> None:

@@ -46,7 +46,7 @@ def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sent", "version", "remedy"),
-    [(None, 0, "Update zoo-runner where jobs are started"), (PROTOCOL + 1, PROTOCOL + 1, "Build the job image")],
+    [(None, 0, "Update zoo-runner"), (PROTOCOL + 1, PROTOCOL + 1, "job image")],
 )
 def test_a_job_of_another_version_is_refused_with_both_and_the_setting(
     tmp_path: Path, sent: int | None, version: int, remedy: str
@@ -65,7 +65,7 @@ def test_a_job_of_another_version_is_refused_with_both_and_the_setting(
     assert found.code == "engine.protocol"
     assert f"sent with version {version}" in found.cause
     assert found.cause.endswith(f"supports {PROTOCOL}")
-    assert found.remedy.startswith(remedy)
+    assert remedy in found.remedy
     assert "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)" in found.remedy
 
 

@@ -75,7 +75,7 @@ def make_runner(**inputs: Any) -> ZooCalrissianRunner:
     return ZooCalrissianRunner(CWL, conf, inputs, {"results": {}}, ExecutionHandler(conf=conf))
 
 
-def test_namespace_volume_and_resources_are_told_as_before() -> None:
+def test_namespace_volume_and_resources_are_reported_as_before() -> None:
     runner = make_runner()
     assert runner.get_namespace_name() == "water-c6c0"
     assert (runner.get_max_cores(), runner.get_max_ram()) == (4, "2048Mi")

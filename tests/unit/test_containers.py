@@ -16,7 +16,7 @@ NOTHING = find_container_needs(small_package())
 
 
 class Programs:
-    """A PATH on which stand container engines that answer as told."""
+    """A PATH on which stand container engines that answer as set up."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,7 +34,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     return Programs(tmp_path)
 
 
-def test_requirements_and_hints_are_told_apart_wherever_they_stand() -> None:
+def test_requirements_and_hints_are_distinguished_wherever_they_stand() -> None:
     assert (REQUIRED.required, REQUIRED.hinted) == (("r:1",), ())
     assert (HINTED.required, HINTED.hinted) == ((), ("h:1",))
     by_name = find_container_needs(small_package(requirements={"DockerRequirement": {"dockerPull": "m:1"}}))
@@ -80,16 +80,16 @@ def test_an_engine_that_was_asked_for_by_name_must_answer(programs: Programs) ->
 
 def test_an_image_that_is_there_is_not_pulled(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1 $2" = "image inspect" ]')
-    told: list[Event] = []
-    ensure_images(runtime, ("a:1", "b:1"), load_settings({}), told.append, Cancellation())
-    assert told == []
+    reported: list[Event] = []
+    ensure_images(runtime, ("a:1", "b:1"), load_settings({}), reported.append, Cancellation())
+    assert reported == []
 
 
-def test_an_image_that_is_not_there_is_pulled_and_that_is_told(programs: Programs) -> None:
+def test_an_image_that_is_not_there_is_pulled_and_that_is_reported(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1" = pull ]')
-    told: list[Event] = []
-    ensure_images(runtime, ("a:1",), load_settings({}), told.append, Cancellation())
-    assert [event.text for event in told if isinstance(event, EngineLine)] == [f"pulling image a:1 with {runtime}"]
+    reported: list[Event] = []
+    ensure_images(runtime, ("a:1",), load_settings({}), reported.append, Cancellation())
+    assert [event.text for event in reported if isinstance(event, EngineLine)] == [f"pulling image a:1 with {runtime}"]
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_occurrences_say_whether_and_how_often_an_input_may_be_given(cwl_type: A
         ("#geojson.yaml/Point", {"type": "object", "format": "geojson-geometry"}),
     ],
 )
-def test_a_schema_tells_how_one_occurrence_is_written(cwl_type: Any, schema: dict[str, Any]) -> None:
+def test_a_schema_describes_how_one_occurrence_is_written(cwl_type: Any, schema: dict[str, Any]) -> None:
     assert describe_input(cwl_type)["schema"] == schema
 
 

@@ -1,4 +1,4 @@
-"""What an engine said of a feature of CWL, and the one reason that is made of it."""
+"""What an engine prints about a feature of CWL, and the diagnosis of it."""
 
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.model.diagnosis import Diagnosis
@@ -12,7 +12,7 @@ def diagnose(*events: EngineLine | StepEnded | StepLines) -> Diagnosis:
     return diagnose_execution(findings).diagnosis
 
 
-def test_a_network_that_podman_cannot_make_is_no_missing_tool_of_the_package() -> None:
+def test_a_network_that_podman_cannot_create_is_not_a_missing_program_of_the_package() -> None:
     why = 'plugin type="bridge" failed (add): failed to locate iptables: exec: "iptables": executable file not found'
     diagnosis = diagnose(
         StepLines("make", (f"Error: {why}",)),
@@ -30,7 +30,7 @@ def test_a_feature_that_is_not_declared_is_named() -> None:
     assert "MultipleInputFeatureRequirement" in diagnosis.cause
 
 
-def test_a_file_without_format_is_told_as_such() -> None:
+def test_a_file_without_format_is_reported_as_such() -> None:
     line = (
         "[step read] Cannot make job: Expected value of 'table' to have format 'x:csv' but\n"
         ' File has no \'format\' defined: {\n    "class": "File",\n    "basename": "t.csv"\n}'
@@ -40,7 +40,7 @@ def test_a_file_without_format_is_told_as_such() -> None:
     assert all(fact in diagnosis.cause for fact in ("'x:csv'", "'table'", "t.csv"))
 
 
-def test_memory_comes_before_what_its_lack_led_to() -> None:
+def test_out_of_memory_is_reported_rather_than_the_exit_code_that_it_led_to() -> None:
     diagnosis = diagnose(
         EngineLine("error", "[job fill] ran out of memory at its limit of 64 MiB"),
         StepEnded("fill", 0, 1, 137, None, None),

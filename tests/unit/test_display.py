@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
+from tests.unit.messages import Check
 from zoo_runner.cli.display import LiveDisplay, PlainDisplay, open_display
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLines, StepStarted
@@ -24,7 +25,7 @@ STORY: tuple[Event, ...] = (
 )
 
 
-def test_plain_lines_tell_stages_steps_warnings_and_every_tenth_part() -> None:
+def test_plain_lines_report_stages_steps_warnings_and_every_tenth_part(check: Check) -> None:
     stream = io.StringIO()
     display = PlainDisplay(stream)
     for event in STORY:
@@ -33,13 +34,7 @@ def test_plain_lines_tell_stages_steps_warnings_and_every_tenth_part() -> None:
     assert lines[0] == "stage in: /in"
     assert len([line for line in lines if "files, " in line]) <= 11
     assert "  100 of 100 files, 100.0 MiB" in lines
-    assert lines[-5:] == [
-        "execute: water",
-        "  step index begins",
-        "  engine: mind this",
-        "  step index ends with exit code 3",
-        "stage out: /out[/red]",
-    ]
+    check.words("\n".join(lines[-5:]), "execute: water", "step index", "engine: mind this", "exit code 3", "/out[/red]")
 
 
 def test_a_live_display_takes_every_event_and_no_markup_of_others() -> None:

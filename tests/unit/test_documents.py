@@ -33,7 +33,7 @@ def test_a_uri_stays_as_it_is(uri: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["http://[::1/a.cwl", "~no-such-user/a.cwl", "https://", "a\0b.cwl"])
-def test_a_reference_that_is_none_is_refused_with_its_text(reference: str, tmp_path: Path) -> None:
+def test_a_reference_that_is_invalid_is_refused_with_its_text(reference: str, tmp_path: Path) -> None:
     with pytest.raises(PackageError) as caught:
         uri = as_uri(reference)
         Documents(uri, settings_in(tmp_path), Web({})).read(uri)

@@ -13,7 +13,7 @@ from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere, lea
 from tests.site import run_draft
 from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.engines.fake import FakeEngine
+from zoo_runner.engines.fake import FAKE_WORK, FakeEngine
 from zoo_runner.engines.protocol import Capabilities, Handle, JobSpec, Plan
 from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, request_cancel
@@ -33,7 +33,16 @@ from zoo_runner.model.errors import (
     StageOutError,
     ToolError,
 )
-from zoo_runner.model.events import EngineLine, Published, Report, StageStarted, StepEnded, StepLines, StepStarted
+from zoo_runner.model.events import (
+    EngineLine,
+    Event,
+    Published,
+    Report,
+    StageStarted,
+    StepEnded,
+    StepLines,
+    StepStarted,
+)
 from zoo_runner.model.job import Outcome, Status
 
 SECRET = "canary-in-the-story"
@@ -235,7 +244,8 @@ def test_an_abandoned_job_ends_as_if_its_process_had_stayed(
     assert context.store.get("j1").status is Status.SUCCESSFUL
     log = draft.paths.job_log.read_text()
     assert "half of the story" not in log, "a remote engine reports everything from the start"
-    assert "is followed again on engine fake" in log
+    assert "[job]" in log
+    assert "engine fake" in log
     assert engine.removed == ["j1"]
     assert recover(context) == {}
 
@@ -294,12 +304,13 @@ def test_an_engine_that_does_not_answer_leaves_a_job_as_it_was(
     assert [job.id for job in context.store.find_abandoned()] == ["j1"]
 
 
-def test_an_event_that_is_told_again_is_kept_once(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
+def test_an_event_that_is_reported_again_is_stored_once(context: Context, engine: FakeEngine, tmp_path: Path) -> None:
     leave_submitted(context, engine, tmp_path)
-    context.events.append("j1", [StageStarted(Stage.EXECUTE, "nothing, by the fake engine"), EngineLine("info", "x")])
+    known: list[Event] = [StageStarted(Stage.EXECUTE, FAKE_WORK), EngineLine("info", "x")]
+    context.events.append("j1", known)
     execute(context, "j1")
     kept = [event for _, event in context.events.read("j1")]
-    assert kept[:2] == [StageStarted(Stage.EXECUTE, "nothing, by the fake engine"), EngineLine("info", "x")]
+    assert kept[:2] == known
     assert sum(isinstance(event, StageStarted) for event in kept) == 1
 
 

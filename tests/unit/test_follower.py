@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.unit.messages import Check
 from zoo_runner.config.kubernetes import load_kubernetes_settings
 from zoo_runner.engines.calrissian.follower import Follower
 from zoo_runner.engines.calrissian.log_end import LogEnd, Silence
@@ -43,63 +44,67 @@ def note_end(log_end: LogEnd, pod: Manifest) -> Silence:
     return log_end.note_end(pod, find_ending(pod))
 
 
-def test_while_lines_come_a_pod_that_has_ended_is_listened_to() -> None:
+def test_the_log_of_a_pod_that_has_ended_is_read_as_long_as_lines_arrive(check: Check) -> None:
     log_end = LogEnd("job-1", lines=5)
     silence = note_end(log_end, ended(0))
     for _ in range(3):
         log_end.lines += 1
         silence = log_end.listen_on(silence)
-    with pytest.raises(RunnerError, match="exited with code 0 without reporting a result"):
+    with pytest.raises(RunnerError) as caught:
         log_end.listen_on(silence)
+    check(caught.value, "engine.no-result", "code 0")
 
 
 @pytest.mark.parametrize("over_first", [True, False])
-def test_a_log_that_was_heard_to_its_end_is_not_waited_for(over_first: bool) -> None:
+def test_a_log_that_was_read_to_its_end_is_not_waited_for(over_first: bool, check: Check) -> None:
     log_end = LogEnd("job-1", over=over_first)
-    with pytest.raises(RunnerError, match="without reporting a result"):
+    with pytest.raises(RunnerError) as caught:
         note_end(log_end, ended(1))
         log_end.over = True
         log_end.check()
+    check(caught.value, "engine.no-result", "code 1")
 
 
 @pytest.mark.parametrize("pod", [ended(137), ended(1, phase="Failed", reason="Evicted"), build_pod({})])
-def test_the_log_of_a_pod_that_was_taken_away_may_just_stop(pod: Manifest) -> None:
+def test_the_log_of_a_deleted_pod_is_waited_for_less_long(pod: Manifest) -> None:
     log_end = LogEnd("job-1")
     assert note_end(log_end, pod).seconds < 5 < note_end(LogEnd("job-1"), ended(0)).seconds
 
 
-def test_a_pod_that_is_gone_and_says_that_it_was_stopped_is_not_waited_for() -> None:
+def test_a_deleted_pod_that_reported_that_it_was_stopped_is_not_waited_for() -> None:
     log_end = LogEnd("job-1")
     note_end(log_end, build_pod({}))
     with pytest.raises(RunnerError, match="job-1"):
         log_end.note_stopped()
 
 
-def test_of_a_pod_that_says_that_it_was_stopped_the_status_may_tell_why() -> None:
+def test_the_status_of_a_pod_explains_why_it_was_stopped(check: Check) -> None:
     log_end = LogEnd("job-1")
     log_end.note_stopped()
-    with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
+    with pytest.raises(RunnerError) as caught:
         note_end(log_end, ended(1, phase="Failed", reason="Evicted", message="too much disk"))
+    check(caught.value, "cluster.evicted", "too much disk")
 
 
-def test_a_log_that_may_just_stop_is_soon_looked_at_again() -> None:
+def test_the_log_of_a_deleted_pod_is_soon_looked_at_again() -> None:
     log_end = LogEnd("job-1")
     first = note_end(log_end, build_pod({}))
     log_end.lines += 1
     assert log_end.listen_on(first).seconds < first.seconds
 
 
-def test_what_kubernetes_says_later_of_an_end_counts() -> None:
+def test_what_kubernetes_reports_later_of_an_end_counts(check: Check) -> None:
     log_end = LogEnd("job-1", over=True)
     silence = note_end(log_end, ended(137))
     note_end(log_end, ended(137, phase="Failed", reason="Evicted", message="too much disk"))
-    with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
+    with pytest.raises(RunnerError) as caught:
         log_end.listen_on(silence)
+    check(caught.value, "cluster.evicted", "too much disk")
 
 
 @dataclass
 class TardyCluster:
-    """Reports the end of a pod at once, and its log when it is let."""
+    """Reports the end of a pod at once, and its log when it may."""
 
     end: Manifest
     may_speak: threading.Event = field(default_factory=threading.Event)
@@ -138,15 +143,16 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
 
 
 def test_a_job_whose_log_comes_late_has_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pod has ended well, and more time passes than a log that was cut off is given."""
+    """Its pod has succeeded, and more time passes than a log that was cut off is waited for."""
     monkeypatch.setattr("zoo_runner.engines.calrissian.log_end._CUT_LOG_SECONDS", 0.01)
-    told: list[Event] = []
-    assert follow(TardyCluster(ended(0)), told.append, 0.3).results == RESULTS
-    assert told == [StepLines("work", ("a line",))]
+    events: list[Event] = []
+    assert follow(TardyCluster(ended(0)), events.append, 0.3).results == RESULTS
+    assert events == [StepLines("work", ("a line",))]
 
 
-def test_a_pod_that_was_evicted_is_told_of_although_its_log_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_eviction_is_reported_although_the_log_never_ends(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
     monkeypatch.setattr("zoo_runner.engines.calrissian.log_end._CUT_LOG_SECONDS", 0.01)
     evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
-    with pytest.raises(RunnerError, match="was evicted from its node: too much disk"):
+    with pytest.raises(RunnerError) as caught:
         follow(evicted, lambda _: None, 0.3)
+    check(caught.value, "cluster.evicted", "too much disk")

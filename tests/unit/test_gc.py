@@ -34,7 +34,7 @@ def test_what_a_job_has_that_nobody_knows_is_found() -> None:
     ]
 
 
-def test_what_a_job_has_that_still_runs_is_told_apart() -> None:
+def test_what_a_job_has_that_still_runs_is_distinguished() -> None:
     runs = {**build("job-2", "job-2"), "status": {"active": 1}}
     stopped = {**build("job-3", "job-3"), "spec": {"suspend": True}, "status": {"active": 1}}
     objects = [("Pod", build("job-2-x", "job-2")), ("Job", runs), ("Job", stopped)]
@@ -49,7 +49,7 @@ def test_a_workspace_namespace_carries_no_jobs_label_and_is_never_found() -> Non
     assert select_leftovers([("Namespace", build("ws-a", None))], set()) == []
 
 
-def test_what_is_going_already_is_not_told_again() -> None:
+def test_what_is_going_already_is_not_reported_again() -> None:
     assert select_leftovers([("Pod", build("job-2-x", "job-2", deletionTimestamp=CREATED))], set()) == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import build_package, full
-from tests.unit.refusals import Told, assert_refused
+from tests.unit.refusals import Expected, assert_refused
 from zoo_runner.inputs.formats import media_type_of
 from zoo_runner.inputs.inline import LARGEST_INLINE_BYTES
 from zoo_runner.inputs.joborder import build_job_order, read_execute_request
@@ -24,8 +24,8 @@ def request(value: Any, cwl_type: Any = "File", **members: Any) -> Any:
     return read_execute_request(package, {"inputs": {"x": value}}).values["x"]
 
 
-def assert_value_refused(told: Told, value: Any, cwl_type: Any = "File", **members: Any) -> None:
-    assert_refused(lambda: request(value, cwl_type, **members), told)
+def assert_value_refused(expected: Expected, value: Any, cwl_type: Any = "File", **members: Any) -> None:
+    assert_refused(lambda: request(value, cwl_type, **members), expected)
 
 
 # Content by value
@@ -69,7 +69,7 @@ def test_each_occurrence_of_an_array_may_be_a_link_or_content() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (
             {"value": "no base64!", "encoding": "base64"},
@@ -95,21 +95,21 @@ def test_each_occurrence_of_an_array_may_be_a_link_or_content() -> None:
         ({"href": URL, "type": 3}, ("inputs.value", "x.type", "3 (integer)", "image/tiff")),
     ],
 )
-def test_content_that_cannot_be_a_file_is_refused(value: Any, told: Told) -> None:
-    assert_value_refused(told, value)
+def test_content_that_cannot_be_a_file_is_refused(value: Any, expected: Expected) -> None:
+    assert_value_refused(expected, value)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "base64"])
 def test_content_has_a_largest_size(encoding: str) -> None:
     size = LARGEST_INLINE_BYTES + 4
     text = "A" * (size if encoding == "utf-8" else size * 4 // 3)
-    told = ("inputs.too-large", "x.value", "10485760", "href")
-    assert_value_refused(told, {"value": text, "mediaType": "text/plain", "encoding": encoding})
+    expected = ("inputs.too-large", "x.value", "10485760", "href")
+    assert_value_refused(expected, {"value": text, "mediaType": "text/plain", "encoding": encoding})
 
 
 def test_a_folder_has_no_content_of_its_own() -> None:
-    told = ("inputs.reference", "x", "Directory", "href")
-    assert_value_refused(told, {"value": "SUkq", "encoding": "base64"}, "Directory")
+    expected = ("inputs.reference", "x", "Directory", "href")
+    assert_value_refused(expected, {"value": "SUkq", "encoding": "base64"}, "Directory")
 
 
 # Formats
@@ -128,8 +128,8 @@ def test_a_file_without_format_gets_the_declared_one_because_engines_ask_for_it(
 
 @pytest.mark.parametrize("declared", [TIFF, EDAM_TIFF])
 def test_another_media_type_than_the_declared_is_refused(declared: str) -> None:
-    told = ("inputs.format", "x[1].format", "image/png", "image/tiff")
-    assert_value_refused(told, [{"href": URL}, {"href": URL, "type": "image/png"}], FILES, format=declared)
+    expected = ("inputs.format", "x[1].format", "image/png", "image/tiff")
+    assert_value_refused(expected, [{"href": URL}, {"href": URL, "type": "image/png"}], FILES, format=declared)
 
 
 def test_a_format_that_is_computed_is_left_to_the_engine() -> None:
@@ -176,8 +176,8 @@ def test_the_engine_looks_beside_a_local_file() -> None:
 def test_secondary_files_that_are_given_must_be_all() -> None:
     package = build_package({"x": full("File", secondaryFiles=[".idx", ".xml"])})
     file = {"class": "File", "location": URL, "secondaryFiles": [{"class": "File", "location": f"{URL}.idx"}]}
-    told = ("inputs.missing", "x.secondaryFiles", '"scene.tar.gz.xml"')
-    assert_refused(lambda: build_job_order(package, {"x": file}), told)
+    expected = ("inputs.missing", "x.secondaryFiles", '"scene.tar.gz.xml"')
+    assert_refused(lambda: build_job_order(package, {"x": file}), expected)
 
 
 @pytest.mark.parametrize("value", [{"value": "a", "mediaType": "text/plain"}, {"href": f"{URL}?sig=1"}])

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from tests.unit.messages import Check
 from tests.unit.sarif import SARIF
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
 from zoo_runner.cli.main import cli
@@ -75,18 +76,20 @@ def test_a_finding_in_a_graph_stands_at_its_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "where", "message"),
+    ("package", "where", "fact"),
     [
-        ("bad-type", "bad-type.cwl:25:9", "CWL has no type 'number': did you mean 'double'?"),
-        ("missing-class", "missing-class.cwl:2:1", "Missing 'class' field"),
+        ("bad-type", "bad-type.cwl:25:9", "'number'"),
+        ("missing-class", "missing-class.cwl:2:1", "'class'"),
         ("bad-yaml", "bad-yaml.cwl:6:7", "expected ',' or ']', but got ':'"),
         ("several-workflows", "several-workflows.cwl", "file://"),
     ],
 )
-def test_a_package_that_is_not_cwl_has_findings_too(tmp_path: Path, package: str, where: str, message: str) -> None:
+def test_a_package_that_is_not_cwl_has_findings_too(
+    tmp_path: Path, package: str, where: str, fact: str, check: Check
+) -> None:
     (finding,) = inspect_package(str(FAILING / package / f"{package}.cwl"), settings_in(tmp_path))
     assert (finding.severity, finding.where) == (Severity.ERROR, where)
-    assert finding.message.startswith(message)
+    check.words(finding.message, fact)
     assert finding.remedy
 
 
@@ -188,7 +191,7 @@ def test_a_finding_in_a_tool_within_a_step_stands_in_that_step(tmp_path: Path, t
 
 
 @pytest.mark.parametrize("version", ["v1.1", "v1.2"])
-def test_what_the_loader_stumbles_over_is_told_in_words(tmp_path: Path, version: str) -> None:
+def test_what_the_loader_stumbles_over_is_reported_in_words(tmp_path: Path, version: str) -> None:
     tool = {
         "cwlVersion": version,
         "$namespaces": {"cwltool": "http://commonwl.org/cwltool#"},

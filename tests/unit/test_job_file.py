@@ -85,7 +85,7 @@ def test_paths_in_a_job_file_are_relative_to_it(tmp_path: Path) -> None:
         (b"[" * 4_000, "inputs.syntax"),
     ],
 )
-def test_a_job_file_that_is_none_is_refused_with_its_name(tmp_path: Path, content: bytes, code: str) -> None:
+def test_a_job_file_that_is_invalid_is_refused_with_its_name(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "a.yml"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.yml") as caught:
@@ -112,7 +112,7 @@ def test_a_word_without_a_value_is_refused(tmp_path: Path, word: str) -> None:
     assert caught.value.diagnosis.code == "inputs.syntax"
 
 
-def test_a_package_without_inputs_is_told_of_those_it_does_not_have(tmp_path: Path) -> None:
+def test_a_package_without_inputs_is_refused_with_unknown_inputs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing"):
         read_order(small_package(), None, ("nothing=1",), settings_in(tmp_path))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.messages import Check
 from tests.values import job_paths
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.job_log import JobLog
@@ -30,7 +31,7 @@ def read_texts(path: Path) -> list[str]:
     return [line.partition(" ")[2] for line in path.read_text().splitlines()]
 
 
-def test_the_job_log_tells_the_whole_story_in_order(log: JobLog, paths: JobPaths) -> None:
+def test_the_job_log_reports_the_whole_story_in_order(log: JobLog, paths: JobPaths) -> None:
     log.tell("job", "water j1")
     log(StageStarted(Stage.STAGE_IN, "/in"))
     log(Transferred("stage-in", "https://h/a.tif", 0, 2, 5, 10))
@@ -61,14 +62,14 @@ def test_every_line_begins_with_its_time_in_utc(log: JobLog, paths: JobPaths) ->
     assert paths.job_log.read_text().partition(" ")[0].endswith("Z")
 
 
-def test_stages_and_steps_have_logs_of_their_own(log: JobLog, paths: JobPaths) -> None:
+def test_stages_and_steps_have_logs_of_their_own(log: JobLog, paths: JobPaths, check: Check) -> None:
     log(StageStarted(Stage.STAGE_IN, "/in"))
     log(StepStarted("index_2", "index.py", 0.0))
     log(StepLines("index_2", ("reading",)))
     log(StepEnded("index_2", 0.0, 1.0, None, None, None))
     log(StageStarted(Stage.STAGE_OUT, "/out"))
     assert paths.stage_in_log.read_text() == "stage-in: /in\n"
-    assert paths.step_log("index_2").read_text() == "$ index.py\nreading\nends: could not be started (1.00 s)\n"
+    check.words(paths.step_log("index_2").read_text(), "$ index.py\nreading\nends: ", "(1.00 s)\n")
     assert paths.stage_out_log.read_text() == "stage-out: /out\n"
 
 
@@ -163,7 +164,7 @@ def test_of_a_step_that_prints_without_end_the_log_has_a_limit_and_counts_the_re
     lines = paths.step_log("a").read_text().splitlines()
     assert lines.count("y" * 99) == 10
     assert "ZOO_RUNNER_LOG_MAX_MIB" in lines[11]
-    assert lines[12] == "590 more lines were not kept"
+    assert lines[12].startswith("590 more lines")
     assert len(paths.job_log.read_text()) < 3000
 
 
@@ -194,9 +195,9 @@ def test_one_event_is_one_line_whatever_a_tool_prints(log: JobLog, paths: JobPat
 
 
 def test_what_stage_out_warns_of_is_in_its_own_log_too(log: JobLog, paths: JobPaths) -> None:
-    log(EngineLine("warning", "stage-out: results is an empty folder"))
-    assert paths.stage_out_log.read_text() == "stage-out: results is an empty folder\n"
-    assert read_texts(paths.job_log) == ["[engine] stage-out: results is an empty folder"]
+    log(EngineLine("warning", "stage-out: mind this"))
+    assert paths.stage_out_log.read_text() == "stage-out: mind this\n"
+    assert read_texts(paths.job_log) == ["[engine] stage-out: mind this"]
 
 
 def test_more_steps_than_files_are_kept_open_lose_no_line(log: JobLog, paths: JobPaths) -> None:

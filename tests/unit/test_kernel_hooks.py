@@ -28,7 +28,7 @@ SECRET = {"name": "made", "type": "kubernetes.io/dockerconfigjson", "data": {".d
         ({"imagePullSecrets": None}, [], []),
     ],
 )
-def test_names_and_configurations_are_told_apart(answer: Any, names: list[str], configs: list[Any]) -> None:
+def test_names_and_configurations_are_distinguished(answer: Any, names: list[str], configs: list[Any]) -> None:
     assert find_secret_names(answer) == names
     assert find_docker_configs(answer) == configs
 

@@ -91,8 +91,8 @@ def test_cause_and_remedy_come_first_and_the_log_last_also_when_the_cause_is_lon
     message = build_failure_message(diagnosis, "http://example.org/log")
     assert message.endswith(" Code: runner.defect. Log: http://example.org/log")
     assert len(message) <= LONGEST_MESSAGE
-    short = Diagnosis(Stage.EXECUTE, Level.USER, "it broke", "Mend it.")
-    assert build_failure_message(short, "") == "it broke. What to do: Mend it. Code: runner.defect."
+    short = Diagnosis(Stage.EXECUTE, Level.USER, "it broke", "Fix it.")
+    assert build_failure_message(short, "") == "it broke. What to do: Fix it. Code: runner.defect."
 
 
 @pytest.mark.parametrize(

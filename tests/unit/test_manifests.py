@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.messages import Check
 from tests.unit.packed import build_package, build_tool
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings, parse_quantity
 from zoo_runner.engines.calrissian.manifests import (
@@ -276,11 +277,12 @@ def test_what_is_no_text_in_a_json_object_stays_as_json_writes_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["clusters: [", "just text", ""])
-def test_a_file_that_is_no_kubeconfig_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_kubeconfig_is_refused_with_its_name(text: str, tmp_path: Path, check: Check) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
-    with pytest.raises(EngineError, match=f"cannot read the kubeconfig {path}"):
+    with pytest.raises(EngineError) as caught:
         open_access(KubernetesSettings(kubeconfig=str(path)))
+    check(caught.value, "cluster.access", str(path))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert Masker().mask(text) == text
 
 
-def test_data_is_masked_at_every_depth_and_under_telling_names() -> None:
+def test_data_is_masked_at_every_depth_and_under_names_of_secrets() -> None:
     data = {"a": [{"b": f"x{SECRET}"}, (SECRET, 1)], "api_token": "anything", "n": None, "ok": True}
     assert Masker([SECRET]).mask_data(data) == {
         "a": [{"b": f"x{MASK}"}, [MASK, 1]],
@@ -110,5 +110,5 @@ def test_of_a_file_of_credentials_its_secrets_are_masked_and_its_path_is_not(tmp
     names = {"GOOGLE_APPLICATION_CREDENTIALS": str(keys), "STAGEIN_HOSTS_FILE": str(hosts)}
     masker = Masker(find_secrets({**names, "STAGEIN_BUCKETS_FILE": str(tmp_path / "none.json")}))
     assert masker.mask(f"a {SECRET} b pass{SECRET} c") == f"a {MASK} b {MASK} c"
-    told = f"{keys} {hosts} service_account somebody {'u' * 9}"
-    assert masker.mask(told) == told
+    reported = f"{keys} {hosts} service_account somebody {'u' * 9}"
+    assert masker.mask(reported) == reported

@@ -44,7 +44,7 @@ def test_the_page_lists_exactly_what_stage_out_reads() -> None:
     assert {one.variable for one in STAGEOUT_SETTINGS} == read
 
 
-def test_no_default_of_a_setting_tells_of_the_machine_that_wrote_the_page() -> None:
+def test_no_default_of_a_setting_reveals_the_machine_that_wrote_the_page() -> None:
     assert "/root" not in build_settings_page()
 
 

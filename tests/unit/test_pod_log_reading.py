@@ -21,7 +21,7 @@ Answers = list[list[str] | int]
 
 @contextmanager
 def serve(answers: Answers) -> Iterator[tuple[Cluster, list[str]]]:
-    """An API that ends each stream as if all were told; the times since which it was asked."""
+    """An API that ends each stream as if all were reported; the times since which it was asked."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -88,7 +88,7 @@ def test_an_api_that_refuses_for_a_moment_costs_no_line() -> None:
         assert follow(cluster, ended_after="two") == ["one", "two"]
 
 
-def test_the_log_of_a_pod_that_was_taken_away_is_over() -> None:
+def test_the_log_of_a_pod_that_was_deleted_is_over() -> None:
     with serve([[line(1, "one")], 404]) as (cluster, _):
         assert follow(cluster, ended_after="one") == ["one"]
 

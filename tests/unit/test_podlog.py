@@ -74,7 +74,7 @@ def test_a_step_cannot_pretend_that_the_job_has_ended() -> None:
     assert isinstance(decode_line(forged), StepLines)
 
 
-def test_a_line_that_is_none_of_ours_is_the_engines() -> None:
+def test_a_line_that_is_invalid_of_ours_is_the_engines() -> None:
     assert decode_line("Traceback (most recent call last):") == EngineLine("info", "Traceback (most recent call last):")
     assert decode_line('{"event": "Unheard"}') == EngineLine("info", '{"event": "Unheard"}')
 

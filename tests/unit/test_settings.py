@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.messages import Check
 from tests.values import ROOT
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.settings import SETTINGS, load_settings
@@ -52,15 +53,16 @@ def test_values_are_read_in_their_form() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", str(threading.TIMEOUT_MAX * 10)])
-def test_a_time_limit_that_is_none_is_refused_with_its_variable_and_value(text: str) -> None:
+def test_a_time_limit_that_is_invalid_is_refused_with_its_variable_and_value(text: str) -> None:
     with pytest.raises(SettingsError, match=f"ZOO_RUNNER_TIME_LIMIT='{text}'") as caught:
         load_workspace({"ZOO_RUNNER_TIME_LIMIT": text})
     assert "in seconds" in caught.value.diagnosis.remedy
 
 
-def test_unknown_containers_are_refused_with_what_is_accepted() -> None:
-    with pytest.raises(SettingsError, match="must be one of auto, podman, docker, none"):
+def test_unknown_containers_are_refused_with_what_is_accepted(check: Check) -> None:
+    with pytest.raises(SettingsError) as caught:
         load_settings({"ZOO_RUNNER_CONTAINERS": "lxc"})
+    check(caught.value, "settings.invalid", "ZOO_RUNNER_CONTAINERS='lxc'", "auto, podman, docker, none")
 
 
 def test_a_folder_of_a_user_that_does_not_exist_is_refused() -> None:

@@ -16,7 +16,7 @@ def test_a_volume_and_a_destination_that_can_be_written_to_are_left_as_they_were
     assert list(tmp_path.rglob("*")) == [tmp_path / "volume"]
 
 
-def test_a_volume_that_cannot_be_written_to_is_told_of_first(tmp_path: Path) -> None:
+def test_a_volume_that_cannot_be_written_to_is_reported_first(tmp_path: Path) -> None:
     ended = run_checks(tmp_path / "none", ["s3://nobody", str(PROTOCOL)], StorageProfile())
     assert ended.diagnosis
     assert ended.diagnosis.code == "cluster.volume"

@@ -96,7 +96,7 @@ def test_a_step_gets_what_the_site_wants_for_it() -> None:
     assert {"name": "extra-0", "mountPath": "/data", "readOnly": False} in container["volumeMounts"]
 
 
-def test_a_step_tells_what_it_used_and_its_command_stays_as_it_is() -> None:
+def test_a_step_reports_what_it_used_and_its_command_stays_as_it_is() -> None:
     container = build()["spec"]["containers"][0]
     assert container["command"] == ["/bin/sh", "-c"]
     assert container["args"][-1] == "echo a > logs/out.txt"

@@ -121,7 +121,7 @@ def test_an_output_directory_of_the_image_is_a_warning() -> None:
     assert find(with_tool(requirements=[docker]), "package.docker-output").severity == "warning"
 
 
-def test_a_tool_without_resources_is_told() -> None:
+def test_a_tool_without_resources_is_reported() -> None:
     finding = find(with_tool(requirements=[DOCKER]), "package.resources")
     assert finding.severity == "info"
     assert "ramMax" in finding.remedy
@@ -137,7 +137,7 @@ def test_a_tool_written_inside_a_step_is_checked_at_its_place() -> None:
     assert ["no id" in findings[0].message, "no DockerRequirement" in findings[1].message] == [True, True]
 
 
-def test_an_image_without_fixed_tag_is_told() -> None:
+def test_an_image_without_fixed_tag_is_reported() -> None:
     for image in ("example.org:5000/tool", "example.org/tool:latest", "tool"):
         finding = find(with_tool(requirements=[{**DOCKER, "dockerPull": image}]), "package.image-tag")
         assert image in finding.message
@@ -194,7 +194,7 @@ def test_a_package_without_version_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(("rule", "part"), [("best-practice.req-13", "input"), ("best-practice.req-14", "output")])
-def test_a_package_that_stages_nothing_is_told(rule: str, part: str) -> None:
+def test_a_package_that_stages_nothing_is_reported(rule: str, part: str) -> None:
     finding = find(build_package({"a": "string"}, {"b": "File"}), rule)
     assert (finding.severity, finding.message.split(" is ")[0]) == ("info", f"no {part}")
 

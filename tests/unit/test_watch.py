@@ -1,4 +1,4 @@
-"""Rules of watching: what changed while nobody looked is told."""
+"""Rules of watching: what changed while nobody looked is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,10 +13,10 @@ def build(uid: str, version: str) -> Manifest:
     return {"metadata": {"uid": uid, "resourceVersion": version}}
 
 
-def test_what_is_new_changed_and_gone_since_is_told_once() -> None:
+def test_what_is_new_changed_and_gone_since_is_reported_once() -> None:
     known = {"a": build("a", "1"), "b": build("b", "1"), "c": build("c", "1")}
-    told = list(compare(known, [build("a", "1"), build("b", "2"), build("d", "3")]))
-    assert told == [("DELETED", build("c", "1")), ("MODIFIED", build("b", "2")), ("ADDED", build("d", "3"))]
+    reported = list(compare(known, [build("a", "1"), build("b", "2"), build("d", "3")]))
+    assert reported == [("DELETED", build("c", "1")), ("MODIFIED", build("b", "2")), ("ADDED", build("d", "3"))]
     assert list(compare(known, [build("a", "1"), build("b", "2"), build("d", "3")])) == []
 
 
@@ -43,7 +43,7 @@ def test_an_api_server_that_is_away_is_waited_for_without_end() -> None:
     assert patience.retries(503)
 
 
-def test_a_refusal_from_the_start_is_told_at_once() -> None:
+def test_a_refusal_from_the_start_is_reported_at_once() -> None:
     assert not Patience(Clock()).retries(403)
 
 

@@ -14,6 +14,9 @@ from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
 from zoo_runner.model.job import Results
 
+FAKE_WORK = "nothing, by the fake engine"
+"""What it reports to execute."""
+
 
 class FakeEngine:
     """Ends every job at once, with `document` or with `failure`; with `waits` only when it is cancelled.
@@ -53,7 +56,7 @@ class FakeEngine:
             )
             return future
         try:
-            report(StageStarted(Stage.EXECUTE, "nothing, by the fake engine"))
+            report(StageStarted(Stage.EXECUTE, FAKE_WORK))
             cancellation.check()
             own.check()
             if not self.waits:

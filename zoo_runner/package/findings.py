@@ -162,8 +162,8 @@ def format_findings(findings: Iterable[Finding]) -> str:
         counts[finding.severity] += 1
         lines.append(f"{finding.where}: {finding.severity}: {finding.subject}: {finding.message}  [{finding.rule}]")
         lines.append(f"    {finding.remedy}")
-    told = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count)
-    return "\n".join([*lines, told or "no findings"])
+    counted = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count)
+    return "\n".join([*lines, counted or "no findings"])
 
 
 def build_sarif(findings: Iterable[Finding], tool_version: str | None) -> dict[str, Any]:

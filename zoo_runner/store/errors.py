@@ -26,7 +26,7 @@ def build_damaged(path: str, error: Exception) -> EngineError:
     """Say that a record is there and cannot be read."""
     return EngineError(
         f"the record {path} cannot be read: {type(error).__name__}",
-        "Check the disk and the rights of the file; remove the folder of the job if its record is lost.",
+        "Check the disk and the permissions of the file; remove the folder of the job if its record is lost.",
         code="store.damaged",
     )
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 SUCCEEDED, FAILED = 3, 4
 _PREFIX = "Unable to run the Service. The message returned back by the Service was the following: "
+BEFORE, AFTER = "kernel: before the service", "kernel: after the service"
 _USELESS = "ZOO-Kernel accepted to run your service!"
 
 
@@ -50,9 +51,9 @@ class Worker:
         spec = self._spec
         conf = {**spec["conf"], "orequests": {"value": [spec["conf"]["lenv"]["usid"], Hole()]}}
         before = str(Path.cwd()), os.fstat(1).st_ino
-        _say("kernel: before the service")
+        _say(BEFORE)
         code, outcome = self._call(conf, spec["inputs"], spec["outputs"])
-        _say("kernel: after the service")
+        _say(AFTER)
         self._judge_process(*before)
         self._report({"returned": code, **outcome, **self._read_back(conf, spec["outputs"] or {}, code)})
 

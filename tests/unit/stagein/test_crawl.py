@@ -107,7 +107,7 @@ def test_a_catalog_without_items_is_said_to_be_empty() -> None:
     assert caught.value.kind is Kind.STAC_INVALID
 
 
-def test_all_broken_links_are_told_together() -> None:
+def test_all_broken_links_are_reported_together() -> None:
     web = Web({ROOT: build_catalog("r", [link("item", "a.json"), link("item", "b.json")])})
     with pytest.raises(StagingError, match=r"^https://h/a\.json: does not exist \(and 1 more\)"):
         web.walk()

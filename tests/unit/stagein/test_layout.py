@@ -108,7 +108,7 @@ def test_the_collection_of_the_items_comes_along() -> None:
     assert after["s2/collection.json"]["extent"] == collection.content["extent"]
 
 
-def test_stated_size_and_checksum_are_expected_and_an_unknown_checksum_is_told() -> None:
+def test_stated_size_and_checksum_are_expected_and_an_unknown_checksum_is_reported() -> None:
     known = {"href": "a.tif", "file:size": 3, "file:checksum": "1114" + "00" * 20}
     folder = lay_out(build_item("a", {"a": known, "b": {"href": "b.tif", "file:checksum": "7f01aa"}}))
     first, second = folder.files

@@ -92,7 +92,7 @@ def test_the_credentials_of_hosts_are_read_and_never_shown(tmp_path: Path) -> No
         ({"https://h": {"username": "me"}}, "bearer_token"),
     ],
 )
-def test_wrong_credentials_are_told_without_the_secret(tmp_path: Path, content: object, why: str) -> None:
+def test_wrong_credentials_are_reported_without_the_secret(tmp_path: Path, content: object, why: str) -> None:
     hosts = tmp_path / "hosts.json"
     hosts.write_text(json.dumps(content))
     with pytest.raises(StagingError, match=why) as caught:

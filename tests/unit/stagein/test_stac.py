@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagein.stac import parse_document, read_features
+from tests.unit.messages import Check
 from tests.unit.stagein.items import build_catalog, build_item, link
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import resolve_href
@@ -34,34 +35,34 @@ def test_all_six_real_items_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("content", "facts"),
     [
-        ([], "JSON list"),
-        ({}, "`type` is None"),
-        ({"type": "Topology"}, "'Topology'"),
-        ({"type": ["Feature"]}, "['Feature']"),
+        ([], ("JSON list",)),
+        ({}, ("`type`", "None")),
+        ({"type": "Topology"}, ("'Topology'",)),
+        ({"type": ["Feature"]}, ("['Feature']",)),
         (
             build_item(assets={"a": {"href": "https://[x/a"}}),
-            "asset 'a' has an `href` that is not a URL: 'https://[x/a'",
+            ("'a'", "`href`", "'https://[x/a'"),
         ),
-        ({"type": "Feature"}, "`stac_version` is missing; `links` is missing"),
-        (build_item(assets={"a": {}}), "asset 'a' has no `href`"),
-        (build_item(assets={"a": {"href": "x\0"}}), r"'x\x00'"),
-        (build_item(stac_version="0.9.0"), "'0.9.0'"),
-        (build_item(id=""), "`id` is missing or empty"),
-        (build_item(id=7), "`id` is 7"),
-        (build_item(links=[{"rel": "self"}]), "`links[0]`"),
-        ({**build_item(), "assets": []}, "`assets` is []"),
-        ({"type": "FeatureCollection"}, "`features` is missing"),
-        ({**build_catalog("c", []), "links": None}, "`links` is None"),
+        ({"type": "Feature"}, ("`stac_version` is missing", "`links` is missing")),
+        (build_item(assets={"a": {}}), ("'a'", "no `href`")),
+        (build_item(assets={"a": {"href": "x\0"}}), (r"'x\x00'",)),
+        (build_item(stac_version="0.9.0"), ("'0.9.0'",)),
+        (build_item(id=""), ("`id`", "empty")),
+        (build_item(id=7), ("`id`", "7")),
+        (build_item(links=[{"rel": "self"}]), ("`links[0]`",)),
+        ({**build_item(), "assets": []}, ("`assets`", "[]")),
+        ({"type": "FeatureCollection"}, ("`features`", "missing")),
+        ({**build_catalog("c", []), "links": None}, ("`links`", "None")),
     ],
 )
-def test_an_invalid_document_is_refused_with_what_is_wrong(content: Any, what: str) -> None:
+def test_an_invalid_document_is_refused_with_what_is_wrong(content: Any, facts: tuple[str, ...], check: Check) -> None:
     with pytest.raises(StagingError) as caught:
         parse(content)
     assert caught.value.kind is Kind.STAC_INVALID
     assert caught.value.href == HREF
-    assert what in caught.value.reason
+    check.words(caught.value.reason, *facts)
 
 
 def test_what_is_no_json_is_quoted() -> None:
@@ -101,10 +102,11 @@ def test_references_are_resolved_against_the_document(base: str, href: str, abso
 
 
 @pytest.mark.parametrize("base", ["https://h/item.json", "s3://b/item.json"])
-def test_a_remote_document_may_not_refer_to_a_file_of_this_machine(base: str) -> None:
-    with pytest.raises(StagingError, match="file of this machine") as caught:
+def test_a_remote_document_may_not_refer_to_a_file_of_this_machine(base: str, check: Check) -> None:
+    with pytest.raises(StagingError) as caught:
         resolve_href(base, "file:///etc/passwd")
     assert caught.value.kind is Kind.REFUSED
+    check.words(str(caught.value), "file:///etc/passwd")
 
 
 def test_items_of_search_results_are_resolved_against_their_own_address() -> None:

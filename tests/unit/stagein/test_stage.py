@@ -31,7 +31,7 @@ def test_local_files_and_folders_stay_where_they_are(tmp_path: Path) -> None:
     assert not (tmp_path / "in").exists()
 
 
-def test_missing_local_data_is_told_with_all_others(tmp_path: Path) -> None:
+def test_missing_local_data_is_reported_with_all_others(tmp_path: Path) -> None:
     with pytest.raises(StagingError) as caught:
         stage_in(
             {"a": refer("no.tif"), "b": refer("neither.tif")},

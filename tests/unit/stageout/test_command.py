@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stageout.__main__ import main
+from tests.unit.messages import Check
 from tests.unit.stageout.catalogs import describe_file, describe_folder, write_catalog, write_json
 from zoo_staging.command import EXIT_CODES
 
@@ -70,21 +71,21 @@ def test_a_failure_can_be_read_by_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "fact"),
     [
         ((".",), "STAGEOUT_OUTPUT"),
         (("--destination", "x"), "--outputs"),
         ((".", "--destination", "ftp://x/y"), "destination.unsupported"),
-        (("/tmp", "/tmp/../tmp", "--destination", "x"), "Two of the folders and files have the same name."),
+        (("/tmp", "/tmp/../tmp", "--destination", "x"), "same name"),
     ],
 )
-def test_wrong_use_ends_with_2_and_says_what_is_right(arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_use_ends_with_2_and_says_what_is_right(arguments: tuple[str, ...], fact: str, check: Check) -> None:
     result = invoke(*arguments, STAGEOUT_OUTPUT="")
     assert result.exit_code == 2
-    assert said in result.stderr
+    check.words(result.stderr, fact)
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON: "), ("[]", "is not a CWL output object")])
+@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON: "), ("[]", "CWL output object")])
 def test_outputs_that_cannot_be_read_are_wrong_use(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "outputs.json").write_text(text)
     result = invoke("--outputs", tmp_path / "outputs.json", "--destination", tmp_path / "to")

@@ -201,7 +201,7 @@ def test_an_empty_folder_is_no_result(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "to").exists()
 
 
-def test_an_empty_folder_of_an_optional_output_is_null_and_told(tmp_path: Path) -> None:
+def test_an_empty_folder_of_an_optional_output_is_null_and_reported(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     outputs = {"out": describe_folder(tmp_path / "made")}
     options = replace(OPTIONS, optional=frozenset({"out"}))

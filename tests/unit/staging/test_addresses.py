@@ -1,5 +1,6 @@
 import pytest
 
+from tests.unit.messages import Check
 from zoo_staging.addresses import find_refusal
 
 pytestmark = pytest.mark.unit
@@ -21,15 +22,15 @@ pytestmark = pytest.mark.unit
         "168.63.129.16",
     ],
 )
-def test_link_local_and_metadata_addresses_are_always_refused(host: str) -> None:
+def test_link_local_and_metadata_addresses_are_always_refused(host: str, check: Check) -> None:
     for allow_private in (True, False):
-        assert find_refusal(host, allow_private) == f"{host} is a link-local or cloud metadata address"
+        check.words(str(find_refusal(host, allow_private)), host, "metadata")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "0.0.0.0", "fd12::1", "100.64.1.1"])
-def test_private_networks_are_refused_unless_allowed(host: str) -> None:
+def test_private_networks_are_refused_unless_allowed(host: str, check: Check) -> None:
     assert find_refusal(host, True) is None
-    assert find_refusal(host, False) == f"{host} is in a private network"
+    check.words(str(find_refusal(host, False)), host, "private")
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "2606:4700::1111"])

@@ -37,7 +37,7 @@ def test_a_media_type_comes_from_the_format_else_from_the_name(name: str, cwl_fo
         ("inspire.xml", "metadata"),
     ],
 )
-def test_small_pictures_and_metadata_are_told_from_data(name: str, wanted: str) -> None:
+def test_small_pictures_and_metadata_are_distinguished_from_data(name: str, wanted: str) -> None:
     assert build_roles(name, get_media_type(name)) == [wanted]
 
 

@@ -16,7 +16,7 @@ def busy(retry_after_seconds: float | None = None) -> RetryableError:
 
 
 class Action:
-    """Fails as told, then gives 7."""
+    """Fails as asked, then gives 7."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)

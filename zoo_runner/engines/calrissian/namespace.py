@@ -20,7 +20,7 @@ def build_namespace(names: Names) -> Manifest:
 def build_access(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Make the accounts: the job pod's may handle pods and read their logs, the steps' may do nothing.
 
-    A service account of the site's own has its rights from the site.
+    A service account of the site's own has its permissions from the site.
     """
     step_account = {
         "apiVersion": "v1",

@@ -104,7 +104,7 @@ def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def _last_words(lines: tuple[str, ...]) -> str:
+def _last_lines(lines: tuple[str, ...]) -> str:
     """Return the last line about an error, else the last line: buffered output of a tool may come after the error."""
     said = [line.strip() for line in lines if line.strip()]
     return next((line for line in reversed(said) if _COMPLAINT.search(line)), said[-1] if said else "")
@@ -112,7 +112,7 @@ def _last_words(lines: tuple[str, ...]) -> str:
 
 def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
     code = step.exit_code or 0
-    said = _last_words(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
+    said = _last_lines(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
     explained = explain_exit_code(code)
     if f"[job {step.step}] completed temporaryFail" in findings.complaints:
         remedy = "Run the job again: the package lists this exit code as temporary (temporaryFailCodes)."

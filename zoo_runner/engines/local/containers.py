@@ -101,10 +101,10 @@ def limits_memory(runtime: str) -> bool:
     """Ask podman or docker whether it can hold containers to a memory limit here."""
     answer = _run(runtime, "info", "--format", "{{json .}}")
     try:
-        told = json.loads(answer.stdout)
+        info = json.loads(answer.stdout)
     except ValueError:
         return False
-    return told.get("MemoryLimit") is True or "memory" in (told.get("host", {}).get("cgroupControllers") or ())
+    return info.get("MemoryLimit") is True or "memory" in (info.get("host", {}).get("cgroupControllers") or ())
 
 
 def ensure_images(

@@ -166,7 +166,7 @@ def _explain_missing(handle: Handle) -> EngineError:
 
 def _build_trust_note(settings: Settings) -> str:
     why = "containers are switched off" if settings.containers == "none" else "neither podman nor docker answers"
-    return f"{why}: the steps run with the rights and the files of this user, which is for packages that you trust"
+    return f"{why}: the steps run with the permissions and the files of this user, which is for packages that you trust"
 
 
 def _make_scratch(scratch: Path) -> None:

@@ -9,7 +9,7 @@ import termios
 import time
 
 # a tool may leave a process behind that still prints (`tee` its last lines, a daemon forever): read for this long
-_LAST_WORDS_SECONDS = 2.0
+_LAST_LINES_SECONDS = 2.0
 
 
 class Printed(io.RawIOBase):
@@ -49,7 +49,7 @@ class Printed(io.RawIOBase):
             self._due = _count_waiting(self._reader)
         if self._due > 0:
             return True
-        self._until = self._until or time.monotonic() + _LAST_WORDS_SECONDS
+        self._until = self._until or time.monotonic() + _LAST_LINES_SECONDS
         left = self._until - time.monotonic()
         return left > 0 and bool(select.select([self._reader], [], [], left)[0])
 

@@ -69,7 +69,7 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
 
     def run(self, *args: Any, **kwargs: Any) -> None:
-        """Run the step; what breaks it off is told with its name, as cwltool's own jobs do and Calrissian does not."""
+        """Run the step; an error is reported with its name, as cwltool's own jobs do and Calrissian does not."""
         try:
             super().run(*args, **kwargs)
         except RunnerError:

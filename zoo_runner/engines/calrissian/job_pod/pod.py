@@ -84,7 +84,7 @@ class PodOutput:
     def __init__(self, stream: TextIO, masker: Masker) -> None:
         self._stream, self.masker = stream, masker
         self._lock = threading.Lock()
-        self._told = 0.0
+        self._reported_at = 0.0
 
     def __call__(self, event: Event | Ended) -> None:
         """Write an event."""
@@ -98,9 +98,9 @@ class PodOutput:
 
     def _is_due(self, event: Any) -> bool:
         now = time.monotonic()
-        if event.files_done < event.files_total and now - self._told < _PROGRESS_SECONDS:
+        if event.files_done < event.files_total and now - self._reported_at < _PROGRESS_SECONDS:
             return False
-        self._told = now
+        self._reported_at = now
         return True
 
 

@@ -1,4 +1,4 @@
-"""What a step's container used, told by itself at its end: a cluster needs no metrics server for it; pure.
+"""What a step's container used, reported by itself at its end: a cluster needs no metrics server for it; pure.
 
 The command of a step runs under a few lines of shell, which then read what the kernel counted for the container and
 leave it as the container's termination message (Kubernetes documentation, "Determine the Reason for Pod Failure").
