@@ -37,7 +37,7 @@ def job(spec: JobSpec, store: FileStore) -> Job:
 @pytest.fixture
 def log(spec: JobSpec, job: Job) -> JobLog:
     log = JobLog(spec.paths, Masker())
-    log.tell("job", "first")
+    log.write("job", "first")
     return log
 
 
@@ -46,7 +46,7 @@ def read(store: FileStore, tmp_path: Path, step: str | None = None, job_id: str 
 
 
 def test_a_log_is_read_to_its_end(log: JobLog, store: FileStore, tmp_path: Path) -> None:
-    log.tell("job", "second")
+    log.write("job", "second")
     assert [line.split("] ")[1] for line in read(store, tmp_path)] == ["first\n", "second\n"]
 
 
@@ -55,7 +55,7 @@ def test_following_goes_on_until_the_job_has_ended(log: JobLog, job: Job, store:
     lines = follow_log("j1", None, follow=True, store=store, state=tmp_path / "state")
 
     def go_on() -> None:
-        log.tell("job", "last")
+        log.write("job", "last")
         store.update(job.moved_to(Status.SUCCESSFUL, NOW))
 
     timer = threading.Timer(0.5, go_on)

@@ -32,7 +32,7 @@ def read_texts(path: Path) -> list[str]:
 
 
 def test_the_job_log_reports_the_whole_story_in_order(log: JobLog, paths: JobPaths) -> None:
-    log.tell("job", "water j1")
+    log.write("job", "water j1")
     log(StageStarted(Stage.STAGE_IN, "/in"))
     log(Transferred("stage-in", "https://h/a.tif", 0, 2, 5, 10))
     log(Transferred("stage-in", "https://h/a.tif", 1, 2, 10, 10))
@@ -58,7 +58,7 @@ def test_the_job_log_reports_the_whole_story_in_order(log: JobLog, paths: JobPat
 
 
 def test_every_line_begins_with_its_time_in_utc(log: JobLog, paths: JobPaths) -> None:
-    log.tell("job", "x")
+    log.write("job", "x")
     assert paths.job_log.read_text().partition(" ")[0].endswith("Z")
 
 
@@ -103,7 +103,7 @@ def test_usage_has_null_for_what_could_not_be_measured(log: JobLog, paths: JobPa
 
 
 def test_a_failure_ends_the_story_with_cause_evidence_and_remedy(log: JobLog, paths: JobPaths) -> None:
-    log.tell_failure(Diagnosis(Stage.STAGE_OUT, Level.PLATFORM, "no bucket", "make it", ("line one",)))
+    log.write_failure(Diagnosis(Stage.STAGE_OUT, Level.PLATFORM, "no bucket", "make it", ("line one",)))
     wanted = ["FAILED at stage-out (platform level, runner.defect): no bucket", "  | line one", "WHAT TO DO: make it"]
     assert read_texts(paths.job_log) == [f"[job] {line}" for line in wanted]
     assert paths.stage_out_log.read_text().splitlines() == wanted
@@ -111,14 +111,14 @@ def test_a_failure_ends_the_story_with_cause_evidence_and_remedy(log: JobLog, pa
 
 def test_nothing_gets_into_a_file_unmasked(log: JobLog, paths: JobPaths) -> None:
     with log:
-        log.tell("job", SECRET)
+        log.write("job", SECRET)
         log.write_plan({"inputs": {"a": SECRET}})
         log(StageStarted(Stage.STAGE_IN, SECRET))
         log(StepStarted("a", f"tool {SECRET}", 0.0))
         log(StepLines("a", (SECRET,)))
         log(EngineLine("info", SECRET))
         log(StepEnded("a", 0.0, 1.0, 0, None, None))
-        log.tell_failure(Diagnosis(Stage.STAGE_IN, Level.USER, SECRET, SECRET, (SECRET,)))
+        log.write_failure(Diagnosis(Stage.STAGE_IN, Level.USER, SECRET, SECRET, (SECRET,)))
     files = [path for path in paths.temp.rglob("*") if path.is_file()]
     assert len(files) == 5
     assert not [path for path in files if SECRET in path.read_text()]

@@ -25,11 +25,11 @@ EXIT_CODES = """
 \b
 Exit codes:
    0  success                        6  a step of the package failed
-   1  defect of the runner           7  the engine could not do its part
+   1  internal error                 7  the engine failed
    2  command line or setting        8  results could not be stored
    3  package cannot be used         9  time limit
    4  inputs do not fit             10  dismissed
-   5  a source could not be had     11  no such job
+   5  a source could not be read    11  no such job
                                    130  Ctrl-C before there was a job
 """
 

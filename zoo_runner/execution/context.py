@@ -29,7 +29,7 @@ _BEATS_PER_LEASE = 3
 
 
 class JobsInWork:
-    """The ids of the jobs that one process works on: a lease is the process's, and does not tell its threads apart."""
+    """The ids of the jobs that one process works on: a lease belongs to the process, whichever of its threads works."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

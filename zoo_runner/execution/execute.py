@@ -1,4 +1,4 @@
-"""The work on one job: submit it, follow it, conclude it; begun anew or taken up where another process left it."""
+"""The work on one job: submit it, follow it, conclude it, from its beginning or from where another process left it."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -160,7 +160,7 @@ class _Work:
         journal, log = self._journal, self._journal.log
         outcome = journal.job.outcome or self._keep_outcome(following)
         results = outcome.results
-        log.tell_end(outcome.diagnosis, results.collection_href if results else None)
+        log.write_end(outcome.diagnosis, results.collection_href if results else None)
         if log.published is None:
             publish_logs(log, journal.job.destination, self._workspace.storage, outcome, journal)
         self._remove(outcome)
@@ -197,7 +197,7 @@ class _Work:
             if engine.capabilities.remote:
                 self._journal.begin_again(note)
             else:
-                self._journal.log.tell("job", note)
+                self._journal.log.write("job", note)
         if self._journal.job.cancel_requested:
             self._cancellation.cancel()
         self._cancellation.check()
@@ -205,7 +205,7 @@ class _Work:
 
     def _submit(self, engine: Engine) -> Handle:
         journal, job = self._journal, self._journal.job
-        journal.log.tell("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
+        journal.log.write("job", f"{job.workflow_id} {job.id} on engine {engine.name}, results to {job.destination}")
         if job.status is Status.ACCEPTED:
             journal.change(lambda stored: stored.moved_to(Status.RUNNING, clock.now()))
         if journal.job.cancel_requested:
@@ -217,7 +217,7 @@ class _Work:
         return handle
 
     def _build_spec(self, job: Job) -> JobSpec:
-        """Put the job together again; raises where this process does not have its secret inputs."""
+        """Rebuild what was accepted; raises `EngineError` where this process does not have its secret inputs."""
         missing = [name for name in job.secret_inputs if name not in self._secrets]
         if missing and not self._cancellation.reason:
             raise EngineError(

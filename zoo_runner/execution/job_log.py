@@ -1,4 +1,4 @@
-"""The logs of a job, written while it runs: one file that tells the whole story, and one for each step."""
+"""The logs of a job, written while it runs: one file for the whole job, and one for each step."""
 
 import contextlib
 import json
@@ -79,89 +79,89 @@ class JobLog:
     def __call__(self, event: Event) -> None:
         """Write an event where it belongs."""
         with self._lock:
-            self._write(event)
+            self._write_event(event)
 
     @singledispatchmethod
-    def _write(self, event: Event) -> None:
+    def _write_event(self, event: Event) -> None:
         raise TypeError(f"{type(event).__name__} has no place in a log")
 
-    @_write.register
+    @_write_event.register
     def _(self, event: StageStarted) -> None:
-        self._tell(event.stage, f"begins: {event.about}")
+        self._write_line(event.stage, f"begins: {event.about}")
         if log := self._stage_log(event.stage):
             self._append(log, self._clean(f"{event.stage}: {event.about}"))
 
-    @_write.register
+    @_write_event.register
     def _(self, event: Transferred) -> None:
         if self._files_done.get(event.stage) == event.files_done:
-            return  # progress within a file is for displays; a log tells of files
+            return  # progress within a file is for displays; the log has files
         self._files_done[event.stage] = event.files_done
         line = f"{event.files_done}/{event.files_total} {event.href} ({event.bytes_done} bytes so far)"
-        self._tell(event.stage, line)
+        self._write_line(event.stage, line)
         if log := self._stage_log(Stage(event.stage)):
             self._append(log, self._clean(line))
 
-    @_write.register
+    @_write_event.register
     def _(self, event: StepStarted) -> None:
         command = self._clean(event.command)
         self._printed[event.step] = Printed()
-        self._tell_clean(event.step, f"begins: {command}")
+        self._write_clean(event.step, f"begins: {command}")
         self._append(self.paths.step_log(event.step), f"$ {command}")
 
-    @_write.register
+    @_write_event.register
     def _(self, event: StepLines) -> None:
         printed = self._printed.setdefault(event.step, Printed())
         if printed.kept_bytes >= self._most_bytes:
             printed.more_lines += len(event.lines)
             return
         lines = self._clean_lines(event.lines)
-        self._tell_step(event.step, lines)
+        self._write_step(event.step, lines)
         printed.kept_bytes += sum(map(len, lines)) + len(lines)
         if printed.kept_bytes >= self._most_bytes:
             limit = f"{self._most_bytes / 2**20:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
-            self._tell_step(event.step, [f"what the step prints from here on is not kept: its limit is {limit}"])
+            self._write_step(event.step, [f"what the step prints from here on is not kept: its limit is {limit}"])
 
-    @_write.register
+    @_write_event.register
     def _(self, event: StepEnded) -> None:
         self._usage.append(event)
         printed = self._printed.pop(event.step, Printed())
         more = [f"{printed.more_lines} more lines were not kept"] if printed.more_lines else []
-        self._tell_step(event.step, [*more, _end_line(event)])
+        self._write_step(event.step, [*more, _end_line(event)])
 
-    @_write.register
+    @_write_event.register
     def _(self, event: EngineLine) -> None:
         for line in event.text.splitlines():
-            self._tell("engine", line)
+            self._write_line("engine", line)
         # what a stager warns of belongs to its own log as well
         stage = next((stage for stage in Stage if event.text.startswith(f"{stage}: ")), None)
         if stage and (log := self._stage_log(stage)):
             self._append(log, self._clean(event.text))
 
-    @_write.register
+    @_write_event.register
     def _(self, event: Published) -> None:
         self._published = event.href
-        self._tell("job", f"logs and usage report are published: {event.href}")
+        self._write_line("job", f"logs and usage report are published: {event.href}")
 
-    def tell(self, source: str, text: str) -> None:
+    def write(self, source: str, text: str) -> None:
         """Add lines of the runner's own to the job log."""
         with self._lock:
             for line in text.splitlines():
-                self._tell(source, line)
+                self._write_line(source, line)
 
-    def tell_end(self, diagnosis: Diagnosis | None, collection_href: str | None) -> None:
-        """End the story, and keep what the steps used."""
+    def write_end(self, diagnosis: Diagnosis | None, collection_href: str | None) -> None:
+        """Write how the job ended, and what its steps used."""
         if diagnosis:
-            self.tell_failure(diagnosis)
+            self.write_failure(diagnosis)
         else:
-            self.tell("job", f"SUCCESSFUL, results: {collection_href}")
+            self.write("job", f"SUCCESSFUL, results: {collection_href}")
         self.write_usage()
 
-    def tell_failure(self, diagnosis: Diagnosis) -> None:
-        """Tell why the job failed."""
+    def write_failure(self, diagnosis: Diagnosis) -> None:
+        """Write why the job failed."""
         lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level, {diagnosis.code}): {diagnosis.cause}"]
         lines += [f"  | {line}" for line in diagnosis.evidence]
         lines += [f"WHAT TO DO: {diagnosis.remedy}"]
-        self.tell("job", "\n".join(lines))
+        self.write("job", "\n".join(lines))
         if log := self._stage_log(diagnosis.stage):
             with self._lock:
                 for line in lines:
@@ -195,15 +195,15 @@ class JobLog:
     def _stage_log(self, stage: Stage) -> Path | None:
         return {Stage.STAGE_IN: self.paths.stage_in_log, Stage.STAGE_OUT: self.paths.stage_out_log}.get(stage)
 
-    def _tell(self, source: str, text: str) -> None:
-        self._tell_clean(source, self._clean(text))
+    def _write_line(self, source: str, text: str) -> None:
+        self._write_clean(source, self._clean(text))
 
-    def _tell_step(self, step: str, lines: Sequence[str]) -> None:
+    def _write_step(self, step: str, lines: Sequence[str]) -> None:
         """Add lines of a step, clean ones, to the job log and to its own."""
-        self._tell_clean(step, *lines)
+        self._write_clean(step, *lines)
         self._append(self.paths.step_log(step), *lines)
 
-    def _tell_clean(self, source: str, *lines: str) -> None:
+    def _write_clean(self, source: str, *lines: str) -> None:
         if source not in self._sources:
             self._sources[source] = self._clean(source)
         start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "
@@ -214,7 +214,7 @@ class JobLog:
             self._append(self.paths.kept_log, *stamped)
 
     def _clean(self, text: str) -> str:
-        """What may stand in a log: no secret, and one line."""
+        """Return text as a log may have it: without secrets, in one line."""
         return _one_line(self.masker.mask(text))
 
     def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
@@ -245,13 +245,13 @@ def _make_folder(folder: Path, mode: int, variable: str) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
     except OSError as error:
         raise SettingsError(
-            f"the logs of the job cannot be kept: {folder} cannot be made: {error.strerror}",
-            f"Point {variable} to a folder that this user may write to.",
+            f"cannot write the logs of the job: cannot create {folder}: {error.strerror}",
+            f"Set {variable} to a folder that this user may write to.",
         ) from error
 
 
 def _one_line(text: str) -> str:
-    """What a tool prints may neither forge lines nor steer the terminal of whoever reads the log."""
+    """Keep what a tool prints from forging lines and from controlling the terminal of a reader."""
     return _CONTROL.sub(" ", _TERMINAL.sub("", text))
 
 

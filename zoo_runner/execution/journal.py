@@ -24,7 +24,7 @@ _SECONDS_BETWEEN_UPDATES = 1.0
 
 
 class Journal:
-    """The one receiver of a job's events while a process works on it: no event ends a job, whoever fails to take it.
+    """The one receiver of a job's events while a process works on it: a receiver that fails does not end the job.
 
     Every event goes to the logs and to `report`, masked. The event log gets all but the lines of steps, which lie in
     the step logs already, and of transfers one a second. The job's record gets its progress at most once a second, and
@@ -64,19 +64,21 @@ class Journal:
         self.job = end_job(self._context.store, self.job, outcome)
 
     def begin_again(self, note: str) -> None:
-        """Expect all events once more, from the first: then the logs are written anew, and known events stay single.
+        """Expect all events again, from the first: the logs are then written again, and known events stored once.
 
         Where none comes, because the engine has forgotten the job, the logs stay as they are.
         """
-        self.log.tell("job", note)
+        self.log.write("job", note)
         try:
             self._known.update(_write(event) for _, event in self._context.events.read(self.job.id))
         except (RunnerError, OSError) as error:
-            self.log.tell("job", f"events that were stored before could not be read, some may be stored twice: {error}")
+            self.log.write(
+                "job", f"events that were stored before could not be read, some may be stored twice: {error}"
+            )
 
         def clear() -> None:
             _clear_logs(self.log.paths)
-            self.log.tell("job", note)
+            self.log.write("job", note)
 
         self._clear = clear
 
@@ -93,7 +95,7 @@ class Journal:
                 self._show(progress, at_once=isinstance(event, StageStarted))
         except (RunnerError, OSError) as error:
             if not self._store_fails:
-                self.log.tell("job", f"events or progress could not be stored, the job goes on: {error}")
+                self.log.write("job", f"events or progress could not be stored, the job goes on: {error}")
             self._store_fails = True
         else:
             self._store_fails = False
@@ -103,7 +105,7 @@ class Journal:
             self._report(event)
         except Exception as error:  # noqa: BLE001 the door to a display, which may be gone: the job goes on without it
             self._report = _ignore
-            self.log.tell("job", f"progress is no longer shown, the job goes on: {type(error).__name__}: {error}")
+            self.log.write("job", f"progress is no longer shown, the job goes on: {type(error).__name__}: {error}")
 
     def _is_kept(self, event: Event) -> bool:
         if isinstance(event, Transferred):

@@ -52,7 +52,7 @@ def _publish(
         log(event)
         report(event)
 
-    log.tell("job", f"the kept results of {job.id} are published again, to {job.destination}")
+    log.write("job", f"the kept results of {job.id} are published again, to {job.destination}")
     results = engine.publish(handle, spec, tell, cancellation).masked(log.masker)
     outcome = Outcome(Status.SUCCESSFUL, results, usage=job.outcome.usage if job.outcome else ())
     publish_logs(log, job.destination, workspace.storage, outcome, tell)
@@ -60,7 +60,7 @@ def _publish(
     now = clock.now()
     ended = replace(job, status=Status.SUCCESSFUL, outcome=outcome, updated=now, finished=now, progress=100)
     context.store.update(ended)
-    log.tell_end(None, results.collection_href)
+    log.write_end(None, results.collection_href)
     _remove(engine, handle, tell)
     return outcome
 

@@ -1,4 +1,4 @@
-"""Putting what tells of a job beside its results, where these lie in object storage."""
+"""Stores the logs of a job beside its results, where these are in object storage."""
 
 from pathlib import Path
 from threading import Timer
@@ -14,7 +14,7 @@ from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import is_object_storage
 from zoo_staging.errors import StagingError
 
-# a store that does not answer holds no job up for longer
+# a store that does not answer delays no job for longer
 _PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
 
 
@@ -27,8 +27,8 @@ def publish_logs(
 ) -> None:
     """Put job log, step logs, usage report and results document beside the results in object storage, masked.
 
-    They lie below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it. Results
-    that go to a folder are on this machine, as its logs are: nothing is put there.
+    They are stored below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it.
+    Results that go to a folder are on this machine, as its logs are: nothing is stored there.
     """
     results, diagnosis = outcome.results, outcome.diagnosis
     away = diagnosis and (diagnosis.stage, diagnosis.level) == (Stage.STAGE_OUT, Level.PLATFORM)

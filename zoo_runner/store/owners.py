@@ -31,7 +31,7 @@ class Owners:
             self._leases.setdefault(owner, set()).add(job_id)
 
     def _lock_file(self, owner: str) -> int:
-        """Make a lock file that is held before it has its name, so that nobody ever sees it free."""
+        """Create a lock file that is held before it has its name, so that nobody ever sees it free."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
         try:

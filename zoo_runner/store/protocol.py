@@ -164,7 +164,7 @@ class JobStore(Protocol):
 class EventLog(Protocol):
     """Keeps what happened in a job, in order; the first event has the number 1.
 
-    Lines of steps are not kept here: they lie in the step logs already, and would double what these cost.
+    Lines of steps are not kept here: the step logs have them already.
     """
 
     def append(self, job_id: str, events: Iterable[Event]) -> int:

@@ -171,7 +171,7 @@ class _Call:
 
     def take_line(self, text: str) -> None:
         """Add a line that was printed to the job log."""
-        self._log.tell("service", text)
+        self._log.write("service", text)
 
     def run(
         self, given: str | Mapping[str, Any], handler: Any, namespace: str | None, time_limit_seconds: float | None
@@ -260,7 +260,7 @@ class _Call:
         try:
             self._kernel.update_status(self._conf, percent)
         except Exception as error:  # noqa: BLE001 the door: a status that cannot be shown must not end the job
-            self._log.tell("service", f"the kernel refused a status update: {error}")
+            self._log.write("service", f"the kernel refused a status update: {error}")
 
     def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:
         """Call the hooks that follow a job and fill the outputs."""
@@ -275,7 +275,7 @@ class _Call:
         except HookError as error:
             if outcome.diagnosis is None:
                 return self._fail(failure or error)
-            self._log.tell("job", error.diagnosis.cause)
+            self._log.write("job", error.diagnosis.cause)
         if failure and outcome.diagnosis is None:
             return self._fail(failure)
         self._link_logs()
@@ -314,7 +314,7 @@ class _Call:
         known = error if isinstance(error, Exception) else build_defect(error)
         outcome = catch_outcome(lambda: _raise(known), self._masker, str(self._paths.job_log), trace.write_text)
         if outcome.diagnosis:
-            self._log.tell_failure(outcome.diagnosis)
+            self._log.write_failure(outcome.diagnosis)
         record_outcome(self._store, self._job, outcome)
         self._link_logs()
         return self._with_log(outcome.diagnosis)

@@ -175,7 +175,7 @@ def _end(ended: Ended, volume: Volume, log: JobLog) -> None:
     """Write how the job ended, once; a node that was stopped does not know whether another attempt follows."""
     if ended.kind == DismissedError.__name__ or volume.ended.exists():
         return
-    log.tell_end(ended.diagnosis, ended.results.collection_href if ended.results else None)
+    log.write_end(ended.diagnosis, ended.results.collection_href if ended.results else None)
     volume.ended.write_text("\n".join(encode_line(ended)))
 
 

@@ -205,7 +205,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
 
         ended = conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
         results = ended.results
-        log.tell_end(ended.diagnosis, results.collection_href if results else None)
+        log.write_end(ended.diagnosis, results.collection_href if results else None)
         if ended.kind != DismissedError.__name__:
             outcome = Outcome(Status.SUCCESSFUL if results else Status.FAILED, results, ended.diagnosis)
             publish_logs(log, job.destination, settings.storage, outcome, emit)
