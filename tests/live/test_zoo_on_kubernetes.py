@@ -176,9 +176,7 @@ def test_a_failing_step_says_why_in_the_status(kernel: KernelDouble, site: Site)
     wait_for(lambda: not list_objects(site, job), 5)
 
 
-def test_a_dismissal_removes_what_a_killed_service_left_and_keeps_log_and_record(
-    kernel: KernelDouble, site: Site
-) -> None:
+def test_a_dismissal_removes_what_a_killed_service_left_and_keeps_its_record(kernel: KernelDouble, site: Site) -> None:
     kernel.deploy(ALICE, FAILING / "slow" / "slow.cwl", "slow")
     job = submit(kernel, ALICE, "slow", seconds=300)
     wait_for(lambda: "sleeping 300 s" in job.error_log or job.process.poll() is not None, 120)
@@ -189,7 +187,7 @@ def test_a_dismissal_removes_what_a_killed_service_left_and_keeps_log_and_record
     wait_for(lambda: not list_objects(site, job), 15)
     record = FileStore(private(kernel, ALICE)).get(job.id)
     assert record.status is Status.DISMISSED
-    assert "sleeping 300 s" in (private(kernel, ALICE) / job.id / "job.log").read_text()
+    assert not (private(kernel, ALICE) / job.id / "job.log").exists()
     assert kernel.dismiss(job).wait(60).succeeded, "it may be repeated"
 
 

@@ -47,7 +47,7 @@ SERVICE_SUCCEEDED, SERVICE_FAILED = 3, 4
 
 
 def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
-    """Stop what runs of a job and remove what it leaves; log and record stay.
+    """Stop what runs of a job and remove what it leaves, logs included; its record stays.
 
     Returns None if no service has stored the job here: one that waits in a queue, or whose service is at its
     preparations, will not run. May be repeated, also for a job that has ended.
@@ -58,6 +58,7 @@ def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
         return None
     job = context.store.get(job_id)
     if job.status in FINAL:
+        _remove_files(job, configuration.workspace)
         return job
     job = cancel(context, job_id)
     if _wait_released(context.store, job_id):
@@ -88,9 +89,10 @@ def _wait_released(store: JobStore, job_id: str) -> bool:
 
 
 def _remove_files(job: Job, workspace: Workspace) -> None:
-    """Remove what a job left in folders that others see: the kernel has done so before the job was concluded here."""
+    """Remove logs and data of a job. The kernel has done so in `temp`, before the job was concluded here."""
     paths = build_paths(job, workspace)
-    paths.job_log.unlink(missing_ok=True)
+    for log in (paths.job_log, paths.kept_log):
+        log.unlink(missing_ok=True)
     for folder in (paths.log_folder, paths.scratch):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -187,7 +187,7 @@ class _Call:
             return self._fail(error)
         finally:
             if was_dismissed(self._store, self._site.job_id):
-                self._remove_public_files()
+                self._remove_logs()
 
     def _run(
         self,
@@ -296,10 +296,11 @@ class _Call:
         path.write_text(json.dumps(self._masker.mask_data(results.document), indent=2), encoding="utf-8")
         return f"{self._site.temp_url}/{path.parent.name}/{path.name}"
 
-    def _remove_public_files(self) -> None:
-        """Remove what was written since the kernel removed the files of a dismissed job; private copies stay."""
+    def _remove_logs(self) -> None:
+        """Remove the logs of a dismissed job: the kernel has removed those in `temp`, before the job had ended."""
         shutil.rmtree(self._paths.log_folder, ignore_errors=True)
-        self._paths.job_log.unlink(missing_ok=True)
+        for log in (self._paths.job_log, self._paths.kept_log):
+            log.unlink(missing_ok=True)
 
     def _link_logs(self) -> None:
         add_service_logs(self._conf, build_service_logs(self._paths, self._site.temp_url))
