@@ -170,6 +170,72 @@ def test_jobs_are_listed_newest_first_in_pages_and_narrowed(server: Server) -> N
     assert server.request("GET", "/jobs?status=dismissed&processID=echo").json["jobs"] == []
 
 
+def test_a_list_is_narrowed_by_type_text_and_duration_and_skips(server: Server) -> None:
+    jobs = [server.execute("echo", {}) for _ in range(2)]
+    for job in jobs:
+        server.wait(job)
+
+    def list_ids(query: str) -> list[str]:
+        return [job["jobID"] for job in server.request("GET", f"/jobs?{query}").json["jobs"]]
+
+    assert list_ids("limit=1&skip=1&processID=echo") == [jobs[0]]
+    assert list_ids(f"type=process&q={jobs[1][4:]}") == [jobs[1]]
+    assert list_ids("minDuration=3600") == []
+    assert set(jobs) <= set(list_ids("maxDuration=3600&status=successful,failed&status=dismissed"))
+
+
+def test_all_jobs_are_exported_one_a_line(server: Server) -> None:
+    server.wait(server.execute("echo", {}))
+    answer = server.request("GET", "/jobs?processID=echo&status=successful", None, {"Accept": "application/x-ndjson"})
+    exported = [json.loads(line) for line in answer.body.splitlines()]
+    assert len(exported) == server.request("GET", "/jobs?processID=echo&status=successful&limit=1").json["numberTotal"]
+    for job in exported:
+        fits(job, standard.STATUS_INFO)
+
+
+def read_events(server: Server, job: str, headers: dict[str, str] | None = None) -> list[dict[str, str]]:
+    answer = server.request("GET", f"/jobs/{job}/events", None, headers)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    blocks = [block for block in answer.body.decode().split("\n\n") if block and not block.startswith(":")]
+    return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+
+
+def test_events_and_states_of_a_job_are_streamed_until_it_has_ended(server: Server) -> None:
+    job = server.execute("slow", {"seconds": 1})
+    events = read_events(server, job)
+    states = [json.loads(event["data"]) for event in events if event["event"] == "status"]
+    numbered = [event for event in events if "id" in event]
+    assert states[-1]["status"] == "successful"
+    assert [int(event["id"]) for event in numbered] == list(range(1, len(numbered) + 1))
+    assert {"StageStarted", "StepStarted", "StepEnded"} <= {event["event"] for event in numbered}
+    middle = len(numbered) // 2
+    again = read_events(server, job, {"Last-Event-ID": numbered[middle]["id"]})
+    assert [event["id"] for event in again if "id" in event] == [event["id"] for event in numbered[middle + 1 :]]
+
+
+def test_a_browser_that_knows_all_events_of_a_job_does_not_reconnect(server: Server) -> None:
+    job = server.execute("echo", {})
+    last = [event["id"] for event in read_events(server, job) if "id" in event][-1]
+    assert server.request("GET", f"/jobs/{job}/events", None, {"Last-Event-ID": last}).status == 204
+
+
+@pytest.mark.parametrize("name", ["job.log", "sleep.log", "sleep"])
+def test_a_log_is_followed_until_the_job_has_ended(server: Server, name: str) -> None:
+    job = server.execute("slow", {"seconds": 1})
+    followed = server.request("GET", f"/jobs/{job}/logs/{name}?follow=true")
+    assert followed.status == 200
+    assert followed.body == server.request("GET", f"/jobs/{job}/logs/{name}").body
+    assert b"sleep" in followed.body
+
+
+def test_a_part_of_a_log_is_read(server: Server) -> None:
+    job = server.execute("echo", {})
+    server.wait(job)
+    whole = server.request("GET", f"/jobs/{job}/logs/job.log").body
+    answer = server.request("GET", f"/jobs/{job}/logs/job.log", None, {"Range": "bytes=5-9"})
+    assert (answer.status, answer.body) == (206, whole[5:10])
+
+
 def test_a_failed_job_reports_why(server: Server) -> None:
     process = server.deploy(next(FAILING.glob("*.cwl")))
     status = server.wait(server.execute(process, {}))
@@ -279,6 +345,10 @@ def test_w_chooses_the_workflow(server: Server, workflow: str) -> None:
         ("DELETE", "/jobs/none", None, "", 404, f"{PART_1}/no-such-job"),
         ("GET", "/jobs?limit=0", None, "", 400, f"{OURS}:request.invalid"),
         ("GET", "/jobs?status=happy", None, "", 400, f"{OURS}:request.invalid"),
+        ("GET", "/jobs?type=service", None, "", 400, f"{OURS}:request.invalid"),
+        ("GET", "/jobs?minDuration=-1", None, "", 400, f"{OURS}:request.invalid"),
+        ("GET", "/jobs/none/events", None, "", 404, f"{PART_1}/no-such-job"),
+        ("GET", "/jobs/none/logs/x?follow=true", None, "", 404, f"{PART_1}/no-such-job"),
         ("GET", "/jobs?datetime=noon", None, "", 400, f"{OURS}:request.invalid"),
         ("GET", "/jobs?cursor=x", None, "", 400, f"{OURS}:request.cursor"),
         ("GET", "/nothing", None, "", 404, f"{OURS}:request.unknown-path"),

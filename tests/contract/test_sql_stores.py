@@ -1,5 +1,6 @@
 """What a database keeps beyond jobs and events: processes with versions, the queue, its schema."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import sqlalchemy
 
 from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
+from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import (
     EngineError,
     ProcessExistsError,
@@ -22,6 +24,7 @@ from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.sql import SqlStore, open_sql_store
+from zoo_runner.store.sql.database import Database, _build_engine, _upgrade
 from zoo_runner.store.sql.schema import METADATA
 
 OTHER = replace(PACKAGE, digest="b" * 64)
@@ -205,6 +208,25 @@ def test_the_migrations_lead_to_the_tables_of_the_code(store: SqlStore) -> None:
 
     with store.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_a_database_of_the_first_release_is_migrated_with_its_jobs(url: str) -> None:
+    database = Database(_build_engine(url))
+    with database.writing() as connection:
+        _upgrade(connection, "0001")
+        body = json.dumps(to_plain(build_job(started=NOW, finished="2026-01-01T00:00:07.000Z")))
+        connection.execute(sqlalchemy.text("INSERT INTO packages VALUES (:digest, '{}')"), {"digest": PACKAGE.digest})
+        connection.execute(sqlalchemy.text(OLD_JOB), {"digest": PACKAGE.digest, "body": body})
+    database.close()
+    store = open_sql_store(url)
+    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
+    store.close()
+
+
+OLD_JOB = """
+INSERT INTO jobs (id, workspace, process_id, engine, status, created, priority, package, version, body)
+VALUES ('job-1', 'ws', 'p', 'local', 'successful', '2026-01-01T00:00:01.000Z', 0, :digest, 1, :body)
+"""
 
 
 def test_a_database_of_a_newer_release_is_refused(url: str) -> None:

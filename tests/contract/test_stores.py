@@ -144,15 +144,22 @@ def test_jobs_of_one_moment_are_neither_lost_nor_shown_twice(store: Store) -> No
         (JobQuery(created_from="2026-01-01T00:00:03.000Z"), ["job-4", "job-3"]),
         (JobQuery(created_to="2026-01-01T00:00:01.000Z"), ["job-1"]),
         (JobQuery(workspace="ws", process_ids=("p",), limit=1), ["job-4"]),
+        (JobQuery(skip=1, limit=2), ["job-3", "job-2"]),
+        (JobQuery(skip=9), []),
+        (JobQuery(text="JOB-3"), ["job-3"]),
+        (JobQuery(text="_"), []),
+        (JobQuery(min_seconds=60), ["job-4", "job-1"]),
+        (JobQuery(min_seconds=60, max_seconds=60), ["job-1"]),
+        (JobQuery(max_seconds=59), []),
     ],
 )
 def test_a_list_is_narrowed(store: Store, query: JobQuery, found: list[str]) -> None:
     create(
         store,
-        build_job(1),
+        build_job(1, started="2026-01-01T00:00:00.000Z", finished="2026-01-01T00:01:00.000Z"),
         build_job(2, workspace="other"),
         build_job(3, process_id="q"),
-        build_job(4, status=Status.RUNNING),
+        build_job(4, status=Status.RUNNING, started="2026-01-01T00:00:00.000Z"),
     )
     assert [job.id for job in store.jobs.find(query).jobs] == found
 

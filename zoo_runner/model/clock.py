@@ -18,6 +18,11 @@ def format_time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def to_seconds(time: str) -> float:
+    """Return a stored time in seconds since the epoch."""
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
+
+
 def seconds_since(time: str) -> float:
     """Return how many seconds have passed since a stored time."""
     return (datetime.now(timezone.utc) - datetime.fromisoformat(time.replace("Z", "+00:00"))).total_seconds()

@@ -15,6 +15,7 @@ from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.workspace import Folders, Workspace
 from zoo_runner.server.documents import Link
+from zoo_runner.server.following import Following
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
 
@@ -28,6 +29,7 @@ class Api:
     configuration: Configuration
     context: Context
     endings: Endings = field(default_factory=Endings)
+    following: Following = field(default_factory=Following)
     wake: Callable[[str], None] = lambda _: None
 
 
@@ -51,7 +53,7 @@ class Call:
 
     def link_pages(self, name: str, cursor: str | None) -> list[Link]:
         """Build the links of a list to itself and to its next page, which keeps the parameters of the request."""
-        href, words = self.link(name), [(key, value) for key, value in self.query if key != "cursor"]
+        href, words = self.link(name), [(key, value) for key, value in self.query if key not in ("cursor", "skip")]
         links: list[Link] = [{"href": href, "rel": "self", "type": "application/json"}]
         if cursor:
             following = f"{href}?{urlencode([*words, ('cursor', cursor)])}"

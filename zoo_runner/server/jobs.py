@@ -1,6 +1,7 @@
 """Operations on jobs: accept an execution, list, status, dismiss."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.store.protocol import JobQuery
+from zoo_runner.store.selection import iterate_jobs
 
 RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
 MOST_PER_PAGE = 1000
@@ -67,8 +69,15 @@ def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:
     """List the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
     query = replace(query, workspace=call.workspace)
     page = api.store.jobs.find(query)
-    jobs = [describe_job(job, call) for job in page.jobs]
+    jobs = [describe_job(job, call, logs=False) for job in page.jobs]
     return {"jobs": jobs, "numberTotal": api.store.jobs.count(query), "links": call.link_pages("jobs", page.next)}
+
+
+def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
+    """Yield the status of every job that a query selects, one a line; pages are read as they are needed."""
+    query = replace(query, workspace=call.workspace, limit=MOST_PER_PAGE)
+    for job in iterate_jobs(api.store.jobs, query):
+        yield json.dumps(describe_job(job, call, logs=False)) + "\n"
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:
@@ -106,8 +115,8 @@ def _build_dismissed() -> Outcome:
     return Outcome(Status.DISMISSED, diagnosis=error.diagnosis, exit_code=error.exit_code)
 
 
-def describe_job(job: Job, call: Call) -> StatusInfo:
-    """Build the status of a job; what is not known yet is left out."""
+def describe_job(job: Job, call: Call, *, logs: bool = True) -> StatusInfo:
+    """Build the status of a job; what is not known yet is left out. In lists there are no links to logs."""
     texts = {"message": job.message, "started": job.started, "finished": job.finished}
     diagnosis = job.outcome.diagnosis if job.outcome else None
     info: dict[str, Any] = {
@@ -121,7 +130,7 @@ def describe_job(job: Job, call: Call) -> StatusInfo:
         "created": job.created,
         "updated": job.updated,
         "progress": 100 if job.status is Status.SUCCESSFUL else job.progress,
-        "links": _build_links(job, call),
+        "links": [*_build_links(job, call), *(list_links(job, call) if logs else ())],
     }
     if diagnosis:
         info |= {"diagnosis": describe_diagnosis(diagnosis), "exception": describe_failure(job)}
@@ -138,7 +147,7 @@ def _build_links(job: Job, call: Call) -> list[Link]:
     ]
     if job.status is Status.SUCCESSFUL:
         links.append({"href": f"{href}/results", "rel": RESULTS_REL, "type": "application/json", "title": "Results"})
-    return [*links, *list_links(job, call)]
+    return links
 
 
 def _read_inputs(

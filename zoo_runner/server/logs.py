@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoo_runner.model.errors import JobNotFoundError
-from zoo_runner.model.job import Job
+from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server.api import Call
 from zoo_runner.server.documents import Link, LogList
 
@@ -28,8 +28,21 @@ def list_links(job: Job, call: Call) -> list[Link]:
 
 
 def find_log(job: Job, name: str) -> Path:
-    """Return the file of a log; raises `JobNotFoundError`."""
-    path = Path(job.log) if name == JOB_LOG else Path(job.log_folder) / name
-    if "/" in name or name.startswith(".") or path.suffix != ".log" or not path.is_file():
-        raise JobNotFoundError(f"job {job.id} has no log {name!r}", "See /logs for those that there are.")
+    """Return the file of a log by its name or step; raises `JobNotFoundError`."""
+    path = locate_log(job, name)
+    if not path.is_file():
+        raise _build_missing(job, name)
     return path
+
+
+def locate_log(job: Job, name: str) -> Path:
+    """Return where a log lies, or will once its step begins; raises `JobNotFoundError` where there can be none."""
+    file = f"{name.removesuffix('.log')}.log"
+    path = Path(job.log) if file == JOB_LOG else Path(job.log_folder) / file
+    if "/" in name or "\0" in name or name.startswith(".") or (job.status in FINAL and not path.is_file()):
+        raise _build_missing(job, name)
+    return path
+
+
+def _build_missing(job: Job, name: str) -> JobNotFoundError:
+    return JobNotFoundError(f"job {job.id} has no log {name!r}", "See /logs for those that there are.")

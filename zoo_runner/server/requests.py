@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Status
+from zoo_runner.server.parameters import JobParameters
 from zoo_runner.store.protocol import JobQuery
 
 _RESPONSES = ("raw", "document")
@@ -40,28 +41,44 @@ def read_wait_seconds(prefer: str, most: float) -> float:
     return min(float(found[1]), most) if found else most
 
 
+def accepts(accept: str, media_type: str) -> bool:
+    """Whether a client asks for a media type by its name (RFC 9110, `Accept`)."""
+    return media_type in {get_media_type(part) for part in accept.split(",")}
+
+
+def read_last_event(text: str | None) -> int | None:
+    """Read the number of the last event that a client had; None where it had none, or one that is not ours."""
+    return int(text) if text and re.fullmatch(r"\d{1,9}", text) else None
+
+
 def get_media_type(content_type: str) -> str:
     """Return a media type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
-def build_query(
-    process_ids: Iterable[str], statuses: Iterable[str], datetime: str | None, limit: int, cursor: str | None
-) -> JobQuery:
-    """Build the query of a job list; raises `InputError` for a status or an interval that is invalid."""
-    wanted = [word for text in statuses for word in text.split(",")]
+def build_query(parameters: JobParameters) -> JobQuery:
+    """Build the query of a job list; raises `InputError` for a type, a status or an interval that is invalid."""
     known = {status.value for status in Status}
-    if unknown := [word for word in wanted if word not in known]:
-        raise _invalid(f"status is {unknown[0]!r}", f"Use: {', '.join(sorted(known))}.")
-    start, end = _read_interval(datetime)
+    for name, given, allowed in (("type", parameters.kinds, {"process"}), ("status", parameters.statuses, known)):
+        if unknown := [word for word in _split(given) if word not in allowed]:
+            raise _invalid(f"{name} is {unknown[0]!r}", f"Use: {', '.join(sorted(allowed))}.")
+    start, end = _read_interval(parameters.datetime)
     return JobQuery(
-        process_ids=tuple(word for text in process_ids for word in text.split(",")),
-        statuses=tuple(Status(word) for word in wanted),
+        process_ids=_split(parameters.process_ids),
+        statuses=tuple(map(Status, _split(parameters.statuses))),
         created_from=start,
         created_to=end,
-        limit=limit,
-        cursor=cursor,
+        min_seconds=parameters.min_duration,
+        max_seconds=parameters.max_duration,
+        text=parameters.text or None,
+        limit=parameters.limit,
+        skip=parameters.skip,
+        cursor=parameters.cursor,
     )
+
+
+def _split(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for text in texts for word in text.split(","))
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z)?")

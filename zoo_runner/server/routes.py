@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
-from zoo_runner.server import deploying, jobs, logs, processes, requests, results
+from zoo_runner.server import deploying, jobs, logs, processes, requests, results, streams
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import (
     JobList,
@@ -19,12 +19,12 @@ from zoo_runner.server.documents import (
     ProcessSummary,
     StatusInfo,
 )
+from zoo_runner.server.parameters import After, Cursor, Follow, JobParameters, Limit, Workflow
 
 CWL_JSON = "application/cwl+json"
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
-Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
-Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflow, where a document has several.")]
-Words = Annotated[list[str], Query(description="One or more, repeated or separated by commas.")]
+NDJSON = "application/x-ndjson"
+EVENTS = "text/event-stream"
+TEXT = "text/plain; charset=utf-8"
 
 ReadCall = Callable[..., Call]
 """Reads of a request its workspace and its addresses; a dependency of FastAPI, whose parameters are the path's."""
@@ -101,17 +101,14 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
-    @router.get("/jobs", tags=["jobs"], responses=_answer(JobList))
-    def list_jobs(
-        call: of,
-        limit: Limit = 100,
-        cursor: Cursor = None,
-        process_id: Annotated[Words, Query(alias="processID")] = [],  # noqa: B006 FastAPI copies it
-        status: Words = [],  # noqa: B006
-        datetime: Annotated[str | None, Query(description="Instant or interval of `created`.")] = None,
-    ) -> Response:
-        """List the jobs, newest first."""
-        query = requests.build_query(process_id, status, datetime, limit, cursor)
+    listed: dict[int | str, dict[str, Any]] = {200: {"model": JobList, "content": {NDJSON: {}}}}
+
+    @router.get("/jobs", tags=["jobs"], responses=listed)
+    def list_jobs(call: of, request: Request, parameters: Annotated[JobParameters, Depends()]) -> Response:
+        """List the jobs, newest first; all of them, one a line, where `application/x-ndjson` is accepted."""
+        query = requests.build_query(parameters)
+        if requests.accepts(request.headers.get("accept", ""), NDJSON):
+            return StreamingResponse(jobs.export_jobs(api, call, query), media_type=NDJSON)
         return JSONResponse(jobs.list_jobs(api, call, query))
 
     @router.get("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo))
@@ -144,11 +141,32 @@ def _add_outcomes(router: APIRouter, api: Api, of: Any) -> None:
         """List the logs of a job."""
         return JSONResponse(logs.list_logs(jobs.get_job(api, call, job_id), call))
 
-    @router.get("/jobs/{job_id}/logs/{name}", tags=["jobs"], responses={200: {"content": {"text/plain": {}}}})
-    def get_log(call: of, job_id: str, name: str) -> Response:
-        """Get a log as it is now; ranges are supported."""
-        path = logs.find_log(jobs.get_job(api, call, job_id), name)
-        return FileResponse(path, media_type="text/plain; charset=utf-8")
+    text: dict[str, Any] = {"content": {"text/plain": {}}}
+    parts: dict[int | str, dict[str, Any]] = {200: text, 206: {**text, "description": "The range asked for."}}
+
+    @router.get("/jobs/{job_id}/logs/{name}", tags=["jobs"], responses=parts)
+    def get_log(call: of, job_id: str, name: str, follow: Follow = False) -> Response:
+        """Get a log as it is now, with ranges; with `follow`, as it grows until the job has ended."""
+        job = jobs.get_job(api, call, job_id)
+        if follow:
+            content = streams.follow_log(api, job, logs.locate_log(job, name))
+            return StreamingResponse(content, media_type=TEXT, headers=_AT_ONCE)
+        return FileResponse(logs.find_log(job, name), media_type=TEXT)
+
+    stream: dict[int | str, dict[str, Any]] = {
+        200: {"content": {EVENTS: {}}, "description": "Events and states of the job, until it has ended."},
+        204: {"description": "The job has ended, and nothing follows the last event that the client had."},
+    }
+
+    @router.get("/jobs/{job_id}/events", tags=["jobs"], responses=stream)
+    def stream_events(call: of, request: Request, job_id: str, after: After = 0) -> Response:
+        """Follow a job by server-sent events; `Last-Event-ID`, or `after`, is the number of the last event known."""
+        job, last = jobs.get_job(api, call, job_id), requests.read_last_event(request.headers.get("last-event-id"))
+        known = after if last is None else last
+        if last is not None and job.status in FINAL and not any(api.store.events.read(job.id, known, 1)):
+            # this is what has a browser not reconnect
+            return Response(status_code=204)
+        return StreamingResponse(streams.stream_events(api, call, job, known), media_type=EVENTS, headers=_AT_ONCE)
 
 
 async def read_body(request: Request, api: Api) -> bytes:
@@ -193,6 +211,8 @@ def _describe_body(*media_types: str) -> dict[str, Any]:
     return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
+# whatever is in between shall not wait for more
+_AT_ONCE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _RESULTS: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any]}}
 _DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES)
 _EXECUTE = _describe_body("application/json")

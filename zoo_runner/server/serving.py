@@ -1,8 +1,9 @@
 """Starts and stops what a server consists of: the store, the worker processes, the listening socket."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import FrameType
 from typing import TextIO
 
 import uvicorn
@@ -20,6 +21,19 @@ def open_store(settings: ServerSettings, configuration: Configuration) -> SqlSto
     """Open the database of the settings; raises `SettingsError`, `EngineError`."""
     state = configuration.workspace.folders.state
     return open_sql_store(settings.database or f"sqlite:///{state / 'runner.db'}")
+
+
+class _Server(uvicorn.Server):
+    """The HTTP server; when it is asked to stop, it ends the streams, for whose end it would wait otherwise."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Act on SIGTERM or SIGINT."""
+        self._end_streams()
+        super().handle_exit(sig, frame)
 
 
 def serve(
@@ -41,7 +55,8 @@ def serve(
         # uvicorn stops on these itself, and raises them again once it has stopped
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+        _Server(config, api.following.stop).run()
     finally:
         pool.stop(settings.shutdown_seconds)
         store.close()

@@ -14,6 +14,8 @@ from zoo_runner.model.process import Process
 class JobQuery:
     """Which jobs to list, newest first. What is None or empty narrows nothing; times are ISO 8601 in UTC.
 
+    A duration is that from the start of a job to its end, or to now, in seconds; a job that has not started has none.
+    `text` is part of the id of a job or of its process, in upper or lower case. `skip` leaves out so many jobs.
     `cursor` is what the page before gave as `next`.
     """
 
@@ -22,7 +24,11 @@ class JobQuery:
     statuses: tuple[Status, ...] = ()
     created_from: str | None = None
     created_to: str | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    text: str | None = None
     limit: int = 100
+    skip: int = 0
     cursor: str | None = None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from zoo_runner.model import clock
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease
@@ -12,7 +13,7 @@ def iterate_jobs(store: JobStore, query: JobQuery) -> Iterator[Job]:
     """Yield the jobs of all pages of a list."""
     cursor = query.cursor
     while True:
-        page = store.find(replace(query, cursor=cursor))
+        page = store.find(replace(query, cursor=cursor, skip=query.skip if cursor == query.cursor else 0))
         yield from page.jobs
         if page.next is None:
             return
@@ -24,8 +25,9 @@ def select_page(jobs: Iterable[Job], query: JobQuery) -> JobPage:
     before = read_cursor(query.cursor, 2) if query.cursor is not None else None
     found = [job for job in jobs if _matches(job, query) and (before is None or _place(job) < before)]
     found.sort(key=_place, reverse=True)
+    found = found[query.skip :]
     page = tuple(found[: query.limit])
-    return JobPage(page, write_cursor(*_place(page[-1])) if len(found) > len(page) else None)
+    return JobPage(page, write_cursor(*_place(page[-1])) if len(found) > len(page) and page else None)
 
 
 def select_abandoned(jobs: Iterable[tuple[Job, Lease | None]], limit: int) -> tuple[Job, ...]:
@@ -45,4 +47,21 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.created_from or "") <= job.created
         and (query.created_to is None or job.created <= query.created_to)
+        and _has_text(job, query.text)
+        and _lasts(job, query)
     )
+
+
+def _has_text(job: Job, text: str | None) -> bool:
+    return text is None or any(text.lower() in name.lower() for name in (job.id, job.process_id))
+
+
+def _lasts(job: Job, query: JobQuery) -> bool:
+    """Whether the duration of a job is within the bounds of a query."""
+    if query.min_seconds is None and query.max_seconds is None:
+        return True
+    if job.started is None:
+        return False
+    seconds = clock.to_seconds(job.finished or clock.now()) - clock.to_seconds(job.started)
+    least, most = query.min_seconds, query.max_seconds
+    return (least is None or least <= seconds) and (most is None or seconds <= most)

@@ -137,7 +137,7 @@ def _migrate(database: Database) -> None:
         )
     with database.writing() as connection:
         database.take_turn(connection, "migrate")
-        _upgrade(connection)
+        _upgrade(connection, "head")
 
 
 def _read_revision(connection: Connection) -> str | None:
@@ -147,11 +147,11 @@ def _read_revision(connection: Connection) -> str | None:
     return revision
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
 
+from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
@@ -62,7 +63,7 @@ class SqlJobs:
         order = (JOBS.c.created.desc(), JOBS.c.id.desc())
         statement = select(JOBS.c.body, JOBS.c.version).where(*_conditions(query)).order_by(*order)
         with self._database.reading() as connection:
-            rows = connection.execute(statement.limit(query.limit + 1)).all()
+            rows = connection.execute(statement.limit(query.limit + 1).offset(query.skip)).all()
         jobs = tuple(map(_read_job, rows[: query.limit]))
         more = len(rows) > query.limit and jobs
         return JobPage(jobs, write_cursor(jobs[-1].created, jobs[-1].id) if more else None)
@@ -163,7 +164,7 @@ def _write_time(seconds: float) -> str:
 
 
 def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions = _conditions_of_content(query)
     if query.workspace is not None:
         conditions.append(JOBS.c.workspace == query.workspace)
     if query.process_ids:
@@ -176,6 +177,19 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
         conditions.append(JOBS.c.created <= query.created_to)
     if query.cursor is not None:
         conditions.append(tuple_(JOBS.c.created, JOBS.c.id) < tuple_(*read_cursor(query.cursor, 2)))
+    return conditions
+
+
+def _conditions_of_content(query: JobQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.text is not None:
+        names = (JOBS.c.id, JOBS.c.process_id)
+        conditions.append(or_(*(func.lower(name).contains(query.text.lower(), autoescape=True) for name in names)))
+    seconds = func.coalesce(JOBS.c.finished, now_seconds()) - JOBS.c.started
+    if query.min_seconds is not None:
+        conditions.append(seconds >= query.min_seconds)
+    if query.max_seconds is not None:
+        conditions.append(seconds <= query.max_seconds)
     return conditions
 
 
@@ -197,6 +211,8 @@ def _columns(job: Job) -> dict[str, Any]:
         "engine": job.engine,
         "status": job.status.value,
         "created": job.created,
+        "started": clock.to_seconds(job.started) if job.started else None,
+        "finished": clock.to_seconds(job.finished) if job.finished else None,
         "priority": job.priority,
         "package": job.package,
         "version": job.version,

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-NEWEST = "0001"
+NEWEST = "0002"
 """The revision of the schema that this release speaks (migrations/versions)."""
 
 METADATA = MetaData()
@@ -68,6 +68,9 @@ JOBS = Table(
     Column("engine", String(64), nullable=False),
     Column("status", String(16), nullable=False),
     Column("created", sorted_text(32), nullable=False),
+    # seconds since the epoch
+    Column("started", Double),
+    Column("finished", Double),
     Column("priority", Integer, nullable=False),
     Column("package", String(64), ForeignKey("packages.digest"), nullable=False),
     Column("version", Integer, nullable=False),
@@ -78,7 +81,13 @@ JOBS = Table(
 )
 _UNFINISHED = text("status IN ('accepted', 'running')")
 Index("jobs_newest", JOBS.c.created, JOBS.c.id)
-Index("jobs_of_workspace", JOBS.c.workspace, JOBS.c.created, JOBS.c.id)
+# all that lists are narrowed by, so that jobs that do not match are passed over without reading their records
+Index(
+    "jobs_of_workspace",
+    *(JOBS.c[name] for name in ("workspace", "created", "id", "status", "process_id", "started", "finished")),
+)
+Index("jobs_by_status", JOBS.c.workspace, JOBS.c.status, JOBS.c.created, JOBS.c.id)
+Index("jobs_by_process", JOBS.c.workspace, JOBS.c.process_id, JOBS.c.created, JOBS.c.id)
 Index(
     "jobs_unfinished",
     JOBS.c.priority,

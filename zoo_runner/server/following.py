@@ -1,0 +1,101 @@
+"""Following a job while it runs: one watch for each job that is followed, whatever the number of viewers.
+
+Whatever happens in a job is written to its job log at once, by whichever process works on it. So the watch waits for
+changes of that file, and looks once a second where nothing changed, because the log may lie on a shared disk.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from watchfiles import Change, watch
+
+from zoo_runner.model.errors import JobNotFoundError, RunnerError
+from zoo_runner.model.job import FINAL, Job
+from zoo_runner.store.protocol import JobStore
+
+_LOOK_MS, _STEP_MS, _DEBOUNCE_MS = 1_000, 20, 100
+
+
+class JobWatch:
+    """The watch of one job. Its viewers take `changed` before they read, and wait for it afterwards."""
+
+    def __init__(self, job: Job, store: JobStore) -> None:
+        self.changed = asyncio.Event()
+        self.ended = False
+        self.viewers = 0
+        self._job, self._store = job, store
+        self._loop, self._stop = asyncio.get_running_loop(), threading.Event()
+        threading.Thread(target=self._watch, name=f"watch-{job.id}", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the watch, and with it whoever waits."""
+        self._stop.set()
+        self._loop.call_soon_threadsafe(self._tell, True)
+
+    def _watch(self) -> None:
+        log = Path(self._job.log)
+        log.parent.mkdir(parents=True, exist_ok=True)
+
+        def is_log(_: Change, path: str) -> bool:
+            return path == str(log)
+
+        changes = watch(
+            log.parent,
+            watch_filter=is_log,
+            step=_STEP_MS,
+            debounce=_DEBOUNCE_MS,
+            rust_timeout=_LOOK_MS,
+            stop_event=self._stop,
+            yield_on_timeout=True,
+            recursive=False,
+            raise_interrupt=False,
+        )
+        for _ in changes:
+            ended = self._has_ended()
+            self._loop.call_soon_threadsafe(self._tell, ended)
+            if ended:
+                return
+
+    def _has_ended(self) -> bool:
+        try:
+            return self._store.get(self._job.id).status in FINAL
+        except JobNotFoundError:
+            return True
+        except RunnerError:
+            # a database that does not answer now is asked again
+            return False
+
+    def _tell(self, ended: bool) -> None:
+        self.ended = self.ended or ended
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
+class Following:
+    """The watches of a server; used on its event loop only."""
+
+    def __init__(self) -> None:
+        self._watches: dict[str, JobWatch] = {}
+
+    @asynccontextmanager
+    async def watching(self, job: Job, store: JobStore) -> AsyncIterator[JobWatch]:
+        """Watch a job while the block runs."""
+        found = self._watches.get(job.id)
+        if found is None:
+            found = self._watches[job.id] = JobWatch(job, store)
+        found.viewers += 1
+        try:
+            yield found
+        finally:
+            found.viewers -= 1
+            if not found.viewers:
+                del self._watches[job.id]
+                found.stop()
+
+    def stop(self) -> None:
+        """End all streams: the server stops."""
+        for found in list(self._watches.values()):
+            found.stop()

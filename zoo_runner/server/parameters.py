@@ -1,0 +1,33 @@
+"""The parameters of queries, as FastAPI reads and describes them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Query
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
+Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
+Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflow, where a document has several.")]
+Seconds = Annotated[float | None, Query(ge=0, le=1e9)]
+Follow = Annotated[bool, Query(description="Go on as the log grows, until the job has ended.")]
+After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The number of the last event that is known.")]
+_SEVERAL = "One or more, repeated or separated by commas."
+_DURATION = "From the start to the end, or to now, in seconds."
+
+
+@dataclass(frozen=True)
+class JobParameters:
+    """What narrows a list of jobs (OGC 18-062r2, section 11.3), and which part of it is wanted."""
+
+    limit: Limit = 100
+    skip: Annotated[int, Query(ge=0, le=10**9, description="Leave out so many of the newest.")] = 0
+    cursor: Cursor = None
+    kinds: Annotated[list[str], Query(alias="type", description="Only `process`.")] = ()  # type: ignore[assignment]
+    process_ids: Annotated[list[str], Query(alias="processID", description=_SEVERAL)] = ()  # type: ignore[assignment]
+    statuses: Annotated[list[str], Query(alias="status", description=_SEVERAL)] = ()  # type: ignore[assignment]
+    datetime: Annotated[str | None, Query(description="Instant or interval of `created`.")] = None
+    min_duration: Annotated[Seconds, Query(alias="minDuration", description=_DURATION)] = None
+    max_duration: Annotated[Seconds, Query(alias="maxDuration", description=_DURATION)] = None
+    text: Annotated[str | None, Query(alias="q", max_length=200, description="Part of an id of a job or process.")] = (
+        None
+    )

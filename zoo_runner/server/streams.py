@@ -1,0 +1,85 @@
+"""Answers that go on while a job runs: a log that grows, and events of a job as server-sent events."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi.concurrency import run_in_threadpool
+
+from zoo_runner.model.codec import event_to_plain
+from zoo_runner.model.errors import JobNotFoundError
+from zoo_runner.model.job import FINAL, Job
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.jobs import describe_job
+
+_CHUNK_BYTES = 64 * 1024
+_EVENTS_AT_ONCE = 500
+_ALIVE_SECONDS = 15.0
+_ALIVE = b": the job goes on\n\n"
+
+
+async def follow_log(api: Api, job: Job, path: Path) -> AsyncIterator[bytes]:
+    """Yield a log from its begin, and go on as it grows until the job has ended."""
+    place = 0
+    async with api.following.watching(job, api.store.jobs) as watch:
+        while True:
+            changed, over = watch.changed, watch.ended or job.status in FINAL
+            while chunk := _read(path, place):
+                place += len(chunk)
+                yield chunk
+            if over:
+                return
+            await changed.wait()
+
+
+def _read(path: Path, place: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(place)
+            return file.read(_CHUNK_BYTES)
+    except OSError:
+        # not written yet, or removed
+        return b""
+
+
+async def stream_events(api: Api, call: Call, job: Job, after: int) -> AsyncIterator[bytes]:
+    """Yield the events of a job that follow the number `after`, then its status, as they come until it has ended.
+
+    The form is that of server-sent events (HTML, section 9.2). The id of an event is its number, so that a client that
+    reconnects goes on behind the last one that it had; a status has no id.
+    """
+    shown = 0
+    async with api.following.watching(job, api.store.jobs) as watch:
+        while True:
+            changed = watch.changed
+            with suppress(JobNotFoundError):
+                # what is stored is read after the job: of one that has ended, nothing follows
+                job = await run_in_threadpool(api.store.jobs.get, job.id)
+            while page := await run_in_threadpool(_read_events, api, job.id, after):
+                after = page[-1][0]
+                yield b"".join(_write(kind, data, number) for number, kind, data in page)
+            if job.version != shown:
+                shown = job.version
+                yield _write("status", describe_job(job, call))
+            if watch.ended or job.status in FINAL:
+                return
+            try:
+                await asyncio.wait_for(changed.wait(), _ALIVE_SECONDS)
+            except asyncio.TimeoutError:
+                yield _ALIVE
+
+
+def _read_events(api: Api, job_id: str, after: int) -> list[tuple[int, str, Any]]:
+    found = []
+    for number, event in api.store.events.read(job_id, after, _EVENTS_AT_ONCE):
+        data = event_to_plain(event)
+        found.append((number, data.pop("event"), data))
+    return found
+
+
+def _write(kind: str, data: Any, number: int | None = None) -> bytes:
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
