@@ -8,7 +8,7 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check newest wheel demo test test-unit test-contract test-live test-long lint format bench bench-cluster bench-servers docs lock images \
+.PHONY: help check newest wheel demo test test-unit test-contract test-live test-long conformance lint format bench bench-cluster bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres clients
 
 help: ## list the targets
@@ -36,6 +36,11 @@ test-live: env-dev images cluster argo ## live tests: real containers, a real cl
 test-long: env-dev images cluster postgres ## tests that take minutes, such as killing a client at every point of its job
 	@echo "tests: long"
 	@$(BIN)/python -m pytest -m long tests
+
+conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour)
+	@$(PYTHON) -m venv .venv-conformance && .venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --require-hashes --requirement requirements/conformance.lock
+	@$(BIN)/python dev/conformance/suite.py "$${CWL_CONFORMANCE:?names the folder of a conformance suite}" $(TESTS)
 
 lint: env-dev ## style, types, layers
 	@echo "lint: ruff, mypy, import-linter"
@@ -96,7 +101,7 @@ template-repo: ## publish template/ as a git repository that ZOO can clone: make
 	@sh template/publish.sh "$(TO)"
 
 clean: ## remove what the other targets created here
-	@rm -rf .venv .venv-newest .venv-clients demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-newest .venv-clients .venv-conformance demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo

@@ -54,6 +54,7 @@ LOCKS = {
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),
     "calrissian": Lock(only=("calrissian.in",), keeps_pins_of_dev=False),
     "clients": Lock(only=("clients.in",), keeps_pins_of_dev=False),
+    "conformance": Lock(only=("conformance.in",)),
     "go": Lock(only=("go.in",), keeps_pins_of_dev=False),
 }
 _HEADER = f"# Made by `make lock` for Python {OLDEST_PYTHON} and newer from: {{about}}.\n"

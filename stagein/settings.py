@@ -19,6 +19,7 @@ from zoo_staging.settings import (
     build_s3_settings,
     load_cloud_options,
     load_s3_options,
+    parse_bool,
 )
 
 PREFIX = "STAGEIN"
@@ -29,13 +30,6 @@ def _setting(name: str, default: Any, parse: Callable[[str], Any], meaning: str)
     if default == {}:  # content that is read from a separate file may be secret
         return field(default_factory=dict, repr=False, metadata=metadata)
     return field(default=default, metadata=metadata)
-
-
-def _parse_bool(text: str) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if text.lower() not in words:
-        raise ValueError("must be true or false")
-    return words[text.lower()]
 
 
 def _parse_count(text: str) -> int:
@@ -133,7 +127,7 @@ class StageInOptions:
     allow_private: bool = _setting(
         "ALLOW_PRIVATE",
         True,
-        _parse_bool,
+        parse_bool,
         "Whether web hosts in private networks, this machine included, may be connected to.",
     )
     allowed_roots: tuple[Path, ...] | None = _setting(

@@ -33,6 +33,7 @@ STAGEOUT_AWS_ACCESS_KEY_ID, STAGEOUT_AWS_SECRET_ACCESS_KEY, STAGEOUT_AWS_SESSION
 AWS_... ones; without a key, requests are anonymous; likewise GOOGLE_APPLICATION_CREDENTIALS and
 AZURE_STORAGE_..., with or without STAGEOUT_ before. STAGEOUT_OUTPUT: destination when --destination is
 not given. STAGEOUT_PUBLIC_URL: links read <this>/<key> instead of s3://...
+STAGEOUT_KEEP_EMPTY_FOLDERS=true: an empty folder is a result, not an error.
 
 \b
 Prints one JSON document on stdout; progress, warnings and errors go to stderr.

@@ -27,7 +27,7 @@ class RasterFacts:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A regular file; `name` is its path below its output, `sha256` hex where needed."""
+    """A regular file; `name` is its path below its output, `sha256` hex where needed, `cwl_format` its CWL format."""
 
     path: Path
     name: str
@@ -35,6 +35,7 @@ class FoundFile:
     media_type: str
     sha256: str | None = None
     raster: RasterFacts | None = None
+    cwl_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,12 @@ class FoundCatalog:
 
     documents: tuple[StacDocument, ...]
     files: tuple[FoundFile, ...]
+    title: str = ""
 
 
 @dataclass(frozen=True)
 class FoundData:
-    """A File (the first of `files`, then its secondary files) or a Directory without STAC."""
+    """A File (the first of `files`, then its secondary files) or a Directory without STAC; `title` is its basename."""
 
     kind: Literal["File", "Directory"]
     title: str
@@ -118,8 +120,8 @@ class PlannedDocument:
 class Plan:
     """Everything to write: `files` first, then `documents` wave by wave, each after all before it.
 
-    `results` is the results document, `collection` the STAC Collection that the last wave writes to
-    `collection_href`, `catalog_hrefs` the addresses of the root catalogs of outputs with STAC.
+    `results` is the results document, `outputs` the same as a CWL output object, `collection` the STAC Collection that
+    the last wave writes to `collection_href`, `catalog_hrefs` the addresses of the root catalogs of outputs with STAC.
     """
 
     files: tuple[PlannedFile, ...]
@@ -128,6 +130,7 @@ class Plan:
     collection: Mapping[str, Any]
     collection_href: str
     catalog_hrefs: tuple[str, ...]
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ class StageOutOptions:
     the results; without an id it is `col_<job-id>`. With `public_base_url`, links read
     `<public_base_url>/<key>` instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or
     Directory outside of it, links followed, is refused: set it to the engine's output folder unless the
-    tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others.
+    tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others,
+    unless `keep_empty_folders`: then it is a result without files.
     `concurrency` is the number of files that move at the same time.
     """
 
@@ -152,4 +156,5 @@ class StageOutOptions:
     public_base_url: str | None = None
     outputs_folder: Path | None = None
     optional: frozenset[str] = frozenset()
+    keep_empty_folders: bool = False
     concurrency: int = 8

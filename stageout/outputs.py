@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,8 @@ def read_outputs(
     """
     reader = _OutputReader(options.outputs_folder, warnings, cancellation)
     found = {name: _read_output(reader, value, name) for name, value in outputs.items()}
+    if options.keep_empty_folders:
+        return found
     return {name: _without_empty(value, name, name in options.optional, warnings) for name, value in found.items()}
 
 
@@ -54,7 +57,7 @@ def _without_empty(found: Found, href: str, optional: bool, warnings: list[str])
         href,
         "this output is an empty folder",
         "Let the tool write its result there, or correct the glob of the output; where an empty output is correct, "
-        "make it optional (Directory?).",
+        "make it optional (Directory?), or set STAGEOUT_KEEP_EMPTY_FOLDERS=true.",
     )
 
 
@@ -98,7 +101,7 @@ class _OutputReader:
             raise _missing(href, folder, "folder")
         root = find_catalog(folder, href, self._warnings)
         if root:
-            return read_catalog(folder, root, href, self._warnings)
+            return replace(read_catalog(folder, root, href, self._warnings), title=title)
         # a store or product keeps its name, which would be lost with its files alone
         below = f"{title}/" if is_folder_name(title) else ""
         return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
@@ -135,10 +138,11 @@ class _OutputReader:
             raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to get the results.")
         check_relative_name(name, href)
         raster = read_raster(path, self._warnings)
-        media_type = get_media_type(name, cwl_format if isinstance(cwl_format, str) else None)
+        own_format = cwl_format if isinstance(cwl_format, str) else None
+        media_type = get_media_type(name, own_format)
         if raster and raster.cloud_optimized and media_type == GEOTIFF:
             media_type = COG
-        return FoundFile(path, name, path.stat().st_size, media_type, _digest(path), raster)
+        return FoundFile(path, name, path.stat().st_size, media_type, _digest(path), raster, own_format)
 
     def _get_path(self, value: Mapping[str, Any], href: str) -> Path:
         location = str(value.get("location") or value.get("path") or "")

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from stageout.collection import CollectionNames, Member, build_collection
+from stageout.cwl_outputs import build_outputs
 from stageout.item import ItemNames, build_item
 from stageout.model import (
     Found,
@@ -67,7 +68,7 @@ def build_plan(
     collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
     planner = _Planner(reach, options, now, collection_id, ids_of)
     results = {name: planner.place(value, f"{place}{build_segment(name)}", (name,)) for name, value in found.items()}
-    return planner.finish(results)
+    return planner.finish(results, build_outputs(found, place, reach.get_href))
 
 
 @dataclass
@@ -153,7 +154,7 @@ class _Planner:
         main = data.files[0]
         return {"href": self.reach.get_href(f"{place}/{main.name}"), "type": main.media_type, "title": data.title}
 
-    def finish(self, results: Mapping[str, Any]) -> Plan:
+    def finish(self, results: Mapping[str, Any], outputs: Mapping[str, Any]) -> Plan:
         """Order all documents and add the collection of the results."""
         process = self.options.title or self.options.workflow_id
         names = CollectionNames(
@@ -176,6 +177,7 @@ class _Planner:
             collection=collection,
             collection_href=self.reach.get_href(RESULT_COLLECTION),
             catalog_hrefs=tuple(self.catalog_hrefs),
+            outputs=outputs,
         )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stageout.model import StageOutOptions
-from zoo_staging.settings import load_cloud_options, load_s3_options
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.settings import load_cloud_options, load_s3_options, parse_bool
 
 PREFIX = "STAGEOUT"
 
@@ -34,7 +35,8 @@ def load_options(
 
     S3: `STAGEOUT_AWS_SERVICEURL`, `STAGEOUT_AWS_REGION`, `STAGEOUT_AWS_ACCESS_KEY_ID`,
     `STAGEOUT_AWS_SECRET_ACCESS_KEY`, `STAGEOUT_AWS_SESSION_TOKEN`, each falling back to `AWS_…`. Others:
-    `STAGEOUT_OUTPUT` and `STAGEOUT_PUBLIC_URL`. The parameters are those of `StageOutOptions`.
+    `STAGEOUT_OUTPUT`, `STAGEOUT_PUBLIC_URL`, `STAGEOUT_KEEP_EMPTY_FOLDERS`. The parameters are those of
+    `StageOutOptions`. Raises StagingError for a value that is neither true nor false.
     """
     options = StageOutOptions(
         job_id=job_id,
@@ -43,5 +45,15 @@ def load_options(
         clouds=load_cloud_options(environ, PREFIX),
         public_base_url=environ.get(f"{PREFIX}_PUBLIC_URL") or None,
         outputs_folder=outputs_folder,
+        keep_empty_folders=_read_bool(environ, f"{PREFIX}_KEEP_EMPTY_FOLDERS"),
     )
     return Settings(options, environ.get(f"{PREFIX}_OUTPUT") or None)
+
+
+def _read_bool(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name) or "false"
+    try:
+        return parse_bool(text)
+    except ValueError as error:
+        remedy = "Correct this environment variable or unset it."
+        raise StagingError(Kind.SETTINGS, name, f"invalid value {text!r}: {error}", remedy) from error

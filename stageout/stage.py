@@ -1,7 +1,7 @@
 """Stage-out as a whole: read what the outputs refer to, plan, write, return the results."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class Results:
     `document` maps output names to values (OGC API - Processes, results): literals as they are, File and
     Directory as a link (`href`, `type`, `title`). `collection` is the STAC Collection of all result items,
     which is at `collection_href`; `catalog_hrefs` are the root catalogs of outputs that came with STAC.
-    `files` and `bytes` count everything written. `warnings` are sentences for the author of the package.
+    `outputs` is the CWL output object with the addresses of the results. `files` and `bytes` count everything
+    written. `warnings` are sentences for the author of the package.
     """
 
     document: Mapping[str, Any]
@@ -35,6 +36,7 @@ class Results:
     files: int
     bytes: int
     warnings: tuple[str, ...]
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def stage_out(
@@ -153,4 +155,5 @@ def _build_results(plan: Plan, done: Uploaded, warnings: tuple[str, ...]) -> Res
         files=done.files,
         bytes=done.bytes,
         warnings=warnings,
+        outputs=plan.outputs,
     )

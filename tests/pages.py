@@ -40,6 +40,7 @@ STAGEOUT_SETTINGS = (
     *build_cloud_settings("STAGEOUT"),
     Setting("STAGEOUT_OUTPUT", None, "The `stageout` command: destination where --destination names none."),
     Setting("STAGEOUT_PUBLIC_URL", None, "Links read <this>/<key> instead of s3://<bucket>/<key>."),
+    Setting("STAGEOUT_KEEP_EMPTY_FOLDERS", "false", "true: an empty output folder is a result, not an error."),
 )
 
 

@@ -149,3 +149,11 @@ def name_keys(prefix: str, scheme: str) -> str:
     *others, last = (f"{prefix}_{key}" for key in _KEYS[scheme])
     enumerated = f"{', '.join(others)} and {last}" if others else last
     return f"{enumerated} (or the same without {prefix}_)"
+
+
+def parse_bool(text: str) -> bool:
+    """Read a setting that is true or false; raises `ValueError`."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError("must be true or false")
+    return words[text.lower()]

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from hashlib import sha1
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -75,6 +77,17 @@ def test_a_plan_prints_one_document_and_starts_nothing(site: Site) -> None:
     assert not site.state.exists()
     assert not list(site.folder.glob("scratch*"))
     assert not list(site.folder.glob("echo-*"))
+
+
+def test_the_cwl_output_object_is_printed_as_cwl_runners_print_it(site: Site, tmp_path: Path) -> None:
+    words = ("--format", "cwl", "--job-id", "as-cwl")
+    done = site.command("run", ECHO / "echo.cwl", "-i", "message=a", "-o", tmp_path / "out", "-q", *words)
+    assert done.returncode == 0, done.stderr
+    (file,) = json.loads(done.stdout).values()
+    path = Path(unquote(urlsplit(file["location"]).path))
+    assert (file["class"], file["basename"], file["size"]) == ("File", path.name, path.stat().st_size)
+    assert file["checksum"] == f"sha1${sha1(path.read_bytes()).hexdigest()}"
+    assert site.command("results", "as-cwl", "--format", "cwl").stdout == done.stdout
 
 
 def test_a_package_is_described_and_validated_as_json(site: Site) -> None:

@@ -79,7 +79,7 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     assert [field.name for field in fields(Ended)] == ["results", "diagnosis", "kind"]
     diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log", "code", "problems"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis
-    assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href"]
+    assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href", "outputs"]
     assert PROTOCOL == 3
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo_runner.cli.show import describe_outcome, print_json, show_diagnosis, show_results
+from zoo_runner.cli.show import describe_outcome, print_json, print_output_object, show_diagnosis, show_results
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -50,16 +50,19 @@ def add_jobs(cli: click.Group, read: Read) -> None:
 
     @cli.command()
     @click.argument("job_id")
-    @_format
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "cwl"]),
+        default="text",
+        help="json: one document on stdout; cwl: the CWL output object.",
+    )
     def results(job_id: str, form: str) -> None:
         """Print the results of a job; of one that failed, why, with the exit code that it had."""
         job = _get(job_id, read())
         if job.outcome is None:
             raise _not_ended(job)
-        if form == "json":
-            print_json(describe_outcome(job, job.outcome))
-        else:
-            _show_outcome(job.outcome)
+        _show_results(job, job.outcome, form)
         sys.exit(job.outcome.exit_code)
 
 
@@ -132,6 +135,15 @@ def _show_outcome(outcome: "Outcome") -> None:
         show_results(outcome.results)
     if outcome.diagnosis:
         show_diagnosis(outcome.diagnosis)
+
+
+def _show_results(job: "Job", outcome: "Outcome", form: str) -> None:
+    if form == "json":
+        print_json(describe_outcome(job, outcome))
+    elif form == "cwl":
+        print_output_object(outcome)
+    else:
+        _show_outcome(outcome)
 
 
 def _took(job: "Job") -> str:

@@ -37,9 +37,9 @@ _package = click.argument("package")
 _format = click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "cwl"]),
     default="text",
-    help="json: one document on stdout. [default: text]",
+    help="json: one document on stdout; cwl: the CWL output object, as CWL runners print it. [default: text]",
 )
 
 
@@ -243,7 +243,7 @@ def _draft(options: RunOptions, configuration: "Configuration") -> "JobSpec":
     for problem in order.warnings:
         tell(f"warning: {problem}")
     return draft_job(
-        package,
+        order.package,
         order.values,
         lambda paths: options.destination or str(Path.cwd() / paths.log_folder.name),
         configuration.workspace,

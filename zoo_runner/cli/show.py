@@ -42,6 +42,8 @@ def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
     """Show how a job ended: results on stdout, a diagnosis on stderr."""
     if form == "json":
         print_json(describe_outcome(job, outcome))
+    elif form == "cwl":
+        print_output_object(outcome)
     elif outcome.results:
         show_results(outcome.results)
         click.echo(f"step logs {job.log_folder}")
@@ -49,6 +51,14 @@ def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
             click.echo(f"published logs {outcome.published}")
     if outcome.diagnosis:
         show_diagnosis(outcome.diagnosis)
+
+
+def print_output_object(outcome: "Outcome") -> None:
+    """Print the CWL output object of a job that succeeded; nothing for one that failed, as CWL runners do."""
+    from zoo_runner.cli.output_object import build_output_object
+
+    if outcome.results:
+        print_json(build_output_object(outcome.results))
 
 
 def show_results(results: "Results") -> None:

@@ -108,7 +108,7 @@ def run_stage_out(
         put = stage_out(outputs, job.destination, options, report, cancellation=switch)
     for warning in put.warnings:
         report(EngineLine("warning", f"stage-out: {warning}"))
-    return Results(put.document, put.collection, put.collection_href)
+    return Results(put.document, put.collection, put.collection_href, put.outputs)
 
 
 def build_nothing_kept(handle: Handle) -> EngineError:

@@ -24,16 +24,20 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Results:
-    """What the user gets: `document` by output name, and a STAC Collection of all of it with absolute links."""
+    """What the user gets: `document` by output name, and a STAC Collection of all of it with absolute links.
+
+    `outputs` is the CWL output object with the addresses of the results; a Directory in it has no listing.
+    """
 
     document: Mapping[str, Any]
     collection: Mapping[str, Any]
     collection_href: str
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
     def masked(self, masker: Masker) -> "Results":
         """Return the results without secrets."""
         document, collection = masker.mask_data(self.document), masker.mask_data(self.collection)
-        return Results(document, collection, masker.mask(self.collection_href))
+        return Results(document, collection, masker.mask(self.collection_href), masker.mask_data(self.outputs))
 
 
 @dataclass(frozen=True)

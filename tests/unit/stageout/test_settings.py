@@ -3,6 +3,7 @@
 import pytest
 
 from stageout.settings import load_options
+from zoo_staging.errors import StagingError
 
 pytestmark = pytest.mark.unit
 
@@ -14,6 +15,7 @@ ENVIRON = {
     "STAGEOUT_AWS_SESSION_TOKEN": "hidden-token",
     "STAGEOUT_OUTPUT": "s3://results/here",
     "STAGEOUT_PUBLIC_URL": "https://results.example.com",
+    "STAGEOUT_KEEP_EMPTY_FOLDERS": "true",
 }
 
 
@@ -24,7 +26,13 @@ def test_all_settings_are_read_under_their_names() -> None:
     assert s3.secrets == ("hidden-secret", "hidden-token")
     assert settings.destination == "s3://results/here"
     assert settings.options.public_base_url == "https://results.example.com"
+    assert settings.options.keep_empty_folders
     assert (settings.options.job_id, settings.options.workflow_id) == ("7", "ndvi")
+
+
+def test_a_value_that_is_neither_true_nor_false_is_an_error() -> None:
+    with pytest.raises(StagingError, match="STAGEOUT_KEEP_EMPTY_FOLDERS"):
+        load_options({"STAGEOUT_KEEP_EMPTY_FOLDERS": "maybe"}, "7")
 
 
 def test_secrets_are_not_shown() -> None:

@@ -201,6 +201,15 @@ def test_an_empty_folder_is_no_result(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "to").exists()
 
 
+def test_an_empty_folder_is_a_result_where_the_settings_keep_it(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    options = replace(OPTIONS, keep_empty_folders=True)
+    results = stage_out({"out": describe_folder(tmp_path / "made")}, str(tmp_path / "to"), options, now=NOW)
+    assert results.document["out"]["type"] == "application/geo+json"
+    assert results.outputs["out"]["class"] == "Directory"
+    assert results.warnings == ()
+
+
 def test_an_empty_folder_of_an_optional_output_is_null_and_reported(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     outputs = {"out": describe_folder(tmp_path / "made")}

@@ -1,0 +1,64 @@
+"""A CWL runner as cwltest starts it, by zoo-runner: `cwl_runner.py --outdir=FOLDER --quiet TOOL [JOB]`.
+
+Prints the CWL output object. Exit code 33, by which cwltest knows an unsupported feature, where a package is refused
+for one.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+UNSUPPORTED = 33
+
+
+def main(words: list[str]) -> int:
+    """Run a test."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--outdir", type=Path, required=True)
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("documents", nargs="+")
+    given = parser.parse_args(words)
+    command = [str(Path(sys.executable).with_name("zoo-runner")), "run", "--quiet", "--format", "cwl"]
+    command += ["--containers", "none", "--output", str(given.outdir), *given.documents]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_build_environment(given.outdir))
+    sys.stderr.write(done.stderr)
+    if done.returncode:
+        return UNSUPPORTED if "code: package.unsupported" in done.stderr else done.returncode
+    print(json.dumps(_name_folders(json.loads(done.stdout), given.outdir / "folders")))
+    return 0
+
+
+def _build_environment(folder: Path) -> dict[str, str]:
+    """Keep logs and records of the tests away from those of the user; empty results are results in CWL."""
+    own = {
+        "ZOO_RUNNER_STATE": str(folder / "jobs"),
+        "ZOO_RUNNER_TEMP": str(folder / "logs"),
+        "ZOO_RUNNER_SCRATCH": str(folder / "scratch"),
+        "STAGEOUT_KEEP_EMPTY_FOLDERS": "true",
+    }
+    return {**os.environ, **own}  # noqa: TID251 this is a command
+
+
+def _name_folders(value: Any, links: Path) -> Any:
+    """Give each Directory a location that ends in its name, as cwltest expects: a link to where it is published."""
+    if isinstance(value, list):
+        return [_name_folders(each, links) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class") != "Directory":
+        return {key: _name_folders(each, links) for key, each in value.items()}
+    place = Path(unquote(urlsplit(value["location"]).path))
+    links.mkdir(exist_ok=True)
+    link = links / str(len(list(links.iterdir()))) / value["basename"]
+    link.parent.mkdir()
+    link.symlink_to(place)
+    return {**value, "location": link.as_uri()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
