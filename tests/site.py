@@ -117,7 +117,7 @@ class Site:
         loaded = load_package(str(package), settings)
         order = read_order(loaded, str(job_file) if job_file else None, words, settings)
         destination = options.get("destination", str(self.results))
-        return draft_job(loaded, order.values, lambda _: destination, self.workspace, options.get("job_id"))
+        return draft_job(order.package, order.values, lambda _: destination, self.workspace, options.get("job_id"))
 
     def run(
         self,

@@ -94,6 +94,30 @@ def test_a_step_may_run_a_process_in_the_graph_of_another_document(site: Site, r
     assert f"{(site.folder / 'work' / 'lib.cwl').as_uri()}#echo/x" in package.origins.values()
 
 
+ENVIRONMENT = """
+cwlVersion: v1.2
+class: CommandLineTool
+id: show
+baseCommand: [sh, -c, 'printf %s "$GREETING"']
+hints: {EnvVarRequirement: {envDef: {GREETING: nothing}}}
+inputs: {x: string}
+outputs: {text: stdout}
+stdout: text.txt
+"""
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "cwl:requirements: [{class: EnvVarRequirement, envDef: [{envName: GREETING, envValue: $(inputs.x)}]}]",
+        "cwl:requirements: {EnvVarRequirement: {envDef: {GREETING: $(inputs.x)}}}",
+        "cwltool:overrides: {show.cwl#show: {requirements: {EnvVarRequirement: {envDef: {GREETING: $(inputs.x)}}}}}",
+    ],
+)
+def test_a_job_file_may_add_requirements(site: Site, added: str) -> None:
+    assert run(site, ENVIRONMENT, f"x: hi\n{added}\n") == "hi"
+
+
 def test_a_document_may_have_an_absolute_id(site: Site) -> None:
     package = ECHO.format(kind="string").replace("id: show", "id: file:///home/ci/apps/lister/tool.cwl")
     assert run(site, package, "x: hi\n") == "hi"

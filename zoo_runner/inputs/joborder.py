@@ -12,6 +12,7 @@ from zoo_runner.inputs.checking import build_checker
 from zoo_runner.inputs.defaults import read_default
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
+from zoo_runner.inputs.overrides import OVERRIDES, REQUIREMENTS, apply_overrides
 from zoo_runner.inputs.references import is_type_uri
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.errors import InputError
@@ -33,7 +34,7 @@ from zoo_runner.package.cwltypes import (
 )
 from zoo_runner.package.extensions import find_secret_inputs
 
-DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas", "cwlVersion"})
+DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas", "cwlVersion", *REQUIREMENTS, *OVERRIDES})
 QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
 # of process descriptions, which clients copy into their requests
 DESCRIPTIVE_KEYS = frozenset(
@@ -49,11 +50,12 @@ class JobOrder:
     """The inputs of one job in CWL's form, ready for stage-in; JSON-serialisable.
 
     `values` has the client's values and the defaults that are files (the engine applies the others). Every File and
-    Directory has an absolute `location`, unless it is a literal with `contents` or `listing`. `warnings` are unknown
-    inputs that were ignored.
+    Directory has an absolute `location`, unless it is a literal with `contents` or `listing`. `package` is the one to
+    run: with the requirements that the job file adds. `warnings` are unknown inputs that were ignored.
     """
 
     values: Mapping[str, Any]
+    package: Package
     warnings: tuple[Problem, ...] = ()
 
 
@@ -64,10 +66,12 @@ def build_job_order(
 
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
     or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package define
-    prefixes for formats. Unknown inputs among `ignored` become warnings. Raises InputError with every problem.
+    prefixes for formats, its `cwl:requirements` and `cwltool:overrides` change the package. Unknown inputs among
+    `ignored` become warnings. Raises InputError with every problem.
     """
-    own = _drop_document_keys(package, values)
-    return _build(package, own, build_checker(package, base, document=values), ignored)
+    checker = build_checker(package, base, document=values)
+    changed = apply_overrides(checker, package, values, base)
+    return _build(changed, _drop_document_keys(package, values), checker, ignored)
 
 
 def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
@@ -122,7 +126,7 @@ def _build(package: Package, values: Any, checker: Checker, ignored: Collection[
         if parameter.default is not None and checked.get(parameter.name) is None
     }
     applied = {name: value for name, value in defaults.items() if value is not None}
-    return JobOrder({**checked, **applied}, tuple(hints.problems))
+    return JobOrder({**checked, **applied}, package, tuple(hints.problems))
 
 
 def _refuse_secrets(package: Package, checker: Checker, values: Mapping[str, Any]) -> None:

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 
 from zoo_runner.model.package import Document, Package
 
+REQUIREMENT_CLASSES = (
+    *("DockerRequirement", "EnvVarRequirement", "InitialWorkDirRequirement", "InlineJavascriptRequirement"),
+    *("InplaceUpdateRequirement", "LoadListingRequirement", "MultipleInputFeatureRequirement", "NetworkAccess"),
+    *("ResourceRequirement", "ScatterFeatureRequirement", "SchemaDefRequirement", "ShellCommandRequirement"),
+    *("SoftwareRequirement", "StepInputExpressionRequirement", "SubworkflowFeatureRequirement"),
+    *("ToolTimeLimit", "WorkReuse"),
+)
+"""The classes of CWL v1.0 to v1.2."""
+
 
 @dataclass(frozen=True)
 class Requirement:

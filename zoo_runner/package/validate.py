@@ -25,15 +25,8 @@ from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.metadata import read_software_version
 from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited
-from zoo_runner.package.requirements import Requirement, find_effective, list_requirements
+from zoo_runner.package.requirements import REQUIREMENT_CLASSES, Requirement, find_effective, list_requirements
 
-KNOWN_HINTS = (
-    *("DockerRequirement", "EnvVarRequirement", "InitialWorkDirRequirement", "InlineJavascriptRequirement"),
-    *("InplaceUpdateRequirement", "LoadListingRequirement", "MultipleInputFeatureRequirement", "NetworkAccess"),
-    *("ResourceRequirement", "ScatterFeatureRequirement", "SchemaDefRequirement", "ShellCommandRequirement"),
-    *("SoftwareRequirement", "StepInputExpressionRequirement", "SubworkflowFeatureRequirement"),
-    *("ToolTimeLimit", "WorkReuse"),
-)
 NAMESPACED = re.compile(r"[:/#]")
 CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
 KERNEL_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -246,8 +239,8 @@ def _check_engine_features(view: PackageView) -> Iterator[Finding]:
             yield Finding("package.in-place", Severity.WARNING, located.place, located.subject, message, remedy)
         for hint in (one for one in list_requirements(located.process) if one.is_hint):
             name = _hint_name(view, hint.name)
-            if name not in KNOWN_HINTS and not NAMESPACED.search(name):
-                near = suggest(name, KNOWN_HINTS)
+            if name not in REQUIREMENT_CLASSES and not NAMESPACED.search(name):
+                near = suggest(name, REQUIREMENT_CLASSES)
                 message = f"engines do not know the hint {name!r} and ignore it"
                 remedy = f"Correct the name; {near}"
                 yield Finding("package.unknown-hint", Severity.WARNING, located.place, located.subject, message, remedy)
