@@ -1,67 +1,46 @@
 """What an engine prints about a package with a mistake, and the diagnosis of it."""
 
+import json
+
 import pytest
 
 from tests.unit.messages import Check
+from tests.values import ROOT
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 from zoo_runner.model.diagnosis import Level
 
-SCRIPT = """\
-[step s] Cannot make job: Expression evaluation error:
-Expecting value: line 1 column 1 (char 0)
-script was:
-01 var inputs = {"x": 1};
-02 (function(){return ((foo.bar));})()
-stderr was: 'evalmachine.<anonymous>:2
-(function(){return ((foo.bar));})()
-ReferenceError: foo is not defined
-    at evalmachine.<anonymous>:2:21
-    at Script.runInContext (node:vm:149:12)'"""
-TWO_FILES = """\
-[job s] Job error:
-Error collecting output for parameter 'o': package.json:1:817: Multiple matches for output item that is a single file.
-[job s] completed permanentFail"""
-WRONG_INPUT = """\
-[step s] Cannot make job: Invalid job input record:
-the 'x' field is not valid because
-  "'s'" is not int
-[workflow main] completed permanentFail"""
-UNEQUAL = """\
-[step s] Cannot make job: Length of input arrays must be equal when performing dotproduct scatter.
-[workflow main] Cannot collect workflow output: All sources for 'pick' are null"""
-LONG_ARGUMENT = "Exception while running job: [Errno 7] Argument list too long: 'sh'\n[job s] completed permanentFail"
-NO_JSON = "Exception while running job: Expecting value: line 1 column 1 (char 0).\n[job s] completed permanentFail"
-NO_PROGRAM = "Exception while running job: [Errno 13] Permission denied: '/tmp'.\n[job s] completed permanentFail"
-PLACED = "[step s] Cannot make job: package.json:1:580: timelimit must be an integer >= 0, got: -1"
+# what cwltool 3.3 and cwl_utils 0.45 print: of jobs that failed, and by their source
+_MESSAGES = json.loads((ROOT / "tests" / "data" / "engine" / "cwltool-messages.json").read_text())
+SAMPLES, RECORDED = _MESSAGES["samples"], _MESSAGES["errors"]
 
 
 @pytest.mark.parametrize(
     ("said", "code", "why"),
     [
-        (SCRIPT, "step.expression", "ReferenceError: foo is not defined"),
+        (SAMPLES["script"], "step.expression", "ReferenceError: foo is not defined"),
         (
-            TWO_FILES,
+            SAMPLES["two-files"],
             "step.output-invalid",
             "'o' cannot be collected: Multiple matches for output item that is a single file",
         ),
         (
-            WRONG_INPUT,
+            SAMPLES["wrong-input"],
             "step.not-ready",
             "Invalid job input record: the 'x' field is not valid because \"'s'\" is not int",
         ),
         (
-            UNEQUAL,
+            SAMPLES["unequal"],
             "step.not-ready",
             "Length of input arrays must be equal when performing dotproduct scatter",
         ),
         (
-            NO_JSON,
+            SAMPLES["no-json"],
             "step.output-invalid",
             "Expecting value: line 1 column 1 (char 0)",
         ),
-        (LONG_ARGUMENT, "inputs.too-large", " one argument)"),
-        (NO_PROGRAM, "step.not-started", "Permission denied: '/tmp'"),
-        (PLACED, "step.not-ready", "timelimit must be an integer >= 0, got: -1"),
+        (SAMPLES["long-argument"], "inputs.too-large", " one argument)"),
+        (SAMPLES["no-program"], "step.not-started", "Permission denied: '/tmp'"),
+        (SAMPLES["placed"], "step.not-ready", "timelimit must be an integer >= 0, got: -1"),
     ],
 )
 def test_a_mistake_in_a_step_is_at_level_user_and_names_the_step(said: str, code: str, why: str, check: Check) -> None:
@@ -70,6 +49,16 @@ def test_a_mistake_in_a_step_is_at_level_user_and_names_the_step(said: str, code
     assert diagnosis.cause.endswith(why)
     assert diagnosis.remedy
     assert not any(line.lstrip().startswith("at ") for line in diagnosis.evidence)
+
+
+@pytest.mark.parametrize(("said", "code", "fact"), [tuple(each.values()) for each in RECORDED])
+def test_what_cwltool_raises_has_its_cause_and_its_code(said: str, code: str, fact: str) -> None:
+    error = explain_mistake(f"{said}\n[workflow w] completed permanentFail")
+    assert error is not None
+    assert error.diagnosis.code == code
+    assert fact in error.diagnosis.cause
+    assert error.diagnosis.remedy
+    assert error.diagnosis.level == "user"
 
 
 @pytest.mark.parametrize("said", ["", "podman did not answer", "[job s] completed permanentFail"])

@@ -105,6 +105,12 @@ _INPUTS = (
     Code("inputs.too-large", _U, "A value is too large to be given inline.", "Give it as a link, or shorten it."),
     Code("inputs.secret-stored", _U, "The package calls an input secret, and a server stores inputs.", "Leave it out."),
     Code("inputs.secret", _U, "A secret input is not a string.", "Give a string, or do not call the input secret."),
+    Code(
+        "inputs.requirement",
+        _U,
+        "A job file adds a requirement that cannot be applied.",
+        "Correct its class or target.",
+    ),
     Code("inputs.syntax", _U, "The job file or an input on the command line cannot be parsed.", "Fix the syntax."),
     Code("inputs.unreadable", _U, "The job file cannot be read.", "Check the path or address of the job file."),
 )
@@ -161,6 +167,9 @@ _STEP = (
     Code("step.output-invalid", _U, "An output of a step cannot be collected.", "Correct the output's definition."),
     Code("step.expression", _U, "A JavaScript expression failed.", "Correct the expression."),
     Code("step.requirement-missing", _U, "The package uses a feature without its requirement.", "Add it."),
+    Code(
+        "step.engine-error", _U, "cwltool failed on values of a wrong shape.", "Look at expressions, cwl.output.json."
+    ),
     Code("step.pick-value", _U, "pickValue found no suitable value.", "Compare `when` of the steps and pickValue."),
 )
 _ENGINE = (

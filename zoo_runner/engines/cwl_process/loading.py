@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
 from ruamel.yaml import YAML
+from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.engines.cwl_process.links import find_fault
 from zoo_runner.files import write_json
@@ -39,6 +41,9 @@ _LOADING = {
     "skip_schemas": True,
     "relax_path_checks": True,  # real products have names with spaces and brackets
 }
+
+
+_RUNNING = "Exception while running job: "
 
 
 class CheckedOutputs:
@@ -102,7 +107,10 @@ def build_context_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
     order = json.loads(Path(spec["order"]).read_bytes(), parse_float=_read_number)
-    outputs, status = executor.execute(tool, order, context, cwltool_logger)
+    try:
+        outputs, status = executor.execute(tool, order, context, cwltool_logger)
+    except WorkflowException as error:
+        raise WorkflowException(f"Cannot run the package: {error}") from error.__cause__ or error
     if status != "success":
         return False
     write_json(Path(spec["outputs"]), outputs)
@@ -136,6 +144,19 @@ def report_messages(emit: Callable[[EngineLine], None], *names: str) -> None:
         logger.propagate = False
 
 
+def _add_cause(text: str) -> str:
+    """Add the exception that is being handled: of what cwltool does not foresee, its messages have half or nothing."""
+    cause = sys.exc_info()[1]
+    if cause is None:
+        return text
+    what = f"{type(cause).__name__}: {cause}"
+    if text == "Unhandled exception":
+        return f"{text}: {what}"
+    # errors of the system and of data have words of their own
+    named = isinstance(cause, OSError | ValueError | WorkflowException | SchemaSaladException)
+    return f"{_RUNNING}{what}" if text.startswith(_RUNNING) and not named else text
+
+
 class _EngineLog(logging.Handler):
     """Turns log messages into events."""
 
@@ -145,7 +166,7 @@ class _EngineLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Report a message."""
-        text = record.getMessage()
+        text = _add_cause(record.getMessage())
         severity = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
         # the events of the step report this already, and advice on cwltool's command line does not apply here
         if severity == "warning" and (text.startswith(("[step ", "[workflow ")) or "Skipping Docker" in text):

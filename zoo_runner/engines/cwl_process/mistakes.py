@@ -5,11 +5,15 @@ The package's author has to correct them, whatever the engine.
 
 import re
 
+from zoo_runner.engines.cwl_process.known_errors import explain_general_error, explain_known_error
 from zoo_runner.model.errors import InputError, PackageError, RunnerError, ToolError
 
 _PLACE = r"(?:package\.json:\d+:\d+: )?"
 _STEP = re.compile(r"\[(?:step|job) (?P<step>[^]]+)\]")
 _SCRIPT_FAILED = re.compile(r"Expression evaluation error:")
+_SCRIPT_REASON = re.compile(rf"Expression evaluation error:\s+{_PLACE}(?P<why>[^\n]+)")
+_NO_VALUE = re.compile(r"Expecting value: line 1 column 1 ")
+_NO_JAVASCRIPT = "without specifying InlineJavascriptRequirement"
 _SCRIPT_ERROR = re.compile(rf"^{_PLACE}(?P<why>\w*Error: [^\n]+)", re.MULTILINE)
 _UNREADY = re.compile(rf"\[step (?P<step>[^]]+)\] Cannot make job: {_PLACE}(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){{0,3}})")
 _UNCOLLECTED = re.compile(
@@ -41,7 +45,10 @@ def explain_mistake(text: str) -> RunnerError | None:
         )
     if _SCRIPT_FAILED.search(text):
         return _explain_script(text)
-    explanations = (_explain_step, _explain_inputs, _explain_unsupported, _explain_start, _explain_pick, _explain_job)
+    explanations = (
+        *(explain_known_error, _explain_step, _explain_inputs, _explain_unsupported, _explain_start, _explain_pick),
+        *(_explain_job, explain_general_error),
+    )
     return next((error for explain in explanations if (error := explain(text))), None)
 
 
@@ -118,7 +125,7 @@ def _explain_step(text: str) -> ToolError | None:
 
 
 def _explain_pick(text: str) -> ToolError | None:
-    """Explain pickValue; the last to look for, because a failed step has no outputs either."""
+    """Explain pickValue; after what is about steps, because a failed step has no outputs either."""
     picked = _NO_PICK.search(text)
     if picked is None:
         return None
@@ -133,13 +140,19 @@ def _explain_pick(text: str) -> ToolError | None:
 
 def _explain_script(text: str) -> ToolError:
     errors = _SCRIPT_ERROR.findall(text)
-    step = _read_step(text)
+    step, reason = _read_step(text), _SCRIPT_REASON.search(text)
+    said = _flatten(reason["why"]) if reason and not _NO_VALUE.match(reason["why"]) else "it returned nothing"
+    why = errors[-1] if errors else said
+    if _NO_JAVASCRIPT in why:
+        remedy = "Correct the reference; if it is JavaScript, add InlineJavascriptRequirement to the requirements."
+    else:
+        remedy = "Correct the expression; the job log shows the script and its data."
     return ToolError(
-        f"a JavaScript expression of {_name(step)} failed: {errors[-1] if errors else 'it returned nothing'}",
-        "Correct the expression; the job log shows the script and its data.",
+        f"an expression of {_name(step)} failed: {why}",
+        remedy,
         evidence=tuple(dict.fromkeys(errors)),
         step=step,
-        code="step.expression",
+        code="step.requirement-missing" if _NO_JAVASCRIPT in why else "step.expression",
     )
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import signal
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -104,4 +105,7 @@ def main(spec_file: str) -> int:
         return run(spec, emit)
     except (WorkflowException, SchemaSaladException) as error:
         emit(EngineLine("error", str(error)))
-        return 1
+    except Exception as error:  # noqa: BLE001 the door of the process: whatever cwltool raises is its answer
+        traceback.print_exc()
+        emit(EngineLine("error", f"internal error of cwltool: {type(error).__name__}: {error}"))
+    return 1
