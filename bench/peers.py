@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT
-from zoo_runner.engines.calrissian.namespace import build_access, build_namespace
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, build_names
+from zoo_runner.engines.kubernetes.namespace import build_access, build_namespace
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.package.loading import load_package
 

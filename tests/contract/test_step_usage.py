@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.calrissian.job_pod.used import Used, build_reporting_args, read_used
+from zoo_runner.engines.kubernetes.job_pod.used import Used, build_reporting_args, read_used
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 

@@ -18,11 +18,11 @@ from typing import Any
 from tests.values import configuration_in
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
-from zoo_runner.engines.calrissian.manifests import build_job
-from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
-from zoo_runner.engines.calrissian.submission import mark_job
 from zoo_runner.engines.kubernetes.client import connect
+from zoo_runner.engines.kubernetes.manifests import build_job
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.submission import mark_job
 from zoo_runner.engines.protocol import Handle
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Event, StepLines

@@ -12,8 +12,8 @@ from tests import steps
 from tests.cluster import BROKEN_WORKSPACE, kubectl
 from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, read_time, witnessing
 from tests.site import Site, Story
-from zoo_runner.engines.calrissian import bundle
-from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes import bundle
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.job import Status

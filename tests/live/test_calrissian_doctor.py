@@ -9,9 +9,9 @@ import pytest
 from tests.cluster import WORKSPACE, applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
-from zoo_runner.engines.calrissian import smoke_test
-from zoo_runner.engines.calrissian.installation import examine_cluster
-from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes import smoke_test
+from zoo_runner.engines.kubernetes.installation import examine_cluster
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.job import Status
 

@@ -54,10 +54,11 @@ READS_AN_ENVIRONMENT = {
     "zoo/process.py": "takes the proxy of the Kubernetes API out of the kernel's environment while a job runs",
     "zoo/dismiss.py": "door: the service runDismiss of a ZOO kernel",
     "calrissian_runner.py": "door: names of zoo-calrissian-runner, whose defaults installations set there",
-    "engines/calrissian/job_pod/pod.py": "door: main program of the job pod",
+    "engines/calrissian/job_pod.py": "door: main program of the job pod",
     "engines/argo/job_pod.py": "door: main program of each node of a Workflow",
-    "engines/calrissian/job_pod/main.py": "door: main program of the launcher in the job pod",
-    "engines/calrissian/job_pod/smoke_test.py": "door: main program of the pod that doctor starts",
+    "engines/kubernetes/job_pod/pod.py": "what the main programs of the job pod share",
+    "engines/kubernetes/job_pod/main.py": "door: main program of the launcher in the job pod",
+    "engines/kubernetes/job_pod/smoke_test.py": "door: main program of the pod that doctor starts",
     "testing/kernel.py": "sets the environment of the processes that it starts",
 }
 

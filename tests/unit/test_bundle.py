@@ -12,10 +12,10 @@ import pytest
 from tests.unit.packed import build_package
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.calrissian.bundle import build_bundle, check_bundle, open_bundle
-from zoo_runner.engines.calrissian.job_pod.pod import restore_files
-from zoo_runner.engines.calrissian.pod_log import Ended
-from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.engines.kubernetes.job_pod.pod import restore_files
+from zoo_runner.engines.kubernetes.pod_log import Ended
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Diagnosis, Level

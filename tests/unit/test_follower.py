@@ -10,15 +10,15 @@ import pytest
 
 from tests.unit.messages import Check
 from zoo_runner.config.kubernetes import load_kubernetes_settings
-from zoo_runner.engines.calrissian.follower import Follower
-from zoo_runner.engines.calrissian.log_end import LogEnd, Silence
-from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
 from zoo_runner.engines.kubernetes.background import Background, find_background
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_follower import JobFollower
+from zoo_runner.engines.kubernetes.log_end import LogEnd, Silence
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
+from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
 from zoo_runner.engines.kubernetes.pods import find_ending
-from zoo_runner.engines.kubernetes.root import ClusterRoot
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.watch import Change
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
@@ -115,7 +115,9 @@ class TardyCluster:
         take(Change("Pod", "MODIFIED", self.end))
         return lambda: None
 
-    def read_log(self, namespace: str, pod: str, take: Take, ended: bool = False) -> LogReader:
+    def read_log(
+        self, namespace: str, pod: str, take: Take, ended: bool = False, container: str | None = None
+    ) -> LogReader:
         reader = LogReader(self.background, take, ended)
         lines = ["[work] a line", *encode_line(Ended(RESULTS))]
 
@@ -131,7 +133,7 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
     settings = load_kubernetes_settings({})
     names = build_names("1", settings)
     root = ClusterRoot(cast(Cluster, cluster), "Job", names, {})
-    follower = Follower(cast(Cluster, cluster), root, names, settings, on)
+    follower = JobFollower(ClusterJob(cast(Cluster, cluster), names, root), settings, on)
     timer = threading.Timer(after_seconds, cluster.may_speak.set)
     timer.start()
     try:
@@ -144,14 +146,14 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
 
 def test_a_job_whose_log_comes_late_has_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pod has succeeded, and more time passes than a log that was cut off is waited for."""
-    monkeypatch.setattr("zoo_runner.engines.calrissian.log_end._CUT_LOG_SECONDS", 0.01)
+    monkeypatch.setattr("zoo_runner.engines.kubernetes.log_end._CUT_LOG_SECONDS", 0.01)
     events: list[Event] = []
     assert follow(TardyCluster(ended(0)), events.append, 0.3).results == RESULTS
     assert events == [StepLines("work", ("a line",))]
 
 
 def test_an_eviction_is_reported_although_the_log_never_ends(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
-    monkeypatch.setattr("zoo_runner.engines.calrissian.log_end._CUT_LOG_SECONDS", 0.01)
+    monkeypatch.setattr("zoo_runner.engines.kubernetes.log_end._CUT_LOG_SECONDS", 0.01)
     evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
     with pytest.raises(RunnerError) as caught:
         follow(evicted, lambda _: None, 0.3)

@@ -7,10 +7,10 @@ import pytest
 from tests.values import configuration_in
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
-from zoo_runner.engines.calrissian.leftovers import select_leftovers
-from zoo_runner.engines.calrissian.protocol import PROTOCOL
-from zoo_runner.engines.calrissian.smoke_test import build_smoke_test_job
+from zoo_runner.engines.kubernetes.leftovers import select_leftovers
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes.smoke_test import build_smoke_test_job
 from zoo_runner.engines.protocol import Leftover
 from zoo_runner.model.errors import EngineError
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from zoo_runner.engines.calrissian.job_pod.steprunner import _explain_refusal, _may_pass
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.job_pod.steprunner import _explain_refusal, _may_pass
 from zoo_runner.engines.kubernetes.pods import diagnose_event
 from zoo_runner.model.diagnosis import Level
 

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.messages import Check
 from tests.unit.packed import build_package, build_tool
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings, parse_quantity
-from zoo_runner.engines.calrissian.manifests import (
+from zoo_runner.engines.kubernetes.access import open_access
+from zoo_runner.engines.kubernetes.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
     STEP_ACCOUNT,
@@ -22,9 +23,8 @@ from zoo_runner.engines.calrissian.manifests import (
     owned_by,
     without_content,
 )
-from zoo_runner.engines.calrissian.namespace import build_access, build_namespace, build_tenant
-from zoo_runner.engines.kubernetes.access import open_access
 from zoo_runner.engines.kubernetes.names import Names, build_names, dns_name
+from zoo_runner.engines.kubernetes.namespace import build_access, build_namespace, build_tenant
 from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.model.package import Package
 

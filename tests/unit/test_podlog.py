@@ -5,8 +5,8 @@ from io import StringIO
 
 import pytest
 
-from zoo_runner.engines.calrissian.job_pod.pod import PodOutput
-from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.kubernetes.job_pod.pod import PodOutput
+from zoo_runner.engines.kubernetes.pod_log import Ended, build_error, decode_line, encode_line
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, StageInError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted

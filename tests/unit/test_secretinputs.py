@@ -15,11 +15,11 @@ import pytest
 from tests.unit.test_steppod import BUILT, NAMES, OWNER, RESOURCES
 from tests.values import configuration_in, small_job
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.bundle import open_bundle
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
-from zoo_runner.engines.calrissian.job_pod.steppod import build_step_pod, build_step_settings, show_pod
-from zoo_runner.engines.calrissian.secret_inputs import find_placeholders, hide_secret_inputs, pick_secret_inputs
+from zoo_runner.engines.kubernetes.bundle import open_bundle
+from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_pod, build_step_settings, show_pod
 from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders, hide_secret_inputs, pick_secret_inputs
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.masking import Masker

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.engines.calrissian.job_pod.smoke_test import run_checks
-from zoo_runner.engines.calrissian.pod_log import Ended
-from zoo_runner.engines.calrissian.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes.job_pod.smoke_test import run_checks
+from zoo_runner.engines.kubernetes.pod_log import Ended
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.model.workspace import StorageProfile
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.job_pod.steppod import (
+from zoo_runner.engines.kubernetes.job_pod.steppod import (
     Owner,
     build_resources,
     build_step_pod,
     build_step_settings,
     show_pod,
 )
-from zoo_runner.engines.calrissian.job_pod.steprunner import exceeds_quota_alone
-from zoo_runner.engines.calrissian.manifests import STEP_ACCOUNT
+from zoo_runner.engines.kubernetes.job_pod.steprunner import exceeds_quota_alone
+from zoo_runner.engines.kubernetes.manifests import STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.masking import Masker
 

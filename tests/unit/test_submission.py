@@ -5,12 +5,12 @@ from typing import Any, cast
 import pytest
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.manifests import build_bundle_maps, build_job, without_content
-from zoo_runner.engines.calrissian.namespace import build_namespace, remove_namespace
-from zoo_runner.engines.calrissian.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.manifests import build_bundle_maps, build_job, without_content
 from zoo_runner.engines.kubernetes.names import build_names
-from zoo_runner.engines.kubernetes.root import ClusterRoot
+from zoo_runner.engines.kubernetes.namespace import build_namespace, remove_namespace
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
+from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
@@ -38,7 +38,7 @@ class Recorder:
 def remove(**there: Any) -> list[str]:
     recorder = Recorder(**there)
     cluster = cast(Cluster, recorder)
-    remove_job(cluster, ClusterRoot(cluster, "Job", NAMES, {}), NAMES, "ours")
+    remove_job(ClusterJob(cluster, NAMES, ClusterRoot(cluster, "Job", NAMES, {})), "ours")
     return recorder.deleted
 
 

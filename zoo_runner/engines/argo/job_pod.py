@@ -7,33 +7,31 @@ the last line says how the node ended: with why the job failed, with its results
 node goes on. Credentials come as the environment of the nodes that stage; `run`, which starts the steps, has none.
 """
 
-import ctypes
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Timer
-from typing import Any, TextIO
+from typing import Any
 
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
-from zoo_runner.engines.calrissian.bundle import read_job, unpack_bundle
-from zoo_runner.engines.calrissian.job_pod.pod import (
+from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
+from zoo_runner.engines.kubernetes.job_pod.pod import (
     Execution,
     PodOutput,
     PodSettings,
     conclude,
-    load_pod_settings,
     read_bundle,
-    restore_files,
+    run_program,
 )
-from zoo_runner.engines.calrissian.manifests import BUNDLE_FOLDER, WORK_FOLDER
-from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
+from zoo_runner.engines.kubernetes.pod_log import Ended, decode_line, encode_line
 from zoo_runner.engines.pipeline import check_destination, run_execute, run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
@@ -43,9 +41,7 @@ from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.errors import DismissedError, EngineError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
-from zoo_runner.model.masking import Masker, find_secrets
-
-_PR_SET_DUMPABLE = 4
+from zoo_runner.model.masking import Masker
 
 
 @dataclass(frozen=True)
@@ -196,23 +192,10 @@ def _limited(job: JobSpec, volume: Volume, cancellation: Cancellation) -> Iterat
             timer.cancel()
 
 
-def main(name: str, environ: Mapping[str, str], stream: TextIO) -> int:
-    """Run a node; whatever happens, the last line says how it ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    taken = restore_files(environ)
-    emit = PodOutput(stream, Masker(find_secrets(taken)))
-    cancellation = Cancellation()
-    signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    ended = conclude(lambda: run_node(name, load_pod_settings(taken), emit, cancellation))
-    emit(ended)
-    error = build_error(ended)
-    return error.exit_code if error else 0
-
-
 if __name__ == "__main__":
     _output = sys.stdout
     with redirect_stdout(sys.stderr):
-        _code = main(sys.argv[1], os.environ, _output)  # noqa: TID251 the pod's one place
+        _code = run_program(partial(run_node, sys.argv[1]), os.environ, _output)  # noqa: TID251 the pod's one place
     sys.stderr.flush()
     # threads of the storage library may abort a process that is torn down, and the next node looks at the exit code
     os._exit(_code)

@@ -1,7 +1,7 @@
 """What Argo's executor, which runs beside the nodes of a job, may do with the account of the job; pure."""
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT
+from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT
 from zoo_runner.engines.kubernetes.names import MANAGED, Manifest, Names, build_meta
 
 _NAME = "zoo-runner-argo"

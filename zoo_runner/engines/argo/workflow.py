@@ -15,7 +15,7 @@ from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.config.extras import extra
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
-from zoo_runner.engines.calrissian.manifests import (
+from zoo_runner.engines.kubernetes.manifests import (
     BUNDLE_FOLDER,
     CONFINED,
     GRACE_SECONDS,

@@ -1,1 +1,1 @@
-"""The Kubernetes API: client, watches, names, pods; shared by the engines that run on a cluster."""
+"""What the engines on a cluster share: client of the Kubernetes API, manifests, follower, submission, job pod."""

@@ -1,5 +1,6 @@
 """The root object of a job: it starts the job's pod, and owns all else of the job on the cluster."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -64,6 +65,15 @@ class ClusterRoot:
 
     def _patch(self, change: Manifest) -> None:
         self._cluster.patch(self.kind, self._names.namespace, self._names.job, change)
+
+
+@dataclass(frozen=True)
+class ClusterJob:
+    """One job on a cluster: its names, its root object, and the access to everything else of it."""
+
+    cluster: Cluster
+    names: Names
+    root: Root
 
 
 def is_dismissed(root: Manifest | None) -> bool:

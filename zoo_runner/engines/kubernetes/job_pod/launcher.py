@@ -29,17 +29,6 @@ from cwltool.secrets import SecretStore
 from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.job_pod.schemas import use_schema
-from zoo_runner.engines.calrissian.job_pod.steppod import (
-    Owner,
-    build_folders_script,
-    build_script,
-    build_step_pod,
-    build_volume_entry,
-)
-from zoo_runner.engines.calrissian.job_pod.steprunner import StepRunner
-from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
-from zoo_runner.engines.calrissian.secret_inputs import find_placeholders
 from zoo_runner.engines.cwl_process.loading import (
     CheckedOutputs,
     build_context_fields,
@@ -51,6 +40,17 @@ from zoo_runner.engines.cwl_process.loading import (
 )
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.schemas import use_schema
+from zoo_runner.engines.kubernetes.job_pod.steppod import (
+    Owner,
+    build_folders_script,
+    build_script,
+    build_step_pod,
+    build_volume_entry,
+)
+from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
+from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event
 

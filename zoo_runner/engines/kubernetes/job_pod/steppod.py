@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
-from zoo_runner.engines.calrissian.job_pod.used import build_reporting_args
-from zoo_runner.engines.calrissian.manifests import CONFINED, WORK_FOLDER, build_mounts, build_pod_template
-from zoo_runner.engines.calrissian.secret_inputs import build_variables, refer_to_secret_inputs
+from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args
+from zoo_runner.engines.kubernetes.manifests import CONFINED, WORK_FOLDER, build_mounts, build_pod_template
 from zoo_runner.engines.kubernetes.names import Manifest, Names, dns_name
 from zoo_runner.engines.kubernetes.pods import STEP_ANNOTATION
+from zoo_runner.engines.kubernetes.secret_inputs import build_variables, refer_to_secret_inputs
 from zoo_runner.model.masking import Masker
 
 

@@ -12,11 +12,11 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from zoo_runner.config.kubernetes import parse_quantity
-from zoo_runner.engines.calrissian.job_pod.steppod import show_pod
-from zoo_runner.engines.calrissian.job_pod.used import Used, read_used
 from zoo_runner.engines.kubernetes.background import Inbox
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError, is_too_large
+from zoo_runner.engines.kubernetes.job_pod.steppod import show_pod
+from zoo_runner.engines.kubernetes.job_pod.used import Used, read_used
 from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import (

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.follower import Follower
-from zoo_runner.engines.calrissian.manifests import (
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_follower import JobFollower
+from zoo_runner.engines.kubernetes.manifests import (
     CONFINED,
     build_claim,
     build_job,
@@ -13,18 +14,17 @@ from zoo_runner.engines.calrissian.manifests import (
     build_secret,
     owned_by,
 )
-from zoo_runner.engines.calrissian.pod_log import build_error
-from zoo_runner.engines.calrissian.protocol import PROTOCOL
-from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.root import ClusterRoot
+from zoo_runner.engines.kubernetes.pod_log import build_error
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.volumes import is_bound
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.package import Package
 
 _LONGEST_SECONDS = 120.0
-_PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.calrissian.job_pod.smoke_test"]
+_PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.smoke_test"]
 _NOTHING = Package({"$graph": []}, "#main", "smoke-test", {}, "")
 
 
@@ -84,7 +84,7 @@ def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerE
     limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
     try:
         with limit.deadline():
-            follower = Follower(cluster, root, names, site, lambda _: None, root.release)
+            follower = JobFollower(ClusterJob(cluster, names, root), site, lambda _: None, root.release)
             return build_error(follower.follow(limit).result())
     except RunnerError as error:
         if limit.reason is None:

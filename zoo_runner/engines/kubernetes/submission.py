@@ -6,10 +6,9 @@ Two stores that know nothing of each other may give the same id to jobs of one w
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zoo_runner.engines.calrissian.namespace import remove_namespace
-from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.root import Root
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.namespace import remove_namespace
+from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
@@ -60,16 +59,17 @@ def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
     return {**job, "spec": {**spec, "volumes": volumes}}
 
 
-def remove_job(cluster: Cluster, root: Root, names: Names, uid: str) -> None:
+def remove_job(job: ClusterJob, uid: str) -> None:
     """Remove all of the job: what its root object owns goes with it. The namespace of a workspace stays.
 
     Raises `RunnerError` where not all could be removed.
     """
-    job = root.get()
-    if job and not is_same(job, uid):
+    cluster, names = job.cluster, job.names
+    found = job.root.get()
+    if found and not is_same(found, uid):
         return
     if names.own_namespace:
         remove_namespace(cluster, names.namespace)
     cluster.delete("Secret", names.namespace, names.secret)
-    root.delete()
+    job.root.delete()
     cluster.delete_labelled("Pod", names.namespace, names.selector, 1)

@@ -6,12 +6,12 @@ from functools import partial
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
-from zoo_runner.engines.calrissian.namespace import prepare_tenant, remove_namespace
-from zoo_runner.engines.calrissian.smoke_test import run_smoke_test
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Names, build_names
+from zoo_runner.engines.kubernetes.namespace import prepare_tenant, remove_namespace
 from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.kubernetes.smoke_test import run_smoke_test
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.errors import EngineError, RunnerError, StageOutError

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
 
 _REFUSED = 403

@@ -1,6 +1,6 @@
 """The smoke test, from inside the job pod: writes to the volume and to the results store, and reports how it went.
 
-python -m zoo_runner.engines.calrissian.job_pod.smoke_test DESTINATION PROTOCOL
+python -m zoo_runner.engines.kubernetes.job_pod.smoke_test DESTINATION PROTOCOL
 
 It runs in the environment of stage-out, as a job pod does.
 
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.calrissian.manifests import WORK_FOLDER
-from zoo_runner.engines.calrissian.pod_log import Ended, encode_line
-from zoo_runner.engines.calrissian.protocol import check_protocol
+from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
+from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.protocol import check_protocol
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.workspace import StorageProfile

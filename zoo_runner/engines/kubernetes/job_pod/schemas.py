@@ -1,6 +1,6 @@
 """cwltool's schemas, parsed once when the job image is built: reading them takes half a second, these a millisecond.
 
-python -m zoo_runner.engines.calrissian.job_pod.schemas FOLDER     writes them, in the environment that will read them
+python -m zoo_runner.engines.kubernetes.job_pod.schemas FOLDER     writes them, in the environment that will read them
 """
 
 import pickle

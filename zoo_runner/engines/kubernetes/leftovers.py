@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.calrissian.namespace import remove_namespace
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, name_namespace
+from zoo_runner.engines.kubernetes.namespace import remove_namespace
 from zoo_runner.engines.protocol import Leftover
 
 # in the order in which they are removed: what owns others first

@@ -6,8 +6,8 @@ itself comes to an end, which is waited for; that of a pod that was deleted or e
 
 from dataclasses import dataclass
 
-from zoo_runner.engines.calrissian.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.pods import Ending, build_lost, explain_ending, has_ended
 from zoo_runner.model.errors import RunnerError
 
@@ -62,6 +62,11 @@ class LogEnd:
         self.stopped = True
         if self._is_gone:
             raise self.build_stopped()
+
+    def note_over(self) -> None:
+        """Note that no more lines will come; raises what is wrong where the pod has ended by itself."""
+        self.over = True
+        self.check()
 
     def check(self) -> None:
         """Raise what is wrong where the pod has ended by itself and all of its log was read."""

@@ -1,8 +1,8 @@
-"""The job pod, from inside: stage in, run Calrissian under the supervisor, stage out; process 1 of the job image.
+"""What the programs of a job pod share: their settings, their output, and Calrissian under the supervisor.
 
-Everything that happens is a line on stdout (`podlog`), the last of which says how the job ended. The credentials
-come as this process's environment and stay with it: nothing it starts gets them (but the job's own secret inputs), and
-from others of the same user its memory and environment are closed.
+Everything that happens is a line on stdout (`pod_log`), the last of which says how the program ended. Credentials come
+as its environment and stay with it: no process that it starts gets them (except for the job's own secret inputs), and
+processes of the same user cannot read its memory and environment.
 """
 
 import ctypes
@@ -13,33 +13,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.calrissian.bundle import open_bundle
-from zoo_runner.engines.calrissian.manifests import BUNDLE_FOLDER, WORK_FOLDER
-from zoo_runner.engines.calrissian.pod_log import Ended, build_error, decode_lines, encode_line
-from zoo_runner.engines.calrissian.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.supervised import Supervised
-from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
+from zoo_runner.engines.kubernetes.pod_log import Ended, build_error, decode_lines, encode_line
+from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.job_log import JobLog
-from zoo_runner.execution.publish import publish_logs
 from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
+from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report, mask_event
-from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.job import Results
 from zoo_runner.model.masking import Masker, find_secrets
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import FILE_VARIABLES
 
-# on the node's own disk: a line is appended to it in microseconds, and no step mounts it
-_LOG_FOLDER = "/tmp/logs"
 _PYTHON = "/opt/calrissian/bin/python"
 _PR_SET_DUMPABLE = 4
 _PROGRESS_SECONDS = 1.0
@@ -119,7 +112,7 @@ class Execution:
         write_json(self._scratch / "package.json", job.package.document)
         self._process = Supervised(
             {
-                "command": [_PYTHON, "-m", "zoo_runner.engines.calrissian.job_pod.main", str(spec)],
+                "command": [_PYTHON, "-m", "zoo_runner.engines.kubernetes.job_pod.main", str(spec)],
                 "env": {**settings.inherited, **settings.secret_inputs},
                 "cwd": str(self._scratch),
                 "cid_folder": None,
@@ -175,67 +168,18 @@ class Execution:
 
 def restore_files(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment, with files of credentials kept in memory of this process alone."""
-    taken = dict(environ)
+    restored = dict(environ)
     for variable in FILE_VARIABLES:
-        if content := taken.pop(f"{variable}_CONTENT", None):
+        if content := restored.pop(f"{variable}_CONTENT", None):
             handle = os.memfd_create("credentials")
             os.write(handle, content.encode())
-            taken[variable] = f"/proc/self/fd/{handle}"
-    return taken
+            restored[variable] = f"/proc/self/fd/{handle}"
+    return restored
 
 
 def read_bundle(folder: Path) -> bytes:
     """Put the parts of the bundle together again."""
     return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
-
-
-def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Ended:
-    """Take the job through its stages, publish its logs and say how it ended.
-
-    The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
-    """
-    job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
-    # what the package calls secret is known now
-    emit.masker = Masker([*settings.secrets, *job.secrets])
-    with JobLog(job.paths, emit.masker) as log:
-
-        def tell(event: Event) -> None:
-            log(event)
-            emit(event)
-
-        ended = conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
-        results = ended.results
-        log.write_end(ended.diagnosis, results.collection_href if results else None)
-        if ended.kind != DismissedError.__name__:
-            outcome = Outcome(Status.SUCCESSFUL if results else Status.FAILED, results, ended.diagnosis)
-            publish_logs(log, job.destination, settings.storage, outcome, emit)
-    return ended
-
-
-def _run_job(
-    job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report, cancellation: Cancellation
-) -> Results:
-    limited = Cancellation(job.time_limit_seconds)
-    with cancellation.calling(limited.cancel), limited.deadline():
-        execution = Execution(job, steps, settings, emit)
-        try:
-            check_destination(job, settings.storage)
-            return run_stages(job, settings.storage, lambda order: execution.execute(order, limited), emit, limited)
-        finally:
-            execution.close()
-
-
-def main(environ: Mapping[str, str], stream: TextIO) -> int:
-    """Run the pod; whatever happens, the last line says how it ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    taken = restore_files(environ)
-    emit = PodOutput(stream, Masker(find_secrets(taken)))
-    cancellation = Cancellation()
-    signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    ended = conclude(lambda: run_pod(load_pod_settings(taken), emit, cancellation))
-    emit(ended)
-    error = build_error(ended)
-    return error.exit_code if error else 0
 
 
 def conclude(work: Callable[[], Results | Ended]) -> Ended:
@@ -251,7 +195,18 @@ def conclude(work: Callable[[], Results | Ended]) -> Ended:
     return done if isinstance(done, Ended) else Ended(done)
 
 
-if __name__ == "__main__":
-    _output = sys.stdout
-    with redirect_stdout(sys.stderr):
-        sys.exit(main(os.environ, _output))  # noqa: TID251 the pod's one place
+Work = Callable[[PodSettings, PodOutput, Cancellation], Ended]
+"""What a program of a job pod does."""
+
+
+def run_program(work: Work, environ: Mapping[str, str], stream: TextIO) -> int:
+    """Do the work of a program and return its exit code; whatever happens, the last line says how it ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    variables = restore_files(environ)
+    emit = PodOutput(stream, Masker(find_secrets(variables)))
+    cancellation = Cancellation()
+    signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
+    ended = conclude(lambda: work(load_pod_settings(variables), emit, cancellation))
+    emit(ended)
+    error = build_error(ended)
+    return error.exit_code if error else 0

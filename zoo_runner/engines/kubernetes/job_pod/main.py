@@ -27,7 +27,7 @@ def main() -> None:
     stand_in = ModuleType("calrissian.k8s")
     vars(stand_in).update(CompletionResult=CompletionResult, KubernetesClient=KubernetesClient)
     sys.modules["calrissian.k8s"] = stand_in
-    from zoo_runner.engines.calrissian.job_pod.launcher import launch
+    from zoo_runner.engines.kubernetes.job_pod.launcher import launch
 
     spec = json.loads(Path(sys.argv[1]).read_text())
     secrets = {name: os.environ[name] for name in spec["steps"]["secret_inputs"]}  # noqa: TID251 the launcher's door

@@ -13,7 +13,7 @@ from typing import Any
 from stagein.plan import build_job_order, build_plan
 from stagein.stage import stage_references
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.engines.calrissian.protocol import PROTOCOL, check_protocol
+from zoo_runner.engines.kubernetes.protocol import PROTOCOL, check_protocol
 from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.errors import InputError, StageInError

@@ -1,0 +1,79 @@
+"""Process 1 of the job image: takes one job through all its stages in one container.
+
+python -m zoo_runner.engines.calrissian.job_pod
+
+Everything that happens is a line on stdout (`pod_log`), the last of which says how the job ended.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines.kubernetes.bundle import open_bundle
+from zoo_runner.engines.kubernetes.job_pod.pod import (
+    Execution,
+    PodOutput,
+    PodSettings,
+    conclude,
+    read_bundle,
+    run_program,
+)
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
+from zoo_runner.engines.kubernetes.pod_log import Ended
+from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.publish import publish_logs
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import DismissedError
+from zoo_runner.model.events import Event, Report
+from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.masking import Masker
+
+# on the node's own disk: a line is appended to it in microseconds, and no step mounts it
+_LOG_FOLDER = "/tmp/logs"
+
+
+def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Ended:
+    """Take the job through its stages, publish its logs and say how it ended.
+
+    The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
+    """
+    job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
+    # what the package calls secret is known now
+    emit.masker = Masker([*settings.secrets, *job.secrets])
+    with JobLog(job.paths, emit.masker) as log:
+
+        def tell(event: Event) -> None:
+            log(event)
+            emit(event)
+
+        ended = conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
+        results = ended.results
+        log.write_end(ended.diagnosis, results.collection_href if results else None)
+        if ended.kind != DismissedError.__name__:
+            outcome = Outcome(Status.SUCCESSFUL if results else Status.FAILED, results, ended.diagnosis)
+            publish_logs(log, job.destination, settings.storage, outcome, emit)
+    return ended
+
+
+def _run_job(
+    job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report, cancellation: Cancellation
+) -> Results:
+    limited = Cancellation(job.time_limit_seconds)
+    with cancellation.calling(limited.cancel), limited.deadline():
+        execution = Execution(job, steps, settings, emit)
+        try:
+            check_destination(job, settings.storage)
+            return run_stages(job, settings.storage, lambda order: execution.execute(order, limited), emit, limited)
+        finally:
+            execution.close()
+
+
+if __name__ == "__main__":
+    _output = sys.stdout
+    with redirect_stdout(sys.stderr):
+        sys.exit(run_program(run_pod, os.environ, _output))  # noqa: TID251 the pod's one place

@@ -1,0 +1,286 @@
+"""What the engines on a cluster share: one root object for each job, which owns everything else of the job."""
+
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import ClassVar
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.kubernetes import parse_quantity
+from zoo_runner.engines.background import fail
+from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle
+from zoo_runner.engines.kubernetes.client import Cluster, connect
+from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
+from zoo_runner.engines.kubernetes.follower import Follower
+from zoo_runner.engines.kubernetes.installation import examine_cluster
+from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
+from zoo_runner.engines.kubernetes.leftovers import delete_objects, list_objects, select_leftovers
+from zoo_runner.engines.kubernetes.manifests import (
+    GRACE_SECONDS,
+    WORK_FOLDER,
+    build_bundle_maps,
+    build_objects,
+    build_pull_secrets,
+    build_secret,
+    owned_by,
+    without_content,
+)
+from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
+from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant
+from zoo_runner.engines.kubernetes.pod_log import Ended, build_error, build_no_result
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
+from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
+from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
+from zoo_runner.engines.pipeline import build_nothing_kept
+from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
+from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.job import Results
+from zoo_staging.destination import is_object_storage
+
+# refusals that may be over once this account has its permissions again
+_LOST = (401, 403)
+_DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
+
+
+class ClusterEngine(ABC):
+    """Runs a job on a cluster, where it continues whatever happens to the process that follows it.
+
+    `submit` creates the root object suspended, so that nothing runs before its handle is stored; `follow` starts it.
+    Subclasses know what the root object is: its `kind`, the part of its spec that stops it (`stopped`), and who follows
+    it (`follower`).
+    """
+
+    name: str
+    capabilities = Capabilities(remote=True, isolates=True)
+    kind: str
+    stopped: ClassVar[Manifest]
+    follower: type[Follower]
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._cluster, self._workspace = configuration.kubernetes, configuration.workspace
+
+    def plan(self, job: JobSpec) -> Plan:
+        """Say what will be submitted, but for the content of Secrets and ConfigMaps; pure.
+
+        Raises `StageOutError` for a destination that pods cannot reach, `EngineError` for more than a step may take.
+        """
+        _check_destination(job)
+        ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
+        names = build_names(job.id, self._cluster)
+        _, secret_inputs = hide_secret_inputs(job)
+        objects = [
+            mark_job(self._build_root(names, job, secret_inputs), job.uid),
+            *self._build_secrets(names, secret_inputs),
+            *build_bundle_maps(names, b"left out"),
+            *build_objects(names, self._cluster, job.package),
+        ]
+        return Plan(
+            job,
+            self.name,
+            {
+                "names": asdict(names),
+                "tenant": self._build_tenant(names),
+                "steps": build_step_settings(names, self._cluster, secret_inputs),
+                "manifests": [without_content(manifest) for manifest in objects],
+            },
+        )
+
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+        """Create all that the job needs, with its Job suspended, or adopt what an earlier attempt created."""
+        names, job = Names(**plan.submission["names"]), plan.job
+        cluster = connect(self._cluster)
+        try:
+            cancellation.check()
+            content = self._build_content(plan, report)
+            with reaching():
+                self._create(cluster, plan, content)
+        except RunnerError:
+            self._withdraw(cluster, names, job.uid, report)
+            raise
+        return Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
+        """Follow the job, with no thread of its own."""
+        names = Names(**handle.data["names"])
+        try:
+            cluster = self._connect()
+        except RunnerError as error:
+            return fail(error)
+        job = self._open_job(cluster, names)
+        gate = _Gate(job)
+
+        def begin() -> Future[Ended]:
+            start = gate.find_start()
+            if start:
+                cancellation.check()
+            return self.follower(job, self._cluster, report, start).follow(cancellation)
+
+        def conclude(followed: Future[Ended]) -> Results:
+            return _conclude(followed, gate, self._cluster.image, cancellation)
+
+        return cluster.background.chain(begin, conclude)
+
+    def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
+        """Keep no results: a job's volume is removed with the job."""
+        raise build_nothing_kept(handle)
+
+    def cancel(self, handle: Handle) -> None:
+        """Stop the job's pods; who follows the job removes the rest, and so does `gc`."""
+        names = Names(**handle.data["names"])
+        cluster = self._connect()
+        with reaching(*_LOST):
+            self._open_root(cluster, names).dismiss()
+            cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+
+    def remove(self, handle: Handle) -> None:
+        """Remove all objects of the job."""
+        names = Names(**handle.data["names"])
+        cluster = connect(self._cluster)
+        with reaching():
+            remove_job(self._open_job(cluster, names), handle.data["uid"])
+
+    def check(self, destination: str | None) -> Iterator[Check]:
+        """Examine the cluster step by step, with a job that does nothing."""
+        return examine_cluster(self._configuration, destination)
+
+    def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
+        """Find objects of jobs that do not run."""
+        names = {build_names(job_id, self._cluster).job for job_id in running}
+        cluster = connect(self._cluster)
+        return select_leftovers(list_objects(cluster, self._cluster), names)
+
+    def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
+        """Delete objects."""
+        cluster = connect(self._cluster)
+        delete_objects(cluster, leftovers)
+
+    def _connect(self) -> Cluster:
+        """Open the cluster of a job that is there: raises `NotReachedError`."""
+        try:
+            return connect(self._cluster)
+        except RunnerError as error:
+            raise build_not_reached(error) from error
+
+    @abstractmethod
+    def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:
+        """Return the root object, suspended, with one part of the bundle in its volume; pure."""
+
+    def _build_tenant(self, names: Names) -> list[Manifest]:
+        """Return what has to exist in the namespace before a job; pure."""
+        return build_tenant(names, self._cluster)
+
+    def _open_root(self, cluster: Cluster, names: Names) -> Root:
+        return ClusterRoot(cluster, self.kind, names, self.stopped)
+
+    def _open_job(self, cluster: Cluster, names: Names) -> ClusterJob:
+        return ClusterJob(cluster, names, self._open_root(cluster, names))
+
+    def _build_content(self, plan: Plan, report: Report) -> list[Manifest]:
+        """Make what the plan leaves out: Secrets and the parts of the bundle."""
+        names, scratch = Names(**plan.submission["names"]), plan.job.paths.scratch
+        job, secret_inputs = hide_secret_inputs(plan.job)
+        try:
+            bundle = build_bundle(job, plan.submission["steps"], WORK_FOLDER, report, self._workspace.storage)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        check_bundle(bundle, self._cluster.bundle_max_mib)
+        return [*self._build_secrets(names, secret_inputs), *build_bundle_maps(names, bundle)]
+
+    def _create(self, cluster: Cluster, plan: Plan, content: list[Manifest]) -> None:
+        first, *others = fill_in(plan.submission["manifests"], content)
+        create_tenant(cluster, plan.submission["tenant"])
+        job = self._open_root(cluster, Names(**plan.submission["names"])).create(first)
+        ensure_same(job, plan.job.uid, plan.job.id)
+        for manifest in others:
+            cluster.create(owned_by(manifest, job))
+
+    def _withdraw(self, cluster: Cluster, names: Names, uid: str, report: Report) -> None:
+        """Remove what was created of a job that could not be submitted."""
+        try:
+            remove_job(self._open_job(cluster, names), uid)
+        except RunnerError as error:
+            report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))
+
+    def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str]) -> list[Manifest]:
+        """Make what holds credentials and secret inputs."""
+        content = {**find_credentials(self._workspace.storage), **secret_inputs}
+        return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
+
+
+class _Gate:
+    """The start of a job: its root object is suspended until its volume is bound; `is_open`: it was started."""
+
+    def __init__(self, job: ClusterJob) -> None:
+        self.root, self.is_open = job.root, False
+        self._names = job.names
+
+    def find_start(self) -> Callable[[], None] | None:
+        """Return what starts it; None where it was started already, which is never done twice.
+
+        Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, and `EngineError`
+        where it is gone.
+        """
+        try:
+            job = self.root.get()
+        except EngineError as error:
+            raise build_not_reached(error) from error
+        if job is None:
+            raise EngineError(
+                f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
+                " results here",
+                f"Run the job again: its {self.root.kind} was deleted, or it ended more than a day ago.",
+                code="job.lost",
+            )
+        # of one that was dismissed the last lines are still read
+        self.is_open = is_dismissed(job) or not job["spec"].get("suspend")
+        return None if self.is_open else self._open
+
+    def reaching(self) -> AbstractContextManager[None]:
+        """Raise `NotReachedError` for what says nothing of the job: of one that may run, refusals are among it."""
+        return reaching(*(_LOST if self.is_open else ()))
+
+    def _open(self) -> None:
+        self.root.release()
+        self.is_open = True
+        if is_dismissed(self.root.get()):  # before it was started
+            self.root.dismiss()
+            raise DismissedError(*_DISMISSED)
+
+
+def _conclude(followed: Future[Ended], gate: _Gate, image: str, cancellation: Cancellation) -> Results:
+    """Return the results that the job pod reported; raises why there are none. That it was stopped comes first."""
+    try:
+        ended = followed.result()
+    except RunnerError:
+        cancellation.check()
+        with gate.reaching():
+            _ensure_not_dismissed(gate.root.get())
+            raise
+    if ended.results is None:
+        cancellation.check()
+    error = build_error(ended)
+    if error or ended.results is None:
+        raise error or build_no_result(image, 0)
+    return ended.results
+
+
+def _ensure_not_dismissed(job: Manifest | None) -> None:
+    if is_dismissed(job):
+        raise DismissedError(*_DISMISSED)
+
+
+def _check_destination(job: JobSpec) -> None:
+    if not is_object_storage(job.destination):
+        raise StageOutError(
+            f"a job on the cluster cannot store its results in {job.destination}, a folder of this machine",
+            "Choose a destination in object storage: -o s3://<bucket>/<prefix> (also gs: and az:).",
+            code="destination.unsupported",
+        )
