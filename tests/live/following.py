@@ -21,16 +21,17 @@ from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.manifests import build_job
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.pod_log import encode_line
 from zoo_runner.engines.kubernetes.submission import mark_job
 from zoo_runner.engines.protocol import Handle
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Event, StepLines
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome, Results, Status
 
 LINES = 200
+RESULT = Outcome(Status.SUCCESSFUL, Results({"text": "a"}, {"type": "Collection"}, "s3://b/collection.json"))
 IMAGE = "docker.io/library/debian:bookworm-slim"
-ENDED = encode_line(Ended(Results({"text": "a"}, {"type": "Collection"}, "s3://b/collection.json")))[0]
+ENDED = encode_line(RESULT)[0]
 PRINT = f"for i in $(seq {LINES}); do echo \"[work] line $i\"; done; sleep 2; echo '{ENDED}'"
 
 

@@ -14,13 +14,12 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import restore_files
-from zoo_runner.engines.kubernetes.pod_log import Ended
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.workspace import StorageProfile
 
 
@@ -76,11 +75,18 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     job = ["protocol", "id", "workflow_id", "package", "order", "destination", "time_limit_seconds", "steps"]
     assert list(sent) == job
     assert list(sent["package"]) == ["document", "entry", "types", "digest"]
-    assert [field.name for field in fields(Ended)] == ["results", "diagnosis", "kind"]
+    assert [field.name for field in fields(Outcome)] == [
+        "status",
+        "results",
+        "diagnosis",
+        "exit_code",
+        "usage",
+        "published",
+    ]
     diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log", "code", "problems"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis
     assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href", "outputs"]
-    assert PROTOCOL == 3
+    assert PROTOCOL == 4
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:

@@ -16,14 +16,14 @@ from zoo_runner.engines.kubernetes.job_follower import JobFollower
 from zoo_runner.engines.kubernetes.log_end import LogEnd, Silence
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
-from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.pod_log import encode_line
 from zoo_runner.engines.kubernetes.pods import find_ending
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.watch import Change
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import Event, StepLines
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome, Results, Status
 
 RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
 
@@ -119,7 +119,7 @@ class TardyCluster:
         self, namespace: str, pod: str, take: Take, ended: bool = False, container: str | None = None
     ) -> LogReader:
         reader = LogReader(self.background, take, ended)
-        lines = ["[work] a line", *encode_line(Ended(RESULTS))]
+        lines = ["[work] a line", *encode_line(Outcome(Status.SUCCESSFUL, RESULTS))]
 
         async def read() -> None:
             assert await asyncio.get_running_loop().run_in_executor(None, self.may_speak.wait, 20)
@@ -129,7 +129,7 @@ class TardyCluster:
         return reader
 
 
-def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Ended:
+def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Outcome:
     settings = load_kubernetes_settings({})
     names = build_names("1", settings)
     root = ClusterRoot(cast(Cluster, cluster), "Job", names, {})

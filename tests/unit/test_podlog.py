@@ -6,15 +6,25 @@ from io import StringIO
 import pytest
 
 from zoo_runner.engines.kubernetes.job_pod.pod import PodOutput
-from zoo_runner.engines.kubernetes.pod_log import Ended, build_error, decode_line, encode_line
+from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_line, encode_line
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.errors import EngineError, StageInError
+from zoo_runner.model.errors import (
+    DismissedError,
+    EngineError,
+    RunnerError,
+    StageInError,
+    StageOutError,
+    TimeLimitError,
+    ToolError,
+)
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.outcomes import build_failure, restore_error
 from zoo_staging.progress import Transferred
 
 FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"), "write", None)
+FAILED = Outcome(Status.FAILED, diagnosis=FOUND, exit_code=5)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +38,12 @@ FOUND = Diagnosis(Stage.STAGE_IN, Level.PLATFORM, "cause", "remedy", ("a", "b"),
         EngineLine("warning", "careful: [x]"),
         Transferred("stage-in", "s3://a/b", 1, 2, 3, None),
         Published("s3://b/logs/1"),
-        Ended(Results({"a": 1}, {"type": "Collection"}, "s3://b/c.json")),
-        Ended(None, FOUND, "StageInError"),
+        Outcome(Status.SUCCESSFUL, Results({"a": 1}, {"type": "Collection"}, "s3://b/c.json")),
+        FAILED,
+        Handover(),
     ],
 )
-def test_every_event_comes_back_from_its_line(event: Event | Ended) -> None:
+def test_every_event_comes_back_from_its_line(event: Event | LastLine) -> None:
     (line,) = encode_line(event)
     assert "\n" not in line
     assert decode_line(line) == event
@@ -42,7 +53,7 @@ def test_a_line_of_a_step_is_readable_as_it_stands() -> None:
     assert encode_line(StepLines("write", ("Hello",))) == ["[write] Hello"]
 
 
-def write(event: Event | Ended, *secrets: str) -> list[str]:
+def write(event: Event | LastLine, *secrets: str) -> list[str]:
     stream = StringIO()
     PodOutput(stream, Masker(secrets))(event)
     return stream.getvalue().splitlines()
@@ -50,16 +61,17 @@ def write(event: Event | Ended, *secrets: str) -> list[str]:
 
 def test_results_that_look_like_secrets_come_back_from_the_last_line() -> None:
     results = Results({"stats": {"token_count": 12, "password": None, "text": 'of ca"nary'}}, {}, "s3://b/c.json")
-    [line] = write(Ended(results), 'ca"nary')
-    assert decode_line(line) == Ended(
-        replace(results, document={"stats": {"token_count": 12, "password": None, "text": "of *****"}})
+    [line] = write(Outcome(Status.SUCCESSFUL, results), 'ca"nary')
+    assert decode_line(line) == Outcome(
+        Status.SUCCESSFUL,
+        replace(results, document={"stats": {"token_count": 12, "password": None, "text": "of *****"}}),
     )
 
 
-@pytest.mark.parametrize("secret", ["EngineError", "stage-in", "platform", "Ended", "diagnosis", "runner.defect"])
+@pytest.mark.parametrize("secret", ["failed", "stage-in", "platform", "Outcome", "diagnosis", "runner.defect"])
 def test_a_secret_that_is_a_word_of_the_log_costs_no_last_line(secret: str) -> None:
-    [line] = write(Ended(None, replace(FOUND, cause=f"{secret} is wrong"), "EngineError"), secret)
-    assert decode_line(line) == Ended(None, replace(FOUND, cause="***** is wrong"), "EngineError")
+    [line] = write(replace(FAILED, diagnosis=replace(FOUND, cause=f"{secret} is wrong")), secret)
+    assert decode_line(line) == replace(FAILED, diagnosis=replace(FOUND, cause="***** is wrong"))
 
 
 def test_a_secret_is_masked_in_every_event() -> None:
@@ -70,7 +82,7 @@ def test_a_secret_is_masked_in_every_event() -> None:
 
 
 def test_a_step_cannot_pretend_that_the_job_has_ended() -> None:
-    (forged,) = encode_line(StepLines("write", tuple(encode_line(Ended(None, FOUND, "EngineError")))))
+    (forged,) = encode_line(StepLines("write", tuple(encode_line(FAILED))))
     assert isinstance(decode_line(forged), StepLines)
 
 
@@ -84,14 +96,22 @@ def test_several_lines_of_the_engine_stay_several() -> None:
 
 
 def test_the_error_of_the_pod_is_made_again() -> None:
-    error = build_error(Ended(None, FOUND, "StageInError"))
+    error = restore_error(FAILED)
     assert isinstance(error, StageInError)
     assert error.diagnosis == FOUND
 
 
-def test_an_error_of_an_unknown_kind_is_the_engines() -> None:
-    assert isinstance(build_error(Ended(None, FOUND, "Newer")), EngineError)
+def test_an_error_of_an_unknown_exit_code_is_the_engines() -> None:
+    assert isinstance(restore_error(replace(FAILED, exit_code=99)), EngineError)
+
+
+@pytest.mark.parametrize("kind", [StageInError, ToolError, EngineError, StageOutError, TimeLimitError, DismissedError])
+def test_the_outcome_of_a_job_pod_gives_the_error_that_it_was_made_of(kind: type[RunnerError]) -> None:
+    error = kind("cause", "remedy")
+    restored = restore_error(build_failure(error))
+    assert restored
+    assert (type(restored), restored.diagnosis) == (kind, error.diagnosis)
 
 
 def test_a_job_with_results_has_no_error() -> None:
-    assert build_error(Ended(Results({}, {}, "s3://b/c.json"))) is None
+    assert restore_error(Outcome(Status.SUCCESSFUL, Results({}, {}, "s3://b/c.json"))) is None

@@ -220,7 +220,7 @@ def _run_command() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 the door: no traceback reaches a user
-        from zoo_runner.execution.outcomes import build_defect
+        from zoo_runner.model.outcomes import build_defect
 
         show_failure(build_defect(error), _asked_form())
         sys.exit(1)

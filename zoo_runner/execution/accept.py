@@ -8,12 +8,12 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.pipeline import ensure_address
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.context import Context
-from zoo_runner.execution.outcomes import build_failure
 from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job
 from zoo_runner.model.masking import Masker, is_maskable, list_texts
+from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs

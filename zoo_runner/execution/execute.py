@@ -12,13 +12,13 @@ from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
-from zoo_runner.execution.outcomes import catch_outcome, mask_outcome
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
+from zoo_runner.model.outcomes import catch_outcome, mask_outcome
 from zoo_runner.store.protocol import Lease
 
 

@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from zoo_runner.execution.outcomes import build_defect
 from zoo_runner.model.errors import InputError, RunnerError
+from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import Conformance, Health, LandingPage, Link
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type

@@ -14,10 +14,10 @@ from typing import TextIO
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.execution.context import Context, end_job
 from zoo_runner.execution.execute import start
-from zoo_runner.execution.outcomes import build_defect
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import JobBusyError, JobNotFoundError, NotReachedError, RunnerError
 from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.outcomes import build_defect
 from zoo_runner.store.protocol import JobQueue, Share
 
 # before the next job, where an engine did not answer

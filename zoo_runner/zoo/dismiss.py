@@ -19,11 +19,11 @@ from typing import Any
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.execution.accept import build_unaccepted
 from zoo_runner.execution.context import build_paths, open_context
-from zoo_runner.execution.outcomes import build_defect, build_failure
 from zoo_runner.execution.recover import cancel
 from zoo_runner.model.errors import DismissedError, JobExistsError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.outcomes import build_defect, build_failure
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.files import FileStore

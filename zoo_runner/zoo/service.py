@@ -23,13 +23,13 @@ from zoo_runner.execution.accept import accept, build_masker, build_unaccepted, 
 from zoo_runner.execution.context import Context, open_context, record_outcome
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.job_log import JobLog
-from zoo_runner.execution.outcomes import build_defect, catch_outcome
 from zoo_runner.files import write_atomically
 from zoo_runner.handler import HookError, add_service_logs, load_handler
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import InputError, JobExistsError, RunnerError, SettingsError
 from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.outcomes import build_defect, catch_outcome
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs

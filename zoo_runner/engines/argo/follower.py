@@ -19,12 +19,13 @@ from zoo_runner.engines.argo.pods import (
 from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_waiting, has_failed, is_seen
 from zoo_runner.engines.kubernetes.follower import BINDING_SECONDS, Follower
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.pod_log import Ended, build_no_result
+from zoo_runner.engines.kubernetes.pod_log import LastLine, build_no_result
 from zoo_runner.engines.kubernetes.pods import find_start_failure
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.engines.kubernetes.watch import WatchFailed
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Report
+from zoo_runner.model.job import Outcome
 
 # how long the reason may take to arrive why a container was stopped
 _VERDICT_SECONDS = 20.0
@@ -47,7 +48,7 @@ class WorkflowFollower(Follower):
         # how many nodes have ended
         self._node = 0
 
-    def follow(self, cancellation: Cancellation) -> "Future[Ended]":
+    def follow(self, cancellation: Cancellation) -> "Future[Outcome]":
         """Do the same, and notice that no controller looks after the namespace."""
         not_seen = build_not_seen(self._names.job, _CONTROLLER_SECONDS)
         self._fail_later(BINDING_SECONDS + _CONTROLLER_SECONDS, not_seen, lambda: not self._by_controller)
@@ -87,13 +88,13 @@ class WorkflowFollower(Follower):
     def _take_lines(self, texts: list[str]) -> None:
         super()._take_lines([text for text in texts if not _EXECUTOR_LINE.match(text)])
 
-    def _take_end(self, ended: Ended) -> None:
-        if not (ended.results or ended.diagnosis):
+    def _take_last_line(self, last: LastLine) -> None:
+        if not isinstance(last, Outcome):
             self._read_next_node()
-        elif self._is_stopped_by_others(ended):
+        elif self._is_stopped_by_others(last):
             self._fail_later(_VERDICT_SECONDS, self._build_lost("its pod was stopped from outside"))
         else:
-            self._end(ended)
+            self._end(last)
 
     def _read_next_node(self) -> None:
         if self._log:

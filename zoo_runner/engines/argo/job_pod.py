@@ -31,14 +31,15 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     run_program,
 )
 from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
-from zoo_runner.engines.kubernetes.pod_log import Ended, decode_line, encode_line
+from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine
 from zoo_runner.engines.pipeline import check_destination, run_execute, run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation, Reason
-from zoo_runner.model.errors import DismissedError, EngineError
+from zoo_runner.model.codec import from_plain, to_plain
+from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
@@ -71,9 +72,9 @@ class Volume:
         return self.folder / "outputs.json"
 
     @property
-    def ended(self) -> Path:
+    def outcome(self) -> Path:
         """How the job ended."""
-        return self.folder / "ended.json"
+        return self.folder / "outcome.json"
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,15 @@ class Node:
     cancellation: Cancellation
 
 
-def stage_in(node: Node) -> Ended:
+def stage_in(node: Node) -> LastLine:
     """Find out whether the destination can be written to, and bring the inputs."""
     check_destination(node.job, node.settings.storage)
     order = run_stage_in(node.job, node.settings.storage, node.report, node.cancellation)
     write_json(node.volume.staged, dict(order))
-    return Ended()
+    return Handover()
 
 
-def run(node: Node) -> Ended:
+def run(node: Node) -> LastLine:
     """Run the package on the staged inputs."""
     order = json.loads(node.volume.staged.read_text())
     execution = Execution(node.job, node.steps, node.settings, node.report)
@@ -105,31 +106,29 @@ def run(node: Node) -> Ended:
     finally:
         execution.close()
     write_json(node.volume.outputs, outputs)
-    return Ended()
+    return Handover()
 
 
-def stage_out(node: Node) -> Ended:
+def stage_out(node: Node) -> LastLine:
     """Store the outputs, and publish the logs beside them."""
     outputs = json.loads(node.volume.outputs.read_text())
-    return Ended(run_stage_out(node.job, node.settings.storage, outputs, node.report, node.cancellation))
+    results = run_stage_out(node.job, node.settings.storage, outputs, node.report, node.cancellation)
+    return Outcome(Status.SUCCESSFUL, results)
 
 
-def keep_logs(node: Node) -> Ended:
-    """Say how the job ended that did not come to its own end."""
+def keep_logs(node: Node) -> LastLine:
+    """Return how the job ended, as an earlier node stored it; raises where none did."""
     try:
-        ended = decode_line(node.volume.ended.read_text())
+        return from_plain(Outcome, json.loads(node.volume.outcome.read_text()))
     except FileNotFoundError:
-        ended = None
-    if isinstance(ended, Ended):
-        return ended
-    raise EngineError(
-        "the pod of the job was stopped before the job ended",
-        "See the status of the Workflow for the reason (`argo get`).",
-        code="job.lost",
-    )
+        raise EngineError(
+            "the pod of the job was stopped before the job ended",
+            "See the status of the Workflow for the reason (`argo get`).",
+            code="job.lost",
+        ) from None
 
 
-NODES: Mapping[str, Callable[[Node], Ended]] = {
+NODES: Mapping[str, Callable[[Node], LastLine]] = {
     STAGE_IN: stage_in,
     RUN: run,
     STAGE_OUT: stage_out,
@@ -137,7 +136,7 @@ NODES: Mapping[str, Callable[[Node], Ended]] = {
 }
 
 
-def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Ended:
+def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> LastLine:
     """Run a node, keep its logs, and publish all logs where the job has ended and this node has credentials."""
     volume = Volume(Path(WORK_FOLDER))
     if name == STAGE_IN:
@@ -146,17 +145,16 @@ def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Ca
     emit.masker = Masker([*settings.secrets, *job.secrets])
     with JobLog(job.paths, emit.masker) as log, _limited(job, volume, cancellation) as limited:
 
-        def tell(event: Event) -> None:
+        def report(event: Event) -> None:
             log(event)
             emit(event)
 
-        ended = conclude(lambda: NODES[name](Node(job, steps, settings, volume, tell, limited)))
-        if ended.results or ended.diagnosis:
-            _end(ended, volume, log)
-        if name == (STAGE_OUT if ended.results else KEEP_LOGS):
-            outcome = Outcome(Status.SUCCESSFUL if ended.results else Status.FAILED, ended.results, ended.diagnosis)
-            publish_logs(log, job.destination, settings.storage, outcome, emit)
-    return ended
+        last = conclude(lambda: NODES[name](Node(job, steps, settings, volume, report, limited)))
+        if isinstance(last, Outcome):
+            _keep_outcome(last, volume, log)
+            if name == (STAGE_OUT if last.results else KEEP_LOGS):
+                publish_logs(log, job.destination, settings.storage, last, emit)
+    return last
 
 
 def _prepare(volume: Volume) -> None:
@@ -167,12 +165,12 @@ def _prepare(volume: Volume) -> None:
         volume.started.write_text(str(time.time()))
 
 
-def _end(ended: Ended, volume: Volume, log: JobLog) -> None:
-    """Write how the job ended, once; a node that was stopped does not know whether another attempt follows."""
-    if ended.kind == DismissedError.__name__ or volume.ended.exists():
+def _keep_outcome(outcome: Outcome, volume: Volume, log: JobLog) -> None:
+    """Store how the job ended, once; a node that was stopped does not know whether another attempt follows."""
+    if outcome.status is Status.DISMISSED or volume.outcome.exists():
         return
-    log.write_end(ended.diagnosis, ended.results.collection_href if ended.results else None)
-    volume.ended.write_text("\n".join(encode_line(ended)))
+    log.write_end(outcome.diagnosis, outcome.results.collection_href if outcome.results else None)
+    write_json(volume.outcome, to_plain(outcome))
 
 
 @contextmanager

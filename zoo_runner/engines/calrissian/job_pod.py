@@ -22,23 +22,21 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     run_program,
 )
 from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
-from zoo_runner.engines.kubernetes.pod_log import Ended
 from zoo_runner.engines.pipeline import check_destination, run_stages
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import DismissedError
 from zoo_runner.model.events import Event, Report
-from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 
 # on the node's own disk: a line is appended to it in microseconds, and no step mounts it
 _LOG_FOLDER = "/tmp/logs"
 
 
-def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Ended:
-    """Take the job through its stages, publish its logs and say how it ended.
+def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Outcome:
+    """Take the job through its stages, publish its logs and return how it ended.
 
     The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
     """
@@ -47,28 +45,28 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
     emit.masker = Masker([*settings.secrets, *job.secrets])
     with JobLog(job.paths, emit.masker) as log:
 
-        def tell(event: Event) -> None:
+        def report(event: Event) -> None:
             log(event)
             emit(event)
 
-        ended = conclude(lambda: _run_job(job, steps, settings, tell, cancellation))
-        results = ended.results
-        log.write_end(ended.diagnosis, results.collection_href if results else None)
-        if ended.kind != DismissedError.__name__:
-            outcome = Outcome(Status.SUCCESSFUL if results else Status.FAILED, results, ended.diagnosis)
+        outcome = conclude(lambda: _run_job(job, steps, settings, report, cancellation))
+        results = outcome.results
+        log.write_end(outcome.diagnosis, results.collection_href if results else None)
+        if outcome.status is not Status.DISMISSED:
             publish_logs(log, job.destination, settings.storage, outcome, emit)
-    return ended
+    return outcome
 
 
 def _run_job(
     job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report, cancellation: Cancellation
-) -> Results:
+) -> Outcome:
     limited = Cancellation(job.time_limit_seconds)
     with cancellation.calling(limited.cancel), limited.deadline():
         execution = Execution(job, steps, settings, emit)
         try:
             check_destination(job, settings.storage)
-            return run_stages(job, settings.storage, lambda order: execution.execute(order, limited), emit, limited)
+            execute = lambda order: execution.execute(order, limited)  # noqa: E731
+            return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))
         finally:
             execution.close()
 

@@ -31,7 +31,7 @@ from zoo_runner.engines.kubernetes.manifests import (
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant
-from zoo_runner.engines.kubernetes.pod_log import Ended, build_error, build_no_result
+from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -41,7 +41,8 @@ from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Le
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
 from zoo_runner.model.events import EngineLine, Report
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.outcomes import restore_error
 from zoo_staging.destination import is_object_storage
 
 # refusals that may be over once this account has its permissions again
@@ -117,13 +118,13 @@ class ClusterEngine(ABC):
         job = self._open_job(cluster, names)
         gate = _Gate(job)
 
-        def begin() -> Future[Ended]:
+        def begin() -> Future[Outcome]:
             start = gate.find_start()
             if start:
                 cancellation.check()
             return self.follower(job, self._cluster, report, start).follow(cancellation)
 
-        def conclude(followed: Future[Ended]) -> Results:
+        def conclude(followed: Future[Outcome]) -> Results:
             return _conclude(followed, gate, self._cluster.image, cancellation)
 
         return cluster.background.chain(begin, conclude)
@@ -255,21 +256,19 @@ class _Gate:
             raise DismissedError(*_DISMISSED)
 
 
-def _conclude(followed: Future[Ended], gate: _Gate, image: str, cancellation: Cancellation) -> Results:
+def _conclude(followed: Future[Outcome], gate: _Gate, image: str, cancellation: Cancellation) -> Results:
     """Return the results that the job pod reported; raises why there are none. That it was stopped comes first."""
     try:
-        ended = followed.result()
+        outcome = followed.result()
     except RunnerError:
         cancellation.check()
         with gate.reaching():
             _ensure_not_dismissed(gate.root.get())
             raise
-    if ended.results is None:
+    if outcome.results is None:
         cancellation.check()
-    error = build_error(ended)
-    if error or ended.results is None:
-        raise error or build_no_result(image, 0)
-    return ended.results
+        raise restore_error(outcome) or build_no_result(image, 0)
+    return outcome.results
 
 
 def _ensure_not_dismissed(job: Manifest | None) -> None:

@@ -17,7 +17,7 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.manifests import GRACE_SECONDS
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.pod_log import Ended, decode_lines
+from zoo_runner.engines.kubernetes.pod_log import LastLine, decode_lines
 from zoo_runner.engines.kubernetes.pods import build_lost, diagnose_event, has_started, warns
 from zoo_runner.engines.kubernetes.root import ClusterJob, is_dismissed
 from zoo_runner.engines.kubernetes.scheduling import (
@@ -29,8 +29,9 @@ from zoo_runner.engines.kubernetes.scheduling import (
 from zoo_runner.engines.kubernetes.volumes import awaits_pod, is_bound
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import DismissedError, RunnerError
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.job import Outcome, Status
 
 LAST_LINE_SECONDS = GRACE_SECONDS + 5.0
 """How long a pod that was stopped may take to write its last line."""
@@ -57,14 +58,14 @@ class Follower(ABC):
         self._start = start
         self._inbox: Inbox[Callable[[], object]] = Inbox(job.cluster.background, lambda call: call(), self._end)
         self._held = ExitStack()
-        self._ended: Future[Ended] = Future()
+        self._outcome: Future[Outcome] = Future()
         self._log: LogReader | None = None
         self._stopping = False
         self._reported: set[object] = set()
         self._started: set[str] = set()
         self._pending: dict[str, Timer] = {}
 
-    def follow(self, cancellation: Cancellation) -> "Future[Ended]":
+    def follow(self, cancellation: Cancellation) -> "Future[Outcome]":
         """Report every event; the future says how the job ended, or has the `RunnerError` where its pod could not."""
         names, kinds = self._names, {"Pod", "Event", self._root.kind}
         if self._start:
@@ -75,7 +76,7 @@ class Follower(ABC):
         # through the loop: the cancelling thread may be in a signal handler, which must not wait for a lock
         stop = lambda: self._cluster.background.call_soon(self._inbox.put, self._stop)  # noqa: E731
         self._held.enter_context(cancellation.calling(stop))
-        return self._ended
+        return self._outcome
 
     @abstractmethod
     def _is_job_pod(self, pod: Manifest) -> bool:
@@ -86,8 +87,8 @@ class Follower(ABC):
         """Read the log of the job's pod as far as it runs; raises why it cannot start or has ended without a result."""
 
     @abstractmethod
-    def _take_end(self, ended: Ended) -> None:
-        """Handle a last line: end, unless more is to come."""
+    def _take_last_line(self, last: LastLine) -> None:
+        """Handle the last line of a container: end, unless more is to come."""
 
     def _take_root(self, change: str, root: Manifest) -> None:
         """Note that somebody else stopped the job for good, or deleted it; its pods follow, if it has any."""
@@ -102,10 +103,10 @@ class Follower(ABC):
 
     def _take_lines(self, texts: list[str]) -> None:
         for event in decode_lines(texts):
-            if self._ended.done():
+            if self._outcome.done():
                 return
-            if isinstance(event, Ended):
-                self._take_end(event)
+            if isinstance(event, LastLine):
+                self._take_last_line(event)
             else:
                 self._report(event)
 
@@ -130,9 +131,9 @@ class Follower(ABC):
         if failed.kind == "PersistentVolumeClaim":
             self._let_start()
 
-    def _is_stopped_by_others(self, ended: Ended) -> bool:
+    def _is_stopped_by_others(self, outcome: Outcome) -> bool:
         """Whether a pod reports that it was stopped, and not by this follower: it does not know why."""
-        return ended.kind == DismissedError.__name__ and not self._stopping
+        return outcome.status is Status.DISMISSED and not self._stopping
 
     def _open_log(
         self, pod: Manifest, is_over: bool, note_end: Callable[[], None], container: str | None = None
@@ -177,15 +178,15 @@ class Follower(ABC):
 
         return self._later(seconds, fail)
 
-    def _end(self, end: Ended | BaseException) -> None:
+    def _end(self, end: Outcome | BaseException) -> None:
         self._inbox.close()
         self._held.close()
         if self._log:
             self._log.close()
-        if isinstance(end, Ended):
-            self._ended.set_result(end)
+        if isinstance(end, Outcome):
+            self._outcome.set_result(end)
         else:
-            self._ended.set_exception(end)
+            self._outcome.set_exception(end)
 
     def _take(self, change: Change | WatchFailed) -> None:
         match change:

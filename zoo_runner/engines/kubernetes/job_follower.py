@@ -6,10 +6,11 @@ from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.follower import LAST_LINE_SECONDS, Follower
 from zoo_runner.engines.kubernetes.log_end import LogEnd, Silence
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.pod_log import Ended
+from zoo_runner.engines.kubernetes.pod_log import LastLine
 from zoo_runner.engines.kubernetes.pods import find_ending, find_start_failure, find_step, has_started
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.model.events import Report
+from zoo_runner.model.job import Outcome
 
 
 class JobFollower(Follower):
@@ -42,12 +43,14 @@ class JobFollower(Follower):
         self._log_end.lines += len(texts)
         super()._take_lines(texts)
 
-    def _take_end(self, ended: Ended) -> None:
-        if self._is_stopped_by_others(ended):
+    def _take_last_line(self, last: LastLine) -> None:
+        if not isinstance(last, Outcome):
+            return
+        if self._is_stopped_by_others(last):
             self._log_end.note_stopped()
             self._fail_later(LAST_LINE_SECONDS, self._log_end.build_stopped())
         else:
-            self._end(ended)
+            self._end(last)
 
     def _listen_later(self, silence: Silence) -> None:
         self._later(silence.seconds, lambda: self._listen_later(self._log_end.listen_on(silence)))

@@ -2,45 +2,36 @@
 
 [write] a line that the step `write` printed
 engine info: a line of the engine
-{"event": "StepStarted", ...}       whatever has more to say
-{"event": "Ended", ...}             the last line: how the job ended
+{"event": "StepStarted", ...}       an event of any other kind
+{"event": "Outcome", ...}           the last line: how the job ended
+{"event": "Handover"}               the last line of a node after which another one continues the job
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from zoo_runner.model.codec import event_from_plain, from_plain, to_plain
-from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, StepLines
-from zoo_runner.model.job import Results
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.job import Outcome
 
 _STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
 _ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How the job pod ended: with results, or with why not. `kind` names the class of the error."""
-
-    results: Results | None = None
-    diagnosis: Diagnosis | None = None
-    kind: str = ""
-
-    def masked(self, masker: Masker) -> "Ended":
-        """Return the same without secrets."""
-        results, diagnosis = self.results, self.diagnosis
-        return Ended(
-            results.masked(masker) if results else None,
-            diagnosis.masked(masker.mask) if diagnosis else None,
-            self.kind,
-        )
+class Handover:
+    """A node of a job has done its part; another node continues the job."""
 
 
-def encode_line(event: Event | Ended) -> list[str]:
+LastLine = Outcome | Handover
+"""What the last line of a program says."""
+
+
+def encode_line(event: Event | LastLine) -> list[str]:
     """Write an event as lines of the pod's log."""
     match event:
         case StepLines():
@@ -51,20 +42,20 @@ def encode_line(event: Event | Ended) -> list[str]:
             return [json.dumps({"event": type(event).__name__, **to_plain(event)}, ensure_ascii=False)]
 
 
-def decode_line(line: str) -> Event | Ended:
-    """Read a line of the pod's log; what is none of ours becomes a line of the engine."""
+def decode_line(line: str) -> Event | LastLine:
+    """Read a line of the pod's log; a line of any other program becomes a line of the engine."""
     if match := _STEP_LINE.fullmatch(line):
         return StepLines(match["step"], (match["text"],))
     if match := _ENGINE_LINE.fullmatch(line):
         return EngineLine(match["severity"], match["text"])
     try:
         data = json.loads(line)
-        return from_plain(Ended, data) if data["event"] == Ended.__name__ else event_from_plain(data)
+        return _decode_event(data)
     except (ValueError, KeyError, TypeError):
         return EngineLine("info", line)
 
 
-def decode_lines(lines: Iterable[str]) -> Iterator[Event | Ended]:
+def decode_lines(lines: Iterable[str]) -> Iterator[Event | LastLine]:
     """Read lines of the pod's log; what a step printed in one go is one event again."""
     step = ""
     printed: list[str] = []
@@ -81,6 +72,13 @@ def decode_lines(lines: Iterable[str]) -> Iterator[Event | Ended]:
         yield StepLines(step, tuple(printed))
 
 
+def _decode_event(data: Any) -> Event | LastLine:
+    for kind in (Outcome, Handover):
+        if data["event"] == kind.__name__:
+            return from_plain(kind, data)
+    return event_from_plain(data)
+
+
 def build_no_result(image: str, exit_code: int) -> RunnerError:
     """Say that the job's container ended by itself and its log has no line that says how."""
     return EngineError(
@@ -90,11 +88,3 @@ def build_no_result(image: str, exit_code: int) -> RunnerError:
         evidence=(f"exit code {exit_code} of {image}",),
         code="engine.no-result",
     )
-
-
-def build_error(ended: Ended) -> RunnerError | None:
-    """Make the error again that the job ended with; None where it has results."""
-    if ended.diagnosis is None:
-        return None
-    kinds = {kind.__name__: kind for kind in RunnerError.__subclasses__()}
-    return kinds.get(ended.kind, kinds["EngineError"]).restore(ended.diagnosis)

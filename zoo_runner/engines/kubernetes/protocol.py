@@ -6,13 +6,13 @@ something else.
 
 `PROTOCOL` goes up by one with every change by which the other side would misunderstand or miss something: in what the
 bundle holds (`bundle`), in the volumes and variables that the pod is given (`manifests`, `steppod`), and in the lines
-that it writes (`podlog`). What the other side may ignore needs no new version.
+that it writes (`pod_log`). What the other side may ignore needs no new version.
 """
 
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 _SETTING = "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)"
 

@@ -15,12 +15,12 @@ from zoo_runner.engines.kubernetes.manifests import (
     owned_by,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.pod_log import build_error
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.volumes import is_bound
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.outcomes import restore_error
 from zoo_runner.model.package import Package
 
 _LONGEST_SECONDS = 120.0
@@ -85,7 +85,7 @@ def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerE
     try:
         with limit.deadline():
             follower = JobFollower(ClusterJob(cluster, names, root), site, lambda _: None, root.release)
-            return build_error(follower.follow(limit).result())
+            return restore_error(follower.follow(limit).result())
     except RunnerError as error:
         if limit.reason is None:
             return error

@@ -49,10 +49,11 @@ from zoo_runner.engines.kubernetes.job_pod.steppod import (
     build_volume_entry,
 )
 from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
-from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.pod_log import LastLine, encode_line
 from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.outcomes import build_failure
 
 
 class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
@@ -175,7 +176,7 @@ def _stop_on_term(number: int, frame: FrameType | None) -> None:
 
 def launch(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     """Run the package; every failure ends as an event and exit code 1. `secrets` are secret inputs by variable."""
-    emit: Callable[[Event | Ended], None] = open_event_stream(encode_line)
+    emit: Callable[[Event | LastLine], None] = open_event_stream(encode_line)
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
     _Step.runner = StepRunner(Cluster(KubernetesSettings(**spec["api"])), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
@@ -185,11 +186,11 @@ def launch(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     try:
         return run(spec, secrets)
     except RunnerError as error:
-        emit(Ended(None, error.diagnosis, type(error).__name__))
+        emit(build_failure(error))
     except (WorkflowException, SchemaSaladException) as error:
         cause = error.__cause__
         if isinstance(cause, RunnerError):
-            emit(Ended(None, cause.diagnosis, type(cause).__name__))
+            emit(build_failure(cause))
         else:
             emit(EngineLine("error", str(error)))
     return 1

@@ -12,24 +12,25 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
-from zoo_runner.engines.kubernetes.pod_log import Ended, build_error, decode_lines, encode_line
+from zoo_runner.engines.kubernetes.pod_log import LastLine, decode_lines, encode_line
 from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report, mask_event
-from zoo_runner.model.job import Results
+from zoo_runner.model.job import Outcome
 from zoo_runner.model.masking import Masker, find_secrets
+from zoo_runner.model.outcomes import build_defect, build_failure, mask_outcome, restore_error
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import FILE_VARIABLES
 
@@ -79,12 +80,12 @@ class PodOutput:
         self._lock = threading.Lock()
         self._reported_at = 0.0
 
-    def __call__(self, event: Event | Ended) -> None:
+    def __call__(self, event: Event | LastLine) -> None:
         """Write an event."""
         if type(event).__name__ == "Transferred" and not self._is_due(event):
             return
         # before it is a line: in the text of JSON, what is masked may be more than a value
-        masked = event.masked(self.masker) if isinstance(event, Ended) else mask_event(event, self.masker.mask)
+        masked = mask_outcome(event, self.masker) if isinstance(event, Outcome) else mask_event(event, self.masker.mask)
         with self._lock:
             self._stream.writelines(f"{line}\n" for line in encode_line(masked))
             self._stream.flush()
@@ -141,11 +142,11 @@ class Execution:
         """Run the CWL on staged inputs and return its output object; raises why it failed."""
         write_json(self._scratch / "order.json", dict(order))
         threading.Thread(target=self._ready.write_text, args=("ready\n",), daemon=True).start()
-        findings, ends = Findings(), []
+        findings, ends = Findings(), list[LastLine]()
 
         def on_lines(lines: list[str]) -> None:
             for event in decode_lines(lines):
-                if isinstance(event, Ended):
+                if isinstance(event, LastLine):
                     ends.append(event)
                 else:
                     findings.add(event)
@@ -157,7 +158,7 @@ class Execution:
             findings.complaints.append(text)
             self._emit(EngineLine("warning", text))
         if code != 0:
-            raise (build_error(ends[0]) if ends else None) or diagnose_execution(findings)
+            raise _find_error(ends) or diagnose_execution(findings)
         outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
         return outputs
 
@@ -182,20 +183,24 @@ def read_bundle(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
 
 
-def conclude(work: Callable[[], Results | Ended]) -> Ended:
-    """Turn whatever comes of a piece of work into the end of a job; whoever waits must learn of it."""
+Last = TypeVar("Last", bound=LastLine)
+
+
+def conclude(work: Callable[[], Last]) -> Last | Outcome:
+    """Turn whatever a piece of work raises into an outcome, because the follower must learn of it."""
     try:
-        done = work()
+        return work()
     except RunnerError as error:
-        return Ended(None, error.diagnosis, type(error).__name__)
+        return build_failure(error)
     except Exception as error:  # noqa: BLE001 the door of the pod
-        from zoo_runner.execution.outcomes import build_defect
-
-        return Ended(None, build_defect(error).diagnosis, EngineError.__name__)
-    return done if isinstance(done, Ended) else Ended(done)
+        return build_failure(build_defect(error))
 
 
-Work = Callable[[PodSettings, PodOutput, Cancellation], Ended]
+def _find_error(ends: Sequence[LastLine]) -> RunnerError | None:
+    return next((restore_error(end) for end in ends if isinstance(end, Outcome)), None)
+
+
+Work = Callable[[PodSettings, PodOutput, Cancellation], LastLine]
 """What a program of a job pod does."""
 
 
@@ -206,7 +211,6 @@ def run_program(work: Work, environ: Mapping[str, str], stream: TextIO) -> int:
     emit = PodOutput(stream, Masker(find_secrets(variables)))
     cancellation = Cancellation()
     signal.signal(signal.SIGTERM, lambda *_: cancellation.cancel())
-    ended = conclude(lambda: work(load_pod_settings(variables), emit, cancellation))
-    emit(ended)
-    error = build_error(ended)
-    return error.exit_code if error else 0
+    last = conclude(lambda: work(load_pod_settings(variables), emit, cancellation))
+    emit(last)
+    return last.exit_code if isinstance(last, Outcome) else 0

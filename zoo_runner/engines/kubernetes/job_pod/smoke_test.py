@@ -14,14 +14,16 @@ from pathlib import Path
 
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
-from zoo_runner.engines.kubernetes.pod_log import Ended, encode_line
+from zoo_runner.engines.kubernetes.pod_log import encode_line
 from zoo_runner.engines.kubernetes.protocol import check_protocol
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.workspace import StorageProfile
 
 
-def run_checks(folder: Path, words: Sequence[str], storage: StorageProfile) -> Ended:
+def run_checks(folder: Path, words: Sequence[str], storage: StorageProfile) -> Outcome:
     """Write to the volume and to where results shall go; what was written is removed again.
 
     `words` are those of the command line. A caller whose jobs this image would refuse is refused first.
@@ -33,8 +35,8 @@ def run_checks(folder: Path, words: Sequence[str], storage: StorageProfile) -> E
         if destination:
             probe_destination(destination, storage, "doctor", "doctor")
     except RunnerError as error:
-        return Ended(None, error.diagnosis, type(error).__name__)
-    return Ended()
+        return build_failure(error)
+    return Outcome(Status.SUCCESSFUL)
 
 
 def _try_volume(folder: Path) -> None:
@@ -50,5 +52,5 @@ def _try_volume(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _ended = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the door
-    sys.stdout.write("".join(f"{line}\n" for line in encode_line(_ended)))
+    _outcome = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the door
+    sys.stdout.write("".join(f"{line}\n" for line in encode_line(_outcome)))

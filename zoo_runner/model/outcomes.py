@@ -31,11 +31,22 @@ def catch_outcome(
         return build_failure(build_defect(error), masker, log)
 
 
-def build_failure(error: RunnerError, masker: Masker, log: str | None = None) -> Outcome:
+def build_failure(error: RunnerError, masker: Masker | None = None, log: str | None = None) -> Outcome:
     """Return the outcome of a job that ended with an error."""
     status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
-    diagnosis = replace(error.diagnosis.masked(masker.mask), log=log)
-    return Outcome(status, diagnosis=diagnosis, exit_code=error.exit_code)
+    diagnosis = error.diagnosis.masked(masker.mask) if masker else error.diagnosis
+    return Outcome(status, diagnosis=replace(diagnosis, log=log), exit_code=error.exit_code)
+
+
+def restore_error(outcome: Outcome) -> RunnerError | None:
+    """Return the error that a job ended with, in another process or release; None for one without a diagnosis.
+
+    What decides its class is the exit code.
+    """
+    if outcome.diagnosis is None:
+        return None
+    kinds = [kind for kind in RunnerError.__subclasses__() if kind.exit_code == outcome.exit_code]
+    return (kinds or [EngineError])[0].restore(outcome.diagnosis)
 
 
 def build_defect(error: BaseException) -> RunnerError:
