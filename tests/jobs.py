@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,10 @@ def build_secret_job(folder: Path) -> JobSpec:
 def leave_submitted(context: Context, engine: FakeEngine, folder: Path) -> JobSpec:
     """A job whose process was killed while it followed: handle and half of a log are there, and the engine has it."""
     draft = accepted(context, folder)
-    handle = engine.submit(engine.plan(draft), lambda _: None, Cancellation())
+    plan = engine.plan(draft)
+    engine.submit(plan, lambda _: None, Cancellation())
     job = context.store.get("j1").moved_to(Status.RUNNING, "2026-01-01T00:00:00.000Z")
-    context.store.update(replace(job, handle={"engine": handle.engine, "job_id": handle.job_id, "data": handle.data}))
+    context.store.update(replace(job, handle=asdict(plan.handle)))
     draft.paths.job_log.parent.mkdir(parents=True, exist_ok=True)
     draft.paths.job_log.write_text("half of the story\n")
     return draft

@@ -22,7 +22,7 @@ from zoo_runner.execution.execute import execute
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import DismissedError, EngineError, SettingsError, ToolError
-from zoo_runner.model.events import Event, StageStarted, StepStarted
+from zoo_runner.model.events import Event, Report, StageStarted, StepStarted
 from zoo_runner.model.job import Status
 
 
@@ -236,13 +236,15 @@ def test_who_comes_after_the_end_gets_the_same_results(driver: Driver, canary_si
     assert again.status is Status.SUCCESSFUL
 
 
-def submit(driver: Driver, job: JobSpec) -> Handle:
-    return driver.engine.submit(driver.engine.plan(job), lambda _: None, Cancellation())
+def submit(driver: Driver, job: JobSpec, report: Report = lambda _: None) -> Handle:
+    plan = driver.engine.plan(job)
+    driver.engine.submit(plan, report, Cancellation())
+    return plan.handle
 
 
 def test_a_job_is_submitted_once_however_often_it_is_tried_and_nothing_of_it_runs_yet(driver: Driver) -> None:
     job, events = driver.make_good(), list[Event]()
-    handle = driver.engine.submit(driver.engine.plan(job), events.append, Cancellation())
+    handle = submit(driver, job, events.append)
     assert json.loads(json.dumps(asdict(handle))) == asdict(handle)
     assert CANARY not in json.dumps(asdict(handle))
     assert (handle.engine, handle.job_id) == (driver.engine.name, job.id)

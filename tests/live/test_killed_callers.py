@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import NAMESPACE, find_kubeconfig, join_cluster, kubectl
+from tests.features import FEATURES
 from tests.live.relay import Point, relaying
 from tests.live.test_calrissian import wait_until_gone
 from tests.servers import S3Server
@@ -26,10 +27,14 @@ ALL_POINTS = [
     *(Point("after-request", number) for number in range(1, 15)),
     *(Point("log-line", number) for number in range(1, 11, 2)),
 ]
+# the last request of a submission: everything is there, and the handle is not stored yet
+SUBMITTED = Point("after-request", 5)
+SECRETS = FEATURES / "secrets" / "secrets.cwl"
 IN_CI = [Point("after-request", 3), Point("after-request", 8), Point("log-line", 5), Point("before-request", 13)]
 
 
-def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
+def kill_caller(tmp_path: Path, s3: S3Server, point: Point, package: Path, *inputs: str) -> tuple[Site, str]:
+    """Run a job and kill its caller at a point; the site and the id of the job."""
     # never the id of an earlier run: its events stay in the namespace for an hour
     job_id = f"killed-{new_job_id()}"
     kubeconfig = find_kubeconfig()
@@ -43,13 +48,18 @@ def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
 
     with relaying(kubeconfig, point, kill) as (url, relay):
         watched = site.having(ZOO_RUNNER_KUBERNETES_URL=url)
-        words = ("run", ECHO, "--engine", "calrissian", "-o", f"s3://results/{job_id}", "--job-id", job_id, "--quiet")
-        with watched.started(*words) as process:
+        words = ("--engine", "calrissian", "-o", f"s3://results/{job_id}", "--job-id", job_id, "--quiet")
+        with watched.started("run", package, *words, *inputs) as process:
             callers.append(process)
             started.set()
             code = process.wait()
     assert relay.killed.is_set(), f"the job was over after {relay.requests} requests and {relay.lines} lines"
     assert code == -signal.SIGKILL
+    return site, job_id
+
+
+def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
+    site, job_id = kill_caller(tmp_path, s3, point, ECHO)
     done = site.command("reattach", job_id, "--quiet")
     assert done.returncode == 0, done.stderr
     assert f"collection s3://results/{job_id}" in done.stdout
@@ -75,6 +85,19 @@ def count_pods(site: Site, job_id: str) -> dict[str, int]:
 @pytest.mark.parametrize("point", IN_CI, ids=str)
 def test_who_was_killed_comes_back_and_nothing_runs_twice(point: Point, tmp_path: Path, s3: S3Server) -> None:
     kill_and_come_back(tmp_path, s3, point)
+
+
+def test_of_a_job_with_secrets_whose_caller_was_killed_before_it_stored_the_handle_nothing_is_left(
+    tmp_path: Path, s3: S3Server
+) -> None:
+    inputs = ("-i", "password=canary-of-the-killed", "-i", "user=ada")
+    site, job_id = kill_caller(tmp_path, s3, SUBMITTED, SECRETS, *inputs)
+    selector = ("-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job_id}", "-o", "name")
+    assert f"job.batch/job-{job_id}" in kubectl(site, "get", "job,secret", *selector)
+    assert site.load_job(job_id).handle is None
+    done = site.command("reattach", job_id, "--quiet")
+    assert (done.returncode, "job.secrets-lost" in done.stderr) == (7, True), done.stderr
+    wait_until_gone(site, job_id, 5)
 
 
 @pytest.mark.long

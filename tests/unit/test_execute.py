@@ -14,7 +14,7 @@ from tests.site import run_draft
 from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FAKE_WORK, FakeEngine
-from zoo_runner.engines.protocol import Capabilities, Handle, JobSpec, Plan
+from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
 from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, request_cancel
 from zoo_runner.execution.execute import execute, start
@@ -43,7 +43,8 @@ from zoo_runner.model.events import (
     StepLines,
     StepStarted,
 )
-from zoo_runner.model.job import Outcome, Status
+from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.store.files import FileStore
 
 SECRET = "canary-in-the-story"
 
@@ -149,7 +150,7 @@ def test_a_job_that_has_ended_gives_its_outcome_again(context: Context, engine: 
 
 def test_an_internal_error_is_an_outcome_and_its_trace_is_private(tmp_path: Path, configuration: Configuration) -> None:
     class Broken(FakeEngine):
-        def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+        def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
             raise ZeroDivisionError(f"nobody foresaw {SECRET}")
 
     job = small_job(tmp_path)
@@ -227,6 +228,34 @@ def test_a_job_whose_secret_inputs_were_lost_before_it_was_submitted_fails(
     assert outcome.diagnosis
     assert outcome.diagnosis.code == "job.secrets-lost"
     assert "token" in outcome.diagnosis.cause
+
+
+def test_of_a_job_with_secrets_that_was_killed_between_submission_and_stored_handle_nothing_is_left(
+    context: Context, configuration: Configuration, engine: FakeEngine, tmp_path: Path
+) -> None:
+    draft = build_secret_job(tmp_path)
+    accept(context, draft, "fake", configuration.workspace)
+    engine.submit(engine.plan(draft), lambda _: None, Cancellation())
+    outcome = execute(elsewhere(configuration, engine), "j1")
+    assert outcome.diagnosis
+    assert outcome.diagnosis.code == "job.secrets-lost"
+    assert (engine.submitted, engine.removed) == ({}, ["j1"])
+
+
+def test_of_a_job_whose_handle_cannot_be_stored_nothing_is_left(
+    context: Context, configuration: Configuration, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    accept(context, small_job(tmp_path, job_id="j1"), "fake", configuration.workspace)
+    update = FileStore.update
+
+    def refuse_handles(store: FileStore, job: Job) -> Job:
+        if job.handle:
+            raise OSError("no space left")
+        return update(store, job)
+
+    monkeypatch.setattr(FileStore, "update", refuse_handles)
+    assert execute(context, "j1").status is Status.FAILED
+    assert (engine.submitted, engine.removed) == ({}, ["j1"])
 
 
 # what another process left

@@ -123,7 +123,8 @@ def test_only_the_secret_of_the_job_is_sent_with_secret_inputs(tmp_path: Path, c
     engine = CalrissianEngine(configuration_in(tmp_path, ZOO_RUNNER_KUBERNETES_URL=cluster))
     plan = engine.plan(job)
     assert "canary" not in json.dumps([plan.submission[part] for part in ("manifests", "steps", "tenant")])
-    handle = engine.submit(plan, lambda _: None, Cancellation())
+    engine.submit(plan, lambda _: None, Cancellation())
+    handle = plan.handle
     assert json.loads(json.dumps(handle.data)) == handle.data
     assert "canary" not in json.dumps(handle.data)
     planned = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in plan.submission["manifests"]]

@@ -38,13 +38,12 @@ class FakeEngine:
 
     def plan(self, job: JobSpec) -> Plan:
         """Plan nothing but what identifies the job."""
-        return Plan(job, self.name, {"destination": job.destination})
+        return Plan(job, Handle(self.name, job.id, {"destination": job.destination}), {})
 
-    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Record the job."""
         cancellation.check()
         self.submitted.setdefault(plan.job.id, Cancellation())
-        return Handle(self.name, plan.job.id, dict(plan.submission))
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """End as configured; a waiting job needs no thread."""

@@ -45,11 +45,23 @@ class JobSpec:
 
 
 @dataclass(frozen=True)
+class Handle:
+    """What an engine needs to find a submitted job again, from any process; `data` is JSON and holds no secret."""
+
+    engine: str
+    job_id: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What would be submitted, as plain data: `describe` is printable and holds no secret."""
+    """What would be submitted, as plain data: `describe` is printable and holds no secret.
+
+    `handle` is computed: by it, all that a submission created is found, also one that broke off at any point.
+    """
 
     job: JobSpec
-    engine: str
+    handle: Handle
     submission: Mapping[str, Any]
 
     def describe(self) -> dict[str, Any]:
@@ -65,7 +77,7 @@ class Plan:
             "inputs": dict(self.job.order),
             "destination": self.job.destination,
             "timeLimitSeconds": self.job.time_limit_seconds,
-            "engine": self.engine,
+            "engine": self.handle.engine,
             "submission": dict(self.submission),
             "logs": {"job": str(self.job.paths.job_log), "steps": str(self.job.paths.log_folder)},
         }
@@ -79,15 +91,6 @@ class Capabilities:
     """Whether the run goes on without the process that started it."""
     isolates: bool
     """Whether steps are isolated from each other and from the caller."""
-
-
-@dataclass(frozen=True)
-class Handle:
-    """What an engine needs to find a submitted job again, from any process; `data` is JSON and holds no secret."""
-
-    engine: str
-    job_id: str
-    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ class Leftover:
 class Engine(Protocol):
     """Runs a job from its inputs, as the user referred to them, to its results.
 
-    The order of calls is `plan`, `submit`, (the caller stores the handle), `follow`, `remove`. Any process that has the
-    handle may call `follow`, `cancel` and `remove`.
+    The order of calls is `plan`, `submit`, (the caller stores the handle of the plan), `follow`, `remove`. Any process
+    that has the handle may call `follow`, `cancel` and `remove`.
     """
 
     name: str
@@ -130,11 +133,12 @@ class Engine(Protocol):
         """Return exactly what will be submitted; pure. Raises `RunnerError` for what this engine cannot run."""
         ...
 
-    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Create all that the job needs, but start nothing; idempotent by job id.
 
         After a caller died before it stored the handle, another one submits again. Raises `RunnerError`;
-        `NotReachedError` if the engine does not answer, so that the job may be submitted later.
+        `NotReachedError` if the engine does not answer, so that the job may be submitted later. What was created by
+        then is removed by `remove`, with the handle of the plan.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The work on one job: submit it, follow it, conclude it, from its beginning or from where another process left it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
@@ -210,22 +210,19 @@ class _Work:
             journal.change(lambda stored: stored.moved_to(Status.RUNNING, clock.now()))
         if journal.job.cancel_requested:
             self._cancellation.cancel()
-        plan = engine.plan(self._build_spec(job))
-        journal.log.write_plan(plan.describe())
-        handle = self._handle = engine.submit(plan, journal, self._cancellation)
-        journal.change(lambda stored: replace(stored, handle=asdict(handle)))
-        return handle
-
-    def _build_spec(self, job: Job) -> JobSpec:
-        """Rebuild what was accepted; raises `EngineError` where this process does not have its secret inputs."""
         missing = [name for name in job.secret_inputs if name not in self._secrets]
+        plan = engine.plan(self._build_spec(job, missing))
+        # an earlier attempt may have broken off: whatever it created is removed by this handle
+        self._handle = plan.handle
         if missing and not self._cancellation.reason:
-            raise EngineError(
-                f"the values of the secret inputs {', '.join(missing)}, which are never stored, were lost with the"
-                " process that accepted the job",
-                "Run the job again.",
-                code="job.secrets-lost",
-            )
+            raise _build_secrets_lost(missing)
+        journal.log.write_plan(plan.describe())
+        engine.submit(plan, journal, self._cancellation)
+        journal.change(lambda stored: replace(stored, handle=asdict(plan.handle)))
+        return plan.handle
+
+    def _build_spec(self, job: Job, missing: Sequence[str]) -> JobSpec:
+        """Put the job together again, with empty texts for the `missing` secret inputs."""
         package = self._context.store.load_package(job.package)
         order = {**job.inputs, **dict.fromkeys(missing, ""), **self._secrets}
         paths = self._journal.log.paths
@@ -262,6 +259,15 @@ def _find_seconds_left(job: Job, cancellation: Cancellation) -> float | None:
 
 def _find_end(job: Job) -> Outcome | None:
     return job.outcome if job.status in FINAL else None
+
+
+def _build_secrets_lost(names: Iterable[str]) -> EngineError:
+    return EngineError(
+        f"the values of the secret inputs {', '.join(names)}, which are never stored, were lost with the process that"
+        " accepted the job",
+        "Run the job again.",
+        code="job.secrets-lost",
+    )
 
 
 def _build_busy(job_id: str) -> JobBusyError:

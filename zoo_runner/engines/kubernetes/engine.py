@@ -40,7 +40,7 @@ from zoo_runner.engines.pipeline import build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
-from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.events import Report
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.outcomes import restore_error
 from zoo_staging.destination import is_object_storage
@@ -76,6 +76,7 @@ class ClusterEngine(ABC):
         _check_destination(job)
         ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
         names = build_names(job.id, self._cluster)
+        handle = Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
         _, secret_inputs = hide_secret_inputs(job)
         objects = [
             mark_job(self._build_root(names, job, secret_inputs), job.uid),
@@ -85,28 +86,21 @@ class ClusterEngine(ABC):
         ]
         return Plan(
             job,
-            self.name,
+            handle,
             {
-                "names": asdict(names),
                 "tenant": self._build_tenant(names),
                 "steps": build_step_settings(names, self._cluster, secret_inputs),
                 "manifests": [without_content(manifest) for manifest in objects],
             },
         )
 
-    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
-        """Create all that the job needs, with its Job suspended, or adopt what an earlier attempt created."""
-        names, job = Names(**plan.submission["names"]), plan.job
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
+        """Create all that the job needs, with its root object suspended, or adopt what an earlier attempt created."""
+        cancellation.check()
+        content = self._build_content(plan, report)
         cluster = connect(self._cluster)
-        try:
-            cancellation.check()
-            content = self._build_content(plan, report)
-            with reaching():
-                self._create(cluster, plan, content)
-        except RunnerError:
-            self._withdraw(cluster, names, job.uid, report)
-            raise
-        return Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
+        with reaching():
+            self._create(cluster, plan, content)
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Follow the job, with no thread of its own."""
@@ -186,7 +180,7 @@ class ClusterEngine(ABC):
 
     def _build_content(self, plan: Plan, report: Report) -> list[Manifest]:
         """Make what the plan leaves out: Secrets and the parts of the bundle."""
-        names, scratch = Names(**plan.submission["names"]), plan.job.paths.scratch
+        names, scratch = Names(**plan.handle.data["names"]), plan.job.paths.scratch
         job, secret_inputs = hide_secret_inputs(plan.job)
         try:
             bundle = build_bundle(job, plan.submission["steps"], WORK_FOLDER, report, self._workspace.storage)
@@ -198,17 +192,10 @@ class ClusterEngine(ABC):
     def _create(self, cluster: Cluster, plan: Plan, content: list[Manifest]) -> None:
         first, *others = fill_in(plan.submission["manifests"], content)
         create_tenant(cluster, plan.submission["tenant"])
-        job = self._open_root(cluster, Names(**plan.submission["names"])).create(first)
+        job = self._open_root(cluster, Names(**plan.handle.data["names"])).create(first)
         ensure_same(job, plan.job.uid, plan.job.id)
         for manifest in others:
             cluster.create(owned_by(manifest, job))
-
-    def _withdraw(self, cluster: Cluster, names: Names, uid: str, report: Report) -> None:
-        """Remove what was created of a job that could not be submitted."""
-        try:
-            remove_job(self._open_job(cluster, names), uid)
-        except RunnerError as error:
-            report(EngineLine("warning", f"not all of the job was removed ({error}); `zoo-runner gc` finds the rest"))
 
     def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str]) -> list[Manifest]:
         """Make what holds credentials and secret inputs."""

@@ -73,10 +73,13 @@ def decode_lines(lines: Iterable[str]) -> Iterator[Event | LastLine]:
 
 
 def _decode_event(data: Any) -> Event | LastLine:
-    for kind in (Outcome, Handover):
-        if data["event"] == kind.__name__:
-            return from_plain(kind, data)
-    return event_from_plain(data)
+    match data["event"]:
+        case "Outcome":
+            return from_plain(Outcome, data)
+        case "Handover":
+            return Handover()
+        case _:
+            return event_from_plain(data)
 
 
 def build_no_result(image: str, exit_code: int) -> RunnerError:

@@ -46,7 +46,7 @@ class LocalEngine:
         needs = find_container_needs(job.package)
         return Plan(
             job,
-            self.name,
+            Handle(self.name, job.id, {"scratch": str(job.paths.scratch)}),
             {
                 "tool": "cwltool",
                 "containers": self._settings.containers if needs.images else "none needed",
@@ -56,13 +56,12 @@ class LocalEngine:
             },
         )
 
-    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> Handle:
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Check that this machine can run the job, pull its images, and create its scratch folder."""
         job, scratch = plan.job, plan.job.paths.scratch
-        handle = Handle(self.name, job.id, {"scratch": str(scratch)})
         cancellation.check()
         if job.id in self._submitted:
-            return handle
+            return
         _make_scratch(scratch)
         control = Control(scratch)
         try:
@@ -72,7 +71,6 @@ class LocalEngine:
             control.close()
             _remove_folder(scratch)
             raise
-        return handle
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Run the job in a thread of this process."""

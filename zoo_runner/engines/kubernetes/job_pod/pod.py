@@ -21,7 +21,7 @@ from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
-from zoo_runner.engines.kubernetes.pod_log import LastLine, decode_lines, encode_line
+from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines, encode_line
 from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
@@ -85,10 +85,19 @@ class PodOutput:
         if type(event).__name__ == "Transferred" and not self._is_due(event):
             return
         # before it is a line: in the text of JSON, what is masked may be more than a value
-        masked = mask_outcome(event, self.masker) if isinstance(event, Outcome) else mask_event(event, self.masker.mask)
+        masked = self._mask(event)
         with self._lock:
             self._stream.writelines(f"{line}\n" for line in encode_line(masked))
             self._stream.flush()
+
+    def _mask(self, event: Event | LastLine) -> Event | LastLine:
+        match event:
+            case Outcome():
+                return mask_outcome(event, self.masker)
+            case Handover():
+                return event
+            case _:
+                return mask_event(event, self.masker.mask)
 
     def _is_due(self, event: Any) -> bool:
         now = time.monotonic()
