@@ -104,7 +104,7 @@ class Ours:
         return seconds
 
     def _wait_until_gone(self, job_id: str) -> float:
-        names = build_names(job_id, self.configuration.kubernetes)
+        names = build_names(job_id, self.configuration.kubernetes, self.configuration.workspace)
         begun, pause = time.monotonic(), threading.Event()
         while self._is_there(names.selector) and time.monotonic() - begun < LONGEST_SECONDS:
             pause.wait(0.1)
@@ -172,7 +172,8 @@ def _measure(configuration: Configuration, rounds: int, jobs: int) -> str:
         row.measure(rounds)
     left = list(ours.left)
     rows[2].measure(max(1, rounds // 2))
-    own = Ours(replace(configuration, kubernetes=replace(configuration.kubernetes, namespace_per="job")), cluster)
+    site = replace(configuration.kubernetes, namespace_per="job")
+    own = Ours(replace(configuration, kubernetes_settings=site), cluster)
     for _ in range(rounds):
         own.run(1)
     cluster.close()

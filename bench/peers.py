@@ -75,7 +75,7 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
 def run_bare(cluster: Cluster, configuration: Configuration, jobs: int) -> float:
     """Start so many bare Jobs at once; seconds until the last has its Complete condition."""
     site = configuration.kubernetes
-    names = build_names("bench", site)
+    names = build_names("bench", site, configuration.workspace)
     for manifest in (build_namespace(names), *build_access(names, site)):
         cluster.create(manifest)
     package = json.dumps(load_package(str(ECHO), configuration.settings).document)

@@ -9,6 +9,7 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Folders, Workspace
 from zoo_runner.package.loading import build_package
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +30,11 @@ def small_package(**tool: Any) -> Package:
 
 def small_job(folder: Path, order: Mapping[str, Any] | None = None, job_id: str = "j1", **tool: Any) -> JobSpec:
     return JobSpec(job_paths("water", job_id, folder), small_package(**tool), order or {}, str(folder / "results"))
+
+
+def workspace_of(name: str = "default", namespace: str | None = None) -> Workspace:
+    """A workspace with folders that nobody uses."""
+    return Workspace(name, Folders(Path("temp"), Path("state"), Path("scratch")), namespace=namespace)
 
 
 def configuration_in(folder: Path, **environ: str) -> Configuration:

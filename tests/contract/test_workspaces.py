@@ -127,7 +127,7 @@ def test_one_installation_serves_jobs_of_both_workspaces_from_one_store(
         store,
         FileEventLog(state),
         workspaces.__getitem__,
-        lambda name, workspace: open_engine(name, installation.for_workspace(workspace)),
+        lambda name, workspace: open_engine(name, replace(installation, workspace=workspace)),
         Keeper(store),
     )
     both_execute = threading.Barrier(len(NAMES))

@@ -59,7 +59,7 @@ def main(kubeconfig: str, namespace: str, how: str, jobs: int) -> dict[str, Any]
     """Follow so many jobs to their end, remove them, and say what it took."""
     configuration = configuration_in(Path(), KUBECONFIG=kubeconfig, ZOO_RUNNER_NAMESPACE=namespace)
     engine, cluster = CalrissianEngine(configuration), connect(configuration.kubernetes)
-    every = [Names(namespace, f"job-many-{how}-{number}", own_namespace=False) for number in range(jobs)]
+    every = [Names(namespace, f"job-many-{how}-{number}") for number in range(jobs)]
     lines: Counter[str] = Counter()
     orders: dict[str, list[str]] = {}
     threads: list[int] = []

@@ -81,7 +81,7 @@ def serving(api: Api, folder: Path) -> Iterator[CalrissianEngine]:
 
 
 def build_handle(engine: CalrissianEngine) -> Handle:
-    names = build_names("j1", engine._cluster)
+    names = build_names("j1", engine._cluster, engine._workspace)
     return Handle("calrissian", "j1", {"names": vars(names), "uid": ""})
 
 

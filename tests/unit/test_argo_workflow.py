@@ -5,6 +5,7 @@ import json
 import pytest
 from hera.workflows.models import Workflow
 
+from tests.values import workspace_of
 from zoo_runner.config.argo import ArgoSettings, load_argo_settings
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings
 from zoo_runner.engines.argo.workflow import INSTANCE_LABEL, build_workflow
@@ -27,7 +28,7 @@ def build(
     argo: ArgoSettings | None = None, environ: dict[str, str] | None = None, limit: float | None = None
 ) -> Manifest:
     cluster: KubernetesSettings = load_kubernetes_settings(environ or {})
-    names = build_names("j1", cluster)
+    names = build_names("j1", cluster, workspace_of())
     return build_workflow(names, cluster, argo or ArgoSettings(), 2, ["SECRET_0"], limit)
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tests.unit.messages import Check
+from tests.values import workspace_of
 from zoo_runner.config.kubernetes import load_kubernetes_settings
 from zoo_runner.engines.kubernetes.background import Background, find_background
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -131,7 +132,7 @@ class TardyCluster:
 
 def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Outcome:
     settings = load_kubernetes_settings({})
-    names = build_names("1", settings)
+    names = build_names("1", settings, workspace_of())
     root = ClusterRoot(cast(Cluster, cluster), "Job", names, {})
     follower = JobFollower(ClusterJob(cast(Cluster, cluster), names, root), settings, on)
     timer = threading.Timer(after_seconds, cluster.may_speak.set)

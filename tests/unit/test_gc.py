@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import configuration_in
+from tests.values import configuration_in, workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.kubernetes.leftovers import select_leftovers
@@ -61,7 +61,9 @@ def test_a_cluster_that_cannot_be_asked_is_not_taken_for_an_empty_one(tmp_path: 
 
 def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     site = KubernetesSettings(node_selector={"pool": "eo"}, pull_secrets=("regcred",))
-    spec = build_smoke_test_job(build_names("doctor-1", site), site, "s3://b/p")["spec"]["template"]["spec"]
+    spec = build_smoke_test_job(build_names("doctor-1", site, workspace_of()), site, "s3://b/p")["spec"]["template"][
+        "spec"
+    ]
     assert spec["nodeSelector"] == {"pool": "eo"}
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]
     assert spec["containers"][0]["image"] == site.image

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.config.kubernetes import load_kubernetes_settings
+from zoo_runner.config.configuration import load_configuration
 from zoo_runner.zoo.conf import Conf, merge_variables, read_site
 from zoo_runner.zoo.hooks import Hooks, find_docker_configs, find_secret_names
 
@@ -57,6 +57,7 @@ def test_what_a_handler_answers_reaches_the_jobs_pods(tmp_path: Path) -> None:
     }
     site = read_site(conf)
     parameters = Hooks(Handler()).prepare(site, conf, None)
-    cluster = load_kubernetes_settings(merge_variables(conf, {}, parameters))
-    assert (cluster.namespace, cluster.service_account) == ("eo-processing", "eo-runner")
+    configuration = load_configuration(merge_variables(conf, {}, parameters))
+    cluster = configuration.kubernetes
+    assert (configuration.workspace.namespace, cluster.service_account) == ("eo-processing", "eo-runner")
     assert (cluster.pull_secrets, cluster.pull_credentials) == (("there",), (CONFIG,))

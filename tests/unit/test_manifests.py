@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.messages import Check
 from tests.unit.packed import build_package, build_tool
+from tests.values import workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings, parse_quantity
 from zoo_runner.engines.kubernetes.access import open_access
 from zoo_runner.engines.kubernetes.manifests import (
@@ -30,7 +31,7 @@ from zoo_runner.model.package import Package
 
 USUAL = KubernetesSettings()
 JOB_ID = "5d0a7d1c-8c7e-4a4f-9a3e-0d9a2b1f6c11"
-NAMES = build_names(JOB_ID, USUAL)
+NAMES = build_names(JOB_ID, USUAL, workspace_of())
 
 
 def with_disk(**resources: object) -> Package:
@@ -42,11 +43,11 @@ def with_disk(**resources: object) -> Package:
 
 
 def test_a_job_runs_in_the_namespace_of_its_workspace() -> None:
-    assert build_names(JOB_ID, KubernetesSettings(workspace="alice")).namespace == "ws-alice"
+    assert build_names(JOB_ID, USUAL, workspace_of("alice")).namespace == "ws-alice"
 
 
 def test_a_job_may_have_a_namespace_of_its_own() -> None:
-    names = build_names(JOB_ID, KubernetesSettings(namespace_per="job"))
+    names = build_names(JOB_ID, KubernetesSettings(namespace_per="job"), workspace_of())
     assert names.namespace == f"job-{JOB_ID}"
     assert names.own_namespace
 
@@ -81,8 +82,8 @@ def test_steps_have_no_token() -> None:
 
 
 def test_a_namespace_of_the_sites_own_is_neither_made_nor_the_jobs_own() -> None:
-    site = KubernetesSettings(namespace="eo-processing", namespace_per="job")
-    names = build_names(JOB_ID, site)
+    site = KubernetesSettings(namespace_per="job")
+    names = build_names(JOB_ID, site, workspace_of(namespace="eo-processing"))
     assert (names.namespace, names.own_namespace) == ("eo-processing", False)
     assert not any(manifest["kind"] == "Namespace" for manifest in build_tenant(names, site))
 
@@ -211,7 +212,7 @@ def test_a_label_of_the_site_cannot_hide_a_job() -> None:
 
 def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
     site = KubernetesSettings(namespace_per="job", quota={"pods": "5"}, isolated=True)
-    objects = build_objects(build_names(JOB_ID, site), site, build_package())
+    objects = build_objects(build_names(JOB_ID, site, workspace_of()), site, build_package())
     kinds = [manifest["kind"] for manifest in objects]
     assert kinds == ["PersistentVolumeClaim", "NetworkPolicy", "ResourceQuota"]
 
@@ -246,7 +247,6 @@ def test_existing_names_of_settings_are_read() -> None:
         ("POD_TOLERATIONS", "{}"),
         ("ZOO_RUNNER_NAMESPACE_PER", "user"),
         ("ZOO_RUNNER_ISOLATE_STEPS", "maybe"),
-        ("ZOO_RUNNER_NAMESPACE", "Not A Name"),
         ("DEFAULT_MAX_CORES", "nan"),
         ("POD_NODE_SELECTOR", "pool=gpu"),
         ("ZOO_RUNNER_KUBERNETES_URL", "localhost:8001"),
@@ -306,4 +306,4 @@ def test_no_code_deletes_a_namespace_that_is_not_the_jobs_own() -> None:
 
 
 def test_names_are_computed_from_the_id_alone() -> None:
-    assert build_names(JOB_ID, USUAL) == Names("ws-default", f"job-{JOB_ID}", own_namespace=False)
+    assert build_names(JOB_ID, USUAL, workspace_of()) == Names("ws-default", f"job-{JOB_ID}")

@@ -1,14 +1,16 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.messages import Check
-from tests.values import ROOT
+from tests.values import ROOT, configuration_in, small_job
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.settings import SETTINGS, load_settings
 from zoo_runner.config.version import VERSION
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS, list_variables, load_storage_profile, load_workspace
+from zoo_runner.engines import open_engine
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.workspace import StorageProfile
@@ -77,8 +79,24 @@ def test_the_environment_is_never_shown() -> None:
 def test_a_configuration_serves_another_workspace_in_its_namespace_and_no_other() -> None:
     site = load_configuration({"ZOO_RUNNER_WORKSPACE": "ada", "ZOO_RUNNER_NAMESPACE": "site"})
     assert (site.workspace.name, site.workspace.namespace) == ("ada", "site")
-    bob = site.for_workspace(load_workspace({"ZOO_RUNNER_WORKSPACE": "bob"}))
-    assert build_names("1", bob.kubernetes).namespace == "ws-bob"
+    bob = replace(site, workspace=load_workspace({"ZOO_RUNNER_WORKSPACE": "bob"}))
+    assert build_names("1", bob.kubernetes, bob.workspace).namespace == "ws-bob"
+
+
+@pytest.mark.parametrize("variable", ["ZOO_RUNNER_NAMESPACE", "USE_NAMESPACE"])
+def test_a_namespace_that_kubernetes_would_refuse_is_refused_with_its_value(variable: str) -> None:
+    workspace = load_workspace({variable: "Not A Name"})
+    with pytest.raises(SettingsError, match="'Not A Name' is invalid"):
+        build_names("1", load_configuration({}).kubernetes, workspace)
+
+
+@pytest.mark.parametrize("variable", ["DEFAULT_MAX_RAM", "ZOO_RUNNER_NAMESPACE", "ZOO_RUNNER_ARGO_SEMAPHORE"])
+def test_an_invalid_setting_of_a_cluster_concerns_only_the_engines_on_clusters(variable: str, tmp_path: Path) -> None:
+    site = configuration_in(tmp_path, **{variable: "not valid"})
+    job = replace(small_job(tmp_path), destination="s3://results/x")
+    open_engine("local", site).plan(job)
+    with pytest.raises(SettingsError, match="'not valid' is invalid"):
+        open_engine("argo", site).plan(job)
 
 
 def test_the_profile_of_a_workspace_has_folders_and_addresses_as_values() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.values import workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.job_pod.steppod import (
     Owner,
@@ -19,7 +20,7 @@ from zoo_runner.engines.kubernetes.manifests import STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.model.masking import Masker
 
-NAMES = build_names("1", KubernetesSettings())
+NAMES = build_names("1", KubernetesSettings(), workspace_of())
 OWNER = Owner("job-1-abcde", "u1")
 BUILT: dict[str, Any] = {
     "spec": {

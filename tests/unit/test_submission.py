@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.values import workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.manifests import build_bundle_maps, build_job, without_content
@@ -15,7 +16,7 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
 SITE = KubernetesSettings(namespace_per="job")
-NAMES = build_names("tour", SITE)
+NAMES = build_names("tour", SITE, workspace_of())
 OURS, THEIRS = (mark_job(build_job(NAMES, SITE, 1, None), uid) for uid in ("ours", "theirs"))
 
 

@@ -34,7 +34,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
 
         environ = dict(os.environ)  # noqa: TID251 the command's one place
         tell(f"serving at http://{host}:{port}/")
-        run(load_server_settings(environ), read_configuration(), environ, (host, port), read_version() or "0")
+        run(load_server_settings(environ), _check(read_configuration()), environ, (host, port), read_version() or "0")
 
     @cli.command()
     @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")
@@ -47,4 +47,12 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
             from zoo_runner.server.serving import work
 
         environ = dict(os.environ)  # noqa: TID251
-        work(load_server_settings(environ), read_configuration(), sys.stdin if listens else None, sys.stdout)
+        work(load_server_settings(environ), _check(read_configuration()), sys.stdin if listens else None, sys.stdout)
+
+
+def _check(configuration: "Configuration") -> "Configuration":
+    """Return a configuration whose engine can be opened: its settings are checked now and not with the first job."""
+    from zoo_runner.engines import open_engine
+
+    open_engine(configuration.settings.engine, configuration)
+    return configuration

@@ -58,7 +58,7 @@ def load_argo_settings(environ: Mapping[str, str]) -> ArgoSettings:
         try:
             values[one.name] = _READERS.get(one.name, str)(text)
         except ValueError as error:
-            raise SettingsError(f"{variable}={text!r} cannot be used: {error}", one.metadata["meaning"]) from error
+            raise SettingsError(f"{variable}={text!r} is invalid: {error}", one.metadata["meaning"]) from error
     return ArgoSettings(**values)
 
 

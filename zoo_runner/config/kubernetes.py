@@ -40,17 +40,10 @@ class KubernetesSettings:
     service_port: str = _setting(
         "KUBERNETES_SERVICE_PORT", "443", "Port of the API, which Kubernetes sets in every pod."
     )
-    workspace: str = _setting("ZOO_RUNNER_WORKSPACE", "default", "The tenant; its namespace is ws-<workspace>.")
     namespace_per: NamespacePer = _setting(
         "ZOO_RUNNER_NAMESPACE_PER",
         "workspace",
         "workspace: one namespace for all jobs, never deleted; job: created and deleted with each job.",
-    )
-    namespace: str | None = _setting(
-        "ZOO_RUNNER_NAMESPACE",
-        None,
-        "An existing namespace for all jobs, never created or deleted; unset: as the two above say.",
-        "USE_NAMESPACE",
     )
     service_account: str | None = _setting(
         "ZOO_RUNNER_SERVICE_ACCOUNT",
@@ -156,7 +149,7 @@ def load_kubernetes_settings(environ: Mapping[str, str]) -> KubernetesSettings:
 def _convert(name: str, kind: Any, text: str) -> Any:
     if name in ("volume_size", "max_ram", "job_ram", "job_ram_limit"):
         return _read_size(text)
-    if name in ("namespace", "service_account"):
+    if name == "service_account":
         return _read_label(text)
     if name in _READERS:
         return _READERS[name](text)
@@ -169,6 +162,15 @@ def _read_size(text: str) -> str:
     if not _QUANTITY.fullmatch(text):
         raise ValueError("must be a Kubernetes quantity such as 10Gi, or a number of MiB")
     return f"{text}Mi" if text.isdecimal() else text
+
+
+def ensure_namespace(name: str) -> str:
+    """Return a namespace as it is. Raises `SettingsError` for an invalid name."""
+    try:
+        return _read_label(name)
+    except ValueError as error:
+        remedy = "Set ZOO_RUNNER_NAMESPACE (or USE_NAMESPACE) to the name of an existing namespace, or unset it."
+        raise SettingsError(f"ZOO_RUNNER_NAMESPACE={name!r} is invalid: {error}", remedy) from error
 
 
 def _read_label(text: str) -> str:

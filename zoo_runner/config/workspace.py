@@ -11,7 +11,8 @@ from zoo_runner.model.masking import find_secrets
 from zoo_runner.model.workspace import MOST_LOG_BYTES, Folders, Limits, StorageProfile, Workspace
 from zoo_staging.variables import pick_variables
 
-WORKSPACE_VARIABLE = "ZOO_RUNNER_WORKSPACE"
+# as existing installations of zoo-calrissian-runner set it
+_NAMESPACE_ALIAS = "USE_NAMESPACE"
 _ROOTS, _DESTINATION, _PUBLIC_URL = "STAGEIN_ALLOWED_ROOTS", "STAGEOUT_OUTPUT", "STAGEOUT_PUBLIC_URL"
 
 
@@ -19,6 +20,13 @@ _ROOTS, _DESTINATION, _PUBLIC_URL = "STAGEIN_ALLOWED_ROOTS", "STAGEOUT_OUTPUT", 
 class _Variables:
     """The variables of a workspace, as they are documented."""
 
+    name: str = setting("ZOO_RUNNER_WORKSPACE", "default", "The tenant; its namespace on a cluster is ws-<workspace>.")
+    namespace: str | None = setting(
+        "ZOO_RUNNER_NAMESPACE",
+        None,
+        "An existing namespace for all jobs on a cluster, never created or deleted; unset: USE_NAMESPACE, else"
+        " ws-<workspace>.",
+    )
     temp: Path = setting(
         "ZOO_RUNNER_TEMP",
         Path("~/.local/state/zoo-runner/temp"),
@@ -60,7 +68,8 @@ def load_workspace(environ: Mapping[str, str]) -> Workspace:
     """
     given = _Variables(**read_fields(WORKSPACE_SETTINGS, environ))
     return Workspace(
-        name=environ.get(WORKSPACE_VARIABLE) or "default",
+        name=given.name,
+        namespace=given.namespace or environ.get(_NAMESPACE_ALIAS) or None,
         folders=Folders(given.temp, given.state, given.scratch),
         storage=load_storage_profile(environ),
         limits=Limits(given.time_limit_seconds, int(given.log_max_mib * 2**20), given.retention_days),

@@ -68,7 +68,7 @@ def find_configuration(configuration: Configuration, name: str) -> Configuration
         return configuration
     part = file_name(name)
     folders = Folders(own.folders.temp / part, own.folders.state / f"ws-{part}", own.folders.scratch / f"ws-{part}")
-    return configuration.for_workspace(replace(own, name=name, namespace=None, folders=folders))
+    return replace(configuration, workspace=replace(own, name=name, namespace=None, folders=folders))
 
 
 def open_context(store: SqlStore, settings: ServerSettings, configuration: Configuration) -> Context:

@@ -200,8 +200,7 @@ def place_site(configuration: Configuration, site: Site, variables: Mapping[str,
             state=choose("ZOO_RUNNER_STATE", folders.state, "jobs"),
             scratch=choose("ZOO_RUNNER_SCRATCH", folders.scratch, "scratch"),
         )
-    placed = configuration.for_workspace(replace(workspace, name=site.workspace, folders=folders))
-    return replace(placed, settings=settings)
+    return replace(configuration, settings=settings, workspace=replace(workspace, name=site.workspace, folders=folders))
 
 
 def confine_inputs(storage: StorageProfile, folders: Iterable[Path]) -> StorageProfile:

@@ -199,13 +199,13 @@ class _Call:
         # read again after the hooks: existing handlers put settings into the environment
         configuration = self._read_configuration(parameters)
         workspace = replace(configuration.workspace, folders=self._workspace.folders)
-        self._use(configuration.for_workspace(workspace))
+        self._use(replace(configuration, workspace=workspace))
         package = prepare_package(given if isinstance(given, str) else self._keep_package(given), self._settings)
         self._hide_inputs(package)
         self._progress = Progress(self._update, self._masker, len(package.process.get("steps", ())))
         draft, workspace = self._draft(package, parameters, time_limit_seconds)
         context = open_context(
-            configuration.for_workspace(workspace), beat_seconds=self._settings.dismiss_check_seconds
+            replace(configuration, workspace=workspace), beat_seconds=self._settings.dismiss_check_seconds
         )
         self._job = job = self._accept(context, draft, workspace)
         outcome = execute(context, job.id, self._progress, secrets=find_secret_values(draft, workspace))

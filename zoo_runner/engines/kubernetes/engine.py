@@ -29,7 +29,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     owned_by,
     without_content,
 )
-from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
+from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, name_job
 from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
@@ -75,7 +75,7 @@ class ClusterEngine(ABC):
         """
         _check_destination(job)
         ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
-        names = build_names(job.id, self._cluster)
+        names = build_names(job.id, self._cluster, self._workspace)
         handle = Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
         _, secret_inputs = hide_secret_inputs(job)
         objects = [
@@ -148,9 +148,9 @@ class ClusterEngine(ABC):
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find objects of jobs that do not run."""
-        names = {build_names(job_id, self._cluster).job for job_id in running}
+        names = {name_job(job_id) for job_id in running}
         cluster = connect(self._cluster)
-        return select_leftovers(list_objects(cluster, self._cluster), names)
+        return select_leftovers(list_objects(cluster, self._workspace), names)
 
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
         """Delete objects."""

@@ -38,8 +38,9 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
 
     Whether results can be stored is tested from a pod, and from here where no pod came that far.
     """
-    site, storage = configuration.kubernetes, configuration.workspace.storage
-    names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site)
+    site, workspace = configuration.kubernetes, configuration.workspace
+    storage = workspace.storage
+    names = build_names(f"doctor-{uuid.uuid4().hex[:8]}", site, workspace)
     reported: set[str] = set()
     if destination and not is_object_storage(destination):
         expected, remedy = "object storage, which pods reach", "Name a place below s3:, gs: or az:."
@@ -124,9 +125,9 @@ def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str)
 
 def _prepare(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
     prepare_tenant(cluster, names, site)
-    if site.namespace and _is_missing(cluster, "Namespace", "", site.namespace):
+    if names.site_namespace and _is_missing(cluster, "Namespace", "", names.namespace):
         raise EngineError(
-            f"the namespace {site.namespace} does not exist",
+            f"the namespace {names.namespace} does not exist",
             "Create it, or correct ZOO_RUNNER_NAMESPACE.",
             code="cluster.not-found",
         )

@@ -2,20 +2,20 @@
 
 from collections.abc import Collection, Iterable
 
-from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, name_namespace
 from zoo_runner.engines.kubernetes.namespace import remove_namespace
 from zoo_runner.engines.protocol import Leftover
+from zoo_runner.model.workspace import Workspace
 
 # in the order in which they are removed: what owns others first
 _KINDS = ("Namespace", "Job", "Workflow", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy")
 
 
-def list_objects(cluster: Cluster, site: KubernetesSettings) -> list[tuple[str, Manifest]]:
+def list_objects(cluster: Cluster, workspace: Workspace) -> list[tuple[str, Manifest]]:
     """List all objects of jobs, with their kinds; raises `RunnerError` where the cluster cannot be asked."""
-    return [(kind, item) for kind in _KINDS for item in _list(cluster, kind, site)]
+    return [(kind, item) for kind in _KINDS for item in _list(cluster, kind, workspace)]
 
 
 def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collection[str]) -> list[Leftover]:
@@ -50,7 +50,7 @@ def _is_active(kind: str, root: Manifest) -> bool:
     )
 
 
-def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifest]:
+def _list(cluster: Cluster, kind: str, workspace: Workspace) -> list[Manifest]:
     """List everywhere; who may not is shown the namespace of the workspace alone."""
     selector = f"{JOB_LABEL}," + ",".join(f"{name}={value}" for name, value in MANAGED.items())
     try:
@@ -61,4 +61,4 @@ def _list(cluster: Cluster, kind: str, site: KubernetesSettings) -> list[Manifes
             return []
         if error.status != 403:
             raise
-    return [] if kind == "Namespace" else cluster.find(kind, name_namespace(site), selector)
+    return [] if kind == "Namespace" else cluster.find(kind, name_namespace(workspace), selector)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.config.kubernetes import KubernetesSettings, ensure_namespace
+from zoo_runner.model.workspace import Workspace
 
 Manifest = dict[str, Any]
 
@@ -18,11 +19,16 @@ _NAME_LENGTH = 50
 
 @dataclass(frozen=True)
 class Names:
-    """Names of a job's objects, computed from its id and the settings."""
+    """Names of a job's objects, computed from its id and its workspace.
+
+    `own_namespace`: its namespace is created and deleted with the job; `site_namespace`: it belongs to the site, which
+    created it.
+    """
 
     namespace: str
     job: str
-    own_namespace: bool
+    own_namespace: bool = False
+    site_namespace: bool = False
 
     @property
     def secret(self) -> str:
@@ -67,16 +73,24 @@ def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
     return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
-def build_names(job_id: str, cluster: KubernetesSettings) -> Names:
-    """Compute the names of a job: namespace of the site, `ws-<workspace>`, or one of its own."""
-    job = f"job-{dns_name(job_id)}"
-    own = cluster.namespace_per == "job" and not cluster.namespace
-    return Names(job if own else name_namespace(cluster), job, own)
+def build_names(job_id: str, cluster: KubernetesSettings, workspace: Workspace) -> Names:
+    """Compute the names of a job: namespace of the site, `ws-<workspace>`, or one of its own.
+
+    Raises `SettingsError` for an invalid namespace.
+    """
+    job, site = name_job(job_id), workspace.namespace is not None
+    own = cluster.namespace_per == "job" and not site
+    return Names(job if own else name_namespace(workspace), job, own, site)
 
 
-def name_namespace(cluster: KubernetesSettings) -> str:
-    """Compute the namespace that jobs share: the site's own, or the workspace's."""
-    return cluster.namespace or f"ws-{dns_name(cluster.workspace)}"
+def name_job(job_id: str) -> str:
+    """Compute the name of a job's root object, which is also the value of its label."""
+    return f"job-{dns_name(job_id)}"
+
+
+def name_namespace(workspace: Workspace) -> str:
+    """Compute the namespace that jobs share: the site's own, or the workspace's. Raises `SettingsError`."""
+    return ensure_namespace(workspace.namespace) if workspace.namespace else f"ws-{dns_name(workspace.name)}"
 
 
 def build_meta(name: str, names: Names, *, labels: Mapping[str, str] | None = None) -> Manifest:

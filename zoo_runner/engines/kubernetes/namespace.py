@@ -58,7 +58,7 @@ def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifes
 
 def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Make all that has to be there before a job; a namespace of the site's own is there already."""
-    return [*([] if cluster.namespace else [build_namespace(names)]), *build_access(names, cluster)]
+    return [*([] if names.site_namespace else [build_namespace(names)]), *build_access(names, cluster)]
 
 
 def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
