@@ -2,9 +2,9 @@
 
 python -m zoo_runner.engines.argo.job_pod stage-in|run|stage-out|keep-logs
 
-The nodes hand on to each other by files on the job's volume. Each writes what happens as lines of its log (`pod_log`);
-the last line says how the node ended: with why the job failed, with its results, or with neither, so that the next
-node goes on. Credentials come as the environment of the nodes that stage; `run`, which starts the steps, has none.
+The nodes pass data on in files on the job's volume. Each writes events as lines of its log (`pod_log`); the last line
+is the outcome of the job, or a handover to the next node. Credentials are in the environment of the nodes that stage;
+`run`, which starts the steps, has none.
 """
 
 import json
@@ -47,7 +47,7 @@ from zoo_runner.model.masking import Masker
 
 @dataclass(frozen=True)
 class Volume:
-    """What the nodes of a job keep for each other on its volume."""
+    """The files that the nodes of a job share on its volume."""
 
     folder: Path
 
@@ -90,7 +90,7 @@ class Node:
 
 
 def stage_in(node: Node) -> LastLine:
-    """Find out whether the destination can be written to, and bring the inputs."""
+    """Check that the destination can be written to, and fetch the inputs."""
     check_destination(node.job, node.settings.storage)
     order = run_stage_in(node.job, node.settings.storage, node.report, node.cancellation)
     write_json(node.volume.staged, dict(order))
@@ -137,7 +137,7 @@ NODES: Mapping[str, Callable[[Node], LastLine]] = {
 
 
 def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> LastLine:
-    """Run a node, keep its logs, and publish all logs where the job has ended and this node has credentials."""
+    """Run a node, keep its logs, and publish all logs if the job has ended and this node has credentials."""
     volume = Volume(Path(WORK_FOLDER))
     if name == STAGE_IN:
         _prepare(volume)
@@ -158,7 +158,7 @@ def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Ca
 
 
 def _prepare(volume: Volume) -> None:
-    """Unpack the bundle; of an attempt whose pod was lost only the start of the job and the logs stay."""
+    """Unpack the bundle; of an earlier attempt whose pod was lost, only the time of the start and the logs stay."""
     shutil.rmtree(volume.folder / "run", ignore_errors=True)
     unpack_bundle(read_bundle(Path(BUNDLE_FOLDER)), volume.folder)
     if not volume.started.exists():
@@ -175,7 +175,7 @@ def _keep_outcome(outcome: Outcome, volume: Volume, log: JobLog) -> None:
 
 @contextmanager
 def _limited(job: JobSpec, volume: Volume, cancellation: Cancellation) -> Iterator[Cancellation]:
-    """Have the job's time limit count from its start, whichever node works."""
+    """Count the job's time limit from its start, whichever node works."""
     limited = Cancellation(job.time_limit_seconds)
     with cancellation.calling(limited.cancel):
         if job.time_limit_seconds is None:

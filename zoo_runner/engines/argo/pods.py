@@ -1,4 +1,4 @@
-"""What the pod of a job says about its nodes, which are its containers; pure. Source: Kubernetes API v1."""
+"""What the pod of a job shows of its nodes, which are its containers; pure. Source: Kubernetes API v1."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,12 +22,12 @@ def has_container_started(pod: Manifest, name: str) -> bool:
 
 
 def has_container_ended(pod: Manifest, name: str) -> bool:
-    """Whether a container runs no more."""
+    """Whether a container has ended."""
     return "terminated" in _find_state(pod, name)
 
 
 def find_own_exit_code(pod: Manifest, name: str) -> int | None:
-    """Return the exit code of a program that ended by itself; None where it runs, or was ended or never started."""
+    """Return the exit code of a program that ended by itself; None if it runs, was stopped or never started."""
     ended = _find_state(pod, name).get("terminated") or {}
     code = ended.get("exitCode")
     if code is None or code in _NOT_OWN or "deletionTimestamp" in pod["metadata"]:
@@ -36,7 +36,7 @@ def find_own_exit_code(pod: Manifest, name: str) -> int | None:
 
 
 def find_container_failure(pod: Manifest) -> RunnerError | None:
-    """Say why a node ended that could not report it itself; None where its log does, or its pod was deleted."""
+    """Return why a node ended that could not report it; None if its log does, or its pod was deleted."""
     for name in SEQUENCE:
         ended = _find_state(pod, name).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":

@@ -24,7 +24,7 @@ _REFUSED = {
     ),
     401: (
         "engine.argo-login",
-        "Set ARGO_TOKEN to a token that is valid: `kubectl create token <service account>` makes one.",
+        "Set ARGO_TOKEN to a valid token, as from `kubectl create token <service account>`.",
     ),
     403: (
         "engine.argo-permission",
@@ -45,7 +45,7 @@ class _ServerAccess:
         self._token = settings.token
 
     def headers(self) -> dict[str, str]:
-        """Return what logs a request in."""
+        """Return the headers that authenticate a request."""
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
 
@@ -62,18 +62,18 @@ class ServerRoot:
         self._one = f"{self._all}/{names.job}"
 
     def create(self, manifest: Manifest) -> Manifest:
-        """Create it, suspended, or adopt the one of its name."""
+        """Create it, suspended, or adopt an existing one of its name."""
         try:
-            made = self._call("POST", self._all, "creating", {"workflow": manifest})
+            created = self._call("POST", self._all, "creating", {"workflow": manifest})
         except ApiError as error:
             if error.status != 409:
                 raise _explain(error) from error
-            made = self._call("GET", self._one, "adopting")
+            created = self._call("GET", self._one, "adopting")
         # which the server leaves out
-        return {**made, **_TYPE}
+        return {**created, **_TYPE}
 
     def get(self) -> Manifest | None:
-        """Read it; None where it is gone."""
+        """Read it; None if it does not exist."""
         try:
             return {**self._call("GET", self._one, "reading"), **_TYPE}
         except ApiError as error:
@@ -82,15 +82,15 @@ class ServerRoot:
             raise _explain(error) from error
 
     def release(self) -> None:
-        """Let it start the job's pod."""
+        """Resume it, so that it starts the job's pod."""
         self._change("PUT", f"{self._one}/resume", "resuming")
 
     def dismiss(self) -> None:
-        """Stop it for good; one that is gone is fine."""
+        """Stop it for good; one that does not exist is no error."""
         self._change("PUT", f"{self._one}/terminate", "terminating")
 
     def delete(self) -> None:
-        """Delete it with all that it owns; one that is gone is fine."""
+        """Delete it with everything that it owns; one that does not exist is no error."""
         self._change("DELETE", self._one, "deleting")
 
     def _change(self, method: str, path: str, what: str) -> None:
@@ -115,7 +115,7 @@ class ServerRoot:
 
 
 def _explain(error: ApiError) -> EngineError:
-    """Say what to do about a refusal of the Argo server, whose settings are its own."""
+    """Build the error of a refusal of the Argo server, which has its own settings."""
     found = error.diagnosis
     code, remedy = _REFUSED.get(error.status, (found.code, found.remedy))
     level = Level.PLATFORM if error.status == 0 else Level.ENGINE

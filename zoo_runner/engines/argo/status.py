@@ -1,7 +1,7 @@
-"""What the status of a Workflow says about a job; pure. Source: Argo Workflows v1alpha1, `WorkflowStatus`.
+"""What the status of a Workflow means for a job; pure. Source: Argo Workflows v1alpha1, `WorkflowStatus`.
 
-Which container of a pod failed only the nodes of the containers say: the node of the pod repeats what became of the
-last of them.
+Which container of a pod failed is only in the nodes of the containers: the node of the pod repeats the end of the last
+of them.
 """
 
 import re
@@ -35,7 +35,7 @@ def is_seen(workflow: Manifest) -> bool:
 
 
 def find_waiting(workflow: Manifest) -> str | None:
-    """Say what a Workflow waits for that will pass by itself: a lock, or its turn; None where for nothing of that."""
+    """Return the message of a wait that ends by itself, for a lock or a slot; None if there is none."""
     status = workflow.get("status", {})
     for message in (status.get("message"), *(node.get("message") for node in _nodes(workflow))):
         if message and _WAITS.search(message):
@@ -44,7 +44,7 @@ def find_waiting(workflow: Manifest) -> str | None:
 
 
 def find_failure(workflow: Manifest) -> RunnerError | None:
-    """Say why a job failed, by what Argo says; None while it has not, or where its nodes say nothing."""
+    """Return why a job failed, from Argo's messages; None while it has not, or if its nodes have none."""
     if not has_failed(workflow):
         return None
     status = workflow.get("status", {})
@@ -75,7 +75,7 @@ def _is_dependent(node: Mapping[str, Any]) -> bool:
 
 
 def build_not_seen(workflow: str, seconds: float) -> RunnerError:
-    """Say that no controller looks after the namespace."""
+    """Build the error of a namespace that no controller manages."""
     return EngineError(
         f"no Argo controller has looked at the Workflow {workflow} for {seconds:g} s",
         "Check that the workflow controller runs, that it manages this namespace (not --namespaced elsewhere), and"
@@ -85,10 +85,10 @@ def build_not_seen(workflow: str, seconds: float) -> RunnerError:
 
 
 def _build_refused(why: str, message: str) -> RunnerError:
-    """Say what Kubernetes has against the pod of a job, by its own words."""
+    """Build the error of a job pod that Kubernetes refuses, with its own words."""
     return EngineError(
         f"the cluster refuses the pod of the job: {why}",
-        find_advice(message) or "Change the settings that the message is about, or have the rule changed.",
+        find_advice(message) or "Change the settings that the message names, or ask the operator to change the rule.",
         evidence=(message,),
         level=Level.PLATFORM if "quota" in why else Level.ENGINE,
         code=find_code(message) or "cluster.refused",
@@ -112,7 +112,7 @@ def _build(code: str, cause: str, remedy: str, level: Level) -> Callable[["re.Ma
     return build
 
 
-# signals are substrings of Argo's and Kubernetes' own messages, the first that fits
+# patterns of Argo's and Kubernetes' own messages; the first match counts
 
 _DIAGNOSES: tuple[tuple[str, Callable[["re.Match[str]", str], RunnerError]], ...] = (
     (
@@ -133,7 +133,7 @@ _DIAGNOSES: tuple[tuple[str, Callable[["re.Match[str]", str], RunnerError]], ...
         _build(
             "engine.executor-memory",
             "Argo's own container {container} ran out of memory",
-            "Have the memory of `executor.resources` in the controller's ConfigMap raised.",
+            "Raise the memory in `executor.resources` of the controller's ConfigMap.",
             Level.ENGINE,
         ),
     ),

@@ -1,4 +1,4 @@
-"""What Argo's executor, which runs beside the nodes of a job, may do with the account of the job; pure."""
+"""Permissions of Argo's executor, which runs beside the nodes of a job with the account of the job; pure."""
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT
@@ -8,7 +8,7 @@ _NAME = "zoo-runner-argo"
 
 
 def build_executor_access(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
-    """Let the job's account report results to Argo; a service account of the site's own has that from the site.
+    """Build the role that lets the job's account report to Argo; a service account of the site has it from the site.
 
     Source: Argo Workflows documentation, "Workflow RBAC".
     """

@@ -2,8 +2,8 @@
 
 One pod has the nodes stage-in, run and stage-out as containers that follow each other; the steps of the package are
 pods of their own, which `run` starts. The exit handler keep-logs publishes the logs of a job that did not get to its
-end. No text of a user is in the Workflow, because Argo replaces `{{…}}` wherever it finds it: inputs and package travel
-in the bundle, secrets in the Secret.
+end. The Workflow contains no text of a user, because Argo replaces `{{…}}` everywhere: inputs and package are in the
+bundle, secrets in the Secret.
 """
 
 import json
@@ -29,9 +29,9 @@ from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
 INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
 _PROGRAM = ("/opt/runner/bin/python", "-m", "zoo_runner.engines.argo.job_pod")
 _KEPT_SECONDS = 24 * 3600
-# the pod and whoever follows the job keep the limit; Argo's own is for when neither can
+# the pod and its follower enforce the limit; this is for when neither can
 _LATE_SECONDS = 60
-# what takes a pod away without the job being the reason (Argo: workflow/controller/operator.go)
+# why a pod is deleted or lost, without the job being the reason (Argo: workflow/controller/operator.go)
 _LOST = "pod deleted|imminent node shutdown|low on resource|Evicted|NodeLost"
 
 
@@ -43,10 +43,10 @@ def build_workflow(
     secret_inputs: Iterable[str] = (),
     time_limit_seconds: float | None = None,
 ) -> Manifest:
-    """Make the Workflow, suspended until all that it needs is there; it owns that, so that deleting it leaves nothing.
+    """Build the Workflow, suspended until all that it needs exists; it owns that, so that deleting it leaves nothing.
 
-    `chunks` is the number of ConfigMaps of the bundle; `secret_inputs` are the variables of the job's Secret that bring
-    the secret inputs.
+    `chunks` is the number of ConfigMaps of the bundle; `secret_inputs` are the variables of the job's Secret with the
+    secret inputs.
     """
     # Hera's models take more than half a second to load, and who follows a job does not need them
     with extra("hera"):
@@ -76,7 +76,7 @@ def build_workflow(
 
 
 def _build_pod_fields(names: Names, cluster: KubernetesSettings, chunks: int) -> Manifest:
-    """Make what all pods of the Workflow have in common, in Argo's words."""
+    """Build what all pods of the Workflow have in common, as fields of its spec."""
     template = build_pod_template(names, cluster, "job")
     pod = template["spec"]
     parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
@@ -98,13 +98,13 @@ def _build_pod_fields(names: Names, cluster: KubernetesSettings, chunks: int) ->
 
 
 def _build_synchronization(argo: ArgoSettings) -> Manifest:
-    """Let so many jobs of the namespace run at a time as a ConfigMap of the site says."""
+    """Build the semaphore: how many jobs of the namespace run at a time is set in a ConfigMap of the site."""
     name, _, key = (argo.semaphore or "").partition("/")
     return {"semaphores": [{"configMapKeyRef": {"name": name, "key": key}}]}
 
 
 def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterable[str]) -> Manifest:
-    """Make the pod of the job; it is started again only where it was deleted or lost."""
+    """Build the pod of the job; it is started again only if it was deleted or lost."""
     storage = [{"secretRef": {"name": names.secret}}]
     secret = [
         {"name": variable, "valueFrom": {"secretKeyRef": {"name": names.secret, "key": variable}}}
@@ -149,7 +149,7 @@ def _build_container(node: str, cluster: KubernetesSettings) -> dict[str, Any]:
 
 
 def _build_resources(node: str, cluster: KubernetesSettings) -> Mapping[str, Mapping[str, str]]:
-    """Request what a job pod requests once: the nodes share the pod, and one of them works at a time."""
+    """Request the resources of a job pod only once: the nodes share the pod, and one of them works at a time."""
     limits = {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit}
     requests = {"cpu": cluster.job_cpu, "memory": cluster.job_ram}
     return {"limits": limits, "requests": requests if node in (RUN, KEEP_LOGS) else {"cpu": "0", "memory": "0"}}

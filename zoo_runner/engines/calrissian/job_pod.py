@@ -2,7 +2,7 @@
 
 python -m zoo_runner.engines.calrissian.job_pod
 
-Everything that happens is a line on stdout (`pod_log`), the last of which says how the job ended.
+Every event is a line on stdout (`pod_log`); the last line is the outcome of the job.
 """
 
 import os
@@ -38,10 +38,10 @@ _LOG_FOLDER = "/tmp/logs"
 def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Outcome:
     """Take the job through its stages, publish its logs and return how it ended.
 
-    The logs of a dismissed job are left to its caller, who has them too: Kubernetes grants this pod seconds.
+    The logs of a dismissed job are published by its follower, because Kubernetes gives this pod only seconds.
     """
     job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
-    # what the package calls secret is known now
+    # the inputs that the package declares secret are known now
     emit.masker = Masker([*settings.secrets, *job.secrets])
     with JobLog(job.paths, emit.masker) as log:
 

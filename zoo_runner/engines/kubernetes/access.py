@@ -1,6 +1,6 @@
-"""How the API is reached and logged in to; the one door to the `kubernetes` client.
+"""How to reach the API and log in to it; the only module that imports the `kubernetes` client.
 
-Of the client only its reading of kubeconfig files is used, and in a pod not even that.
+Only its reader of kubeconfig files is used, and not in a pod.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ class Access(Protocol):
     no_proxy: str
 
     def headers(self) -> dict[str, str]:
-        """Return what logs a request in; may take a while where a program gives out tokens.
+        """Return the headers that authenticate a request; may take a while if a program issues the tokens.
 
-        Raises `OSError` where there is none.
+        Raises `OSError` if there are none.
         """
         ...
 
@@ -47,7 +47,7 @@ class InCluster:
         self.tls = Tls(str(_ACCOUNT / "ca.crt"))
 
     def headers(self) -> dict[str, str]:
-        """Return what logs a request in."""
+        """Return the headers that authenticate a request."""
         return {"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text().strip()}"}
 
 
@@ -55,7 +55,7 @@ class Configured:
     """Access as a kubeconfig or the URL of a proxy says."""
 
     def __init__(self, kubeconfig: str | None, api_url: str | None) -> None:
-        # loading the client takes half a second, which a pod does not have to spend
+        # importing the client takes half a second, which a pod does not need to spend
         with extra("kubernetes"):
             from kubernetes import client, config
 
@@ -77,7 +77,7 @@ class Configured:
         self.tls = Tls(settings.ssl_ca_cert, settings.cert_file, settings.key_file, settings.verify_ssl, connect_to)
 
     def headers(self) -> dict[str, str]:
-        """Return what logs a request in; a token that has run out is renewed."""
+        """Return the headers that authenticate a request; an expired token is renewed."""
         try:
             parts: Mapping[str, Any] = self._settings.auth_settings()
         except Exception as error:  # the client lets through whatever goes wrong where tokens are renewed

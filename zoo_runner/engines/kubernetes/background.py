@@ -1,4 +1,4 @@
-"""What all followed jobs of a process share: one event loop in a thread of its own, and a few threads for what blocks.
+"""What all followed jobs of a process share: one event loop in its own thread, and a few threads for blocking calls.
 
 The loop holds the connections; a job's items (changes, lines, timers) are handled one after the other in the pool, so
 that engines and whoever they report to stay synchronous. The number of threads does not grow with the number of jobs.
@@ -98,7 +98,7 @@ class Timer:
         background.call_soon(self._arm, due)
 
     def cancel(self) -> None:
-        """Never make the call, if it was not made yet."""
+        """Cancel the call, unless it was made already."""
         self._cancelled = True
         self._background.call_soon(self._disarm)
 
@@ -133,7 +133,7 @@ class Inbox(Generic[T]):
     def put(self, item: T) -> "Future[None]":
         """Hand over an item; the future ends when it was handled, or dropped."""
         handled: Future[None] = Future()
-        # whoever waits for it may be cancelled; the item is handled all the same
+        # a waiting task may be cancelled; the item is handled in any case
         handled.set_running_or_notify_cancel()
         with self._lock:
             if self._closed:
@@ -146,7 +146,7 @@ class Inbox(Generic[T]):
         return handled
 
     def close(self) -> None:
-        """Drop what was not handled yet, and whatever comes."""
+        """Drop the items that were not handled yet, and all later ones."""
         with self._lock:
             self._closed = True
             dropped, self._items = self._items, deque()

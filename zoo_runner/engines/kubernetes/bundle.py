@@ -1,4 +1,4 @@
-"""What the job pod gets to work on: package, job order and the caller's local inputs in one compressed archive."""
+"""The input of the job pod: package, job order and local inputs in one compressed archive."""
 
 import asyncio
 import gzip
@@ -29,7 +29,7 @@ _FILES = "files"
 def build_bundle(
     job: JobSpec, steps: Mapping[str, Any], work_folder: str, report: Report, storage: StorageProfile
 ) -> bytes:
-    """Read the local inputs of a job, which no pod could reach, and pack them with the job; no secret gets in.
+    """Read the local inputs of a job, which no pod could reach, and pack them with the job; secrets are not included.
 
     Raises `StageInError` where one cannot be read.
     """
@@ -50,7 +50,7 @@ def build_bundle(
         "steps": dict(steps),
     }
     packed = io.BytesIO()
-    # without the time: whoever submits the job again makes the same bundle, of which parts may be there already
+    # without the time: a second submission builds the same bundle, parts of which may exist already
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as archive,
@@ -62,7 +62,7 @@ def build_bundle(
 
 
 def check_bundle(bundle: bytes, max_mib: float) -> None:
-    """Refuse what is too large to go through the API; raises `InputError`."""
+    """Refuse a bundle that is too large for the API; raises `InputError`."""
     size_mib = len(bundle) / 2**20
     if size_mib > max_mib:
         raise InputError(
@@ -82,14 +82,14 @@ def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[Job
 def unpack_bundle(bundle: bytes, work_folder: Path) -> None:
     """Unpack a bundle into the work folder."""
     with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
-        # the caller made it; still, nothing but files, folders and links among them below the work folder is taken
+        # only files, folders and links among them below the work folder are unpacked
         archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
 
 
 def read_job(work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
     """Read the job of an unpacked bundle, with its logs elsewhere, and how its steps are run.
 
-    Raises `EngineError` where the bundle is of another version than this one reads.
+    Raises `EngineError` for a bundle of another protocol version.
     """
     content = json.loads((work_folder / JOB_FILE).read_text())
     check_protocol(content.get("protocol", 0))
@@ -110,7 +110,7 @@ def read_job(work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, An
 def _collect_local(
     job: JobSpec, work_folder: str, report: Report, storage: StorageProfile
 ) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Bring local STAC items into folders, as stage-in does, and give every local input a place in the archive."""
+    """Stage local STAC items into folders, as stage-in does, and assign every local input a path in the archive."""
     try:
         references = [reference for reference in build_plan(job.order, Path.cwd()) if reference.is_local]
         folder = job.paths.scratch / "local-inputs"
@@ -134,7 +134,7 @@ def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str, tree: Path) -> None:
-    """Pack a file or folder: a link within the input stays one, of any other goes what it leads to."""
+    """Pack a file or folder: a link within the input stays a link, any other is replaced by its target."""
     stays = path.is_symlink() and _leads_inside(PurePosixPath(name), str(path.readlink()))
     archive.dereference = not (stays and path.resolve().is_relative_to(tree))
     archive.add(path, name, recursive=False, filter=_without_time)
@@ -155,7 +155,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
 
 
 def _leads_inside(link: PurePosixPath, aim: str) -> bool:
-    """Whether a link leads to somewhere in the input that it is a part of."""
+    """Whether a link points into the input that it is part of."""
     own = "/".join(link.parts[:3])  # files/<number>/<name>
     goal = os.path.normpath(link.parent / aim)
     return goal == own or goal.startswith(f"{own}/")

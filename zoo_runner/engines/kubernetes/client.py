@@ -1,4 +1,4 @@
-"""The one door to the Kubernetes API: plain manifests in and out, watches and logs that resume, errors translated."""
+"""Access to the Kubernetes API: plain manifests in and out, watches and logs that resume, translated errors."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from zoo_runner.engines.kubernetes.watch import Change, Subscription, Watches, W
 
 
 def connect(settings: KubernetesSettings) -> "Cluster":
-    """Return the access to a cluster that all of this process share; a kubeconfig that has changed is read again."""
+    """Return the access to a cluster that this process shares; a kubeconfig that has changed is read again."""
     kubeconfig = Path(settings.kubeconfig or "~/.kube/config").expanduser()
     changed = kubeconfig.stat().st_mtime_ns if kubeconfig.is_file() else None
     return _connect(settings.kubeconfig, settings.api_url, settings.service_host, settings.service_port, changed)
@@ -44,7 +44,7 @@ class Cluster:
         self.background = find_background()
         self._connection = Connection(open_access(settings), self.background)
         self._watches = Watches(self._connection, self.background)
-        # also where a kubeconfig has changed and the last job of this one has ended
+        # also after a kubeconfig has changed and the last job of the former one has ended
         weakref.finalize(self, _close, self._connection, self.background).atexit = False
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Cluster:
         return self._call("GET", f"{path}/{name}", f"adopting {kind} {name}")
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        """Read an object; None where there is none."""
+        """Read an object; None if it does not exist."""
         try:
             return self._call("GET", build_path(kind, namespace, name), f"reading {kind} {name}")
         except ApiError as error:
@@ -82,12 +82,12 @@ class Cluster:
         return list(self._call("GET", build_path(kind, namespace), what, query)["items"])
 
     def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> None:
-        """Merge a change into an object; one that is gone is fine."""
+        """Merge a change into an object; one that does not exist is no error."""
         with _gone_is_fine():
             self._call("PATCH", build_path(kind, namespace, name), f"changing {kind} {name}", body=change)
 
     def delete(self, kind: str, namespace: str, name: str, grace_seconds: int | None = None) -> None:
-        """Delete an object and what it owns; already gone is fine."""
+        """Delete an object and what it owns; one that does not exist is no error."""
         with _gone_is_fine():
             path, body = build_path(kind, namespace, name), _delete_options(grace_seconds)
             self._call("DELETE", path, f"deleting {kind} {name}", body=body)
@@ -106,9 +106,9 @@ class Cluster:
         take: Callable[[Change | WatchFailed], object],
         names: Collection[str] = (),
     ) -> Callable[[], None]:
-        """Hand `take` the objects of a job and each change, until the function is called that this returns.
+        """Call `take` with the objects of a job and each change, until the returned function is called.
 
-        `job` is the value of their label; of the kind `Event` come those about its pods and about its objects of
+        `job` is the value of their label; events are those about its pods and about its objects with
         these `names`. `take` is called on the event loop and has to be quick.
         """
         subscription = Subscription(namespace, job, frozenset(names), frozenset(kinds), take)
@@ -118,9 +118,9 @@ class Cluster:
     def read_log(
         self, namespace: str, pod: str, take: Take, ended: bool = False, container: str | None = None
     ) -> LogReader:
-        """Hand `take` the lines of a pod's log as they come; `ended`: its container has ended already.
+        """Call `take` with the lines of a pod's log as they arrive; `ended`: its container has ended already.
 
-        Of a pod with several containers one has to be named.
+        For a pod with several containers, `container` is required.
         """
         reader = LogReader(self.background, take, ended)
         reader.start(self._connection, namespace, pod, container)

@@ -16,7 +16,7 @@ _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 
 
 class Connection:
-    """The way to one API server. Its coroutines run on the loop of the background."""
+    """Connections to one API server. Its coroutines run on the loop of the background."""
 
     def __init__(self, access: Access, background: Background) -> None:
         self._access, self._background = access, background
@@ -31,7 +31,7 @@ class Connection:
     async def call(
         self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None
     ) -> Manifest:
-        """Make a request and return the answer; `what` says in an `ApiError` what was meant to be done."""
+        """Make a request and return the answer; `what` describes the request in an `ApiError`."""
         async with self._open(method, path, what, query or {}, body) as transfer:
             with _translating(what, self._access.url):
                 status, _, _ = await transfer.read_head(_READ_SECONDS)

@@ -45,7 +45,7 @@ from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.outcomes import restore_error
 from zoo_staging.destination import is_object_storage
 
-# refusals that may be over once this account has its permissions again
+# refusals that may pass when this account has its permissions again
 _LOST = (401, 403)
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
 
@@ -69,9 +69,9 @@ class ClusterEngine(ABC):
         self._cluster, self._workspace = configuration.kubernetes, configuration.workspace
 
     def plan(self, job: JobSpec) -> Plan:
-        """Say what will be submitted, but for the content of Secrets and ConfigMaps; pure.
+        """Return what will be submitted, without the content of Secrets and ConfigMaps; pure.
 
-        Raises `StageOutError` for a destination that pods cannot reach, `EngineError` for more than a step may take.
+        Raises `StageOutError` for a destination that pods cannot reach, `EngineError` for a request above the limits.
         """
         _check_destination(job)
         ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
@@ -128,7 +128,7 @@ class ClusterEngine(ABC):
         raise build_nothing_kept(handle)
 
     def cancel(self, handle: Handle) -> None:
-        """Stop the job's pods; who follows the job removes the rest, and so does `gc`."""
+        """Stop the job's pods; its follower removes the rest, or `gc` does."""
         names = Names(**handle.data["names"])
         cluster = self._connect()
         with reaching(*_LOST):
@@ -158,7 +158,7 @@ class ClusterEngine(ABC):
         delete_objects(cluster, leftovers)
 
     def _connect(self) -> Cluster:
-        """Open the cluster of a job that is there: raises `NotReachedError`."""
+        """Connect to the cluster of a job that may run; raises `NotReachedError`."""
         try:
             return connect(self._cluster)
         except RunnerError as error:
@@ -179,7 +179,7 @@ class ClusterEngine(ABC):
         return ClusterJob(cluster, names, self._open_root(cluster, names))
 
     def _build_content(self, plan: Plan, report: Report) -> list[Manifest]:
-        """Make what the plan leaves out: Secrets and the parts of the bundle."""
+        """Build what the plan leaves out: Secrets and the parts of the bundle."""
         names, scratch = Names(**plan.handle.data["names"]), plan.job.paths.scratch
         job, secret_inputs = hide_secret_inputs(plan.job)
         try:
@@ -198,7 +198,7 @@ class ClusterEngine(ABC):
             cluster.create(owned_by(manifest, job))
 
     def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str]) -> list[Manifest]:
-        """Make what holds credentials and secret inputs."""
+        """Build the Secrets with credentials and secret inputs."""
         content = {**find_credentials(self._workspace.storage), **secret_inputs}
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
@@ -211,10 +211,10 @@ class _Gate:
         self._names = job.names
 
     def find_start(self) -> Callable[[], None] | None:
-        """Return what starts it; None where it was started already, which is never done twice.
+        """Return the call that starts it; None if it was started before.
 
-        Raises `NotReachedError` where the cluster does not answer, which says nothing of the job, and `EngineError`
-        where it is gone.
+        Raises `NotReachedError` if the cluster does not answer, which says nothing about the job, and `EngineError`
+        if it was deleted.
         """
         try:
             job = self.root.get()
@@ -227,12 +227,12 @@ class _Gate:
                 f"Run the job again: its {self.root.kind} was deleted, or it ended more than a day ago.",
                 code="job.lost",
             )
-        # of one that was dismissed the last lines are still read
+        # the last lines of a dismissed job are still read
         self.is_open = is_dismissed(job) or not job["spec"].get("suspend")
         return None if self.is_open else self._open
 
     def reaching(self) -> AbstractContextManager[None]:
-        """Raise `NotReachedError` for what says nothing of the job: of one that may run, refusals are among it."""
+        """Raise `NotReachedError` for errors that say nothing about the job; while it may run, also for refusals."""
         return reaching(*(_LOST if self.is_open else ()))
 
     def _open(self) -> None:
@@ -244,7 +244,7 @@ class _Gate:
 
 
 def _conclude(followed: Future[Outcome], gate: _Gate, image: str, cancellation: Cancellation) -> Results:
-    """Return the results that the job pod reported; raises why there are none. That it was stopped comes first."""
+    """Return the results that the job pod reported; raises why there are none. A cancellation takes precedence."""
     try:
         outcome = followed.result()
     except RunnerError:

@@ -1,4 +1,4 @@
-"""Refusals of the Kubernetes API as errors: with a code, and with what to do, by the API's own words.
+"""Refusals of the Kubernetes API as errors: with a code and a remedy, by the words of the API.
 
 Sources: Kubernetes documentation, "Resource Quotas", "Limit Ranges", "Pod Security Standards", "Pod Priority and
 Preemption", and the messages of its admission plug-ins as they were seen.
@@ -23,58 +23,57 @@ class _Refusal:
     remedy: str
 
 
-# The first that fits. A refusal names its object, so that its words distinguish a volume from a container.
+# the first match counts; a refusal names its object, so that its words distinguish a volume from a container
 _REFUSALS = (
     _Refusal(
         r"exceeded quota",
         "cluster.quota",
-        "Wait until other jobs of the namespace end, or have its resource quota raised.",
+        "Wait until other jobs of the namespace end, or ask the operator to raise its resource quota.",
     ),
     _Refusal(
         r"failed quota: .*must specify (limits|requests)\.ephemeral-storage",
         "cluster.limit-range",
-        "Have the namespace given a LimitRange with a default for it: jobs leave that limit to the site.",
+        "Add a LimitRange with a default for it to the namespace: jobs do not set that limit.",
     ),
     _Refusal(
         r"storage usage per PersistentVolumeClaim",
         "cluster.limit-range",
         "Set DEFAULT_VOLUME_SIZE within what the namespace's LimitRange allows (a package may ask for more by tmpdirMin"
-        " and outdirMin), or have the LimitRange changed.",
+        " and outdirMin), or ask the operator to change the LimitRange.",
     ),
     _Refusal(
         r"(maximum|minimum) \S+ (usage|limit) per|limit to request ratio per|per Pod is",
         "cluster.limit-range",
-        "Stay within the namespace's LimitRange, or have it changed: a step by its ResourceRequirement, the job's own"
-        " pod by ZOO_RUNNER_JOB_CPU, ZOO_RUNNER_JOB_CPU_LIMIT, ZOO_RUNNER_JOB_RAM and ZOO_RUNNER_JOB_RAM_LIMIT.",
+        "Stay within the namespace's LimitRange, or ask the operator to change it: a step by its ResourceRequirement,"
+        " the job's own pod by ZOO_RUNNER_JOB_CPU, ZOO_RUNNER_JOB_CPU_LIMIT, ZOO_RUNNER_JOB_RAM and"
+        " ZOO_RUNNER_JOB_RAM_LIMIT.",
     ),
     _Refusal(
         r"violates PodSecurity",
         "cluster.pod-security",
-        "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user, or have the namespace's level changed.",
+        "Set ZOO_RUNNER_RUN_AS_USER to an ordinary user, or ask the operator to change the namespace's level.",
     ),
-    _Refusal(
-        r"PriorityClass", "cluster.priority-class", "Correct POD_PRIORITY_CLASS, or have the priority class created."
-    ),
+    _Refusal(r"PriorityClass", "cluster.priority-class", "Correct POD_PRIORITY_CLASS, or create the priority class."),
     _Refusal(
         r"request is too large|entity too large",
         "cluster.too-large",
-        "Hand long inputs to the step as a File, or fewer of them: what its command line holds has to fit into one"
-        " object of Kubernetes, which is 1 MiB or so.",
+        "Pass long inputs to the step as a File, or pass fewer of them: its command line has to fit into one object"
+        " of Kubernetes (about 1 MiB).",
     ),
     _Refusal(
         r"being terminated",
         "cluster.namespace",
-        "Wait until the namespace is gone and run the job again, or name another workspace.",
+        "Wait until the namespace is gone and run the job again, or use another workspace.",
     ),
     _Refusal(
         r"certificate verify failed|is not trusted",
         "cluster.untrusted",
-        "Have KUBECONFIG name the API server as its certificate does, and the authority that signed that.",
+        "Set the server name of KUBECONFIG to that of the API server's certificate, and its certificate authority.",
     ),
     _Refusal(
         r"error looking up service account|serviceaccount \S+ not found",
         "cluster.service-account",
-        "Have the service account restored (docs/kubernetes.md lists its permissions) and run the job again.",
+        "Restore the service account (docs/kubernetes.md lists its permissions) and run the job again.",
     ),
 )
 _BY_STATUS = {
@@ -122,9 +121,9 @@ def reaching(*refused: int) -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        # an engine may have words of its own for what the API said
-        said = error if isinstance(error, ApiError) else error.__cause__
-        if isinstance(said, ApiError) and (said.status in refused or _passes(said)):
+        # an engine may describe the refusal in its own words
+        refusal = error if isinstance(error, ApiError) else error.__cause__
+        if isinstance(refusal, ApiError) and (refusal.status in refused or _passes(refusal)):
             raise build_not_reached(error) from error
         raise
 
@@ -135,7 +134,7 @@ def _passes(error: ApiError) -> bool:
 
 
 def build_not_reached(error: RunnerError) -> NotReachedError:
-    """Say that a job could not be asked about, by the words of what went wrong."""
+    """Return the error for a job whose state is unknown, with the words of the error that prevented reading it."""
     found = error.diagnosis
     return NotReachedError(found.cause, found.remedy, evidence=found.evidence, level=found.level, code=found.code)
 
@@ -150,13 +149,13 @@ def _find_refusal(message: str) -> _Refusal | None:
 
 
 def find_advice(message: str) -> str | None:
-    """Say what to do about a refusal; None for words that are not known."""
+    """Return the remedy for a refusal; None for an unknown message."""
     known = _find_refusal(message)
     return known.remedy if known else None
 
 
 def find_code(message: str) -> str | None:
-    """Return the code of a refusal; None for words that are not known."""
+    """Return the code of a refusal; None for an unknown message."""
     known = _find_refusal(message)
     return known.code if known else None
 

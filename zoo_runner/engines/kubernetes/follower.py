@@ -1,8 +1,8 @@
 """Follows one job on the cluster: changes of its objects, events, lines of its logs and deadlines, one after the other.
 
 Nothing is polled, and no thread belongs to a job: the watches of its namespace, the reader of its log and timers put
-calls into its inbox, which are made in the pool that all followed jobs share. How a job ended its log says; status,
-pods and events say why it could not.
+calls into its inbox, which are made in a thread pool that all followed jobs share. How a job ended is in its log;
+status, pods and events have the reason if its pod could not report it.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Checks an installation before its first job: each line says what was found, what is expected, and the remedy."""
+"""Checks an installation before its first job: each line has what was found, what is expected, and the remedy."""
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
 
-# what the runner does with the API; the same list stands in docs/kubernetes.md
+# what the runner does with the API, as listed in docs/kubernetes.md
 PERMISSIONS = (
     ("batch", "jobs", ("create", "get", "list", "watch", "patch", "delete")),
     ("", "pods", ("list", "watch", "delete", "deletecollection")),
@@ -34,9 +34,9 @@ _POLICY_PERMISSIONS = ("networking.k8s.io", "networkpolicies", ("create", "get")
 
 
 def examine_cluster(configuration: Configuration, destination: str | None = None) -> Iterator[Check]:
-    """Check the cluster step by step; what cannot be checked because of an earlier finding is left out.
+    """Check the cluster step by step; what cannot be checked because of an earlier finding is skipped.
 
-    Whether results can be stored is tested from a pod, and from here where no pod came that far.
+    Whether results can be stored is tested from a pod, or from here if no pod started.
     """
     site, workspace = configuration.kubernetes, configuration.workspace
     storage = workspace.storage
@@ -142,7 +142,7 @@ def _prepare(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
 
 
 def _is_missing(cluster: Cluster, kind: str, namespace: str, name: str) -> bool:
-    """Whether there certainly is no such object; who may not look cannot tell."""
+    """Whether an object is missing for certain; without the permission to read it, this is not known."""
     try:
         return cluster.get(kind, namespace, name) is None
     except ApiError:
@@ -160,12 +160,12 @@ def _check_quotas(cluster: Cluster, names: Names, site: KubernetesSettings) -> I
         yield Check(True, "quota", "none is set", expected)
     for quota in quotas:
         tight = find_tight(quota.get("status", {}), site)
-        remedy = "Wait until other jobs end, or have the quota raised." if tight else ""
+        remedy = "Wait until other jobs end, or ask the operator to raise the quota." if tight else ""
         yield Check(not tight, f"quota {quota['metadata']['name']}", "; ".join(tight) or "room", expected, remedy)
 
 
 def find_tight(status: Mapping[str, Mapping[str, str]], site: KubernetesSettings) -> list[str]:
-    """Say which resources of a quota leave no room for a job; pure."""
+    """List the resources of a quota that leave no room for a job; pure."""
     cpu, memory = parse_quantity(site.job_cpu), parse_quantity(site.job_ram)
     needs = {
         "pods": 2.0,
@@ -210,7 +210,7 @@ def _find_class(cluster: Cluster, site: KubernetesSettings) -> str:
 def _run_smoke_test(
     cluster: Cluster, names: Names, site: KubernetesSettings, storage: StorageProfile, destination: str | None
 ) -> Iterator[Check]:
-    """Run a job that does nothing: with a volume, with the images of job and steps, with all that pods are given."""
+    """Run a job that does nothing: with a volume, with the images of job and steps, with everything that pods get."""
     done = run_smoke_test(cluster, names, site, destination, find_credentials(storage))
     error = done.error
     if done.bound:

@@ -14,12 +14,12 @@ _KINDS = ("Namespace", "Job", "Workflow", "Pod", "Secret", "ConfigMap", "Persist
 
 
 def list_objects(cluster: Cluster, workspace: Workspace) -> list[tuple[str, Manifest]]:
-    """List all objects of jobs, with their kinds; raises `RunnerError` where the cluster cannot be asked."""
+    """List all objects of jobs, with their kinds; raises `RunnerError` if the cluster cannot be queried."""
     return [(kind, item) for kind in _KINDS for item in _list(cluster, kind, workspace)]
 
 
 def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collection[str]) -> list[Leftover]:
-    """Pick the objects whose job is not among those that run; pure. What carries no job's label is never picked."""
+    """Select the objects whose job does not run; pure. Objects without a job's label are never selected."""
     found = []
     objects = list(objects)
     active = {item["metadata"]["name"] for kind, item in objects if _is_active(kind, item)}
@@ -33,7 +33,7 @@ def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collectio
 
 
 def delete_objects(cluster: Cluster, leftovers: Iterable[Leftover]) -> None:
-    """Delete objects; what is gone already is fine."""
+    """Delete objects; one that does not exist is no error."""
     for left in leftovers:
         if left.kind == "Namespace":
             remove_namespace(cluster, left.name)
@@ -51,7 +51,7 @@ def _is_active(kind: str, root: Manifest) -> bool:
 
 
 def _list(cluster: Cluster, kind: str, workspace: Workspace) -> list[Manifest]:
-    """List everywhere; who may not is shown the namespace of the workspace alone."""
+    """List in all namespaces; without that permission, only in the namespace of the workspace."""
     selector = f"{JOB_LABEL}," + ",".join(f"{name}={value}" for name, value in MANAGED.items())
     try:
         return cluster.find(kind, None, selector)

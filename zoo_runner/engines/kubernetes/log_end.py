@@ -1,7 +1,7 @@
-"""The end of a job pod's log: how long it is waited for once the pod has ended, and what is wrong without it. Pure.
+"""The end of a job pod's log: how long to wait for it after the pod has ended, and the error without it; pure.
 
-A pod's status may report its end long before all of its log has arrived here. The log of a container that ended by
-itself comes to an end, which is waited for; that of a pod that was deleted or evicted may just stop.
+A pod's status may report its end long before all of its log has arrived. The log of a container that ended by itself
+is complete, and its end is waited for; the log of a pod that was deleted or evicted may just stop.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.pods import Ending, build_lost, explain_ending, has_ended
 from zoo_runner.model.errors import RunnerError
 
-# between two lines; of a log that may just stop, the second time is shorter
+# longest time between two lines; for a log that may just stop, the second time is shorter
 _WHOLE_LOG_SECONDS, _CUT_LOG_SECONDS, _NEXT_CUT_LOG_SECONDS = 60.0, 3.0, 1.0
-# by a signal from outside: SIGKILL, SIGTERM, or nobody knows
+# by a signal from outside: SIGKILL, SIGTERM, or unknown
 _KILLED = (137, 143, -1)
 
 
 @dataclass(frozen=True)
 class Silence:
-    """So many seconds have passed since this many lines had come."""
+    """A time without new lines: `seconds` after `lines` lines had arrived."""
 
     seconds: float
     lines: int
@@ -27,9 +27,9 @@ class Silence:
 
 @dataclass
 class LogEnd:
-    """What is known of the log of a job's pod: how many `lines` came, whether it is `over`.
+    """What is known of the log of a job's pod: how many `lines` arrived, whether it is `over`.
 
-    `stopped`: it reported that it was stopped, and not by us.
+    `stopped`: the pod reported that it was stopped, by somebody else.
     """
 
     job: str
@@ -41,9 +41,9 @@ class LogEnd:
     _is_gone: bool = False
 
     def note_end(self, pod: Manifest, ending: Ending | None) -> Silence:
-        """Note that the pod has ended, or was deleted; return what to come back with.
+        """Record that the pod has ended, or was deleted; return the silence after which to check again.
 
-        Raises what is wrong where no more lines will come.
+        Raises the error of the job if no more lines will arrive.
         """
         explained = explain_ending(pod, ending) if ending else None
         if self.stopped:
@@ -55,32 +55,32 @@ class LogEnd:
         return Silence(_WHOLE_LOG_SECONDS if self._is_whole else _CUT_LOG_SECONDS, self.lines)
 
     def note_stopped(self) -> None:
-        """Note that the pod was stopped, and not by us; its status says why, and comes after its last line.
+        """Record that somebody else stopped the pod; the reason is in its status, which arrives after its last line.
 
-        Raises what is wrong where the pod is gone already, so that nothing more comes.
+        Raises the error of the job if the pod was deleted already.
         """
         self.stopped = True
         if self._is_gone:
             raise self.build_stopped()
 
     def note_over(self) -> None:
-        """Note that no more lines will come; raises what is wrong where the pod has ended by itself."""
+        """Record that no more lines will arrive; raises the error of the job if the pod has ended by itself."""
         self.over = True
         self.check()
 
     def check(self) -> None:
-        """Raise what is wrong where the pod has ended by itself and all of its log was read."""
+        """Raise the error of the job if the pod has ended by itself and all of its log was read."""
         if self._failure and self._is_whole and self.over:
             raise self._failure
 
     def listen_on(self, silence: Silence) -> Silence:
-        """Return what to come back with where lines still come; raises what is wrong where none came for so long."""
+        """Return the next silence if lines still arrive; raises the error of the job if none arrived for so long."""
         if self._failure and silence.lines == self.lines:
             raise self._failure
         return Silence(silence.seconds if self._is_whole else _NEXT_CUT_LOG_SECONDS, self.lines)
 
     def _build_failure(self, pod: Manifest, ending: Ending | None) -> RunnerError:
-        """Tell a container that ended by itself from a pod that was stopped, deleted or evicted."""
+        """Build the error of a container that ended by itself, or of a pod that was stopped, deleted or evicted."""
         if ending and _is_by_itself(pod, ending):
             return build_no_result(pod["spec"]["containers"][0]["image"], ending.exit_code)
         return self.build_lost(
@@ -88,11 +88,11 @@ class LogEnd:
         )
 
     def build_stopped(self) -> RunnerError:
-        """Say that somebody else stopped the pod."""
+        """Build the error of a pod that somebody else stopped."""
         return self.build_lost("its pod was deleted from outside")
 
     def build_lost(self, evidence: str) -> RunnerError:
-        """Say that the pod was deleted while it ran."""
+        """Build the error of a pod that was deleted while it ran."""
         return build_lost({"metadata": {"name": self.job}}, evidence)
 
 

@@ -14,7 +14,7 @@ from zoo_runner.package.requirements import find_all
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
 GRACE_SECONDS = 5
-# with `_ORDINARY`, what the strictest of the Pod Security Standards asks of a container
+# with `_ORDINARY`, what the strictest of the Pod Security Standards requires of a container
 CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _ORDINARY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 # Kubernetes refuses a ConfigMap above 1 MiB; base64 and metadata do not count, etcd's own limit (1.5 MiB) does
@@ -23,13 +23,13 @@ _KEPT_SECONDS = 24 * 3600
 
 
 def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
-    """Make the Secret of the job pod: the only object that ever holds a credential of stage-in or stage-out."""
+    """Build the Secret of the job pod, the only object with credentials of stage-in or stage-out."""
     data = {name: base64.b64encode(text.encode()).decode() for name, text in sorted(credentials.items())}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": build_meta(names.secret, names), "data": data}
 
 
 def build_pull_secrets(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
-    """Make the Secrets by which the kubelet logs in to registries; no container gets to see them.
+    """Build the Secrets with which the kubelet logs in to registries; no container sees them.
 
     Source: Kubernetes documentation, "Pull an Image from a Private Registry".
     """
@@ -46,7 +46,7 @@ def build_pull_secrets(names: Names, cluster: KubernetesSettings) -> list[Manife
 
 
 def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
-    """Cut the bundle into ConfigMaps, as many as it takes."""
+    """Split the bundle into as many ConfigMaps as it needs."""
     return [
         {
             "apiVersion": "v1",
@@ -60,14 +60,14 @@ def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
 
 
 def find_disk_need_mib(package: Package) -> float:
-    """Add up what the steps of a package ask for in temporary and output space (MiB); expressions count nothing."""
+    """Add up the temporary and output space (MiB) that the steps of a package request; expressions are not counted."""
     wanted = [one.body for one in find_all(package, "ResourceRequirement")]
     needs = (body.get(f"{kind}Max") or body.get(f"{kind}Min") for body in wanted for kind in ("tmpdir", "outdir"))
     return sum(need for need in needs if isinstance(need, int | float))
 
 
 def build_claim(names: Names, cluster: KubernetesSettings, package: Package) -> Manifest:
-    """Claim the volume, of the size the package asks for or the default, whichever is larger."""
+    """Build the PVC, of the size that the package requests or the default, whichever is larger."""
     need = find_disk_need_mib(package)
     larger = need * 2**20 > parse_quantity(cluster.volume_size)
     spec: Manifest = {
@@ -85,7 +85,7 @@ def build_claim(names: Names, cluster: KubernetesSettings, package: Package) -> 
 
 
 def build_quota(names: Names, cluster: KubernetesSettings) -> Manifest:
-    """Limit the job's own namespace."""
+    """Build the resource quota of the job's own namespace."""
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -95,7 +95,7 @@ def build_quota(names: Names, cluster: KubernetesSettings) -> Manifest:
 
 
 def build_policy(names: Names) -> Manifest:
-    """Keep the steps (which carry the role `step`) from the network, in both directions."""
+    """Build the policy that denies step pods (label `zoo-runner/role`: step) the network, in both directions."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -108,7 +108,7 @@ def build_policy(names: Names) -> Manifest:
 
 
 def build_pod_template(names: Names, cluster: KubernetesSettings, role: str) -> Manifest:
-    """Make what every pod of the job has in common: where it may run, as whom, with which volumes."""
+    """Build what all pods of the job have in common: where and as which user they run, and their volumes."""
     spec: Manifest = {
         "serviceAccountName": (cluster.service_account or JOB_ACCOUNT) if role == "job" else STEP_ACCOUNT,
         "automountServiceAccountToken": role == "job",
@@ -133,7 +133,7 @@ def build_pod_template(names: Names, cluster: KubernetesSettings, role: str) -> 
 
 
 def build_mounts(cluster: KubernetesSettings) -> list[Manifest]:
-    """Mount the further volumes, in every container alike."""
+    """Build the mounts of the additional volumes, the same in every container."""
     return [
         {"name": f"extra-{number}", "mountPath": volume["path"], "readOnly": bool(volume.get("readOnly", False))}
         for number, volume in enumerate(cluster.volumes)
@@ -141,7 +141,7 @@ def build_mounts(cluster: KubernetesSettings) -> list[Manifest]:
 
 
 def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
-    """Make the Job: one pod, one container, once."""
+    """Build the Job: one pod with one container, which is started once."""
     template = build_pod_template(names, cluster, "job")
     parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
     template["spec"]["volumes"] += [
@@ -169,7 +169,7 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
             ],
         }
     ]
-    # suspended until all that it needs is there, and owns that, so that deleting the Job leaves nothing
+    # suspended until everything that it needs exists; it owns all of it, so that deleting the Job leaves nothing
     spec: Manifest = {
         "suspend": True,
         "backoffLimit": 0,
@@ -177,13 +177,13 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
         "template": template,
     }
     if time_limit_seconds:
-        # the pod and its caller keep the limit; this one is for when neither can
+        # the pod and its follower enforce the limit; this is for when neither can
         spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + 60
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
 
 
 def build_objects(names: Names, cluster: KubernetesSettings, package: Package) -> list[Manifest]:
-    """Make what the Job needs besides its Secrets and bundle, in the order in which it is created."""
+    """Build what the Job needs besides its Secrets and bundle, in the order of creation."""
     objects = [build_claim(names, cluster, package)]
     if cluster.isolated:
         objects.append(build_policy(names))
@@ -200,6 +200,6 @@ def owned_by(manifest: Manifest, job: Manifest) -> Manifest:
 
 
 def without_content(manifest: Manifest) -> Manifest:
-    """Return a manifest that may be shown: what a Secret or ConfigMap holds is left out."""
+    """Return a manifest that may be shown, without the content of a Secret or ConfigMap."""
     fields = ("data", "binaryData")
     return {key: dict.fromkeys(part, MASK) if key in fields else part for key, part in manifest.items()}

@@ -36,7 +36,7 @@ class Names:
         return f"{self.job}-staging"
 
     def pull_secrets(self, cluster: KubernetesSettings) -> list[str]:
-        """Secrets made of the credentials for registries that the settings give."""
+        """Secrets with the registry credentials of the settings."""
         return [f"{self.job}-pull-{number}" for number in range(len(cluster.pull_credentials))]
 
     @property
@@ -66,7 +66,7 @@ class Names:
 
 
 def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
-    """Turn any text into a DNS label; what had to be changed gets a hash, so that two names never become one."""
+    """Turn any text into a DNS label; a changed text gets a hash, so that different texts give different labels."""
     safe = re.sub(r"[^a-z0-9-]+", "-", text.lower())[:length].strip("-")
     if safe == text:
         return safe
@@ -94,5 +94,5 @@ def name_namespace(workspace: Workspace) -> str:
 
 
 def build_meta(name: str, names: Names, *, labels: Mapping[str, str] | None = None) -> Manifest:
-    """Make the metadata of an object of a job."""
+    """Build the metadata of an object of a job."""
     return {"name": name, "namespace": names.namespace, "labels": dict(labels or names.labels)}

@@ -1,4 +1,4 @@
-"""Where a job runs and as whom: the namespace and its accounts, made where that is allowed, else as they are."""
+"""Namespace and service accounts of jobs: created if that is permitted, otherwise used as they are."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ _REFUSED = 403
 
 
 def build_namespace(names: Names) -> Manifest:
-    """Make the namespace: a job's own carries its label, a workspace's does not, so that no clean-up finds it."""
+    """Build the namespace: a job's own has its label, a workspace's does not, so that no clean-up finds it."""
     labels = names.labels if names.own_namespace else MANAGED
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
 
 
 def build_access(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
-    """Make the accounts: the job pod's may handle pods and read their logs, the steps' may do nothing.
+    """Build the accounts: the job pod's may handle pods and read their logs, the steps' has no permissions.
 
-    A service account of the site's own has its permissions from the site.
+    A service account of the site has its permissions from the site.
     """
     step_account = {
         "apiVersion": "v1",
@@ -57,20 +57,20 @@ def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifes
 
 
 def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
-    """Make all that has to be there before a job; a namespace of the site's own is there already."""
+    """Build what has to exist before a job; a namespace of the site exists already."""
     return [*([] if names.site_namespace else [build_namespace(names)]), *build_access(names, cluster)]
 
 
 def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
-    """Create or adopt the namespace and the accounts; where only others may, what they made is used.
+    """Create or adopt the namespace and the accounts; without the permission to, existing ones are used.
 
-    Raises `ApiError` where the runner may not make what is certainly missing.
+    Raises `ApiError` if something is missing for certain and may not be created.
     """
     create_tenant(cluster, build_tenant(names, settings))
 
 
 def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
-    """Create or adopt what has to be there before a job, as `build_tenant` made it; as `prepare_tenant` does."""
+    """Create or adopt what `build_tenant` returned, with the rules of `prepare_tenant`."""
     if _find(cluster, manifests[-1]) is True:
         return
     for manifest in manifests:
@@ -82,9 +82,9 @@ def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
 
 
 def remove_namespace(cluster: Cluster, name: str) -> None:
-    """Delete the namespace that was made for the job of its name; the one place that deletes any.
+    """Delete the namespace that was created for the job of its name; no other code deletes namespaces.
 
-    One without that job's label was there before, or is a workspace's, and stays.
+    A namespace without that job's label existed before, or belongs to a workspace, and stays.
     """
     found = cluster.get("Namespace", "", name)
     if found and (found["metadata"].get("labels") or {}).get(JOB_LABEL) == name:
@@ -92,7 +92,7 @@ def remove_namespace(cluster: Cluster, name: str) -> None:
 
 
 def _find(cluster: Cluster, manifest: Manifest) -> bool | None:
-    """Whether an object is there; None where the runner may not look."""
+    """Whether an object exists; None without the permission to read it."""
     meta = manifest["metadata"]
     try:
         return cluster.get(manifest["kind"], meta.get("namespace", ""), meta["name"]) is not None

@@ -1,4 +1,4 @@
-"""How long a stream that breaks or is refused is tried again."""
+"""How long a stream that breaks or is refused is opened again."""
 
 import time
 from collections.abc import Callable
@@ -10,8 +10,8 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, _REFUSED_SECONDS = 0.2, 10.0, 30.0
 class Patience:
     """How long a stream is tried again, and after which waits.
 
-    An API server that is away, restarts or is busy is waited for without end. One that has just come back refuses
-    what it allowed before, until it has read its own rules: a stream that worked once is tried again for a while.
+    An API server that is unavailable, restarting or busy is waited for without limit. After a restart, it refuses
+    requests until it has loaded its authorization rules: a stream that worked before is opened again for a while.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -19,7 +19,7 @@ class Patience:
         self._worked, self._refused_since, self._wait_seconds = False, 0.0, _FIRST_WAIT_SECONDS
 
     def note_success(self) -> None:
-        """Begin anew: the stream works."""
+        """Start again: the stream works."""
         self._worked, self._refused_since, self._wait_seconds = True, 0.0, _FIRST_WAIT_SECONDS
 
     def retries(self, status: int) -> bool:

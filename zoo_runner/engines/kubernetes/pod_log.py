@@ -1,4 +1,4 @@
-"""The log of a job pod: lines that a person can read and from which the caller rebuilds every event; pure.
+"""The log of a job pod: lines that a person can read and from which its follower decodes every event; pure.
 
 [write] a line that the step `write` printed
 engine info: a line of the engine
@@ -32,7 +32,7 @@ LastLine = Outcome | Handover
 
 
 def encode_line(event: Event | LastLine) -> list[str]:
-    """Write an event as lines of the pod's log."""
+    """Encode an event as lines of the pod's log."""
     match event:
         case StepLines():
             return [f"[{event.step}] {line}" for line in event.lines]
@@ -83,7 +83,7 @@ def _decode_event(data: Any) -> Event | LastLine:
 
 
 def build_no_result(image: str, exit_code: int) -> RunnerError:
-    """Say that the job's container ended by itself and its log has no line that says how."""
+    """Build the error of a container that ended by itself without a last line."""
     return EngineError(
         f"the container of the job exited with code {exit_code} without reporting a result",
         f"Read its output in the job log. If {image} is not the job image (deploy/job) of this version, set that in"

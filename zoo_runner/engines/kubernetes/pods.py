@@ -1,4 +1,4 @@
-"""What a pod's status, an event or a refusal says about a job; pure. Source: Kubernetes API v1."""
+"""What a pod's status, an event or a refusal means for a job; pure. Source: Kubernetes API v1."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 STEP_ANNOTATION = "zoo-runner/step"
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _BROKEN = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
-# a kubelet that is busy has not read the object yet, and tries again (kubernetes, pkg/kubelet/util/manager)
+# a busy kubelet that has not read the object yet tries again (kubernetes, pkg/kubelet/util/manager)
 _PASSING = re.compile(r"failed to sync (?:secret|configmap) cache")
 
 
@@ -28,7 +28,7 @@ class Ending:
 
 
 def name_owner(pod: Manifest) -> str:
-    """Say whose pod it is, in words for people."""
+    """Return whose pod it is, for messages."""
     step = find_step(pod)
     return f"step {step!r}" if step else "the job"
 
@@ -62,7 +62,7 @@ def has_ended(pod: Manifest) -> bool:
 
 
 def find_ending(pod: Manifest) -> Ending | None:
-    """Say how the container ended, or the pod without it; None while neither has.
+    """Return how the container ended, or the pod without it; None while neither has.
 
     A reason of the pod's own (`Evicted`) comes before the code of a container that was killed for it.
     """
@@ -79,7 +79,7 @@ def find_ending(pod: Manifest) -> Ending | None:
 
 
 def find_start_failure(pod: Manifest) -> RunnerError | None:
-    """Say why a container will not start by waiting; None where it may."""
+    """Return why a container cannot start, however long one waits; None if it may."""
     for status in _statuses(pod):
         waiting = status.get("state", {}).get("waiting") or {}
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
@@ -95,7 +95,7 @@ def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
         return EngineError(
             f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, which starts steps"
             " on Kubernetes",
-            "Name an image with a shell in dockerPull: one made from scratch needs /bin/sh added.",
+            "Use an image with a shell in dockerPull; add /bin/sh to an image that is built from scratch.",
             evidence=(f"{reason}: {message}",),
             level=Level.USER,
             step=find_step(pod),
@@ -137,7 +137,7 @@ def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
 
 
 def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
-    """Say why a pod's end is not the tool's own doing; None where its exit code speaks for itself."""
+    """Return why a pod ended for another reason than its tool; None if the exit code of the tool counts."""
     who, step = name_owner(pod), find_step(pod)
     if ending.reason == "OOMKilled":
         limit = _first_container(pod).get("resources", {}).get("limits", {}).get("memory", "none")
@@ -167,7 +167,7 @@ def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
 
 
 def build_lost(pod: Manifest, evidence: str) -> RunnerError:
-    """Say that a pod was deleted while it ran."""
+    """Build the error of a pod that was deleted while it ran."""
     return EngineError(
         f"the pod {pod['metadata']['name']} of {name_owner(pod)} was deleted while it ran",
         "Run the job again; check the cluster's audit log for who deleted the pod or drained its node.",
@@ -192,7 +192,7 @@ def warns(event: Manifest) -> bool:
 
 
 def diagnose_event(event: Manifest) -> RunnerError | None:
-    """Say what a warning of the cluster means for the job; None where it may pass."""
+    """Return the error that a warning of the cluster means for the job; None if it may pass."""
     reason, message = event.get("reason", ""), event.get("message", "")
     for name, pattern, build in _EVENTS:
         if reason in name.split("|") and re.search(pattern, message):
@@ -211,7 +211,7 @@ def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
 
 
 def _plugin_text(message: str) -> str:
-    """What the plug-in itself said, without the id of a sandbox that nobody can look up."""
+    """The plug-in's own message, without the id of a sandbox that nobody can look up."""
     found = re.search(r"plugin type=.*", message) or re.search(r'(?<=network for sandbox ")[0-9a-f]+": (.+)', message)
     return found[found.lastindex or 0] if found else message
 
@@ -229,8 +229,8 @@ def _storage_class(about: Mapping[str, Any], message: str) -> RunnerError:
 def _quota(about: Mapping[str, Any], message: str) -> RunnerError:
     return EngineError(
         f"the namespace's resource quota leaves no room for {about['name']}: {_after_colon(message)}",
-        "Wait until other jobs of the workspace end, lower ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM, or have the"
-        " quota raised.",
+        "Wait until other jobs of the workspace end, lower ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM, or ask the"
+        " operator to raise the quota.",
         evidence=(message,),
         code="cluster.quota",
     )
@@ -258,6 +258,6 @@ _EVENTS = (
         _storage_class,
     ),
     ("FailedCreate", r"exceeded quota", _quota),
-    # of a quota that was just made, what is used is not counted yet: that passes
+    # the usage of a quota that was just created is not counted yet: that passes
     ("FailedCreate", r"^(?!.*status unknown for quota).*(forbidden|not found|denied|violates)", _account),
 )

@@ -1,12 +1,12 @@
-"""The version of what a caller and the job image say to each other; pure.
+"""The version of the protocol between the runner and the job image; pure.
 
-The two are installed apart: whoever runs jobs updates zoo-runner, a platform's operator its job image. So a job is sent
-with a version, and the image refuses one that it does not know before it reads the rest, which it could take for
-something else.
+The two are installed separately: whoever runs jobs updates zoo-runner, the operator of a platform updates its job
+image. Each job is sent with a version; the image refuses other versions before it reads the rest, which it could
+misinterpret.
 
-`PROTOCOL` goes up by one with every change by which the other side would misunderstand or miss something: in what the
-bundle holds (`bundle`), in the volumes and variables that the pod is given (`manifests`, `steppod`), and in the lines
-that it writes (`pod_log`). What the other side may ignore needs no new version.
+`PROTOCOL` is increased by every change that the other side would misinterpret or miss: in the content of the bundle
+(`bundle`), in the volumes and variables of the pod (`manifests`, `steppod`), and in the lines that it writes
+(`pod_log`). What the other side may ignore needs no new version.
 """
 
 from zoo_runner.model.diagnosis import Level
@@ -18,12 +18,12 @@ _SETTING = "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)"
 
 
 def check_protocol(sent: int) -> None:
-    """Refuse, as the job image, what was sent in another version (0: in none); raises `EngineError`."""
+    """Refuse, in the job image, a job that was sent with another version (0: without one); raises `EngineError`."""
     if sent == PROTOCOL:
         return
-    remedy = f"Update zoo-runner where jobs are started, or have {_SETTING} name a job image of its version."
+    remedy = f"Update zoo-runner where jobs are started, or set {_SETTING} to a job image of its version."
     if sent > PROTOCOL:
-        remedy = f"Build the job image (deploy/job) from the zoo-runner that starts jobs, and name it in {_SETTING}."
+        remedy = f"Build the job image (deploy/job) from the zoo-runner that starts jobs, and set {_SETTING} to it."
     raise EngineError(
         f"protocol version mismatch: the job was sent with version {sent}, the job image supports {PROTOCOL}",
         remedy,

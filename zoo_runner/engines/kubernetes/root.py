@@ -1,4 +1,4 @@
-"""The root object of a job: it starts the job's pod, and owns all else of the job on the cluster."""
+"""The root object of a job: it starts the job's pod and owns all other objects of the job."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,23 +15,23 @@ class Root(Protocol):
     kind: str
 
     def create(self, manifest: Manifest) -> Manifest:
-        """Create it, suspended, or adopt the one of its name."""
+        """Create it, suspended, or adopt an existing one of its name."""
         ...
 
     def get(self) -> Manifest | None:
-        """Read it; None where it is gone."""
+        """Read it; None if it does not exist."""
         ...
 
     def release(self) -> None:
-        """Let it start the job's pod."""
+        """Resume it, so that it starts the job's pod."""
         ...
 
     def dismiss(self) -> None:
-        """Stop it for good; one that is gone is fine."""
+        """Stop it for good; one that does not exist is no error."""
         ...
 
     def delete(self) -> None:
-        """Delete it with all that it owns; one that is gone is fine."""
+        """Delete it with everything that it owns; one that does not exist is no error."""
         ...
 
 
@@ -44,23 +44,23 @@ class ClusterRoot:
         self._dismissal: dict[str, Any] = {"metadata": {"annotations": {_DISMISSED: "true"}}, "spec": stopped}
 
     def create(self, manifest: Manifest) -> Manifest:
-        """Create it, suspended, or adopt the one of its name."""
+        """Create it, suspended, or adopt an existing one of its name."""
         return self._cluster.create(manifest)
 
     def get(self) -> Manifest | None:
-        """Read it; None where it is gone."""
+        """Read it; None if it does not exist."""
         return self._cluster.get(self.kind, self._names.namespace, self._names.job)
 
     def release(self) -> None:
-        """Let it start the job's pod."""
+        """Resume it, so that it starts the job's pod."""
         self._patch({"spec": {"suspend": False}})
 
     def dismiss(self) -> None:
-        """Stop it for good; one that is gone is fine."""
+        """Stop it for good; one that does not exist is no error."""
         self._patch(self._dismissal)
 
     def delete(self) -> None:
-        """Delete it with all that it owns; one that is gone is fine."""
+        """Delete it with everything that it owns; one that does not exist is no error."""
         self._cluster.delete(self.kind, self._names.namespace, self._names.job)
 
     def _patch(self, change: Manifest) -> None:
@@ -77,9 +77,9 @@ class ClusterJob:
 
 
 def is_dismissed(root: Manifest | None) -> bool:
-    """Whether a root object was stopped for good; one that is gone was not.
+    """Whether a root object was stopped for good; one that does not exist was not.
 
-    A Job is suspended before it is started, too: that it was dismissed, the annotation says. A Workflow may have been
+    A Job is also suspended before its start, so that only the annotation shows a dismissal. A Workflow may have been
     terminated by others.
     """
     if root is None:

@@ -20,7 +20,7 @@ def find_unschedulable(pod: Manifest) -> str | None:
 
 
 def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) -> RunnerError | None:
-    """Say why no node will ever take the pod; None where waiting may help."""
+    """Return why no node will ever take the pod; None if waiting may help."""
     sizes = [_allocatable(node) for node in nodes if _fits_selector(pod, node)]
     who, step = name_owner(pod), find_step(pod)
     if not sizes:
@@ -49,7 +49,7 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
 
 
 def build_pending_too_long(pod: Manifest, message: str, seconds: float) -> RunnerError:
-    """Say that nothing changed for as long as the settings allow."""
+    """Build the error of a pod that was not scheduled for as long as the settings allow."""
     return EngineError(
         f"the pod of {name_owner(pod)} was not scheduled within {seconds:g} s: {message}",
         "Wait until the cluster is less busy, add nodes, or raise ZOO_RUNNER_PENDING_SECONDS.",
@@ -79,7 +79,7 @@ def _requests(pod: Manifest) -> tuple[float, float]:
 
 
 def find_missing_claim(pod: Manifest, message: str) -> RunnerError | None:
-    """Say that a claim of the site's is not there; the job's own may be too new for the scheduler."""
+    """Return the error of a missing PVC of the site; the job's own may be too new for the scheduler."""
     for volume in pod["spec"].get("volumes") or []:
         claim = volume.get("persistentVolumeClaim", {}).get("claimName")
         if volume["name"].startswith("extra-") and f'persistentvolumeclaim "{claim}" not found' in message:

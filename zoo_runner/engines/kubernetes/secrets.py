@@ -9,9 +9,10 @@ from zoo_staging.variables import FILE_VARIABLES
 
 
 def find_credentials(storage: StorageProfile) -> dict[str, str]:
-    """List what stage-in and stage-out need: all of it goes to the Secret of the job pod.
+    """Return what stage-in and stage-out need: the content of the Secret of the job pod.
 
-    Of a file of credentials, which no pod has, goes what it holds. Raises `SettingsError` where it cannot be read.
+    A file of credentials is replaced by its content, because no pod has the file. Raises `SettingsError` if it cannot
+    be read.
     """
     picked = list_variables(storage)
     for variable in FILE_VARIABLES:

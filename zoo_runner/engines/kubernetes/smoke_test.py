@@ -30,7 +30,7 @@ _NOTHING = Package({"$graph": []}, "#main", "smoke-test", {}, "")
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """How the smoke test went: whether the volume was bound, and what went wrong."""
+    """How the smoke test ended: whether the volume was bound, and its error."""
 
     bound: bool
     error: RunnerError | None
@@ -39,7 +39,7 @@ class SmokeTest:
 def run_smoke_test(
     cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None, credentials: Mapping[str, str]
 ) -> SmokeTest:
-    """Run the smoke test and remove it; raises `ApiError` where it cannot even be removed.
+    """Run the smoke test and remove it; raises `ApiError` if it cannot be removed.
 
     `credentials` are those of stage-out, by which the pod writes to the destination.
     """
@@ -59,14 +59,14 @@ def run_smoke_test(
 
 
 def build_smoke_test_job(names: Names, site: KubernetesSettings, destination: str | None) -> Manifest:
-    """Make a Job whose pod starts as a job's would, says that it ended, and does nothing else; pure."""
+    """Build a Job whose pod starts like that of a job, reports its end, and does nothing else; pure."""
     job = build_job(names, site, 0, None)
     spec = job["spec"]["template"]["spec"]
     spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != "bundle"]
     (container,) = spec["containers"]
     container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "bundle"]
     container["command"] = [*_PROGRAM, destination or "", str(PROTOCOL)]
-    # a pod of a step is not needed to see that its image is there
+    # no step pod is needed to check that the image of steps can be pulled
     spec["initContainers"] = [
         {
             "name": "step-image",

@@ -1,6 +1,6 @@
-"""The objects of one job on the cluster: never those of another job of the same id; all are removed at its end.
+"""The objects of one job on the cluster, and never those of another job with the same id; removed at its end.
 
-Two stores that know nothing of each other may give the same id to jobs of one workspace.
+Two stores that do not know each other may use the same id for jobs of one workspace.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _FILLED = ("Secret", "ConfigMap")
 
 
 def mark_job(job: Manifest, uid: str) -> Manifest:
-    """Return a Job's manifest that says which job of which store it is; pure."""
+    """Return a root object's manifest with an annotation that identifies the job and its store; pure."""
     return {**job, "metadata": {**job["metadata"], "annotations": {_UID: uid}}}
 
 
@@ -39,9 +39,9 @@ def ensure_same(job: Manifest, uid: str, job_id: str) -> None:
 
 
 def fill_in(planned: Iterable[Manifest], content: Iterable[Manifest]) -> list[Manifest]:
-    """Return the planned manifests with their content: what Secrets and ConfigMaps hold is not in a plan; pure.
+    """Return the planned manifests with the content of Secrets and ConfigMaps, which is not in a plan; pure.
 
-    The bundle may take more ConfigMaps than the one that is planned; the volume of the Job names all of them.
+    The bundle may need more ConfigMaps than the one in the plan; the volume of the Job refers to all of them.
     """
     filled = list(content)
     parts = [manifest["metadata"]["name"] for manifest in filled if manifest["kind"] == "ConfigMap"]
@@ -50,7 +50,7 @@ def fill_in(planned: Iterable[Manifest], content: Iterable[Manifest]) -> list[Ma
 
 
 def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
-    """Name all parts in the volume `bundle`: that of a Job's template, or of a Workflow."""
+    """Refer to all parts in the volume `bundle` of a Job's template or of a Workflow."""
     spec: Mapping[str, Any] = job["spec"]
     if "template" in spec:
         return {**job, "spec": {**spec, "template": _with_parts(spec["template"], parts)}}
@@ -60,9 +60,9 @@ def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
 
 
 def remove_job(job: ClusterJob, uid: str) -> None:
-    """Remove all of the job: what its root object owns goes with it. The namespace of a workspace stays.
+    """Remove everything of a job: what its root object owns is deleted with it. The namespace of a workspace stays.
 
-    Raises `RunnerError` where not all could be removed.
+    Raises `RunnerError` if something could not be removed.
     """
     cluster, names = job.cluster, job.names
     found = job.root.get()

@@ -1,4 +1,4 @@
-"""When a job's volume is settled, so that its pod may be made; pure.
+"""When a job's volume is ready, so that its pod may be created; pure.
 
 The scheduler looks again at a pod that came before its claim was bound as soon as the claim changes. It may still see
 the claim as it was, and then it lets five minutes go by (kubernetes/kubernetes#87145). So a pod is made once its claim

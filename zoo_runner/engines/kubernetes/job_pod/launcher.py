@@ -1,8 +1,8 @@
-"""Runs one packed CWL document with Calrissian inside the job pod and tells what happens, line by line.
+"""Runs one packed CWL document with Calrissian inside the job pod and reports events, line by line.
 
-The one door to Calrissian, started by the supervisor in Calrissian's own virtual environment, in a process that holds
-no credentials but the job's secret inputs. Of Calrissian it keeps what turns a CWL step into a pod; the pod's life is
-the step runner's.
+The only module that imports Calrissian. The supervisor starts it in Calrissian's own virtual environment, in a process
+that holds no credentials except for the job's secret inputs. Calrissian turns a CWL step into a pod; the step runner
+runs the pod.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
 `name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
 `api` (where the API is).
@@ -64,25 +64,25 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
     owner: ClassVar[Owner]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Calrissian's own would ask the API for the job pod, for each step, to learn what we know
+        # Calrissian's own would request the job pod from the API for each step, to find what is known here
         ContainerCommandLineJob.__init__(self, *args, **kwargs)
         self.volume_builder = KubernetesVolumeBuilder()
         self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
 
     def run(self, *args: Any, **kwargs: Any) -> None:
-        """Run the step; an error is reported with its name, as cwltool's own jobs do and Calrissian does not."""
+        """Run the step; an error that stops it is logged with its name, as by cwltool's own jobs."""
         try:
             super().run(*args, **kwargs)
         except RunnerError:
             raise
         except WorkflowException as error:
-            self._tell_broken_off(f"[job {self.name}] Job error:\n{_read_message(error)}")
+            self._log_failure(f"[job {self.name}] Job error:\n{_read_message(error)}")
             raise
         except Exception as error:
-            self._tell_broken_off(f"Exception while running job: {error}.")
+            self._log_failure(f"Exception while running job: {error}.")
             raise
 
-    def _tell_broken_off(self, why: str) -> None:
+    def _log_failure(self, why: str) -> None:
         cwltool_logger.error("%s", why)
         cwltool_logger.warning("[job %s] completed permanentFail", self.name)
 
@@ -109,7 +109,7 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         return CompletionResult(code, [])
 
     def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:
-        """Say nothing: the step runner reported the step's end already."""
+        """Report nothing: the step runner has reported the end of the step."""
 
 
 class _Tool(CheckedOutputs, CalrissianCommandLineTool):  # type: ignore[misc]
@@ -119,9 +119,9 @@ class _Tool(CheckedOutputs, CalrissianCommandLineTool):  # type: ignore[misc]
 
 
 class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
-    """Grants what Calrissian grants, and keeps what was asked for at least: a pod requests that.
+    """Grants what Calrissian grants, and keeps the requested minimum, which the pod requests.
 
-    What is asked for by an expression is known here only; `refused` is why it was too much.
+    A request by an expression is known only here; `refused` is the error of one that is too large.
     """
 
     refused: EngineError | None = None
@@ -168,7 +168,7 @@ def run(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
 
 
 def _stop_on_term(number: int, frame: FrameType | None) -> None:
-    """Remove the step pods and end at once; Kubernetes removes what is left when the job pod goes."""
+    """Delete the step pods and exit at once; Kubernetes deletes the rest with the job pod."""
     with contextlib.suppress(RunnerError):
         _Step.runner.stop()
     os._exit(128 + number)
@@ -180,7 +180,7 @@ def launch(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
     _Step.runner = StepRunner(Cluster(KubernetesSettings(**spec["api"])), spec["steps"], emit)
     signal.signal(signal.SIGTERM, _stop_on_term)
-    # its own error, of this version, cwltool takes for a defect: no step is named, and not what is wrong
+    # cwltool reports the error class of this cwl-utils version as an internal error, without step and reason
     cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
     report_messages(emit, "calrissian.main", "calrissian.tool")
     try:

@@ -59,7 +59,7 @@ class PodSettings:
 def load_pod_settings(environ: Mapping[str, str]) -> PodSettings:
     """Read an environment, in which files of credentials are files again (`restore_files`). Raises `SettingsError`."""
     return PodSettings(
-        # of this pod's files inputs may be those that came with the job, and no others
+        # inputs may be files of the bundle, and no other files of this pod
         storage=replace(load_storage_profile(environ), allowed_roots=(Path(WORK_FOLDER),)),
         secrets=find_secrets(environ),
         owner={"name": environ["POD_NAME"], "uid": environ["POD_UID"]},
@@ -73,7 +73,7 @@ def load_pod_settings(environ: Mapping[str, str]) -> PodSettings:
 
 
 class PodOutput:
-    """Writes events as lines, masked, each at once; of a transfer only what a reader can follow."""
+    """Writes events as lines, masked, each at once; transfers at most once a second."""
 
     def __init__(self, stream: TextIO, masker: Masker) -> None:
         self._stream, self.masker = stream, masker
@@ -84,7 +84,7 @@ class PodOutput:
         """Write an event."""
         if type(event).__name__ == "Transferred" and not self._is_due(event):
             return
-        # before it is a line: in the text of JSON, what is masked may be more than a value
+        # before it is encoded: in the text of JSON, masking could change more than values
         masked = self._mask(event)
         with self._lock:
             self._stream.writelines(f"{line}\n" for line in encode_line(masked))
@@ -172,7 +172,7 @@ class Execution:
         return outputs
 
     def close(self) -> None:
-        """Leave nothing running."""
+        """Stop the process and its children."""
         self._process.close()
 
 
@@ -188,7 +188,7 @@ def restore_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_bundle(folder: Path) -> bytes:
-    """Put the parts of the bundle together again."""
+    """Join the parts of the bundle."""
     return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
 
 
@@ -201,7 +201,7 @@ def conclude(work: Callable[[], Last]) -> Last | Outcome:
         return work()
     except RunnerError as error:
         return build_failure(error)
-    except Exception as error:  # noqa: BLE001 the door of the pod
+    except Exception as error:  # noqa: BLE001 the entry point of the pod
         return build_failure(build_defect(error))
 
 

@@ -16,7 +16,7 @@ _VERSIONS = ("v1.0", "v1.1", "v1.2")
 
 
 def write_schemas(folder: Path) -> None:
-    """Write the schema of each CWL version, without the part that cannot be kept and is not needed to run."""
+    """Write the schema of each CWL version, without the part that cannot be pickled and is not needed to run."""
     folder.mkdir(parents=True, exist_ok=True)
     for version in _VERSIONS:
         loader, names, metadata, metaschema = cwltool.process.get_schema(version)
@@ -25,7 +25,7 @@ def write_schemas(folder: Path) -> None:
 
 
 def use_schema(version: str, folder: Path = _FOLDER) -> None:
-    """Have cwltool use the schema of this CWL version that was kept; where none was, it reads its own.
+    """Let cwltool use the stored schema of this CWL version; without one, cwltool reads its own.
 
     The three types of inputs come from it too: otherwise cwltool reads the schema of v1.0 for them.
     """

@@ -4,7 +4,7 @@ python -m zoo_runner.engines.kubernetes.job_pod.smoke_test DESTINATION PROTOCOL
 
 It runs in the environment of stage-out, as a job pod does.
 
-An empty destination means that none is checked; clients from before there were versions gave no protocol.
+An empty destination means that none is checked; runners from before there were versions send no protocol.
 """
 
 import os
@@ -24,9 +24,9 @@ from zoo_runner.model.workspace import StorageProfile
 
 
 def run_checks(folder: Path, words: Sequence[str], storage: StorageProfile) -> Outcome:
-    """Write to the volume and to where results shall go; what was written is removed again.
+    """Write to the volume and to the destination of results; what was written is removed again.
 
-    `words` are those of the command line. A caller whose jobs this image would refuse is refused first.
+    `words` are those of the command line. A runner with another protocol version is refused first.
     """
     destination, protocol, *_ = [*words, *("", "0")[len(words) :]]
     try:
@@ -52,5 +52,5 @@ def _try_volume(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _outcome = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the door
+    _outcome = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the entry point
     sys.stdout.write("".join(f"{line}\n" for line in encode_line(_outcome)))

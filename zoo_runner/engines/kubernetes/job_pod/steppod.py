@@ -1,4 +1,4 @@
-"""The pod of one step: what Calrissian built, with all that it leaves out; pure."""
+"""The pod of one step: what Calrissian built, completed; pure."""
 
 import json
 import shlex
@@ -17,9 +17,9 @@ from zoo_runner.model.masking import Masker
 
 
 def build_step_settings(names: Names, cluster: KubernetesSettings, secret_inputs: Iterable[str] = ()) -> dict[str, Any]:
-    """Say, as plain data, how the launcher in the job pod is to run the steps.
+    """Return, as plain data, how the launcher in the job pod runs the steps.
 
-    `secret_inputs`: the variables of the job's Secret that bring them.
+    `secret_inputs`: the variables of the job's Secret that contain them.
     """
     return {
         "job": names.job,
@@ -48,10 +48,10 @@ class Owner:
 
 
 def build_script(command: Iterable[object], stdin: str | None, stdout: str | None, stderr: str | None) -> list[str]:
-    """Write a step's command, which CWL gives as words and never as shell, as what comes after `sh -c` in a pod.
+    """Build the arguments of `sh -c` from a step's command, which in CWL is a list of words and never shell code.
 
-    The words stay words: Calrissian makes one text of them, in which `#b` is a comment and `*.tif` a pattern, and which
-    Linux refuses above 128 KiB, some two thousand paths (execve(2), MAX_ARG_STRLEN).
+    The words stay separate: Calrissian joins them to one text, in which `#b` is a comment and `*.tif` a pattern, and
+    which Linux refuses above 128 KiB, some two thousand paths (execve(2), MAX_ARG_STRLEN).
     """
     places = ((">", stdout), ("2>", stderr), ("<", stdin))
     redirected = [word for sign, place in places if place for word in (sign, shlex.quote(place))]
@@ -59,20 +59,20 @@ def build_script(command: Iterable[object], stdin: str | None, stdout: str | Non
 
 
 def build_folders_script(*places: str | None) -> str:
-    """Write the script that makes the folders of redirected output."""
+    """Build the script that creates the folders of redirected output."""
     folders = [str(PurePosixPath(place).parent) for place in places if place]
     return f"mkdir -p -- {shlex.join(folders)}"
 
 
 def _literally(text: str) -> str:
-    """Keep Kubernetes from putting variables into a text (core/v1, Container: `$$` stands for `$`)."""
+    """Escape a text, so that Kubernetes expands no variables in it (core/v1, Container: `$$` stands for `$`)."""
     return text.replace("$", "$$")
 
 
 def build_step_pod(
     built: Manifest, settings: Mapping[str, Any], step: str, tag: str, resources: Mapping[str, Any], owner: Owner
 ) -> Manifest:
-    """Complete the pod that Calrissian built for a step; `tag` tells attempts apart."""
+    """Complete the pod that Calrissian built for a step; `tag` distinguishes attempts."""
     template = settings["template"]
     inner = built["spec"]["containers"][0]
 
@@ -91,7 +91,7 @@ def build_step_pod(
         ],
         "volumeMounts": [*inner["volumeMounts"], *settings["mounts"]],
         "resources": build_resources(resources, inner["resources"]),
-        # an image that wants root may want what root may
+        # an image that runs as root may need the capabilities of root
         "securityContext": CONFINED if "securityContext" in template["spec"] else {"allowPrivilegeEscalation": False},
     }
     # before those that refer to them
@@ -116,19 +116,19 @@ def build_step_pod(
 
 
 def _build_first(built: Manifest, container: Manifest) -> Manifest:
-    """Have the folders of redirected output made by the step's own image, which has a shell anyway."""
+    """Build the init container that creates the folders of redirected output, with the step's own image."""
     return {**container, "name": "folders", "args": [_literally(built["command"][-1])]}
 
 
 def build_resources(resources: Mapping[str, Any], inner: Mapping[str, Any]) -> Manifest:
-    """Ask for the minimum of the ResourceRequirement and limit to what was granted; GPUs as Calrissian says."""
+    """Request the minimum of the ResourceRequirement and limit to what was granted; GPUs as set by Calrissian."""
     limits = {**inner.get("limits", {}), "cpu": f"{resources['cores']:g}", "memory": f"{resources['ram']:g}Mi"}
     cores, ram_mib = resources.get("coresMin", resources["cores"]), resources.get("ramMin", resources["ram"])
     return {"requests": {"cpu": f"{cores:g}", "memory": f"{ram_mib:g}Mi"}, "limits": limits}
 
 
 def show_pod(pod: Manifest, masker: Masker) -> str:
-    """Write a pod's manifest as one line for the log, with secrets in its environment masked."""
+    """Return a pod's manifest as one line for the log, with secrets in its environment masked."""
     shown = json.loads(json.dumps(pod))
     for container in shown["spec"]["containers"] + shown["spec"]["initContainers"]:
         references = [entry for entry in container["env"] if "valueFrom" in entry]
@@ -138,5 +138,5 @@ def show_pod(pod: Manifest, masker: Masker) -> str:
 
 
 def build_volume_entry(claim: str) -> tuple[str, None, str, bool]:
-    """Say where the job's volume is mounted, in the words of Calrissian's volume builder."""
+    """Return where the job's volume is mounted, as Calrissian's volume builder expects it."""
     return WORK_FOLDER, None, claim, False

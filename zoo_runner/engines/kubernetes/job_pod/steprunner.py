@@ -36,9 +36,9 @@ from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines, Ste
 from zoo_runner.model.masking import Masker
 
 BuildPod = Callable[[str], Manifest]
-"""Makes the manifest of a step's pod for the tag of an attempt."""
+"""Builds the manifest of a step's pod for the tag of an attempt."""
 
-# a pod that was evicted may have a container that goes on for a while: its log is not waited for to the end
+# the container of an evicted pod may run on for a while: the end of its log is not waited for
 _LOG_SECONDS = 3.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
@@ -55,9 +55,9 @@ class StepRunner:
         cluster.watch(settings["namespace"], settings["job"], ("Pod",), self._note_change)
 
     def run(self, step: str, command: str, build_pod: BuildPod) -> int:
-        """Run a step to its end and return its exit code; one whose pod is lost is started again, a few times.
+        """Run a step to its end and return its exit code; a step whose pod is lost is started again, a few times.
 
-        Raises `RunnerError` where it is not the tool that failed.
+        Raises `RunnerError` if something other than the tool failed.
         """
         started = time.time()
         self._emit(StepStarted(step, command, started))
@@ -108,11 +108,11 @@ class StepRunner:
             if log:
                 self._finish_log(step, log, None if has_ended(pod) else _LOG_SECONDS)
             del self._queues[name]
-            with contextlib.suppress(RunnerError):  # it goes with the job pod in any case
+            with contextlib.suppress(RunnerError):  # it is deleted with the job pod in any case
                 self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)
 
     def _create(self, step: str, manifest: Manifest) -> None:
-        """Create the pod, waiting for an API that is away and for room in a quota that others use up."""
+        """Create the pod; waits for an unavailable API and for room in a quota that others use."""
         deadline = time.monotonic() + float(self._settings["pending_seconds"])
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
@@ -136,7 +136,7 @@ class StepRunner:
         return self._cluster.read_log(self._settings["namespace"], name, inbox.put)
 
     def _finish_log(self, step: str, log: LogReader, seconds: float | None) -> None:
-        """Wait for the rest of a log whose container has ended."""
+        """Wait for the rest of the log of a container that has ended."""
         log.note_end()
         try:
             log.done.result(seconds)
@@ -154,18 +154,18 @@ class StepRunner:
             queued.put((change.change, change.item))
 
     def stop(self) -> None:
-        """Remove every pod of the job's steps; for when the job is stopped."""
+        """Delete all step pods of the job, when the job is stopped."""
         self._stopped.set()
         self._cluster.delete_labelled("Pod", self._settings["namespace"], self._settings["selector"], 0)
 
 
 def _is_final(pod: Manifest, ending: Ending) -> bool:
-    """Whether the end is the container's own; a pod that is being deleted ends because of that."""
+    """Whether the container ended by itself, and not because its pod is being deleted."""
     return not ("deletionTimestamp" in pod["metadata"] and ending.exit_code in (137, 143, -1))
 
 
 def _may_pass(error: ApiError) -> bool:
-    if "status unknown for quota" in error.message:  # it was just made, and what is used is not counted yet
+    if "status unknown for quota" in error.message:  # it was just created, and its usage is not counted yet
         return True
     if "exceeded quota" in error.message:
         return not exceeds_quota_alone(error.message)
@@ -173,7 +173,7 @@ def _may_pass(error: ApiError) -> bool:
 
 
 def exceeds_quota_alone(message: str) -> bool:
-    """Whether a refusal says that the request is larger than the whole quota, so that waiting is in vain."""
+    """Whether a request is larger than the whole quota, so that waiting does not help."""
     amounts: dict[str, dict[str, float]] = {}
     for kind in ("requested", "limited"):
         text = message.partition(f"{kind}: ")[2].partition(", used:" if kind == "requested" else "\n")[0]
@@ -187,7 +187,7 @@ def _explain_refusal(step: str, error: ApiError) -> RunnerError:
     if "exceeded quota" in error.message:
         return EngineError(
             f"the namespace's resource quota leaves no room for step {step!r}: {error.message.partition(': ')[2]}",
-            "Lower the ResourceRequirement, wait until other jobs end, or have the quota raised.",
+            "Lower the ResourceRequirement, wait until other jobs end, or ask the operator to raise the quota.",
             evidence=(error.message,),
             step=step,
             code="cluster.quota",

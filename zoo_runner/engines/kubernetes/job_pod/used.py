@@ -1,4 +1,4 @@
-"""What a step's container used, reported by itself at its end: a cluster needs no metrics server for it; pure.
+"""What a step's container used, reported by the container at its end, without a metrics server; pure.
 
 The command of a step runs under a few lines of shell, which then read what the kernel counted for the container and
 leave it as the container's termination message (Kubernetes documentation, "Determine the Reason for Pod Failure").
@@ -37,12 +37,12 @@ class Used:
 
 
 def build_reporting_args(args: list[str]) -> list[str]:
-    """Wrap what is given to `/bin/sh -c`, a script and its arguments, so that the container tells what it used."""
+    """Wrap what is given to `/bin/sh -c`, a script and its arguments, so that the container reports what it used."""
     return [_REPORTING, "step", *args]
 
 
 def read_used(pod: Manifest) -> Used:
-    """Read what the main container said at its end; one that was killed as a whole said nothing."""
+    """Read what the main container reported at its end; one that was killed reports nothing."""
     statuses = pod.get("status", {}).get("containerStatuses") or [{}]
     message = (statuses[0].get("state", {}).get("terminated") or {}).get("message") or ""
     peak, cpu = _PEAK.search(message), _CPU.search(message)
