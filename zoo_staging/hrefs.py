@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
-from urllib.request import url2pathname
 
 from zoo_staging.errors import Kind, StagingError
 
@@ -51,7 +50,7 @@ def read_paths(href: str) -> Iterator[str]:
     the second one.
     """
     if href[:5].lower() == "file:":
-        yield url2pathname(urlsplit(href).path)
+        yield unquote(urlsplit(href).path)
         return
     yield unquote(urlsplit(href).path)
     yield href

@@ -69,7 +69,7 @@ def test_what_is_planned_is_submitted_with_its_content_filled_in() -> None:
     quota = {"kind": "ResourceQuota", "metadata": {"name": "q"}}
     planned = [OURS, without_content(maps[0]), quota]
     job, *others = fill_in(planned, maps)
-    assert others == [*maps, quota]
+    assert others == [quota, *maps]
     [bundle] = [volume for volume in job["spec"]["template"]["spec"]["volumes"] if volume["name"] == "bundle"]
     assert bundle["projected"]["sources"] == [{"configMap": {"name": f"job-tour-{number}"}} for number in range(3)]
-    assert fill_in(planned, maps[:1]) == [OURS, maps[0], quota]
+    assert fill_in(planned, maps[:1]) == [OURS, quota, maps[0]]

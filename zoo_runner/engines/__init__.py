@@ -1,11 +1,15 @@
 """Engines run the CWL. One Protocol, one table; a further engine is one module and one line here."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.extras import ensure_extra
-from zoo_runner.engines.protocol import Engine
 from zoo_runner.model.errors import SettingsError
+
+if TYPE_CHECKING:
+    # every program of a job pod imports this package, and none of them opens an engine
+    from zoo_runner.config.configuration import Configuration
+    from zoo_runner.engines.protocol import Engine
 
 NEEDS = {"calrissian": "kubernetes"}
 """The optional module that an engine needs."""
@@ -22,7 +26,7 @@ def register_engine(name: str, target: str) -> None:
     _registered[name] = target
 
 
-def open_engine(name: str, configuration: Configuration) -> Engine:
+def open_engine(name: str, configuration: "Configuration") -> "Engine":
     """Open an engine by its name in the table; raises `SettingsError` that lists the names."""
     if name in NEEDS:
         ensure_extra(NEEDS[name])

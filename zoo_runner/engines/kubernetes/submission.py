@@ -46,7 +46,8 @@ def fill_in(planned: Iterable[Manifest], content: Iterable[Manifest]) -> list[Ma
     filled = list(content)
     parts = [manifest["metadata"]["name"] for manifest in filled if manifest["kind"] == "ConfigMap"]
     rest = [manifest for manifest in planned if manifest["kind"] not in _FILLED]
-    return [_with_parts(rest[0], parts), *filled, *rest[1:]]
+    # the volume comes first: it is provisioned while the rest is created
+    return [_with_parts(rest[0], parts), *rest[1:], *filled]
 
 
 def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
