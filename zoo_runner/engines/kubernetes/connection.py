@@ -44,7 +44,7 @@ class Connection:
     async def read_stream(
         self, path: str, what: str, query: Mapping[str, str], silence_seconds: float
     ) -> AsyncIterator[list[str]]:
-        """Yield whole lines as they arrive, several at once; `ApiError` of status 0 where the connection breaks.
+        """Yield whole lines as they arrive, several at once; `ApiError` of status 0 if the connection breaks.
 
         A connection on which nothing comes for `silence_seconds` counts as broken.
         """
@@ -103,7 +103,7 @@ class Connection:
 
 @contextmanager
 def _translating(what: str, url: str) -> Iterator[None]:
-    """Turn what goes wrong on the way into `ApiError` of status 0."""
+    """Translate errors of the connection into `ApiError` of status 0."""
     try:
         yield
     except CurlError as error:

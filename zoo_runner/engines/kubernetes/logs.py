@@ -10,11 +10,11 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.paths import build_path
 from zoo_runner.engines.kubernetes.patience import Patience
 
-# a stream on which nothing comes for so long is opened anew, which costs no line
+# a stream without new lines for so long is opened again, which loses no line
 _SILENCE_SECONDS = 3600.0
 
 Take = Callable[[list[str]], "Future[None]"]
-"""Takes the next lines; what comes after them waits until the future that it returns has ended."""
+"""Takes the next lines; later lines wait until the returned future has ended."""
 
 
 class LogReader:
@@ -50,8 +50,8 @@ async def read_log(
 ) -> AsyncIterator[list[str]]:
     """Yield the lines of a pod's log as they come, until its container has `ended`, as its status says.
 
-    That a stream is over says little: kubelet ends each after four hours, and where a kubelet goes away the API ends
-    it as if nothing more were to come. Raises `ApiError` for what does not pass by waiting.
+    The end of a stream is not the end of the log: kubelet ends each stream after four hours, and the API ends it in the
+    same way if a kubelet is lost. Raises `ApiError` for errors that do not pass by waiting.
     """
     path, what = f"{build_path('Pod', namespace, pod)}/log", f"reading the log of pod {pod}"
     named = {"container": container} if container else {}

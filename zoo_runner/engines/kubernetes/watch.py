@@ -1,4 +1,4 @@
-"""One watch for each kind and namespace, whatever the number of jobs: each job is handed what is its own.
+"""One watch for each kind and namespace, whatever the number of jobs: each job receives its own objects.
 
 An API server that goes away is waited for: what has changed meanwhile is delivered when it is back.
 Source: Kubernetes documentation, "Efficient detection of changes".
@@ -19,13 +19,14 @@ from zoo_runner.engines.kubernetes.patience import Patience
 
 _WATCH_SECONDS = 240
 _SILENCE_SECONDS = _WATCH_SECONDS + 60.0
-# what is kept of an event until Kubernetes forgets it, so that a pod's first events reach a job that is seen later
+# the fields of an event that are kept until Kubernetes deletes it, so that a job that is followed later receives the
+# first events of its pods
 _EVENT_FIELDS = ("reason", "message", "type", "involvedObject")
 
 
 @dataclass(frozen=True)
 class Change:
-    """An object of a job is there (`ADDED`), has changed (`MODIFIED`) or is gone (`DELETED`)."""
+    """An object of a job exists (`ADDED`), has changed (`MODIFIED`) or was deleted (`DELETED`)."""
 
     kind: str
     change: str
@@ -42,7 +43,7 @@ class WatchFailed:
 
 @dataclass(frozen=True, eq=False)
 class Subscription:
-    """What one job wants to be handed: changes of `kinds` that have its label, and events of its objects.
+    """What one job receives: changes of objects of `kinds` with its label, and events about its objects.
 
     `names` are those of its objects besides pods. `take` is called on the loop and has to be quick.
     """
@@ -66,7 +67,7 @@ class Watches:
         self._background.call_soon(self._add, subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Hand a job nothing more; what nobody else wants is watched no longer."""
+        """End a subscription; kinds without any subscription are no longer watched."""
         self._background.call_soon(self._remove, subscription)
 
     def _add(self, subscription: Subscription) -> None:
@@ -81,7 +82,7 @@ class Watches:
 
 
 class _NamespaceWatch:
-    """The watches of one namespace, and who is handed what."""
+    """The watches of one namespace, and their subscriptions."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
         self._connection, self._namespace = connection, namespace
@@ -91,7 +92,7 @@ class _NamespaceWatch:
         self._known: dict[str, dict[str, Manifest]] = {}
 
     def add(self, subscription: Subscription) -> None:
-        """Hand over what is known, and start what is not watched yet."""
+        """Deliver the known objects, and start the watches that do not run yet."""
         self._subscriptions.setdefault(subscription.job, []).append(subscription)
         self._jobs_by_name.update(dict.fromkeys(subscription.names, subscription.job))
         # pods first: whose an event is, they say
@@ -104,7 +105,7 @@ class _NamespaceWatch:
                     subscription.take(Change(kind, "ADDED", item))
 
     def remove(self, subscription: Subscription) -> bool:
-        """Stop what nobody wants any more; whether nothing is left."""
+        """Stop the watches without subscriptions; return whether none is left."""
         with suppress(KeyError, ValueError):
             self._subscriptions[subscription.job].remove(subscription)
             if not self._subscriptions[subscription.job]:
@@ -130,7 +131,7 @@ class _NamespaceWatch:
             self._fail(kind, ApiError(what, 0, type(error).__name__, f"{type(error).__name__}: {error}"))
 
     def _fail(self, kind: str, error: ApiError) -> None:
-        """Hand over that a watch has ended; who subscribes later starts it again."""
+        """Deliver that a watch has failed; a later subscription starts it again."""
         self._tasks.pop(kind, None)
         self._known.pop(kind, None)
         for of_job in tuple(self._subscriptions.values()):
@@ -208,7 +209,7 @@ def _read_changes(what: str, lines: list[str]) -> Iterator[tuple[str, Manifest]]
 
 
 def _trim(kind: str, item: Manifest) -> Manifest:
-    """Leave out what nobody reads, so that many objects can be kept."""
+    """Leave out fields that are not read, so that many objects can be kept."""
     meta = item["metadata"]
     if kind == "Event":
         kept = {name: meta[name] for name in ("name", "uid", "resourceVersion") if name in meta}
@@ -225,7 +226,7 @@ def remember(known: dict[str, Manifest], change: str, item: Manifest) -> None:
 
 
 def compare(known: dict[str, Manifest], items: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Yield what changed between what was known and what is listed now."""
+    """Yield the changes between the known and the listed objects."""
     listed = {item["metadata"]["uid"]: item for item in items}
     gone = [known.pop(uid) for uid in tuple(known) if uid not in listed]
     yield from (("DELETED", item) for item in gone)
