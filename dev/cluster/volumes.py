@@ -33,7 +33,7 @@ def kubectl(*words: str, document: Any = None) -> None:
 
 
 def watch(*words: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects as they are and change, until kubectl ends."""
+    """Yield the objects as they are and change, until kubectl ends; it also prints the status of a watch that fails."""
     with subprocess.Popen(["kubectl", "get", *words, "--watch", "-o", "json"], stdout=subprocess.PIPE) as process:
         assert process.stdout
         decoder, text = json.JSONDecoder(), ""
@@ -45,7 +45,8 @@ def watch(*words: str) -> Iterator[dict[str, Any]]:
                 except ValueError:
                     break
                 text = text[end:]
-                yield from item["items"] if item["kind"] == "List" else [item]
+                items = item["items"] if item["kind"] == "List" else [item]
+                yield from (one for one in items if "spec" in one)
 
 
 def offer(claim: dict[str, Any]) -> None:
