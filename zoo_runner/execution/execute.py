@@ -222,7 +222,7 @@ class _Work:
         return plan.handle
 
     def _build_spec(self, job: Job, missing: Sequence[str]) -> JobSpec:
-        """Put the job together again, with empty texts for the `missing` secret inputs."""
+        """Rebuild what was accepted, with empty texts for the `missing` secret inputs."""
         package = self._context.store.load_package(job.package)
         order = {**job.inputs, **dict.fromkeys(missing, ""), **self._secrets}
         paths = self._journal.log.paths
