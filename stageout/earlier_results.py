@@ -49,6 +49,13 @@ async def read_earlier(destination: Destination) -> Earlier:
         return Earlier(frozenset(), has_results)  # not written by us: then nothing there may be removed
 
 
+async def list_results(destination: Destination) -> list[str]:
+    """List the keys of the results at a destination, the collection last; raises `StagingError`."""
+    earlier = await read_earlier(destination)
+    keys = sorted(key for key in earlier.keys if _is_plain(key) and key != RESULT_COLLECTION)
+    return [*keys, RESULT_COLLECTION] if earlier.has_results else []
+
+
 async def claim(destination: Destination, earlier: Earlier, plan: Plan) -> None:
     """List the new keys before the first one is written."""
     await _record(destination, earlier.keys | _list_data(plan))

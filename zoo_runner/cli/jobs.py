@@ -1,13 +1,14 @@
-"""Commands for the jobs of this store: list them, show one, print its results."""
+"""Commands for the jobs of this store: list them, show one, print or download its results."""
 
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo_runner.cli.show import describe_outcome, print_json, print_output_object, show_diagnosis, show_results
+from zoo_runner.cli.show import describe_outcome, print_json, print_output_object, show_diagnosis, show_results, tell
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -51,19 +52,37 @@ def add_jobs(cli: click.Group, read: Read) -> None:
     @cli.command()
     @click.argument("job_id")
     @click.option(
+        "--download",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Also download all files of the results here.",
+    )
+    @click.option(
         "--format",
         "form",
         type=click.Choice(["text", "json", "cwl"]),
         default="text",
         help="json: one document on stdout; cwl: the CWL output object.",
     )
-    def results(job_id: str, form: str) -> None:
+    def results(job_id: str, download: Path | None, form: str) -> None:
         """Print the results of a job; of one that failed, why, with the exit code that it had."""
-        job = _get(job_id, read())
+        configuration = read()
+        job = _get(job_id, configuration)
         if job.outcome is None:
             raise _not_ended(job)
+        _download(job, configuration, download)
         _show_results(job, job.outcome, form)
         sys.exit(job.outcome.exit_code)
+
+
+def _download(job: "Job", configuration: "Configuration", folder: Path | None) -> None:
+    results = job.outcome.results if job.outcome else None
+    if folder is None or results is None:
+        return
+    from zoo_runner.execution.context import build_workspace
+    from zoo_runner.execution.download import download_results
+
+    storage = build_workspace(job, configuration.workspace).storage
+    tell(f"{download_results(job, results, storage, folder)} files downloaded to {folder}")
 
 
 def _find(

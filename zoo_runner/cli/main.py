@@ -12,8 +12,10 @@ from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
 from zoo_runner.cli.options import RunOptions, add_run_options, read_configuration
+from zoo_runner.cli.rerun import add_rerun
+from zoo_runner.cli.running import run_draft
 from zoo_runner.cli.serve import add_server
-from zoo_runner.cli.show import print_json, print_objects, read_version, show_failure, show_outcome, tell
+from zoo_runner.cli.show import print_json, print_objects, read_version, show_failure, tell
 from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
 
@@ -68,23 +70,8 @@ def run(options: RunOptions, form: str, quiet: bool) -> None:
 
     Ctrl-C stops the job, wherever it runs; its logs stay.
     """
-    from zoo_runner.cli.display import open_display
-    from zoo_runner.execution.accept import accept, find_secret_values
-    from zoo_runner.execution.context import open_context
-    from zoo_runner.execution.execute import execute
-    from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
-
     configuration = read_configuration(options.engine, options.containers, options.time_limit)
-    draft = _draft(options, configuration)
-    context = open_context(configuration)
-    job = accept(context, draft, configuration.settings.engine, configuration.workspace, leased=True)
-    if not quiet:
-        tell(f"job {job.id}\nlog {job.log}")
-    cancellation = Cancellation(job.time_limit_seconds)
-    with cancelling_on_signals(cancellation), open_display(quiet) as report:
-        outcome = execute(context, job.id, report, cancellation, find_secret_values(draft, configuration.workspace))
-    show_outcome(job, outcome, form)
-    sys.exit(outcome.exit_code)
+    run_draft(_draft(options, configuration), configuration, form, quiet)
 
 
 @cli.command()
@@ -195,6 +182,7 @@ def cancel(job_id: str) -> None:
 
 add_operations(cli, read_configuration)
 add_jobs(cli, read_configuration)
+add_rerun(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
 

@@ -35,6 +35,24 @@ def read_order(
     return build_job_order(package, {**values, **given}, base=base, ignored=ignored)
 
 
+def read_changed_order(
+    package: Package, inputs: Mapping[str, Any], secret_inputs: Sequence[str], words: Sequence[str]
+) -> JobOrder:
+    """Read and check the inputs of an earlier job (`Job.inputs`) with the changes of `words`; raises `InputError`.
+
+    Its secret inputs were never stored: they have to be among the words.
+    """
+    given = _read_words(words, package)
+    missing = [name for name in secret_inputs if name not in given]
+    if missing:
+        raise InputError(
+            f"the values of the secret inputs {', '.join(missing)} are not stored",
+            f"Give them again: {' '.join(f'-i {name}=...' for name in missing)}",
+            code="inputs.missing",
+        )
+    return build_job_order(package, {**inputs, **given}, base=f"{Path.cwd().as_uri()}/")
+
+
 def _read_job_file(job_file: str, settings: Settings) -> tuple[str, bytes]:
     try:
         base = as_uri(job_file)

@@ -1,0 +1,90 @@
+"""Results that could not be stored are kept, and published later."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.site import Site
+from zoo_runner.cli.main import cli
+from zoo_runner.engines import open_engine
+from zoo_runner.execution.download import download_results
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import EngineError, StageOutError
+from zoo_runner.model.job import Status
+
+pytestmark = pytest.mark.contract
+
+# a step that spoils the destination of its own results
+PACKAGE = """
+cwlVersion: v1.2
+$graph:
+  - class: Workflow
+    id: spoils
+    inputs: {destination: string}
+    outputs: {folder: {type: Directory, outputSource: write/folder}}
+    steps:
+      write: {run: "#write", in: {destination: destination}, out: [folder]}
+  - class: CommandLineTool
+    id: write
+    baseCommand: [sh, -c, 'mkdir out; echo work > out/a.txt; rm -rf "$0"; echo file > "$0"']
+    inputs: {destination: {type: string, inputBinding: {position: 1}}}
+    outputs: {folder: {type: Directory, outputBinding: {glob: out}}}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """An installation with a job `kept` whose results could not be stored."""
+    site = Site(tmp_path, tmp_path_factory.getbasetemp() / "cache")
+    package = tmp_path / "spoils.cwl"
+    package.write_text(PACKAGE)
+    story = site.run(site.accept(package, None, f"destination={site.results}", job_id="kept"))
+    assert story.outcome.exit_code == StageOutError.exit_code
+    return site
+
+
+def publish(site: Site, *words: str) -> Result:
+    return CliRunner().invoke(cli, ["publish", "kept", "-q", *words], env=site.environ, standalone_mode=False)
+
+
+def find_scratch(site: Site) -> Path:
+    return site.folder / "scratch" / "kept"
+
+
+def read_texts(folder: Path) -> list[str]:
+    return [path.read_text() for path in folder.rglob("a.txt")]
+
+
+def test_results_stay_kept_where_the_message_says_until_they_can_be_published(site: Site) -> None:
+    outcome = site.load_job("kept").outcome
+    assert outcome and outcome.diagnosis and outcome.diagnosis.stage is Stage.STAGE_OUT
+    assert str(find_scratch(site) / "outputs") in outcome.diagnosis.remedy
+    assert "zoo-runner publish kept" in outcome.diagnosis.remedy
+    assert isinstance(publish(site).exception, StageOutError)
+    assert read_texts(find_scratch(site) / "outputs") == ["work\n"]
+    site.results.unlink()
+    assert json.loads(publish(site, "--format", "json").stdout)["status"] == "successful"
+    assert read_texts(site.results) == ["work\n"]
+    assert site.load_job("kept").status is Status.SUCCESSFUL
+    assert not find_scratch(site).exists()
+
+
+def test_kept_results_can_be_published_to_another_destination_and_only_once(site: Site) -> None:
+    elsewhere = site.folder / "elsewhere"
+    assert publish(site, "-o", str(elsewhere)).exit_code == 0
+    assert read_texts(elsewhere) == ["work\n"]
+    job = site.load_job("kept")
+    assert job.outcome and job.outcome.results
+    assert download_results(job, job.outcome.results, site.workspace.storage, site.folder / "here") > 0
+    assert read_texts(site.folder / "here") == ["work\n"]
+    again = publish(site).exception
+    assert isinstance(again, EngineError) and again.diagnosis.code == "job.nothing-kept"
+
+
+def test_kept_results_that_gc_removed_are_gone_and_that_is_said(site: Site) -> None:
+    engine = open_engine("local", site.configuration)
+    engine.remove_leftovers(engine.find_leftovers(set()))
+    done = publish(site).exception
+    assert isinstance(done, EngineError) and done.diagnosis.code == "job.nothing-kept"

@@ -1,0 +1,97 @@
+"""Commands that repeat a job that has ended, or its last stage."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from zoo_runner.cli.running import run_draft
+from zoo_runner.cli.show import show_outcome
+
+if TYPE_CHECKING:
+    from zoo_runner.config.configuration import Configuration
+    from zoo_runner.engines.protocol import JobSpec
+    from zoo_runner.model.job import Job
+
+_format = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: one document on stdout."
+)
+
+
+def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
+    """Add the commands to the command line."""
+
+    @cli.command()
+    @click.argument("job_id")
+    @click.option("-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="Change one input; repeatable.")
+    @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: ./<workflow-id>-<new job id>]")
+    @click.option("--engine", metavar="NAME", help="[default: that of the job]")
+    @click.option("--job-id", "new_id", metavar="ID", help="Id of the new job. [default: a random UUID]")
+    @_format
+    @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+    def rerun(
+        job_id: str,
+        words: tuple[str, ...],
+        destination: str | None,
+        engine: str | None,
+        new_id: str | None,
+        form: str,
+        quiet: bool,
+    ) -> None:
+        """Run a job again, as a new job, with the same package and inputs, or with some changed.
+
+        \b
+        Example:
+          zoo-runner rerun 7f3c… -i threshold=0.3
+        """
+        job = _find(job_id, read())
+        configuration = read(engine=engine or job.engine)
+        run_draft(_redraft(job, configuration, words, destination, new_id), configuration, form, quiet)
+
+    @cli.command()
+    @click.argument("job_id")
+    @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: that of the job]")
+    @_format
+    @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+    def publish(job_id: str, destination: str | None, form: str, quiet: bool) -> None:
+        """Store the results of a job whose results could not be stored at its end.
+
+        The engine `local` keeps them until this succeeds, or `gc --remove` removes them.
+        """
+        _publish(read(), job_id, destination, form, quiet)
+
+
+def _find(job_id: str, configuration: "Configuration") -> "Job":
+    from zoo_runner.store.files import FileStore
+
+    return FileStore(configuration.workspace.folders.state).get(job_id)
+
+
+def _redraft(
+    job: "Job", configuration: "Configuration", words: tuple[str, ...], destination: str | None, new_id: str | None
+) -> "JobSpec":
+    from zoo_runner.execution.accept import draft_job
+    from zoo_runner.inputs.job_file import read_changed_order
+    from zoo_runner.store.files import FileStore
+
+    workspace = configuration.workspace
+    package = FileStore(workspace.folders.state).load_package(job.package)
+    order = read_changed_order(package, job.inputs, job.secret_inputs, words)
+    return draft_job(
+        package, order.values, lambda paths: destination or str(Path.cwd() / paths.log_folder.name), workspace, new_id
+    )
+
+
+def _publish(configuration: "Configuration", job_id: str, destination: str | None, form: str, quiet: bool) -> NoReturn:
+    from zoo_runner.cli.display import open_display
+    from zoo_runner.execution.context import open_context
+    from zoo_runner.execution.kept_results import publish_kept
+    from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
+
+    context, cancellation = open_context(configuration), Cancellation(None)
+    with cancelling_on_signals(cancellation), open_display(quiet) as report:
+        outcome = publish_kept(context, job_id, destination, report, cancellation)
+    show_outcome(context.store.get(job_id), outcome, form)
+    sys.exit(outcome.exit_code)
