@@ -46,6 +46,8 @@ class Downloader:
         self._workers = Workers()
         self._disk = ShortCalls(self._workers)
         self._folders: set[Path] = set()
+        self.renamed: dict[Path, Path] = {}
+        """Where files are that got the name that a web server gave them, by their planned target."""
 
     def close(self) -> None:
         """Stop the threads."""
@@ -85,6 +87,7 @@ class Downloader:
         transfer = partial.transfer
         async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
             size = _agree_on_size(transfer, content)
+            self._rename(partial, content)
             if is_suspicious(content):
                 content = replace(content, chunks=_check_beginning(content, transfer))
             self._progress.expect(transfer, size)
@@ -101,6 +104,12 @@ class Downloader:
         _verify(transfer, size, partial.size_bytes, digest_hex)
         self._progress.expect(transfer, partial.size_bytes)
         await self._workers.run(partial.finish)
+
+    def _rename(self, partial: "PartialFile", content: Content) -> None:
+        transfer = partial.transfer
+        if transfer.is_unnamed and content.file_name:
+            self.renamed[transfer.target] = transfer.target.with_name(content.file_name)
+            partial.rename(content.file_name)
 
     async def _bring_small(self, content: Content, partial: "PartialFile", size: int) -> None:
         """Download a small file into memory; count its bytes when it is complete."""
@@ -249,6 +258,10 @@ class PartialFile:
         self._descriptor: int | None = None
         self._users = 0
         self._wanted = True
+
+    def rename(self, name: str) -> None:
+        """Choose another final name in the same folder."""
+        self._target = os.fspath(self.transfer.target.with_name(name))
 
     def open(self) -> None:
         """Start with an empty file."""

@@ -62,14 +62,14 @@ async def fetch_references(
         if errors:
             raise merge_errors(errors)
         transfers = [transfer for one in staged for transfer in one.transfers]
-        missing = await transfer_all(transfers, sources, options, report)
+        done = await transfer_all(transfers, sources, options, report)
     for one in staged:
         below = frozenset(
-            PurePosixPath(path.relative_to(one.path)) for path in missing if path.is_relative_to(one.path)
+            PurePosixPath(path.relative_to(one.path)) for path in done.missing if path.is_relative_to(one.path)
         )
         for path, document in one.build_documents(frozenset(below)):
             _write_document(one.path / path, document)
-    return {one.where: one.path for one in staged}
+    return {one.where: done.renamed.get(one.path, one.path) for one in staged}
 
 
 class _Fetcher:
@@ -91,7 +91,8 @@ class _Fetcher:
         if reference.cwl_class == "File":
             self._sources.get(reference.href)
             target = place / reference.name
-            transfer = Transfer(reference.href, target, reference.size_bytes, reference.checksum)
+            size, checksum = reference.size_bytes, reference.checksum
+            transfer = Transfer(reference.href, target, size, checksum, is_unnamed=reference.is_unnamed)
             return Staged(reference.where, target, [transfer])
         entries = await self._list_reference(reference.href)
         if entries is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from zoo_staging.checksum import Checksum, parse_cwl_checksum
@@ -18,7 +18,8 @@ class Reference:
     """One File or Directory of the job order.
 
     `where` leads to it through the job order, `href` is an absolute path (local) or a URL. A remote one is
-    put into the folder `place` (relative to the stage-in folder), a File there under `name`.
+    put into the folder `place` (relative to the stage-in folder), a File there under `name`; `is_unnamed`: its address
+    has no name with a suffix, so that of the web server is better (`https://host/products/7/$value`).
     """
 
     where: Where
@@ -28,6 +29,7 @@ class Reference:
     name: str = ""
     size_bytes: int | None = None
     checksum: Checksum | None = None
+    is_unnamed: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -103,6 +105,7 @@ class _Planner:
             name=self._take_name(place, value.get("basename") or name_of(href)) if is_file else "",
             size_bytes=size if is_file and isinstance(size, int) else None,
             checksum=parse_cwl_checksum(value.get("checksum")) if is_file else None,
+            is_unnamed=is_file and _is_unnamed(value, href),
         )
 
     def _read_href(self, value: dict[str, Any], where: Where) -> str:
@@ -133,6 +136,11 @@ def _refers(value: Mapping[str, Any]) -> bool:
     """Whether a File or Directory has an address; a literal (CWL v1.2) has contents or a listing instead."""
     location = value.get("location", value.get("path"))
     return location is not None and not str(location).startswith("_:")
+
+
+def _is_unnamed(value: Mapping[str, Any], href: str) -> bool:
+    """Whether nobody named a File; one with secondary files, whose names depend on its own, keeps its name."""
+    return not (value.get("basename") or value.get("secondaryFiles") or PurePosixPath(name_of(href)).suffix)
 
 
 def _replace(value: Any, where: Where, staged: Mapping[Where, Path]) -> Any:

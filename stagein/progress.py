@@ -14,7 +14,8 @@ class Transfer:
     """One file to download: from `href` to `target`; size and checksum are verified where known.
 
     `what` describes it, if its address alone does not. `may_be_missing`: a missing file is not an
-    error; `is_side`: nor is any other failure of its source; `may_be_folder`: in object storage it may be a prefix.
+    error; `is_side`: nor is any other failure of its source; `may_be_folder`: in object storage it may be a prefix;
+    `is_unnamed`: its address has no usable name, and the one that a web server gives is taken.
     """
 
     href: str
@@ -26,6 +27,7 @@ class Transfer:
     may_be_missing: bool = False
     is_side: bool = False
     may_be_folder: bool = False
+    is_unnamed: bool = False
 
 
 class Progress:

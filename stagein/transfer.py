@@ -6,7 +6,7 @@ import secrets
 import shutil
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from stagein.asset_paths import fix_part
@@ -43,24 +43,33 @@ _TOLERATED = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Transferral:
+    """What is not as planned: the targets of side assets that are missing, and where files with another name are."""
+
+    missing: list[Path]
+    renamed: dict[Path, Path]
+
+
 async def transfer_all(
     transfers: Iterable[Transfer], sources: SourceTable, options: StageInOptions, report: Report
-) -> list[Path]:
+) -> Transferral:
     """Download all files, in one bounded pool; the same address is downloaded once and then linked or copied.
 
-    Returns the targets of side assets that are missing. Raises `StagingError`: the first problem, with those that
+    Raises `StagingError`: the first problem, with those that
     occurred at the same time.
     """
-    groups: dict[tuple[str, int | None, Checksum | None], list[Transfer]] = {}
+    groups: dict[tuple[str, int | None, Checksum | None, bool], list[Transfer]] = {}
     for transfer in transfers:
-        groups.setdefault((transfer.href, transfer.size_bytes, transfer.checksum), []).append(transfer)
+        same = (transfer.href, transfer.size_bytes, transfer.checksum, transfer.is_unnamed)
+        groups.setdefault(same, []).append(transfer)
     firsts = [group[0] for group in groups.values()]
     progress = Progress(firsts, report, options.max_bytes)
     _check_space(firsts)
     with closing(Downloader(sources, progress, options)) as downloader:
         run = _Run(downloader, sources, progress, options)
         await run.download_all(groups.values())
-    return run.missing
+    return Transferral(run.missing, downloader.renamed)
 
 
 def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
@@ -103,8 +112,12 @@ class _Run:
             if not await self._recover(group, error):
                 raise error.explain(first.what, REMEDY) if first.what else error from error
             return
+        place = self.downloader.renamed.get(first.target, first.target)
         for other in others:
-            await asyncio.to_thread(_duplicate, first.target, other)
+            target = other.target.with_name(place.name) if first.is_unnamed else other.target
+            await asyncio.to_thread(_duplicate, place, replace(other, target=target))
+            if target != other.target:
+                self.downloader.renamed[other.target] = target
 
     async def _recover(self, group: list[Transfer], error: StagingError) -> bool:
         """Whether the job can continue: the file may be missing, or is a folder, which is then downloaded."""

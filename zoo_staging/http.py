@@ -19,6 +19,7 @@ from zoo_staging.content_coding import decode, find_coding
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.http_errors import LOGIN_REMEDY, check_status, refused, translate, translate_body
+from zoo_staging.names import read_disposition
 from zoo_staging.proxies import NO_PROXIES, Proxies
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
@@ -52,7 +53,8 @@ class HttpOptions:
 class Answer:
     """An answer whose body has begun to arrive: its final address, its size if known, its bytes, decoded.
 
-    `media_type` is what the server says, in lower case and without parameters, empty if it does not say. `validator`
+    `media_type` is what the server says, in lower case and without parameters, empty if it does not say, `file_name`
+    the name that it gives the file (`Content-Disposition`). `validator`
     names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
     """
 
@@ -61,6 +63,7 @@ class Answer:
     chunks: AsyncIterator[bytes]
     validator: str | None = None
     media_type: str = ""
+    file_name: str = ""
 
 
 class HttpClient:
@@ -172,7 +175,9 @@ class HttpClient:
             raise ChangedError(href)
         chunks = self._stream(transfer, href)
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Answer(url.geturl(), size, decode(chunks, href) if coding else chunks, validator, media_type)
+        file_name = read_disposition(headers.get("content-disposition", ""))
+        body = decode(chunks, href) if coding else chunks
+        return Answer(url.geturl(), size, body, validator, media_type, file_name)
 
     async def _stream(self, transfer: Transfer, href: str) -> AsyncIterator[bytes]:
         try:

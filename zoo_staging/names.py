@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from email.message import Message
 from pathlib import PurePosixPath
 
 LONGEST_NAME_BYTES = 180
@@ -23,6 +24,14 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     suffix = PurePosixPath(name).suffix[:16]
     return f"{name[: LONGEST_NAME_BYTES - 13 - len(suffix)]}-{digest}{suffix}"
+
+
+def read_disposition(header: str) -> str:
+    """Return the file name of a `Content-Disposition` header (RFC 6266), made safe; empty where it has none."""
+    message = Message()
+    message["content-disposition"] = header
+    name = message.get_filename("")
+    return safe_name(name.replace("\\", "/").rpartition("/")[2], "")
 
 
 def is_folder_name(name: str) -> bool:

@@ -62,4 +62,5 @@ class HttpSource:
     async def _open(self, query: Query, part: ByteRange | None) -> AsyncIterator[Content]:
         body = None if query.body is None else query.body.encode()
         async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
-            yield Content(answer.href, answer.size_bytes, answer.chunks, answer.validator, answer.media_type)
+            size, chunks, validator = answer.size_bytes, answer.chunks, answer.validator
+            yield Content(answer.href, size, chunks, validator, answer.media_type, answer.file_name)

@@ -16,8 +16,8 @@ LARGEST_DOCUMENT_BYTES = 64 << 20
 class Content:
     """An open stream of bytes: their final address, and their size if known.
 
-    `media_type` is what a web server says. `validator` names this version, if ranges are served. A chunk is valid
-    until the next one is requested.
+    `media_type` and `file_name` are what a web server says, the latter safe. `validator` names this version, if ranges
+    are served. A chunk is valid until the next one is requested.
     """
 
     href: str
@@ -25,6 +25,7 @@ class Content:
     chunks: AsyncIterator[Chunk]
     validator: str | None = None
     media_type: str = ""
+    file_name: str = ""
 
 
 @dataclass(frozen=True)

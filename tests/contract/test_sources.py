@@ -1032,3 +1032,35 @@ def test_a_disk_that_gets_full_is_reported_and_nothing_is_left(web: Web, tiny_di
     assert error.code == "disk.full"
     assert str(tiny_disk) in error.reason
     assert all_files(tiny_disk) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ('attachment; filename="S2A_33UUU.zip"', "S2A_33UUU.zip"),
+        ("attachment; filename*=UTF-8''S2A%20scene.zip", "S2A_scene.zip"),
+        ('attachment; filename="../../etc/passwd.tif"', "passwd.tif"),
+        ('attachment; filename="C:\\\\data\\\\a.tif"', "a.tif"),
+        ("inline", "_value"),
+        ('attachment; filename=".."', "_value"),
+    ],
+)
+def test_a_file_whose_address_has_no_name_gets_the_one_that_the_server_gives(
+    web: Web, tmp_path: Path, header: str, name: str
+) -> None:
+    href = web.put("products/7/$value", b"data")
+    web.server.fail_always("products/7/$value", Fault(headers={"Content-Disposition": header}, body=b"data"))
+    order = {"a": {"class": "File", "location": href}, "b": {"class": "File", "location": href}}
+    staged = stage_in(order, tmp_path / "in", QUICK)
+    assert [Path(staged[key]["path"]).name for key in "ab"] == [name, name]
+    assert [Path(staged[key]["path"]).read_bytes() for key in "ab"] == [b"data", b"data"]
+    assert sorted(path.name for path in (tmp_path / "in").rglob("*") if path.is_file()) == [name, name]
+
+
+@pytest.mark.parametrize("named", [{"location": "a.tif"}, {"location": "value", "basename": "b.tif"}])
+def test_a_name_that_the_address_or_the_caller_gives_is_kept(web: Web, tmp_path: Path, named: dict[str, str]) -> None:
+    href = web.put(named["location"], b"data")
+    other = {"Content-Disposition": 'attachment; filename="other.tif"'}
+    web.server.fail_always(named["location"], Fault(headers=other, body=b"data"))
+    staged = stage_in({"a": {"class": "File", **named, "location": href}}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).name == named.get("basename", "a.tif")
