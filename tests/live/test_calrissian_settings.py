@@ -106,8 +106,25 @@ def test_pods_run_as_an_ordinary_user_and_steps_have_no_token(site: Site, s3: S3
 
 
 def test_an_image_that_wants_root_is_let(site: Site, s3: S3Server, tmp_path: Path) -> None:
-    story = run(site.having(ZOO_RUNNER_RUN_AS_USER="0"), write_package(tmp_path, "id -u"))
+    # in a namespace of its own: that of the workspace admits no such pod
+    own = site.having(ZOO_RUNNER_RUN_AS_USER="0", ZOO_RUNNER_NAMESPACE_PER="job")
+    story = run(own, write_package(tmp_path, "id -u"))
     assert read_output(story, s3) == "0\n"
+
+
+def test_a_namespace_that_the_runner_created_admits_no_pod_that_could_reach_the_node(
+    site: Site, tmp_path: Path
+) -> None:
+    run(site, write_package(tmp_path, "true"))  # creates the namespace
+    container = {
+        "name": "attack",
+        "image": "docker.io/library/debian:bookworm-slim",
+        "securityContext": {"privileged": True},
+    }
+    mounts = {"hostPID": True, "volumes": [{"name": "node", "hostPath": {"path": "/"}}], "containers": [container]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "attack", "namespace": NAMESPACE}, "spec": mounts}
+    with pytest.raises(AssertionError, match="violates PodSecurity"), applied(site, pod):
+        pass
 
 
 def test_a_block_store_of_the_workspace_is_mounted_in_its_steps(site: Site, s3: S3Server, tmp_path: Path) -> None:

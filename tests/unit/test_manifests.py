@@ -53,7 +53,13 @@ def test_a_job_may_have_a_namespace_of_its_own() -> None:
 
 
 def test_the_namespace_of_a_workspace_does_not_carry_the_label_by_which_jobs_are_removed() -> None:
-    assert "zoo-runner/job" not in build_namespace(NAMES)["metadata"]["labels"]
+    assert "zoo-runner/job" not in build_namespace(NAMES, USUAL)["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(("user", "level"), [(1000, "restricted"), (None, "baseline")])
+def test_a_namespace_that_is_created_refuses_pods_that_could_reach_the_node(user: int | None, level: str) -> None:
+    labels = build_namespace(NAMES, KubernetesSettings(user=user))["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == level
 
 
 @pytest.mark.parametrize("text", ["A", "a_b", "x" * 200, "-", "job.1", "ÄÖ", "a-"])
@@ -117,7 +123,7 @@ def test_credentials_are_in_the_secret_alone() -> None:
     canary = "canary-4711"
     package = build_package()
     job = build_job(NAMES, USUAL, 1, None)
-    others = [build_namespace(NAMES), *build_access(NAMES, USUAL), job, *build_objects(NAMES, USUAL, package)]
+    others = [build_namespace(NAMES, USUAL), *build_access(NAMES, USUAL), job, *build_objects(NAMES, USUAL, package)]
     secret = build_secret(NAMES, {"AWS_SECRET_ACCESS_KEY": canary})
     assert base64.b64decode(secret["data"]["AWS_SECRET_ACCESS_KEY"]).decode() == canary
     assert canary not in json.dumps(others)

@@ -61,7 +61,7 @@ def test_a_namespace_that_was_not_made_for_the_job_stays() -> None:
     recorder = Recorder(Namespace=theirs)
     remove_namespace(cast(Cluster, recorder), NAMES.namespace)
     assert recorder.deleted == []
-    assert remove(Job=OURS, Namespace=build_namespace(NAMES)) == ["Namespace", "Secret", "Job", "Pod"]
+    assert remove(Job=OURS, Namespace=build_namespace(NAMES, SITE)) == ["Namespace", "Secret", "Job", "Pod"]
 
 
 def test_what_is_planned_is_submitted_with_its_content_filled_in() -> None:

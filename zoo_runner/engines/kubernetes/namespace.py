@@ -9,11 +9,17 @@ from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
 
 _REFUSED = 403
+# Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
+_POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
-def build_namespace(names: Names) -> Manifest:
-    """Build the namespace: a job's own has its label, a workspace's does not, so that no clean-up finds it."""
-    labels = names.labels if names.own_namespace else MANAGED
+def build_namespace(names: Names, cluster: KubernetesSettings) -> Manifest:
+    """Build the namespace: a job's own has its label, a workspace's does not, so that no clean-up finds it.
+
+    It admits only pods of the level `restricted`; of the level `baseline` where steps run as the user of their image.
+    """
+    owner = names.labels if names.own_namespace else MANAGED
+    labels = {**owner, _POD_SECURITY: "restricted" if cluster.user else "baseline"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
 
 
@@ -58,7 +64,7 @@ def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifes
 
 def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Build what has to exist before a job; a namespace of the site exists already."""
-    return [*([] if names.site_namespace else [build_namespace(names)]), *build_access(names, cluster)]
+    return [*([] if names.site_namespace else [build_namespace(names, cluster)]), *build_access(names, cluster)]
 
 
 def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
