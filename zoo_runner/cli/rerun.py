@@ -28,7 +28,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option("-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="Change one input; repeatable.")
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: ./<workflow-id>-<new job id>]")
     @click.option("--engine", metavar="NAME", help="[default: that of the job]")
-    @click.option("--job-id", "new_id", metavar="ID", help="Id of the new job. [default: a random UUID]")
+    @click.option("--job-id", "new_id", metavar="ID", help="Id for the copy. [default: a random UUID]")
     @_format
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
     def rerun(
