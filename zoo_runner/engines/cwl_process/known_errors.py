@@ -224,7 +224,7 @@ KNOWN_ERRORS = (
     KnownError(
         re.compile(
             r"(?:Unhandled exception|internal error of cwltool|Exception while running job): "
-            r"(?P<why>\w*(?:Error|Exception): [^\n]+)"
+            r"(?P<why>(?!Unicode)\w*(?:Error|Exception): [^\n]+)"
         ),
         "cwltool failed with an internal error: {why}",
         "Such errors come from values of a wrong shape: look at expressions and cwl.output.json. If they are right,"
