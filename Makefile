@@ -8,7 +8,7 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check newest wheel demo test test-unit test-contract test-live test-long conformance lint format bench bench-cluster bench-servers docs lock images \
+.PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres clients
 
 help: ## list the targets
@@ -19,7 +19,7 @@ check: lint test-unit ## style, types, layers and unit tests: no root, no cluste
 demo: env-demo ## run two real packages on real satellite data, end to end; KEEP=1 keeps its servers running
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
-test: check test-contract test-live ## everything that CI runs: style, types, layers, all three tiers
+test: check test-contract test-attacks test-live ## everything that CI runs: style, types, layers, all tiers
 
 test-unit: env-dev ## unit tests: pure and fast
 	@echo "tests: unit"
@@ -28,6 +28,10 @@ test-unit: env-dev ## unit tests: pure and fast
 test-contract: env-dev images cluster argo azurite postgres clients ## contract tests: one suite for each interface, over every implementation
 	@echo "tests: contract"
 	@$(BIN)/python -m pytest tests/contract
+
+test-attacks: env-dev ## hostile packages, data and callers, and what must not come of them
+	@echo "tests: attacks"
+	@$(BIN)/python -m pytest tests/attacks
 
 test-live: env-dev images cluster argo ## live tests: real containers, a real cluster, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"

@@ -19,7 +19,7 @@ from stagein.progress import Transfer
 from stagein.selection import REMEDY
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
-from stagein.sources.local import check_local
+from stagein.sources.local import check_links, check_local
 from stagein.sources.protocol import check_document_size
 from stagein.stac import Document, Json, parse_document
 from stagein.transfer import plan_folder, transfer_all
@@ -86,6 +86,8 @@ class _Fetcher:
         place = self._folder / reference.place
         if reference.is_local:
             path = check_local(Path(reference.href), self._options.allowed_roots)
+            if self._options.allowed_roots is not None:
+                check_links(path, self._options.allowed_roots)
             if reference.cwl_class == "File" or path.is_dir():
                 return Staged(reference.where, _check_class(reference, path))
         if reference.cwl_class == "File":

@@ -1,6 +1,6 @@
 """Finds the values of a job order that refer to data, and plans their local paths."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -148,6 +148,30 @@ def _replace(value: Any, where: Where, staged: Mapping[Where, Path]) -> Any:
         return [_replace(entry, (*where, index), staged) for index, entry in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    copy = {key: _replace(entry, (*where, key), staged) for key, entry in value.items()}
     path = staged.get(where)
+    # of a folder that has an address, an engine reads the content there: a listing could name any other file
+    kept = {key: entry for key, entry in value.items() if path is None or key != "listing"}
+    copy = {key: _replace(entry, (*where, key), staged) for key, entry in kept.items()}
     return copy if path is None else {**copy, "location": path.as_uri(), "path": str(path)}
+
+
+def check_staged(job_order: Mapping[str, Any], staged: Iterable[Path]) -> None:
+    """Check that a job order refers to staged files and folders only; raises `StagingError` for any other."""
+    places = {path.as_uri(): str(path) for path in staged}
+    for name, value in job_order.items():
+        _check_staged(value, (name,), places)
+
+
+def _check_staged(value: Any, where: Where, places: Mapping[str, str]) -> None:
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        _check_staged(member, (*where, key), places)
+    if not isinstance(value, dict) or value.get("class") not in ("File", "Directory") or not _refers(value):
+        return
+    if "listing" in value or value.get("path") != places.get(str(value.get("location")), ""):
+        raise StagingError(
+            Kind.REFUSED,
+            ".".join(map(str, where)),
+            "refers to data that was not staged",
+            "Give each file and folder as an input with its own address.",
+        )

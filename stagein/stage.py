@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stagein.plan import Reference, Where, build_job_order, build_plan
+from stagein.plan import Reference, Where, build_job_order, build_plan, check_staged
 from stagein.settings import StageInOptions
 from zoo_staging.cancel import Cancellation, run_cancellable
 from zoo_staging.errors import Side, about
@@ -42,7 +42,10 @@ async def stage_in_async(
     """Do what `stage_in` does; cancel the task to stop it."""
     with about(Side.SOURCE):
         references = build_plan(job_order, (base_folder or Path()).absolute())
-        return build_job_order(job_order, await stage_references(references, folder, options, report))
+        staged = await stage_references(references, folder, options, report)
+        order = build_job_order(job_order, staged)
+        check_staged(order, staged.values())
+        return order
 
 
 async def stage_references(

@@ -7,7 +7,7 @@ import pytest
 
 CI = os.environ.get("CI") == "true"  # noqa: TID251 where the tests learn that they run unattended
 NEEDS_SERVER = "needs_server"
-TIMEOUT_SECONDS = {"unit": 60, "contract": 300, "live": 900}
+TIMEOUT_SECONDS = {"unit": 60, "contract": 300, "attacks": 300, "live": 900}
 """The longest time for a test of each tier, with the fixtures that are set up for it."""
 LONG_TIMEOUT_SECONDS = 3600
 

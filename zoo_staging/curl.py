@@ -48,7 +48,8 @@ class Request:
 
     `refuse` returns why an address may not be connected to; it is called for every address before libcurl connects.
     `method`, None: GET, or POST with a body. `no_proxy` are hosts that need no proxy, separated by commas. A reader is
-    woken for at least `wake_bytes`, except at the end: 1 suits streams of lines.
+    woken for at least `wake_bytes`, except at the end: 1 suits streams of lines. A transfer that brings less than
+    `slowest_bytes_per_second` over `patience_seconds` ends as one that timed out; 0: it may take for ever.
     """
 
     url: str
@@ -64,6 +65,8 @@ class Request:
     tls: Tls | None = None
     no_proxy: str = ""
     wake_bytes: int = 1 << 20
+    slowest_bytes_per_second: int = 0
+    patience_seconds: float = 60.0
 
 
 class CurlError(Exception):
@@ -297,6 +300,8 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
     set_option(pycurl.TCP_KEEPALIVE, 1)
     set_option(pycurl.BUFFERSIZE, _READ_BYTES)
     set_option(pycurl.CONNECTTIMEOUT_MS, max(1, int(request.connect_timeout_seconds * 1000)))
+    set_option(pycurl.LOW_SPEED_LIMIT, request.slowest_bytes_per_second)
+    set_option(pycurl.LOW_SPEED_TIME, max(1, int(request.patience_seconds)))
     set_option(pycurl.PROXY, request.proxy or "")
     set_option(pycurl.NOPROXY, request.no_proxy)
     if request.refuse is not None:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-SECRET_PARAMETERS = ("signature", "sig", "token", "key", "secret", "password", "credential", "auth", "jwt")
+from zoo_staging.secrets import mask_addresses
 
 
 class Kind(str, Enum):
@@ -123,20 +122,4 @@ def mask_href(href: str) -> str:
         return href  # nothing to hide; checked first because this runs for each of thousands of files
     if href[:5].lower() == "data:":
         return f"{href.partition(',')[0][:60]},..."
-    try:
-        parts = urlsplit(href)
-    except ValueError:
-        return href
-    user, _, host = parts.netloc.rpartition("@")
-    netloc = f"{user.partition(':')[0]}:***@{host}" if ":" in user else parts.netloc
-    query = "&".join(_mask_parameter(pair) for pair in parts.query.split("&")) if parts.query else ""
-    if netloc == parts.netloc and query == parts.query:
-        return href
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
-
-
-def _mask_parameter(pair: str) -> str:
-    name = pair.partition("=")[0]
-    decoded = parse_qsl(f"{name}=x")
-    plain = decoded[0][0].lower() if decoded else ""
-    return f"{name}=***" if any(word in plain for word in SECRET_PARAMETERS) and "=" in pair else pair
+    return mask_addresses(href, "***")

@@ -25,6 +25,8 @@ from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
 MOST_REDIRECTS = 10
 MOST_SKIPPED_BYTES = 1 << 20
+# a server that sends less, over the time for which bytes are waited for, would keep a job for ever
+SLOWEST_BYTES_PER_SECOND = 100
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # after these the method stays the same (RFC 9110, section 15.4)
@@ -130,7 +132,19 @@ class HttpClient:
             fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
             target = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
             timeout = options.connect_timeout_seconds
-            transfer = self._curl.start(Request(target, *origin[1:], fields, body, proxy, addresses, refuse, timeout))
+            request = Request(
+                target,
+                *origin[1:],
+                fields,
+                body,
+                proxy,
+                addresses,
+                refuse,
+                timeout,
+                slowest_bytes_per_second=SLOWEST_BYTES_PER_SECOND,
+                patience_seconds=options.read_timeout_seconds,
+            )
+            transfer = self._curl.start(request)
         except FAILURES as error:
             raise translate(error, href) from error
         try:

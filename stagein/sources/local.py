@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stagein.settings import StageInOptions
 from stagein.sources.protocol import Content, Entry, Source
+from zoo_staging.boundary import list_links
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import local_path
 from zoo_staging.ranges import ByteRange
@@ -97,12 +98,15 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
     return path
 
 
+def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None) -> None:
+    """Check that every link below a folder leads to something in an allowed root; raises `StagingError`."""
+    for link in list_links(folder):
+        check_local(link, allowed_roots)
+
+
 def _list(folder: Path, allowed_roots: tuple[Path, ...] | None) -> Iterator[Entry]:
-    for parent, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(parent, name)
-            if path.is_symlink():
-                check_local(path, allowed_roots)
+    check_links(folder, allowed_roots)
+    for parent, _, names in os.walk(folder):
         for name in sorted(names):
             path = Path(parent, name)
             yield Entry(str(path), path.relative_to(folder).as_posix(), path.stat().st_size)

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from stageout.model import StageOutOptions
+from zoo_staging.boundary import Boundary, OutsideError
 from zoo_staging.errors import Kind, StagingError
 
 _CHUNK_BYTES = 4 * 1024 * 1024
@@ -63,7 +64,7 @@ class FolderDestination:
     async def get_size(self, key: str) -> int | None:
         """Return the size of the file in bytes."""
         try:
-            return (self.root / key).stat().st_size
+            return self._place(key).stat().st_size
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -72,7 +73,8 @@ class FolderDestination:
     async def get_bytes(self, key: str) -> bytes | None:
         """Return the bytes of a small file."""
         try:
-            return (self.root / key).read_bytes()
+            with os.fdopen(Boundary.build([self.root]).open(self.root / key), "rb") as stream:
+                return stream.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -82,13 +84,13 @@ class FolderDestination:
         """Unlink files, and the folders that become empty."""
         for key in keys:
             try:
-                (self.root / key).unlink(missing_ok=True)
+                self._place(key).unlink(missing_ok=True)
             except OSError as error:
                 raise _translate(error, self.get_href(key)) from error
         folders = {parent for key in keys for parent in PurePosixPath(key).parents if parent.name}
         for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
             with suppress(OSError):  # it has files of others
-                (self.root / folder).rmdir()
+                self._place(str(folder)).rmdir()
 
     async def probe(self) -> None:
         """Check that a file can be written in the folder; a folder created for the check is removed again."""
@@ -102,10 +104,18 @@ class FolderDestination:
             with suppress(OSError):  # it has results of another job by now
                 self.root.rmdir()
 
+    def _place(self, key: str) -> Path:
+        """Return the path of a key; raises `OutsideError` where a link among its folders leads out of the root.
+
+        Whoever may write to the folder could have put a link there, to have files elsewhere replaced or removed.
+        """
+        path = self.root / key
+        return Boundary.build([self.root]).resolve(path.parent) / path.name
+
     async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object]) -> None:
         stopped = threading.Event()
         try:
-            await asyncio.to_thread(self._write_and_rename, self.root / key, write, stopped)
+            await asyncio.to_thread(self._write_and_rename, self._place(key), write, stopped)
         except OSError as error:
             raise _translate(error, self.get_href(key)) from error
         finally:
@@ -127,6 +137,8 @@ class FolderDestination:
 
 
 def _translate(error: OSError, href: str) -> StagingError:
+    if isinstance(error, OutsideError):
+        return StagingError(Kind.REFUSED, href, str(error), "Remove the link from the folder of the results.")
     said = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FULL:
         return StagingError(

@@ -200,3 +200,10 @@ def test_a_length_that_no_kernel_writes_costs_nothing(length: Any) -> None:
 def test_a_text_that_is_nested_too_deeply_stays_a_text() -> None:
     text = "[" * 100_000
     assert convert_text(AnyType(), text) == text
+
+
+def test_of_the_parameters_of_the_handler_a_package_receives_those_that_the_operator_lists() -> None:
+    package = make_package(APP=["null", "string"], DB_PASSWORD=["null", "string"])
+    extra = {"APP": "zoo", "DB_PASSWORD": "canary"}
+    assert InputReader().read(package, {}, extra).values == {}
+    assert InputReader(platform_inputs=("APP", "other")).read(package, {}, extra).values == {"APP": "zoo"}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.messages import Check
 from zoo_runner.engines.cwl_process.links import find_fault
+from zoo_staging.boundary import Boundary
 
 pytestmark = pytest.mark.unit
 AS_CWLTOOL = "Error collecting output for parameter "
@@ -13,6 +14,7 @@ AS_CWLTOOL = "Error collecting output for parameter "
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
+    (tmp_path / "secret.txt").write_text("secret")
     folder = tmp_path / "an out"
     (folder / "deep").mkdir(parents=True)
     (folder / "a.txt").write_text("a")
@@ -20,7 +22,9 @@ def out(tmp_path: Path) -> Path:
 
 
 def find(folder: Path) -> str | None:
-    return find_fault({"n": 1, "folder": [{"class": "Directory", "location": folder.as_uri()}]})
+    return find_fault(
+        {"n": 1, "folder": [{"class": "Directory", "location": folder.as_uri()}]}, Boundary.build([folder])
+    )
 
 
 def test_links_that_lead_to_files_and_folders_are_valid(out: Path) -> None:
@@ -46,5 +50,12 @@ def test_a_link_that_cannot_be_followed_is_named(out: Path, name: str, target: s
 def test_an_output_that_is_itself_a_dangling_link_is_named(tmp_path: Path, check: Check) -> None:
     link = tmp_path / "scene.tif"
     link.symlink_to("gone.tif")
-    fault = find_fault({"scene": {"class": "File", "path": str(link)}})
+    fault = find_fault({"scene": {"class": "File", "path": str(link)}}, Boundary.build([tmp_path]))
     check.words(str(fault), AS_CWLTOOL, "'scene'", "'scene.tif'", "(gone.tif)")
+
+
+def test_a_link_out_of_the_job_is_named(out: Path) -> None:
+    (out / "deep" / "link").symlink_to("../../secret.txt")
+    fault = find(out)
+    assert fault is not None
+    assert "'an out/deep/link'" in fault

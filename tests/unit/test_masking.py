@@ -1,6 +1,8 @@
 import base64
 import json
+import time
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -36,6 +38,19 @@ def test_very_short_values_are_no_secrets_because_they_would_blacken_everything(
         f'"password": "{SECRET}"',
         f"api_key={SECRET}",
         f"https://user:{SECRET.replace('/', '')}@host/x",
+        f"https://user:{SECRET}@host/x",
+        f"https://user:a@{SECRET.replace('/', '')}@host/x",
+        f"https://{SECRET.replace('/', '')}@host/x",
+        f"s3://user:{SECRET}@host/x",
+        f"https://h/x?Signature={SECRET}&Expires=1",
+        f"https://h/x?key={SECRET}",
+        f"https://h/x?jwt={SECRET}",
+        f"https://h/x?auth={SECRET}",
+        f"https://h/x#access_token={SECRET}",
+        f"https://h/x?%53ig={SECRET}",
+        f"https://h/x?a=1;sig={SECRET}",
+        f"https://h/x?url={quote(f'https://i/y?sig={SECRET}', safe='')}",
+        f"see (https://h/x?sig={SECRET}), then",
     ],
 )
 def test_what_looks_like_a_secret_is_masked_without_being_known(text: str) -> None:
@@ -45,9 +60,64 @@ def test_what_looks_like_a_secret_is_masked_without_being_known(text: str) -> No
     assert MASK in shown
 
 
-@pytest.mark.parametrize("text", ["step token ends", "s3://bucket/key", "https://host:8080/a@b", "tokens are counted"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step token ends",
+        "s3://bucket/key",
+        "ssh://git@host/x",
+        "https://h/x?bands=red",
+        "http://[::1]:80/a@b",
+        "https://host:8080/a@b",
+        "tokens are counted",
+    ],
+)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert Masker().mask(text) == text
+
+
+@given(st.text(min_size=4, alphabet=st.characters(codec="utf-8")), st.text(), st.text())
+def test_a_known_secret_is_gone_in_every_encoding(secret: str, before: str, after: str) -> None:
+    masker = Masker([secret])
+    for form in (quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]):
+        assert form not in masker.mask(f"{before} {form} {after}").replace(MASK, "")
+
+
+@given(st.binary(max_size=5), st.binary(max_size=5))
+def test_a_known_secret_is_gone_in_base64_wherever_it_begins(before: bytes, after: bytes) -> None:
+    shown = Masker(["canary-7f3a9c51"]).mask(f"Basic {base64.b64encode(before + b'canary-7f3a9c51' + after).decode()}")
+    assert MASK in shown
+
+
+HOSTILE = (
+    "token",
+    "password_",
+    "authorization ",
+    "://",
+    "://a:",
+    "https://u:p/",
+    "?a=",
+    "&sig=",
+    "?url=%3D",
+    "secret \t",
+    "@",
+    "a:b@",
+    "token: ",
+    'api_key"',
+    "https://",
+    "X-Amz-Signature=",
+    "\\",
+    "=",
+    "%",
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_long_line_takes_time_in_proportion_to_its_length(piece: str) -> None:
+    masker = Masker([SECRET, "another-secret", "aaaa"])
+    began = time.process_time()
+    masker.mask((piece * (1 << 18))[: 1 << 18])
+    assert time.process_time() - began < 4  # by the square of the length it would be minutes
 
 
 def test_data_is_masked_at_every_depth_and_under_names_of_secrets() -> None:

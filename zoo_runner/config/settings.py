@@ -98,8 +98,9 @@ class Settings:
     platform_inputs: tuple[str, ...] = setting(
         "ZOO_RUNNER_PLATFORM_INPUTS",
         (),
-        "ZOO services: names of inputs, comma-separated, that the platform adds to requests; those that the package"
-        " does not have are passed to the handler only.",
+        "ZOO services: names of inputs, comma-separated, that the platform adds to requests or the handler gives as"
+        " additional parameters; the handler's reach a package only if they are listed. Those that the package does not"
+        " have are passed to the handler only.",
     )
     dismiss_check_seconds: float = setting(
         "ZOO_RUNNER_DISMISS_CHECK",

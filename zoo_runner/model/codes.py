@@ -165,6 +165,12 @@ _STEP = (
     Code("step.output-missing", _U, "A step left no file that matches the glob of an output.", "Correct the glob."),
     Code("step.output-type", _U, "An output of a step has the wrong type.", "Correct the type, or the tool."),
     Code("step.output-invalid", _U, "An output of a step cannot be collected.", "Correct the output's definition."),
+    Code(
+        "step.outside",
+        _U,
+        "The package, or one of its tools, names a path outside of the job.",
+        "Give files as inputs; let tools write into their working folder, and copy instead of linking.",
+    ),
     Code("step.expression", _U, "A JavaScript expression failed.", "Correct the expression."),
     Code("step.requirement-missing", _U, "The package uses a feature without its requirement.", "Add it."),
     Code(

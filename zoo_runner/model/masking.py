@@ -8,25 +8,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
+from zoo_staging.secrets import mask_addresses
 from zoo_staging.variables import FILE_VARIABLES, is_secret_variable
 
 MASK = "*****"
 _SHORTEST_SECRET = 4
+# what may be repeated has a limit: otherwise a long line of such words takes time by the square of its length
 _PATTERNS = (
-    # signed URLs: AWS, Azure SAS, Google
+    # parameters of a signed URL, without the URL
     re.compile(
         r"(?i)((?:X-Amz-(?:Signature|Security-Token|Credential)|sig|X-Goog-Signature|access_token|token)=)[^&\s\"']+"
     ),
-    re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"),
+    re.compile(r"(?i)(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:bearer|basic)\s{1,8})[A-Za-z0-9._~+/=-]+"),
     re.compile(
-        r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]*[\"']?\s*[:=]\s*[\"']?)(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
+        r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)"
+        r"(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
     ),
-    # user:password@ in a URL
-    re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
 )
 # without one of these, in lower case, no pattern fits; to look for them is ten times faster than the patterns
 _HINTS = ("signature=", "credential=", "sig=", "token", "authorization", "secret", "passw", "apikey", "api_key", "://")
+_SHORTEST_ENCODED = 8
 
 
 _DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
@@ -101,19 +104,42 @@ def list_texts(node: Any) -> Iterator[str]:
         yield from list_texts(member)
 
 
+def list_forms(secret: str) -> Iterator[str]:
+    """List the forms in which a secret may stand in a text: as it is, in an address, in JSON, in base64."""
+    yield secret
+    for quoted in (
+        quote(secret, errors="replace"),
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+    ):
+        yield quoted
+        yield re.sub("%..", lambda code: code[0].lower(), quoted)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    content = secret.encode("utf-8", "replace")
+    for before, depends in ((0, 0), (1, 2), (2, 3)):
+        # the digits that depend on nothing but the secret, wherever it begins in what was encoded
+        digits = base64.b64encode(bytes(before) + content)[depends : (before + len(content)) * 8 // 6].decode()
+        if len(digits) >= _SHORTEST_ENCODED:
+            yield digits
+            yield digits.replace("+", "-").replace("/", "_")
+
+
 class Masker:
-    """Replaces known secrets, and text that looks like a secret."""
+    """Replaces known secrets in all their forms, and text that looks like a secret, in time linear in its length."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted({secret for secret in secrets if is_maskable(secret)}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
+        forms = {form for secret in secrets if is_maskable(secret) for form in list_forms(secret)}
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
 
     def mask(self, text: str) -> str:
         """Return the text with every secret replaced by `*****`."""
-        if self._known and any(secret in text for secret in self._secrets):
+        if self._known and any(form in text for form in self._forms):
             text = self._known.sub(MASK, text)
         folded = text.casefold()
         if any(hint in folded for hint in _HINTS):
+            text = mask_addresses(text, MASK)
             for pattern in _PATTERNS:
                 text = pattern.sub(rf"\g<1>{MASK}", text)
         return text

@@ -4,6 +4,8 @@ Inside a ZOO kernel it also leaves objects that raise errors when the interprete
 """
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,6 +27,9 @@ from zoo_staging.proxies import Proxies
 
 UPLOAD_HOST = "upload.invalid"
 """Stands in addresses for the document of a request; no such host can exist (RFC 2606)."""
+LONGEST_CPU_SECONDS = 180
+"""What resolving a package may take; of memory, `_LARGEST_BYTES`: a hostile one could take any amount."""
+_LARGEST_BYTES = 4 << 30
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
     " from zoo_runner.package.prepare import resolve; resolve(order)"
@@ -88,6 +93,7 @@ def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Pac
         "hosts": settings.package_hosts,
         "max_mib": settings.package_max_mib,
         "proxies": asdict(settings.proxies),
+        "cpu_seconds": LONGEST_CPU_SECONDS,
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
     child = subprocess.run(
@@ -100,6 +106,8 @@ def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Pac
     )
     if problem := _read_problem(child.stdout):
         raise problem
+    if child.returncode == -signal.SIGXCPU:
+        raise _too_large(reference, f"{LONGEST_CPU_SECONDS} s of CPU time")
     package = load_kept_package(reference, settings, source.build_fetch(settings.proxies))
     if package is None:
         raise EngineError(
@@ -117,8 +125,23 @@ def _read_problem(text: str) -> PackageError | None:
     return PackageError.restore(from_plain(Diagnosis, json.loads(text)))
 
 
+def _too_large(reference: str, limit: str) -> PackageError:
+    return PackageError(
+        f"resolving the package {reference} takes more than {limit}",
+        "Simplify it: fewer or smaller documents, inputs and lists.",
+        code="package.too-large",
+    )
+
+
+def _limit(kind: int, most: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
 def resolve(order: Mapping[str, Any]) -> None:
     """Store the package in the cache, or print why that failed; runs in the child process."""
+    _limit(resource.RLIMIT_CPU, order["cpu_seconds"])
+    _limit(resource.RLIMIT_AS, _LARGEST_BYTES)
     settings = Settings(
         cache=Path(order["cache"]),
         package_hosts=tuple(order["hosts"]),
@@ -129,3 +152,6 @@ def resolve(order: Mapping[str, Any]) -> None:
         load_package(order["reference"], settings, Source(**order["source"]).build_fetch(settings.proxies))
     except PackageError as error:
         sys.stdout.write(json.dumps(to_plain(error.diagnosis)))
+    except MemoryError:
+        problem = _too_large(order["reference"], f"{_LARGEST_BYTES >> 30} GiB of memory")
+        sys.stdout.write(json.dumps(to_plain(problem.diagnosis)))

@@ -67,12 +67,14 @@ class InputReader:
     local_files: list[Path] = field(default_factory=list)
 
     def read(self, package: Package, inputs: Mapping[str, Entry], extra: Mapping[str, Any]) -> JobOrder:
-        """Return the checked job order; `extra` are values for inputs that the client did not give.
+        """Return the checked job order; `extra` are the handler's values for inputs that the client did not give.
 
-        Raises `InputError` with all problems.
+        They reach the package only where the operator lists their names (`platform_inputs`): among them are the
+        credentials of the platform, and a package may declare an input of any name. Raises `InputError` with all
+        problems.
         """
         parameters = {parameter.name: parameter for parameter in parse_parameters(package)}
-        values = {name: extra[name] for name in parameters if name in extra}
+        values = {name: extra[name] for name in self.platform_inputs if name in parameters and name in extra}
         for name, entry in inputs.items():
             if name not in parameters and name in self.platform_inputs:
                 continue

@@ -233,6 +233,16 @@ def _wrong_type(match: re.Match[str], findings: Findings, step: StepEnded | None
     )
 
 
+def _outside(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
+    return ToolError(
+        f"{_name(step)} refers to a file outside of the job: {match['why']}",
+        "Give files as inputs of the package; let tools write into their working folder and copy instead of linking.",
+        evidence=(match[0],),
+        step=step.step if step else None,
+        code="step.outside",
+    )
+
+
 def _disk_full(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     return EngineError(
         f"{_name(step)} filled the disk",
@@ -268,6 +278,13 @@ _CAUSES = (
     (re.compile(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
     (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
     (re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"), _tool_time_limit),
+    (re.compile(r"Outside of the job: (?P<why>[^\n]+)"), _outside),
+    (
+        re.compile(
+            r"Error collecting output for parameter [^\n]*?: (?P<why>the link [^\n]+ leads out of the job[^\n]*)"
+        ),
+        _outside,
+    ),
     (re.compile(r"No space left on device"), _disk_full),
     # before the missing tool: podman's network may lack a program of this machine
     (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),

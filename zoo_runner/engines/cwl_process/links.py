@@ -1,27 +1,29 @@
-"""Symbolic links among the outputs of a step that cannot be followed."""
+"""Symbolic links among the outputs of a step that cannot be followed, or must not be."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from zoo_staging.boundary import Boundary, OutsideError, list_links
 
-def find_fault(outputs: Mapping[str, Any]) -> str | None:
-    """Report the output of a step that is a dangling or circular link, worded as cwltool's own errors of outputs.
 
-    cwltool itself crashes on the first and follows the second without end.
+def find_fault(outputs: Mapping[str, Any], boundary: Boundary) -> str | None:
+    """Report the output of a step that is or has a dangling or circular link, or one that leads out of the job.
+
+    The words are those of cwltool's own errors of outputs. It crashes on the first and follows the others.
     """
     for name, value in outputs.items():
-        for path in map(Path, _list_paths(value)):
-            for link in _list_links(path):
-                if why := _find_fault(link):
+        for path in map(Path, list_paths(value)):
+            for link in (*([path] if path.is_symlink() else ()), *list_links(path)):
+                if why := _find_fault(link, boundary):
                     shown = str(link.relative_to(path.parent))
                     return f"Error collecting output for parameter '{name}': the link {shown!r} {why}"
     return None
 
 
-def _list_paths(value: Any) -> Iterator[str]:
+def list_paths(value: Any) -> Iterator[str]:
+    """List the absolute paths of all files and folders of this machine in a job order, output object or package."""
     if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
         location = str(value.get("location") or value.get("path") or "")
         if location.startswith("/"):
@@ -30,17 +32,14 @@ def _list_paths(value: Any) -> Iterator[str]:
             yield unquote(urlsplit(location).path)
     members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     for member in members:
-        yield from _list_paths(member)
+        yield from list_paths(member)
 
 
-def _list_links(path: Path) -> Iterator[Path]:
-    if path.is_symlink():
-        yield path
-    for folder, folders, files in os.walk(path):
-        yield from (link for name in (*folders, *files) if (link := Path(folder, name)).is_symlink())
-
-
-def _find_fault(link: Path) -> str | None:
+def _find_fault(link: Path, boundary: Boundary) -> str | None:
+    try:
+        boundary.resolve(link)
+    except OutsideError:
+        return f"leads out of the job ({link.readlink()})" if link.exists() else f"leads to nothing ({link.readlink()})"
     if not link.exists():
         return f"leads to nothing ({link.readlink()})"
     if link.parent.resolve().is_relative_to(link.resolve()):

@@ -7,8 +7,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urldefrag, urljoin
 
 import cwltool.process
 from cwltool.context import LoadingContext, RuntimeContext
@@ -16,11 +18,20 @@ from cwltool.errors import WorkflowException
 from cwltool.executors import JobExecutor
 from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.pathmapper import PathMapper
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
 from ruamel.yaml import YAML
 from schema_salad.exceptions import SchemaSaladException
+from schema_salad.fetcher import Fetcher
 
+from zoo_runner.engines.cwl_process.confined import (
+    REFUSED,
+    ConfinedAccess,
+    ConfinedMapper,
+    build_boundary,
+    read_path,
+)
 from zoo_runner.engines.cwl_process.links import find_fault
 from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine
@@ -46,13 +57,24 @@ _LOADING = {
 _RUNNING = "Exception while running job: "
 
 
-class CheckedOutputs:
-    """Mixin for cwltool's CommandLineTool: refuse outputs with links that cannot be followed."""
+class ConfinedTool:
+    """Mixin for cwltool's CommandLineTool: what a step takes and gives belongs to the job."""
 
-    def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
-        """Collect the outputs; raises `WorkflowException` for a dangling or circular link."""
-        outputs = super().collect_output_ports(*args, **kwargs)  # type: ignore[misc]
-        if fault := find_fault(outputs):
+    def make_path_mapper(
+        self, reffiles: Any, stagedir: str, runtimeContext: RuntimeContext, separateDirs: bool
+    ) -> PathMapper:
+        """Map the files of a step; raises `WorkflowException` for one outside of the job."""
+        required = self.get_requirement("DockerRequirement")[1]  # type: ignore[attr-defined]
+        # CWL v1.2, InitialWorkDirRequirement: an absolute name is a place in the container
+        any_target = bool(required and runtimeContext.use_container)
+        make: Any = runtimeContext.path_mapper
+        mapper: PathMapper = make(reffiles, runtimeContext.basedir, stagedir, separateDirs, any_target=any_target)
+        return mapper
+
+    def collect_output_ports(self, ports: Any, builder: Any, outdir: str, *args: Any, **kwargs: Any) -> Any:
+        """Collect the outputs; raises `WorkflowException` for a link that leads outside, to nothing or in a circle."""
+        outputs = super().collect_output_ports(ports, builder, outdir, *args, **kwargs)  # type: ignore[misc]
+        if fault := find_fault(outputs, builder.make_fs_access(outdir).boundary):
             raise WorkflowException(fault)
         return outputs
 
@@ -65,8 +87,29 @@ def load_document(spec: Mapping[str, Any], tool_class: Callable[[Any, LoadingCon
             return tool_class(document, context)
         return default_make_tool(document, context)
 
-    loading = LoadingContext({"construct_tool_object": make_tool, **_LOADING})
-    return load_tool(f"{Path(spec['package']).as_uri()}{spec['entry']}", loading)
+    uri = Path(spec["package"]).as_uri()
+    fetcher = {"fetcher_constructor": lambda *_: _PackageFetcher(uri)}
+    return load_tool(
+        f"{uri}{spec['entry']}", LoadingContext({"construct_tool_object": make_tool, **fetcher, **_LOADING})
+    )
+
+
+class _PackageFetcher(Fetcher):
+    """Gives cwltool's loader the packed document, which has all that it refers to, and nothing else."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
+        if urldefrag(url)[0] != self._uri:
+            raise WorkflowException(f"{REFUSED}: the package refers to {url!r}, which was not packed with it")
+        return Path(read_path(self._uri)).read_text(encoding="utf-8")
+
+    def check_exists(self, url: str) -> bool:
+        return urldefrag(url)[0] == self._uri
+
+    def urljoin(self, base_url: str, url: str) -> str:
+        return urljoin(base_url, url)
 
 
 def read_cwl_version(spec: Mapping[str, Any]) -> str:
@@ -91,8 +134,11 @@ def read_schema_types(cwl_version: str) -> dict[str, Any]:
 
 
 def build_context_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the fields of cwltool's `RuntimeContext` that are the same on every engine."""
+    """Build the fields of cwltool's `RuntimeContext` that are the same on every engine; the job order is there."""
+    boundary = build_boundary(Path(spec["scratch"]), _read_order(spec), spec.get("package_files", ()))
     return {
+        "make_fs_access": partial(ConfinedAccess, boundary),
+        "path_mapper": partial(ConfinedMapper, boundary),
         "name": spec["name"],
         "basedir": str(Path(spec["order"]).parent),
         "outdir": spec["output_folder"],
@@ -106,15 +152,19 @@ def build_context_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
-    order = json.loads(Path(spec["order"]).read_bytes(), parse_float=_read_number)
     try:
-        outputs, status = executor.execute(tool, order, context, cwltool_logger)
+        outputs, status = executor.execute(tool, _read_order(spec), context, cwltool_logger)
     except WorkflowException as error:
         raise WorkflowException(f"Cannot run the package: {error}") from error.__cause__ or error
     if status != "success":
         return False
     write_json(Path(spec["outputs"]), outputs)
     return True
+
+
+def _read_order(spec: Mapping[str, Any]) -> dict[str, Any]:
+    order: dict[str, Any] = json.loads(Path(spec["order"]).read_bytes(), parse_float=_read_number)
+    return order
 
 
 def _read_number(text: str) -> float:

@@ -18,7 +18,7 @@ from zoo_runner.engines.local.containers import choose_runtime, ensure_images, f
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
 from zoo_runner.engines.local.machine import examine_machine, find_folders
-from zoo_runner.engines.local.run import PreparedJob, Run
+from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
 from zoo_runner.engines.pipeline import build_nothing_kept, check_destination, run_stage_out, run_stages
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
@@ -130,7 +130,8 @@ class LocalEngine:
         elif needs.images:
             report(EngineLine("warning", _build_trust_note(self._settings)))
         check_destination(job, self._workspace.storage)
-        return PreparedJob(job, runtime, machine, control)
+        files = find_package_files(job.package, self._workspace.storage.allowed_roots)
+        return PreparedJob(job, runtime, machine, control, files)
 
     def _run(self, submitted: PreparedJob, report: Report, cancellation: Cancellation) -> Results:
         with closing(submitted.control) as control, control.listening(cancellation):

@@ -2,8 +2,9 @@
 
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`,
-`runtime` (podman, docker or null), `limits_memory` (bool), `memory_mib`, `cid_folder` and `remover` (as the
-supervisor's). Events are written as JSON lines to the original stdout.
+`runtime` (podman, docker or null), `limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that
+belong to the package), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the
+original stdout.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from cwltool.utils import processes_to_kill
 from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.engines.cwl_process.loading import (
-    CheckedOutputs,
+    ConfinedTool,
     build_context_fields,
     load_document,
     open_event_stream,
@@ -43,7 +44,7 @@ from zoo_runner.model.events import EngineLine, encode_event
 
 
 def _build_tool_class(reporting: Reporting) -> type[CommandLineTool]:
-    class ObservedTool(CheckedOutputs, CommandLineTool):
+    class ObservedTool(ConfinedTool, CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
             return observe(super().make_job_runner(runtimeContext), reporting)
 

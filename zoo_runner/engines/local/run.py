@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.javascript import find_node
+from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
@@ -22,6 +24,7 @@ from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report, decode_event
+from zoo_runner.model.package import Package
 
 _LAUNCH = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
@@ -39,6 +42,23 @@ class PreparedJob:
     runtime: str | None
     machine: Machine
     control: Control
+    package_files: tuple[str, ...] = ()
+
+
+def find_package_files(package: Package, allowed_roots: tuple[Path, ...] | None) -> tuple[str, ...]:
+    """Find the files of this machine that a package refers to itself, such as a script beside it.
+
+    A package from the web has none. Where inputs are confined to `allowed_roots`, these files are too; None: they are
+    not.
+    """
+    if urlsplit(package.origins.get(package.entry, "")).scheme != "file":
+        return ()
+    found = dict.fromkeys(list_paths(package.document))
+    return tuple(path for path in found if allowed_roots is None or _is_below(Path(path), allowed_roots))
+
+
+def _is_below(path: Path, roots: tuple[Path, ...]) -> bool:
+    return any(path.resolve().is_relative_to(root.resolve()) for root in roots)
 
 
 def _build_killed(program: str, number: int) -> EngineError:
@@ -61,6 +81,7 @@ class Run:
     ) -> None:
         self._job, self._settings = submitted.job, settings
         self._runtime, self._machine = submitted.runtime, submitted.machine
+        self._package_files = submitted.package_files
         self._report, self._cancellation = report, cancellation
         self._scratch = submitted.job.paths.scratch
 
@@ -95,6 +116,7 @@ class Run:
             "runtime": self._runtime,
             "limits_memory": self._runtime is not None and limits_memory(self._runtime),
             "memory_mib": self._machine.memory_mib,
+            "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
             "remover": [self._runtime or "", "rm", "--force"],
         }

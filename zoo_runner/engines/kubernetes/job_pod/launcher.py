@@ -30,7 +30,7 @@ from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.cwl_process.loading import (
-    CheckedOutputs,
+    ConfinedTool,
     build_context_fields,
     load_document,
     open_event_stream,
@@ -112,7 +112,7 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         """Report nothing: the step runner has reported the end of the step."""
 
 
-class _Tool(CheckedOutputs, CalrissianCommandLineTool):  # type: ignore[misc]
+class _Tool(ConfinedTool, CalrissianCommandLineTool):  # type: ignore[misc]
     def make_job_runner(self, runtimeContext: Any) -> Any:
         super().make_job_runner(runtimeContext)
         return _Step

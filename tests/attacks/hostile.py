@@ -1,0 +1,205 @@
+"""Hostile packages, run by the engine's own code in this process, and what must not happen: the canaries."""
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cwltool.errors import WorkflowException
+from schema_salad.exceptions import SchemaSaladException
+
+from tests.site import Site
+from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.loading import report_messages
+from zoo_runner.engines.local import launcher
+from zoo_runner.engines.pipeline import run_stage_in, run_stage_out
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.files import write_json
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.events import EngineLine
+
+CANARY = "canary-7f3a9c51"
+Document = dict[str, Any]
+_FOLDERS = (".", "inputs", "tmp", "out", "outputs", "cids", "monitors")
+
+
+@dataclass(frozen=True)
+class Host:
+    """Files of the machine that are none of a job's business."""
+
+    folder: Path
+    contacts: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def secret(self) -> Path:
+        """A file with the canary."""
+        return self.folder / "secret.txt"
+
+    @property
+    def url(self) -> str:
+        """An address at which somebody listens."""
+        return f"http://127.0.0.1:{self.port}/secret.txt"
+
+    def plant(self) -> None:
+        """Write the files."""
+        (self.folder / "below").mkdir(parents=True)
+        self.secret.write_text(CANARY)
+        (self.folder / "below" / "secret.txt").write_text(CANARY)
+        (self.folder / "secret.json").write_text(json.dumps({"o": CANARY}))
+
+    def read(self) -> dict[str, str]:
+        """All files with their text."""
+        return {str(path.relative_to(self.folder)): path.read_text() for path in self.folder.rglob("*.*")}
+
+
+@contextmanager
+def listening(host: Host) -> Iterator[Host]:
+    """Answer at the host's address with the canary, and note each contact."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    host.contacts.append(connection.recv(1000).decode(errors="replace"))
+                    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + CANARY.encode())
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield Host(host.folder, host.contacts, server.getsockname()[1])
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+
+
+def tool(script: str, outputs: Mapping[str, Any], *requirements: Document, **more: Any) -> Document:
+    """A tool that runs a shell script."""
+    return {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "id": "attack",
+        "baseCommand": ["sh", "-c"],
+        "arguments": [{"valueFrom": script, "shellQuote": True, "position": 0}],
+        "requirements": [{"class": "InlineJavascriptRequirement"}, *requirements],
+        "inputs": {},
+        "outputs": dict(outputs),
+        **more,
+    }
+
+
+def output(kind: str, glob: str, **binding: Any) -> Document:
+    """The output `o` by a glob."""
+    return {"o": {"type": kind, "outputBinding": {"glob": glob, **binding}}}
+
+
+def expression(code: str, kind: str = "File", inputs: Document | None = None) -> Document:
+    """An ExpressionTool whose output `o` is the value of some JavaScript."""
+    return {
+        "cwlVersion": "v1.2",
+        "class": "ExpressionTool",
+        "id": "attack",
+        "requirements": [{"class": "InlineJavascriptRequirement"}],
+        "inputs": inputs or {},
+        "outputs": {"o": kind},
+        "expression": f"${{ return {{'o': {code}}}; }}",
+    }
+
+
+def show_file(**more: Any) -> Document:
+    """A tool that gives the content of its input `x` as output `o`."""
+    inputs = {"x": {"type": "File", "inputBinding": {"position": 1}}}
+    shown = tool("cat $0 > shown.txt", output("File", "shown.txt"), inputs=inputs, **more)
+    return {key: value for key, value in shown.items() if key != "cwlVersion"}
+
+
+def workflow(steps: Document, *, inputs: Document | None = None, kind: str = "File") -> Document:
+    """A workflow whose output `o` is that of its step `last`."""
+    return {
+        "cwlVersion": "v1.2",
+        "class": "Workflow",
+        "id": "attack",
+        "requirements": [
+            {"class": "InlineJavascriptRequirement"},
+            {"class": "StepInputExpressionRequirement"},
+        ],
+        "inputs": inputs or {},
+        "outputs": {"o": {"type": kind, "outputSource": "last/o"}},
+        "steps": steps,
+    }
+
+
+def run_here(site: Site, document: Document, inputs: Mapping[str, Any] | None = None) -> RunnerError | None:
+    """Run a package as the local engine does, stages included, in this process; return why it failed."""
+    package, job_file = site.folder / "attack.cwl", site.folder / "inputs.json"
+    package.write_text(json.dumps(document))
+    job_file.write_text(json.dumps(dict(inputs or {})))
+    try:
+        job = site.accept(package, job_file)
+        _run_stages(site, job)
+    except RunnerError as error:
+        return error
+    return None
+
+
+def _run_stages(site: Site, job: JobSpec) -> None:
+    scratch, findings = job.paths.scratch, Findings()
+    for name in _FOLDERS:
+        (scratch / name).mkdir(parents=True)
+    order = run_stage_in(job, site.workspace.storage, findings.add, Cancellation())
+    write_json(scratch / "package.json", job.package.document)
+    write_json(scratch / "order.json", dict(order))
+    if not _launch(_build_spec(job), findings.add):
+        raise diagnose_execution(findings)
+    outputs = json.loads((scratch / "outputs.json").read_bytes())
+    run_stage_out(job, site.workspace.storage, outputs, findings.add, Cancellation())
+
+
+def _launch(spec: Document, emit: Any) -> bool:
+    report_messages(emit)
+    logger = logging.getLogger("cwltool")
+    # resolving packages in this process has silenced it
+    level, logger.level = logger.level, logging.INFO
+    try:
+        return launcher.run(spec, emit) == 0
+    except (WorkflowException, SchemaSaladException) as error:
+        emit(EngineLine("error", str(error)))
+        return False
+    finally:
+        logger.level = level
+
+
+def _build_spec(job: JobSpec) -> Document:
+    scratch = job.paths.scratch
+    return {
+        "package": str(scratch / "package.json"),
+        "entry": job.package.entry,
+        "order": str(scratch / "order.json"),
+        "outputs": str(scratch / "outputs.json"),
+        "output_folder": str(scratch / "outputs"),
+        "scratch": str(scratch),
+        "name": job.workflow_id,
+        "runtime": None,
+        "limits_memory": False,
+        "memory_mib": 4096,
+        "package_files": [],
+        "cid_folder": None,
+        "remover": [],
+    }
+
+
+def find_canary(*folders: Path) -> list[str]:
+    """The files below some folders that have the canary in their names or bytes."""
+    paths = [path for folder in folders for path in folder.rglob("*")]
+    return [
+        str(path) for path in paths if CANARY in path.name or (path.is_file() and CANARY.encode() in path.read_bytes())
+    ]

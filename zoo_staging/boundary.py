@@ -1,0 +1,97 @@
+"""The boundary of a job: every path that is read for it leads, links followed, to what belongs to the job.
+
+A package may name any path, and its tools may leave symbolic links anywhere in their output folders. A link is followed
+name by name; where it lies decides how far it may lead. Links in an input are those of the data's owner and lead where
+they lead; links in a folder that tools write to lead nowhere but to the job's own folders and inputs.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_MOST_LINKS = 40
+
+
+class OutsideError(OSError):
+    """A path leads out of the job's folders and inputs, or is neither a file nor a folder; the text says how."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """What belongs to a job: the folders that its tools write to, and the files and folders staged for it.
+
+    `lent` is where links in inputs have led so far: it belongs to the job too.
+    """
+
+    written: tuple[Path, ...]
+    inputs: tuple[Path, ...] = ()
+    lent: set[Path] = field(default_factory=set)
+
+    @classmethod
+    def build(cls, written: Iterable[Path], inputs: Iterable[Path] = ()) -> "Boundary":
+        """Build a boundary from paths that exist; links in them are followed once, here."""
+        return cls(tuple(map(_resolve, written)), tuple(dict.fromkeys(map(_resolve, inputs))))
+
+    def resolve(self, path: str | os.PathLike[str]) -> Path:
+        """Return the path with all links followed, whether it exists or not; raises `OutsideError`."""
+        place, names = Path("/"), list(reversed((Path.cwd() / path).parts))
+        links = 0
+        while names:
+            name = names.pop()
+            there = place.parent if name == ".." else place / name
+            if not there.is_symlink():
+                place = there
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OutsideError(f"{Path(path).name!r} leads in a circle")
+            if self._is_input(there):
+                place = _resolve(there)
+                self.lent.add(place)
+            else:
+                names.extend(reversed(there.readlink().parts))
+        if not any(map(place.is_relative_to, (*self.written, *self.inputs, *self.lent))):
+            raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
+        return place
+
+    def open(self, path: str | os.PathLike[str]) -> int:
+        """Open a regular file for reading and return its descriptor; raises `OutsideError`, `OSError`.
+
+        No link is followed any more once the path is resolved (as openat2 does with RESOLVE_NO_SYMLINKS), so that a
+        link put there in between leads nowhere; and opening a pipe does not wait for its writer.
+        """
+        *folders, name = self.resolve(path).parts[1:]
+        folder = os.open("/", os.O_PATH | os.O_DIRECTORY)
+        try:
+            for part in folders:
+                inner = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        finally:
+            os.close(folder)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OutsideError(f"{Path(path).name!r} is not a regular file")
+        return descriptor
+
+    def check_links(self, path: Path) -> None:
+        """Check a path and every link below it; raises `OutsideError` for one that leads outside."""
+        for link in (path, *list_links(path)):
+            self.resolve(link)
+
+    def _is_input(self, path: Path) -> bool:
+        """Whether a path lies in an input and nowhere that tools write to, which may lie inside of an input."""
+        return any(map(path.is_relative_to, self.inputs)) and not any(map(path.is_relative_to, self.written))
+
+
+def list_links(folder: Path) -> Iterator[Path]:
+    """List the links below a folder, without following any."""
+    for parent, folders, files in os.walk(folder):
+        yield from (link for name in (*folders, *files) if (link := Path(parent, name)).is_symlink())
+
+
+def _resolve(path: Path) -> Path:
+    return Path(os.path.realpath(path))
