@@ -28,7 +28,7 @@ def test_a_dismissal_before_the_service_has_stored_the_job_takes_its_id(tmp_path
     assert context.store.find_abandoned() == ()
 
 
-def test_a_dismissal_after_the_end_changes_nothing(tmp_path: Path) -> None:
+def test_a_dismissal_after_the_end_removes_the_logs_and_leaves_the_record(tmp_path: Path) -> None:
     configuration = configuration_in(tmp_path)
     context = elsewhere(configuration, FakeEngine(configuration))
     draft = accepted(context, tmp_path)
@@ -36,10 +36,11 @@ def test_a_dismissal_after_the_end_changes_nothing(tmp_path: Path) -> None:
     before = context.store.get("j1")
     assert dismiss_job("j1", configuration) == before
     assert not was_dismissed(context.store, "j1")
-    assert draft.paths.job_log.exists()
+    assert not draft.paths.job_log.exists()
+    assert not draft.paths.kept_log.exists()
 
 
-def test_a_job_that_nobody_works_on_is_concluded_by_its_dismissal_and_its_public_files_are_removed(
+def test_a_job_that_nobody_works_on_is_concluded_by_its_dismissal_and_its_logs_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ENGINES, "fake", "zoo_runner.engines.fake:FakeEngine")
@@ -51,4 +52,4 @@ def test_a_job_that_nobody_works_on_is_concluded_by_its_dismissal_and_its_public
     assert (job.status, job.cancel_requested) == (Status.DISMISSED, True)
     assert was_dismissed(context.store, "j1")
     assert not draft.paths.job_log.exists()
-    assert draft.paths.kept_log.exists()
+    assert not draft.paths.kept_log.exists()
