@@ -82,9 +82,13 @@ class Boundary:
         for link in (path, *list_links(path)):
             self.resolve(link)
 
+    def is_written(self, path: Path) -> bool:
+        """Whether a path, links followed, lies in a folder that tools write to."""
+        return any(map(path.is_relative_to, self.written))
+
     def _is_input(self, path: Path) -> bool:
         """Whether a path lies in an input and nowhere that tools write to, which may lie inside of an input."""
-        return any(map(path.is_relative_to, self.inputs)) and not any(map(path.is_relative_to, self.written))
+        return any(map(path.is_relative_to, self.inputs)) and not self.is_written(path)
 
 
 def list_links(folder: Path) -> Iterator[Path]:

@@ -133,12 +133,6 @@ KNOWN_ERRORS = (
         "step.not-ready",
     ),
     KnownError(
-        re.compile(r"\[step (?P<step>[^]]+)\] Output is missing expected field (?:\S*[#/])?(?P<name>[^\s#/]+)"),
-        "it has no output {name!r}",
-        "Let the tool write it (its cwl.output.json, its expression), or correct `out` of the step.",
-        "step.output-missing",
-    ),
-    KnownError(
         re.compile(r"file is too large, loadContents limited to (?P<bytes>\d+) bytes"),
         "a file with loadContents is larger than {bytes} bytes",
         "Remove loadContents and read the file with the tool, or let an earlier step write a smaller one.",
@@ -235,6 +229,12 @@ KNOWN_ERRORS = (
 """Errors that have one cause, whatever else was printed."""
 
 GENERAL_ERRORS = (
+    KnownError(
+        re.compile(r"\[step (?P<step>[^]]+)\] Output is missing expected field (?:\S*[#/])?(?P<name>[^\s#/]+)"),
+        "it has no output {name!r}",
+        "Let the tool write it (its cwl.output.json, its expression), or correct `out` of the step.",
+        "step.output-missing",
+    ),
     KnownError(
         re.compile(r"Cannot collect\s+workflow\s+output: (?P<why>[^\n]+)"),
         "an output of the workflow cannot be collected: {why}",
