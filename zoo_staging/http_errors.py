@@ -35,7 +35,8 @@ def translate(error: Exception, href: str) -> StagingError:
 
 def translate_body(error: Exception, href: str) -> StagingError:
     """Return the `StagingError` for an error while reading the body."""
-    return _fail(Failure.TIMEOUT, href) if isinstance(error, TimeoutError) else broken_off(href)
+    late = isinstance(error, TimeoutError) or (isinstance(error, CurlError) and error.kind == "timeout")
+    return _fail(Failure.TIMEOUT, href) if late else broken_off(href)
 
 
 def _translate_curl(error: CurlError, href: str) -> StagingError:
