@@ -15,7 +15,7 @@ from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FAKE_WORK, FakeEngine
 from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
-from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
+from zoo_runner.execution.accept import accept, accept_failed, build_masker, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, request_cancel
 from zoo_runner.execution.execute import execute, start
 from zoo_runner.execution.keeper import Keeper
@@ -218,6 +218,37 @@ def test_secret_inputs_reach_the_engine_and_no_store(
     )
     assert seen == [{"user": "ada", "token": "canary-t"}]
     assert "canary-t" not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        json.dumps({"token_uri": "https://auth.example/token", "private_key": "canary-key"}),
+        "-----BEGIN KEY-----\r\n  canary-one\r\ncanary-two==\r\n-----END KEY-----\r\n",
+        f"canary-user:{SECRET}@canary-host",
+    ],
+)
+def test_a_secret_input_that_a_step_prints_is_in_no_log(
+    configuration: Configuration, tmp_path: Path, value: str
+) -> None:
+    engine = TalkingEngine(configuration)
+    engine.events = (StepLines("a", ("before", *value.splitlines(), "after")),)
+    context = open_context(configuration, engine)
+    draft = build_secret_job(tmp_path)
+    draft = replace(draft, order={**draft.order, "token": value})
+    accept(context, draft, "fake", configuration.workspace)
+    execute(context, "j1", secrets=find_secret_values(draft, configuration.workspace))
+    log = draft.paths.job_log.read_text()
+    assert "[a] before" in log
+    assert "[a] after" in log
+    assert "canary" not in log
+
+
+def test_of_an_input_with_a_secret_of_the_workspace_only_the_secret_is_masked(configuration: Configuration) -> None:
+    text = f"https://data.example/{SECRET}/scene"
+    masked = text.replace(SECRET, "*****")
+    assert build_masker(configuration.workspace, {"url": text}).mask(text) == masked
+    assert build_masker(configuration.workspace, {"url": text}, ["url"]).mask(text) == "*****"
 
 
 def test_a_job_whose_secret_inputs_were_lost_before_it_was_submitted_fails(

@@ -22,7 +22,8 @@ from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders, hide_secret_inputs, pick_secret_inputs
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.events import StepLines, mask_event
+from zoo_runner.model.masking import MASK, Masker
 from zoo_runner.package.extensions import SECRETS
 
 ZERO, ONE = "ZOO_RUNNER_SECRET_INPUT_0", "ZOO_RUNNER_SECRET_INPUT_1"
@@ -58,6 +59,12 @@ def test_a_job_is_sent_with_placeholders(tmp_path: Path) -> None:
 def test_each_text_in_a_secret_input_is_masked(tmp_path: Path) -> None:
     order = {"password": ["canary-1", {"key": "canary-2"}], "user": "ada"}
     assert replace(build_job(tmp_path), order=order).secrets == ("canary-1", "canary-2")
+
+
+def test_a_secret_input_of_several_lines_is_masked_in_a_batch_of_lines(tmp_path: Path) -> None:
+    masker = Masker(replace(build_job(tmp_path), order={"password": "canary-1\n  canary-2\n"}).secrets)
+    event = StepLines("a", ("before", "canary-1", "  canary-2", "after"))
+    assert mask_event(event, masker.mask).lines == ("before", MASK, f"  {MASK}", "after")
 
 
 def test_a_step_gets_the_secret_inputs_that_its_command_names() -> None:

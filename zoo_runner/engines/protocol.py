@@ -9,7 +9,7 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Report
 from zoo_runner.model.job import Results
-from zoo_runner.model.masking import list_texts
+from zoo_runner.model.masking import list_texts, split_secrets
 from zoo_runner.model.package import Package
 from zoo_runner.package.extensions import find_secret_inputs
 
@@ -40,8 +40,8 @@ class JobSpec:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values of the inputs that the package calls secret: all strings in them."""
-        return tuple(list_texts([self.order.get(name) for name in sorted(find_secret_inputs(self.package))]))
+        """Values of the inputs that the package calls secret: all strings in them, and their lines."""
+        return split_secrets(list_texts([self.order.get(name) for name in sorted(find_secret_inputs(self.package))]))
 
 
 @dataclass(frozen=True)

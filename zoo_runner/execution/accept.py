@@ -1,6 +1,6 @@
 """From a checked request to a stored job: what a door does before it answers or goes on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job
-from zoo_runner.model.masking import Masker, is_maskable, list_texts
+from zoo_runner.model.masking import Masker, is_maskable, list_texts, split_secrets
 from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.workspace import Workspace
@@ -76,7 +76,8 @@ def accept_failed(
     Raises `JobExistsError` where the id is taken.
     """
     job = _build_job(draft, engine, workspace)
-    outcome = build_failure(error, build_masker(workspace, find_secret_values(draft, workspace)))
+    masker = build_masker(workspace, find_secret_values(draft, workspace), find_secret_inputs(draft.package))
+    outcome = build_failure(error, masker)
     failed = replace(job, caller=caller, status=outcome.status, outcome=outcome, finished=job.created)
     return context.store.create(failed, draft.package)
 
@@ -135,11 +136,18 @@ def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def build_masker(workspace: Workspace, secrets: Mapping[str, Any]) -> Masker:
-    """Make the masker of a job; an input with a secret of the workspace in it is not a secret as a whole."""
-    known = Masker(workspace.secrets)
-    texts = [text for text in list_texts(secrets) if known.mask(text) == text]
-    return Masker([*workspace.secrets, *texts])
+def build_masker(workspace: Workspace, secrets: Mapping[str, Any], declared: Collection[str] = ()) -> Masker:
+    """Make the masker of a job; `declared` are the inputs that the package calls secret.
+
+    Any other text with a secret of the workspace in it is not a secret as a whole.
+    """
+    texts = [
+        text
+        for name, value in secrets.items()
+        for text in list_texts(value)
+        if name in declared or not _holds_secret(text, workspace.secrets)
+    ]
+    return Masker([*workspace.secrets, *split_secrets(texts)])
 
 
 def _holds_secret(node: Any, secrets: tuple[str, ...]) -> bool:

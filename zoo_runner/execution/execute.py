@@ -1,6 +1,6 @@
 """The work on one job: submit it, follow it, conclude it, from its beginning or from where another process left it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
@@ -19,6 +19,7 @@ from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, 
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
 from zoo_runner.model.outcomes import catch_outcome, mask_outcome
+from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.store.protocol import Lease
 
 
@@ -108,7 +109,7 @@ class _Work:
         if self.ended:
             return
         self._workspace = build_workspace(job, context.find_workspace(job.workspace))
-        masker = build_masker(self._workspace, self._secrets)
+        masker = build_masker(self._workspace, self._secrets, self._find_declared(job))
         paths, most = build_paths(job, self._workspace), self._workspace.limits.log_bytes
         log = self._stack.enter_context(JobLog(paths, masker, most))
         self._journal = Journal(context, job, log, report)
@@ -117,6 +118,10 @@ class _Work:
         self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
         left = _find_seconds_left(job, self._cancellation)
         self._stack.enter_context(context.keeper.keeping(self._lease, self._cancellation, left))
+
+    def _find_declared(self, job: Job) -> Collection[str]:
+        """Find the inputs that the package calls secret, if this process has the values of any."""
+        return find_secret_inputs(self._context.store.load_package(job.package)) if self._secrets else ()
 
     def _take(self, job_id: str) -> Lease:
         """Lease the job; raises `JobBusyError` where this process or another works on it already."""

@@ -46,9 +46,14 @@ def find_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
     plain = {name: value for name, value in variables.items() if name not in FILE_VARIABLES}
     values = [value for name, value in plain.items() if _SECRET_VARIABLE.search(name) or is_secret_variable(name)]
     values += _find_file_secrets(variables)
-    # in a log, a key of several lines appears line by line, a Docker configuration part by part
-    parts = [part for value in values for part in (value, *value.splitlines(), *_find_docker_secrets(value))]
-    return tuple(part for part in parts if part.strip())
+    # in a log, a Docker configuration appears part by part
+    return split_secrets(part for value in values for part in (value, *_find_docker_secrets(value)))
+
+
+def split_secrets(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return secrets and their lines: in a log, a key of several lines appears line by line."""
+    parts = [part for secret in secrets for part in (secret, *map(str.strip, secret.splitlines()))]
+    return tuple(dict.fromkeys(part for part in parts if part.strip()))
 
 
 def _find_file_secrets(variables: Mapping[str, str]) -> Iterator[str]:

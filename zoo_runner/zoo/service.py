@@ -166,7 +166,7 @@ class _Call:
     def _hide_inputs(self, package: Package) -> None:
         """Mask the values of secret inputs from here on, before anything reads them."""
         given = {name: self._inputs.get(name, {}).get("value") for name in find_secret_inputs(package)}
-        self._masker = build_masker(self._workspace, given)
+        self._masker = build_masker(self._workspace, given, given)
         self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes)
 
     def take_line(self, text: str) -> None:
