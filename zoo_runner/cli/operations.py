@@ -11,7 +11,7 @@ from zoo_runner.cli.show import show_diagnosis
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
-    from zoo_runner.model.workspace import Workspace
+    from zoo_runner.model.job import Job
     from zoo_runner.store.protocol import JobStore
 
 ReadConfiguration = Callable[..., "Configuration"]
@@ -44,13 +44,14 @@ def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     @cli.command()
     @_engine
     @click.option("--remove", is_flag=True, help="Remove what was found. [default: show it]")
-    @click.option("--active", is_flag=True, help="Also what belongs to jobs that still run.")
+    @click.option("--active", is_flag=True, help="Also what belongs to jobs that still run, and kept results.")
     def gc(engine: str, remove: bool, active: bool) -> None:
         """Find what an engine still has of jobs that this store does not know as running, and jobs that are too old.
 
         A job that still runs there may have lost the process that followed it, or be in another store
-        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active only. Of jobs that ended more than
-        ZOO_RUNNER_RETENTION_DAYS ago, records and logs are removed.
+        (ZOO_RUNNER_STATE): it is counted, and shown or removed with --active only. So are results that wait for
+        `zoo-runner publish`. Of jobs that ended more than ZOO_RUNNER_RETENTION_DAYS ago, records, logs and kept
+        results are removed; stored results stay.
         """
         _collect(read(engine=engine), remove, active)
 
@@ -135,37 +136,44 @@ def _examine(configuration: "Configuration", destination: str | None) -> None:
 def _collect(configuration: "Configuration", remove: bool, active: bool) -> None:
     from zoo_runner.engines import open_engine
     from zoo_runner.execution.context import open_context
-    from zoo_runner.model.job import Status
+    from zoo_runner.execution.retention import find_expired
+    from zoo_runner.model.job import FINAL
     from zoo_runner.store.protocol import JobQuery
     from zoo_runner.store.selection import iterate_jobs
 
     engine = open_engine(configuration.settings.engine, configuration)
-    store = open_context(configuration).store
-    unfinished = JobQuery(statuses=(Status.ACCEPTED, Status.RUNNING))
-    running = {job.id for job in iterate_jobs(store, unfinished)}
-    found = engine.find_leftovers(running)
-    chosen = [left for left in found if active or not left.active]
+    store, days = open_context(configuration).store, configuration.workspace.limits.retention_days
+    # a state folder is that of one workspace, whatever its jobs call it
+    jobs = list(iterate_jobs(store, JobQuery()))
+    expired = [] if days is None else find_expired(jobs, days)
+    found = engine.find_leftovers({job.id for job in jobs if job.status not in FINAL})
+    old = {job.id for job in expired}
+    chosen = [left for left in found if active or not left.active or left.job in old]
     for left in chosen:
         click.echo(f"{left.kind:<24}{left.namespace:<20}{left.name}  since {left.created}")
     if remove:
         engine.remove_leftovers(chosen)
     click.echo(f"{len(chosen)} objects {'removed' if remove else 'found; --remove removes them'}", err=True)
     if passed_over := {left.job for left in found} - {left.job for left in chosen}:
-        note = f"jobs that still run and this store does not know: {len(passed_over)}"
+        note = f"jobs unknown to this store that still run, or whose results are kept: {len(passed_over)}"
         click.echo(f"{note}; --active takes them too", err=True)
-    if configuration.workspace.limits.retention_days is not None:
-        _collect_jobs(store, configuration.workspace, remove)
+    if days is not None:
+        _collect_jobs(store, expired, days, remove)
 
 
-def _collect_jobs(store: "JobStore", workspace: "Workspace", remove: bool) -> None:
+def _collect_jobs(store: "JobStore", expired: "list[Job]", days: float, remove: bool) -> None:
     """Show, or remove, the jobs that ended longer ago than the workspace keeps them."""
-    from zoo_runner.execution.retention import find_expired, remove_job
+    from zoo_runner.execution.retention import remove_job
+    from zoo_runner.model.errors import RunnerError
 
-    days = workspace.limits.retention_days or 0.0
-    expired = find_expired(store, workspace.name, days)
+    failed = 0
     for job in expired:
         click.echo(f"{'Job':<24}{job.workspace:<20}{job.id}  ended {job.finished or job.updated}")
-        if remove:
-            remove_job(store, job)
+        try:
+            if remove:
+                remove_job(store, job)
+        except (OSError, RunnerError) as error:
+            failed += 1
+            click.echo(f"cannot remove job {job.id}: {error}", err=True)
     found = "removed" if remove else "found; --remove removes their records and logs"
-    click.echo(f"{len(expired)} jobs that ended more than {days:g} days ago {found}", err=True)
+    click.echo(f"{len(expired) - failed} jobs that ended more than {days:g} days ago {found}", err=True)

@@ -58,7 +58,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     def publish(job_id: str, destination: str | None, form: str, quiet: bool) -> None:
         """Store the results of a job whose results could not be stored at its end.
 
-        The engine `local` keeps them until this succeeds, or `gc --remove` removes them.
+        The engine `local` keeps them until this succeeds, or `gc --remove --active` removes them.
         """
         _publish(read(), job_id, destination, form, quiet)
 

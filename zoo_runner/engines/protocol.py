@@ -108,7 +108,7 @@ class Check:
 class Leftover:
     """Something of a job that no store knows as running; `created` is RFC 3339.
 
-    `active`: it still runs or waits. Its worker may be lost, or use another store.
+    `active`: it still runs, or waits to run or to be published. Its worker may be lost, or use another store.
     """
 
     kind: str

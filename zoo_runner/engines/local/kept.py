@@ -1,6 +1,6 @@
 """The outputs of a job whose results could not be stored: they stay in its scratch folder until they are published.
 
-`zoo-runner gc` finds and removes such a folder like any other that is left of a job.
+`zoo-runner gc` removes such a folder with `--active` only, or with the record of a job that is too old.
 """
 
 import json

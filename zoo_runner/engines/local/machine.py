@@ -9,6 +9,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process.javascript import find_node
 from zoo_runner.engines.local.containers import find_runtime
 from zoo_runner.engines.local.control import has_listener
+from zoo_runner.engines.local.kept import read_kept
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.engines.protocol import Check, Leftover
 from zoo_runner.model.errors import RunnerError
@@ -55,13 +56,20 @@ def _check_destination(destination: str, storage: StorageProfile) -> Check:
 
 
 def find_folders(scratch: Path, running: Collection[str]) -> list[Leftover]:
-    """Find the scratch folders of jobs that neither run according to `running` nor have a living process."""
+    """Find the scratch folders of jobs that do not run according to `running`.
+
+    Active are those that have a living process, or results that wait to be published.
+    """
     folders = sorted(path for path in scratch.glob("*") if path.is_dir()) if scratch.is_dir() else []
     return [
-        Leftover("Folder", "", str(path), path.name, _read_time(path), active=has_listener(path))
+        Leftover("Folder", "", str(path), path.name, _read_time(path), active=_is_active(path))
         for path in folders
         if path.name not in running
     ]
+
+
+def _is_active(path: Path) -> bool:
+    return has_listener(path) or read_kept(path) is not None
 
 
 def _read_time(path: Path) -> str:
