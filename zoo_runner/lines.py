@@ -7,7 +7,7 @@ LONGEST_LINE = 64 * 1024
 
 
 def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iterator[list[str]]:
-    r"""Yield the lines of a stream in batches, without their ends.
+    r"""Yield the lines of a stream in batches, without their ends (LF or CRLF).
 
     `read` returns what there is, waits if there is nothing yet, and returns nothing at the end. A line of more than
     `longest` bytes is cut. Bytes that are not UTF-8 are replaced.
@@ -18,14 +18,19 @@ def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iter
     rest = b""
     while chunk := read():
         whole, newline, rest = (rest + chunk).rpartition(b"\n")
-        lines = _split(whole, longest) if newline else []
+        lines = _split(_drop_returns(whole), longest) if newline else []
         if longest and len(rest) >= longest:
             *cut, rest = _cut(rest, longest)
             lines += map(_decode, cut)
         if lines:
             yield lines
     if rest:
-        yield [_decode(rest)]
+        yield [_decode(_drop_returns(rest))]
+
+
+def _drop_returns(lines: bytes) -> bytes:
+    """Drop the CR that ends a line of tools with CRLF; one within a line (a progress bar) stays."""
+    return lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
 
 
 def _split(whole: bytes, longest: int | None) -> list[str]:

@@ -17,9 +17,9 @@ def test_the_example_of_the_module_is_right() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_lines_are_the_same_however_the_stream_is_cut(size: int) -> None:
-    text = "one\n\ntwo ü\nthree\r\nlast".encode()
+    text = "one\n\ntwo ü\nthree\r\n\r\n10%\r20%\r\r\nlast\r".encode()
     chunks = [text[start : start + size] for start in range(0, len(text), size)]
-    assert read(*chunks) == ["one", "", "two ü", "three\r", "last"]
+    assert read(*chunks) == ["one", "", "two ü", "three", "", "10%\r20%\r", "last"]
 
 
 @pytest.mark.parametrize("size", [3, 10, 64])
