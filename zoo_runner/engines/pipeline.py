@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import Handle, JobSpec
+from zoo_runner.inputs.neighbours import add_secondary_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, RunnerError, StageInError, StageOutError
@@ -88,7 +89,8 @@ def run_stage_in(
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
     with translated(StageInError), _switch(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
-        return stage_in(job.order, folder, load_stage_in_options(storage), report, cancellation=switch)
+        order = add_secondary_files(job.package, job.order)
+        return stage_in(order, folder, load_stage_in_options(storage), report, cancellation=switch)
 
 
 def run_stage_out(

@@ -18,7 +18,7 @@ def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:
     A file gets the declared format when it has none, because engines ask for one; a remote file gets its
     required secondary files, because they cannot be searched beside it once it is staged in.
     """
-    formats = [uri for uri in parameter.formats if not _is_expression(uri)]
+    formats = [uri for uri in parameter.formats if not is_expression(uri)]
     for file, path in _walk_files(value, (parameter.name,)):
         if formats:
             _fit_format(checker, formats, file, path)
@@ -50,15 +50,15 @@ def _fit_format(checker: Checker, formats: list[str], file: dict[str, Any], path
 def _fit_secondary_files(
     checker: Checker, declared: tuple[SecondaryFile, ...], file: dict[str, Any], path: ValuePath
 ) -> None:
-    wanted = [one.pattern for one in declared if one.required and not _is_expression(one.pattern)]
+    wanted = [one.pattern for one in declared if one.required and not is_expression(one.pattern)]
     location = str(file.get("location", ""))
     given = file.get("secondaryFiles")
     if not wanted or (not given and location.startswith("file:")):
-        return  # for local files the engine searches itself
-    names = [apply_pattern(pattern, _name_of(file)) for pattern in wanted]
+        return  # those of local files are searched beside them when the job is staged in
+    names = [apply_pattern(pattern, read_name(file)) for pattern in wanted]
     parts = urlsplit(location)
     if given or parts.scheme in ("", "data") or parts.query:
-        found = {_name_of(other) for other in given or ()}
+        found = {read_name(other) for other in given or ()}
         for name in (name for name in names if name not in found):
             message = f"required secondary file is missing: {show(name)}"
             checker.refuse((*path, "secondaryFiles"), "inputs.missing", message)
@@ -67,10 +67,12 @@ def _fit_secondary_files(
     file["secondaryFiles"] = [{"class": "File", "location": f"{folder}/{quote(name)}"} for name in names]
 
 
-def _name_of(file: Mapping[str, Any]) -> str:
+def read_name(file: Mapping[str, Any]) -> str:
+    """Read the name of a file: its `basename`, or the last part of its location."""
     own = file.get("basename")
     return str(own) if own else unquote(urlsplit(str(file.get("location", ""))).path).rpartition("/")[2]
 
 
-def _is_expression(text: str) -> bool:
+def is_expression(text: str) -> bool:
+    """Whether a text has a CWL expression or parameter reference."""
     return re.search(r"\$[({]", text) is not None

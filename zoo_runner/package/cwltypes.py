@@ -68,10 +68,11 @@ class Enum:
 
 @dataclass(frozen=True)
 class Field:
-    """One member of a record."""
+    """One member of a record; `secondary_files` are those of each file in it."""
 
     name: str
     type: "CwlType"
+    secondary_files: tuple[SecondaryFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,10 +228,14 @@ def _parse_parameter(reader: "_Reader", entry: Document, position: int) -> Param
         doc=join_text(entry.get("doc")),
         default=entry.get("default"),
         formats=tuple(map(str, _listed(entry.get("format")))),
-        secondary_files=tuple(map(read_secondary_file, _listed(entry.get("secondaryFiles")))),
+        secondary_files=_read_secondary_files(entry),
         streamable=bool(entry.get("streamable", False)),
         position=position,
     )
+
+
+def _read_secondary_files(entry: Document) -> tuple[SecondaryFile, ...]:
+    return tuple(map(read_secondary_file, _listed(entry.get("secondaryFiles"))))
 
 
 def _listed(value: Any) -> list[Any]:
@@ -299,7 +304,7 @@ class _Reader:
 
     def _read_record(self, expression: Document) -> Record:
         members = (
-            Field(short_name(str(member["name"])), self.read(member["type"]))
+            Field(short_name(str(member["name"])), self.read(member["type"]), _read_secondary_files(member))
             for member in expression.get("fields") or ()
         )
         return Record(tuple(members), short_name(str(expression.get("name", ""))))

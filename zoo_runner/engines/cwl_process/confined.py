@@ -64,6 +64,13 @@ class ConfinedAccess(StdFsAccess):
         with _refused():
             return str(self.boundary.resolve(_ensure_here(super()._abs(p))))
 
+    def exists(self, fn: str) -> bool:
+        """Whether a file or folder exists within the boundary: cwltool asks it of optional secondary files too."""
+        try:
+            return super().exists(fn)
+        except WorkflowException:
+            return False
+
     def glob(self, pattern: str) -> list[str]:
         """Find what matches; the locations have the names of what was found, not of what links lead to."""
         with _refused():
