@@ -1,14 +1,16 @@
 """Following a job while it runs: one watch for each job that is followed, whatever the number of viewers.
 
 Whatever happens in a job is written to its job log at once, by whichever process works on it. So the watch waits for
-changes of that file, and looks once a second where nothing changed, because the log may lie on a shared disk.
+changes of that file, and looks once a second anyway: the log may lie on a shared disk, and the end of a job is stored
+after its last line.
 """
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from watchfiles import Change, watch
 
@@ -16,7 +18,18 @@ from zoo_runner.model.errors import JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.store.protocol import JobStore
 
-_LOOK_MS, _STEP_MS, _DEBOUNCE_MS = 1_000, 20, 100
+_LOOK_SECONDS, _STEP_MS, _DEBOUNCE_MS = 1.0, 20, 100
+
+
+def has_ended(job_id: str, store: JobStore) -> bool:
+    """Whether a job has ended or was removed."""
+    try:
+        return store.get(job_id).status in FINAL
+    except JobNotFoundError:
+        return True
+    except RunnerError:
+        # a database that does not answer now is asked again
+        return False
 
 
 class JobWatch:
@@ -36,37 +49,42 @@ class JobWatch:
         self._loop.call_soon_threadsafe(self._tell, True)
 
     def _watch(self) -> None:
-        log = Path(self._job.log)
+        for _ in self._wait():
+            ended = has_ended(self._job.id, self._store)
+            self._loop.call_soon_threadsafe(self._tell, ended)
+            if ended:
+                return
+
+    def _wait(self) -> Iterator[None]:
+        """Yield whenever it is time to look, until the watch is stopped."""
+        # the kernel limits watches, and the folder may be gone: then only the clock is left
+        with suppress(OSError, RuntimeError):
+            yield from self._wait_for_changes()
+        while not self._stop.wait(_LOOK_SECONDS):
+            yield
+
+    def _wait_for_changes(self) -> Iterator[None]:
+        log, looked = Path(self._job.log), monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
 
-        def is_log(_: Change, path: str) -> bool:
-            return path == str(log)
+        def is_due(_: Change, path: str) -> bool:
+            # other jobs write into the same folder, and whatever they write restarts the time-out
+            return path == str(log) or monotonic() - looked >= _LOOK_SECONDS
 
         changes = watch(
             log.parent,
-            watch_filter=is_log,
+            watch_filter=is_due,
             step=_STEP_MS,
             debounce=_DEBOUNCE_MS,
-            rust_timeout=_LOOK_MS,
+            rust_timeout=int(_LOOK_SECONDS * 1000),
             stop_event=self._stop,
             yield_on_timeout=True,
             recursive=False,
             raise_interrupt=False,
         )
         for _ in changes:
-            ended = self._has_ended()
-            self._loop.call_soon_threadsafe(self._tell, ended)
-            if ended:
-                return
-
-    def _has_ended(self) -> bool:
-        try:
-            return self._store.get(self._job.id).status in FINAL
-        except JobNotFoundError:
-            return True
-        except RunnerError:
-            # a database that does not answer now is asked again
-            return False
+            looked = monotonic()
+            yield
 
     def _tell(self, ended: bool) -> None:
         self.ended = self.ended or ended

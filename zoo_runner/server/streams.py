@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from zoo_runner.model.codec import event_to_plain
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.following import has_ended
 from zoo_runner.server.jobs import describe_job
 
 _CHUNK_BYTES = 64 * 1024
@@ -24,15 +25,29 @@ _ALIVE = b": the job goes on\n\n"
 async def follow_log(api: Api, job: Job, path: Path) -> AsyncIterator[bytes]:
     """Yield a log from its begin, and go on as it grows until the job has ended."""
     place = 0
-    async with api.following.watching(job, api.store.jobs) as watch:
-        while True:
-            changed, over = watch.changed, watch.ended or job.status in FINAL
-            while chunk := _read(path, place):
+    async with aclosing(_follow(api, job)) as turns:
+        async for _ in turns:
+            while chunk := await run_in_threadpool(_read, path, place):
                 place += len(chunk)
                 yield chunk
-            if over:
+
+
+async def _follow(api: Api, job: Job) -> AsyncGenerator[None, None]:
+    """Yield whenever a job may have written more; the last time after it has ended."""
+    if job.status in FINAL:
+        yield
+        return
+    ended = False
+    async with api.following.watching(job, api.store.jobs) as watch:
+        while True:
+            changed, ended = watch.changed, ended or watch.ended
+            yield
+            if ended:
                 return
-            await changed.wait()
+            try:
+                await asyncio.wait_for(changed.wait(), _ALIVE_SECONDS)
+            except asyncio.TimeoutError:
+                ended = await run_in_threadpool(has_ended, job.id, api.store.jobs)
 
 
 def _read(path: Path, place: int) -> bytes:
