@@ -12,7 +12,7 @@ import pytest
 from tests.unit.packed import build_package
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import restore_files
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -20,12 +20,12 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
 from zoo_runner.model.job import Outcome, Results
-from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
 
 
 def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
     paths = JobPaths("water", "1", folder / "temp", folder / "record", folder / "scratch")
-    return JobSpec(paths, build_package(), order, "s3://bucket/1", 60.0)
+    return JobSpec(paths, build_package(), order, "s3://bucket/1", 60.0, log_bytes=1000)
 
 
 def pack(folder: Path, order: dict[str, object], **variables: str) -> bytes:
@@ -41,6 +41,17 @@ def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
     assert job.package.document == before.package.document
     assert job.order == {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}}
     assert steps == {"retries": 2}
+    assert job.log_bytes == 1000
+
+
+def test_a_job_that_was_sent_without_a_limit_of_its_logs_has_the_default(tmp_path: Path) -> None:
+    unpack_bundle(pack(tmp_path, {}), tmp_path / "pod")
+    file = tmp_path / "pod" / "job.json"
+    content = json.loads(file.read_text())
+    del content["log_bytes"]
+    file.write_text(json.dumps(content))
+    job, _ = read_job(tmp_path / "pod", tmp_path / "logs")
+    assert job.log_bytes == MOST_LOG_BYTES
 
 
 @pytest.mark.parametrize(
@@ -72,7 +83,17 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     """Whoever changes one of these sees to it that `PROTOCOL` is raised where `protocol.py` says so."""
     with tarfile.open(fileobj=BytesIO(pack(tmp_path, {}))) as archive:
         sent = json.load(archive.extractfile("job.json") or BytesIO())
-    job = ["protocol", "id", "workflow_id", "package", "order", "destination", "time_limit_seconds", "steps"]
+    job = [
+        "protocol",
+        "id",
+        "workflow_id",
+        "package",
+        "order",
+        "destination",
+        "time_limit_seconds",
+        "steps",
+        "log_bytes",
+    ]
     assert list(sent) == job
     assert list(sent["package"]) == ["document", "entry", "types", "digest"]
     assert [field.name for field in fields(Outcome)] == [

@@ -70,6 +70,19 @@ def test_drafting_creates_nothing(tmp_path: Path, configuration: Configuration) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_engine_gets_the_limit_of_the_logs(tmp_path: Path) -> None:
+    configuration = configuration_in(tmp_path, ZOO_RUNNER_LOG_MAX_MIB="2")
+    engine = FakeEngine(configuration)
+    context = open_context(configuration, engine)
+    draft = draft_job(small_package(), {}, lambda _: str(tmp_path / "results"), configuration.workspace, "j1")
+    accept(context, draft, "fake", configuration.workspace)
+    seen: list[int] = []
+    plan = engine.plan
+    engine.plan = lambda job: seen.append(job.log_bytes) or plan(job)  # type: ignore[method-assign,func-returns-value]
+    execute(context, "j1")
+    assert (draft.log_bytes, seen) == (2 * 2**20, [2 * 2**20])
+
+
 def test_an_accepted_job_keeps_its_caller_and_its_priority(context: Context, tmp_path: Path) -> None:
     accept(context, small_job(tmp_path), "fake", context.find_workspace(""), caller="ada", priority=3)
     job = context.store.get("j1")

@@ -11,6 +11,7 @@ from zoo_runner.model.events import Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import list_texts, split_secrets
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_runner.package.extensions import find_secret_inputs
 
 
@@ -18,7 +19,8 @@ from zoo_runner.package.extensions import find_secret_inputs
 class JobSpec:
     """One execution: a package, its inputs (a CWL job order, references as the user gave them), a destination.
 
-    `destination` is `s3://bucket/prefix` or a folder; `uid` distinguishes jobs of one id in several stores.
+    `destination` is `s3://bucket/prefix` or a folder; `uid` distinguishes jobs of one id in several stores;
+    `log_bytes` is how much of what a step prints is kept.
     """
 
     paths: JobPaths
@@ -27,6 +29,7 @@ class JobSpec:
     destination: str
     time_limit_seconds: float | None = None
     uid: str = ""
+    log_bytes: int = MOST_LOG_BYTES
 
     @property
     def id(self) -> str:

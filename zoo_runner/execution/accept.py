@@ -32,7 +32,8 @@ def draft_job(
     """
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
-    draft = JobSpec(paths, package, dict(order), destination(paths), workspace.limits.time_seconds, new_uid())
+    limits, uid = workspace.limits, new_uid()
+    draft = JobSpec(paths, package, dict(order), destination(paths), limits.time_seconds, uid, limits.log_bytes)
     ensure_address(draft.destination)
     return draft
 

@@ -230,8 +230,8 @@ class _Work:
         """Rebuild what was accepted, with empty texts for the `missing` secret inputs."""
         package = self._context.store.load_package(job.package)
         order = {**job.inputs, **dict.fromkeys(missing, ""), **self._secrets}
-        paths = self._journal.log.paths
-        return JobSpec(paths, package, order, job.destination, job.time_limit_seconds, job.uid)
+        paths, most = self._journal.log.paths, self._workspace.limits.log_bytes
+        return JobSpec(paths, package, order, job.destination, job.time_limit_seconds, job.uid, most)
 
     def _find_engine(self) -> Engine:
         return self._context.find_engine(self._journal.job.engine, self._workspace)

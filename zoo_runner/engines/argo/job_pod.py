@@ -143,7 +143,7 @@ def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Ca
         _prepare(volume)
     job, steps = read_job(volume.folder, volume.logs)
     emit.masker = Masker([*settings.secrets, *job.secrets])
-    with JobLog(job.paths, emit.masker) as log, _limited(job, volume, cancellation) as limited:
+    with JobLog(job.paths, emit.masker, job.log_bytes) as log, _limited(job, volume, cancellation) as limited:
 
         def report(event: Event) -> None:
             log(event)

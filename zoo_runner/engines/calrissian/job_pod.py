@@ -43,7 +43,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
     job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
     # the inputs that the package declares secret are known now
     emit.masker = Masker([*settings.secrets, *job.secrets])
-    with JobLog(job.paths, emit.masker) as log:
+    with JobLog(job.paths, emit.masker, job.log_bytes) as log:
 
         def report(event: Event) -> None:
             log(event)

@@ -19,7 +19,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
 from zoo_runner.model.package import Package
-from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
 from zoo_staging.errors import StagingError
 
 JOB_FILE = "job.json"
@@ -48,6 +48,7 @@ def build_bundle(
         "destination": job.destination,
         "time_limit_seconds": job.time_limit_seconds,
         "steps": dict(steps),
+        "log_bytes": job.log_bytes,
     }
     packed = io.BytesIO()
     # without the time: a second submission builds the same bundle, parts of which may exist already
@@ -103,6 +104,8 @@ def read_job(work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, An
         content["order"],
         content["destination"],
         content["time_limit_seconds"],
+        # a runner of before this member sends none
+        log_bytes=content.get("log_bytes", MOST_LOG_BYTES),
     )
     return job, content["steps"]
 
