@@ -81,6 +81,9 @@ class FakeEngine:
         """Keep no results."""
         raise build_nothing_kept(handle)
 
+    def forget(self, handle: Handle) -> None:
+        """Have nothing to forget."""
+
     def check(self, destination: str | None) -> Iterator[Check]:
         """Find everything in order."""
         yield Check(ok=True, about="fake engine", found="ready", expected="ready")

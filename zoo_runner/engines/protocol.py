@@ -172,8 +172,12 @@ class Engine(Protocol):
         """Store the results that were kept because they could not be stored; `job` has the destination.
 
         Only of a job that failed in stage-out, after `remove`. Raises `StageOutError`, and `EngineError`
-        (`job.nothing-kept`) where the engine has kept none.
+        (`job.nothing-kept`) where the engine has kept none. They are kept on, until `forget`.
         """
+        ...
+
+    def forget(self, handle: Handle) -> None:
+        """Keep the results of a job no longer: it is stored that they were published. `remove` then removes them."""
         ...
 
     def check(self, destination: str | None) -> Iterator[Check]:

@@ -1,6 +1,8 @@
 """Publishing the results of a job later: those that its engine kept because they could not be stored at its end."""
 
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from typing import Any
 
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import build_masker
@@ -10,10 +12,11 @@ from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import EngineError, JobBusyError
-from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.errors import EngineError, JobBusyError, JobChangedError, RunnerError
+from zoo_runner.model.events import EngineLine, Event, Report, mask_event
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.workspace import Workspace
+from zoo_runner.store.protocol import JobStore
 
 
 def publish_kept(
@@ -28,18 +31,32 @@ def publish_kept(
     Raises `EngineError` (`job.nothing-kept`) where there are none, `StageOutError` where they cannot be stored this
     time either: then they are still kept. `JobBusyError` while another process does the same.
     """
-    job = context.store.get(job_id)
-    _ensure_failed_in_stage_out(job)
+    context.store.get(job_id)  # of an unknown job there is nothing to lease
     lease = context.store.lease(job_id, context.owner, context.keeper.lease_seconds)
     if lease is None:
         raise JobBusyError(f"job {job_id} is worked on by another process", "Wait for its end.")
+    cancellation = cancellation or Cancellation(None)
     try:
+        job = _take(context.store, job_id, destination)
         workspace = build_workspace(job, context.find_workspace(job.workspace))
-        job = replace(job, destination=destination or job.destination)
-        with JobLog(build_paths(job, workspace), build_masker(workspace, {})) as log:
-            return _publish(context, job, workspace, log, report, cancellation or Cancellation(None))
+        with ExitStack() as stack:
+            log = stack.enter_context(JobLog(build_paths(job, workspace), build_masker(workspace, {})))
+            stack.enter_context(context.keeper.keeping(lease, cancellation, None))
+            return _publish(context, job, workspace, log, _guard(log, report), cancellation)
     finally:
-        context.store.release(lease)
+        # a lease that cannot be given back ends by itself
+        with suppress(RunnerError, OSError):
+            context.store.release(lease)
+
+
+def _take(store: JobStore, job_id: str, destination: str | None) -> Job:
+    """Return the job as it is to be published, now that nobody else may work on it."""
+    job = store.get(job_id)
+    _ensure_failed_in_stage_out(job)
+    if job.cancel_requested:
+        # a request that came too late for the job is none to stop its publication
+        job = store.update(replace(job, cancel_requested=False))
+    return replace(job, destination=destination or job.destination)
 
 
 def _publish(
@@ -47,28 +64,56 @@ def _publish(
 ) -> Outcome:
     engine, handle = context.find_engine(job.engine, workspace), Handle(**job.handle or {})
     spec = JobSpec(log.paths, context.store.load_package(job.package), job.inputs, job.destination, uid=job.uid)
+    log.write("job", f"the kept results of {job.id} are published again, to {job.destination}")
+    results = engine.publish(handle, spec, report, cancellation).masked(log.masker)
+    outcome = Outcome(Status.SUCCESSFUL, results, usage=job.outcome.usage if job.outcome else ())
+    # before anything else, so that nothing that goes wrong from here on loses the success
+    _store(context.store, job, outcome)
+    _remove(engine, handle, report)
+    publish_logs(log, job.destination, workspace.storage, outcome, report)
+    if log.published:
+        outcome = replace(outcome, published=log.published)
+        with suppress(RunnerError, OSError):
+            _store(context.store, job, outcome)
+    log.write_end(None, results.collection_href)
+    return outcome
+
+
+def _store(store: JobStore, job: Job, outcome: Outcome) -> None:
+    """Store that the job is successful, also where others change it at the same time."""
+    now = clock.now()
+    facts: dict[str, Any] = {"destination": job.destination, "outcome": outcome, "status": outcome.status}
+    facts |= {"progress": 100, "updated": now, "finished": now}
+    while True:
+        try:
+            store.update(replace(job, **facts))
+        except JobChangedError:
+            job = store.get(job.id)
+        else:
+            return
+
+
+def _guard(log: JobLog, report: Report) -> Report:
+    """Write events down and report them, masked; a display that fails does not end the publication."""
+    displays = [report]
 
     def tell(event: Event) -> None:
         log(event)
-        report(event)
+        try:
+            for display in displays:
+                display(mask_event(event, log.masker.mask))
+        except Exception as error:  # noqa: BLE001 the door to a display, which may be gone
+            displays.clear()
+            log.write("job", f"progress is no longer shown: {type(error).__name__}: {error}")
 
-    log.write("job", f"the kept results of {job.id} are published again, to {job.destination}")
-    results = engine.publish(handle, spec, tell, cancellation).masked(log.masker)
-    outcome = Outcome(Status.SUCCESSFUL, results, usage=job.outcome.usage if job.outcome else ())
-    publish_logs(log, job.destination, workspace.storage, outcome, tell)
-    outcome = replace(outcome, published=log.published)
-    now = clock.now()
-    ended = replace(job, status=Status.SUCCESSFUL, outcome=outcome, updated=now, finished=now, progress=100)
-    context.store.update(ended)
-    log.write_end(None, results.collection_href)
-    _remove(engine, handle, tell)
-    return outcome
+    return tell
 
 
 def _remove(engine: Engine, handle: Handle, report: Report) -> None:
     try:
+        engine.forget(handle)
         engine.remove(handle)
-    except EngineError as error:
+    except (EngineError, OSError) as error:
         report(
             EngineLine("warning", f"not everything of the job was removed ({error}); `zoo-runner gc` finds the rest")
         )

@@ -127,6 +127,10 @@ class ClusterEngine(ABC):
         """Keep no results: a job's volume is removed with the job."""
         raise build_nothing_kept(handle)
 
+    def forget(self, handle: Handle) -> None:
+        """Have nothing to forget."""
+        del handle
+
     def cancel(self, handle: Handle) -> None:
         """Stop the job's pods; its follower removes the rest, or `gc` does."""
         names = Names(**handle.data["names"])

@@ -101,9 +101,11 @@ class LocalEngine:
         outputs = read_kept(scratch)
         if outputs is None:
             raise build_nothing_kept(handle)
-        results = run_stage_out(job, self._workspace.storage, outputs, report, cancellation)
-        forget_kept(scratch)
-        return results
+        return run_stage_out(job, self._workspace.storage, outputs, report, cancellation)
+
+    def forget(self, handle: Handle) -> None:
+        """Let go of the outputs in the scratch folder: `remove` then removes them too."""
+        forget_kept(Path(handle.data["scratch"]))
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Check this machine, and the results store."""
