@@ -193,6 +193,11 @@ def test_all_jobs_are_exported_one_a_line(server: Server) -> None:
         fits(job, standard.STATUS_INFO)
 
 
+def test_an_export_with_an_invalid_cursor_is_refused(server: Server) -> None:
+    answer = server.request("GET", "/jobs?cursor=x", None, {"Accept": "application/x-ndjson"})
+    assert (answer.status, answer.json["type"]) == (400, f"{OURS}:request.cursor")
+
+
 def read_events(server: Server, job: str, headers: dict[str, str] | None = None) -> list[dict[str, str]]:
     answer = server.request("GET", f"/jobs/{job}/events", None, headers)
     assert answer.headers["content-type"].startswith("text/event-stream")

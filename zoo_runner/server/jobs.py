@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -74,10 +75,14 @@ def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:
 
 
 def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
-    """Yield the status of every job that a query selects, one a line; pages are read as they are needed."""
+    """Return the status of every job that a query selects, one a line; pages are read as they are needed.
+
+    The first one is read at once, so that an invalid cursor is an error of the request: raises `InputError`.
+    """
     query = replace(query, workspace=call.workspace, limit=MOST_PER_PAGE)
-    for job in iterate_jobs(api.store.jobs, query):
-        yield json.dumps(describe_job(job, call, logs=False)) + "\n"
+    rest = iterate_jobs(api.store.jobs, query)
+    first = list(islice(rest, 1))
+    return (json.dumps(describe_job(job, call, logs=False)) + "\n" for job in chain(first, rest))
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:
