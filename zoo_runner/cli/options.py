@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
 
+CONTAINERS = click.Choice(["auto", "podman", "docker", "none"])
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -41,12 +43,8 @@ _PARAMETERS = (
         help="Where the results go: a folder, or below s3:, gs: or az:, where a cluster needs it."
         " [default: ./<workflow-id>-<job-id>]",
     ),
-    click.option("--engine", metavar="NAME", help="local or calrissian: what runs the CWL. [default: local]"),
-    click.option(
-        "--containers",
-        type=click.Choice(["auto", "podman", "docker", "none"]),
-        help="Containers of the local engine.",
-    ),
+    click.option("--engine", metavar="NAME", help="local, calrissian or argo: what runs the CWL. [default: local]"),
+    click.option("--containers", type=CONTAINERS, help="Containers of the local engine."),
     click.option(
         "--time-limit",
         type=click.FloatRange(min=0, min_open=True),

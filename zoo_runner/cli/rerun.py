@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from zoo_runner.cli.options import CONTAINERS
 from zoo_runner.cli.running import run_draft
 from zoo_runner.cli.show import show_outcome
 
@@ -28,14 +29,16 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option("-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="Change one input; repeatable.")
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: ./<workflow-id>-<new job id>]")
     @click.option("--engine", metavar="NAME", help="[default: that of the job]")
+    @click.option("--containers", type=CONTAINERS, help="Containers of the local engine.")
     @click.option("--job-id", "new_id", metavar="ID", help="Id for the copy. [default: a random UUID]")
     @_format
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-    def rerun(
+    def rerun(  # noqa: PLR0913, PLR0917 click gives each option by its name
         job_id: str,
         words: tuple[str, ...],
         destination: str | None,
         engine: str | None,
+        containers: str | None,
         new_id: str | None,
         form: str,
         quiet: bool,
@@ -47,7 +50,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
           zoo-runner rerun 7f3c… -i threshold=0.3
         """
         job = _find(job_id, read())
-        configuration = read(engine=engine or job.engine)
+        configuration = read(engine=engine or job.engine, containers=containers)
         run_draft(_redraft(job, configuration, words, destination, new_id), configuration, form, quiet)
 
     @cli.command()
