@@ -89,8 +89,10 @@ class _Planner:
         if not _refers(value):
             yield from self.visit(value.get("listing"), (*where, "listing"), "")
         else:
-            place = place or self._take_place(where)
-            yield self._build_reference(value, where, place)
+            reference = self._build_reference(value, where, place or self._take_place(where))
+            # a name that a server gives a secondary file could be that of a file beside it
+            yield replace(reference, is_unnamed=reference.is_unnamed and not place)
+            place = reference.place
         yield from self.visit(value.get("secondaryFiles"), (*where, "secondaryFiles"), place)
 
     def _build_reference(self, value: dict[str, Any], where: Where, place: str) -> Reference:

@@ -1057,6 +1057,22 @@ def test_a_file_whose_address_has_no_name_gets_the_one_that_the_server_gives(
     assert sorted(path.name for path in (tmp_path / "in").rglob("*") if path.is_file()) == [name, name]
 
 
+@pytest.mark.parametrize("name", ["main.tif", "side.txt", "_metadata"])
+def test_a_secondary_file_never_takes_the_name_that_the_server_gives(web: Web, tmp_path: Path, name: str) -> None:
+    sides = ["side.txt", "products/$value", "products/$metadata"]
+    for path in sides[1:]:
+        header = {"Content-Disposition": f'attachment; filename="{name}"'}
+        web.server.fail_always(path, Fault(headers=header, body=path.encode()))
+    secondary = [file(web.put(path, path.encode())) for path in sides]
+    order = {"a": {**file(web.put("main.tif", b"main")), "secondaryFiles": secondary}}
+    staged = stage_in(order, tmp_path / "in", QUICK)["a"]
+    assert Path(staged["path"]).read_bytes() == b"main"
+    places = [Path(side["path"]) for side in staged["secondaryFiles"]]
+    assert [place.name for place in places] == ["side.txt", "_value", "_metadata"]
+    assert [place.read_text() for place in places] == sides
+    assert {place.parent for place in places} == {Path(staged["path"]).parent}
+
+
 @pytest.mark.parametrize("named", [{"location": "a.tif"}, {"location": "value", "basename": "b.tif"}])
 def test_a_name_that_the_address_or_the_caller_gives_is_kept(web: Web, tmp_path: Path, named: dict[str, str]) -> None:
     href = web.put(named["location"], b"data")
