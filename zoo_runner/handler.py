@@ -57,7 +57,10 @@ class ExecutionHandler:
         return None
 
     def get_additional_parameters(self) -> dict[str, Any]:
-        """Return settings of this job (`STAGEIN_…`, `STAGEOUT_…`) and values for inputs that nobody gave."""
+        """Return settings of this job (`STAGEIN_…`, `STAGEOUT_…`) and values for inputs that the client did not give.
+
+        A package receives only those that the operator lists in `ZOO_RUNNER_PLATFORM_INPUTS`.
+        """
         return dict(get_section(self.conf, "additional_parameters"))
 
     def get_pod_env_vars(self) -> dict[str, str]:

@@ -629,6 +629,22 @@ def test_what_a_handler_makes_of_the_results_is_what_the_client_gets(
     assert json.loads(job.outputs["text"]["value"]) == {"id": "theirs 50%"}
 
 
+def test_a_value_of_the_handler_that_the_package_does_not_receive_is_named_in_the_log(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def get_additional_parameters(self): return {"perhaps": "canary", "large": "7"}
+        """)
+    kernel.deploy("alice", KINDS, "kinds")
+    job = kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "large": 8}}).wait()
+    assert job.succeeded, job.message + job.error_log
+    lines = [line for line in read_kept_log(kernel, job).splitlines() if "ZOO_RUNNER_PLATFORM_INPUTS" in line]
+    assert len(lines) == 1
+    assert "perhaps" in lines[0]
+    assert "large" not in lines[0]
+    assert "canary" not in read_kept_log(kernel, job)
+
+
 def test_settings_that_a_handler_puts_into_the_environment_count(
     make_handler: Callable[[str], KernelDouble], tmp_path: Path
 ) -> None:

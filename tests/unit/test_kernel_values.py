@@ -207,3 +207,26 @@ def test_of_the_parameters_of_the_handler_a_package_receives_those_that_the_oper
     extra = {"APP": "zoo", "DB_PASSWORD": "canary"}
     assert InputReader().read(package, {}, extra).values == {}
     assert InputReader(platform_inputs=("APP", "other")).read(package, {}, extra).values == {"APP": "zoo"}
+
+
+def test_inputs_whose_values_the_handler_has_and_the_operator_does_not_list_are_named() -> None:
+    package = make_package(APP=["null", "string"], MODE=["null", "string"], USER=["null", "string"])
+    reader = InputReader(platform_inputs=("USER",))
+    inputs = {"MODE": {"value": "fast"}, "APP": {"value": "NULL", "inRequest": "false"}}
+    assert reader.read(package, inputs, {"APP": "zoo", "MODE": "slow", "USER": "ada", "OTHER": "x"}).values == {
+        "MODE": "fast",
+        "USER": "ada",
+    }
+    assert reader.withheld == ["APP"]
+
+
+@pytest.mark.parametrize(("extra", "named"), [({"APP": "canary"}, True), ({"OTHER": "canary"}, False)])
+def test_the_setting_is_named_where_a_required_input_has_a_value_of_the_handler(
+    extra: dict[str, str], named: bool
+) -> None:
+    with pytest.raises(InputError, match="APP: ") as caught:
+        InputReader().read(make_package(APP="string"), {}, extra)
+    found = caught.value.diagnosis
+    assert found.code == "inputs.missing"
+    assert ("ZOO_RUNNER_PLATFORM_INPUTS" in found.remedy) is named
+    assert "canary" not in found.remedy

@@ -57,7 +57,7 @@ from zoo_runner.zoo.results import (
     list_wanted,
     read_hook_value,
 )
-from zoo_runner.zoo.values import InputReader
+from zoo_runner.zoo.values import InputReader, build_withheld_note
 
 Entries = dict[str, dict[str, Any]]
 
@@ -246,6 +246,8 @@ class _Call:
         folders = [self._site.temp, *([self._site.cache] if self._site.cache else [])]
         reader = InputReader(self._site.inputs, tuple(folders), self._settings.platform_inputs)
         order = reader.read(package, self._inputs, parameters)
+        if reader.withheld:
+            self._log.write("service", f"warning: {build_withheld_note(reader.withheld)}")
         storage = confine_inputs(self._workspace.storage, reader.local_files)
         destination, storage = choose_destination(storage, self._site, self._paths.log_folder)
         limits = self._workspace.limits

@@ -6,13 +6,14 @@ types.
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.inputs.joborder import JobOrder, read_execute_request
+from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import (
     AnyType,
@@ -58,13 +59,15 @@ class InputReader:
     """Turns the kernel's inputs into a job order; `local_files` are the files in the kernel's cache that it uses.
 
     `sent` are the inputs as the client wrote them, for what the kernel lost. Files of the kernel are in `folders`; an
-    entry with a file elsewhere was forged by a client.
+    entry with a file elsewhere was forged by a client. `withheld` are inputs without a value for which the handler has
+    one that the package may not receive.
     """
 
     sent: Mapping[str, Any] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     platform_inputs: tuple[str, ...] = ()
     local_files: list[Path] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
 
     def read(self, package: Package, inputs: Mapping[str, Entry], extra: Mapping[str, Any]) -> JobOrder:
         """Return the checked job order; `extra` are the handler's values for inputs that the client did not give.
@@ -81,7 +84,11 @@ class InputReader:
             value = self._read_entry(parameters.get(name), name, entry)
             if value is not _MISSING:
                 values[name] = value
-        return read_execute_request(package, {"inputs": values})
+        self.withheld += [name for name in parameters if name in extra and name not in values]
+        try:
+            return read_execute_request(package, {"inputs": values})
+        except InputError as error:
+            raise _with_setting(error, self.withheld) from None
 
     def _read_entry(self, parameter: Parameter | None, name: str, entry: Entry) -> Any:
         # not in the request: the kernel's "NULL" or its copy of a default; the package's own default is right
@@ -132,6 +139,24 @@ class InputReader:
             return None
         self.local_files.append(path)
         return path
+
+
+def build_withheld_note(names: Collection[str]) -> str:
+    """Say which of the handler's values the package did not receive, and which setting allows it."""
+    return (
+        f"The handler's values for the inputs {', '.join(names)} are not passed to the package. If packages may receive"
+        " them, the platform's operator adds these names to ZOO_RUNNER_PLATFORM_INPUTS."
+    )
+
+
+def _with_setting(error: InputError, withheld: Collection[str]) -> InputError:
+    """Add the setting to the remedy where a required input is missing of which the handler has the value."""
+    found = error.diagnosis
+    missing = [problem.path for problem in found.problems if problem.code == "inputs.missing"]
+    names = [name for name in withheld if name in missing]
+    if not names:
+        return error
+    return InputError.restore(replace(found, remedy=f"{found.remedy} {build_withheld_note(names)}"))
 
 
 def _read_basename(href: str) -> str:
