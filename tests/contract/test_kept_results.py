@@ -2,17 +2,21 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.site import Site
 from zoo_runner.cli.main import cli
+from zoo_runner.config.server import load_server_settings
 from zoo_runner.engines import open_engine
 from zoo_runner.execution.download import download_results
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, StageOutError
 from zoo_runner.model.job import Status
+from zoo_runner.server.api import open_context
 
 pytestmark = pytest.mark.contract
 
@@ -81,6 +85,20 @@ def test_kept_results_can_be_published_to_another_destination_and_only_once(site
     assert read_texts(site.folder / "here") == ["work\n"]
     again = publish(site).exception
     assert isinstance(again, EngineError) and again.diagnosis.code == "job.nothing-kept"
+
+
+def test_nothing_is_kept_where_nobody_could_publish_it(tmp_path: Path, package_cache: Path) -> None:
+    """As in a server, whose jobs are in a database."""
+    site = Site(tmp_path, package_cache)
+    package = tmp_path / "spoils.cwl"
+    package.write_text(PACKAGE)
+    stores: Any = SimpleNamespace(jobs=None, events=None)
+    settings = load_server_settings(site.environ)
+    engine = open_context(stores, settings, site.configuration).find_engine("local", site.workspace)
+    job = site.accept(package, None, f"destination={site.results}", job_id="lost")
+    story = site.run(job, engine)
+    assert story.outcome.exit_code == StageOutError.exit_code
+    assert not (site.folder / "scratch" / "lost").exists()
 
 
 def test_kept_results_that_gc_removed_are_gone_and_that_is_said(site: Site) -> None:

@@ -284,6 +284,9 @@ def test_a_job_that_has_ended_is_removed(server: Server) -> None:
     answer = server.request("DELETE", f"/jobs/{job}")
     assert (answer.status, answer.json["status"]) == (200, "dismissed")
     assert server.request("GET", f"/jobs/{job}").status == 404
+    folders = {name: Path(server.environ[f"ZOO_RUNNER_{name}"]) for name in ("TEMP", "STATE", "RESULTS_FOLDER")}
+    left = {name: any(folder.rglob(f"*{job}*")) for name, folder in folders.items()}
+    assert left == {"TEMP": False, "STATE": False, "RESULTS_FOLDER": True}
 
 
 def test_a_package_is_deployed_replaced_read_and_undeployed(server: Server) -> None:

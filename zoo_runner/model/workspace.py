@@ -54,7 +54,8 @@ class Workspace:
     """A tenant, read from the settings by an adapter and passed down as a value, so that one process serves many.
 
     `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must be
-    masked in logs, records and messages of its jobs.
+    masked in logs, records and messages of its jobs. `keeps_results`: those that cannot be stored wait on this machine
+    for `zoo-runner publish`, which finds jobs in a state folder only.
     """
 
     name: str
@@ -63,3 +64,4 @@ class Workspace:
     namespace: str | None = None
     limits: Limits = field(default_factory=Limits)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    keeps_results: bool = True

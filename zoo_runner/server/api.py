@@ -78,7 +78,9 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
 
     @cache
     def open_once(name: str, workspace: str) -> Engine:
-        return open_engine(name, find_configuration(configuration, workspace))
+        found = find_configuration(configuration, workspace)
+        # its jobs are in a database, where nobody could publish what was kept
+        return open_engine(name, replace(found, workspace=replace(found.workspace, keeps_results=False)))
 
     def find_engine(name: str, workspace: Workspace) -> Engine:
         with lock:  # a local engine knows what it submitted: two of one name would not

@@ -1,7 +1,9 @@
 """Operations on jobs: accept an execution, list, status, dismiss."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -12,11 +14,13 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import end_job, request_cancel
+from zoo_runner.execution.retention import remove_logs
 from zoo_runner.inputs.joborder import read_execute_request
 from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
 from zoo_runner.model.ids import file_name, new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.server.api import Api, Call, find_configuration
 from zoo_runner.server.documents import JobList, Link, StatusInfo
@@ -100,6 +104,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
     """
     job = get_job(api, call, job_id)
     if job.status in FINAL:
+        _remove_logs(job, find_configuration(api.configuration, job.workspace).workspace)
         api.store.jobs.delete(job_id)
         return replace(job, status=Status.DISMISSED, message="the job was removed")
     store = api.store.jobs
@@ -113,6 +118,13 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
         store.release(lease)
     api.wake(job_id)
     return job
+
+
+def _remove_logs(job: Job, workspace: Workspace) -> None:
+    """Remove the logs of a job, but not its results; a log that cannot be removed does not keep the job."""
+    with suppress(OSError):
+        remove_logs(job, Path(job.destination))
+    shutil.rmtree(workspace.folders.state / job.id, ignore_errors=True)
 
 
 def _build_dismissed() -> Outcome:

@@ -147,6 +147,8 @@ class LocalEngine:
             try:
                 return run_stages(job, self._workspace.storage, execute, report, cancellation)
             except StageOutError as error:
+                if not self._workspace.keeps_results:
+                    raise
                 raise keep_outputs(job.paths.scratch, job.id, outputs, error) from error
 
 
