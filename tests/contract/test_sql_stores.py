@@ -24,7 +24,7 @@ from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.sql import SqlStore, open_sql_store
-from zoo_runner.store.sql.database import Database, _build_engine, _upgrade
+from zoo_runner.store.sql.database import Database, build_engine, upgrade
 from zoo_runner.store.sql.schema import METADATA
 
 OTHER = replace(PACKAGE, digest="b" * 64)
@@ -211,9 +211,9 @@ def test_the_migrations_lead_to_the_tables_of_the_code(store: SqlStore) -> None:
 
 
 def test_a_database_of_the_first_release_is_migrated_with_its_jobs(url: str) -> None:
-    database = Database(_build_engine(url))
+    database = Database(build_engine(url))
     with database.writing() as connection:
-        _upgrade(connection, "0001")
+        upgrade(connection, "0001")
         body = json.dumps(to_plain(build_job(started=NOW, finished="2026-01-01T00:00:07.000Z")))
         connection.execute(sqlalchemy.text("INSERT INTO packages VALUES (:digest, '{}')"), {"digest": PACKAGE.digest})
         connection.execute(sqlalchemy.text(OLD_JOB), {"digest": PACKAGE.digest, "body": body})

@@ -59,7 +59,7 @@ class Database:
 
 def open_database(url: str) -> Database:
     """Open a database and bring its schema up to date; raises `SettingsError` and `EngineError`."""
-    database = Database(_build_engine(url))
+    database = Database(build_engine(url))
     try:
         _migrate(database)
     except BaseException:
@@ -68,7 +68,8 @@ def open_database(url: str) -> Database:
     return database
 
 
-def _build_engine(url: str) -> sqlalchemy.Engine:
+def build_engine(url: str) -> sqlalchemy.Engine:
+    """Build the engine of SQLite or PostgreSQL; raises `SettingsError` for any other address."""
     try:
         parsed = sqlalchemy.make_url(url)
         dialect = parsed.get_backend_name()
@@ -137,7 +138,7 @@ def _migrate(database: Database) -> None:
         )
     with database.writing() as connection:
         database.take_turn(connection, "migrate")
-        _upgrade(connection, "head")
+        upgrade(connection, "head")
 
 
 def _read_revision(connection: Connection) -> str | None:
@@ -147,7 +148,8 @@ def _read_revision(connection: Connection) -> str | None:
     return revision
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision of the migrations, or to `head`, the newest."""
     from alembic import command
     from alembic.config import Config
 
