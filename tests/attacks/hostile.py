@@ -138,27 +138,30 @@ def workflow(steps: Document, *, inputs: Document | None = None, kind: str = "Fi
     }
 
 
-def run_here(site: Site, document: Document, inputs: Mapping[str, Any] | None = None) -> RunnerError | None:
+def run_here(
+    site: Site, document: Document, inputs: Mapping[str, Any] | None = None, *, runtime: str | None = None
+) -> RunnerError | None:
     """Run a package as the local engine does, stages included, in this process; return why it failed."""
     package, job_file = site.folder / "attack.cwl", site.folder / "inputs.json"
     package.write_text(json.dumps(document))
     job_file.write_text(json.dumps(dict(inputs or {})))
     try:
         job = site.accept(package, job_file)
-        _run_stages(site, job)
+        _run_stages(site, job, runtime)
     except RunnerError as error:
         return error
     return None
 
 
-def _run_stages(site: Site, job: JobSpec) -> None:
+def _run_stages(site: Site, job: JobSpec, runtime: str | None) -> None:
     scratch, findings = job.paths.scratch, Findings()
     for name in _FOLDERS:
         (scratch / name).mkdir(parents=True)
     order = run_stage_in(job, site.workspace.storage, findings.add, Cancellation())
     write_json(scratch / "package.json", job.package.document)
     write_json(scratch / "order.json", dict(order))
-    if not _launch(_build_spec(job), findings.add):
+    containers = {"runtime": runtime, "cid_folder": str(scratch / "cids")} if runtime else {}
+    if not _launch({**_build_spec(job), **containers}, findings.add):
         raise diagnose_execution(findings)
     outputs = json.loads((scratch / "outputs.json").read_bytes())
     run_stage_out(job, site.workspace.storage, outputs, findings.add, Cancellation())

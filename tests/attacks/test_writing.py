@@ -1,7 +1,9 @@
 """A package writes files of the machine, or of the job's own record: through names, folders and targets."""
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -92,4 +94,34 @@ ATTACKS: dict[str, Callable[[Host], Document]] = {
 def test_no_package_writes_outside_of_its_job(name: str, site: Site, host: Host) -> None:
     before = host.read()
     run_here(site, ATTACKS[name](host))
+    assert host.read() == before
+
+
+FORGED = "{class: 'File', basename: 'secret.txt', contents: 'forged'"
+IN_CONTAINER: dict[str, str] = {
+    "a folder in a listing": "{class: 'Directory', basename: 'o', listing: [{class: 'Directory', basename: NAME,"
+    f" dirname: UP, listing: [{FORGED}}}]}}]}}",
+    "a secondary file of a secondary file": "{class: 'File', basename: 'o', contents: '', secondaryFiles: [{class:"
+    f" 'File', basename: 'p', contents: '', secondaryFiles: [{FORGED}, dirname: UP + NAME}}]}}]}}",
+}
+
+
+@pytest.mark.parametrize("name", IN_CONTAINER)
+def test_no_package_writes_outside_of_its_job_from_a_container(
+    name: str, site: Site, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the files are put in place before the container starts
+    runtime = tmp_path / "programs" / "docker"
+    runtime.parent.mkdir()
+    runtime.write_text("#!/bin/sh\necho '[{}]'\n")
+    runtime.chmod(0o755)
+    monkeypatch.setenv("PATH", str(runtime.parent), prepend=os.pathsep)
+    up = f"runtime.outdir + '/{UP}{str(host.folder.parent)[1:]}/'"
+    entry = IN_CONTAINER[name].replace("UP", up).replace("NAME", f"'{host.folder.name}'")
+    initial = {"class": "InitialWorkDirRequirement", "listing": f"${{ return [{entry}]; }}"}
+    image = {"class": "DockerRequirement", "dockerPull": "image:1"}
+    before = host.read()
+    refused = run_here(site, tool("true", {}, initial, image), runtime="docker")
+    assert refused is not None
+    assert refused.diagnosis.code == "step.outside"
     assert host.read() == before

@@ -130,8 +130,10 @@ class ConfinedMapper(PathMapper):
             self._boundary.check_links(found)
 
     def _check_target(self, folder: str) -> None:
+        # cwltool joins what is below the output folder in a container to the one of this machine, steps up included
+        climbs = ".." in folder.removeprefix(self.stagedir).split("/")
         inside = Path(os.path.normpath(folder)).is_relative_to(self.stagedir)
-        if not inside and not self._any_target:
+        if climbs or not (inside or self._any_target):
             raise OutsideError(f"a file is to be put into {folder!r}, which is not a folder of its step")
 
 
