@@ -9,6 +9,7 @@ from tests.values import workspace_of
 from zoo_runner.config.argo import ArgoSettings, load_argo_settings
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings
 from zoo_runner.engines.argo.workflow import INSTANCE_LABEL, build_workflow
+from zoo_runner.engines.kubernetes.manifests import CONFINED
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
 from zoo_runner.model.errors import SettingsError
 
@@ -103,3 +104,11 @@ def test_an_invalid_setting_is_named(variable: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_argo_settings({variable: "ftp://x y"})
     assert variable in caught.value.diagnosis.cause
+
+
+def test_every_container_is_confined_those_of_argo_too() -> None:
+    workflow = build()
+    patch = json.loads(workflow["spec"]["podSpecPatch"])
+    argos = [*patch["initContainers"], *patch["containers"]]
+    assert [one["name"] for one in argos] == ["init", "wait"]
+    assert all(one["securityContext"] == CONFINED for one in (*argos, *get_containers(workflow).values()))

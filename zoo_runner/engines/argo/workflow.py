@@ -33,6 +33,13 @@ _KEPT_SECONDS = 24 * 3600
 _LATE_SECONDS = 60
 # why a pod is deleted or lost, without the job being the reason (Argo: workflow/controller/operator.go)
 _LOST = "pod deleted|imminent node shutdown|low on resource|Evicted|NodeLost"
+# what a Workflow has no field for; Argo's own containers are confined too, as namespaces with restricted pods require
+_POD_PATCH = {
+    "terminationGracePeriodSeconds": GRACE_SECONDS,
+    "enableServiceLinks": False,
+    "initContainers": [{"name": "init", "securityContext": CONFINED}],
+    "containers": [{"name": "wait", "securityContext": CONFINED}],
+}
 
 
 def build_workflow(
@@ -83,7 +90,7 @@ def _build_pod_fields(names: Names, cluster: KubernetesSettings, chunks: int) ->
     fields: Manifest = {
         "serviceAccountName": cluster.service_account or JOB_ACCOUNT,
         "podMetadata": template["metadata"],
-        "podSpecPatch": json.dumps({"terminationGracePeriodSeconds": GRACE_SECONDS, "enableServiceLinks": False}),
+        "podSpecPatch": json.dumps(_POD_PATCH),
         "volumes": [
             {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}},
             {"name": "bundle", "projected": {"sources": parts}},
