@@ -486,6 +486,37 @@ def test_a_job_that_is_dismissed_while_its_service_prepares_it_never_runs(
     assert not (job.temp / f"echo-{job.id}").exists()
 
 
+def test_a_job_that_is_dismissed_while_its_service_delivers_leaves_no_logs(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def post_execution_hook(self, log, output, usage_report, tool_logs):
+            from zoo_runner.zoo.conf import load_site_configuration, read_site
+            from zoo_runner.zoo.dismiss import dismiss_job
+            site = read_site(self.conf)
+            assert dismiss_job(site.job_id, load_site_configuration(self.conf, os.environ, site)).status == "successful"
+            for number in range(1000):
+                print("delivering", number)
+        """)
+    job = run_echo(kernel)
+    assert read_record(kernel, job).cancel_requested
+    assert read_kept_log(kernel, job) == ""
+    assert not (job.temp / f"echo-{job.id}").exists()
+
+
+def test_a_record_that_is_damaged_at_the_end_does_not_change_how_the_job_ended(
+    make_handler: Callable[[str], KernelDouble],
+) -> None:
+    kernel = make_handler("""
+        def post_execution_hook(self, log, output, usage_report, tool_logs):
+            from zoo_runner.zoo.conf import load_site_configuration, read_site
+            site = read_site(self.conf)
+            folders = load_site_configuration(self.conf, os.environ, site).workspace.folders
+            (folders.state / site.job_id / "job.json").write_text("{")
+        """)
+    assert run_echo(kernel).findings["returned"] == 3
+
+
 def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) -> None:
     kernel = make_kernel("fake-waiting", ZOO_RUNNER_DISMISS_CHECK="0.1")
     kernel.deploy("alice", ECHO, "echo")

@@ -5,19 +5,23 @@ from pathlib import Path
 import pytest
 
 from tests.jobs import accepted, elsewhere
-from tests.values import configuration_in, small_job
+from tests.values import configuration_in, job_paths, small_job
 from zoo_runner.engines import ENGINES
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.execution.accept import accept
 from zoo_runner.execution.execute import execute
 from zoo_runner.model.errors import JobExistsError
 from zoo_runner.model.job import Status
-from zoo_runner.zoo.dismiss import dismiss_job, was_dismissed
+from zoo_runner.zoo.dismiss import dismiss_job, is_dismissal_requested, was_dismissed
 
 
 def test_a_dismissal_before_the_service_has_stored_the_job_takes_its_id(tmp_path: Path) -> None:
     configuration = configuration_in(tmp_path)
+    begun = job_paths(folder=tmp_path).kept_log
+    begun.parent.mkdir(parents=True)
+    begun.write_text("preparing")
     assert dismiss_job("j1", configuration) is None
+    assert not begun.exists()
     context = elsewhere(configuration, FakeEngine(configuration))
     with pytest.raises(JobExistsError):
         accept(context, small_job(tmp_path), "fake", configuration.workspace, leased=True)
@@ -34,7 +38,10 @@ def test_a_dismissal_after_the_end_removes_the_logs_and_leaves_the_record(tmp_pa
     draft = accepted(context, tmp_path)
     execute(context, "j1")
     before = context.store.get("j1")
-    assert dismiss_job("j1", configuration) == before
+    job = dismiss_job("j1", configuration)
+    assert job is not None
+    assert (job.status, job.outcome) == (before.status, before.outcome)
+    assert is_dismissal_requested(context.store, "j1")
     assert not was_dismissed(context.store, "j1")
     assert not draft.paths.job_log.exists()
     assert not draft.paths.kept_log.exists()

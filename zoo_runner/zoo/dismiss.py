@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.accept import build_unaccepted
 from zoo_runner.execution.context import build_paths, open_context
 from zoo_runner.execution.recover import cancel
-from zoo_runner.model.errors import DismissedError, JobExistsError, JobNotFoundError, RunnerError
+from zoo_runner.model.errors import DismissedError, JobChangedError, JobExistsError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect, build_failure
@@ -55,15 +56,18 @@ def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
     context = open_context(configuration)
     with suppress(JobExistsError):
         context.store.create(_build_dismissed(check_kernel_job_id(job_id), configuration.workspace), NO_PACKAGE)
+        # a service at its preparations has begun it, and may be killed
+        JobPaths.build(configuration.workspace.folders, _UNKNOWN_PROCESS, job_id).kept_log.unlink(missing_ok=True)
         return None
     job = context.store.get(job_id)
     if job.status in FINAL:
+        job = _record_dismissal(context.store, job)
         _remove_files(job, configuration.workspace)
         return job
     job = cancel(context, job_id)
     if _wait_released(context.store, job_id):
         # a service may be killed before it has concluded the job
-        job = cancel(context, job_id)
+        job = _record_dismissal(context.store, cancel(context, job_id))
         _remove_files(job, configuration.workspace)
     return job
 
@@ -73,6 +77,16 @@ def _build_dismissed(job_id: str, workspace: Workspace) -> Job:
     job = build_unaccepted(job_id, _UNKNOWN_PROCESS, workspace)
     outcome = build_failure(build_dismissal(), Masker(()))
     return replace(job, status=outcome.status, outcome=outcome, finished=job.created, cancel_requested=True)
+
+
+def _record_dismissal(store: JobStore, job: Job) -> Job:
+    """Store that a job was dismissed, also one that has ended: its service may still deliver, and looks there."""
+    while not job.cancel_requested:
+        try:
+            return store.update(replace(job, cancel_requested=True))
+        except JobChangedError:
+            job = store.get(job.id)
+    return job
 
 
 def _wait_released(store: JobStore, job_id: str) -> bool:
@@ -104,6 +118,13 @@ def was_dismissed(store: JobStore, job_id: str) -> bool:
     except JobNotFoundError:
         return False
     return job.cancel_requested and job.status is Status.DISMISSED
+
+
+def is_dismissal_requested(store: JobStore, job_id: str) -> bool:
+    """Whether a dismissal of a job was requested, also where the job had ended in another way before."""
+    with suppress(JobNotFoundError):
+        return store.get(job_id).cancel_requested
+    return False
 
 
 def build_dismissal() -> DismissedError:

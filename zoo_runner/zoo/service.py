@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from importlib import import_module
@@ -44,7 +45,7 @@ from zoo_runner.zoo.conf import (
     load_site_configuration,
     read_site,
 )
-from zoo_runner.zoo.dismiss import build_dismissal, was_dismissed
+from zoo_runner.zoo.dismiss import build_dismissal, is_dismissal_requested, was_dismissed
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
 from zoo_runner.zoo.progress import Progress
@@ -149,6 +150,7 @@ class _Call:
 
     def __init__(self, conf: Conf, inputs: Entries, outputs: Entries, kernel: Kernel) -> None:
         self._conf, self._inputs, self._outputs, self._kernel = conf, inputs, outputs, kernel
+        self._taking, self._removed = threading.Lock(), False
         self._site = read_site(conf)
         self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
         configuration = self._read_configuration()
@@ -171,7 +173,9 @@ class _Call:
 
     def take_line(self, text: str) -> None:
         """Add a line that was printed to the job log."""
-        self._log.write("service", text)
+        with self._taking:
+            if not self._removed:
+                self._log.write("service", text)
 
     def run(
         self, given: str | Mapping[str, Any], handler: Any, namespace: str | None, time_limit_seconds: float | None
@@ -186,8 +190,9 @@ class _Call:
         except BaseException as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
             return self._fail(error)
         finally:
-            if was_dismissed(self._store, self._site.job_id):
-                self._remove_logs()
+            # a store that does not answer, or a log that stays, does not change how the job ended
+            with suppress(RunnerError, OSError):
+                self._remove_logs_if_dismissed()
 
     def _run(
         self,
@@ -298,11 +303,16 @@ class _Call:
         path.write_text(json.dumps(self._masker.mask_data(results.document), indent=2), encoding="utf-8")
         return f"{self._site.temp_url}/{path.parent.name}/{path.name}"
 
-    def _remove_logs(self) -> None:
+    def _remove_logs_if_dismissed(self) -> None:
         """Remove the logs of a dismissed job: the kernel has removed those in `temp`, before the job had ended."""
-        shutil.rmtree(self._paths.log_folder, ignore_errors=True)
-        for log in (self._paths.job_log, self._paths.kept_log):
-            log.unlink(missing_ok=True)
+        if not is_dismissal_requested(self._store, self._site.job_id):
+            return
+        with self._taking:
+            # a line that is printed later does not create them again
+            self._removed = True
+            shutil.rmtree(self._paths.log_folder, ignore_errors=True)
+            for log in (self._paths.job_log, self._paths.kept_log):
+                log.unlink(missing_ok=True)
 
     def _link_logs(self) -> None:
         add_service_logs(self._conf, build_service_logs(self._paths, self._site.temp_url))
