@@ -22,17 +22,20 @@ class OutsideError(OSError):
 class Boundary:
     """What belongs to a job: the folders that its tools write to, and the files and folders staged for it.
 
-    `lent` is where links in inputs have led so far: it belongs to the job too.
+    `lent` is where links in inputs have led so far: it belongs to the job too. `own` is the folder of inputs that were
+    fetched for this job alone.
     """
 
     written: tuple[Path, ...]
     inputs: tuple[Path, ...] = ()
     lent: set[Path] = field(default_factory=set)
+    own: Path | None = None
 
     @classmethod
-    def build(cls, written: Iterable[Path], inputs: Iterable[Path] = ()) -> "Boundary":
+    def build(cls, written: Iterable[Path], inputs: Iterable[Path] = (), own: Path | None = None) -> "Boundary":
         """Build a boundary from paths that exist; links in them are followed once, here."""
-        return cls(tuple(map(_resolve, written)), tuple(dict.fromkeys(map(_resolve, inputs))))
+        found = tuple(dict.fromkeys(map(_resolve, inputs)))
+        return cls(tuple(map(_resolve, written)), found, own=own and _resolve(own))
 
     def resolve(self, path: str | os.PathLike[str]) -> Path:
         """Return the path with all links followed, whether it exists or not; raises `OutsideError`."""
@@ -85,6 +88,10 @@ class Boundary:
     def is_written(self, path: Path) -> bool:
         """Whether a path, links followed, lies in a folder that tools write to."""
         return any(map(path.is_relative_to, self.written))
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a path, links followed, is the job's alone: made by a tool, or fetched for it."""
+        return self.is_written(path) or (self.own is not None and path.is_relative_to(self.own))
 
     def _is_input(self, path: Path) -> bool:
         """Whether a path lies in an input and nowhere that tools write to, which may lie inside of an input."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.messages import Check
-from zoo_runner.engines.cwl_process.links import find_fault
+from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs
 from zoo_staging.boundary import Boundary
 
 pytestmark = pytest.mark.unit
@@ -59,3 +59,53 @@ def test_a_link_out_of_the_job_is_named(out: Path) -> None:
     fault = find(out)
     assert fault is not None
     assert "'an out/deep/link'" in fault
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    for name in ("out", "fetched", "theirs/deep"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / "beside").write_text("beside")
+    return tmp_path
+
+
+def replace(job: Path, aim: str) -> str | None:
+    (job / "out" / "link").symlink_to(job / aim)
+    boundary = Boundary.build([job / "out"], [job / "fetched", job / "theirs"], job / "fetched")
+    return replace_links_to_inputs(
+        {"o": {"class": "Directory", "path": str(job / "out" / "link")}}, job / "out", boundary
+    )
+
+
+def test_links_in_an_input_folder_are_replaced_too(job: Path) -> None:
+    (job / "theirs" / "beside").symlink_to("../beside")
+    (job / "theirs" / "again").symlink_to("deep")
+    assert replace(job, "theirs") is None
+    placed = job / "out" / "link"
+    assert not [path for path in (placed, *placed.rglob("*")) if path.is_symlink()]
+    assert (placed / "beside").read_text() == "beside"
+    assert (placed / "again" / "file").read_text() == "theirs/deep"
+
+
+def test_a_copy_of_a_folder_that_cannot_be_written_can_be(job: Path) -> None:
+    (job / "theirs" / "deep").chmod(0o555)
+    assert replace(job, "theirs") is None
+    assert (job / "out" / "link" / "deep").stat().st_mode & 0o700 == 0o700
+
+
+def test_what_was_fetched_for_the_job_is_not_copied(job: Path) -> None:
+    assert replace(job, "fetched") is None
+    assert (job / "out" / "link" / "file").samefile(job / "fetched" / "file")
+
+
+def test_files_of_the_user_are_copied(job: Path) -> None:
+    assert replace(job, "theirs") is None
+    assert not (job / "out" / "link" / "deep" / "file").samefile(job / "theirs" / "deep" / "file")
+
+
+@pytest.mark.parametrize(("name", "aim"), [("theirs/deep/up", "../../fetched"), ("theirs/gone", "nowhere")])
+def test_a_link_in_an_input_that_cannot_be_followed_is_named(job: Path, name: str, aim: str, check: Check) -> None:
+    (job / "fetched" / "down").symlink_to(job / "theirs" / "deep")
+    (job / name).symlink_to(aim)
+    check.words(str(replace(job, "theirs")), AS_CWLTOOL, "'o'", "'link'")

@@ -34,7 +34,8 @@ def build_boundary(scratch: Path, order: Mapping[str, Any], package_files: Itera
     `package_files` are those that belong to the package.
     """
     staged = map(Path, (*list_paths(order), *package_files))
-    return Boundary.build([scratch / name for name in _WRITTEN], [scratch / "inputs", *staged])
+    own = scratch / "inputs"
+    return Boundary.build([scratch / name for name in _WRITTEN], [own, *staged], own)
 
 
 def read_path(location: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,39 +15,58 @@ def find_fault(outputs: Mapping[str, Any], boundary: Boundary) -> str | None:
 
     The words are those of cwltool's own errors of outputs. It crashes on the first and follows the others.
     """
-    for name, value in outputs.items():
-        for path in map(Path, list_paths(value)):
-            for link in (*([path] if path.is_symlink() else ()), *list_links(path)):
-                if why := _find_fault(link, boundary):
-                    shown = str(link.relative_to(path.parent))
-                    return f"Error collecting output for parameter '{name}': the link {shown!r} {why}"
+    for name, path, link in _list_output_links(outputs):
+        if why := _find_fault(link, boundary):
+            return _describe(name, link.relative_to(path.parent), why)
     return None
 
 
-def replace_links_to_inputs(outputs: Mapping[str, Any], folder: Path, boundary: Boundary) -> None:
+def replace_links_to_inputs(outputs: Mapping[str, Any], folder: Path, boundary: Boundary) -> str | None:
     """Replace each link in the output folder of a step that leads out of it by what it leads to.
 
     An output that links to an input has the input's content (cwltool issue 1364). cwltool moves the link instead, away
-    from a target that is removed with the step, or that is not part of the results. What a step made is hard-linked;
-    an input is copied, because its file may be the user's own.
+    from a target that is removed with the step, or that is not part of the results. Files of the job are hard-linked;
+    an input from elsewhere is copied, because its file may be the user's own. Links below an input folder are followed
+    too. Reports the output with a link that cannot be followed, as `find_fault` does.
     """
     inside = folder.resolve()
-    places = {path.parent.resolve() / path.name for path in map(Path, list_paths(outputs))}
-    for path in places:
-        if not path.is_relative_to(inside):
+    for name, path, link in _list_output_links(outputs):
+        target = boundary.resolve(link)
+        if not (link.parent.resolve() / link.name).is_relative_to(inside) or target.is_relative_to(inside):
             continue
-        for link in (*([path] if path.is_symlink() else ()), *list_links(path)):
-            target = boundary.resolve(link)
-            if not target.is_relative_to(inside):
-                link.unlink()
-                _place(target, link, _link if boundary.is_written(target) else shutil.copy2)
+        link.unlink()
+        try:
+            _place(target, link, boundary, ())
+        except OutsideError as error:
+            return _describe(name, link.relative_to(path.parent), str(error))
+    return None
 
 
-def _place(source: Path, target: Path, place_file: Callable[[str, str], Any]) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, copy_function=place_file)
+def _list_output_links(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Path, Path]]:
+    """List the links among the outputs, each with the name of its output and the path of the file or folder."""
+    for name, value in outputs.items():
+        for path in map(Path, list_paths(value)):
+            for link in (*([path] if path.is_symlink() else ()), *list_links(path)):
+                yield name, path, link
+
+
+def _describe(name: str, link: Path, why: str) -> str:
+    return f"Error collecting output for parameter '{name}': the link '{link}' {why}"
+
+
+def _place(source: Path, target: Path, boundary: Boundary, above: tuple[Path, ...]) -> None:
+    """Place a file or folder, with links followed; raises `OutsideError`. `above` are the folders that it is in."""
+    if source.is_symlink() and (why := _find_fault(source, boundary)):
+        raise OutsideError(f"leads to {source.name!r}, which {why}")
+    found = boundary.resolve(source)
+    if found in above:
+        raise OutsideError(f"leads in a circle ({found.name})")
+    if found.is_dir():
+        target.mkdir()  # writable, also where the input is not
+        for path in found.iterdir():
+            _place(path, target / path.name, boundary, (*above, found))
     else:
-        place_file(str(source), str(target))
+        (_link if boundary.is_own(found) else shutil.copy2)(str(found), str(target))
 
 
 def _link(source: str, target: str) -> None:

@@ -75,9 +75,9 @@ class ConfinedTool:
         """Collect the outputs; raises `WorkflowException` for a link that leads outside, to nothing or in a circle."""
         outputs = super().collect_output_ports(ports, builder, outdir, *args, **kwargs)  # type: ignore[misc]
         boundary = builder.make_fs_access(outdir).boundary
-        if fault := find_fault(outputs, boundary):
+        fault = find_fault(outputs, boundary) or replace_links_to_inputs(outputs, Path(outdir), boundary)
+        if fault:
             raise WorkflowException(fault)
-        replace_links_to_inputs(outputs, Path(outdir), boundary)
         return outputs
 
 
