@@ -22,13 +22,18 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_link_to_an_input_is_the_content_of_the_input(site: Site, case: str) -> None:
+    check_linked_output(site, case)
+
+
+def check_linked_output(site: Site, case: str, **more: Any) -> None:
+    """Run a tool whose output links to its input, with more in its document, and look at the result."""
     tool, name = CASES[case]
     work = site.folder / "work"
     work.mkdir()
     scene = work / "scene.tif"
     scene.write_bytes(b"a scene")
     document = {"cwlVersion": "v1.2", "class": "CommandLineTool", "id": "tool", "arguments": ["$(inputs.file.path)"]}
-    (work / "tool.cwl").write_text(json.dumps(document | tool))
+    (work / "tool.cwl").write_text(json.dumps(document | tool | more))
     story = site.run(site.accept(f"{work}/tool.cwl", None, f"file={scene}"))
     assert story.outcome.diagnosis is None
     found = next(site.results.rglob(name))

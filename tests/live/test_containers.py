@@ -14,6 +14,7 @@ import numpy
 import pytest
 import rasterio  # type: ignore[import-untyped]
 
+from tests.contract.test_linked_outputs import CASES, check_linked_output
 from tests.site import LONGEST_SECONDS, Site, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
 from zoo_runner.model.cancellation import Cancellation
@@ -205,3 +206,8 @@ def test_no_credential_reaches_a_container(podman_site: Site) -> None:
     printed = (podman_site.results / "text" / "environ.txt").read_text()
     assert "HOME=" in printed
     assert "canary" not in printed
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_link_to_an_input_is_the_content_of_the_input(case: str, podman_site: Site) -> None:
+    check_linked_output(podman_site, case, hints={"DockerRequirement": {"dockerPull": IMAGES[0]}})

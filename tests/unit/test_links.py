@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from cwltool.pathmapper import PathMapper
 
 from tests.unit.messages import Check
-from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs
+from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs, translate_container_links
 from zoo_staging.boundary import Boundary
 
 pytestmark = pytest.mark.unit
@@ -109,3 +110,31 @@ def test_a_link_in_an_input_that_cannot_be_followed_is_named(job: Path, name: st
     (job / "fetched" / "down").symlink_to(job / "theirs" / "deep")
     (job / name).symlink_to(aim)
     check.words(str(replace(job, "theirs")), AS_CWLTOOL, "'o'", "'link'")
+
+
+@pytest.mark.parametrize(
+    ("written", "leads_to"),
+    [
+        ("/inputs/stg1/dem.tif", "theirs/dem.tif"),
+        ("../../inputs/stg2/deep/a", "theirs/folder/deep/a"),
+        ("/shown/deep/a", "out/deep/a"),
+    ],
+)
+def test_a_link_made_in_a_container_leads_to_what_the_tool_saw(job: Path, written: str, leads_to: str) -> None:
+    mapper = PathMapper([], "/", "/inputs")
+    mapper.update("a", str(job / "theirs/dem.tif"), "/inputs/stg1/dem.tif", "File", True)
+    mapper.update("b", str(job / "theirs/folder"), "/inputs/stg2", "Directory", True)
+    (job / "out" / "deep").mkdir()
+    (job / "out" / "deep" / "link").symlink_to(written)
+    translate_container_links(job / "out", Path("/shown"), mapper)
+    assert (job / "out" / "deep" / "link").readlink() == job / leads_to
+
+
+@pytest.mark.parametrize("written", ["/etc/passwd", "../a", "/inputs/stg3/x", "/inputs/stg1/../../etc/passwd"])
+def test_other_links_made_in_a_container_stay(job: Path, written: str) -> None:
+    mapper = PathMapper([], "/", "/inputs")
+    mapper.update("a", str(job / "theirs"), "/inputs/stg1", "Directory", True)
+    (job / "out" / "deep").mkdir()
+    (job / "out" / "deep" / "link").symlink_to(written)
+    translate_container_links(job / "out", Path("/shown"), mapper)
+    assert str((job / "out" / "deep" / "link").readlink()) == written

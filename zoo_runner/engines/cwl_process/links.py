@@ -3,9 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from cwltool.pathmapper import PathMapper
 
 from zoo_staging.boundary import Boundary, OutsideError, list_links
 
@@ -19,6 +22,32 @@ def find_fault(outputs: Mapping[str, Any], boundary: Boundary) -> str | None:
         if why := _find_fault(link, boundary):
             return _describe(name, link.relative_to(path.parent), why)
     return None
+
+
+def translate_container_links(folder: Path, shown: Path, mapper: PathMapper | None) -> None:
+    """Point the links that a tool made in a container to what they lead to on this machine.
+
+    `folder` is the output folder, which the tool saw as `shown`; `mapper` has the places of its inputs. Whether such a
+    link may be followed is for the boundary to check.
+    """
+    entries = [entry for entry in mapper or () if entry.type in ("File", "Directory")]
+    places = {Path(entry.target): Path(entry.resolved) for entry in entries if entry.resolved.startswith("/")}
+    places[shown] = folder
+    for link in list(list_links(folder)):
+        aim = link.readlink()
+        seen = Path(os.path.normpath(shown / link.parent.relative_to(folder) / aim))
+        if seen.is_relative_to(shown) and not aim.is_absolute():
+            continue
+        known = next((place for place in (seen, *seen.parents) if place in places), None)
+        if known is not None:
+            _point(link, places[known] / seen.relative_to(known))
+
+
+def _point(link: Path, aim: Path) -> None:
+    # what cannot be changed is refused by the boundary
+    with suppress(OSError):
+        link.unlink()
+        link.symlink_to(aim)
 
 
 def replace_links_to_inputs(outputs: Mapping[str, Any], folder: Path, boundary: Boundary) -> str | None:

@@ -32,7 +32,7 @@ from zoo_runner.engines.cwl_process.confined import (
     build_boundary,
     read_path,
 )
-from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs
+from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs, translate_container_links
 from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine
 
@@ -73,6 +73,8 @@ class ConfinedTool:
 
     def collect_output_ports(self, ports: Any, builder: Any, outdir: str, *args: Any, **kwargs: Any) -> Any:
         """Collect the outputs; raises `WorkflowException` for a link that leads outside, to nothing or in a circle."""
+        if builder.outdir != os.path.realpath(outdir):
+            translate_container_links(Path(outdir), Path(builder.outdir), builder.pathmapper)
         outputs = super().collect_output_ports(ports, builder, outdir, *args, **kwargs)  # type: ignore[misc]
         boundary = builder.make_fs_access(outdir).boundary
         fault = find_fault(outputs, boundary) or replace_links_to_inputs(outputs, Path(outdir), boundary)
