@@ -7,8 +7,9 @@ they lead; links in a folder that tools write to lead nowhere but to the job's o
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 _MOST_LINKS = 40
@@ -55,7 +56,7 @@ class Boundary:
                 self.lent.add(place)
             else:
                 names.extend(reversed(there.readlink().parts))
-        if not any(map(place.is_relative_to, (*self.written, *self.inputs, *self.lent))):
+        if not (_is_below(place, self._known) or _is_below(place, self.lent)):
             raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
         return place
 
@@ -95,13 +96,26 @@ class Boundary:
 
     def _is_input(self, path: Path) -> bool:
         """Whether a path lies in an input and nowhere that tools write to, which may lie inside of an input."""
-        return any(map(path.is_relative_to, self.inputs)) and not self.is_written(path)
+        return _is_below(path, self._given) and not self.is_written(path)
+
+    @cached_property
+    def _given(self) -> frozenset[Path]:
+        return frozenset(self.inputs)
+
+    @cached_property
+    def _known(self) -> frozenset[Path]:
+        return self._given.union(self.written)
 
 
 def list_links(folder: Path) -> Iterator[Path]:
     """List the links below a folder, without following any."""
     for parent, folders, files in os.walk(folder):
         yield from (link for name in (*folders, *files) if (link := Path(parent, name)).is_symlink())
+
+
+def _is_below(path: Path, places: Set[Path]) -> bool:
+    """Whether a path is one of these places or lies in one; independent of how many there are."""
+    return path in places or any(parent in places for parent in path.parents)
 
 
 def _resolve(path: Path) -> Path:
