@@ -40,3 +40,25 @@ def check_linked_output(site: Site, case: str, **more: Any) -> None:
     assert found.read_bytes() == b"a scene"
     assert not found.is_symlink()
     assert not found.samefile(scene)
+
+
+def test_a_link_out_of_an_input_folder_that_a_tool_keeps_is_its_content(site: Site) -> None:
+    scene = site.folder / "work" / "scene"
+    scene.mkdir(parents=True)
+    (site.folder / "dem.tif").write_bytes(b"heights")
+    (scene / "dem.tif").symlink_to("../../dem.tif")
+    document = {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "id": "tool",
+        "baseCommand": ["cp", "-a"],
+        "arguments": ["$(inputs.scene.path)", "kept"],
+        "inputs": {"scene": "Directory"},
+        "outputs": {"result": {"type": "Directory", "outputBinding": {"glob": "kept"}}},
+    }
+    (site.folder / "work" / "tool.cwl").write_text(json.dumps(document))
+    story = site.run(site.accept(f"{site.folder}/work/tool.cwl", None, f"scene={scene}"))
+    assert story.outcome.diagnosis is None
+    found = next(site.results.rglob("dem.tif"))
+    assert found.read_bytes() == b"heights"
+    assert not found.is_symlink()

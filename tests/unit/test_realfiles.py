@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from zoo_runner.engines.local.realfiles import RealFiles
+from zoo_staging.boundary import Boundary, OutsideError
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> RealFiles:
     (tmp_path / "scratch").mkdir()
-    return RealFiles(tmp_path / "scratch", lambda _: None)
+    return RealFiles(tmp_path / "scratch", lambda _: None, Boundary.build([tmp_path / "scratch"]))
 
 
 def link(tmp_path: Path, source: Path) -> Path:
@@ -80,3 +81,25 @@ def test_a_file_replaced_or_removed_harms_nobody(files: RealFiles, tmp_path: Pat
     shown.write_text("something else")
     assert list(given.changed()) == []
     assert own.read_text() == "x"
+
+
+def give_link_out(tmp_path: Path, folder: Path, inputs: list[Path]) -> tuple[Boundary, Path]:
+    folder.mkdir()
+    (tmp_path / "dem.tif").write_text("x")
+    (folder / "dem.tif").symlink_to(tmp_path / "dem.tif")
+    boundary = Boundary.build([tmp_path / "scratch"], inputs)
+    shown = link(tmp_path, folder)
+    RealFiles(tmp_path / "scratch", lambda _: None, boundary).replace_links([str(shown)])
+    return boundary, shown / "dem.tif"
+
+
+def test_what_a_link_in_an_input_leads_to_belongs_to_the_job(files: RealFiles, tmp_path: Path) -> None:
+    boundary, shown = give_link_out(tmp_path, tmp_path / "theirs", [tmp_path / "theirs"])
+    assert shown.is_symlink()
+    assert boundary.resolve(shown) == tmp_path / "dem.tif"
+
+
+def test_what_a_link_of_a_tool_leads_to_does_not(files: RealFiles, tmp_path: Path) -> None:
+    boundary, shown = give_link_out(tmp_path, tmp_path / "scratch" / "made", [])
+    with pytest.raises(OutsideError):
+        boundary.resolve(shown)

@@ -35,6 +35,7 @@ from zoo_runner.engines.cwl_process.confined import (
 from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs, translate_container_links
 from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine
+from zoo_staging.boundary import Boundary
 
 E = TypeVar("E")
 
@@ -137,9 +138,13 @@ def read_schema_types(cwl_version: str) -> dict[str, Any]:
     return {name: index[uri] for name, uri in SCHEMA_TYPES.items()}
 
 
-def build_context_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the fields of cwltool's `RuntimeContext` that are the same on every engine; the job order is there."""
-    boundary = build_boundary(Path(spec["scratch"]), _read_order(spec), spec.get("package_files", ()))
+def read_boundary(spec: Mapping[str, Any]) -> Boundary:
+    """Build the boundary of a run; the job order is there."""
+    return build_boundary(Path(spec["scratch"]), _read_order(spec), spec.get("package_files", ()))
+
+
+def build_context_fields(spec: Mapping[str, Any], boundary: Boundary) -> dict[str, Any]:
+    """Build the fields of cwltool's `RuntimeContext` that are the same on every engine."""
     return {
         "make_fs_access": partial(ConfinedAccess, boundary),
         "path_mapper": partial(ConfinedMapper, boundary),

@@ -30,6 +30,7 @@ from zoo_runner.engines.cwl_process.loading import (
     build_context_fields,
     load_document,
     open_event_stream,
+    read_boundary,
     read_cwl_version,
     read_schema_types,
     report_messages,
@@ -41,6 +42,7 @@ from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.realfiles import RealFiles
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
+from zoo_staging.boundary import Boundary
 
 
 def _build_tool_class(reporting: Reporting) -> type[CommandLineTool]:
@@ -72,26 +74,28 @@ def _stop_on_term(spec: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _build_context(spec: dict[str, Any]) -> RuntimeContext:
+def _build_context(spec: dict[str, Any], boundary: Boundary) -> RuntimeContext:
     own = {"use_container": spec["runtime"] is not None, "cidfile_dir": spec["cid_folder"]}
-    return RuntimeContext({**build_context_fields(spec), **own})
+    return RuntimeContext({**build_context_fields(spec, boundary), **own})
 
 
-def _build_reporting(spec: dict[str, Any], emit: Emit) -> Reporting:
+def _build_reporting(spec: dict[str, Any], emit: Emit, boundary: Boundary) -> Reporting:
     def tell(text: str) -> None:
         emit(EngineLine("info", text))
 
-    return Reporting(emit, RealFiles(Path(spec["scratch"]), tell), spec["runtime"], spec["limits_memory"])
+    files = RealFiles(Path(spec["scratch"]), tell, boundary)
+    return Reporting(emit, files, spec["runtime"], spec["limits_memory"])
 
 
 def run(spec: dict[str, Any], emit: Emit) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     share_schema_types(read_schema_types(read_cwl_version(spec)))
-    tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit)))
+    boundary = read_boundary(spec)
+    tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary)))
     executor = MultithreadedJobExecutor()
     # cwltool does not see the limit that a container sets to this very process
     executor.max_ram = min(executor.max_ram, spec["memory_mib"])
-    return 0 if run_document(spec, tool, executor, _build_context(spec)) else 1
+    return 0 if run_document(spec, tool, executor, _build_context(spec, boundary)) else 1
 
 
 def main(spec_file: str) -> int:

@@ -20,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zoo_staging.boundary import Boundary, OutsideError
+
 _WORTH_TELLING_BYTES = 1 << 30
 _PIECE_BYTES = 1 << 30
 
@@ -45,9 +47,13 @@ class Given:
 
 
 class RealFiles:
-    """Puts real files in place of links; one per job, used by the threads of all steps."""
+    """Puts real files in place of links; one per job, used by the threads of all steps.
 
-    def __init__(self, scratch: Path, tell: Callable[[str], None]) -> None:
+    Links in an input folder that lead out of it stay links; what they lead to belongs to the job (see `Boundary`).
+    """
+
+    def __init__(self, scratch: Path, tell: Callable[[str], None], boundary: Boundary) -> None:
+        self._boundary = boundary
         self._own = scratch.resolve()
         self._copies = self._own / "copies"
         self._tell = tell
@@ -88,7 +94,13 @@ class RealFiles:
                 if entry.is_file(follow_symlinks=False):
                     place_file(Path(entry.path), there)
                 elif not entry.is_dir(follow_symlinks=False):
+                    self._lend(Path(entry.path))
                     there.symlink_to(_lead(Path(entry.path), source))
+
+    def _lend(self, link: Path) -> None:
+        # of the links in a folder that tools write to, the boundary lends none
+        with suppress(OutsideError):
+            self._boundary.resolve(link)
 
     def _link(self, source: Path, shown: Path, given: Given) -> None:
         kept = self.keep_copy(source)

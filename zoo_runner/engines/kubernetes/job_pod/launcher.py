@@ -34,6 +34,7 @@ from zoo_runner.engines.cwl_process.loading import (
     build_context_fields,
     load_document,
     open_event_stream,
+    read_boundary,
     read_cwl_version,
     report_messages,
     run_document,
@@ -146,7 +147,9 @@ def _read_message(error: WorkflowException) -> str:
 
 
 def _runtime_context(spec: dict[str, Any], executor: _Executor, secrets: Mapping[str, str]) -> CalrissianRuntimeContext:
-    context = CalrissianRuntimeContext({**build_context_fields(spec), "default_container": spec["steps"]["image"]})
+    context = CalrissianRuntimeContext(
+        {**build_context_fields(spec, read_boundary(spec)), "default_container": spec["steps"]["image"]}
+    )
     context.select_resources = executor.select_resources
     # for files that a package has written of them; a step's command and variables go to the kubelet as they are
     context.secret_store = SecretStore()
