@@ -2,13 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-
-from cwltool.pathmapper import PathMapper
 
 from zoo_staging.boundary import Boundary, OutsideError, list_links
 
@@ -24,10 +22,10 @@ def find_fault(outputs: Mapping[str, Any], boundary: Boundary) -> str | None:
     return None
 
 
-def translate_container_links(folder: Path, shown: Path, mapper: PathMapper | None) -> None:
+def translate_container_links(folder: Path, shown: Path, mapper: Iterable[Any] | None) -> None:
     """Point the links that a tool made in a container to what they lead to on this machine.
 
-    `folder` is the output folder, which the tool saw as `shown`; `mapper` has the places of its inputs. Whether such a
+    `folder` is the output folder, which the tool saw as `shown`; `mapper` is cwltool's, with the places of its inputs. Whether such a
     link may be followed is for the boundary to check.
     """
     entries = [entry for entry in mapper or () if entry.type in ("File", "Directory")]
