@@ -25,8 +25,8 @@ def find_fault(outputs: Mapping[str, Any], boundary: Boundary) -> str | None:
 def translate_container_links(folder: Path, shown: Path, mapper: Iterable[Any] | None) -> None:
     """Point the links that a tool made in a container to what they lead to on this machine.
 
-    `folder` is the output folder, which the tool saw as `shown`; `mapper` is cwltool's, with the places of its inputs. Whether such a
-    link may be followed is for the boundary to check.
+    `folder` is the output folder, which the tool saw as `shown`; `mapper` is cwltool's, with the places of its inputs.
+    Whether such a link may be followed is for the boundary to check.
     """
     entries = [entry for entry in mapper or () if entry.type in ("File", "Directory")]
     places = {Path(entry.target): Path(entry.resolved) for entry in entries if entry.resolved.startswith("/")}
