@@ -72,7 +72,7 @@ def main(kubeconfig: str, namespace: str, how: str, jobs: int) -> dict[str, Any]
         def report(event: Event, job: str = names.job) -> None:
             threads.append(threading.active_count())
             if isinstance(event, StepLines):
-                lines[job] += 1
+                lines[job] += len(event.lines)
                 orders.setdefault(job, []).extend(event.lines)
 
         followed.append(engine.follow(handle, report, cancellation))

@@ -56,7 +56,7 @@ def test_an_api_server_that_goes_away_and_comes_back_costs_neither_the_job_nor_a
     def on(event: Event) -> None:
         if isinstance(event, StepLines):
             lines.extend(event.lines)
-            if len(lines) == 2:
+            if len(lines) >= 2 and not timers:
                 timers.append(server.restart(AWAY_SECONDS))
 
     site = join_cluster(Site(tmp_path, tmp_path / "cache"), str(kubeconfig), s3)
