@@ -51,7 +51,7 @@ def test_an_api_server_that_goes_away_and_comes_back_costs_neither_the_job_nor_a
     kubeconfig = Path(find_kubeconfig())
     if not (kubeconfig.parent / "run" / "apiserver.pid").exists():
         pytest.skip("this cluster's API server is not ours to kill")
-    server, timers, lines = ApiServer(kubeconfig.parent), [], list[str]()
+    server, timers, lines = ApiServer(kubeconfig.parent), list[threading.Timer](), list[str]()
 
     def on(event: Event) -> None:
         if isinstance(event, StepLines):
