@@ -28,7 +28,7 @@ def test_a_link_to_an_input_is_the_content_of_the_input(site: Site, case: str) -
 def check_linked_output(site: Site, case: str, **more: Any) -> None:
     """Run a tool whose output links to its input, with more in its document, and look at the result."""
     tool, name = CASES[case]
-    work = site.folder / "work"
+    work = site.folder / "package"
     work.mkdir()
     scene = work / "scene.tif"
     scene.write_bytes(b"a scene")
@@ -43,7 +43,7 @@ def check_linked_output(site: Site, case: str, **more: Any) -> None:
 
 
 def test_a_link_out_of_an_input_folder_that_a_tool_keeps_is_its_content(site: Site) -> None:
-    scene = site.folder / "work" / "scene"
+    scene = site.folder / "package" / "scene"
     scene.mkdir(parents=True)
     (site.folder / "dem.tif").write_bytes(b"heights")
     (scene / "dem.tif").symlink_to("../../dem.tif")
@@ -56,8 +56,8 @@ def test_a_link_out_of_an_input_folder_that_a_tool_keeps_is_its_content(site: Si
         "inputs": {"scene": "Directory"},
         "outputs": {"result": {"type": "Directory", "outputBinding": {"glob": "kept"}}},
     }
-    (site.folder / "work" / "tool.cwl").write_text(json.dumps(document))
-    story = site.run(site.accept(f"{site.folder}/work/tool.cwl", None, f"scene={scene}"))
+    (site.folder / "package" / "tool.cwl").write_text(json.dumps(document))
+    story = site.run(site.accept(f"{site.folder}/package/tool.cwl", None, f"scene={scene}"))
     assert story.outcome.diagnosis is None
     found = next(site.results.rglob("dem.tif"))
     assert found.read_bytes() == b"heights"

@@ -54,7 +54,7 @@ def _take(store: JobStore, job_id: str, destination: str | None) -> Job:
     job = store.get(job_id)
     _ensure_failed_in_stage_out(job)
     if job.cancel_requested:
-        # a request that came too late for the job is none to stop its publication
+        # a request that came too late for the job does not stop its publication
         job = store.update(replace(job, cancel_requested=False))
     return replace(job, destination=destination or job.destination)
 
