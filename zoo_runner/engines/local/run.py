@@ -15,6 +15,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.javascript import find_node
 from zoo_runner.engines.cwl_process.links import list_paths
+from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
@@ -106,13 +107,7 @@ class Run:
         write_json(scratch / "package.json", self._job.package.document)
         write_json(scratch / "order.json", dict(order))
         spec = {
-            "package": str(scratch / "package.json"),
-            "entry": self._job.package.entry,
-            "order": str(scratch / "order.json"),
-            "outputs": str(scratch / "outputs.json"),
-            "output_folder": str(scratch / "outputs"),
-            "scratch": str(scratch),
-            "name": self._job.workflow_id,
+            **build_launch_parameters(self._job, scratch),
             "runtime": self._runtime,
             "limits_memory": self._runtime is not None and limits_memory(self._runtime),
             "memory_mib": self._machine.memory_mib,

@@ -19,6 +19,7 @@ from typing import Any, TextIO, TypeVar
 
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines, encode_line
@@ -134,13 +135,7 @@ class Execution:
     def _build_spec(self, steps: Mapping[str, Any], settings: PodSettings) -> dict[str, Any]:
         scratch = self._scratch
         return {
-            "package": str(scratch / "package.json"),
-            "entry": self._job.package.entry,
-            "order": str(scratch / "order.json"),
-            "outputs": str(scratch / "outputs.json"),
-            "output_folder": str(scratch / "outputs"),
-            "scratch": str(scratch),
-            "name": self._job.workflow_id,
+            **build_launch_parameters(self._job, scratch),
             "ready": str(self._ready),
             "steps": dict(steps),
             "api": dict(settings.api),

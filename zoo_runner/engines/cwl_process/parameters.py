@@ -1,0 +1,19 @@
+"""The parameters of a launcher that are the same on every engine; pure."""
+
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines.protocol import JobSpec
+
+
+def build_launch_parameters(job: JobSpec, scratch: Path) -> dict[str, Any]:
+    """Name the files of a run in `scratch`, as the launchers read them (`loading.build_context_fields`)."""
+    return {
+        "package": str(scratch / "package.json"),
+        "entry": job.package.entry,
+        "order": str(scratch / "order.json"),
+        "outputs": str(scratch / "outputs.json"),
+        "output_folder": str(scratch / "outputs"),
+        "scratch": str(scratch),
+        "name": job.workflow_id,
+    }
