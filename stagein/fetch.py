@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from stagein.content_check import CHECKED_BYTES, find_login, is_suspicious
-from stagein.crawl import walk
+from stagein.crawl import Found, walk
 from stagein.layout import AssetFile, CatalogFolder, build_catalog_folder
 from stagein.paging import Query
 from stagein.plan import Reference, Where
 from stagein.progress import Transfer
-from stagein.selection import REMEDY
+from stagein.selection import REMEDY, SELECT, SelectionError, intersects, select
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
 from stagein.sources.local import check_links, check_local
@@ -84,11 +84,13 @@ class _Fetcher:
     async def prepare(self, reference: Reference) -> Staged:
         """Plan the downloads of one reference."""
         place = self._folder / reference.place
+        options = _select(reference, self._options)
         if reference.is_local:
             path = check_local(Path(reference.href), self._options.allowed_roots)
             if self._options.allowed_roots is not None:
                 check_links(path, self._options.allowed_roots)
             if reference.cwl_class == "File" or path.is_dir():
+                _warn_of_selection(reference)
                 return Staged(reference.where, _check_class(reference, path))
         if reference.cwl_class == "File":
             self._sources.get(reference.href)
@@ -99,9 +101,10 @@ class _Fetcher:
         entries = await self._list_reference(reference.href)
         if entries is None:
             try:
-                return await self._prepare_catalog(reference, place)
+                return await self._prepare_catalog(reference, place, options)
             except StagingError as error:
                 entries = await self._recover(reference.href, error)
+        _warn_of_selection(reference)
         return Staged(reference.where, place, plan_folder(entries, place))
 
     async def _recover(self, href: str, error: StagingError) -> list[Entry]:
@@ -113,15 +116,18 @@ class _Fetcher:
                 return entries
         raise error
 
-    async def _prepare_catalog(self, reference: Reference, place: Path) -> Staged:
+    async def _prepare_catalog(self, reference: Reference, place: Path, options: StageInOptions) -> Staged:
         found = await walk(
             reference.href,
             self._read_once,
             max_items=self._options.max_items,
             concurrency=self._options.concurrency,
         )
-        build = partial(build_catalog_folder, found.source, found.items, found.collections, self._options)
+        items = _select_items(found, options)
+        build = partial(build_catalog_folder, found.source, items, found.collections, options)
         layout = build()
+        if not layout.files:
+            _check_assets(reference.href, items or found.collections)
         _log_unverified(layout)
         folders = [asset for asset in layout.files if _looks_like_folder(asset)]
         planned, errors = await run_pool(
@@ -195,6 +201,44 @@ class _Fetcher:
     def _waits(self) -> RetryOptions:
         options = self._options
         return RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
+
+
+def _select(reference: Reference, options: StageInOptions) -> StageInOptions:
+    try:
+        return select(options, reference.select)
+    except SelectionError as error:
+        where = ".".join(map(str, (*reference.where, SELECT, error.member))).rstrip(".")
+        raise StagingError(Kind.UNSUPPORTED, where, f"invalid selection: {error}", "Correct `select`.") from error
+
+
+def _select_items(found: Found, options: StageInOptions) -> list[Document]:
+    items = [item for item in found.items if intersects(item.content, options.bbox)]
+    if items or not found.items:
+        return items
+    box = ", ".join(f"{side:g}" for side in options.bbox or ())
+    raise StagingError(
+        Kind.NOT_FOUND,
+        found.source.href,
+        f"none of {len(found.items)} items touches the bounding box {box}",
+        "Correct the bounding box (west, south, east, north in degrees): `bbox` in `select`, or STAGEIN_BBOX.",
+    )
+
+
+def _check_assets(href: str, documents: Sequence[Document]) -> None:
+    """Raise an error where there are assets, and the selection leaves none: a job without data would succeed."""
+    keys = sorted({key for document in documents for key in document.content.get("assets") or ()})
+    if keys:
+        raise StagingError(
+            Kind.NOT_FOUND,
+            href,
+            f"no asset matches the selection; there are: {', '.join(keys):.300}",
+            "Correct `select` in the input, or the settings STAGEIN_ASSET_….",
+        )
+
+
+def _warn_of_selection(reference: Reference) -> None:
+    if reference.select:
+        logger.warning("%s: no STAC document, so `select` is ignored", mask_href(reference.href))
 
 
 def _plan_file(asset: AssetFile, place: Path) -> Transfer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from stagein.selection import SELECT
 from zoo_staging.checksum import Checksum, parse_cwl_checksum
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import is_reference, is_remote, local_path, name_of
@@ -19,7 +20,8 @@ class Reference:
 
     `where` leads to it through the job order, `href` is an absolute path (local) or a URL. A remote one is
     put into the folder `place` (relative to the stage-in folder), a File there under `name`; `is_unnamed`: its address
-    has no name with a suffix, so that of the web server is better (`https://host/products/7/$value`).
+    has no name with a suffix, so that of the web server is better (`https://host/products/7/$value`); `select` is what
+    a Directory selects of a STAC document (`stagein.selection`).
     """
 
     where: Where
@@ -30,6 +32,7 @@ class Reference:
     size_bytes: int | None = None
     checksum: Checksum | None = None
     is_unnamed: bool = False
+    select: Any = None
 
     @property
     def is_local(self) -> bool:
@@ -108,6 +111,7 @@ class _Planner:
             size_bytes=size if is_file and isinstance(size, int) else None,
             checksum=parse_cwl_checksum(value.get("checksum")) if is_file else None,
             is_unnamed=is_file and _is_unnamed(value, href),
+            select=None if is_file else value.get(SELECT),
         )
 
     def _read_href(self, value: dict[str, Any], where: Where) -> str:
@@ -152,7 +156,7 @@ def _replace(value: Any, where: Where, staged: Mapping[Where, Path]) -> Any:
         return value
     path = staged.get(where)
     # of a folder that has an address, an engine reads the content there: a listing could name any other file
-    kept = {key: entry for key, entry in value.items() if path is None or key != "listing"}
+    kept = {key: entry for key, entry in value.items() if path is None or key not in ("listing", SELECT)}
     copy = {key: _replace(entry, (*where, key), staged) for key, entry in kept.items()}
     return copy if path is None else {**copy, "location": path.as_uri(), "path": str(path)}
 

@@ -1,14 +1,52 @@
-"""Selects the assets of an item to download, and their addresses; pure."""
+"""Selects items, their assets to download, and the addresses of these; pure.
 
-from collections.abc import Iterator, Mapping
+Settings select for every input; `select` in a Directory of a job order selects for that one:
+
+    {"class": "Directory", "location": "https://host/item.json", "select": {"assets": ["red", "nir"]}}
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from stagein.settings import StageInOptions
+from stagein.settings import BOX, StageInOptions, is_box, strip_parameters
 from zoo_staging.hrefs import get_scheme
 
+SELECT = "select"
+"""The member of a Directory that selects what is downloaded for it."""
 # assets that have only these roles may be missing
 SIDE_ROLES = frozenset({"thumbnail", "overview", "metadata"})
-REMEDY = "To leave assets out, set STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES or STAGEIN_ASSET_MEDIA_TYPES."
+REMEDY = (
+    "To leave assets out, select others: `select` in the input, or STAGEIN_ASSET_KEYS, STAGEIN_ASSET_ROLES,"
+    " STAGEIN_ASSET_MEDIA_TYPES or STAGEIN_ASSET_BANDS."
+)
+
+
+class SelectionError(ValueError):
+    """A selection is invalid: its `member` (empty: all of it) is not what is `expected`."""
+
+    def __init__(self, member: str, expected: str, found: Any) -> None:
+        super().__init__(f"expected {expected}, got {found!r:.100}")
+        self.member, self.expected, self.found = member, expected, found
+
+
+def read_selection(value: Any) -> dict[str, Any]:
+    """Read a `select` as fields of `StageInOptions`; raises `SelectionError`.
+
+    Members, all optional: `assets` (keys), `roles`, `mediaTypes`, `bands` (names or common names), `alternates` (as
+    STAGEIN_ASSET_ALTERNATES), each an array of strings; `bbox`: west, south, east, north in degrees.
+    """
+    if not isinstance(value, Mapping):
+        raise SelectionError("", f"an object with some of {', '.join(_MEMBERS)}", value)
+    for member in value:
+        if member not in _MEMBERS:
+            raise SelectionError(str(member), f"one of {', '.join(_MEMBERS)}", member)
+    return {_MEMBERS[member].option: _MEMBERS[member].read(member, value[member]) for member in value}
+
+
+def select(options: StageInOptions, selection: Any) -> StageInOptions:
+    """Return the options with those of a `select` in their place; raises `SelectionError`."""
+    return replace(options, **read_selection(selection)) if selection is not None else options
 
 
 def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bool:
@@ -17,6 +55,25 @@ def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bo
         (not options.asset_keys or key in options.asset_keys)
         and (not options.asset_roles or not options.asset_roles.isdisjoint(_read_roles(asset)))
         and (not options.asset_media_types or _read_media_type(asset) in options.asset_media_types)
+        and (not options.asset_bands or not options.asset_bands.isdisjoint(_read_bands(asset)))
+    )
+
+
+def intersects(item: Mapping[str, Any], bbox: tuple[float, ...] | None) -> bool:
+    """Whether the `bbox` of an item touches a box (west, south, east, north; west > east crosses the antimeridian).
+
+    An item without bbox has no geometry (RFC 7946, section 5), so it lies nowhere.
+    """
+    if bbox is None:
+        return True
+    own = item.get("bbox")
+    if not isinstance(own, list) or len(own) not in (4, 6):
+        return False
+    west, south, east, north = (*own[:2], *own[len(own) // 2 :][:2])
+    return bool(south <= bbox[3] and bbox[1] <= north) and any(
+        start <= other_end and other_start <= end
+        for start, end in _split(west, east)
+        for other_start, other_end in _split(bbox[0], bbox[2])
     )
 
 
@@ -38,6 +95,53 @@ def choose_href(asset: Mapping[str, Any], options: StageInOptions) -> str:
     return str(asset["href"]).strip()
 
 
+def _read_words(member: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
+        raise SelectionError(member, "an array of strings", value)
+    return tuple(value)
+
+
+def _read_types(member: str, value: Any) -> frozenset[str]:
+    return frozenset(map(strip_parameters, _read_words(member, value)))
+
+
+def _read_set(member: str, value: Any) -> frozenset[str]:
+    return frozenset(_read_words(member, value))
+
+
+def _read_bbox(member: str, value: Any) -> tuple[float, ...]:
+    numbers = value if isinstance(value, list) else []
+    if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
+        numbers = []
+    box = tuple(map(float, numbers))
+    if not is_box(box):
+        raise SelectionError(member, BOX, value)
+    return box
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A member of `select`: the option that it sets, and how its value is read."""
+
+    option: str
+    read: Callable[[str, Any], Any]
+
+
+_MEMBERS: Mapping[str, _Member] = {
+    "assets": _Member("asset_keys", _read_set),
+    "roles": _Member("asset_roles", _read_set),
+    "mediaTypes": _Member("asset_media_types", _read_types),
+    "bands": _Member("asset_bands", _read_set),
+    "alternates": _Member("asset_alternates", _read_words),
+    "bbox": _Member("bbox", _read_bbox),
+}
+
+
+def _split(west: float, east: float) -> tuple[tuple[float, float], ...]:
+    """Split a range of longitudes at the antimeridian."""
+    return ((west, east),) if west <= east else ((west, 180.0), (-180.0, east))
+
+
 def _list_addresses(asset: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield str(asset.get("alternate:name", "")), str(asset["href"]).strip()
     alternates = asset.get("alternate")
@@ -48,7 +152,16 @@ def _list_addresses(asset: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _read_media_type(asset: Mapping[str, Any]) -> str:
-    return str(asset.get("type", "")).partition(";")[0].strip()
+    return strip_parameters(str(asset.get("type", "")))
+
+
+def _read_bands(asset: Mapping[str, Any]) -> Iterator[str]:
+    """Read names and common names of bands: `bands` of STAC 1.1, and the extensions `eo` 1.1 and `raster` 1.1."""
+    for key in ("bands", "eo:bands", "raster:bands"):
+        bands = asset.get(key)
+        for band in bands if isinstance(bands, list) else ():
+            if isinstance(band, dict):
+                yield from (str(band[name]) for name in ("name", "common_name", "eo:common_name") if name in band)
 
 
 def _read_roles(asset: Mapping[str, Any]) -> frozenset[str]:

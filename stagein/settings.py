@@ -25,6 +25,19 @@ from zoo_staging.settings import (
 PREFIX = "STAGEIN"
 
 
+BOX = "west, south, east and north in degrees"
+
+
+def is_box(box: tuple[float, ...]) -> bool:
+    """Whether these are the four sides of a box in degrees; west > east crosses the antimeridian (RFC 7946)."""
+    return len(box) == 4 and all(-180 <= longitude <= 180 for longitude in box[::2]) and -90 <= box[1] <= box[3] <= 90
+
+
+def strip_parameters(media_type: str) -> str:
+    """Return a media type without its parameters: `image/tiff; application=geotiff` is `image/tiff`."""
+    return media_type.partition(";")[0].strip()
+
+
 def _setting(name: str, default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
     metadata = {"variable": f"{PREFIX}_{name}", "parse": parse, "meaning": meaning}
     if default == {}:  # content that is read from a separate file may be secret
@@ -56,6 +69,20 @@ def _parse_seconds(text: str) -> float:
 
 def _parse_words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+def _parse_media_types(text: str) -> frozenset[str]:
+    return frozenset(map(strip_parameters, _parse_words(text)))
+
+
+def _parse_bbox(text: str) -> tuple[float, ...]:
+    try:
+        box = tuple(map(float, text.split(",")))
+    except ValueError:
+        box = ()
+    if not is_box(box):
+        raise ValueError(f"must be {BOX}")
+    return box
 
 
 def _parse_order(text: str) -> tuple[str, ...]:
@@ -103,9 +130,10 @@ class StageInOptions:
 
     `buckets` overrides `s3` for single buckets; `hosts` has the `Authorization` header of single web origins.
     Link-local and cloud metadata addresses are refused whatever `allow_private` says. `max_items` bounds the
-    documents of a catalog too. Of an item, only the assets are downloaded that match each of `asset_keys`,
-    `asset_roles` and `asset_media_types` that is not empty; the others keep their remote address. Of assets with
-    alternate addresses, the first that matches `asset_alternates` is used. `proxies` are those of web servers.
+    documents of a catalog too. Of its items, those are taken that touch `bbox`. Of an item, only the assets are
+    downloaded that match each of `asset_keys`, `asset_roles`, `asset_media_types` and `asset_bands` that is not empty;
+    the others keep their remote address. Of assets with alternate addresses, the first that matches
+    `asset_alternates` is used. `proxies` are those of web servers.
     """
 
     s3: S3Options = field(default_factory=S3Options)
@@ -163,7 +191,19 @@ class StageInOptions:
         "ASSET_ROLES", frozenset(), _parse_words, "Download only assets with one of these roles; unset: all."
     )
     asset_media_types: frozenset[str] = _setting(
-        "ASSET_MEDIA_TYPES", frozenset(), _parse_words, "Download only assets of these media types; unset: all."
+        "ASSET_MEDIA_TYPES", frozenset(), _parse_media_types, "Download only assets of these media types; unset: all."
+    )
+    asset_bands: frozenset[str] = _setting(
+        "ASSET_BANDS",
+        frozenset(),
+        _parse_words,
+        "Download only assets with one of these bands, by name or common name; unset: all.",
+    )
+    bbox: tuple[float, ...] | None = _setting(
+        "BBOX",
+        None,
+        _parse_bbox,
+        "Take only items of a catalog that touch this box: west,south,east,north in degrees; unset: all.",
     )
     asset_alternates: tuple[str, ...] = _setting(
         "ASSET_ALTERNATES",

@@ -1080,3 +1080,73 @@ def test_a_name_that_the_address_or_the_caller_gives_is_kept(web: Web, tmp_path:
     web.server.fail_always(named["location"], Fault(headers=other, body=b"data"))
     staged = stage_in({"a": {"class": "File", **named, "location": href}}, tmp_path / "in", QUICK)
     assert Path(staged["a"]["path"]).name == named.get("basename", "a.tif")
+
+
+def put_scenes(web: Web) -> str:
+    """Offer a catalog of two items, each with a red and a near infrared band and a preview."""
+    links = []
+    for name, west in (("a", 10), ("b", 20)):
+        assets = {
+            key: {"href": f"{key}.tif", "bands": [{"name": band}], "roles": ["data"]}
+            for key, band in (("red", "B04"), ("nir", "B08"))
+        }
+        for key in assets:
+            web.put(f"{name}/{key}.tif", f"{name}-{key}".encode())
+        web.put(f"{name}/view.jpg", b"view")
+        item = build_item(name, {**assets, "view": {"href": "view.jpg"}}, bbox=[west, 40, west + 1, 41])
+        links.append(link("item", put_json(web, f"{name}/item.json", item)))
+    return put_json(web, "scenes.json", build_catalog("scenes", links))
+
+
+@pytest.mark.parametrize(
+    ("selection", "names"),
+    [
+        ({"assets": ["red", "view"]}, ["a/red.tif", "a/view.jpg", "b/red.tif", "b/view.jpg"]),
+        ({"bands": ["B08"]}, ["a/nir.tif", "b/nir.tif"]),
+        ({"roles": ["data"], "bbox": [20.5, 40.5, 22, 42]}, ["b/nir.tif", "b/red.tif"]),
+    ],
+)
+def test_each_input_gets_the_items_and_assets_that_it_selects(
+    web: Web, tmp_path: Path, selection: dict[str, Any], names: list[str]
+) -> None:
+    href = put_scenes(web)
+    order = {"some": {**directory(href), "select": selection}, "all": directory(href)}
+    staged = stage_in(order, tmp_path / "in", QUICK)
+    found = [
+        sorted(str(path.relative_to(staged[key]["path"])) for path in Path(staged[key]["path"]).rglob("*.[tj]*[fg]"))
+        for key in ("some", "all")
+    ]
+    assert found[0] == names
+    assert len(found[1]) == 6
+    assert "select" not in staged["some"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "facts"),
+    [
+        ({"assets": ["rde"]}, ["nir, red, view"]),
+        ({"bbox": [100, 40, 101, 41]}, ["2", "100, 40, 101, 41"]),
+    ],
+)
+def test_a_selection_that_leaves_no_data_is_an_error_and_no_empty_input(
+    web: Web, tmp_path: Path, selection: dict[str, Any], facts: list[str]
+) -> None:
+    error = fail({"x": {**directory(put_scenes(web)), "select": selection}}, tmp_path / "in", QUICK)
+    assert error.kind is Kind.NOT_FOUND
+    assert all(fact in error.reason for fact in facts)
+    assert "select" in error.remedy
+
+
+def test_a_selection_that_stage_in_does_not_know_is_refused_with_its_place(web: Web, tmp_path: Path) -> None:
+    error = fail({"x": {**directory(put_scenes(web)), "select": {"keys": ["red"]}}}, tmp_path / "in", QUICK)
+    assert (error.kind, error.href) == (Kind.UNSUPPORTED, "x.select.keys")
+
+
+def test_a_selection_is_ignored_with_a_warning_where_there_is_no_stac(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "plain").mkdir()
+    value = {"class": "Directory", "path": str(tmp_path / "plain"), "select": {"assets": ["red"]}}
+    staged = stage_in({"x": value}, tmp_path / "in", QUICK)
+    assert staged["x"]["path"] == str(tmp_path / "plain")
+    assert "select" in caplog.text

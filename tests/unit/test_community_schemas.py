@@ -102,3 +102,45 @@ def test_an_author_may_be_written_in_several_ways(said: Any, entries: list[dict[
     written: dict[str, Any] = {"s:author": said}
     role = {"role": "https://schema.org/author"}
     assert build_metadata(build_package(**written)) == [role | entry for entry in entries]
+
+
+# the names in stac.yaml of github.com/eoap/schemas, 0.3.2
+STAC_TYPES = {
+    *("Asset", "BasicDescriptiveFields", "Catalog", "Collection", "DateTime", "Extents", "Instrument", "Item"),
+    *("Licensing", "Link", "Provider", "Range", "Role", "Spatial", "Temporal"),
+}
+COLLECTION = {
+    "type": "Collection",
+    "stac_version": "1.0.0",
+    "id": "collection-id",
+    "description": "a collection",
+    "license": "CC-BY-SA-4.0",
+    "links": [{"rel": "self", "href": "./collection.json"}],
+}
+EXTENT = {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [["2024-01-01T00:00:00Z", None]]}}
+
+
+def test_every_stac_type_of_the_community_is_known() -> None:
+    types = json.loads(find_document(f"{EOAP}/main/stac.yaml") or b"[]")
+    assert {one["name"] for one in types} >= STAC_TYPES
+
+
+@pytest.mark.parametrize("more", [{}, {"extent": EXTENT}, {"providers": [{"name": "ESA", "roles": ["host"]}]}])
+def test_a_collection_needs_no_extent_and_may_have_all_that_stac_has(tmp_path: Path, more: Any) -> None:
+    source = tmp_path / "collection.cwl"
+    source.write_text(
+        json.dumps(
+            {
+                "cwlVersion": "v1.2",
+                "class": "CommandLineTool",
+                "id": "echo",
+                "baseCommand": "echo",
+                "requirements": [{"class": "SchemaDefRequirement", "types": [{"$import": f"{EOAP}/main/stac.yaml"}]}],
+                "inputs": {"x": f"{EOAP}/main/stac.yaml#Collection"},
+                "outputs": {},
+            }
+        )
+    )
+    package = load_package(str(source), settings_in(tmp_path), refuse_to_fetch)
+    value = read_execute_request(package, {"inputs": {"x": {**COLLECTION, **more}}}).values["x"]
+    assert value.items() >= {**COLLECTION, **more}.items()

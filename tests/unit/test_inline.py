@@ -183,3 +183,39 @@ def test_secondary_files_that_are_given_must_be_all() -> None:
 @pytest.mark.parametrize("value", [{"value": "a", "mediaType": "text/plain"}, {"href": f"{URL}?sig=1"}])
 def test_secondary_files_of_content_and_signed_links_must_be_given(value: Any) -> None:
     assert_value_refused(("inputs.missing", "x.secondaryFiles", ".idx"), value, secondaryFiles=[".idx"])
+
+
+# Members of records
+
+
+def build_scene(kind: Any = "File", **declared: Any) -> Any:
+    fields = [{"name": "x/scene/image", "type": kind, **declared}, {"name": "x/scene/name", "type": "string"}]
+    return {"name": "x/scene", "type": "record", "fields": fields}
+
+
+def give_scene(cwl_type: Any, value: Any) -> Any:
+    return build_job_order(build_package({"x": cwl_type}), {"x": value}).values["x"]
+
+
+def test_a_file_in_a_record_gets_the_format_and_the_secondary_files_that_its_member_declares() -> None:
+    scene = build_scene(format=TIFF, secondaryFiles=[".aux.xml"])
+    image = {"class": "File", "location": "https://h/a.tif"}
+    value = {"image": image, "name": "a"}
+    expected = {
+        **image,
+        "format": TIFF,
+        "secondaryFiles": [{"class": "File", "location": "https://h/a.tif.aux.xml"}],
+    }
+    assert give_scene(scene, value)["image"] == expected
+    assert give_scene({"type": "array", "items": scene}, [value])[0]["image"] == expected
+    other = {"name": "x/other", "type": "record", "fields": [{"name": "x/other/image", "type": "File"}]}
+    assert give_scene([other, scene], value)["image"] == expected
+
+
+def test_a_file_in_a_record_that_has_another_format_is_refused_with_its_place() -> None:
+    image = {"class": "File", "location": "https://h/a.png", "format": TIFF.replace("tiff", "png")}
+    scene = build_scene({"type": "array", "items": "File"}, format=TIFF)
+    assert_refused(
+        lambda: give_scene(scene, {"image": [image], "name": "a"}),
+        ("inputs.format", "x.image[0].format", "image/png", "image/tiff"),
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo_runner.inputs.checking import build_checker
+from zoo_runner.inputs.selection import add_selection
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import Problem
@@ -31,6 +32,7 @@ def read_default(package: Package, parameter: Parameter) -> Any:
             code="package.default",
             problems=tuple(problems),
         )
+    value = add_selection(parameter, value)
     locations = list(_find_locations(value))
     if is_remote(_origin(package)) and any(location.startswith("file:") for location in locations):
         raise PackageError(

@@ -2,14 +2,28 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from zoo_runner.inputs.formats import IANA, media_type_of
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.problems import ValuePath, show
-from zoo_runner.package.cwltypes import Parameter
+from zoo_runner.package.cwltypes import Array, CwlType, Field, Parameter, Record, Union, list_options
 from zoo_runner.package.secondary import SecondaryFile, apply_pattern
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What an input, or a member of a record, declares for each of its files."""
+
+    formats: tuple[str, ...]
+    secondary_files: tuple[SecondaryFile, ...]
+
+
+def list_files(parameter: Parameter, value: Any) -> Iterator[tuple[dict[str, Any], Declared, ValuePath]]:
+    """List the files in a value of an input, in arrays and records too, each with what is declared for it."""
+    return _walk(parameter.type, _read_declared(parameter), value, (parameter.name,))
 
 
 def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:
@@ -18,19 +32,33 @@ def fit_files(checker: Checker, parameter: Parameter, value: Any) -> None:
     A file gets the declared format when it has none, because engines ask for one; a remote file gets its
     required secondary files, because they cannot be searched beside it once it is staged in.
     """
-    formats = [uri for uri in parameter.formats if not is_expression(uri)]
-    for file, path in _walk_files(value, (parameter.name,)):
+    for file, declared, path in list_files(parameter, value):
+        formats = [uri for uri in declared.formats if not is_expression(uri)]
         if formats:
             _fit_format(checker, formats, file, path)
-        _fit_secondary_files(checker, parameter.secondary_files, file, path)
+        _fit_secondary_files(checker, declared.secondary_files, file, path)
 
 
-def _walk_files(value: Any, path: ValuePath) -> Iterator[tuple[dict[str, Any], ValuePath]]:
+def _read_declared(owner: Parameter | Field) -> Declared:
+    return Declared(owner.formats, owner.secondary_files)
+
+
+def _walk(
+    cwl_type: CwlType, declared: Declared, value: Any, path: ValuePath
+) -> Iterator[tuple[dict[str, Any], Declared, ValuePath]]:
     if isinstance(value, list):
+        arrays = [one for one in list_options(cwl_type) if isinstance(one, Array)]
+        items = Union(tuple(array.items for array in arrays))
         for index, item in enumerate(value):
-            yield from _walk_files(item, (*path, index))
+            yield from _walk(items, declared, item, (*path, index))
     elif isinstance(value, dict) and value.get("class") == "File":
-        yield value, path
+        yield value, declared, path
+    elif isinstance(value, dict):
+        records = (one for one in list_options(cwl_type) if isinstance(one, Record))
+        # of a union, the record that the value was checked against
+        fitting = (one for one in records if value.keys() <= {field.name for field in one.fields})
+        for field in next(fitting, Record(())).fields:
+            yield from _walk(field.type, _read_declared(field), value.get(field.name), (*path, field.name))
 
 
 def _fit_format(checker: Checker, formats: list[str], file: dict[str, Any], path: ValuePath) -> None:

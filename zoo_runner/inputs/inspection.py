@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from zoo_runner.config.settings import Settings
 from zoo_runner.inputs.defaults import check_defaults
+from zoo_runner.inputs.selection import check_selections
 from zoo_runner.model.errors import InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Documents, Fetch, as_uri
@@ -17,7 +18,7 @@ def inspect_package(reference: str, settings: Settings, fetch: Fetch | None = No
     """Return all findings of a package at a path or URL, also if it is not valid CWL; errors first."""
     try:
         package = load_package(reference, settings, fetch)
-        findings = sort_findings((*validate_package(package), *check_defaults(package)))
+        findings = sort_findings((*validate_package(package), *check_defaults(package), *check_selections(package)))
     except PackageError as error:
         return describe_error(error, as_uri(reference))
     return locate_findings(findings, package, Documents(as_uri(reference), settings, fetch))

@@ -14,6 +14,7 @@ from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
 from zoo_runner.inputs.overrides import OVERRIDES, REQUIREMENTS, apply_overrides
 from zoo_runner.inputs.references import is_type_uri
+from zoo_runner.inputs.selection import add_selection
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
@@ -146,7 +147,7 @@ def _check_parameter(checker: Checker, parameter: Parameter, value: Any) -> Any:
     checked = checker.check(parameter.type, value, path)
     if holds(parameter.type, FileType):
         fit_files(checker, parameter, checked)
-    return checked
+    return add_selection(parameter, checked)
 
 
 def _read_occurrences(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath) -> Any:

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from zoo_runner.inputs.files import is_expression, read_name
+from zoo_runner.inputs.files import is_expression, list_files, read_name
 from zoo_runner.model.package import Package
-from zoo_runner.package.cwltypes import Array, Community, CwlType, Record, Union, parse_parameters
+from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.package.secondary import SecondaryFile, apply_pattern
-
-Declared = tuple[SecondaryFile, ...]
 
 
 def add_secondary_files(package: Package, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,8 +19,8 @@ def add_secondary_files(package: Package, order: Mapping[str, Any]) -> dict[str,
     """
     changed: dict[str, Any] = _copy(order)
     for parameter in parse_parameters(package):
-        for file, declared in _walk(parameter.type, parameter.secondary_files, changed.get(parameter.name)):
-            if not file.get("secondaryFiles") and (found := list(_find(file, declared))):
+        for file, declared, _ in list_files(parameter, changed.get(parameter.name)):
+            if not file.get("secondaryFiles") and (found := list(_find(file, declared.secondary_files))):
                 file["secondaryFiles"] = found
     return changed
 
@@ -33,32 +31,7 @@ def _copy(value: Any) -> Any:
     return [_copy(member) for member in value] if isinstance(value, list | tuple) else value
 
 
-def _walk(cwl_type: CwlType, declared: Declared, value: Any) -> Iterator[tuple[dict[str, Any], Declared]]:
-    """List the files in a value, each with the patterns that are declared for it."""
-    if isinstance(value, list):
-        for array in (one for one in _list_options(cwl_type) if isinstance(one, Array)):
-            for item in value:
-                yield from _walk(array.items, declared, item)
-    elif isinstance(value, dict) and value.get("class") == "File":
-        yield value, declared
-    elif isinstance(value, dict):
-        for record in (one for one in _list_options(cwl_type) if isinstance(one, Record)):
-            for field in record.fields:
-                yield from _walk(field.type, field.secondary_files, value.get(field.name))
-
-
-def _list_options(cwl_type: CwlType) -> Iterator[CwlType]:
-    match cwl_type:
-        case Union():
-            for option in cwl_type.options:
-                yield from _list_options(option)
-        case Community():
-            yield from _list_options(cwl_type.shape)
-        case _:
-            yield cwl_type
-
-
-def _find(file: Mapping[str, Any], declared: Declared) -> Iterator[dict[str, str]]:
+def _find(file: Mapping[str, Any], declared: tuple[SecondaryFile, ...]) -> Iterator[dict[str, str]]:
     parts = urlsplit(str(file.get("location", "")))
     if parts.scheme != "file":
         return

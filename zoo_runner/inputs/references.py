@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from stagein.selection import SELECT
 from zoo_runner.inputs.formats import MEDIA_TYPE, media_type_uri
 from zoo_runner.inputs.inline import read_inline
+from zoo_runner.inputs.selection import check_selection
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.problems import ValuePath, suggest
 from zoo_runner.package.cwltypes import DirectoryType, FileType, describe_type
@@ -101,7 +103,9 @@ class ReferenceReader:
     def _check_link(self, checker: Checker, word: str, link: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
         """Check a link of OGC API - Processes: `href`, and optionally the media type as `type`."""
         location = self._locate(checker, word, link["href"], (*path, "href"), is_uri=True)
-        result = {"class": word, "location": location}
+        result: dict[str, Any] = {"class": word, "location": location}
+        if word == "Directory" and SELECT in link:
+            result[SELECT] = check_selection(checker, link[SELECT], (*path, SELECT))
         media_type = link.get("type")
         if media_type is None or word != "File":
             return result
@@ -131,12 +135,14 @@ class ReferenceReader:
             checker.refuse((*path, "location"), "inputs.missing", message)
         for key, member in value.items():
             if key not in ENGINE_KEYS and member is not None:
-                result[key] = self._check_member(checker, key, member, (*path, str(key)))
+                result[key] = self._check_member(checker, key, member, (*path, str(key)), word)
         return result
 
-    def _check_member(self, checker: Checker, key: str, member: Any, path: ValuePath) -> Any:
+    def _check_member(self, checker: Checker, key: str, member: Any, path: ValuePath, word: str) -> Any:
         if key in LIST_KEYS:
             return self._check_list(checker, member, path)
+        if key == SELECT and word == "Directory":
+            return check_selection(checker, member, path)
         if key not in PLAIN_KEYS:
             known = ("location", "path", *PLAIN_KEYS, *LIST_KEYS)
             return checker.refuse(path, "inputs.unknown", f"unknown member of a file; {suggest(str(key), known)}")

@@ -86,6 +86,12 @@ _PACKAGE = (
     Code("package.recursion", _U, "A document includes itself.", "Remove the `$import` or `run` that leads back."),
     Code("package.duplicate-id", _U, "Two inputs, outputs or steps have the same id.", "Rename one of them."),
     Code("package.default", _U, "The default of an input does not fit its type.", "Correct the default."),
+    Code(
+        "package.selection",
+        _U,
+        "What an input selects of STAC documents is invalid, or the input is no Directory.",
+        "Correct the selection.",
+    ),
     Code("package.type", _U, "A type is not a CWL type, or is not defined in the package.", "Correct the type."),
     Code(
         "package.resolve",

@@ -22,6 +22,7 @@ STRING_FORMATS = (
     *("URITemplate", "Time"),
 )
 CRS = tuple(f"http://www.opengis.net/def/crs/OGC/{name}" for name in ("1.3/CRS84", "0/CRS84h"))
+PROVIDER_ROLES = ("licensor", "producer", "processor", "host")
 GEOMETRY_DEPTHS = {
     **{"Point": 1, "LineString": 2, "Polygon": 3},
     **{"MultiPoint": 2, "MultiLineString": 3, "MultiPolygon": 4},
@@ -49,6 +50,9 @@ def _record(name: str, /, **members: Any) -> Type:
 
 def _enum(name: str, symbols: Iterable[str]) -> Type:
     return {"type": "enum", "name": name, "symbols": list(symbols)}
+
+
+TEXT, TEXTS = _optional("string"), _optional(_array("string"))
 
 
 def _build_string_formats() -> list[Type]:
@@ -95,29 +99,33 @@ def _build_geojson() -> list[Type]:
 
 
 def _build_stac() -> list[Type]:
-    text, texts = _optional("string"), _optional(_array("string"))
-    shared = {"stac_version": "string", "stac_extensions": texts, "id": "string", "links": _array("Link")}
-    described = {"title": text, "description": "string"}
-    asset = {"href": "string", "title": text, "description": text, "type": text, "roles": texts}
+    shared = {"stac_version": "string", "stac_extensions": TEXTS, "id": "string", "links": _array("Link")}
+    described = {"title": TEXT, "description": "string"}
     return [
         *_build_geometries(),
+        *_build_common_metadata(),
         _enum("FeatureType", ["Feature"]),
         _enum("CatalogType", ["Catalog"]),
         _enum("CollectionType", ["Collection"]),
-        _record("Link", href="string", rel="string", title=text, type=text),
-        _record("Asset", **asset),
-        _record("Provider", name="string", description=text, roles=texts, url=text),
+        _record("Link", href="string", rel="string", title=TEXT, type=TEXT),
+        _record("Asset", href="string", title=TEXT, description=TEXT, type=TEXT, roles=TEXTS),
         _record("Catalog", type="CatalogType", **shared, **described),
+        _record("Spatial", bbox=_array(_array("double"))),
+        _record("Temporal", interval=_array(_array(TEXT))),
+        _record("Extents", spatial="Spatial", temporal="Temporal"),
+        _record("Range", minimum=["int", "double", "string"], maximum=["int", "double", "string"]),
         _record(
             "Collection",
             type="CollectionType",
             **shared,
             **described,
-            keywords=texts,
+            keywords=TEXTS,
             license="string",
             providers=_optional(_array("Provider")),
-            extent="Any",
+            # required by STAC, but the community's own example has none
+            extent=_optional("Extents"),
             summaries=_optional("Any"),
+            assets=_optional("Any"),
         ),
         _record(
             "Item",
@@ -127,7 +135,26 @@ def _build_stac() -> list[Type]:
             bbox=_optional(_array("double")),
             properties="Any",
             assets="Any",
+            collection=TEXT,
         ),
+    ]
+
+
+def _build_common_metadata() -> list[Type]:
+    """Build the groups of STAC 1.0's common metadata, under the community's names; every member is optional."""
+    times = ("datetime", "start_datetime", "end_datetime", "created", "updated")
+    return [
+        _record("BasicDescriptiveFields", title=TEXT, description=TEXT),
+        _record("DateTime", **dict.fromkeys(times, TEXT)),
+        _record(
+            "Instrument",
+            **dict.fromkeys(("platform", "constellation", "mission"), TEXT),
+            instruments=TEXTS,
+            gsd=_optional("double"),
+        ),
+        _record("Licensing", license=TEXT),
+        _enum("Role", PROVIDER_ROLES),
+        _record("Provider", name="string", description=TEXT, roles=_optional(_array("Role")), url=TEXT),
     ]
 
 

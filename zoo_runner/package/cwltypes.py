@@ -6,7 +6,7 @@ github.com/eoap/schemas.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from zoo_runner.model.package import Document, Package
 from zoo_runner.package.requirements import find_all
 from zoo_runner.package.secondary import SecondaryFile, read_secondary_file
 
+SELECT = "urn:zoo-runner:select"
+"""The member of an input that selects what is staged in for its Directories (docs/staging.md)."""
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})
 _FAMILY_PREFIXES = {"geojson": "GeoJSON ", "stac": "STAC "}
 COMMUNITY_NAME = re.compile(r"\b(string_format|ogc|geojson|stac)\.ya?ml[#/](\w+)$")
@@ -68,11 +70,12 @@ class Enum:
 
 @dataclass(frozen=True)
 class Field:
-    """One member of a record; `secondary_files` are those of each file in it."""
+    """One member of a record; `secondary_files` and `formats` (URIs) are those of each file in it."""
 
     name: str
     type: "CwlType"
     secondary_files: tuple[SecondaryFile, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Parameter:
 
     `default` is None when the package has none (a default of null is none); `formats` are the format URIs of
     files, expressions among them; `secondary_files` are those of each file; `position` is the index in the packed
-    list.
+    list; `select` is what is staged in for its Directories, as written.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Parameter:
     secondary_files: tuple[SecondaryFile, ...] = ()
     streamable: bool = False
     position: int = 0
+    select: Any = None
 
     @property
     def optional(self) -> bool:
@@ -210,6 +214,18 @@ def describe_type(cwl_type: CwlType) -> str:
     return next(word for word, atom in ATOMS.items() if atom == cwl_type)
 
 
+def list_options(cwl_type: CwlType) -> Iterator[CwlType]:
+    """List the types that a value of this type can have, without unions and community names around them."""
+    match cwl_type:
+        case Union():
+            for option in cwl_type.options:
+                yield from list_options(option)
+        case Community():
+            yield from list_options(cwl_type.shape)
+        case _:
+            yield cwl_type
+
+
 def short_name(packed_id: str) -> str:
     """Return the author's name of a packed id: `#main/red` and `#types.yml/BBox/red` are both `red`."""
     return packed_id.rsplit("#", 1)[-1].rsplit("/", 1)[-1]
@@ -227,15 +243,20 @@ def _parse_parameter(reader: "_Reader", entry: Document, position: int) -> Param
         label=join_text(entry.get("label")),
         doc=join_text(entry.get("doc")),
         default=entry.get("default"),
-        formats=tuple(map(str, _listed(entry.get("format")))),
+        formats=_read_formats(entry),
         secondary_files=_read_secondary_files(entry),
         streamable=bool(entry.get("streamable", False)),
         position=position,
+        select=entry.get(SELECT),
     )
 
 
 def _read_secondary_files(entry: Document) -> tuple[SecondaryFile, ...]:
     return tuple(map(read_secondary_file, _listed(entry.get("secondaryFiles"))))
+
+
+def _read_formats(entry: Document) -> tuple[str, ...]:
+    return tuple(map(str, _listed(entry.get("format"))))
 
 
 def _listed(value: Any) -> list[Any]:
@@ -304,7 +325,12 @@ class _Reader:
 
     def _read_record(self, expression: Document) -> Record:
         members = (
-            Field(short_name(str(member["name"])), self.read(member["type"]), _read_secondary_files(member))
+            Field(
+                short_name(str(member["name"])),
+                self.read(member["type"]),
+                _read_secondary_files(member),
+                _read_formats(member),
+            )
             for member in expression.get("fields") or ()
         )
         return Record(tuple(members), short_name(str(expression.get("name", ""))))

@@ -29,6 +29,9 @@ def test_each_setting_is_read(tmp_path: Path) -> None:
             "STAGEIN_READ_TIMEOUT_SECONDS": "1.5",
             "STAGEIN_MAX_BYTES": "100",
             "STAGEIN_ASSET_ROLES": "data, metadata",
+            "STAGEIN_ASSET_MEDIA_TYPES": "image/tiff; application=geotiff,image/jp2",
+            "STAGEIN_ASSET_BANDS": "red,nir",
+            "STAGEIN_BBOX": "10,-5.5,12,6",
         }
     )
     assert options == StageInOptions(
@@ -41,6 +44,9 @@ def test_each_setting_is_read(tmp_path: Path) -> None:
         read_timeout_seconds=1.5,
         max_bytes=100,
         asset_roles=frozenset({"data", "metadata"}),
+        asset_media_types=frozenset({"image/tiff", "image/jp2"}),
+        asset_bands=frozenset({"red", "nir"}),
+        bbox=(10.0, -5.5, 12.0, 6.0),
     )
 
 
@@ -52,6 +58,7 @@ def test_each_setting_is_read(tmp_path: Path) -> None:
         ("ALLOW_PRIVATE", "maybe", "true or false"),
         ("READ_TIMEOUT_SECONDS", "nan", "seconds"),
         ("ALLOWED_ROOTS", "data", "absolute"),
+        ("BBOX", "10,20,30", "degrees"),
         ("BUCKETS_FILE", "/nowhere.json", "No such file"),
     ],
 )
