@@ -9,7 +9,8 @@ from zoo_staging.errors import Kind, StagingError, mask_href
 from zoo_staging.progress import Report, Transferred, ignore
 
 
-@dataclass(frozen=True)
+# compared by identity: each is looked up several times, and the hash of its values costs as much as its request
+@dataclass(frozen=True, eq=False)
 class Transfer:
     """One file to download: from `href` to `target`; size and checksum are verified where known.
 

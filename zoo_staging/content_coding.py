@@ -23,7 +23,9 @@ def find_coding(headers: Mapping[str, str], href: str) -> str | None:
 
     Raises `StagingError` (`CONTENT`) for any other coding.
     """
-    codings = [word.strip().lower() for word in headers.get("content-encoding", "").split(",")]
+    if "content-encoding" not in headers:
+        return None
+    codings = [word.strip().lower() for word in headers["content-encoding"].split(",")]
     found = ["gzip" if word in _GZIP else word for word in codings if word not in _NONE]
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     is_compressed = urlsplit(href).path.lower().endswith(_COMPRESSED_NAMES) or media_type in _COMPRESSED_TYPES

@@ -1,6 +1,7 @@
 """Makes file names from users' and servers' texts: never a path, never a collision."""
 
 import hashlib
+import posixpath
 import re
 from email.message import Message
 from pathlib import PurePosixPath
@@ -28,6 +29,8 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
 
 def read_disposition(header: str) -> str:
     """Return the file name of a `Content-Disposition` header (RFC 6266), made safe; empty where it has none."""
+    if not header:
+        return ""
     message = Message()
     message["content-disposition"] = header
     name = message.get_filename("")
@@ -36,7 +39,8 @@ def read_disposition(header: str) -> str:
 
 def is_folder_name(name: str) -> bool:
     """Whether a name is that of a folder that is one asset, such as a zarr store or a Sentinel product."""
-    return PurePosixPath(name.lower()).suffix in FOLDER_SUFFIXES
+    # no Path: it costs as much as the rest of what is planned for a small file
+    return posixpath.splitext(name.rstrip("/").lower())[1] in FOLDER_SUFFIXES
 
 
 def find_folder(path: str) -> str | None:
