@@ -78,7 +78,7 @@ def build_package(inputs: Types | None = None, outputs: Types | None = None, **m
         "id": "#main",
         "requirements": [SCHEMA_DEFS],
         "inputs": build_parameters(inputs or {}),
-        "outputs": build_parameters(outputs or {}),
+        "outputs": [{"outputSource": "#main/detect/out", **one} for one in build_parameters(outputs or {})],
         "steps": [{"id": "#main/detect", "in": [], "out": [], "run": "#tool"}],
         **members,
     }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.messages import Check
 from tests.unit.test_documents import Web
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
-from zoo_runner.model.errors import PackageError
+from zoo_runner.model.errors import InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.loading import load_package
 from zoo_runner.package.metadata import read_software_version
@@ -40,6 +40,39 @@ def test_every_version_of_cwl_is_read_and_kept_as_it_is_or_newer(tmp_path: Path,
     assert package.cwl_version >= version
     assert package.workflow_id == "greet"
     assert package.process["class"] == "CommandLineTool"
+
+
+@pytest.mark.parametrize("version", ["v1.0", "v1.1", "v1.2"])
+def test_a_misspelt_field_is_refused_with_its_place_in_every_version(tmp_path: Path, load: Load, version: str) -> None:
+    path = tmp_path / "greet.cwl"
+    path.write_text(f"{TOOL.format(version=version)}lable: Greet\n")
+    with pytest.raises(InvalidPackageError) as caught:
+        load(path)
+    (fault,) = caught.value.faults
+    assert fault.line == len(path.read_text().splitlines())
+    assert "'label'" in fault.message
+
+
+@pytest.mark.parametrize("version", ["v1.0", "v1.2"])
+def test_a_type_may_have_a_doc_as_the_types_of_the_community_do(tmp_path: Path, load: Load, version: str) -> None:
+    kind = {"name": "#Scene", "type": "record", "doc": "One scene.", "fields": [{"name": "id", "type": "string"}]}
+    tool = {
+        "cwlVersion": version,
+        "class": "CommandLineTool",
+        "id": "greet",
+        "baseCommand": "echo",
+        "requirements": [{"class": "SchemaDefRequirement", "types": [kind]}],
+        "inputs": {"scene": "scene.cwl#Scene"},
+        "outputs": {},
+    }
+    path = tmp_path / "scene.cwl"
+    path.write_text(json.dumps(tool))
+    assert load(path).workflow_id == "greet"
+    path.write_text(json.dumps({**tool, "baseComand": "echo"}))
+    with pytest.raises(InvalidPackageError) as caught:
+        load(path)
+    assert len(caught.value.faults) >= 1
+    assert "'baseCommand'" in caught.value.faults[0].message
 
 
 def test_an_unknown_version_is_refused_with_its_name(tmp_path: Path, load: Load) -> None:

@@ -241,6 +241,31 @@ def test_a_step_with_the_id_of_an_output_is_a_warning() -> None:
     assert (finding.severity, finding.place, finding.subject) == ("warning", "/$graph/0/steps/0", "step 'cut'")
 
 
+STEP = {"id": "#main/detect", "out": [], "run": "#tool"}
+EXPRESSION = {"id": "#main/detect/x", "source": "#main/scene", "valueFrom": "$(self.basename)"}
+
+
+def test_an_expression_of_a_step_that_the_workflow_does_not_declare_is_an_error() -> None:
+    finding = find(build_good_package(steps=[{**STEP, "in": [EXPRESSION]}]), "package.step-expression")
+    assert (finding.severity, finding.place) == (Severity.ERROR, "/$graph/0/steps/0")
+
+
+def test_an_expression_of_a_step_that_the_workflow_declares_is_fine() -> None:
+    declared = [{"class": "StepInputExpressionRequirement"}]
+    package = build_good_package(steps=[{**STEP, "in": [EXPRESSION]}], requirements=declared)
+    assert [one for one in validate_package(package) if one.rule == "package.step-expression"] == []
+
+
+def test_an_output_without_source_is_an_error_unless_it_may_be_null() -> None:
+    def build(cwl_type: Any) -> Package:
+        results = full(cwl_type, **TEXTS, outputSource=None)
+        return build_package({"scene": full("Directory", **TEXTS)}, {"results": results}, **TEXTS, **VERSION)
+
+    finding = find(build("Directory"), "package.output-source")
+    assert (finding.severity, finding.place) == (Severity.ERROR, "/$graph/0/outputs/0")
+    assert validate_package(build(["null", "Directory"])) == ()
+
+
 @pytest.mark.parametrize(
     "name",
     [

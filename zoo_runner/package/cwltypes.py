@@ -154,7 +154,12 @@ def parse_inputs(package: Package, process: Document) -> tuple[Parameter, ...]:
 
 def parse_outputs(package: Package) -> tuple[Parameter, ...]:
     """Read the outputs of the process that runs, in packed order; raises as `parse_inputs`."""
-    return _parse_list(package, package.process.get("outputs", ()))
+    return parse_outputs_of(package, package.process)
+
+
+def parse_outputs_of(package: Package, process: Document) -> tuple[Parameter, ...]:
+    """Read the outputs of a process of the package, in packed order; raises as `parse_inputs`."""
+    return _parse_list(package, process.get("outputs", ()))
 
 
 def accepts_null(cwl_type: CwlType) -> bool:

@@ -125,6 +125,16 @@ RULE_TEXTS: Mapping[str, RuleText] = {
     "package.step-name": RuleText(
         "StepName", "Step names are not reserved ones.", "Platforms add stage-in and stage-out steps."
     ),
+    "package.step-expression": RuleText(
+        "StepExpression",
+        "A workflow declares that its steps have expressions.",
+        "Without StepInputExpressionRequirement engines refuse a step with valueFrom when it is reached.",
+    ),
+    "package.output-source": RuleText(
+        "OutputSource",
+        "An output has a source.",
+        "Without outputSource it is null, which fails after all steps have run.",
+    ),
     "package.same-id": RuleText(
         "SameId", "Ids within a workflow are unique.", "Inputs, outputs and steps share one namespace in CWL."
     ),

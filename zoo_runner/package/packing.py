@@ -46,6 +46,8 @@ _PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _UNKNOWN_CLASS = re.compile(r"Field 'class' contains undefined reference to '[^']*?(?P<name>[A-Za-z]+)'")
 _OTHER_CLASS = re.compile(r"Expected class '[^']*' but this is '(?P<name>[^']+)'")
 _UNKNOWN_FIELD = re.compile(r"invalid field '(?P<name>[^']*)', expected one of: (?P<known>'.*')$")
+# what a record, an enum and an array have in CWL v1.0
+_TYPE_FIELDS = re.compile(r"expected one of:\s+'(fields|symbols|items)',\s+'type'")
 # CWL v1.1, appendix "Changelog"
 _SINCE_V1_1 = ("InplaceUpdateRequirement", "LoadListingRequirement", "NetworkAccess", "ToolTimeLimit", "WorkReuse")
 _UNKNOWN_TYPE = re.compile(r"Field '(?:type|items)' references unknown identifier '(?P<name>\w+)'")
@@ -187,15 +189,18 @@ def _translated(uri: str) -> Iterator[None]:
     except GraphTargetMissingException as error:
         raise PackageError(f"{uri}: {error}", _GRAPH_REMEDY, code="package.entry") from error
     except (SchemaSaladException, WorkflowException, ValueError, YAMLError, *_BARE_ERRORS) as error:
-        faults = _read_faults(error)
-        cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
-        raise InvalidPackageError(
-            f"{uri} is not valid CWL: {cause}",
-            _build_remedy(faults),
-            faults,
-            tuple(map(_tell, faults))[:_EVIDENCE_LINES],
-            code="package.invalid",
-        ) from error
+        raise _build_invalid(uri, _read_faults(error)) from error
+
+
+def _build_invalid(uri: str, faults: tuple[Fault, ...]) -> InvalidPackageError:
+    cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
+    return InvalidPackageError(
+        f"{uri} is not valid CWL: {cause}",
+        _build_remedy(faults),
+        faults,
+        tuple(map(_tell, faults))[:_EVIDENCE_LINES],
+        code="package.invalid",
+    )
 
 
 def _build_remedy(faults: tuple[Fault, ...]) -> str:
@@ -210,19 +215,24 @@ def _tell(fault: Fault) -> str:
 
 def _read_faults(error: Exception) -> tuple[Fault, ...]:
     """Read the innermost causes that schema-salad or cwltool name, each once with its place."""
-    # the loader of a step's tool wraps what schema-salad said into a text of its own
-    inner = error.__context__
-    if isinstance(inner, SchemaSaladException):
-        return _read_faults(inner)
-    if isinstance(error, SchemaSaladException):
-        leaves = (_read_fault(leaf) for leaf in error.leaves())
-        return tuple(dict.fromkeys(fault for fault in leaves if fault.message))[:_MOST_FAULTS]
+    leaves = _find_leaves(error)
+    if leaves:
+        faults = map(_read_fault, leaves)
+        return tuple(dict.fromkeys(fault for fault in faults if fault.message))[:_MOST_FAULTS]
     if isinstance(error, KeyError) and "#" in str(error):
         missing = unquote(str(error.args[0])).rpartition("/")[2]
         return (Fault("", f"a step that runs a document with a $graph has to name the process, as in run: {missing}"),)
     if isinstance(error, _BARE_ERRORS):
         return ()  # "list index out of range" does not help an author
     return tuple(fault for fault in [_parse_fault(str(error))] if fault.message)
+
+
+def _find_leaves(error: BaseException) -> tuple[SchemaSaladException, ...]:
+    """Find the innermost causes that schema-salad names; none where the error is not its own."""
+    # the loader of a step's tool wraps what schema-salad said into a text of its own
+    if error.__context__ and (leaves := _find_leaves(error.__context__)):
+        return leaves
+    return tuple(error.leaves()) if isinstance(error, SchemaSaladException) else ()
 
 
 def _read_fault(leaf: SchemaSaladException) -> Fault:
@@ -333,20 +343,38 @@ def _accept_extensions(cwl_version: str) -> None:
 
 def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Validate the documents with cwltool as the author wrote them: schema, links between steps, types."""
-    context = _loading_context(documents)
-    # an unknown field is most likely misspelt; but strict v1.0 refuses `doc` in the community's record types too
-    context.strict = cwl_version != "v1.0"
     _check_cycles(documents, urldefrag(uri)[0], ())
     try:
-        with _translated(unquote(uri)):
-            load_tool(uri, context)
+        _load_strictly(documents, uri)
     except InvalidPackageError as error:
         # only packages that use them pay for the larger schema
-        if not any(EXTENSIONS in fault.message for fault in error.faults):
+        if any(EXTENSIONS in fault.message for fault in error.faults):
+            _accept_extensions(cwl_version)
+            _load_strictly(documents, uri)
+        elif cwl_version != "v1.0":
             raise
-        _accept_extensions(cwl_version)
-        with _translated(unquote(uri)):
-            load_tool(uri, context)
+        else:
+            _check_old_documents(documents, uri, error)
+
+
+def _load_strictly(documents: Documents, uri: str) -> None:
+    """Load the documents; an unknown field, which is most likely misspelt, is an error."""
+    context = _loading_context(documents)
+    context.strict = True
+    with _translated(unquote(uri)):
+        load_tool(uri, context)
+
+
+def _check_old_documents(documents: Documents, uri: str, error: InvalidPackageError) -> None:
+    """Refuse what is wrong in CWL v1.0, but for `doc` in a type: the types of the community have it.
+
+    `error` is that of loading strictly; the text of a wrong type lists all that it could have been.
+    """
+    with _translated(unquote(uri)):
+        load_tool(uri, _loading_context(documents))
+    unknown = [leaf for leaf in _find_leaves(error) if "invalid field" in leaf.message]
+    if misspelt := [leaf for leaf in unknown if not _TYPE_FIELDS.search(leaf.message)]:
+        raise _build_invalid(unquote(uri), tuple(dict.fromkeys(map(_read_fault, misspelt)))) from error
 
 
 def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict[str, str]]:

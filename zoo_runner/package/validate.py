@@ -15,10 +15,12 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.cwltypes import (
     DirectoryType,
+    accepts_null,
     describe_type,
     holds,
     is_text,
     join_text,
+    parse_outputs_of,
     short_name,
 )
 from zoo_runner.package.extensions import find_secret_inputs
@@ -184,6 +186,31 @@ def _check_step_names(view: PackageView) -> Iterator[Finding]:
                 yield Finding("package.step-name", Severity.ERROR, place, f"step '{name}'", message, "Rename the step.")
 
 
+def _check_step_expressions(view: PackageView) -> Iterator[Finding]:
+    """Find expressions in steps that engines refuse when the step is reached."""
+    for workflow in view.of_class("Workflow"):
+        for index, step in enumerate(workflow.process.get("steps", ())):
+            if not any("valueFrom" in given for given in step.get("in", ())):
+                continue
+            if find_inherited(view, workflow.process, "StepInputExpressionRequirement") is None:
+                name, place = short_name(str(step["id"])), f"{workflow.place}/steps/{index}"
+                message = "valueFrom is used without StepInputExpressionRequirement, so that engines refuse the step"
+                remedy = "Add StepInputExpressionRequirement to the requirements of the workflow."
+                yield Finding("package.step-expression", Severity.ERROR, place, f"step '{name}'", message, remedy)
+
+
+def _check_output_sources(view: PackageView) -> Iterator[Finding]:
+    """Find outputs that no step gives and that have to have a value."""
+    for workflow in view.of_class("Workflow"):
+        for parameter in parse_outputs_of(view.package, workflow.process):
+            entry = workflow.process["outputs"][parameter.position]
+            if not entry.get("outputSource") and not accepts_null(parameter.type):
+                place, subject = f"{workflow.place}/outputs/{parameter.position}", f"output '{parameter.name}'"
+                message = f"has no outputSource, so that it is null, which is not {describe_type(parameter.type)}"
+                remedy = "Name the step and output that it comes from, as in outputSource: step/output."
+                yield Finding("package.output-source", Severity.ERROR, place, subject, message, remedy)
+
+
 def _check_unique_ids(view: PackageView) -> Iterator[Finding]:
     for workflow in view.of_class("Workflow"):
         known: set[str] = set()
@@ -257,6 +284,8 @@ RULES: tuple[Rule, ...] = (
     _check_directories,
     _check_identifier,
     _check_step_names,
+    _check_step_expressions,
+    _check_output_sources,
     _check_unique_ids,
     _check_input_names,
     _check_secrets,
