@@ -33,7 +33,8 @@ async def list_zarr(read: ReadDocument, href: str) -> list[Entry] | None:
             metadata, found = find(json.loads(data))
             chunks = list(islice(found, MOST_CHUNKS + 1))
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
-            reason = f"invalid zarr metadata: {error!r:.200}"
+            missing = f"it has no member {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
+            reason = f"invalid zarr metadata: {missing:.200}"
             raise StagingError(Kind.CONTENT, f"{base}/{name}", reason, "Correct the zarr store.") from error
         if metadata is None:
             return None

@@ -64,12 +64,19 @@ def test_a_store_without_consolidated_metadata_cannot_be_listed(documents: dict[
 
 
 @pytest.mark.parametrize(
-    "document", [[], {}, {"metadata": {"a/.zarray": {}}}, {"metadata": {"a/.zarray": {"shape": [1]}}}]
+    ("document", "missing"),
+    [
+        ([], ""),
+        ({}, "'metadata'"),
+        ({"metadata": {"a/.zarray": {}}}, "'shape'"),
+        ({"metadata": {"a/.zarray": {"shape": [1]}}}, "'chunks'"),
+    ],
 )
-def test_invalid_metadata_is_an_error_that_names_it(document: Any) -> None:
+def test_invalid_metadata_is_an_error_that_names_what_is_missing(document: Any, missing: str) -> None:
     with pytest.raises(StagingError, match=r"\.zmetadata") as caught:
         list_store({".zmetadata": document})
     assert caught.value.kind is Kind.CONTENT
+    assert missing in caught.value.reason
 
 
 def test_too_many_chunks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
