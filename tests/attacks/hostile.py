@@ -157,9 +157,9 @@ def _run_stages(site: Site, job: JobSpec, runtime: str | None) -> None:
     scratch, findings = job.paths.scratch, Findings()
     for name in _FOLDERS:
         (scratch / name).mkdir(parents=True)
-    order = run_stage_in(job, site.workspace.storage, findings.add, Cancellation())
-    write_json(scratch / "package.json", job.package.document)
-    write_json(scratch / "order.json", dict(order))
+    staged = run_stage_in(job, site.workspace.storage, findings.add, Cancellation())
+    write_json(scratch / "package.json", staged.document)
+    write_json(scratch / "order.json", dict(staged.order))
     containers = {"runtime": runtime, "cid_folder": str(scratch / "cids")} if runtime else {}
     if not _launch({**_build_spec(job), **containers}, findings.add):
         raise diagnose_execution(findings)

@@ -80,6 +80,27 @@ def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server)
     assert (s3.folder / href.removeprefix("s3://")).read_text() == f"{HOSTILE}\n"
 
 
+@pytest.mark.parametrize("engine", ["argo", "calrissian"])
+def test_the_default_of_a_tool_is_fetched_with_its_secondary_files(
+    engine: str, site: Site, s3: S3Server, tmp_path: Path
+) -> None:
+    folder = s3.folder / "results" / engine
+    folder.mkdir(parents=True)
+    for name in ("a.txt", "a.txt.idx"):
+        (folder / name).write_text(f"{name}\n")
+    package = write_package(tmp_path, 'cat "$0" "$0.idx"')
+    document = json.loads(package.read_text())
+    default = {"class": "File", "location": f"s3://results/{engine}/a.txt"}
+    entry = {"type": "File", "default": default, "secondaryFiles": [".idx"], "inputBinding": {}}
+    document["$graph"][1]["inputs"] = {"x": entry}
+    package.write_text(json.dumps(document))
+    story = site.having(ZOO_RUNNER_ENGINE=engine).run(accept(site, package))
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    assert story.outcome.results
+    href = story.outcome.results.document["text"]["href"]
+    assert (s3.folder / href.removeprefix("s3://")).read_text() == "a.txt\na.txt.idx\n"
+
+
 def test_the_nodes_are_those_that_a_person_looks_for_and_nothing_is_left(site: Site, tmp_path: Path) -> None:
     job = accept(site, write_package(tmp_path, WAITS))
     nodes: set[str] = set()

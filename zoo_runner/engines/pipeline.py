@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.inputs.neighbours import add_secondary_files
+from zoo_runner.inputs.package_files import find_remote_files, place_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, RunnerError, StageInError, StageOutError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
+from zoo_runner.model.package import Document
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
@@ -22,8 +24,17 @@ if TYPE_CHECKING:
     from stagein.settings import StageInOptions
     from stageout.model import StageOutOptions
 
-Execute = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Runs the CWL on a job order with local paths and returns its output object."""
+
+@dataclass(frozen=True)
+class Staged:
+    """What an engine runs: the job order and the packed document, both with local paths for what was fetched."""
+
+    order: Mapping[str, Any]
+    document: Document
+
+
+Execute = Callable[[Staged], dict[str, Any]]
+"""Runs the CWL on what was staged and returns its output object."""
 
 
 def run_stages(
@@ -31,17 +42,17 @@ def run_stages(
 ) -> Results:
     """Take a job through its stages; raises the `RunnerError` of the stage that failed."""
     cancellation.check()
-    order = run_stage_in(job, storage, report, cancellation)
+    staged = run_stage_in(job, storage, report, cancellation)
     cancellation.check()
-    outputs = run_execute(job, order, execute, report)
+    outputs = run_execute(job, staged, execute, report)
     cancellation.check()
     return run_stage_out(job, storage, outputs, report, cancellation)
 
 
-def run_execute(job: JobSpec, order: Mapping[str, Any], execute: Execute, report: Report) -> dict[str, Any]:
-    """Run the CWL of a job on an order with local paths; return its output object."""
+def run_execute(job: JobSpec, staged: Staged, execute: Execute, report: Report) -> dict[str, Any]:
+    """Run the CWL of a job on what was staged; return its output object."""
     report(StageStarted(Stage.EXECUTE, f"{job.workflow_id} ({job.package.cwl_version})"))
-    return execute(order)
+    return execute(staged)
 
 
 def ensure_address(destination: str) -> None:
@@ -78,19 +89,21 @@ def load_stage_out_options(storage: StorageProfile, job_id: str, workflow_id: st
     return replace(options, public_base_url=storage.public_url)
 
 
-def run_stage_in(
-    job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation
-) -> Mapping[str, Any]:
-    """Fetch a job's inputs to its scratch folder; return the order with their local paths. Raises `StageInError`."""
-    if not _refers_to_files(job.order):
-        return job.order
+def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation) -> Staged:
+    """Fetch a job's inputs, and what its package refers to, to its scratch folder. Raises `StageInError`."""
+    files = find_remote_files(job.package)
+    if not files and not _refers_to_files(job.order):
+        return Staged(job.order, job.package.document)
     from stagein.stage import stage_in
 
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
     with translated(StageInError), _switch(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
         order = add_secondary_files(job.package, job.order)
-        return stage_in(order, folder, load_stage_in_options(storage), report, cancellation=switch)
+        # the name of an input has no slash, a pointer begins with one
+        staged = stage_in({**order, **files}, folder, load_stage_in_options(storage), report, cancellation=switch)
+    local = {pointer: staged.pop(pointer) for pointer in files}
+    return Staged(staged, place_files(job.package.document, local) if local else job.package.document)
 
 
 def run_stage_out(

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo_runner.inputs.checking import build_checker
+from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.selection import add_selection
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import Problem
-from zoo_runner.package.cwltypes import Parameter, parse_inputs
+from zoo_runner.package.cwltypes import FileType, Parameter, holds, parse_inputs
 from zoo_runner.package.documents import is_remote
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.processes import build_view
@@ -59,6 +60,8 @@ def check_defaults(package: Package) -> Iterator[Finding]:
 def _check(package: Package, parameter: Parameter) -> tuple[Any, list[Problem]]:
     checker = build_checker(package, _origin(package) or None)
     value = checker.check(parameter.type, parameter.default, (parameter.name,))
+    if holds(parameter.type, FileType):
+        fit_files(checker, parameter, value)
     return value, checker.problems
 
 

@@ -13,6 +13,7 @@ from zoo_runner.inputs.defaults import read_default
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
 from zoo_runner.inputs.overrides import OVERRIDES, REQUIREMENTS, apply_overrides
+from zoo_runner.inputs.package_files import ensure_reachable
 from zoo_runner.inputs.references import is_type_uri
 from zoo_runner.inputs.selection import add_selection
 from zoo_runner.inputs.values import Checker
@@ -68,7 +69,8 @@ def build_job_order(
     A File or Directory may also be a plain path or URL. Relative ones are resolved against `base`, the folder
     or the URL of the job file; without it they are refused. `$namespaces` of the job file and of the package define
     prefixes for formats, its `cwl:requirements` and `cwltool:overrides` change the package. Unknown inputs among
-    `ignored` become warnings. Raises InputError with every problem.
+    `ignored` become warnings. Raises InputError with every problem, `PackageError` for a default that is invalid, or
+    a file of this machine in a package from the web.
     """
     checker = build_checker(package, base, document=values)
     changed = apply_overrides(checker, package, values, base)
@@ -121,6 +123,7 @@ def _build(package: Package, values: Any, checker: Checker, ignored: Collection[
     if checker.problems:
         checker.problems.extend(hints.problems)
         raise _fail(package, checker.problems)
+    ensure_reachable(package)
     defaults = {
         parameter.name: read_default(package, parameter)
         for parameter in parameters

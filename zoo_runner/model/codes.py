@@ -63,8 +63,9 @@ _PACKAGE = (
     Code(
         "package.refused",
         _U,
-        "A document lies at an address that packages may not be read from.",
-        "Move the document, or ask the operator to add its host to ZOO_RUNNER_PACKAGE_HOSTS.",
+        "A document lies at an address that packages may not be read from, or a package from the web names a file of"
+        " this machine.",
+        "Move the document or file, or ask the operator to add the host to ZOO_RUNNER_PACKAGE_HOSTS.",
     ),
     Code(
         "package.too-large",

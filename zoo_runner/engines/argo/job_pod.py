@@ -32,7 +32,7 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
 )
 from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine
-from zoo_runner.engines.pipeline import check_destination, run_execute, run_stage_in, run_stage_out
+from zoo_runner.engines.pipeline import Staged, check_destination, run_execute, run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
@@ -63,7 +63,7 @@ class Volume:
 
     @property
     def staged(self) -> Path:
-        """The job order with local paths."""
+        """The job order and the packed document, with local paths."""
         return self.folder / "staged.json"
 
     @property
@@ -92,17 +92,17 @@ class Node:
 def stage_in(node: Node) -> LastLine:
     """Check that the destination can be written to, and fetch the inputs."""
     check_destination(node.job, node.settings.storage)
-    order = run_stage_in(node.job, node.settings.storage, node.report, node.cancellation)
-    write_json(node.volume.staged, dict(order))
+    staged = run_stage_in(node.job, node.settings.storage, node.report, node.cancellation)
+    write_json(node.volume.staged, to_plain(staged))
     return Handover()
 
 
 def run(node: Node) -> LastLine:
-    """Run the package on the staged inputs."""
-    order = json.loads(node.volume.staged.read_text())
+    """Run the package on what was staged."""
+    staged = from_plain(Staged, json.loads(node.volume.staged.read_text()))
     execution = Execution(node.job, node.steps, node.settings, node.report)
     try:
-        outputs = run_execute(node.job, order, lambda staged: execution.execute(staged, node.cancellation), node.report)
+        outputs = run_execute(node.job, staged, lambda one: execution.execute(one, node.cancellation), node.report)
     finally:
         execution.close()
     write_json(node.volume.outputs, outputs)

@@ -65,7 +65,7 @@ def _run_job(
         execution = Execution(job, steps, settings, emit)
         try:
             check_destination(job, settings.storage)
-            execute = lambda order: execution.execute(order, limited)  # noqa: E731
+            execute = lambda staged: execution.execute(staged, limited)  # noqa: E731
             return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))
         finally:
             execution.close()

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +19,7 @@ from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
 from zoo_runner.engines.local.machine import examine_machine, find_folders
 from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
-from zoo_runner.engines.pipeline import build_nothing_kept, check_destination, run_stage_out, run_stages
+from zoo_runner.engines.pipeline import Staged, build_nothing_kept, check_destination, run_stage_out, run_stages
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level
@@ -140,8 +140,8 @@ class LocalEngine:
             run, job = Run(submitted, self._settings, report, cancellation), submitted.job
             outputs: dict[str, Any] = {}
 
-            def execute(order: Mapping[str, Any]) -> dict[str, Any]:
-                outputs.update(run.execute(order))
+            def execute(staged: Staged) -> dict[str, Any]:
+                outputs.update(run.execute(staged))
                 return outputs
 
             try:

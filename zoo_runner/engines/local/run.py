@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
@@ -86,10 +86,10 @@ class Run:
         self._report, self._cancellation = report, cancellation
         self._scratch = submitted.job.paths.scratch
 
-    def execute(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Run the CWL on staged inputs and return its output object; raises `RunnerError`."""
+    def execute(self, staged: Staged) -> dict[str, Any]:
+        """Run the CWL on what was staged and return its output object; raises `RunnerError`."""
         findings = Findings()
-        code = self._supervise(self._write_orders(order), findings)
+        code = self._supervise(self._write_orders(staged), findings)
         self._cancellation.check()
         if code < 0:
             raise _build_killed("supervisor", -code)
@@ -101,11 +101,11 @@ class Run:
         outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_bytes())
         return outputs
 
-    def _write_orders(self, order: Mapping[str, Any]) -> dict[str, Any]:
+    def _write_orders(self, staged: Staged) -> dict[str, Any]:
         """Write the parameters of the launcher; return the supervisor's order."""
         scratch = self._scratch
-        write_json(scratch / "package.json", self._job.package.document)
-        write_json(scratch / "order.json", dict(order))
+        write_json(scratch / "package.json", staged.document)
+        write_json(scratch / "order.json", dict(staged.order))
         spec = {
             **build_launch_parameters(self._job, scratch),
             "runtime": self._runtime,

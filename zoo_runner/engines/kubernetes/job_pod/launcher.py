@@ -4,8 +4,8 @@ The only module that imports Calrissian. The supervisor starts it in Calrissian'
 that holds no credentials except for the job's secret inputs. Calrissian turns a CWL step into a pod; the step runner
 runs the pod.
 Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
-`name`, `ready` (a FIFO that says when the order is there), `steps` (how to run them), `owner` (the job pod) and
-`api` (where the API is).
+`name`, `ready` (a FIFO that says when the order is there), `is_staged` (whether the package is there only then too),
+`steps` (how to run them), `owner` (the job pod) and `api` (where the API is).
 """
 
 import contextlib
@@ -160,10 +160,11 @@ def _runtime_context(spec: dict[str, Any], executor: _Executor, secrets: Mapping
 def run(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     use_schema(read_cwl_version(spec))
-    tool = load_document(spec, _Tool)
+    tool = None if spec["is_staged"] else load_document(spec, _Tool)
     steps = spec["steps"]
     executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
     Path(spec["ready"]).read_text()  # opens when stage-in is done
+    tool = tool or load_document(spec, _Tool)
     succeeded = run_document(spec, tool, executor, _runtime_context(spec, executor, secrets))
     if executor.refused:
         raise executor.refused

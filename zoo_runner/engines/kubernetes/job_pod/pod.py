@@ -24,8 +24,10 @@ from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines, encode_line
 from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
+from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
+from zoo_runner.inputs.package_files import find_remote_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report, mask_event
@@ -114,6 +116,7 @@ class Execution:
     def __init__(self, job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report) -> None:
         self._job, self._emit = job, emit
         self._scratch = job.paths.scratch
+        self._is_staged = bool(find_remote_files(job.package))
         for folder in ("inputs", "tmp", "out", "outputs"):
             (self._scratch / folder).mkdir(parents=True, exist_ok=True)
         self._ready = self._scratch / "ready"
@@ -137,14 +140,17 @@ class Execution:
         return {
             **build_launch_parameters(self._job, scratch),
             "ready": str(self._ready),
+            "is_staged": self._is_staged,
             "steps": dict(steps),
             "api": dict(settings.api),
             "owner": dict(settings.owner),
         }
 
-    def execute(self, order: Mapping[str, Any], cancellation: Cancellation) -> dict[str, Any]:
-        """Run the CWL on staged inputs and return its output object; raises why it failed."""
-        write_json(self._scratch / "order.json", dict(order))
+    def execute(self, staged: Staged, cancellation: Cancellation) -> dict[str, Any]:
+        """Run the CWL on what was staged and return its output object; raises why it failed."""
+        if self._is_staged:  # else it is being read
+            write_json(self._scratch / "package.json", staged.document)
+        write_json(self._scratch / "order.json", dict(staged.order))
         threading.Thread(target=self._ready.write_text, args=("ready\n",), daemon=True).start()
         findings, ends = Findings(), list[LastLine]()
 
