@@ -2,12 +2,14 @@
 
 `.stageout.json` lists the keys that runs wrote below a destination. It has the keys of both runs while one replaces the
 other, so that the next successful run removes what an interrupted run left; an object that is not listed is never
-removed.
+removed. Until a run has ended, `unfinished` names the keys among them that are its own.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
 
 from stageout.destinations import Destination
 from stageout.model import Plan
@@ -20,10 +22,14 @@ RECORD = ".stageout.json"
 
 @dataclass(frozen=True)
 class Earlier:
-    """What is at a destination: the keys that runs wrote, and whether there are results."""
+    """What is at a destination: the keys that runs wrote, and whether there are results.
+
+    `unfinished` are the keys of a run that has not ended.
+    """
 
     keys: frozenset[str] = frozenset()
     has_results: bool = False
+    unfinished: frozenset[str] = frozenset()
 
     def choose_place(self, build: Callable[[str], Plan]) -> Plan:
         """Build the plan at the first place of the destination itself, `run-2`, `run-3`, … that overwrites nothing.
@@ -42,29 +48,36 @@ async def read_earlier(destination: Destination) -> Earlier:
     """Read what is at a destination; raises `StagingError`."""
     record = await destination.get_bytes(RECORD)
     has_results = await destination.get_size(RESULT_COLLECTION) is not None
+    keys, unfinished = (_read_keys(record, name) for name in ("keys", "unfinished"))
+    return Earlier(keys, has_results, unfinished & keys)
+
+
+def _read_keys(record: bytes | None, name: str) -> frozenset[str]:
     try:
-        keys = json.loads(record or b"{}").get("keys", [])
-        return Earlier(frozenset(key for key in keys if isinstance(key, str)), has_results)
+        keys = json.loads(record or b"{}").get(name, [])
+        return frozenset(key for key in keys if isinstance(key, str) and _is_plain(key))
     except (ValueError, AttributeError, TypeError):
-        return Earlier(frozenset(), has_results)  # not written by us: then nothing there may be removed
+        return frozenset()  # not written by us: then nothing there may be removed
 
 
 async def list_results(destination: Destination) -> list[str]:
     """List the keys of the results at a destination, the collection last; raises `StagingError`."""
     earlier = await read_earlier(destination)
-    keys = sorted(key for key in earlier.keys if _is_plain(key) and key != RESULT_COLLECTION)
+    keys = sorted(earlier.keys - {RESULT_COLLECTION})
     return [*keys, RESULT_COLLECTION] if earlier.has_results else []
 
 
 async def claim(destination: Destination, earlier: Earlier, plan: Plan) -> None:
     """List the new keys before the first one is written."""
-    await _record(destination, earlier.keys | _list_data(plan))
+    data = _list_data(plan)
+    unfinished = (data - earlier.keys) | earlier.unfinished
+    await _record(destination, earlier.keys | data, unfinished)
 
 
 async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str | None:
     """Remove listed keys that are not part of the new results; return a message if that failed."""
     kept = _list_data(plan)
-    left = sorted(key for key in earlier.keys - kept if _is_plain(key) and key not in (RECORD, RESULT_COLLECTION))
+    left = sorted(earlier.keys - kept - {RECORD, RESULT_COLLECTION})
     try:
         if left:
             await destination.remove(left)
@@ -74,8 +87,39 @@ async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str 
     return None
 
 
-async def _record(destination: Destination, keys: frozenset[str]) -> None:
-    await destination.put_bytes(RECORD, json.dumps({"keys": sorted(keys)}).encode(), JSON)
+async def discard_unfinished(destination: Destination) -> int:
+    """Remove what a run wrote that was broken off, and return how many keys it had; complete results stay.
+
+    No run may be writing there any more. Raises `StagingError`.
+    """
+    earlier = await read_earlier(destination)
+    keys = earlier.unfinished - {RECORD, RESULT_COLLECTION}
+    if not keys or await _is_linked(destination, keys):
+        return 0
+    await destination.discard(sorted(keys))
+    if kept := earlier.keys - keys:
+        await _record(destination, kept)
+    else:
+        await destination.discard([RECORD])
+    return len(keys)
+
+
+async def _is_linked(destination: Destination, keys: Iterable[str]) -> bool:
+    """Whether the collection, which is written last, links to any of these keys: then they are all there."""
+    body = await destination.get_bytes(RESULT_COLLECTION)
+    try:
+        links = json.loads(body or b"{}").get("links", [])
+        hrefs = [f"/{unquote(link['href'])}" for link in links]
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return True  # not written by us
+    return any(href.endswith(f"/{key}") for href in hrefs for key in keys)
+
+
+async def _record(destination: Destination, keys: Iterable[str], unfinished: Iterable[str] = ()) -> None:
+    record: Mapping[str, Any] = {"keys": sorted(keys)}
+    if unfinished:
+        record = {**record, "unfinished": sorted(unfinished)}
+    await destination.put_bytes(RECORD, json.dumps(record).encode(), JSON)
 
 
 def _list_data(plan: Plan) -> frozenset[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
-from stageout.earlier_results import claim, read_earlier, settle
+from stageout.earlier_results import claim, discard_unfinished, read_earlier, settle
 from stageout.model import Plan, PlannedDocument, PlannedFile, StageOutOptions
 from stageout.outputs import read_outputs
 from stageout.plan import Reach, build_plan
@@ -52,7 +52,7 @@ def stage_out(
 
     `outputs` is the CWL output object; `now` (with time zone; default: the clock) becomes the time of outputs
     without STAC. Raises StagingError (CANCELLED when `cancellation` was pressed); nothing then links to what was
-    written.
+    written, `discard_results` removes it, and so does the next run to the same place.
     """
     switch = cancellation or Cancellation()
     with about(Side.DESTINATION):
@@ -134,6 +134,16 @@ def put_beside(
     )
     run_cancellable(upload(plan, opened, options.concurrency, ignore), "stage-out", destination, cancellation)
     return build_public_href(opened, "", options.public_base_url).rstrip("/")
+
+
+def discard_results(destination: str, options: StageOutOptions, cancellation: Cancellation | None = None) -> int:
+    """Remove what a stage-out wrote that was broken off, also by its death; complete results stay.
+
+    Returns how many files were written or to be written. Raises StagingError.
+    """
+    with about(Side.DESTINATION):
+        opened = open_destination(destination, options)
+        return run_cancellable(discard_unfinished(opened), "stage-out", destination, cancellation)
 
 
 def check_destination(destination: str, options: StageOutOptions) -> None:

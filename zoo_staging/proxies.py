@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 _SCHEMES = ("http", "https", "all")
 
@@ -20,6 +19,9 @@ class Proxies:
 
     def find(self, scheme: str, host: str) -> str | None:
         """Return the proxy for an address; None where it is reached directly."""
+        # with its client of HTTP it is most of what a job would import without need
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
+
         proxy = self.by_scheme.get(scheme) or self.by_scheme.get("all")
         if not proxy or proxy_bypass_environment(host, {"no": self.excluded}):
             return None

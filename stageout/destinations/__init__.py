@@ -44,6 +44,9 @@ class Destination(Protocol):
     async def remove(self, keys: Sequence[str]) -> None:
         """Remove the objects at these keys; missing ones are not an error."""
 
+    async def discard(self, keys: Sequence[str]) -> None:
+        """Remove what a writer left that was broken off, also of objects that it had not written completely."""
+
     async def probe(self) -> None:
         """Write an empty object and delete it, to check that results can be written."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR)
+_PARTIAL = re.compile(r"\.[0-9a-f]{32}\.part")
 _CHOOSE = "Choose another folder (--output, or STAGEOUT_OUTPUT)"
 
 
@@ -91,6 +93,17 @@ class FolderDestination:
         for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
             with suppress(OSError):  # it has files of others
                 self._place(str(folder)).rmdir()
+
+    async def discard(self, keys: Sequence[str]) -> None:
+        """Unlink files, copies beside them that were broken off, and the folders that become empty, this one too."""
+        for folder in {self._place(key).parent for key in keys}:
+            with suppress(OSError):  # a copy that stays does no harm
+                for left in folder.iterdir():
+                    if _PARTIAL.fullmatch(left.name):
+                        left.unlink(missing_ok=True)
+        await self.remove(keys)
+        with suppress(OSError):  # it has files of others
+            self.root.rmdir()
 
     async def probe(self) -> None:
         """Check that a file can be written in the folder; a folder created for the check is removed again."""

@@ -108,6 +108,10 @@ class S3Destination:
         except (BaseError, OSError) as error:
             raise self._explain(error, keys[0]) from error
 
+    async def discard(self, keys: Sequence[str]) -> None:
+        """Delete objects; of an upload that was broken off there is none."""
+        await self.remove(keys)
+
     async def probe(self) -> None:
         """Write an empty object under the prefix and delete it."""
         key = f".probe-{uuid4().hex}"

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from posixpath import dirname, normpath
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import obstore
 import pytest
@@ -20,7 +22,7 @@ from stageout.destinations.etags import compute_etag
 from stageout.destinations.object_store import S3Destination
 from stageout.earlier_results import RECORD
 from stageout.model import StageOutOptions
-from stageout.stage import check_destination, stage_out
+from stageout.stage import check_destination, discard_results, stage_out
 from stageout.storage import STORAGE_EXTENSION
 from tests.clouds import AzureServer
 from tests.servers import S3Server, serve_s3
@@ -303,12 +305,15 @@ def test_results_in_a_bucket_say_which_store_they_lie_in(s3: S3Server, tmp_path:
 
 def put_texts(place: Place, folder: Path, texts: dict[str, str], report: Report = ignore) -> None:
     """Run a job whose outputs are these texts."""
+    stage_out(write_texts(folder, texts), place.url, place.options, report)
+
+
+def write_texts(folder: Path, texts: dict[str, str]) -> dict[str, Any]:
+    """Write these texts as a job does; its outputs."""
     folder.mkdir()
-    outputs = {}
     for name, text in texts.items():
         (folder / f"{name}.txt").write_text(text)
-        outputs[name] = {"class": "File", "location": (folder / f"{name}.txt").as_uri()}
-    stage_out(outputs, place.url, place.options, report)
+    return {name: {"class": "File", "location": (folder / f"{name}.txt").as_uri()} for name in texts}
 
 
 def read_texts(place: Place) -> dict[str, str]:
@@ -360,6 +365,69 @@ def test_results_without_a_record_are_not_written_over_and_not_removed(place: Pl
     put_texts(place, tmp_path / "2", {"a": "new"})
     assert read_texts(place) == {"a": "new"}
     assert place.shelf.read("a/a.txt") == b"old"
+
+
+def stage_and_wait(outputs: Any, url: str, options: StageOutOptions, number: int, pipe: Connection) -> None:
+    """Stage out in a process of its own; tell when so many files are there, and wait to be killed."""
+
+    def report(event: Transferred) -> None:
+        if event.files_done == (number or event.files_total):
+            pipe.send("there")
+            pipe.recv()
+
+    stage_out(outputs, url, options, report)
+
+
+def break_off(place: Place, folder: Path, texts: dict[str, str], number: int) -> None:
+    """Run a job with these texts, and kill it when so many files are there; 0: all of them."""
+    outputs = write_texts(folder, texts)
+    spawning = get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=stage_and_wait, args=(outputs, place.url, place.options, number, theirs))
+    process.start()
+    try:
+        assert ours.recv() == "there"
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_what_a_killed_run_had_written_is_discarded(place: Place, tmp_path: Path) -> None:
+    break_off(place, tmp_path / "1", {"a": "never", "b": "never"}, 1)
+    assert any(key.endswith(".txt") for key in place.shelf.list_keys())
+    assert discard_results(place.url, place.options) == 4
+    assert place.shelf.list_keys() == []
+    assert discard_results(place.url, place.options) == 0
+
+
+def test_earlier_results_stay_where_a_killed_run_is_discarded(place: Place, tmp_path: Path) -> None:
+    put_texts(place, tmp_path / "1", {"a": "old"})
+    before = place.shelf.list_keys()
+    for number in (2, 3):
+        break_off(place, tmp_path / str(number), {"a": "never", "b": "never"}, 1)
+    assert place.shelf.list_keys() != before
+    assert discard_results(place.url, place.options) == 8
+    assert place.shelf.list_keys() == before
+    assert read_texts(place) == {"a": "old"}
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_complete_results_are_not_discarded(place: Place, tmp_path: Path, earlier: bool) -> None:
+    if earlier:
+        put_texts(place, tmp_path / "1", {"a": "old"})
+    break_off(place, tmp_path / "2", {"a": "new"}, 0)
+    assert discard_results(place.url, place.options) == 0
+    assert read_texts(place) == {"a": "new"}
+
+
+def test_a_copy_that_was_broken_off_is_discarded_from_a_folder(tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "results"), FolderShelf(tmp_path / "results"), StageOutOptions(job_id="7"))
+    break_off(place, tmp_path / "1", {"a": "never", "b": "never"}, 1)
+    half = tmp_path / "results" / "a" / f".{'0f' * 16}.part"
+    half.parent.mkdir(exist_ok=True)
+    half.write_bytes(b"nev")
+    discard_results(place.url, place.options)
+    assert not (tmp_path / "results").exists()
 
 
 def test_objects_in_a_bucket_have_their_media_type(s3: S3Server, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from tests.servers import S3Server
 from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
 from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
@@ -446,6 +447,48 @@ def test_a_dismissal_reaches_a_service_on_another_machine(make_kernel: MakeKerne
     assert not find_processes("sleep 98762")
     assert read_record(kernel, job).status is Status.DISMISSED
     assert list(job.temp.glob(f"*{job.id}*")) == []
+
+
+def start_storing(make_kernel: MakeKernel, folder: Path, **environ: str) -> tuple[KernelDouble, SubmittedJob]:
+    """Start a job with many results, which lie in a folder, and wait until the first is there."""
+    kernel = make_kernel(ZOO_RUNNER_DISMISS_CHECK="0.05", **environ)
+    kernel.deploy("alice", PACKAGES / "kernel" / "many-files.cwl", "many-files")
+    job = kernel.submit("alice", "many-files", {"inputs": {"count": 4000}})
+    wait_for(lambda: any(folder.rglob("*.txt")) or job.process.poll() is not None)
+    return kernel, job
+
+
+def ensure_nothing_is_stored(kernel: KernelDouble, job: SubmittedJob, folder: Path) -> None:
+    assert read_record(kernel, job).status is Status.DISMISSED
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert read_kept_log(kernel, job) == ""
+
+
+def test_a_dismissal_while_results_are_put_into_a_folder_removes_them(make_kernel: MakeKernel, tmp_path: Path) -> None:
+    folder = tmp_path / "stored"
+    kernel, job = start_storing(make_kernel, folder, STAGEOUT_OUTPUT=str(folder))
+    dismissal = kernel.dismiss(job).wait()
+    assert dismissal.succeeded, dismissal.error_log
+    ensure_nothing_is_stored(kernel, job, folder)
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_a_dismissal_while_results_are_put_into_a_bucket_removes_them(
+    make_kernel: MakeKernel, s3: S3Server, tmp_path: Path, kill: bool
+) -> None:
+    folder = s3.folder / f"dismissed-{kill}".lower()
+    folder.mkdir()
+    variables = {
+        "STAGEOUT_OUTPUT": f"s3://{folder.name}",
+        "STAGEOUT_AWS_SERVICEURL": str(s3.options.endpoint),
+        "STAGEOUT_AWS_ACCESS_KEY_ID": str(s3.options.access_key_id),
+        "STAGEOUT_AWS_SECRET_ACCESS_KEY": str(s3.options.secret_access_key),
+    }
+    kernel, job = start_storing(make_kernel, folder, **variables)
+    dismissal = kernel.dismiss(job, kill=kill).wait()
+    assert dismissal.succeeded, dismissal.error_log
+    assert kill or job.wait().findings["returned"] == 4
+    ensure_nothing_is_stored(kernel, job, folder)
 
 
 def test_a_dismissal_may_be_repeated_and_may_come_after_the_end(fake: KernelDouble) -> None:

@@ -64,6 +64,32 @@ def test_a_run_sees_the_environment_it_was_given_and_no_other() -> None:
         assert process.wait(60) == 0
 
 
+def test_a_run_that_waits_is_given_its_job_on_stdin(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with supervised(["sh", "-c", "cat; sleep 300"], waits=True) as (process, stdin, stdout):
+        job = {"spec": "run.json", "scratch": str(scratch)}
+        stdin.write(json.dumps(job).encode() + b"\n")
+        stdin.flush()
+        assert json.loads(stdout.readline()) == job
+        stdin.close()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert not scratch.exists(), "what the job named is removed where the parent is gone"
+
+
+@pytest.mark.parametrize("how", ["cancel", "end of the parent"])
+def test_a_run_that_waits_in_vain_ends(how: str) -> None:
+    command = ["sh", "-c", "echo $$; exec cat"]
+    with supervised(command, waits=True) as (process, stdin, stdout), watching(*read_pids(stdout)) as watched:
+        if how == "cancel":
+            stdin.write(b"cancel\n")
+            stdin.flush()
+        else:
+            stdin.close()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert [one.ends() for one in watched] == [True]
+
+
 @pytest.mark.parametrize("how", ["cancel", "end of the parent"])
 def test_a_stop_takes_children_and_daemons_along(how: str) -> None:
     with supervised(["sh", "-c", TREE]) as (process, stdin, stdout), watching(*read_pids(stdout)) as watched:

@@ -12,7 +12,7 @@ from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
-from zoo_runner.execution.publish import publish_logs
+from zoo_runner.execution.publish import discard_partial_results, publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, RunnerError
@@ -166,9 +166,14 @@ class _Work:
         outcome = journal.job.outcome or self._keep_outcome(following)
         results = outcome.results
         log.write_end(outcome.diagnosis, results.collection_href if results else None)
-        if log.published is None:
-            publish_logs(log, journal.job.destination, self._workspace.storage, outcome, journal)
+        place = journal.job.destination, self._workspace.storage
+        dismissed = outcome.status is Status.DISMISSED
+        if log.published is None and not dismissed:
+            publish_logs(log, *place, outcome, journal)
         self._remove(outcome)
+        if dismissed and self._handle:
+            # only now does nothing of the job write there any more
+            discard_partial_results(log.paths, *place, journal)
         outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
         journal.end(mask_outcome(outcome, log.masker))
         return outcome

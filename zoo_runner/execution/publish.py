@@ -1,5 +1,7 @@
-"""Stores the logs of a job beside its results, where these are in object storage."""
+"""Stores the logs of a job beside its results, where these are in object storage; removes those of a dismissed job."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
@@ -16,6 +18,7 @@ from zoo_staging.errors import StagingError
 
 # a store that does not answer delays no job for longer
 _PUBLISH_SECONDS, _PUBLISH_SECONDS_PER_FILE = 20.0, 0.2
+_DISCARD_SECONDS = 60.0
 
 
 def publish_logs(
@@ -47,13 +50,41 @@ def _put(log: JobLog, destination: str, storage: StorageProfile, results: Result
     from stageout.stage import put_beside
 
     shown = {"results.json": log.masker.mask_data(results.document)} if results else {}
-    paths, switch = log.paths, Switch()
+    paths = log.paths
     files = _find_logs(paths)
-    timer = Timer(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files), switch.cancel)
-    timer.start()
-    try:
+    with _pressed_after(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files)) as switch:
         options = load_stage_out_options(storage, paths.job_id, paths.workflow_id)
         return put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
+
+
+def discard_partial_results(paths: JobPaths, destination: str, storage: StorageProfile, report: Report) -> None:
+    """Remove what stage-out had stored of a job that was dismissed meanwhile; complete results stay.
+
+    What cannot be removed does not change how the job ended: a warning says so.
+    """
+    from stageout.stage import discard_results
+
+    try:
+        with _pressed_after(_DISCARD_SECONDS) as switch:
+            options = load_stage_out_options(storage, paths.job_id, paths.workflow_id)
+            count = discard_results(destination, options, switch)
+    except Exception as error:  # noqa: BLE001 the door of what is beside the job, as above
+        reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
+        report(
+            EngineLine("warning", f"partial results may be left at {destination}, see .stageout.json there: {reason}")
+        )
+    else:
+        if count:
+            report(EngineLine("info", f"partial results were removed from {destination}"))
+
+
+@contextmanager
+def _pressed_after(seconds: float) -> Iterator[Switch]:
+    switch = Switch()
+    timer = Timer(seconds, switch.cancel)
+    timer.start()
+    try:
+        yield switch
     finally:
         timer.cancel()
 

@@ -149,7 +149,9 @@ def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | Non
 def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     conf.pop("orequests", None)
     site = read_site(conf)
-    configuration = load_site_configuration(conf, os.environ, site)  # noqa: TID251 this door's one place
+    # with those settings of the handler that need no call of it: partial results lie where they say
+    parameters = get_section(conf, "additional_parameters")
+    configuration = load_site_configuration(conf, os.environ, site, parameters)  # noqa: TID251 this door's one place
     job_id = str(get_section(conf, "lenv").get("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):
         job = dismiss_job(job_id, configuration)

@@ -13,7 +13,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, Protocol, cast
 
@@ -47,7 +46,7 @@ from zoo_runner.zoo.conf import (
 )
 from zoo_runner.zoo.dismiss import build_dismissal, is_dismissal_requested, was_dismissed
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
-from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, forget_services_folder
+from zoo_runner.zoo.process import captured_output, child_signals, direct_connections
 from zoo_runner.zoo.progress import Progress
 from zoo_runner.zoo.results import (
     Response,
@@ -80,18 +79,6 @@ def open_kernel() -> Kernel:
     except ModuleNotFoundError:
         silent = SimpleNamespace(SERVICE_SUCCEEDED=3, SERVICE_FAILED=4, update_status=lambda conf, progress: None)
         return cast(Kernel, silent)
-
-
-def run_service(
-    conf: Conf, inputs: Entries | None, outputs: Entries | None, workflow_id: str, service_file: str
-) -> int:
-    """Run the package beside a generated service; return 3 (succeeded) or 4 (failed), as the kernel expects.
-
-    Never raises. The status message of a failed job gives cause and remedy.
-    """
-    folder = Path(service_file).absolute().parent
-    forget_services_folder(folder.parent)
-    return KernelJob(f"{folder / 'app-package.cwl'}#{workflow_id}", conf, inputs, outputs).execute()
 
 
 class KernelJob:

@@ -361,6 +361,9 @@ class RecordingDestination:
     async def remove(self, keys: Sequence[str]) -> None:
         raise AssertionError
 
+    async def discard(self, keys: Sequence[str]) -> None:
+        raise AssertionError
+
     async def probe(self) -> None:
         self.sizes[".probe"] = 0
 

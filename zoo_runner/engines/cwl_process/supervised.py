@@ -37,14 +37,23 @@ class Supervised:
         self._complaints: list[str] = []
         self._drain = threading.Thread(target=self._read_complaints, args=(stderr,), daemon=True)
         self._drain.start()
-        self._stdin.write(json.dumps(order).encode() + b"\n")
-        self._stdin.flush()
+        self._send(json.dumps(order).encode())
 
     def __enter__(self) -> "Supervised":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the command has ended."""
+        return self._process.poll() is not None
+
+    def hand_over(self, job: Mapping[str, Any]) -> None:
+        """Give a command that waits for its job (see the supervisor) that job; `follow` reports one that has ended."""
+        with contextlib.suppress(OSError):
+            self._send(json.dumps(job).encode())
 
     def follow(self, on_lines: Callable[[list[str]], None], cancellation: Cancellation) -> int:
         """Pass on the lines of stdout, as many at once as there are, until the command ends; return its exit code."""
@@ -65,18 +74,21 @@ class Supervised:
     def stop(self) -> None:
         """Let the supervisor end the command, if it still runs."""
         with contextlib.suppress(OSError, ValueError):
-            self._stdin.write(b"cancel\n")
-            self._stdin.flush()
+            self._send(b"cancel")
 
     def close(self) -> None:
         """End the command if it still runs, and close all pipes."""
-        if self._process.poll() is None:
+        if not self.ended:
             self.stop()
         self._process.wait()
         self._drain.join()
         self._stdout.close()
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
+
+    def _send(self, line: bytes) -> None:
+        self._stdin.write(line + b"\n")
+        self._stdin.flush()
 
     def _read_complaints(self, stream: IO[bytes]) -> None:
         with stream:

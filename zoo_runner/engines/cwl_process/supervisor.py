@@ -5,6 +5,9 @@ A program of its own that needs the standard library only. The first line on its
     {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"],
      "scratch": "..."}
 
+With `"waits": true` the command is started before its job is known: a second line, an object, goes to its stdin as it
+is, and the `cid_folder`, `remover` and `scratch` in it count.
+
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
 `cid_folder` are removed, and where the parent is gone the `scratch` folder too, which nobody else would remove.
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 GRACE_SECONDS = 3.0
 _CANNOT_START = 127
@@ -107,29 +111,43 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
 def main() -> int:
     """Run what stdin says; see the module's text."""
     lifeline = sys.stdin.fileno()
-    order = json.loads(_read_line(lifeline))
+    first = _read_line(lifeline)
+    if not first:
+        raise SystemExit("the parent ended before it said what to run")
+    order = json.loads(first)
     adopt_orphans()
     try:
         child = subprocess.Popen(
             order["command"],
             env=order["env"],
             cwd=order["cwd"],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if order.get("waits") else subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
         )
     except OSError as error:
         sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
         return _CANNOT_START
-    stopped = _wait_for_child(child.pid, None, also=lifeline) != "ended"
-    if stopped:
-        _stop(child)
+    _follow(child, order, lifeline)
     code = child.wait()
     kill_descendants()
     remove_containers(order["cid_folder"], order["remover"])
     if order.get("scratch") and _is_orphan(lifeline):
         shutil.rmtree(order["scratch"], ignore_errors=True)
     return code if code >= 0 else 128 - code
+
+
+def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: int) -> None:
+    """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for."""
+    while _wait_for_child(child.pid, None, also=lifeline) != "ended":
+        line = _read_line(lifeline)
+        if child.stdin is None or not line.startswith(b"{"):
+            _stop(child)
+            return
+        order.update(json.loads(line))
+        with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
+            pipe.write(line)
+        child.stdin = None
 
 
 def _is_orphan(lifeline: int) -> bool:
@@ -141,12 +159,15 @@ def _is_orphan(lifeline: int) -> bool:
 
 
 def _read_line(descriptor: int) -> bytes:
-    """Read to the first newline without buffering past it, so that select still sees what comes after."""
+    """Read to the first newline without buffering past it, so that select still sees what comes after.
+
+    Returns an empty line at the end; what the parent did not finish does not count.
+    """
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(descriptor, 1)
         if not byte:
-            raise SystemExit("the parent ended before it said what to run")
+            return b""
         line += byte
     return line
 

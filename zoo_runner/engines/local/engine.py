@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.background import fail, run_in_background
 from zoo_runner.engines.cwl_process.javascript import ensure_javascript
 from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
+from zoo_runner.engines.local.ahead import take_launcher
 from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
@@ -136,8 +138,10 @@ class LocalEngine:
         return PreparedJob(job, runtime, machine, control, files)
 
     def _run(self, submitted: PreparedJob, report: Report, cancellation: Cancellation) -> Results:
-        with closing(submitted.control) as control, control.listening(cancellation):
-            run, job = Run(submitted, self._settings, report, cancellation), submitted.job
+        # it loads while stage-in works
+        launcher = take_launcher(find_python(self._settings))
+        with closing(submitted.control) as control, control.listening(cancellation), launcher:
+            run, job = Run(submitted, self._settings, launcher, report, cancellation), submitted.job
             outputs: dict[str, Any] = {}
 
             def execute(staged: Staged) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """Runs one packed CWL document with cwltool and reports what happens, event by event.
 
-The only user of cwltool's executor, started by the supervisor in a separate process without credentials.
-Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`,
-`runtime` (podman, docker or null), `limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that
-belong to the package), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the
-original stdout.
+The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
+its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
+`order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
+`limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package), `cid_folder`
+and `remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
 import json
 import logging
 import os
+import select
 import signal
+import sys
 import traceback
 from pathlib import Path
 from types import FrameType
@@ -43,6 +45,8 @@ from zoo_runner.engines.local.realfiles import RealFiles
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
 from zoo_staging.boundary import Boundary
+
+_USUAL_VERSION = "v1.2"
 
 
 def _build_tool_class(reporting: Reporting) -> type[CommandLineTool]:
@@ -98,10 +102,30 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
     return 0 if run_document(spec, tool, executor, _build_context(spec, boundary)) else 1
 
 
-def main(spec_file: str) -> int:
-    """Run by the supervisor; every failure ends as an event and exit code 1."""
+def _read_job() -> dict[str, Any] | None:
+    """Wait for the job, and take on its environment and folder; None where there is none."""
+    if not select.select([sys.stdin], [], [], 0)[0]:
+        read_schema_types(_USUAL_VERSION)  # kept by cwltool; the job will need them
+    line = sys.stdin.readline()
+    if not line:
+        return None
+    job = json.loads(line)
+    os.environ.clear()  # noqa: TID251 set here, not read
+    os.environ.update(job["env"])  # noqa: TID251
+    os.chdir(job["cwd"])
+    # for the steps
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    spec: dict[str, Any] = json.loads(Path(job["spec"]).read_bytes())
+    return spec
+
+
+def main() -> int:
+    """Run by the supervisor; every failure ends as an event and exit code 1, and no job as 0."""
     emit: Emit = open_event_stream(lambda event: (encode_event(event),))
-    spec = json.loads(Path(spec_file).read_text())
+    spec = _read_job()
+    if spec is None:
+        return 0
     _stop_on_term(spec)
     report_messages(emit)
     # it does not know hints that are extensions, which cwltool follows nevertheless

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,6 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report, decode_event
 from zoo_runner.model.package import Package
-
-_LAUNCH = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
-    " from zoo_runner.engines.local.launcher import main; sys.exit(main(sys.argv[1]))"
-)
 
 _SIGNALLED = 128
 
@@ -71,19 +65,20 @@ def _build_killed(program: str, number: int) -> EngineError:
 
 
 class Run:
-    """One execution of the CWL under the supervisor."""
+    """One execution of the CWL by a launcher that waits for it."""
 
     def __init__(
         self,
         submitted: PreparedJob,
         settings: Settings,
+        launcher: Supervised,
         report: Report,
         cancellation: Cancellation,
     ) -> None:
         self._job, self._settings = submitted.job, settings
         self._runtime, self._machine = submitted.runtime, submitted.machine
         self._package_files = submitted.package_files
-        self._report, self._cancellation = report, cancellation
+        self._launcher, self._report, self._cancellation = launcher, report, cancellation
         self._scratch = submitted.job.paths.scratch
 
     def execute(self, staged: Staged) -> dict[str, Any]:
@@ -102,7 +97,7 @@ class Run:
         return outputs
 
     def _write_orders(self, staged: Staged) -> dict[str, Any]:
-        """Write the parameters of the launcher; return the supervisor's order."""
+        """Write the parameters of the launcher; return what launcher and supervisor are handed."""
         scratch = self._scratch
         write_json(scratch / "package.json", staged.document)
         write_json(scratch / "order.json", dict(staged.order))
@@ -116,10 +111,8 @@ class Run:
             "remover": [self._runtime or "", "rm", "--force"],
         }
         write_json(scratch / "run.json", spec)
-        # the services folder of a platform, and entries for the current folder, must not shadow modules
-        paths = [path for path in sys.path if path and Path(path).is_absolute()]
         return {
-            "command": [find_python(self._settings), "-I", "-c", _LAUNCH, str(scratch / "run.json"), json.dumps(paths)],
+            "spec": str(scratch / "run.json"),
             "env": self._environment(),
             "cwd": str(scratch),
             "cid_folder": spec["cid_folder"],
@@ -149,9 +142,9 @@ class Run:
                     findings.add(event)
                     self._report(event)
 
-        with Supervised(order, find_python(self._settings)) as run:
-            code = run.follow(on_lines, self._cancellation)
-            for text in run.complaints:
-                findings.complaints.append(text)
-                self._report(EngineLine("warning", text))
+        self._launcher.hand_over(order)
+        code = self._launcher.follow(on_lines, self._cancellation)
+        for text in self._launcher.complaints:
+            findings.complaints.append(text)
+            self._report(EngineLine("warning", text))
         return code
