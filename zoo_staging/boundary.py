@@ -81,6 +81,18 @@ class Boundary:
             raise OutsideError(f"{Path(path).name!r} is not a regular file")
         return descriptor
 
+    def open_folder(self, path: str | os.PathLike[str]) -> int:
+        """Open a folder and return its descriptor; raises `OutsideError` where links lead out, and `OSError`.
+
+        What is done beside this descriptor is done in that folder, whatever is put in its place meanwhile.
+        """
+        folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # where it is, after all links: one call, where looking at each name takes as many as there are names
+        if not _is_below(Path(os.readlink(f"/proc/self/fd/{folder}")), self._known):  # noqa: PTH115
+            os.close(folder)
+            raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
+        return folder
+
     def check_links(self, path: Path) -> None:
         """Check a path and every link below it; raises `OutsideError` for one that leads outside."""
         for link in (path, *list_links(path)):

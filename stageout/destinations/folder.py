@@ -5,9 +5,10 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -66,7 +67,8 @@ class FolderDestination:
     async def get_size(self, key: str) -> int | None:
         """Return the size of the file in bytes."""
         try:
-            return self._place(key).stat().st_size
+            with self._open_parent(key) as (folder, name):
+                return os.stat(name, dir_fd=folder).st_size
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -75,7 +77,7 @@ class FolderDestination:
     async def get_bytes(self, key: str) -> bytes | None:
         """Return the bytes of a small file."""
         try:
-            with os.fdopen(Boundary.build([self.root]).open(self.root / key), "rb") as stream:
+            with os.fdopen(self._boundary.open(self.root / key), "rb") as stream:
                 return stream.read()
         except FileNotFoundError:
             return None
@@ -86,13 +88,15 @@ class FolderDestination:
         """Unlink files, and the folders that become empty."""
         for key in keys:
             try:
-                self._place(key).unlink(missing_ok=True)
+                with suppress(FileNotFoundError), self._open_parent(key) as (folder, name):
+                    os.unlink(name, dir_fd=folder)
             except OSError as error:
                 raise _translate(error, self.get_href(key)) from error
         folders = {parent for key in keys for parent in PurePosixPath(key).parents if parent.name}
-        for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
-            with suppress(OSError):  # it has files of others
-                self._place(str(folder)).rmdir()
+        for empty in sorted(folders, key=lambda each: len(each.parts), reverse=True):
+            # it has files of others
+            with suppress(OSError), self._open_parent(str(empty)) as (folder, name):
+                os.rmdir(name, dir_fd=folder)
 
     async def discard(self, keys: Sequence[str]) -> None:
         """Unlink files, copies beside them that were broken off, and the folders that become empty, this one too."""
@@ -117,36 +121,55 @@ class FolderDestination:
             with suppress(OSError):  # it has results of another job by now
                 self.root.rmdir()
 
-    def _place(self, key: str) -> Path:
-        """Return the path of a key; raises `OutsideError` where a link among its folders leads out of the root.
+    @cached_property
+    def _boundary(self) -> Boundary:
+        return Boundary.build([self.root])
 
-        Whoever may write to the folder could have put a link there, to have files elsewhere replaced or removed.
+    @contextmanager
+    def _open_parent(self, key: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
+        """Open the folder of a key, and give its descriptor and the key's last name.
+
+        Raises `OutsideError` where a link among its folders leads out of the root: whoever may write to the folder
+        could have put one there, to have files elsewhere replaced or removed.
         """
         path = self.root / key
-        return Boundary.build([self.root]).resolve(path.parent) / path.name
+        try:
+            folder = self._boundary.open_folder(path.parent)
+        except FileNotFoundError:
+            if not create:
+                raise
+            self._boundary.resolve(path.parent).mkdir(parents=True, exist_ok=True)
+            folder = self._boundary.open_folder(path.parent)
+        try:
+            yield folder, path.name
+        finally:
+            os.close(folder)
 
     async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object]) -> None:
         stopped = threading.Event()
         try:
-            await asyncio.to_thread(self._write_and_rename, self._place(key), write, stopped)
+            await asyncio.to_thread(self._write_and_rename, key, write, stopped)
         except OSError as error:
             raise _translate(error, self.get_href(key)) from error
         finally:
             stopped.set()
 
     def _write_and_rename(
-        self, target: Path, write: Callable[[BinaryIO, threading.Event], object], stopped: threading.Event
+        self, key: str, write: Callable[[BinaryIO, threading.Event], object], stopped: threading.Event
     ) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{uuid4().hex}.part")
-        try:
-            with partial.open("xb") as stream:
-                write(stream, stopped)
-            if not stopped.is_set():
-                partial.replace(target)
-        finally:
-            with suppress(FileNotFoundError):
-                partial.unlink()
+        with self._open_parent(key, create=True) as (folder, name):
+            partial = f".{uuid4().hex}.part"
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
+            done = False
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    write(stream, stopped)
+                if not stopped.is_set():
+                    os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+                    done = True
+            finally:
+                if not done:
+                    os.unlink(partial, dir_fd=folder)
 
 
 def _translate(error: OSError, href: str) -> StagingError:
