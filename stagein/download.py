@@ -44,7 +44,7 @@ class Downloader:
         self._waits = RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
         self._streams = asyncio.Semaphore(options.concurrency)
         self._workers = Workers()
-        self._disk = ShortCalls(self._workers)
+        self._disk = ShortCalls(self._workers.run)
         self._folders: set[Path] = set()
         self.renamed: dict[Path, Path] = {}
         """Where files are that got the name that a web server gave them, by their planned target."""

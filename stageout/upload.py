@@ -1,6 +1,7 @@
 """Executes a plan: files in a bounded pool, then documents wave by wave; sizes are verified."""
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -66,7 +67,7 @@ async def _run(actions: list[Callable[[], Awaitable[None]]], concurrency: int) -
 
 async def _put_file(file: PlannedFile, destination: Destination, progress: _Progress) -> None:
     try:
-        file.source.open("rb").close()
+        os.close(os.open(file.source, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
         unreadable = StagingError(
             Kind.NOT_FOUND if isinstance(error, FileNotFoundError) else Kind.FORBIDDEN,

@@ -4,7 +4,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -66,16 +66,16 @@ class Workers:
 
 
 class ShortCalls:
-    """Makes short calls to a disk in the event loop until they prove slow; from then on, in threads."""
+    """Makes short calls to a disk in the event loop until they prove slow; from then on, in threads by `in_thread`."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
+    def __init__(self, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]) -> None:
+        self._in_thread = in_thread
         self._slow = 0
 
     async def run(self, call: Callable[[], T]) -> T:
         """Make one call; raises what it raises."""
         if self._slow >= SLOW_IN_A_ROW:
-            return await self._workers.run(call)
+            return cast("T", await self._in_thread(call))
         start = time.perf_counter()
         try:
             return call()

@@ -34,7 +34,7 @@ class LocalSource:
     def __init__(self, allowed_roots: tuple[Path, ...] | None, workers: Workers) -> None:
         self._allowed_roots = allowed_roots
         self._workers = workers
-        self._disk = ShortCalls(workers)
+        self._disk = ShortCalls(workers.run)
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Start reading a file; parts are never requested."""

@@ -7,8 +7,8 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -17,8 +17,10 @@ from uuid import uuid4
 from stageout.model import StageOutOptions
 from zoo_staging.boundary import Boundary, OutsideError
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.threads import ShortCalls
 
 _CHUNK_BYTES = 4 * 1024 * 1024
+_SMALL_BYTES = 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR)
@@ -32,6 +34,8 @@ class FolderDestination:
 
     root: Path
     storage: None = None
+    # a thread for each of thousands of small files takes longer than to write them
+    _short_calls: ShortCalls = field(default_factory=lambda: ShortCalls(asyncio.to_thread), compare=False)
 
     @classmethod
     def open(cls, destination: str, _: StageOutOptions) -> "FolderDestination":
@@ -50,18 +54,22 @@ class FolderDestination:
 
     async def put_file(self, key: str, source: Path, media_type: str) -> bool:
         """Copy a file, uncompared; when cancelled, the copy stops soon and leaves nothing."""
+        try:
+            is_small = source.stat().st_size <= _SMALL_BYTES
+        except OSError as error:
+            raise _translate(error, self.get_href(key)) from error
 
         def copy(target: BinaryIO, stopped: threading.Event) -> None:
             with source.open("rb") as stream:
                 while (chunk := stream.read(_CHUNK_BYTES)) and not stopped.is_set():
                     target.write(chunk)
 
-        await self._write(key, copy)
+        await self._write(key, copy, is_small=is_small)
         return False
 
     async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
         """Write a small file, uncompared."""
-        await self._write(key, lambda target, _: target.write(body))
+        await self._write(key, lambda target, _: target.write(body), is_small=len(body) <= _SMALL_BYTES)
         return False
 
     async def get_size(self, key: str) -> int | None:
@@ -145,10 +153,11 @@ class FolderDestination:
         finally:
             os.close(folder)
 
-    async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object]) -> None:
+    async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object], *, is_small: bool) -> None:
         stopped = threading.Event()
+        run = self._short_calls.run if is_small else asyncio.to_thread
         try:
-            await asyncio.to_thread(self._write_and_rename, key, write, stopped)
+            await run(partial(self._write_and_rename, key, write, stopped))
         except OSError as error:
             raise _translate(error, self.get_href(key)) from error
         finally:
@@ -158,18 +167,18 @@ class FolderDestination:
         self, key: str, write: Callable[[BinaryIO, threading.Event], object], stopped: threading.Event
     ) -> None:
         with self._open_parent(key, create=True) as (folder, name):
-            partial = f".{uuid4().hex}.part"
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
+            unfinished = f".{uuid4().hex}.part"
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
             done = False
             try:
                 with os.fdopen(descriptor, "wb") as stream:
                     write(stream, stopped)
                 if not stopped.is_set():
-                    os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+                    os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
                     done = True
             finally:
                 if not done:
-                    os.unlink(partial, dir_fd=folder)
+                    os.unlink(unfinished, dir_fd=folder)
 
 
 def _translate(error: OSError, href: str) -> StagingError:

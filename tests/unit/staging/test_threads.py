@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 def run_in(calls: list[Callable[[], threading.Thread]]) -> list[threading.Thread]:
     async def run() -> list[threading.Thread]:
         with closing(Workers()) as workers:
-            short = ShortCalls(workers)
+            short = ShortCalls(workers.run)
             return [await short.run(call) for call in calls]
 
     return asyncio.run(run())
@@ -36,7 +36,7 @@ def test_calls_run_in_threads_once_several_in_a_row_were_slow(monkeypatch: pytes
 def test_a_slow_call_that_fails_counts_and_its_error_is_raised() -> None:
     async def run() -> None:
         with closing(Workers()) as workers:
-            await ShortCalls(workers).run(lambda: (_ for _ in ()).throw(OSError("gone")))
+            await ShortCalls(workers.run).run(lambda: (_ for _ in ()).throw(OSError("gone")))
 
     with pytest.raises(OSError, match="gone"):
         asyncio.run(run())
