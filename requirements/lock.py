@@ -44,8 +44,8 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
-    "dev": Lock(("argo", "kubernetes", "raster", "javascript", "server", "testing", "examples", "demo", "dev")),
-    "demo": Lock(("raster", "examples", "javascript", "demo")),
+    "dev": Lock(("argo", "kubernetes", "raster", "server", "testing", "examples", "demo", "dev")),
+    "demo": Lock(("raster", "examples", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),
     "server": Lock(("kubernetes", "raster", "server")),

@@ -110,7 +110,7 @@ def test_an_unknown_job_is_exit_code_11(site: Site, words: list[str]) -> None:
 def test_the_doctor_examines_this_machine_for_the_local_engine(site: Site) -> None:
     done = site.command("doctor", "--engine", "local", "-o", site.results)
     lines = [line.split(":")[0].split(maxsplit=1) for line in done.stdout.splitlines() if not line.startswith("  ")]
-    assert [about for _, about in lines] == ["containers", "Node.js", "scratch folder", "results store"]
+    assert [about for _, about in lines] == ["containers", "scratch folder", "results store"]
     assert ("BAD" in done.stdout) == (done.returncode == 7)
 
 

@@ -129,11 +129,6 @@ def test_every_command_shows_its_help(bare: Installation, command: str) -> None:
         ("zoo-runner run examples/echo/echo.cwl --engine calrissian --output s3://bucket/results", "kubernetes"),
         ("zoo-runner doctor", "kubernetes"),
         ("zoo-runner gc", "kubernetes"),
-        (
-            "PATH=.tour/bin zoo-runner run examples/features/javascript/javascript.cwl"
-            " examples/features/javascript/inputs.yml",
-            "javascript",
-        ),
     ],
 )
 def test_a_missing_extra_is_one_line_and_exit_code_2(bare: Installation, command: str, extra: str) -> None:

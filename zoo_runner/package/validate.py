@@ -246,8 +246,8 @@ def _check_javascript(view: PackageView) -> Iterator[Finding]:
     for located in view.processes:
         own = find_effective((located.process,), "InlineJavascriptRequirement")
         if own is not None and not own.is_hint:
-            message = "JavaScript expressions need Node.js on the machine that runs the engine"
-            remedy = "Install Node.js, or zoo-runner[javascript]."
+            message = "JavaScript expressions need an engine for them, which not every platform has"
+            remedy = "Nothing here: zoo-runner has one. Parameter references such as $(inputs.a.path) work everywhere."
             yield Finding("package.javascript", Severity.INFO, located.place, located.subject, message, remedy)
 
 

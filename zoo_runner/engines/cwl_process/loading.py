@@ -32,6 +32,7 @@ from zoo_runner.engines.cwl_process.confined import (
     build_boundary,
     read_path,
 )
+from zoo_runner.engines.cwl_process.javascript import bounded_javascript
 from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs, translate_container_links
 from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine
@@ -163,7 +164,8 @@ def build_context_fields(spec: Mapping[str, Any], boundary: Boundary) -> dict[st
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
     try:
-        outputs, status = executor.execute(tool, _read_order(spec), context, cwltool_logger)
+        with bounded_javascript(spec.get("time_zone")):
+            outputs, status = executor.execute(tool, _read_order(spec), context, cwltool_logger)
     except WorkflowException as error:
         raise WorkflowException(f"Cannot run the package: {error}") from error.__cause__ or error
     if status != "success":

@@ -12,7 +12,6 @@ _PLACE = r"(?:package\.json:\d+:\d+: )?"
 _STEP = re.compile(r"\[(?:step|job) (?P<step>[^]]+)\]")
 _SCRIPT_FAILED = re.compile(r"Expression evaluation error:")
 _SCRIPT_REASON = re.compile(rf"Expression evaluation error:\s+{_PLACE}(?P<why>[^\n]+)")
-_NO_VALUE = re.compile(r"Expecting value: line 1 column 1 ")
 _NO_JAVASCRIPT = "without specifying InlineJavascriptRequirement"
 _SCRIPT_ERROR = re.compile(rf"^{_PLACE}(?P<why>\w*Error: [^\n]+)", re.MULTILINE)
 _UNREADY = re.compile(rf"\[step (?P<step>[^]]+)\] Cannot make job: {_PLACE}(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){{0,3}})")
@@ -141,7 +140,7 @@ def _explain_pick(text: str) -> ToolError | None:
 def _explain_script(text: str) -> ToolError:
     errors = _SCRIPT_ERROR.findall(text)
     step, reason = _read_step(text), _SCRIPT_REASON.search(text)
-    said = _flatten(reason["why"]) if reason and not _NO_VALUE.match(reason["why"]) else "it returned nothing"
+    said = _flatten(reason["why"]) if reason else "it has no reason"
     why = errors[-1] if errors else said
     if _NO_JAVASCRIPT in why:
         remedy = "Correct the reference; if it is JavaScript, add InlineJavascriptRequirement to the requirements."

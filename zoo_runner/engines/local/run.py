@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
-from zoo_runner.engines.cwl_process.javascript import find_node
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
@@ -109,6 +108,7 @@ class Run:
             "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
             "remover": [self._runtime or "", "rm", "--force"],
+            "time_zone": self._settings.inherited.get("TZ"),
         }
         write_json(scratch / "run.json", spec)
         return {
@@ -126,13 +126,11 @@ class Run:
         return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
 
     def _link_programs(self, path: str) -> Path:
-        """Create a folder with the programs under the names that cwltool looks for."""
+        """Create a folder with podman or docker under the name that cwltool looks for."""
         programs = self._scratch / "bin"
         programs.mkdir()
         if self._runtime and (runtime := shutil.which(self._runtime, path=path)):
             (programs / "docker").symlink_to(runtime)
-        if node := find_node(path):
-            (programs / "node").symlink_to(node)
         return programs
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:

@@ -1,0 +1,92 @@
+"""JavaScript of packages: the values and errors that expressions give, as with Node.js in cwltool."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from cwl_utils.errors import JavascriptException
+
+from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript
+from zoo_runner.engines.cwl_process.mistakes import explain_mistake
+
+LIBRARY = 'function twice(x) { return 2 * x; }\nvar inputs = {"x": 21, "name": "é\\u2028"};'
+VALUES: dict[str, Any] = {
+    "(inputs.x + 1)": 22,
+    "(twice(inputs.x))": 42,
+    "{return inputs.name;}": "é\u2028",
+    "{var all = []; for (const i of [1, 2]) all.push(`${i}`); return all;}": ["1", "2"],
+    "{return {a: undefined, b: null, c: () => 1, d: NaN, e: new Date(0)};}": {
+        "b": None,
+        "d": None,
+        "e": "1970-01-01T00:00:00.000Z",
+    },
+    "(null)": None,
+    "(inputs?.y ?? 'none')": "none",
+    "([3, 1, 2].sort().at(-1))": 3,
+    "('x.tif'.replace(/(?<name>.)\\.tif$/u, '$<name>.png'))": "x.png",
+    "{console.log('to nobody'); return 1;}": 1,
+    "(typeof this)": "undefined",
+    "{const f = (n) => n ? 1 + f(n - 1) : 0; return f(10000);}": 10000,
+    "('\\ud800'.length)": 1,
+    "(1e21)": 1e21,
+}
+ERRORS = {
+    "(foo.bar)": "ReferenceError: foo is not defined",
+    "{\n  var a;\n  return a.b;\n}": "TypeError: cannot read property 'b' of undefined (line 3 of the expression)",
+    "(1+)": "SyntaxError: ",
+    "{a = 1; return a;}": "ReferenceError: ",
+    "{return;}": "it returned nothing",
+    "(function () {})": "it returned nothing",
+    "{throw 'no scene'}": "Error: it threw no scene",
+    "{throw new Error('no scene')}": "Error: no scene",
+    "(1n)": "TypeError: ",
+}
+
+
+@pytest.fixture(scope="module")
+def javascript() -> Iterator[BoundedJavaScript]:
+    with BoundedJavaScript() as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("expression", VALUES)
+def test_an_expression_has_the_value_that_the_standard_says(javascript: BoundedJavaScript, expression: str) -> None:
+    assert javascript.eval(expression, LIBRARY) == VALUES[expression]
+
+
+@pytest.mark.parametrize("expression", ERRORS)
+def test_an_error_is_reported_with_its_reason(javascript: BoundedJavaScript, expression: str) -> None:
+    with pytest.raises(JavascriptException) as raised:
+        javascript.eval(expression, LIBRARY)
+    diagnosed = explain_mistake(f"[step s] Cannot make job: Expression evaluation error:\n{raised.value}")
+    assert diagnosed is not None
+    assert (diagnosed.diagnosis.code, diagnosed.diagnosis.step) == ("step.expression", "s")
+    assert ERRORS[expression] in diagnosed.diagnosis.cause
+
+
+def test_an_error_in_the_library_is_reported_as_such(javascript: BoundedJavaScript) -> None:
+    with pytest.raises(JavascriptException, match=r"SyntaxError: .* \(in expressionLib\)"):
+        javascript.eval("(1)", "function () {")
+
+
+def test_an_expression_knows_nothing_of_those_before_it(javascript: BoundedJavaScript) -> None:
+    javascript.eval("{globalThis.kept = 1; Array.prototype.map = null; return 1;}")
+    assert javascript.eval("(typeof kept + typeof [].map)") == "undefinedfunction"
+
+
+def test_expressions_of_steps_that_run_at_once_get_their_own_values(javascript: BoundedJavaScript) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: javascript.eval(f"({n} * 2)"), range(40)))
+    assert found == [2 * n for n in range(40)]
+
+
+def test_the_value_may_be_large(javascript: BoundedJavaScript) -> None:
+    listing = [{"class": "File", "location": f"file:///scene/{n}.tif"} for n in range(20_000)]
+    assert javascript.eval("(listing)", f"var listing = {json.dumps(listing, indent=4)};") == listing
+
+
+def test_the_time_zone_is_that_of_the_job() -> None:
+    with BoundedJavaScript("Asia/Kolkata") as engine:
+        assert engine.eval("(new Date(0).getHours() + ':' + new Date(0).getMinutes())") == "5:30"

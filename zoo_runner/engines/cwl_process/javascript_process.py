@@ -1,0 +1,144 @@
+"""Evaluates JavaScript for a launcher: a process that can compute and answer, and nothing else.
+
+A program of its own that needs the standard library and quickjs only: `javascript_process.py FOLDER_OF_QUICKJS`.
+Each line of stdin is a script, as a JSON string. The answer is a line: `=` and the value of the script as JSON, `=`
+alone if it has none, or `!` and the error as a JSON string. QuickJS gives scripts no files, network or modules. Should
+a script break out of it nevertheless, it is in a process without environment, which the kernel lets read and write
+open pipes and ask for memory that is not executable, but not open, connect, start or signal anything.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import struct
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quickjs import Context
+
+MEMORY_MIB = 256
+"""Memory that a script may use."""
+LARGEST_ANSWER_BYTES = 64 << 20
+"""Size of the largest value, as JSON."""
+# for as many nested calls as in V8, about 10,000
+_STACK_BYTES = 32 << 20
+# in a context of Node's `vm`, `console` is there and prints nothing, and these others are not
+_PRELUDE = """
+globalThis.console = Object.fromEntries(
+  ["assert", "debug", "dir", "error", "group", "groupEnd", "info", "log", "table", "time", "timeEnd", "trace", "warn"]
+    .map((name) => [name, () => undefined]));
+for (const name of ["DOMException", "atob", "btoa", "performance", "queueMicrotask"]) delete globalThis[name];
+"""
+
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+_PROT_EXEC = 4
+_ALLOW = 0x7FFF0000
+_REFUSE = 0x00050001  # with EPERM
+# linux/filter.h: load a word of the call, compare it, test its bits, return
+_LOAD, _EQUALS, _HAS_BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
+# linux/seccomp.h, struct seccomp_data: where the call's number, its architecture and its third argument lie
+_NUMBER, _ARCHITECTURE, _THIRD_ARGUMENT = 0, 4, 32
+# By machine: its number in linux/audit.h; the calls read, write, close, fstat, lseek, munmap, brk, rt_sigaction,
+# rt_sigprocmask, rt_sigreturn, sched_yield, mremap, madvise, exit, gettimeofday, futex, clock_gettime, exit_group,
+# getrandom; and mmap and mprotect, for memory that is not executable
+_CALLS = {
+    "x86_64": (0xC000003E, (0, 1, 3, 5, 8, 11, 12, 13, 14, 15, 24, 25, 28, 60, 96, 202, 228, 231, 318), (9, 10)),
+    "aarch64": (
+        0xC00000B7,
+        (63, 64, 57, 80, 62, 215, 214, 134, 135, 139, 124, 216, 233, 93, 169, 98, 113, 94, 278),
+        (222, 226),
+    ),
+}
+
+
+class _Program(ctypes.Structure):
+    """linux/filter.h, struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def confine() -> None:
+    """Give up what a script does not need; raises `OSError` where the kernel does not filter system calls.
+
+    On machines other than x86-64 and ARM64 calls are not filtered, and the limits alone hold.
+    """
+    limits = {
+        resource.RLIMIT_AS: (3 * MEMORY_MIB + 256) << 20,
+        resource.RLIMIT_NOFILE: 0,
+        resource.RLIMIT_NPROC: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_STACK: 2 * _STACK_BYTES,
+    }
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, value))
+    if os.uname().machine in _CALLS:
+        _filter_calls(build_filter(*_CALLS[os.uname().machine]))
+
+
+def build_filter(architecture: int, calls: Iterable[int], memory_calls: Iterable[int]) -> bytes:
+    """Build the program by which the kernel judges system calls; pure."""
+    calls, memory_calls = list(calls), list(memory_calls)
+    refuse = 3 + len(calls) + len(memory_calls)
+    check, allow = refuse + 1, refuse + 4
+    code = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUALS, 0, refuse - 2, architecture), (_LOAD, 0, 0, _NUMBER)]
+    for targets, numbers in ((allow, calls), (check, memory_calls)):
+        code += [(_EQUALS, targets - len(code) - 1 - at, 0, number) for at, number in enumerate(numbers)]
+    code += [
+        (_RETURN, 0, 0, _REFUSE),
+        (_LOAD, 0, 0, _THIRD_ARGUMENT),
+        (_HAS_BITS, 0, 1, _PROT_EXEC),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _filter_calls(code: bytes) -> None:
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    program = _Program(len(code) // 8, code)
+    for arguments in (
+        (_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+        (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0),
+    ):
+        if prctl(*arguments):
+            raise OSError(ctypes.get_errno(), "the kernel does not filter the calls of the JavaScript process")
+
+
+def evaluate(new_context: "type[Context]", script: str) -> str:
+    """Evaluate a script, in an interpreter of its own; return the answer."""
+    try:
+        context = new_context()
+        context.set_memory_limit(MEMORY_MIB << 20)
+        context.set_max_stack_size(_STACK_BYTES)
+        context.eval(_PRELUDE)
+        text = context.eval(script).json()
+    # its errors have the text of the script's own; its memory may be used up, and its texts may be no Unicode
+    except Exception as error:  # noqa: BLE001 the door of the process
+        return "!" + json.dumps(str(error))
+    if len(text) > LARGEST_ANSWER_BYTES:
+        return "!" + json.dumps(f"RangeError: its value has more than {LARGEST_ANSWER_BYTES >> 20} MiB as JSON")
+    return f"={text}"
+
+
+def main(folder: str) -> None:
+    """Answer until stdin ends."""
+    sys.path.append(folder)
+    from quickjs import Context
+
+    context = Context()
+    context.eval(_PRELUDE + "; new Date().getHours()")  # reads the time zone
+    confine()
+    for line in sys.stdin.buffer:
+        answer = evaluate(Context, json.loads(line))
+        sys.stdout.buffer.write(answer.encode("utf-8", "replace") + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
