@@ -542,9 +542,26 @@ def test_a_job_that_is_dismissed_while_its_service_delivers_leaves_no_logs(
                 print("delivering", number)
         """)
     job = run_echo(kernel)
-    assert read_record(kernel, job).cancel_requested
+    assert read_record(kernel, job).removal_requested
     assert read_kept_log(kernel, job) == ""
     assert not (job.temp / f"echo-{job.id}").exists()
+
+
+def test_a_request_to_cancel_that_comes_too_late_removes_nothing(make_handler: Callable[[str], KernelDouble]) -> None:
+    kernel = make_handler("""
+        def post_execution_hook(self, log, output, usage_report, tool_logs):
+            from dataclasses import replace
+            from zoo_runner.store.files import FileStore
+            from zoo_runner.zoo.conf import load_site_configuration, read_site
+            site = read_site(self.conf)
+            store = FileStore(load_site_configuration(self.conf, os.environ, site).workspace.folders.state)
+            store.update(replace(store.get(site.job_id), cancel_requested=True))
+        """)
+    job = run_echo(kernel)
+    record = read_record(kernel, job)
+    assert (record.status, record.cancel_requested) == (Status.SUCCESSFUL, True)
+    assert read_kept_log(kernel, job)
+    assert (job.temp / f"echo-{job.id}" / "usage.json").exists()
 
 
 def test_a_record_that_is_damaged_at_the_end_does_not_change_how_the_job_ended(

@@ -68,8 +68,9 @@ class Job:
     Times are ISO 8601 in UTC. `log` and `log_folder` are the places of the logs; `handle` identifies what was
     submitted. `allowed_roots` and `public_url` were decided by its adapter (see `StorageProfile`). Of waiting jobs,
     those with the highest `priority` start first. `uid` distinguishes the job from one of the same id in another store.
-    `version` grows with each stored change. The outcome is known shortly before the job has ended: in between its logs
-    are published and what the engine created is removed.
+    `cancel_requested`: the job is to be stopped, if it is not too late for that; `removal_requested`: its logs and data
+    are to be removed, however it ends. `version` grows with each stored change. The outcome is known shortly before the
+    job has ended: in between its logs are published and what the engine created is removed.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Job:
     message: str | None = None
     handle: Mapping[str, Any] | None = None
     cancel_requested: bool = False
+    removal_requested: bool = False
     outcome: Outcome | None = None
     uid: str = ""
     priority: int = 0

@@ -59,16 +59,14 @@ def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
         # a service at its preparations has begun it, and may be killed
         JobPaths.build(configuration.workspace.folders, _UNKNOWN_PROCESS, job_id).kept_log.unlink(missing_ok=True)
         return None
-    job = context.store.get(job_id)
-    if job.status in FINAL:
-        job = _record_dismissal(context.store, job)
-        _remove_files(job, configuration.workspace)
-        return job
-    job = cancel(context, job_id)
-    if _wait_released(context.store, job_id):
+    job = _request_removal(context.store, job_id)
+    if job.status not in FINAL:
+        job = cancel(context, job_id)
+        if not _wait_released(context.store, job_id):
+            return job
         # a service may be killed before it has concluded the job
-        job = _record_dismissal(context.store, cancel(context, job_id))
-        _remove_files(job, configuration.workspace)
+        job = cancel(context, job_id)
+    _remove_files(job, configuration.workspace)
     return job
 
 
@@ -76,16 +74,21 @@ def _build_dismissed(job_id: str, workspace: Workspace) -> Job:
     """Build the record of a job that nobody has stored: its service will find the id taken."""
     job = build_unaccepted(job_id, _UNKNOWN_PROCESS, workspace)
     outcome = build_failure(build_dismissal(), Masker(()))
-    return replace(job, status=outcome.status, outcome=outcome, finished=job.created, cancel_requested=True)
+    return replace(
+        job,
+        status=outcome.status,
+        outcome=outcome,
+        finished=job.created,
+        cancel_requested=True,
+        removal_requested=True,
+    )
 
 
-def _record_dismissal(store: JobStore, job: Job) -> Job:
-    """Store that a job was dismissed, also one that has ended: its service may still deliver, and looks there."""
-    while not job.cancel_requested:
-        try:
-            return store.update(replace(job, cancel_requested=True))
-        except JobChangedError:
-            job = store.get(job.id)
+def _request_removal(store: JobStore, job_id: str) -> Job:
+    """Store that all of a job is to be removed, also of one that has ended: its service may still deliver."""
+    while not (job := store.get(job_id)).removal_requested:
+        with suppress(JobChangedError):
+            return store.update(replace(job, removal_requested=True))
     return job
 
 
@@ -120,10 +123,13 @@ def was_dismissed(store: JobStore, job_id: str) -> bool:
     return job.cancel_requested and job.status is Status.DISMISSED
 
 
-def is_dismissal_requested(store: JobStore, job_id: str) -> bool:
-    """Whether a dismissal of a job was requested, also where the job had ended in another way before."""
+def is_removal_requested(store: JobStore, job_id: str) -> bool:
+    """Whether a job was dismissed by its kernel, also one that ended in another way.
+
+    A request to cancel that came too late (`zoo-runner cancel`) removes nothing.
+    """
     with suppress(JobNotFoundError):
-        return store.get(job_id).cancel_requested
+        return store.get(job_id).removal_requested
     return False
 
 

@@ -44,7 +44,7 @@ from zoo_runner.zoo.conf import (
     load_site_configuration,
     read_site,
 )
-from zoo_runner.zoo.dismiss import build_dismissal, is_dismissal_requested, was_dismissed
+from zoo_runner.zoo.dismiss import build_dismissal, is_removal_requested, was_dismissed
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections
 from zoo_runner.zoo.progress import Progress
