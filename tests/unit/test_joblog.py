@@ -134,6 +134,14 @@ def test_later_lines_are_kept_when_others_empty_the_folder(log: JobLog, paths: J
     assert paths.usage.exists()
 
 
+def test_nothing_comes_back_of_a_job_that_is_removed_at_its_end(log: JobLog, paths: JobPaths) -> None:
+    with log:
+        log(StepEnded("a", 0.0, 1.0, 0, None, None))
+        log.write_end(None, "s3://results/collection.json")
+        shutil.rmtree(paths.temp)
+    assert not paths.temp.exists()
+
+
 def test_a_log_that_cannot_be_written_does_not_end_the_job(log: JobLog, paths: JobPaths) -> None:
     shutil.rmtree(paths.temp)
     paths.temp.write_text("somebody put a file in its place")

@@ -54,11 +54,23 @@ def test_results_in_the_folder_of_the_logs_outlive_the_job(tmp_path: Path) -> No
     results = Path(old.log_folder) / "results"
     results.mkdir()
     (results / "a.tif").write_text("data")
+    document = Path(old.log_folder) / "results.json"
+    document.write_text("{}")
     old = store.update(replace(old, destination=str(results)))
     remove_job(store, old)
-    assert [path for path in Path(old.log_folder).rglob("*") if path.is_file()] == [results / "a.tif"]
+    assert {path for path in Path(old.log_folder).rglob("*") if path.is_file()} == {results / "a.tif", document}
     with pytest.raises(JobNotFoundError):
         store.get("old")
+
+
+def test_a_results_document_beside_the_logs_outlives_the_job_wherever_its_results_are(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "state")
+    for name, status, left in (("done", Status.SUCCESSFUL, ["results.json"]), ("failed", Status.FAILED, [])):
+        job = keep(store, tmp_path, name, 11, status)
+        folder = Path(job.log_folder)
+        (folder / "results.json").write_text("{}")
+        remove_job(store, store.update(replace(job, destination="s3://bucket/results")))
+        assert [path.name for path in folder.glob("*")] == left
 
 
 def collect(folder: Path, *words: str, **environ: str) -> Result:

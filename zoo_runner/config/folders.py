@@ -8,6 +8,8 @@ from zoo_runner.model.workspace import Folders
 
 STAGE_LOGS = ("node_stage_in", "node_stage_out")
 """Names of the stages' logs, which platforms rely on."""
+RESULTS_DOCUMENT = "results.json"
+"""Name of the results document beside the logs, where a platform refers to it."""
 
 
 @dataclass(frozen=True)

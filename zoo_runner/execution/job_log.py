@@ -52,6 +52,7 @@ class JobLog:
         self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
+        self._usage_written = -1
         self._published: str | None = None
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
@@ -174,8 +175,12 @@ class JobLog:
     def write_usage(self) -> None:
         """Keep what each step used beside the logs; what could not be measured is null.
 
-        Where the log of a job is written by several processes, that of the steps is not overwritten by another.
+        Where the log of a job is written by several processes, that of the steps is not overwritten by another. It is
+        written once for the same steps: a job that has ended may be removed at any time, and nothing comes back.
         """
+        if self._usage_written == len(self._usage):
+            return
+        self._usage_written = len(self._usage)
         if not self._usage and os.path.exists(self.paths.usage):  # noqa: PTH110 raises nothing, as a path's may
             return
         steps = [

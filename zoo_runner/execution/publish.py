@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
-from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.folders import RESULTS_DOCUMENT, JobPaths
 from zoo_runner.engines.pipeline import load_stage_out_options
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Level, Stage
@@ -49,7 +49,7 @@ def publish_logs(
 def _put(log: JobLog, destination: str, storage: StorageProfile, results: Results | None) -> str:
     from stageout.stage import put_beside
 
-    shown = {"results.json": log.masker.mask_data(results.document)} if results else {}
+    shown = {RESULTS_DOCUMENT: log.masker.mask_data(results.document)} if results else {}
     paths = log.paths
     files = _find_logs(paths)
     with _pressed_after(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files)) as switch:

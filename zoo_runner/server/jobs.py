@@ -123,7 +123,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
 def _remove_logs(job: Job, workspace: Workspace) -> None:
     """Remove the logs of a job, but not its results; a log that cannot be removed does not keep the job."""
     with suppress(OSError):
-        remove_logs(job, Path(job.destination))
+        remove_logs(job, [Path(job.destination)])
     shutil.rmtree(workspace.folders.state / job.id, ignore_errors=True)
 
 

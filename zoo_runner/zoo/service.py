@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn, Protocol, cast
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.config.folders import JobPaths
+from zoo_runner.config.folders import RESULTS_DOCUMENT, JobPaths
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.accept import accept, build_masker, build_unaccepted, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, record_outcome
@@ -286,13 +286,13 @@ class _Call:
 
     def _publish_document(self, results: Results) -> str:
         """Put the results document beside the logs; return its public address."""
-        path = self._paths.log_folder / "results.json"
+        path = self._paths.log_folder / RESULTS_DOCUMENT
         path.write_text(json.dumps(self._masker.mask_data(results.document), indent=2), encoding="utf-8")
         return f"{self._site.temp_url}/{path.parent.name}/{path.name}"
 
     def _remove_logs_if_dismissed(self) -> None:
-        """Remove the logs of a dismissed job: the kernel has removed those in `temp`, before the job had ended."""
-        if not is_dismissal_requested(self._store, self._site.job_id):
+        """Remove the logs of a job that its kernel dismissed: it has removed those in `temp` before the job ended."""
+        if not is_removal_requested(self._store, self._site.job_id):
             return
         with self._taking:
             # a line that is printed later does not create them again
