@@ -32,7 +32,7 @@ def test_all_that_a_step_printed_is_read_however_long_it_takes(
     monkeypatch.setattr(printed, "_LAST_LINES_SECONDS", 0.01)
     opened, writer = pipe
     os.write(writer, MUCH)
-    opened.tell_end()
+    opened.note_end()
     read = b""
     while chunk := opened.read(8192):
         read += chunk
@@ -48,7 +48,7 @@ def test_somebody_who_prints_for_ever_is_heard_for_a_while(
     with subprocess.Popen(["yes"], stdout=writer) as daemon:
         try:
             assert opened.read(2) == b"y\n"
-            opened.tell_end()
+            opened.note_end()
             while opened.read(8192):
                 pass
             assert daemon.poll() is None
@@ -59,7 +59,7 @@ def test_somebody_who_prints_for_ever_is_heard_for_a_while(
 def test_a_child_that_passes_on_the_last_lines_is_heard(pipe: tuple[Printed, int]) -> None:
     opened, writer = pipe
     child = os.dup(writer)
-    opened.tell_end()
+    opened.note_end()
     os.write(child, b"the last line\n")
     os.close(child)
     assert io.BufferedReader(opened).readline() == b"the last line\n"
@@ -68,16 +68,16 @@ def test_a_child_that_passes_on_the_last_lines_is_heard(pipe: tuple[Printed, int
 def test_no_line_of_a_step_is_lost_where_its_caller_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printed, "_LAST_LINES_SECONDS", 0.01)
     reported: list[StepStarted | StepLines | StepEnded | EngineLine] = []
-    may_tell = threading.Event()
+    may_report = threading.Event()
 
     def emit(event: StepStarted | StepLines | StepEnded | EngineLine) -> None:
-        assert not isinstance(event, StepLines) or may_tell.wait(20)
+        assert not isinstance(event, StepLines) or may_report.wait(20)
         reported.append(event)
 
     watch = Watch("work", "seq", emit, None, None)
     process = subprocess.Popen(["seq", "1000"], stdout=watch.writer, text=True)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    timer = threading.Timer(0.2, may_tell.set)
+    timer = threading.Timer(0.2, may_report.set)
     timer.start()
     watch.wait(process)
     timer.join()

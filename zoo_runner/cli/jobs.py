@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo_runner.cli.show import describe_outcome, print_json, print_output_object, show_diagnosis, show_results, tell
+from zoo_runner.cli.show import (
+    describe_outcome,
+    print_json,
+    print_message,
+    print_output_object,
+    show_diagnosis,
+    show_results,
+)
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -82,7 +89,7 @@ def _download(job: "Job", configuration: "Configuration", folder: Path | None) -
     from zoo_runner.execution.download import download_results
 
     storage = build_workspace(job, configuration.workspace).storage
-    tell(f"{download_results(job, results, storage, folder)} files downloaded to {folder}")
+    print_message(f"{download_results(job, results, storage, folder)} files downloaded to {folder}")
 
 
 def _find(

@@ -15,7 +15,7 @@ from zoo_runner.cli.options import RunOptions, add_run_options, read_configurati
 from zoo_runner.cli.rerun import add_rerun
 from zoo_runner.cli.running import run_draft
 from zoo_runner.cli.serve import add_server
-from zoo_runner.cli.show import print_json, print_objects, read_version, show_failure, tell
+from zoo_runner.cli.show import print_json, print_message, print_objects, read_version, show_failure
 from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
 
@@ -174,10 +174,10 @@ def cancel(job_id: str) -> None:
     context = open_context(read_configuration())
     job = context.store.get(job_id)
     if job.status in FINAL:
-        tell(f"job {job_id} has already ended ({job.status}): nothing to stop")
+        print_message(f"job {job_id} has already ended ({job.status}): nothing to stop")
         return
     cancel_job(context, job_id)
-    tell(f"job {job_id} was asked to stop")
+    print_message(f"job {job_id} was asked to stop")
 
 
 add_operations(cli, read_configuration)
@@ -229,7 +229,7 @@ def _draft(options: RunOptions, configuration: "Configuration") -> "JobSpec":
     package = load_package(options.package, configuration.settings)
     order = read_order(package, options.job_file, options.words, configuration.settings, strict=options.strict)
     for problem in order.warnings:
-        tell(f"warning: {problem}")
+        print_message(f"warning: {problem}")
     return draft_job(
         order.package,
         order.values,

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from zoo_runner.cli.show import show_outcome, tell
+from zoo_runner.cli.show import print_message, show_outcome
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -21,7 +21,7 @@ def run_draft(draft: "JobSpec", configuration: "Configuration", form: str, quiet
     context = open_context(configuration)
     job = accept(context, draft, configuration.settings.engine, configuration.workspace, leased=True)
     if not quiet:
-        tell(f"job {job.id}\nlog {job.log}")
+        print_message(f"job {job.id}\nlog {job.log}")
     cancellation = Cancellation(job.time_limit_seconds)
     with cancelling_on_signals(cancellation), open_display(quiet) as report:
         outcome = execute(context, job.id, report, cancellation, find_secret_values(draft, configuration.workspace))

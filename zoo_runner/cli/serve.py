@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo_runner.cli.show import read_version, tell
+from zoo_runner.cli.show import print_message, read_version
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -33,7 +33,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
             from zoo_runner.server.serving import serve as run
 
         environ = dict(os.environ)  # noqa: TID251 the command's one place
-        tell(f"serving at http://{host}:{port}/")
+        print_message(f"serving at http://{host}:{port}/")
         run(load_server_settings(environ), _check(read_configuration()), environ, (host, port), read_version() or "0")
 
     @cli.command()

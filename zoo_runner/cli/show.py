@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo_runner.model.job import Job, Outcome, Results
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a message on stderr: stdout is for results."""
     click.echo(text, err=True)
 
@@ -102,13 +102,13 @@ def show_failure(error: RunnerError, form: str) -> None:
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Show on stderr what went wrong and what to do."""
     mask = Masker().mask
-    tell(f"error: {mask(diagnosis.cause)}")
-    tell(f"  code: {diagnosis.code}, stage: {diagnosis.stage}, level: {diagnosis.level}")
+    print_message(f"error: {mask(diagnosis.cause)}")
+    print_message(f"  code: {diagnosis.code}, stage: {diagnosis.stage}, level: {diagnosis.level}")
     for line in diagnosis.evidence:
-        tell(f"  | {mask(line)}")
-    tell(f"  what to do: {diagnosis.remedy}")
+        print_message(f"  | {mask(line)}")
+    print_message(f"  what to do: {diagnosis.remedy}")
     if diagnosis.log:
-        tell(f"  log: {diagnosis.log}")
+        print_message(f"  log: {diagnosis.log}")
 
 
 def read_version() -> str | None:

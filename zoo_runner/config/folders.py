@@ -66,10 +66,10 @@ class JobPaths:
 
     @property
     def plan(self) -> Path:
-        """What was submitted."""
+        """What was submitted (`Plan.describe`), as JSON, masked."""
         return self.log_folder / "plan.json"
 
     @property
     def usage(self) -> Path:
-        """What each step used."""
+        """What each step used, as JSON: seconds, CPU seconds, peak memory in MiB, exit code."""
         return self.log_folder / "usage.json"

@@ -97,7 +97,7 @@ def _guard(log: JobLog, report: Report) -> Report:
     """Write events down and report them, masked; a display that fails does not end the publication."""
     displays = [report]
 
-    def tell(event: Event) -> None:
+    def log_and_report(event: Event) -> None:
         log(event)
         try:
             for display in displays:
@@ -106,7 +106,7 @@ def _guard(log: JobLog, report: Report) -> Report:
             displays.clear()
             log.write("job", f"progress is no longer shown: {type(error).__name__}: {error}")
 
-    return tell
+    return log_and_report
 
 
 def _remove(engine: Engine, handle: Handle, report: Report) -> None:

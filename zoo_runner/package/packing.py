@@ -193,12 +193,12 @@ def _translated(uri: str) -> Iterator[None]:
 
 
 def _build_invalid(uri: str, faults: tuple[Fault, ...]) -> InvalidPackageError:
-    cause = _tell(faults[0]) if faults else "its shape is not that of a CWL document"
+    cause = _describe(faults[0]) if faults else "its shape is not that of a CWL document"
     return InvalidPackageError(
         f"{uri} is not valid CWL: {cause}",
         _build_remedy(faults),
         faults,
-        tuple(map(_tell, faults))[:_EVIDENCE_LINES],
+        tuple(map(_describe, faults))[:_EVIDENCE_LINES],
         code="package.invalid",
     )
 
@@ -208,7 +208,7 @@ def _build_remedy(faults: tuple[Fault, ...]) -> str:
     return f"Correct {', '.join(places[:_EVIDENCE_LINES])}." if places else _REMEDY
 
 
-def _tell(fault: Fault) -> str:
+def _describe(fault: Fault) -> str:
     place = f"{fault.uri.rpartition('/')[2]}:{fault.line}: " if fault.line else ""
     return place + re.sub(r"^tried '\w+' but ", "", fault.message)
 

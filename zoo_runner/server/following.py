@@ -46,12 +46,12 @@ class JobWatch:
     def stop(self) -> None:
         """End the watch, and with it whoever waits."""
         self._stop.set()
-        self._loop.call_soon_threadsafe(self._tell, True)
+        self._loop.call_soon_threadsafe(self._notify, True)
 
     def _watch(self) -> None:
         for _ in self._wait():
             ended = has_ended(self._job.id, self._store)
-            self._loop.call_soon_threadsafe(self._tell, ended)
+            self._loop.call_soon_threadsafe(self._notify, ended)
             if ended:
                 return
 
@@ -86,7 +86,7 @@ class JobWatch:
             looked = monotonic()
             yield
 
-    def _tell(self, ended: bool) -> None:
+    def _notify(self, ended: bool) -> None:
         self.ended = self.ended or ended
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()

@@ -48,7 +48,7 @@ def serve(
     Raises `RunnerError` before anything listens."""
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration))
-    pool = WorkerPool(settings.workers, variables, api.endings.tell)
+    pool = WorkerPool(settings.workers, variables, api.endings.notify)
     try:
         app = build_app(replace(api, wake=pool.wake), version, lambda: pool.alive)
         host, port = address

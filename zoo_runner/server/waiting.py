@@ -15,7 +15,7 @@ class Endings:
     def __init__(self) -> None:
         self._changed = threading.Condition()
 
-    def tell(self, _job_id: str) -> None:
+    def notify(self, _job_id: str) -> None:
         """Wake those who wait: a job has ended."""
         with self._changed:
             self._changed.notify_all()

@@ -84,10 +84,10 @@ def _build_context(spec: dict[str, Any], boundary: Boundary) -> RuntimeContext:
 
 
 def _build_reporting(spec: dict[str, Any], emit: Emit, boundary: Boundary) -> Reporting:
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         emit(EngineLine("info", text))
 
-    files = RealFiles(Path(spec["scratch"]), tell, boundary)
+    files = RealFiles(Path(spec["scratch"]), report, boundary)
     return Reporting(emit, files, spec["runtime"], spec["limits_memory"])
 
 

@@ -11,7 +11,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
-from zoo_runner.engines.local.realfiles import Given, RealFiles
+from zoo_runner.engines.local.realfiles import RealFiles, StepInputs
 from zoo_runner.engines.local.watch import Container, Emit, Watch
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             runtimeContext: RuntimeContext,
             monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
         ) -> None:
-            given = shared.files.replace_links(_find_links(self)) if issubclass(runner, CommandLineJob) else Given()
+            links = _find_links(self) if issubclass(runner, CommandLineJob) else ()
+            inputs = shared.files.replace_links(links)
             command = " ".join(str(word) for word in self.command_line)
             watch = Watch(self.name, command, shared.emit, self.container, self.timelimit)
 
             def wait(process: "subprocess.Popen[str]") -> None:
                 watch.wait(process)
-                _check_unchanged(self.name, given)
+                _check_unchanged(self.name, inputs)
 
             context = runtimeContext.copy()
             context.default_stdout = context.default_stderr = watch.writer
@@ -87,8 +88,8 @@ def _find_links(job: Any) -> Iterator[str]:
                 yield entry.target
 
 
-def _check_unchanged(step: str, given: Given) -> None:
-    changed = [path.name for path in given.changed()]
+def _check_unchanged(step: str, inputs: StepInputs) -> None:
+    changed = [path.name for path in inputs.changed()]
     if changed:
         raise WorkflowException(f"[job {step}] changed its input: {', '.join(sorted(changed)[:5])}")
 

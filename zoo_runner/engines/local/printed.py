@@ -13,7 +13,7 @@ _LAST_LINES_SECONDS = 2.0
 
 
 class Printed(io.RawIOBase):
-    """The reading end of a pipe that a step prints into; `tell_end` is called when the step has ended.
+    """The reading end of a pipe that a step prints into; `note_end` is called when the step has ended.
 
     All output of the step itself is read, however long that takes.
     """
@@ -25,7 +25,7 @@ class Printed(io.RawIOBase):
         self._due: int | None = None
         self._until = 0.0
 
-    def tell_end(self) -> None:
+    def note_end(self) -> None:
         """Note that the step has ended: its output is in the pipe, or was read."""
         os.close(self._ringer)
 

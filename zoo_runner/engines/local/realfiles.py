@@ -22,13 +22,16 @@ from pathlib import Path
 
 from zoo_staging.boundary import Boundary, OutsideError
 
-_WORTH_TELLING_BYTES = 1 << 30
+_LARGE_BYTES = 1 << 30
 _PIECE_BYTES = 1 << 30
 
 
 @dataclass
-class Given:
-    """The inputs of one step: the job's file behind each path, with size and time of change from before the step."""
+class StepInputs:
+    """The input files of one step, by the path that the step sees.
+
+    Each is the job's own file, with its size in bytes and its time of change in ns from before the step.
+    """
 
     files: dict[Path, tuple[Path, int, int]] = field(default_factory=dict)
 
@@ -50,25 +53,29 @@ class RealFiles:
     """Puts real files in place of links; one per job, used by the threads of all steps.
 
     Links in an input folder that lead out of it stay links; what they lead to belongs to the job (see `Boundary`).
+    `report` gets a message for each large file (1 GiB) that has to be copied.
     """
 
-    def __init__(self, scratch: Path, tell: Callable[[str], None], boundary: Boundary) -> None:
+    def __init__(self, scratch: Path, report: Callable[[str], None], boundary: Boundary) -> None:
         self._boundary = boundary
         self._own = scratch.resolve()
         self._copies = self._own / "copies"
-        self._tell = tell
+        self._report = report
         self._copied: dict[Path, Path] = {}
         self._lock = threading.Lock()
 
-    def replace_links(self, paths: Iterable[str]) -> Given:
-        """Replace each link at `paths` by its target. Raises `OSError`."""
-        given = Given()
+    def replace_links(self, paths: Iterable[str]) -> StepInputs:
+        """Replace each link at `paths` by its target, and return the files that the step shares with others.
+
+        Raises `OSError` for a link without target, or where there is no space left.
+        """
+        inputs = StepInputs()
         for path in map(Path, paths):
             if path.is_symlink():
                 source = path.resolve(strict=True)
                 path.unlink()
-                self._place(source, path, lambda kept, shown: self._link(kept, shown, given))
-        return given
+                self._place(source, path, lambda kept, shown: self._link(kept, shown, inputs))
+        return inputs
 
     def keep_copy(self, source: Path) -> Path:
         """Return the job's copy of a file that is not the job's; its own files are kept. Raises `OSError`."""
@@ -102,19 +109,19 @@ class RealFiles:
         with suppress(OutsideError):
             self._boundary.resolve(link)
 
-    def _link(self, source: Path, shown: Path, given: Given) -> None:
+    def _link(self, source: Path, shown: Path, inputs: StepInputs) -> None:
         kept = self.keep_copy(source)
         try:
             os.link(kept, shown)
         except OSError:  # too many links to it, or a file system without hard links
             self._copy(kept, shown)
         else:
-            given.add(shown, kept)
+            inputs.add(shown, kept)
 
     def _copy(self, source: Path, target: Path) -> None:
         status = source.stat()
-        if status.st_size >= _WORTH_TELLING_BYTES:
-            self._tell(
+        if status.st_size >= _LARGE_BYTES:
+            self._report(
                 f"copying {source} ({status.st_size / (1 << 30):.1f} GiB) once for this job, for a step without"
                 " container could change the file itself; in a container none could, and nothing is copied"
             )

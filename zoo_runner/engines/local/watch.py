@@ -131,7 +131,7 @@ class Watch:
 
     def _finish(self, returned: int | None, used: Used) -> None:
         exit_code, ended = as_exit_code(returned), time.time()
-        self._printed.tell_end()
+        self._printed.note_end()
         self._pump.join()
         limit = self._container.memory_mib if self._container else None
         if limit and not self._late and _lacked_memory(exit_code, used, limit):
