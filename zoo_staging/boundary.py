@@ -29,7 +29,7 @@ class Boundary:
 
     written: tuple[Path, ...]
     inputs: tuple[Path, ...] = ()
-    lent: set[Path] = field(default_factory=set)
+    lent: set[str] = field(default_factory=set)
     own: Path | None = None
 
     @classmethod
@@ -40,25 +40,31 @@ class Boundary:
 
     def resolve(self, path: str | os.PathLike[str]) -> Path:
         """Return the path with all links followed, whether it exists or not; raises `OutsideError`."""
-        place, names = Path("/"), list(reversed((Path.cwd() / path).parts))
+        # texts: a Path for each name costs more than all that is asked of the disk
+        place, names = "", _split(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118
         links = 0
         while names:
             name = names.pop()
-            there = place.parent if name == ".." else place / name
-            if not there.is_symlink():
+            if name == "..":
+                place = place.rpartition("/")[0]
+                continue
+            there = f"{place}/{name}"
+            if not os.path.islink(there):  # noqa: PTH114
                 place = there
                 continue
             links += 1
             if links > _MOST_LINKS:
                 raise OutsideError(f"{Path(path).name!r} leads in a circle")
             if self._is_input(there):
-                place = _resolve(there)
+                place = os.path.realpath(there)
                 self.lent.add(place)
             else:
-                names.extend(reversed(there.readlink().parts))
+                target = os.readlink(there)  # noqa: PTH115
+                place = "" if target.startswith("/") else place
+                names.extend(_split(target))
         if not (_is_below(place, self._known) or _is_below(place, self.lent)):
             raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
-        return place
+        return Path(place or "/")
 
     def open(self, path: str | os.PathLike[str]) -> int:
         """Open a regular file for reading and return its descriptor; raises `OutsideError`, `OSError`.
@@ -86,9 +92,9 @@ class Boundary:
 
         What is done beside this descriptor is done in that folder, whatever is put in its place meanwhile.
         """
-        folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # where it is, after all links: one call, where looking at each name takes as many as there are names
-        if not _is_below(Path(os.readlink(f"/proc/self/fd/{folder}")), self._known):  # noqa: PTH115
+        if not _is_below(os.readlink(f"/proc/self/fd/{folder}"), self._known):  # noqa: PTH115
             os.close(folder)
             raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
         return folder
@@ -106,17 +112,17 @@ class Boundary:
         """Whether a path, links followed, is the job's alone: made by a tool, or fetched for it."""
         return self.is_written(path) or (self.own is not None and path.is_relative_to(self.own))
 
-    def _is_input(self, path: Path) -> bool:
+    def _is_input(self, path: str) -> bool:
         """Whether a path lies in an input and nowhere that tools write to, which may lie inside of an input."""
-        return _is_below(path, self._given) and not self.is_written(path)
+        return _is_below(path, self._given) and not self.is_written(Path(path))
 
     @cached_property
-    def _given(self) -> frozenset[Path]:
-        return frozenset(self.inputs)
+    def _given(self) -> frozenset[str]:
+        return frozenset(map(str, self.inputs))
 
     @cached_property
-    def _known(self) -> frozenset[Path]:
-        return self._given.union(self.written)
+    def _known(self) -> frozenset[str]:
+        return self._given.union(map(str, self.written))
 
 
 def list_links(folder: Path) -> Iterator[Path]:
@@ -125,9 +131,16 @@ def list_links(folder: Path) -> Iterator[Path]:
         yield from (link for name in (*folders, *files) if (link := Path(parent, name)).is_symlink())
 
 
-def _is_below(path: Path, places: Set[Path]) -> bool:
+def _split(path: str | os.PathLike[str]) -> list[str]:
+    """Split a path into names, the last one first."""
+    return [name for name in reversed(os.fspath(path).split("/")) if name not in ("", ".")]
+
+
+def _is_below(path: str, places: Set[str]) -> bool:
     """Whether a path is one of these places or lies in one; independent of how many there are."""
-    return path in places or any(parent in places for parent in path.parents)
+    while path and path not in places:
+        path = path.rpartition("/")[0]
+    return bool(path) or "/" in places
 
 
 def _resolve(path: Path) -> Path:

@@ -108,11 +108,11 @@ class FolderDestination:
 
     async def discard(self, keys: Sequence[str]) -> None:
         """Unlink files, copies beside them that were broken off, and the folders that become empty, this one too."""
-        for folder in {self._place(key).parent for key in keys}:
-            with suppress(OSError):  # a copy that stays does no harm
-                for left in folder.iterdir():
-                    if _PARTIAL.fullmatch(left.name):
-                        left.unlink(missing_ok=True)
+        for one in {PurePosixPath(key).parent: key for key in keys}.values():
+            # a copy that stays does no harm
+            with suppress(OSError), self._open_parent(one) as (folder, _), os.scandir(folder) as entries:
+                for left in filter(_PARTIAL.fullmatch, [entry.name for entry in entries]):
+                    os.unlink(left, dir_fd=folder)
         await self.remove(keys)
         with suppress(OSError):  # it has files of others
             self.root.rmdir()
