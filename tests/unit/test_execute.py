@@ -286,19 +286,21 @@ def test_of_a_job_with_secrets_that_was_killed_between_submission_and_stored_han
     assert (engine.submitted, engine.removed) == ({}, ["j1"])
 
 
-def test_of_a_job_whose_handle_cannot_be_stored_nothing_is_left(
-    context: Context, configuration: Configuration, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    accept(context, small_job(tmp_path, job_id="j1"), "fake", configuration.workspace)
-    update = FileStore.update
+class FullStore(FileStore):
+    """Has no space for the handles of jobs."""
 
-    def refuse_handles(store: FileStore, job: Job) -> Job:
+    def update(self, job: Job) -> Job:
         if job.handle:
             raise OSError("no space left")
-        return update(store, job)
+        return super().update(job)
 
-    monkeypatch.setattr(FileStore, "update", refuse_handles)
-    assert execute(context, "j1").status is Status.FAILED
+
+def test_of_a_job_whose_handle_cannot_be_stored_nothing_is_left(
+    context: Context, configuration: Configuration, engine: FakeEngine, tmp_path: Path
+) -> None:
+    accept(context, small_job(tmp_path, job_id="j1"), "fake", configuration.workspace)
+    full = replace(context, store=FullStore(configuration.workspace.folders.state))
+    assert execute(full, "j1").status is Status.FAILED
     assert (engine.submitted, engine.removed) == ({}, ["j1"])
 
 

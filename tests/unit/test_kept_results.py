@@ -1,5 +1,6 @@
 """Publishing kept results: what goes wrong beside it does not lose the success; the engine is a double."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class KeepingEngine(FakeEngine):
     """Has kept the results of every job, and publishes them; notes whether the success was stored when it forgot."""
 
     context: Context
+    wait: Callable[[Cancellation], None] = staticmethod(Cancellation.check)
     status_when_forgotten: Status | None = None
     lease_while_published = False
 
@@ -31,9 +33,6 @@ class KeepingEngine(FakeEngine):
         self.lease_while_published = self.context.store.find_lease(job.id) is not None
         self.wait(cancellation)
         return Results({}, {"type": "Collection"}, f"{job.destination}/collection.json")
-
-    def wait(self, cancellation: Cancellation) -> None:
-        cancellation.check()
 
     def forget(self, handle: Handle) -> None:
         self.status_when_forgotten = self.context.store.get(handle.job_id).status
@@ -70,15 +69,13 @@ def test_a_request_to_cancel_the_former_run_does_not_stop_the_publication(engine
     assert not store.get("j1").cancel_requested
 
 
-def test_a_change_of_the_record_meanwhile_does_not_lose_the_success(
-    engine: KeepingEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_change_of_the_record_meanwhile_does_not_lose_the_success(engine: KeepingEngine) -> None:
     store = engine.context.store
 
     def change(_: Cancellation) -> None:
         store.update(replace(store.get("j1"), message="changed"))
 
-    monkeypatch.setattr(engine, "wait", change)
+    engine.wait = change
     publish_kept(engine.context, "j1", "/elsewhere")
     job = store.get("j1")
     assert (job.status, job.message, job.destination) == (Status.SUCCESSFUL, "changed", "/elsewhere")
@@ -97,9 +94,7 @@ def test_a_job_that_another_process_publishes_is_busy_and_one_published_has_noth
     assert caught.value.diagnosis.code == "job.nothing-kept"
 
 
-def test_the_lease_is_renewed_while_results_are_published(
-    engine: KeepingEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_lease_is_renewed_while_results_are_published(engine: KeepingEngine) -> None:
     store = engine.context.store
     context = replace(engine.context, keeper=Keeper(store, beat_seconds=0.02, lease_seconds=30))
 
@@ -107,5 +102,5 @@ def test_the_lease_is_renewed_while_results_are_published(
         first = store.find_lease("j1")
         wait_until(lambda: store.find_lease("j1") != first)
 
-    monkeypatch.setattr(engine, "wait", wait)
+    engine.wait = wait
     assert publish_kept(context, "j1").status is Status.SUCCESSFUL

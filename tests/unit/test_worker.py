@@ -5,8 +5,6 @@ import threading
 from pathlib import Path
 from typing import cast
 
-import pytest
-
 from tests.jobs import leave_submitted
 from tests.values import configuration_in
 from zoo_runner.config.server import ServerSettings
@@ -18,8 +16,7 @@ from zoo_runner.server.worker import Worker
 from zoo_runner.store.protocol import JobQueue, Share
 
 
-def test_a_job_whose_engine_is_away_is_not_tried_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo_runner.server.worker._AWAY_SECONDS", 0.5)
+def test_a_job_whose_engine_is_away_is_not_tried_again_at_once(tmp_path: Path) -> None:
     engine = FakeEngine(configuration_in(tmp_path))
     context = open_context(configuration_in(tmp_path), engine)
     leave_submitted(context, engine, tmp_path)
@@ -32,7 +29,7 @@ def test_a_job_whose_engine_is_away_is_not_tried_again_at_once(tmp_path: Path, m
             tried.release()
             return claimed[-1]
 
-    worker = Worker(context, cast(JobQueue, Queue()), ServerSettings(), 1)
+    worker = Worker(context, cast(JobQueue, Queue()), ServerSettings(), 1, away_seconds=0.5)
     running = threading.Thread(target=worker.run, args=(None, io.StringIO()))
     running.start()
     assert tried.acquire(timeout=20)

@@ -25,10 +25,21 @@ _AWAY_SECONDS = 10.0
 
 
 class Worker:
-    """Works on the jobs of a queue; `most_jobs` at a time."""
+    """Works on the jobs of a queue; `most_jobs` at a time.
 
-    def __init__(self, context: Context, jobs: JobQueue, settings: ServerSettings, most_jobs: int) -> None:
+    After an engine did not answer, no job is taken for `away_seconds`.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        jobs: JobQueue,
+        settings: ServerSettings,
+        most_jobs: int,
+        away_seconds: float = _AWAY_SECONDS,
+    ) -> None:
         self._context, self._jobs, self._settings = context, jobs, settings
+        self._away_seconds = away_seconds
         self._share = Share(most_per_workspace=settings.jobs_per_workspace)
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
@@ -59,7 +70,7 @@ class Worker:
             self._changed.wait_for(lambda: self._stopping or len(self._running) < self._most_jobs)
             if self._away:
                 # its job is the next of the queue again: no busy loop
-                self._changed.wait_for(lambda: self._stopping, _AWAY_SECONDS)
+                self._changed.wait_for(lambda: self._stopping, self._away_seconds)
             self._woken = self._away = False
             return not self._stopping
 

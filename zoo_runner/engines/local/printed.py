@@ -8,18 +8,19 @@ import select
 import termios
 import time
 
-# a tool may leave a process behind that still prints (`tee` its last lines, a daemon forever): read for this long
-_LAST_LINES_SECONDS = 2.0
+LAST_LINES_SECONDS = 2.0
+"""How long a step is listened to after its end: it may leave a process behind that still prints its last lines."""
 
 
 class Printed(io.RawIOBase):
     """The reading end of a pipe that a step prints into; `note_end` is called when the step has ended.
 
-    All output of the step itself is read, however long that takes.
+    All output of the step itself is read, however long that takes; that of others, such as a daemon that the step
+    started, for `last_lines_seconds`.
     """
 
-    def __init__(self, reader: int) -> None:
-        self._reader = reader
+    def __init__(self, reader: int, last_lines_seconds: float = LAST_LINES_SECONDS) -> None:
+        self._reader, self._last_lines_seconds = reader, last_lines_seconds
         self._bell, self._ringer = os.pipe()
         # bytes in the pipe when the step ends, None before
         self._due: int | None = None
@@ -49,7 +50,7 @@ class Printed(io.RawIOBase):
             self._due = _count_waiting(self._reader)
         if self._due > 0:
             return True
-        self._until = self._until or time.monotonic() + _LAST_LINES_SECONDS
+        self._until = self._until or time.monotonic() + self._last_lines_seconds
         left = self._until - time.monotonic()
         return left > 0 and bool(select.select([self._reader], [], [], left)[0])
 

@@ -16,7 +16,7 @@ from cwltool.errors import WorkflowException
 
 from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
 from zoo_runner.engines.cwl_process.supervisor import descendants
-from zoo_runner.engines.local.printed import Printed
+from zoo_runner.engines.local.printed import LAST_LINES_SECONDS, Printed
 from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.events import EngineLine, StepEnded, StepLines, StepStarted
 
@@ -59,7 +59,13 @@ class Watch:
     """One step. `writer` receives its standard output and error unless the package redirects them."""
 
     def __init__(
-        self, step: str, command: str, emit: Emit, container: Container | None, time_limit_seconds: int | None
+        self,
+        step: str,
+        command: str,
+        emit: Emit,
+        container: Container | None,
+        time_limit_seconds: int | None,
+        last_lines_seconds: float = LAST_LINES_SECONDS,
     ) -> None:
         self._step, self._emit, self._container = step, emit, container
         self._time_limit_seconds = time_limit_seconds or None
@@ -67,7 +73,7 @@ class Watch:
         self.started, self._began = time.time(), time.monotonic()
         reader, writer = os.pipe()
         self.writer: IO[bytes] = os.fdopen(writer, "wb")
-        self._printed = Printed(reader)
+        self._printed = Printed(reader, last_lines_seconds)
         self._pump = threading.Thread(target=self._read, daemon=True)
         self._pump.start()
         emit(StepStarted(step, command, self.started))
