@@ -75,6 +75,16 @@ def test_a_type_may_have_a_doc_as_the_types_of_the_community_do(tmp_path: Path, 
     assert "'baseCommand'" in caught.value.faults[0].message
 
 
+@pytest.mark.parametrize(("written", "read"), [("1.23e5", "123000"), ("1.5e-3", "0.0015"), ("3.0", "3.0"), ("7", "7")])
+def test_a_default_keeps_the_form_that_cwltool_gives_a_number(
+    tmp_path: Path, load: Load, written: str, read: str
+) -> None:
+    path = tmp_path / "greet.cwl"
+    parameter = f"who: {{type: double, default: {written}}}"
+    path.write_text(TOOL.format(version="v1.2").replace("who: string", parameter))
+    assert str(load(path).process["inputs"][0]["default"]) == read
+
+
 def test_an_unknown_version_is_refused_with_its_name(tmp_path: Path, load: Load) -> None:
     path = tmp_path / "greet.cwl"
     path.write_text(TOOL.format(version="v9.9"))

@@ -41,6 +41,7 @@ _BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError,
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _PROCESS = "?process="
+_EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 _PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _UNKNOWN_CLASS = re.compile(r"Field 'class' contains undefined reference to '[^']*?(?P<name>[A-Za-z]+)'")
@@ -108,7 +109,9 @@ class _PackingFetcher(_Fetcher):
         prepared = self._refer(_pick_process(document, name) if name else document, real, is_picked=bool(name))
         if "://" in str(prepared.get("id", "")):
             del prepared["id"]
-        return text if prepared == document else json.dumps(prepared, ensure_ascii=False)
+        # the loader reads 1.23e5 as 123000.0, which is not what cwltool writes on command lines
+        is_same = prepared == document and not _EXPONENT.search(text)
+        return text if is_same else json.dumps(prepared, ensure_ascii=False)
 
     def _read(self, url: str) -> dict[str, Any] | None:
         try:
