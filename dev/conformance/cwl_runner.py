@@ -57,7 +57,8 @@ def _name_folders(value: Any, links: Path) -> Any:
     link = links / str(len(list(links.iterdir()))) / value["basename"]
     link.parent.mkdir()
     link.symlink_to(place)
-    return {**value, "location": link.as_uri()}
+    renamed: dict[str, Any] = json.loads(json.dumps(value).replace(value["location"], link.as_uri()))
+    return renamed
 
 
 if __name__ == "__main__":
