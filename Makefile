@@ -30,6 +30,7 @@ test-contract: env-dev images cluster argo azurite postgres clients ## contract 
 	@$(BIN)/python -m pytest tests/contract
 
 test-attacks: env-dev ## hostile packages, data and callers, and what must not come of them
+	@sh dev/packages.sh sandbox
 	@echo "tests: attacks"
 	@$(BIN)/python -m pytest tests/attacks
 

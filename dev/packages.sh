@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the system programs of a part of the development set-up are there; the part is podman, cluster, bench or postgres.
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench or postgres.
 # As root on Debian, what is missing is installed, and reported; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
@@ -8,6 +8,9 @@ case "${1:-}" in
   podman)
     programs="podman runc conmon debootstrap"
     packages="podman runc conmon debootstrap" ;;
+  sandbox)
+    programs="bwrap"
+    packages="bubblewrap" ;;
   cluster)
     programs="containerd runc etcd etcdctl ip iptables sysctl docker-registry conntrack podman debootstrap openssl busybox"
     packages="containerd runc etcd-server etcd-client containernetworking-plugins iproute2 iptables procps docker-registry conntrack podman debootstrap openssl busybox-static" ;;
@@ -17,7 +20,7 @@ case "${1:-}" in
   postgres)
     programs="pg_ctlcluster"
     packages="postgresql" ;;
-  *) say "name a part: podman, cluster, bench or postgres" >&2; exit 2 ;;
+  *) say "name a part: podman, sandbox, cluster, bench or postgres" >&2; exit 2 ;;
 esac
 
 missing=""

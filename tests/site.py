@@ -72,6 +72,8 @@ class Site:
             "ZOO_RUNNER_SCRATCH": str(self.folder / "scratch"),
             "ZOO_RUNNER_CACHE": str(self.cache),
             "ZOO_RUNNER_CONTAINERS": "none",
+            # services are isolated by default, and these tests need steps without a container
+            "ZOO_RUNNER_ISOLATION": "trusted",
             "STAGEIN_RETRIES": "1",
             "STAGEIN_FIRST_WAIT_SECONDS": "0.01",
             **self.more,

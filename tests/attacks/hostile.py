@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.site import Site
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.loading import report_messages
 from zoo_runner.engines.local import launcher
+from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
@@ -139,7 +140,12 @@ def workflow(steps: Document, *, inputs: Document | None = None, kind: str = "Fi
 
 
 def run_here(
-    site: Site, document: Document, inputs: Mapping[str, Any] | None = None, *, runtime: str | None = None
+    site: Site,
+    document: Document,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    runtime: str | None = None,
+    sandbox: Sandbox | None = None,
 ) -> RunnerError | None:
     """Run a package as the local engine does, stages included, in this process; return why it failed."""
     package, job_file = site.folder / "attack.cwl", site.folder / "inputs.json"
@@ -147,13 +153,13 @@ def run_here(
     job_file.write_text(json.dumps(dict(inputs or {})))
     try:
         job = site.accept(package, job_file)
-        _run_stages(site, job, runtime)
+        _run_stages(site, job, runtime, sandbox)
     except RunnerError as error:
         return error
     return None
 
 
-def _run_stages(site: Site, job: JobSpec, runtime: str | None) -> None:
+def _run_stages(site: Site, job: JobSpec, runtime: str | None, sandbox: Sandbox | None) -> None:
     scratch, findings = job.paths.scratch, Findings()
     for name in _FOLDERS:
         (scratch / name).mkdir(parents=True)
@@ -161,10 +167,14 @@ def _run_stages(site: Site, job: JobSpec, runtime: str | None) -> None:
     write_json(scratch / "package.json", staged.document)
     write_json(scratch / "order.json", dict(staged.order))
     containers = {"runtime": runtime, "cid_folder": str(scratch / "cids")} if runtime else {}
-    if not _launch({**_build_spec(job), **containers}, findings.add):
+    if not _launch({**_build_spec(job), **containers, **_name_sandbox(sandbox)}, findings.add):
         raise diagnose_execution(findings)
     outputs = json.loads((scratch / "outputs.json").read_bytes())
     run_stage_out(job, site.workspace.storage, outputs, findings.add, Cancellation())
+
+
+def _name_sandbox(sandbox: Sandbox | None) -> Document:
+    return {"sandbox": asdict(sandbox), "isolated": True} if sandbox else {}
 
 
 def _launch(spec: Document, emit: Any) -> bool:
@@ -197,6 +207,9 @@ def _build_spec(job: JobSpec) -> Document:
         "package_files": [],
         "cid_folder": None,
         "remover": [],
+        "isolated": False,
+        "sandbox": None,
+        "default_image": None,
     }
 
 

@@ -83,6 +83,7 @@ def kernel(tmp_path: Path, workspaces: WorkspaceService) -> KernelDouble:
         environ={
             "ZOO_RUNNER_ENGINE": "local",
             "ZOO_RUNNER_CONTAINERS": "none",
+            "ZOO_RUNNER_ISOLATION": "trusted",
             "WORKSPACE_API": workspaces.url,
         },
         sections={"auth_env": {"user": "alice", "jwt": TOKEN}},

@@ -43,9 +43,12 @@ MakeKernel = Callable[..., KernelDouble]
 @pytest.fixture
 def make_kernel(tmp_path: Path) -> MakeKernel:
     def make(engine: str = "local", python_path: tuple[str, ...] = (), **environ: str) -> KernelDouble:
-        variables = {"ZOO_RUNNER_ENGINE": engine, "ZOO_RUNNER_CONTAINERS": "none", **environ}
+        variables = {"ZOO_RUNNER_ENGINE": engine, "ZOO_RUNNER_CONTAINERS": "none", "ZOO_RUNNER_ISOLATION": "trusted"}
         return KernelDouble(
-            tmp_path / "zoo", environ=variables, python_path=[*python_path, *SITE_PACKAGES], engines=DOUBLES
+            tmp_path / "zoo",
+            environ={**variables, **environ},
+            python_path=[*python_path, *SITE_PACKAGES],
+            engines=DOUBLES,
         )
 
     return make

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.features import FEATURES, WORKING, run_package, show
+from zoo_runner.model.events import EngineLine
 
 IMAGE = "docker.io/library/debian:bookworm-slim"
 CONTAINERS = {
@@ -33,6 +34,15 @@ def image() -> str:
 def test_a_package_gives_the_same_in_containers(name: str, tmp_path: Path) -> None:
     done = run_package(name, tmp_path, **CONTAINERS)
     assert done.diagnosis is None
+    assert show(done.document) == json.loads((FEATURES / name / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_a_package_gives_the_same_in_isolated_mode(name: str, tmp_path: Path) -> None:
+    done = run_package(name, tmp_path, **CONTAINERS, ZOO_RUNNER_ISOLATION="isolated")
+    assert done.diagnosis is None
+    assert done.complaints == []
+    assert [event.text for event in done.events if isinstance(event, EngineLine) and "you trust" in event.text] == []
     assert show(done.document) == json.loads((FEATURES / name / "expected.json").read_text())
 
 

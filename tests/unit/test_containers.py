@@ -4,15 +4,22 @@ import pytest
 
 from tests.values import small_package
 from zoo_runner.config.settings import load_settings
-from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs
+from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, ensure_images, find_container_needs
+from zoo_runner.engines.local.places import place_steps
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, TimeLimitError
 from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.package import Package
 
-REQUIRED = find_container_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
-HINTED = find_container_needs(small_package(hints=[{"class": "DockerRequirement", "dockerPull": "h:1"}]))
-NOTHING = find_container_needs(small_package())
+
+def find_needs(package: Package) -> ContainerNeeds:
+    return find_container_needs(place_steps(package, load_settings({})))
+
+
+REQUIRED = find_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
+HINTED = find_needs(small_package(hints=[{"class": "DockerRequirement", "dockerPull": "h:1"}]))
+NOTHING = find_needs(small_package())
 
 
 class Programs:
@@ -37,12 +44,19 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
 def test_requirements_and_hints_are_distinguished_wherever_they_stand() -> None:
     assert (REQUIRED.required, REQUIRED.hinted) == (("r:1",), ())
     assert (HINTED.required, HINTED.hinted) == ((), ("h:1",))
-    by_name = find_container_needs(small_package(requirements={"DockerRequirement": {"dockerPull": "m:1"}}))
+    by_name = find_needs(small_package(requirements={"DockerRequirement": {"dockerPull": "m:1"}}))
     assert by_name.required == ("m:1",)
     in_step = small_package(
-        steps=[{"id": "s", "hints": [{"class": "DockerRequirement", "dockerImageId": "local", "dockerPull": "x"}]}]
+        **{"class": "Workflow"},
+        steps=[
+            {
+                "id": "#main/s",
+                "run": {"class": "CommandLineTool"},
+                "hints": [{"class": "DockerRequirement", "dockerImageId": "local", "dockerPull": "x"}],
+            }
+        ],
     )
-    assert find_container_needs(in_step).images == ("local",)
+    assert find_needs(in_step).images == ("local",)
 
 
 def test_a_package_without_images_needs_no_container(programs: Programs) -> None:

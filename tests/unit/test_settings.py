@@ -64,7 +64,7 @@ def test_a_time_limit_that_is_invalid_is_refused_with_its_variable_and_value(tex
 def test_unknown_containers_are_refused_with_what_is_accepted(check: Check) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"ZOO_RUNNER_CONTAINERS": "lxc"})
-    check(caught.value, "settings.invalid", "ZOO_RUNNER_CONTAINERS='lxc'", "auto, podman, docker, none")
+    check(caught.value, "settings.invalid", "ZOO_RUNNER_CONTAINERS='lxc'", "auto, podman, docker, sandbox, none")
 
 
 def test_a_folder_of_a_user_that_does_not_exist_is_refused() -> None:

@@ -70,7 +70,7 @@ def run(options: RunOptions, form: str, quiet: bool) -> None:
 
     Ctrl-C stops the job, wherever it runs; its logs stay.
     """
-    configuration = read_configuration(options.engine, options.containers, options.time_limit)
+    configuration = read_configuration(options.engine, options.containers, options.time_limit, options.isolation)
     run_draft(_draft(options, configuration), configuration, form, quiet)
 
 
@@ -88,7 +88,7 @@ def plan(options: RunOptions, form: str) -> None:
     from zoo_runner.engines import open_engine
     from zoo_runner.model.masking import Masker
 
-    configuration = read_configuration(options.engine, options.containers, options.time_limit)
+    configuration = read_configuration(options.engine, options.containers, options.time_limit, options.isolation)
     draft = _draft(options, configuration)
     described = open_engine(configuration.settings.engine, configuration).plan(draft).describe()
     masked = Masker([*configuration.workspace.secrets, *draft.secrets]).mask_data(described)

@@ -11,7 +11,8 @@ import click
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
 
-CONTAINERS = click.Choice(["auto", "podman", "docker", "none"])
+CONTAINERS = click.Choice(["auto", "podman", "docker", "sandbox", "none"])
+ISOLATION = click.Choice(["trusted", "isolated"])
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class RunOptions:
     destination: str | None
     engine: str | None
     containers: str | None
+    isolation: str | None
     time_limit: float | None
     job_id: str | None
     strict: bool
@@ -45,6 +47,11 @@ _PARAMETERS = (
     ),
     click.option("--engine", metavar="NAME", help="local, calrissian or argo: what runs the CWL. [default: local]"),
     click.option("--containers", type=CONTAINERS, help="Containers of the local engine."),
+    click.option(
+        "--isolation",
+        type=ISOLATION,
+        help="Local engine; isolated: each step in a container or sandbox, or the job is refused. [default: trusted]",
+    ),
     click.option(
         "--time-limit",
         type=click.FloatRange(min=0, min_open=True),
@@ -70,15 +77,22 @@ def add_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_configuration(
-    engine: str | None = None, containers: str | None = None, time_limit: float | None = None
+    engine: str | None = None,
+    containers: str | None = None,
+    time_limit: float | None = None,
+    isolation: str | None = None,
+    *,
+    for_service: bool = False,
 ) -> "Configuration":
     """Read the environment once; options of the command line win. Raises `SettingsError`."""
-    from zoo_runner.config.configuration import load_configuration
+    from zoo_runner.config.configuration import load_configuration, load_service_configuration
 
     chosen = {
         "ZOO_RUNNER_ENGINE": engine,
         "ZOO_RUNNER_CONTAINERS": containers,
+        "ZOO_RUNNER_ISOLATION": isolation,
         "ZOO_RUNNER_TIME_LIMIT": str(time_limit) if time_limit else None,
     }
     options = {name: text for name, text in chosen.items() if text}
-    return load_configuration({**os.environ, **options})  # noqa: TID251 the command line's one place
+    load = load_service_configuration if for_service else load_configuration
+    return load({**os.environ, **options})  # noqa: TID251 the command line's one place

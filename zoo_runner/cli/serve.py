@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ ReadConfiguration = Callable[..., "Configuration"]
 
 def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
     """Add the commands to the command line."""
+    read = partial(read_configuration, for_service=True)
 
     @cli.command()
     @click.option("--host", default="127.0.0.1", help="Address to listen on. [default: 127.0.0.1]")
@@ -34,7 +36,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
 
         environ = dict(os.environ)  # noqa: TID251 the command's one place
         print_message(f"serving at http://{host}:{port}/")
-        run(load_server_settings(environ), _check(read_configuration()), environ, (host, port), read_version() or "0")
+        run(load_server_settings(environ), _check(read()), environ, (host, port), read_version() or "0")
 
     @cli.command()
     @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")
@@ -47,7 +49,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
             from zoo_runner.server.serving import work
 
         environ = dict(os.environ)  # noqa: TID251
-        work(load_server_settings(environ), _check(read_configuration()), sys.stdin if listens else None, sys.stdout)
+        work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout)
 
 
 def _check(configuration: "Configuration") -> "Configuration":

@@ -10,7 +10,9 @@ from zoo_runner.model.errors import SettingsError
 from zoo_staging.proxies import NO_PROXIES, Proxies, load_proxies
 from zoo_staging.variables import PROXY_VARIABLES, pick_variables
 
-Containers = Literal["auto", "podman", "docker", "none"]
+Containers = Literal["auto", "podman", "docker", "sandbox", "none"]
+Isolation = Literal["trusted", "isolated"]
+SandboxNetwork = Literal["none", "asked"]
 ResultsForm = Literal["auto", "collection", "links"]
 
 
@@ -65,7 +67,29 @@ class Settings:
     containers: Containers = setting(
         "ZOO_RUNNER_CONTAINERS",
         "auto",
-        "Containers of the local engine: podman, docker, none, or auto (whichever answers first).",
+        "Containers of the local engine: podman, docker, none, or auto (whichever answers first); or sandbox"
+        " (bubblewrap), for steps whose DockerRequirement is a hint or absent.",
+    )
+    isolation: Isolation = setting(
+        "ZOO_RUNNER_ISOLATION",
+        "trusted",
+        "Local engine: trusted (a step without a container runs with the permissions of this user) or isolated (each"
+        " step runs in a container or sandbox, or the job is refused); services are isolated unless this is set.",
+    )
+    default_image: str = setting(
+        "ZOO_RUNNER_DEFAULT_IMAGE",
+        "docker.io/library/debian:bookworm-slim",
+        "Image of steps without a DockerRequirement, in isolated mode.",
+    )
+    sandbox_folders: tuple[str, ...] = setting(
+        "ZOO_RUNNER_SANDBOX_FOLDERS",
+        (),
+        "Folders beside /usr that steps see in a sandbox, read-only, comma-separated: environments with their tools.",
+    )
+    sandbox_network: SandboxNetwork = setting(
+        "ZOO_RUNNER_SANDBOX_NETWORK",
+        "none",
+        "Network of steps in a sandbox: none, or asked (for steps with the requirement NetworkAccess).",
     )
     cache: Path = setting(
         "ZOO_RUNNER_CACHE",

@@ -138,6 +138,12 @@ _CONTAINERS = (
         "The package or the settings require containers, and none can be run here.",
         "Install or start podman or docker, or set ZOO_RUNNER_CONTAINERS.",
     ),
+    Code(
+        "isolation.refused",
+        _E,
+        "A step would not be isolated, or has no place in the sandbox.",
+        "Choose podman, docker or sandbox; in trusted mode steps may run on the host.",
+    ),
     Code("containers.broken", _E, "A container could not be started.", "Run a container by hand and fix the cause."),
 )
 _RESOURCES = (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from zoo_runner.config.configuration import Configuration, load_configuration
+from zoo_runner.config.configuration import Configuration, load_service_configuration
 from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
 from zoo_runner.config.settings import SETTINGS
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS
@@ -165,7 +165,7 @@ def load_site_configuration(
     Raises `SettingsError`.
     """
     variables = merge_variables(conf, environ, parameters or {})
-    configuration = place_site(load_configuration(variables), site, variables)
+    configuration = place_site(load_service_configuration(variables), site, variables)
     workspace = configuration.workspace
     return replace(configuration, workspace=replace(workspace, secrets=(*workspace.secrets, *find_conf_secrets(conf))))
 

@@ -3,24 +3,24 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Containers, Settings
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.image_errors import is_denied, is_missing
+from zoo_runner.engines.local.places import StepPlace
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report
-from zoo_runner.model.package import Document, Package
-from zoo_runner.package.requirements import find_all
 
 _PROBE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class ContainerNeeds:
-    """Images that a package names: `required` where it cannot run without a container, `hinted` where it can."""
+    """Images of the steps of a package: `required` where none may run without a container, `hinted` where it may."""
 
     required: tuple[str, ...]
     hinted: tuple[str, ...]
@@ -31,16 +31,12 @@ class ContainerNeeds:
         return tuple(dict.fromkeys((*self.required, *self.hinted)))
 
 
-def find_container_needs(package: Package) -> ContainerNeeds:
-    """Find the DockerRequirements of a package."""
-    found = list(find_all(package, "DockerRequirement"))
-    required = dict.fromkeys(_read_image(one.body) for one in found if not one.is_hint)
-    hinted = dict.fromkeys(_read_image(one.body) for one in found if one.is_hint)
+def find_container_needs(places: Iterable[StepPlace]) -> ContainerNeeds:
+    """Find the images of the steps that run in containers."""
+    found = [place for place in places if place.kind == "container"]
+    required = dict.fromkeys(place.image for place in found if place.required)
+    hinted = dict.fromkeys(place.image for place in found if not place.required)
     return ContainerNeeds(tuple(required), tuple(hinted))
-
-
-def _read_image(docker: Document) -> str:
-    return str(docker.get("dockerImageId") or docker.get("dockerPull") or docker.get("dockerLoad") or "image")
 
 
 def _why_not(program: str) -> str | None:
@@ -65,7 +61,7 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
     """
     if not needs.images:
         return None
-    candidates = {"auto": ("podman", "docker"), "none": ()}.get(wanted, (wanted,))
+    candidates = _list_candidates(wanted)
     reasons = []
     for program in candidates:
         reason = _why_not(program)
@@ -74,10 +70,10 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
         reasons.append(reason)
     if needs.required:
         raise EngineError(
-            f"the package requires a container ({', '.join(needs.required)}), and "
+            f"a container is required ({', '.join(needs.required)}), and "
             + (f"{' and '.join(candidates)} did not answer" if candidates else "containers are off"),
-            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS), or make the DockerRequirement a hint if the"
-            " tools are installed here.",
+            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS). If the tools are installed here, make the"
+            " DockerRequirement a hint; a sandbox (`--containers sandbox`) then needs no image.",
             evidence=tuple(reasons),
             code="containers.unavailable",
         )
@@ -93,8 +89,11 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
 
 def find_runtime(wanted: Containers) -> str | None:
     """Return podman or docker, whichever answers first of those that the setting allows; None where none does."""
-    candidates = {"auto": ("podman", "docker"), "none": ()}.get(wanted, (wanted,))
-    return next((program for program in candidates if _why_not(program) is None), None)
+    return next((program for program in _list_candidates(wanted) if _why_not(program) is None), None)
+
+
+def _list_candidates(wanted: Containers) -> tuple[str, ...]:
+    return {"auto": ("podman", "docker"), "none": (), "sandbox": ()}.get(wanted, (wanted,))
 
 
 def limits_memory(runtime: str) -> bool:

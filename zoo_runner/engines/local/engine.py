@@ -1,6 +1,7 @@
 """The local engine: cwltool on this machine, in containers where podman or docker answers."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
@@ -14,11 +15,13 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.background import fail, run_in_background
 from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
 from zoo_runner.engines.local.ahead import take_launcher
-from zoo_runner.engines.local.containers import choose_runtime, ensure_images, find_container_needs
+from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, ensure_images, find_container_needs
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
 from zoo_runner.engines.local.machine import examine_machine, find_folders
+from zoo_runner.engines.local.places import StepPlace, find_trusted, list_names, place_steps
 from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
+from zoo_runner.engines.local.sandbox import Sandbox, find_sandbox
 from zoo_runner.engines.pipeline import Staged, build_nothing_kept, check_destination, run_stage_out, run_stages
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
@@ -42,8 +45,9 @@ class LocalEngine:
         self._submitted: dict[str, PreparedJob] = {}
 
     def plan(self, job: JobSpec) -> Plan:
-        """Return what will be run; pure."""
-        needs = find_container_needs(job.package)
+        """Return what will be run, and where; pure. Raises `EngineError` for a step that has no place."""
+        places = place_steps(job.package, self._settings)
+        needs = find_container_needs(places)
         return Plan(
             job,
             Handle(self.name, job.id, {"scratch": str(job.paths.scratch)}),
@@ -51,6 +55,8 @@ class LocalEngine:
                 "tool": "cwltool",
                 "containers": self._settings.containers if needs.images else "none needed",
                 "images": list(needs.images),
+                "isolation": self._settings.isolation,
+                "steps": [place.describe() for place in places],
                 "scratch": str(job.paths.scratch),
                 "package": dict(job.package.document),
             },
@@ -124,15 +130,23 @@ class LocalEngine:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
         machine = read_machine(job.paths.scratch)
         ensure_resources(job.package, machine)
-        needs = find_container_needs(job.package)
+        places = place_steps(job.package, self._settings)
+        needs = find_container_needs(places)
         runtime = choose_runtime(needs, self._settings.containers)
         if runtime:
             ensure_images(runtime, needs.images, self._settings, report, cancellation)
-        elif needs.images:
-            report(EngineLine("warning", _build_trust_note(self._settings)))
+        if trusted := find_trusted(places, runtime):
+            report(EngineLine("warning", _build_trust_note(trusted, needs, self._settings)))
         check_destination(job, self._workspace.storage)
         files = find_package_files(job.package, self._workspace.storage.allowed_roots)
-        return PreparedJob(job, runtime, machine, control, files)
+        return PreparedJob(job, runtime, machine, control, files, self._open_sandbox(places))
+
+    def _open_sandbox(self, places: Iterable[StepPlace]) -> Sandbox | None:
+        if all(place.kind != "sandbox" for place in places):
+            return None
+        settings = self._settings
+        path = settings.inherited.get("PATH", os.defpath)
+        return find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
 
     def _run(self, submitted: PreparedJob, report: Report, cancellation: Cancellation) -> Results:
         # it loads while stage-in works
@@ -168,9 +182,16 @@ def _explain_missing(handle: Handle) -> EngineError:
     )
 
 
-def _build_trust_note(settings: Settings) -> str:
-    why = "containers are switched off" if settings.containers == "none" else "neither podman nor docker answers"
-    return f"{why}: the steps run with the permissions and the files of this user, which is for packages that you trust"
+def _build_trust_note(steps: list[str], needs: ContainerNeeds, settings: Settings) -> str:
+    why = "they name no container"
+    if settings.containers == "none":
+        why = "containers are switched off"
+    elif needs.hinted:
+        why = "neither podman nor docker answers"
+    return (
+        f"{why}: these steps run with the permissions and the files of this user, which is for packages that you trust"
+        f" (--isolation): {list_names(steps)}"
+    )
 
 
 def _make_scratch(scratch: Path) -> None:

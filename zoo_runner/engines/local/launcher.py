@@ -3,8 +3,9 @@
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
-`limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package), `cid_folder`
-and `remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
+`limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package), `isolated`
+(bool), `sandbox` (the fields of `Sandbox`, or null), `default_image` (of tools without one, or null), `cid_folder` and
+`remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import select
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,7 +25,7 @@ from cwltool.command_line_tool import CommandLineTool
 from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.executors import MultithreadedJobExecutor
-from cwltool.job import JobBase
+from cwltool.job import ContainerCommandLineJob, JobBase
 from cwltool.utils import processes_to_kill
 from schema_salad.exceptions import SchemaSaladException
 
@@ -42,6 +44,8 @@ from zoo_runner.engines.cwl_process.loading import (
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.realfiles import RealFiles
+from zoo_runner.engines.local.sandbox import Sandbox
+from zoo_runner.engines.local.sandboxed import put_into
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
 from zoo_staging.boundary import Boundary
@@ -49,10 +53,17 @@ from zoo_staging.boundary import Boundary
 _USUAL_VERSION = "v1.2"
 
 
-def _build_tool_class(reporting: Reporting) -> type[CommandLineTool]:
+def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[CommandLineTool]:
+    sandboxed = put_into(Sandbox(**spec["sandbox"]), f"{spec['scratch']}/inputs") if spec["sandbox"] else None
+
     class ObservedTool(ConfinedTool, CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
-            return observe(super().make_job_runner(runtimeContext), reporting)
+            runner = super().make_job_runner(runtimeContext)
+            if not issubclass(runner, ContainerCommandLineJob):
+                runner = sandboxed or runner
+            if spec["isolated"] and not (runner is sandboxed or issubclass(runner, ContainerCommandLineJob)):
+                raise WorkflowException("a step would run on the host, and isolation is on")
+            return observe(runner, reporting)
 
     return ObservedTool
 
@@ -79,7 +90,11 @@ def _stop_on_term(spec: dict[str, Any]) -> None:
 
 
 def _build_context(spec: dict[str, Any], boundary: Boundary) -> RuntimeContext:
-    own = {"use_container": spec["runtime"] is not None, "cidfile_dir": spec["cid_folder"]}
+    own = {
+        "use_container": spec["runtime"] is not None,
+        "cidfile_dir": spec["cid_folder"],
+        "find_default_container": lambda _: spec["default_image"],
+    }
     return RuntimeContext({**build_context_fields(spec, boundary), **own})
 
 
@@ -95,7 +110,7 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     share_schema_types(read_schema_types(read_cwl_version(spec)))
     boundary = read_boundary(spec)
-    tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary)))
+    tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary), spec))
     executor = MultithreadedJobExecutor()
     # cwltool does not see the limit that a container sets to this very process
     executor.max_ram = min(executor.max_ram, spec["memory_mib"])

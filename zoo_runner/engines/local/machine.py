@@ -9,25 +9,39 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.local.containers import find_runtime
 from zoo_runner.engines.local.control import has_listener
 from zoo_runner.engines.local.kept import read_kept
+from zoo_runner.engines.local.sandbox import find_sandbox
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.engines.protocol import Check, Leftover
-from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.workspace import StorageProfile, Workspace
 
 
 def examine_machine(settings: Settings, workspace: Workspace, destination: str | None) -> Iterator[Check]:
     """Check containers, the scratch folder and, if given, the results store."""
+    yield _check_sandbox(settings) if settings.containers == "sandbox" else _check_containers(settings)
+    yield _check_scratch(workspace.folders.scratch)
+    if destination:
+        yield _check_destination(destination, workspace.storage)
+
+
+def _check_containers(settings: Settings) -> Check:
     runtime = find_runtime(settings.containers)
-    yield Check(
-        runtime is not None or settings.containers == "none",
+    return Check(
+        runtime is not None or (settings.containers == "none" and settings.isolation == "trusted"),
         "containers",
         runtime or "none",
         "podman or docker answers" if settings.containers == "auto" else settings.containers,
         "" if runtime else "Install podman or start docker; without them steps run with the permissions of this user.",
     )
-    yield _check_scratch(workspace.folders.scratch)
-    if destination:
-        yield _check_destination(destination, workspace.storage)
+
+
+def _check_sandbox(settings: Settings) -> Check:
+    path = settings.inherited.get("PATH", os.defpath)
+    try:
+        found = find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
+    except EngineError as error:
+        return Check(False, "containers", error.diagnosis.evidence[0], "sandbox", error.diagnosis.remedy)
+    return Check(True, "containers", found.program, "sandbox")
 
 
 def _check_scratch(folder: Path) -> Check:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
@@ -37,6 +38,7 @@ class PreparedJob:
     machine: Machine
     control: Control
     package_files: tuple[str, ...] = ()
+    sandbox: Sandbox | None = None
 
 
 def find_package_files(package: Package, allowed_roots: tuple[Path, ...] | None) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ class Run:
     ) -> None:
         self._job, self._settings = submitted.job, settings
         self._runtime, self._machine = submitted.runtime, submitted.machine
-        self._package_files = submitted.package_files
+        self._package_files, self._sandbox = submitted.package_files, submitted.sandbox
         self._launcher, self._report, self._cancellation = launcher, report, cancellation
         self._scratch = submitted.job.paths.scratch
 
@@ -97,7 +99,7 @@ class Run:
 
     def _write_orders(self, staged: Staged) -> dict[str, Any]:
         """Write the parameters of the launcher; return what launcher and supervisor are handed."""
-        scratch = self._scratch
+        scratch, isolated = self._scratch, self._settings.isolation == "isolated"
         write_json(scratch / "package.json", staged.document)
         write_json(scratch / "order.json", dict(staged.order))
         spec = {
@@ -108,6 +110,9 @@ class Run:
             "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
             "remover": [self._runtime or "", "rm", "--force"],
+            "sandbox": self._sandbox and asdict(self._sandbox),
+            "default_image": self._settings.default_image if isolated else None,
+            "isolated": isolated,
             "time_zone": self._settings.inherited.get("TZ"),
         }
         write_json(scratch / "run.json", spec)
