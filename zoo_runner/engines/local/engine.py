@@ -14,6 +14,7 @@ from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.background import fail, run_in_background
 from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
+from zoo_runner.engines.hidden import hide_process
 from zoo_runner.engines.local.ahead import take_launcher
 from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, ensure_images, find_container_needs
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
@@ -66,6 +67,7 @@ class LocalEngine:
         """Check that this machine can run the job, pull its images, and create its scratch folder."""
         job, scratch = plan.job, plan.job.paths.scratch
         cancellation.check()
+        hide_process()
         if job.id in self._submitted:
             return
         _make_scratch(scratch)

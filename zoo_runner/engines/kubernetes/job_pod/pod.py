@@ -5,7 +5,6 @@ as its environment and stay with it: no process that it starts gets them (except
 processes of the same user cannot read its memory and environment.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.supervised import Supervised
+from zoo_runner.engines.hidden import hide_process
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines, encode_line
 from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
@@ -38,7 +38,6 @@ from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import FILE_VARIABLES
 
 _PYTHON = "/opt/calrissian/bin/python"
-_PR_SET_DUMPABLE = 4
 _PROGRESS_SECONDS = 1.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 
@@ -216,7 +215,7 @@ Work = Callable[[PodSettings, PodOutput, Cancellation], LastLine]
 
 def run_program(work: Work, environ: Mapping[str, str], stream: TextIO) -> int:
     """Do the work of a program and return its exit code; whatever happens, the last line says how it ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    hide_process()
     variables = restore_files(environ)
     emit = PodOutput(stream, Masker(find_secrets(variables)))
     cancellation = Cancellation()
