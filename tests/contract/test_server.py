@@ -141,6 +141,65 @@ def test_without_a_preference_the_answer_is_the_results(server: Server) -> None:
     assert server.request("GET", answer.json["text"]["href"]).body == b"now\n"
 
 
+def test_each_result_is_there_by_itself(server: Server) -> None:
+    job = server.execute("echo", {"message": "Hello"})
+    server.wait(job, "successful")
+    for path in ("text", "text/0"):
+        answer = server.request("GET", f"/jobs/{job}/results/{path}")
+        assert (answer.status, answer.body) == (200, b"Hello\n")
+    for path in ("none", "text/1"):
+        answer = server.request("GET", f"/jobs/{job}/results/{path}")
+        assert (answer.status, answer.json["diagnosis"]["code"]) == (404, "job.no-output")
+    assert server.request("GET", f"/jobs/{job}/results/text/-1").status == 400
+
+
+@pytest.mark.parametrize("path", ["/", "/processes", "/processes/echo", "/jobs", "/health", "/api"])
+def test_head_is_get_without_a_body(server: Server, path: str) -> None:
+    head, got = (server.request(method, path) for method in ("HEAD", "GET"))
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert server.request("HEAD", "/processes/none").status == 404
+
+
+def test_the_head_of_a_stream_ends(server: Server) -> None:
+    job = server.execute("slow", {})
+    server.wait(job, "running")
+    for path in ("events", "logs/job.log?follow=true"):
+        assert server.request("HEAD", f"/jobs/{job}/{path}").status == 200
+    server.request("DELETE", f"/jobs/{job}")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/processes", "GET, HEAD, OPTIONS, POST"),
+        ("/processes/echo", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/processes/echo/execution", "OPTIONS, POST"),
+        (f"{HUB}/jobs/none", "DELETE, GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_path_states_its_methods(server: Server, path: str, allowed: str) -> None:
+    options, refused = server.request("OPTIONS", path), server.request("PATCH", path)
+    assert (options.status, options.headers["allow"]) == (204, allowed)
+    assert (refused.status, refused.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/html", 406),
+        ("application/json;q=0, text/html", 406),
+        ("text/html, application/*;q=0.1", 200),
+        ("text/html,*/*;q=0.8", 200),
+        ("", 200),
+    ],
+)
+def test_a_media_type_that_a_path_does_not_have_is_refused(server: Server, accept: str, status: int) -> None:
+    answer = server.request("GET", "/processes", headers={"Accept": accept})
+    assert answer.status == status
+    assert status == 200 or answer.json["diagnosis"]["code"] == "request.not-acceptable"
+
+
 def test_a_raw_response_is_the_value(server: Server) -> None:
     body = {"inputs": {"message": "raw"}, "response": "raw", "outputs": {"text": {}}}
     answer = server.request("POST", "/processes/echo/execution", body)

@@ -233,6 +233,7 @@ _JOB = (
         "Look at the job with `zoo-runner show JOB`, or run it again.",
     ),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
+    Code("job.no-output", _U, "The results have no such output or value.", "Choose one of those that are listed."),
     Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
     Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
@@ -311,6 +312,7 @@ _REQUEST = (
     Code("request.invalid", _U, "The request is invalid.", "Correct what is shown."),
     Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
     Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
+    Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
     Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
     Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
 )

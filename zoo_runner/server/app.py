@@ -13,9 +13,10 @@ from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import Conformance, Health, LandingPage, Link
+from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.problems import ERRORS, build_problem
-from zoo_runner.server.routes import ReadCall, build_router
+from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
@@ -47,7 +48,9 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
         docs_url=None,
         redoc_url=None,
         responses=ERRORS,
+        dependencies=[Depends(ensure_acceptable)],
     )
+    app.add_middleware(MoreMethods)
     _add_errors(app)
     add_documents(app)
     _add_health(app, api, count_workers)
@@ -149,6 +152,8 @@ def _add_errors(app: FastAPI) -> None:
         problem = InputError(f"{request.method} {request.url.path}: {error.detail}", "See /api.", code=code)
         response = _answer_problem(request, problem)
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(list_methods(request.scope))
         return response
 
     @app.exception_handler(Exception)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Path, Query
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
 Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
@@ -11,6 +11,7 @@ Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflo
 Seconds = Annotated[float | None, Query(ge=0, le=1e9)]
 Follow = Annotated[bool, Query(description="Go on as the log grows, until the job has ended.")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The number of the last event that is known.")]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="Which value of the output, from 0.")]
 _SEVERAL = "One or more, repeated or separated by commas."
 _DURATION = "From the start to the end, or to now, in seconds."
 

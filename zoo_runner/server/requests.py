@@ -11,6 +11,7 @@ from zoo_runner.server.parameters import JobParameters
 from zoo_runner.store.protocol import JobQuery
 
 _RESPONSES = ("raw", "document")
+_REFUSED = re.compile(r";\s*q=0(\.0*)?\s*(;|$)")
 
 
 def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
@@ -44,6 +45,22 @@ def read_wait_seconds(prefer: str, most: float) -> float:
 def accepts(accept: str, media_type: str) -> bool:
     """Whether a client asks for a media type by its name (RFC 9110, `Accept`)."""
     return media_type in {get_media_type(part) for part in accept.split(",")}
+
+
+def accepts_any(accept: str, media_types: Iterable[str]) -> bool:
+    """Whether a client takes one of these media types (RFC 9110, section 12.5.1); one that states nothing takes all."""
+    ranges = [get_media_type(part) for part in accept.split(",") if not _REFUSED.search(part)]
+    wanted = [one for one in ranges if one]
+    return not accept.strip() or any(_covers(one, media_type) for one in wanted for media_type in media_types)
+
+
+def _covers(wanted: str, media_type: str) -> bool:
+    kind, _, subtype = wanted.partition("/")
+    return (
+        "*/*" in (wanted, media_type)
+        or wanted in (media_type, "*")
+        or (subtype == "*" and media_type.startswith(f"{kind}/"))
+    )
 
 
 def read_last_event(text: str | None) -> int | None:

@@ -56,6 +56,24 @@ def get_raw_result(job: Job, call: Call, outputs: tuple[str, ...]) -> Content:
     return _build_content(document[wanted[0]], job, call)
 
 
+def get_result(job: Job, call: Call, output: str, number: int | None = None) -> Content:
+    """Return the value of one output, or one of its values; raises as `_find_results`, and `JobNotFoundError`."""
+    document = _with_links(_find_results(job).document, job, call)
+    if output not in document:
+        raise _build_no_output(job, f"output {output!r}", f"It has: {', '.join(document) or 'none'}.")
+    value = document[output]
+    if number is None:
+        return _build_content(value, job, call)
+    values = value if isinstance(value, list | tuple) else [value]
+    if number >= len(values):
+        raise _build_no_output(job, f"value {number} of output {output!r}", f"It has {len(values)}, from 0.")
+    return _build_content(values[number], job, call)
+
+
+def _build_no_output(job: Job, what: str, remedy: str) -> JobNotFoundError:
+    return JobNotFoundError(f"the results of job {job.id} have no {what}", remedy, code="job.no-output")
+
+
 def read_result_file(job: Job, call: Call, path: str) -> Content:
     """Read a file of results that lie on this machine; raises `JobNotFoundError`."""
     folder = Path(job.destination)

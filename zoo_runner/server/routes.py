@@ -1,11 +1,12 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
@@ -19,7 +20,7 @@ from zoo_runner.server.documents import (
     ProcessSummary,
     StatusInfo,
 )
-from zoo_runner.server.parameters import After, Cursor, Follow, JobParameters, Limit, Workflow
+from zoo_runner.server.parameters import After, Cursor, Follow, JobParameters, Limit, Number, Workflow
 
 CWL_JSON = "application/cwl+json"
 NDJSON = "application/x-ndjson"
@@ -37,7 +38,8 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
     _add_processes(router, api, of)
     _add_execution(router, api, of)
     _add_jobs(router, api, of)
-    _add_outcomes(router, api, of)
+    _add_results(router, api, of)
+    _add_logs(router, api, of)
     return router
 
 
@@ -125,17 +127,31 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         return JSONResponse(jobs.describe_job(job, call))
 
 
-def _add_outcomes(router: APIRouter, api: Api, of: Any) -> None:
+def _add_results(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/results", tags=["jobs"], responses=_RESULTS)
     def get_results(call: of, job_id: str) -> Response:
         """Get the results document of a job."""
         return JSONResponse(results.get_results(jobs.get_job(api, call, job_id), call))
+
+    one: dict[int | str, dict[str, Any]] = {200: {"content": {"*/*": {}}}, 204: {"description": "It lies at the link."}}
+
+    @router.get("/jobs/{job_id}/results/{output}", tags=["jobs"], responses=one)
+    def get_result(call: of, job_id: str, output: str) -> Response:
+        """Get the value of one output; a file that lies elsewhere is a link in the header."""
+        return _answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output))
+
+    @router.get("/jobs/{job_id}/results/{output}/{number}", tags=["jobs"], responses=one)
+    def get_result_item(call: of, job_id: str, output: str, number: Number) -> Response:
+        """Get one value of an output that has several; the first has the number 0."""
+        return _answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output, number))
 
     @router.get("/jobs/{job_id}/files/{path:path}", tags=["jobs"], responses={200: {"content": {"*/*": {}}}})
     def get_result_file(call: of, job_id: str, path: str) -> Response:
         """Get a file of the results, where these lie on the server."""
         return _answer_content(results.read_result_file(jobs.get_job(api, call, job_id), call, path))
 
+
+def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/logs", tags=["jobs"], responses=_answer(LogList))
     def list_logs(call: of, job_id: str) -> Response:
         """List the logs of a job."""
@@ -167,6 +183,29 @@ def _add_outcomes(router: APIRouter, api: Api, of: Any) -> None:
             # this is what has a browser not reconnect
             return Response(status_code=204)
         return StreamingResponse(streams.stream_events(api, call, job, known), media_type=EVENTS, headers=_AT_ONCE)
+
+
+async def ensure_acceptable(request: Request) -> None:
+    """Refuse a request whose client takes no media type that its path has, before it does anything.
+
+    A dependency of every path; raises `InputError`.
+    """
+    offered = list(_list_media_types(request.scope["route"]))
+    if offered and not requests.accepts_any(request.headers.get("accept", ""), offered):
+        raise InputError(
+            f"the answer would be {' or '.join(offered)}, which the Accept header does not have",
+            "Accept one of these, or send no Accept header.",
+            code="request.not-acceptable",
+        )
+
+
+def _list_media_types(route: APIRoute) -> Iterator[str]:
+    """List the media types in which a path answers a request that it fulfils, as its description has them."""
+    for status, described in route.responses.items():
+        if isinstance(status, int) and status < 300:
+            yield from described.get("content", ())
+            if "model" in described:
+                yield "application/json"
 
 
 async def read_body(request: Request, api: Api) -> bytes:
