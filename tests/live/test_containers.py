@@ -211,3 +211,14 @@ def test_no_credential_reaches_a_container(podman_site: Site) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_link_to_an_input_is_the_content_of_the_input(case: str, podman_site: Site) -> None:
     check_linked_output(podman_site, case, hints={"DockerRequirement": {"dockerPull": IMAGES[0]}})
+
+
+@pytest.mark.parametrize("job_file", sorted(EXAMPLES.rglob("inputs.yml")), ids=lambda path: path.parent.name)
+def test_an_example_runs_in_isolated_mode(job_file: Path, podman_site: Site) -> None:
+    [package] = job_file.parent.glob("*.cwl")
+    isolated = podman_site.having(ZOO_RUNNER_ISOLATION="isolated")
+    plan = json.loads(isolated.command("plan", package, job_file, "--format", "json").stdout)
+    assert {step["place"] for step in plan["submission"]["steps"]} <= {"container"}
+    done = isolated.command("run", package, job_file, "-o", isolated.results)
+    assert done.returncode == 0, done.stderr
+    assert "(--isolation)" not in done.stderr
