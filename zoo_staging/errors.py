@@ -52,13 +52,13 @@ _OTHER_CODES = {
 class StagingError(Exception):
     """Data could not be moved.
 
-    `href` is the source or destination as the user wrote it (secrets masked here), `reason` says what
-    happened with the value that caused it, `remedy` says what to do next and by whom. Of several problems
-    at once, the first is the error itself and `others` are the rest. `side` is set by `about`, where known.
+    `href` is the source or destination as the user wrote it, `reason` says what happened with the value that caused it
+    (secrets in both are masked here), `remedy` says what to do next and by whom. Of several problems at once, the first
+    is the error itself and `others` are the rest. `side` is set by `about`, where known.
     """
 
     def __init__(self, kind: Kind, href: str, reason: str, remedy: str) -> None:
-        href = mask_href(href)
+        href, reason = mask_href(href), mask_addresses(reason, "***")
         super().__init__(f"{href}: {reason}")
         self.kind = kind
         self.href = href

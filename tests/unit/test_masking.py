@@ -2,6 +2,7 @@ import base64
 import json
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -182,3 +183,142 @@ def test_of_a_file_of_credentials_its_secrets_are_masked_and_its_path_is_not(tmp
     assert masker.mask(f"a {SECRET} b pass{SECRET} c") == f"a {MASK} b {MASK} c"
     reported = f"{keys} {hosts} service_account somebody {'u' * 9}"
     assert masker.mask(reported) == reported
+
+
+# --- forms and encodings together
+
+CANARY = "canary-7f3a9c51"
+NAMES = (
+    *(
+        "Signature",
+        "signature",
+        "sig",
+        "X-Amz-Signature",
+        "X-Amz-Credential",
+        "X-Amz-Security-Token",
+        "X-Goog-Signature",
+    ),
+    *("key", "api_key", "subscription-key", "jwt", "auth", "access_token", "token", "id_token", "AWSAccessKeyId"),
+    *("client_secret", "password", "passwd", "pwd", "sas", "sessionid", "hmac", "Key-Pair-Id", "oauth_token"),
+)
+PLAIN_NAMES = st.sampled_from(["bands", "bbox", "sv", "Expires", "page"])
+CASES = st.sampled_from([str.lower, str.upper, str.title, lambda text: text])
+
+
+def encode_all(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+ENCODED_NAMES = st.sampled_from([lambda name: name, lambda name: f"%{ord(name[0]):02x}{name[1:]}", encode_all])
+# ways in which an address gets into a text
+WRAPPINGS = st.sampled_from(
+    [
+        lambda url: url,
+        lambda url: f"GET {url} HTTP/1.1",
+        lambda url: f"<a href='{url}'>",
+        lambda url: json.dumps({"href": url}),
+        lambda url: json.dumps(json.dumps({"href": url})),
+        lambda url: json.dumps({"href": url}).replace("/", "\\/"),
+        lambda url: json.dumps({"href": url}).replace("&", "\\u0026"),
+        lambda url: url.replace("&", "&amp;"),
+        lambda url: f"https://proxy.example/?url={quote(url, safe='')}",
+        lambda url: f"https://proxy.example/?url={quote(quote(url, safe=''), safe='')}",
+        lambda url: f"https://proxy.example/fetch/{quote(url, safe='')}",
+        lambda url: f"url={quote(url, safe='')}",
+        lambda url: f"failed:({url}), then",
+        lambda url: url.partition("example")[2] if "@" not in url else url,
+    ]
+)
+
+
+@given(
+    name=st.sampled_from(NAMES),
+    case=CASES,
+    encode=ENCODED_NAMES,
+    before=st.lists(PLAIN_NAMES, max_size=2),
+    after=st.lists(PLAIN_NAMES, max_size=2),
+    wrap=WRAPPINGS,
+    scheme=st.sampled_from(["https", "http", "HTTPS", "s3", "ftp"]),
+)
+def test_a_signed_address_loses_its_signature_in_every_form(
+    name: str, case: Any, encode: Any, before: list[str], after: list[str], wrap: Any, scheme: str
+) -> None:
+    pairs = [*(f"{one}=1" for one in before), f"{encode(case(name))}={CANARY}", *(f"{one}=2" for one in after)]
+    text = wrap(f"{scheme}://data.example/a/b.tif?{'&'.join(pairs)}")
+    assert CANARY not in Masker().mask(text)
+
+
+@given(
+    user=st.sampled_from(["user", "", "a%40b", "first.last"]),
+    before=st.text("ab@/:.%", max_size=4),
+    after=st.text("ab@/:.%", max_size=4),
+    wrap=WRAPPINGS,
+)
+def test_a_password_in_an_address_is_masked_also_with_separators_in_it(
+    user: str, before: str, after: str, wrap: Any
+) -> None:
+    text = wrap(f"https://{user}:{before}{CANARY}{after}@data.example/a.tif")
+    assert CANARY not in Masker().mask(text)
+
+
+@given(wrap=WRAPPINGS, scheme=st.sampled_from(["https", "http"]))
+def test_a_token_in_place_of_a_user_is_masked(wrap: Any, scheme: str) -> None:
+    assert CANARY not in Masker().mask(wrap(f"{scheme}://{CANARY}@data.example/a.tif"))
+
+
+ENCODERS = st.lists(
+    st.sampled_from(
+        [
+            lambda text: quote(text),
+            lambda text: quote(text, safe=""),
+            quote_plus,
+            lambda text: json.dumps(text)[1:-1],
+            lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+            lambda text: text.replace("%", "%25") if "%" in text else encode_all(text),
+        ]
+    ),
+    max_size=2,
+)
+
+
+@given(secret=st.text("abcXYZ019+/=&?#%@:;' \"<>äß\\", min_size=6, max_size=30), encoders=ENCODERS, around=st.text())
+def test_a_known_secret_is_gone_after_any_two_encodings(secret: str, encoders: list[Any], around: str) -> None:
+    if len(secret.strip()) < 6 or len(set(secret)) < 3:
+        return
+    form = secret
+    for encode in encoders:
+        form = encode(form)
+    assert form not in Masker([secret]).mask(f"{around} {form} {around}").replace(MASK, "")
+
+
+@given(secret=st.text("abcXYZ019-_./+", min_size=8, max_size=30), chosen=st.integers(0, 2**30))
+def test_a_known_secret_is_gone_where_only_some_of_its_characters_are_encoded(secret: str, chosen: int) -> None:
+    form = "".join(encode_all(c) if chosen >> index & 1 else c for index, c in enumerate(secret))
+    assert form not in Masker([secret]).mask(f"x={form}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20240101, Signature={CANARY}",
+        f"authorization: token {CANARY}",
+        f"Proxy-Authorization: Digest {CANARY}",
+        f"X-Api-Key: {CANARY}",
+        f"x-amz-security-token: {CANARY}",
+        f"token eyJhbGciOiJIUzI1NiJ9.{CANARY}-payload.signature",
+        f"X=1&Signature={CANARY}",
+        f"?sv=2022&sig={CANARY}&se=2030",
+    ],
+)
+def test_headers_and_parts_of_addresses_are_masked(text: str) -> None:
+    assert CANARY not in Masker().mask(text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["%3A%2F%2F", "%3Fa%3D", "?a", "&", "eyJ-", "%25", "eyJaaaaa.", "\\u0026", "a=%", "%40"]
+)
+def test_a_long_encoded_line_takes_time_in_proportion_to_its_length(piece: str) -> None:
+    masker = Masker([SECRET, "another-secret", "%%%%"])
+    began = time.process_time()
+    masker.mask((piece * (1 << 18))[: 1 << 18])
+    assert time.process_time() - began < 8

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -18,18 +20,26 @@ _SHORTEST_SECRET = 4
 # what may be repeated has a limit: otherwise a long line of such words takes time by the square of its length
 _PATTERNS = (
     # parameters of a signed URL, without the URL
+    re.compile(r"(?i)((?:X-Amz-(?:Security-Token|Credential)|signature|sig|jwt|auth|token)=)[^&\s\"'<>]+"),
     re.compile(
-        r"(?i)((?:X-Amz-(?:Signature|Security-Token|Credential)|sig|X-Goog-Signature|access_token|token)=)[^&\s\"']+"
+        r"(?i)(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:(?:bearer|basic|digest|token|apikey)\s{1,8})?)"
+        r"(?![*])[^\s\"',}]+"
     ),
-    re.compile(r"(?i)(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:bearer|basic)\s{1,8})[A-Za-z0-9._~+/=-]+"),
     re.compile(
-        r"(?i)((?:secret|password|passwd|token|api_?key)[a-z_]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)"
+        r"(?i)((?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)"
         r"(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
     ),
+    # a JSON Web Token (RFC 7519): its header begins with {"
+    re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"),
 )
 # without one of these, in lower case, no pattern fits; to look for them is ten times faster than the patterns
-_HINTS = ("signature=", "credential=", "sig=", "token", "authorization", "secret", "passw", "apikey", "api_key", "://")
+_HINTS = (
+    *("signature=", "credential=", "sig=", "jwt=", "auth=", "token", "authorization", "secret", "passw", "eyj"),
+    *("apikey", "api_key", "api-key", "://", "\\/\\/", "?", "&", "\\u0026", "%3d", "253d", "%40", "2540"),
+)
 _SHORTEST_ENCODED = 8
+# longer ones, which are keys of several lines, are found as they are and encoded as a whole
+_LONGEST_MIXED = 256
 
 
 _DOCKER_SECRETS = ("auth", "password", "identitytoken", "registrytoken")
@@ -119,8 +129,14 @@ def list_forms(secret: str) -> Iterator[str]:
     ):
         yield quoted
         yield re.sub("%..", lambda code: code[0].lower(), quoted)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    for ascii_only in (True, False):
+        written = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield written
+        yield written.replace("/", "\\/")
+        # JSON in a string of JSON
+        yield json.dumps(written, ensure_ascii=ascii_only)[1:-1]
+    yield repr(secret)[1:-1]
+    yield html.escape(secret)
     content = secret.encode("utf-8", "replace")
     for before, depends in ((0, 0), (1, 2), (2, 3)):
         # the digits that depend on nothing but the secret, wherever it begins in what was encoded
@@ -130,11 +146,30 @@ def list_forms(secret: str) -> Iterator[str]:
             yield digits.replace("+", "-").replace("/", "_")
 
 
+def _list_plain_forms(secret: str) -> Iterator[str]:
+    """List the forms of a secret before any is percent-encoded."""
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+
+
+def _build_mixed(secret: str) -> str:
+    """Build the pattern of a secret of which any characters are percent-encoded, once or several times."""
+    return "".join(map(_build_character, secret))
+
+
+def _build_character(character: str) -> str:
+    code = "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in character.encode("utf-8", "replace"))
+    space = r"|\+|(?i:%(?:25){0,3}2b)" if character == " " else ""
+    return f"(?:{re.escape(character)}|(?i:{code}){space})"
+
+
 class Masker:
     """Replaces known secrets in all their forms, and text that looks like a secret, in time linear in its length."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets if is_maskable(secret) for form in list_forms(secret)}
+        self._secrets = sorted({secret for secret in secrets if is_maskable(secret)}, key=len, reverse=True)
+        forms = {form for secret in self._secrets for form in list_forms(secret)}
         self._forms = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
 
@@ -142,12 +177,20 @@ class Masker:
         """Return the text with every secret replaced by `*****`."""
         if self._known and any(form in text for form in self._forms):
             text = self._known.sub(MASK, text)
+        if "%" in text and self._mixed:
+            text = self._mixed.sub(MASK, text)
         folded = text.casefold()
         if any(hint in folded for hint in _HINTS):
             text = mask_addresses(text, MASK)
             for pattern in _PATTERNS:
                 text = pattern.sub(rf"\g<1>{MASK}", text)
         return text
+
+    @cached_property
+    def _mixed(self) -> "re.Pattern[str] | None":
+        plain = [form for secret in self._secrets for form in _list_plain_forms(secret)]
+        patterns = [_build_mixed(form) for form in dict.fromkeys(plain) if len(form) <= _LONGEST_MIXED]
+        return re.compile("|".join(patterns)) if patterns else None
 
     def mask_data(self, node: Any) -> Any:
         """Return JSON-like data with secrets in its strings replaced; values whose name says secret, as a whole."""
