@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from zoo_staging.addresses import parse_hosts
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.proxies import NO_PROXIES, Proxies, load_proxies
 from zoo_staging.settings import (
@@ -157,6 +158,12 @@ class StageInOptions:
         True,
         parse_bool,
         "Whether web hosts in private networks, this machine included, may be connected to.",
+    )
+    private_hosts: tuple[str, ...] = _setting(
+        "PRIVATE_HOSTS",
+        (),
+        parse_hosts,
+        "Where they may not: names, addresses and networks (10.1.0.0/16) that may all the same, comma-separated.",
     )
     allowed_roots: tuple[Path, ...] | None = _setting(
         "ALLOWED_ROOTS",

@@ -10,6 +10,7 @@ from stagein.settings import SETTINGS as STAGEIN_SETTINGS
 from zoo_runner.config.argo import ARGO_SETTINGS
 from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
 from zoo_runner.config.server import SERVER_SETTINGS
+from zoo_runner.config.service import SERVICE_DEFAULTS
 from zoo_runner.config.settings import SETTINGS
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model import errors
@@ -35,6 +36,11 @@ _FINDINGS = (
     " loaded is reported with its `package` code from the table above. `best-practice.req-N` is requirement N of the"
     " OGC Best Practice for Earth Observation Application Package (20-089r1)."
 )
+_SERVICES = (
+    "In a ZOO service, `zoo-runner serve` and `worker`, packages and callers are not trusted, and these settings have"
+    " another default. Local inputs come from `STAGEIN_ALLOWED_ROOTS` only, unset: from nowhere; and a deployed package"
+    " reads no documents outside of its own folder."
+)
 STAGEOUT_SETTINGS = (
     *build_s3_settings("STAGEOUT"),
     *build_cloud_settings("STAGEOUT"),
@@ -56,6 +62,7 @@ def build_settings_page() -> str:
     ]
     argo = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in ARGO_SETTINGS]
     server = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in SERVER_SETTINGS]
+    services = "\n".join(f"| `{name}` | `{default}` |" for name, default in SERVICE_DEFAULTS.items())
     parts = [
         f"# Settings\n\nEnvironment variables, read once at the start; an empty one counts as unset. {BY}",
         "Options of the command line win over them: `--engine`, `--containers`, `--time-limit`, `--output`.",
@@ -65,6 +72,7 @@ def build_settings_page() -> str:
         f"## The server and its workers\n\nRead by `zoo-runner serve` and `worker`.\n\n{_build_table(server)}",
         f"## Stage-in\n\nRead by the `stagein` command and every run.\n\n{_build_table(_plain(STAGEIN_SETTINGS))}",
         f"## Stage-out\n\nRead by the `stageout` command and every run.\n\n{_build_table(_plain(STAGEOUT_SETTINGS))}",
+        f"## Services\n\n{_SERVICES}\n\n| variable | default |\n|---|---|\n{services}",
         "Secrets among them (keys, tokens, passwords) are masked in all that a job leaves and never reach the steps.",
     ]
     return "\n\n".join(parts) + "\n"

@@ -14,7 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
-from zoo_staging.addresses import Hosts, Origin, Resolve, find_refusal, is_never_asked, parse_address
+from zoo_staging.addresses import ANYWHERE, Hosts, Origin, Reach, Resolve, is_never_asked, parse_address
 from zoo_staging.content_coding import decode, find_coding
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
@@ -37,13 +37,13 @@ FAILURES = (CurlError, OSError, ValueError)
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """Time-outs, proxies, and whether hosts in private networks, this machine included, are allowed.
+    """Time-outs, proxies, and which hosts may be connected to.
 
     `authorization` has the values of the header of that name by origin (`https://host[:port]`); no other
     origin gets them. `resolve` resolves names, as `socket.getaddrinfo` does.
     """
 
-    allow_private: bool = True
+    reach: Reach = ANYWHERE
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -76,7 +76,7 @@ class HttpClient:
 
     def __init__(self, options: HttpOptions) -> None:
         self._options = options
-        self._hosts = Hosts(options.allow_private, options.resolve)
+        self._hosts = Hosts(options.reach, options.resolve)
 
     async def __aenter__(self) -> "HttpClient":
         self._curl = Curl()
@@ -128,7 +128,7 @@ class HttpClient:
         try:
             direct = proxy is None and parse_address(origin[1]) is None
             addresses = await self._hosts.find(origin) if direct else ()
-            refuse = is_never_asked if proxy else partial(find_refusal, allow_private=options.allow_private)
+            refuse = is_never_asked if proxy else partial(options.reach.refuse_address, host=origin[1])
             fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
             target = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
             timeout = options.connect_timeout_seconds
@@ -161,8 +161,7 @@ class HttpClient:
         host = url.hostname
         if url.scheme not in PORTS or not host:
             raise refused(href, f"{url.geturl()!r} is not http or https")
-        reason = find_refusal(host, self._options.allow_private) if parse_address(host) else None
-        if reason:
+        if reason := self._options.reach.refuse_host(host):
             raise refused(href, reason)
         return (url.scheme, host, url.port or PORTS[url.scheme]), self._options.proxies.find(url.scheme, host)
 

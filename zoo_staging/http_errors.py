@@ -55,7 +55,10 @@ def refused(href: str, reason: str) -> StagingError:
     """Build the error for an address that may not be connected to."""
     remedy = "Use the public address of the data."
     if reason.endswith(PRIVATE):
-        remedy = "Use a public address, or ask the operator to allow private networks (STAGEIN_ALLOW_PRIVATE)."
+        remedy = (
+            "Use a public address, or ask the operator to allow this host (STAGEIN_PRIVATE_HOSTS) or all private"
+            " networks (STAGEIN_ALLOW_PRIVATE)."
+        )
     return StagingError(Kind.REFUSED, href, f"address not allowed: {reason}", remedy)
 
 

@@ -7,6 +7,7 @@ from stagein.paging import Query
 from stagein.settings import StageInOptions
 from stagein.sources.protocol import Content, Entry, Source, check_document_size
 from stagein.sources.zarr import list_zarr
+from zoo_staging.addresses import Reach
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.http import HttpClient, HttpOptions
 from zoo_staging.ranges import ByteRange
@@ -17,7 +18,7 @@ async def open_http(options: StageInOptions) -> AsyncIterator[Source]:
     """Open the web as a source."""
     async with HttpClient(
         HttpOptions(
-            allow_private=options.allow_private,
+            reach=Reach(options.allow_private, options.private_hosts),
             connect_timeout_seconds=options.connect_timeout_seconds,
             read_timeout_seconds=options.read_timeout_seconds,
             authorization=options.hosts,

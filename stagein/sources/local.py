@@ -42,10 +42,9 @@ class LocalSource:
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """Return the files of a folder, links followed; None for a file."""
-        path = _read_path(href)
+        path = check_local(_read_path(href), self._allowed_roots)
         if not path.is_dir():
             return None
-        check_local(path, self._allowed_roots)
         return await self._workers.run(lambda: list(_list(path, self._allowed_roots)))
 
     @asynccontextmanager
@@ -75,10 +74,11 @@ class LocalSource:
 
 
 def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
-    """Check that `path` exists and, links followed, is in an allowed root; raises `StagingError`."""
+    """Check that `path`, links followed, is in an allowed root, and then that it exists; raises `StagingError`."""
     try:
-        resolved = path.resolve(strict=True) if allowed_roots is not None else path
-        resolved.stat()
+        if allowed_roots is not None:
+            _check_roots(path, allowed_roots)
+        path.stat()
     except (OSError, RuntimeError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise _unreadable(path, error) from error
@@ -88,14 +88,18 @@ def check_local(path: Path, allowed_roots: tuple[Path, ...] | None) -> Path:
             "no such file or folder on this machine",
             "Check the spelling; a relative path starts at the folder of the document that contains it.",
         ) from error
-    if allowed_roots is not None and not any(resolved.is_relative_to(root.resolve()) for root in allowed_roots):
+    return path
+
+
+def _check_roots(path: Path, allowed_roots: tuple[Path, ...]) -> None:
+    resolved = path.resolve()
+    if not any(resolved.is_relative_to(root.resolve()) for root in allowed_roots):
         raise StagingError(
             Kind.REFUSED,
             str(path),
             "local files are allowed only in " + (", ".join(map(str, allowed_roots)) or "no folder"),
             "Use a remote address, or ask the operator to allow the folder (STAGEIN_ALLOWED_ROOTS).",
         )
-    return path
 
 
 def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None) -> None:

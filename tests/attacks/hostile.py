@@ -46,7 +46,11 @@ class Host:
     @property
     def url(self) -> str:
         """An address at which somebody listens."""
-        return f"http://127.0.0.1:{self.port}/secret.txt"
+        return self.at("127.0.0.1")
+
+    def at(self, address: str, path: str = "secret.txt") -> str:
+        """The same in another form of the address, or at another one of this machine."""
+        return f"http://{address}:{self.port}/{path}"
 
     def plant(self) -> None:
         """Write the files."""
@@ -62,25 +66,42 @@ class Host:
 
 @contextmanager
 def listening(host: Host) -> Iterator[Host]:
-    """Answer at the host's address with the canary, and note each contact."""
-    server = socket.create_server(("127.0.0.1", 0))
+    """Answer at one port of several addresses of this machine with the canary, and note each contact."""
+    servers = _open_servers()
 
-    def serve() -> None:
+    def serve(server: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 connection, _ = server.accept()
-                with connection:
-                    host.contacts.append(connection.recv(1000).decode(errors="replace"))
+                with connection, suppress(ConnectionError):
+                    host.contacts.append(connection.recv(1000).decode(errors="replace") or "connected")
                     connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + CANARY.encode())
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
+    threads = [threading.Thread(target=serve, args=(server,), daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
     try:
-        yield Host(host.folder, host.contacts, server.getsockname()[1])
+        yield Host(host.folder, host.contacts, servers[0].getsockname()[1])
     finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join()
+        for server in servers:
+            server.shutdown(socket.SHUT_RDWR)
+            server.close()
+        for thread in threads:
+            thread.join()
+
+
+def _open_servers() -> list[socket.socket]:
+    """Listen on IPv4 and IPv6, on the same port."""
+    first = socket.create_server(("127.0.0.1", 0))
+    try:
+        port = first.getsockname()[1]
+        more = [socket.create_server(("127.0.0.2", port))]
+        if socket.has_ipv6:
+            more.append(socket.create_server(("::1", port), family=socket.AF_INET6))
+    except OSError:  # another program has the port there
+        first.close()
+        return _open_servers()
+    return [first, *more]
 
 
 def tool(script: str, outputs: Mapping[str, Any], *requirements: Document, **more: Any) -> Document:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.values import small_package
-from zoo_runner.config.configuration import load_configuration, load_service_configuration
+from zoo_runner.config.configuration import load_configuration
+from zoo_runner.config.service import load_service_configuration
 from zoo_runner.config.settings import load_settings
 from zoo_runner.engines.local.places import StepPlace, find_trusted, place_steps
 from zoo_runner.model.errors import EngineError

@@ -85,7 +85,8 @@ def read_configuration(
     for_service: bool = False,
 ) -> "Configuration":
     """Read the environment once; options of the command line win. Raises `SettingsError`."""
-    from zoo_runner.config.configuration import load_configuration, load_service_configuration
+    from zoo_runner.config.configuration import load_configuration
+    from zoo_runner.config.service import load_service_configuration
 
     chosen = {
         "ZOO_RUNNER_ENGINE": engine,

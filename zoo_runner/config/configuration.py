@@ -12,7 +12,6 @@ from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.workspace import Workspace
 
 T = TypeVar("T")
-ISOLATION = "ZOO_RUNNER_ISOLATION"
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,6 @@ def load_configuration(environ: Mapping[str, str]) -> Configuration:
         _try(load_kubernetes_settings, environ),
         _try(load_argo_settings, environ),
     )
-
-
-def load_service_configuration(environ: Mapping[str, str]) -> Configuration:
-    """Read everything for a service: unlike on the command line, isolation is on unless it is switched off."""
-    return load_configuration({**environ, ISOLATION: environ.get(ISOLATION) or "isolated"})
 
 
 def _try(load: Callable[[Mapping[str, str]], T], environ: Mapping[str, str]) -> T | SettingsError:

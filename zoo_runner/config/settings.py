@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from zoo_runner.model.errors import SettingsError
+from zoo_staging.addresses import ANYWHERE, Reach, parse_hosts
 from zoo_staging.proxies import NO_PROXIES, Proxies, load_proxies
+from zoo_staging.settings import parse_bool
 from zoo_staging.variables import PROXY_VARIABLES, pick_variables
 
 Containers = Literal["auto", "podman", "docker", "sandbox", "none"]
@@ -58,9 +60,10 @@ def setting(variable: str, default: Any, meaning: str) -> Any:
 class Settings:
     """How this installation runs jobs; settings that differ between tenants are in `Workspace`.
 
-    `proxies` are those by which packages are fetched. `inherited` are the environment variables that
-    the programs of a run inherit: none of them holds a credential. `pull_variables` are those of the program that pulls
-    images, with proxies, whose addresses may have a password.
+    `proxies` are those by which packages are fetched, and `reach` the hosts, besides `package_hosts`. `confined`: the
+    packages are those of others, and read no files of this machine but those in their own folder. `inherited` are the
+    environment variables that the programs of a run inherit: none of them holds a credential. `pull_variables` are
+    those of the program that pulls images, with proxies, whose addresses may have a password.
     """
 
     engine: str = setting("ZOO_RUNNER_ENGINE", "local", "Engine that runs the CWL.")
@@ -99,7 +102,7 @@ class Settings:
     package_hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_PACKAGE_HOSTS",
         (),
-        "Hosts that CWL may be fetched from, comma-separated; unset: any public one.",
+        "Hosts that CWL may be fetched from, comma-separated, also in private networks; unset: any other.",
     )
     package_max_mib: float = setting("ZOO_RUNNER_PACKAGE_MAX_MIB", 16.0, "Largest CWL file that is read, in MiB.")
     python: str = setting(
@@ -132,6 +135,8 @@ class Settings:
         "ZOO services: seconds between checks of the job's record for a dismissal from another machine.",
     )
     proxies: Proxies = NO_PROXIES
+    reach: Reach = ANYWHERE
+    confined: bool = False
     inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     pull_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -185,9 +190,22 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(
         **read_fields(SETTINGS, environ),
         proxies=load_proxies(pick_variables(environ)),
+        reach=_load_reach(environ),
         inherited=_pick(environ, _INHERITED),
         pull_variables=_pick(environ, _PULL),
     )
+
+
+def _load_reach(environ: Mapping[str, str]) -> Reach:
+    """Read the hosts that may be connected to by the settings of stage-in, so that there is one rule for all."""
+    private, hosts = (environ.get(name) or None for name in ("STAGEIN_ALLOW_PRIVATE", "STAGEIN_PRIVATE_HOSTS"))
+    try:
+        return Reach(parse_bool(private) if private else True, parse_hosts(hosts or ""))
+    except ValueError as error:
+        raise SettingsError(
+            f"STAGEIN_ALLOW_PRIVATE={private!r} or STAGEIN_PRIVATE_HOSTS={hosts!r} is invalid: {error}",
+            "Write true or false, and names, addresses or networks such as 10.1.0.0/16, separated by commas.",
+        ) from error
 
 
 def read_fields(settings: Iterable["Field[Any]"], environ: Mapping[str, str]) -> dict[str, Any]:

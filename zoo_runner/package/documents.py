@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -14,20 +14,28 @@ from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import SourceFile
 from zoo_runner.package.community_schemas import find_document
+from zoo_staging.addresses import ANYWHERE, Reach
 from zoo_staging.proxies import NO_PROXIES, Proxies
 
 Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
 
 
-def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, *, allow_private: bool = True) -> bytes:
+def build_fetch(settings: Settings) -> Fetch:
+    """Return what fetches the documents of packages, within the rules on hosts of these settings."""
+    hosts = settings.package_hosts
+    reach = replace(settings.reach, hosts=(*settings.reach.hosts, *hosts), only=hosts)
+    return lambda url, max_bytes: fetch_over_http(url, max_bytes, settings.proxies, reach)
+
+
+def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, reach: Reach = ANYWHERE) -> bytes:
     """Fetch a document over HTTP(S) with the stagers' client and its rules on addresses. Raises `PackageError`."""
     import asyncio
 
     from zoo_staging.errors import Kind, StagingError
     from zoo_staging.http import HttpClient, HttpOptions
 
-    options = HttpOptions(allow_private, proxies=proxies)
+    options = HttpOptions(reach, proxies=proxies)
 
     async def fetch() -> bytes:
         content = b""
@@ -41,7 +49,8 @@ def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, *, 
     try:
         return asyncio.run(fetch())
     except StagingError as error:
-        code = "package.not-found" if error.kind is Kind.NOT_FOUND else "package.unreachable"
+        codes = {Kind.NOT_FOUND: "package.not-found", Kind.REFUSED: "package.refused"}
+        code = codes.get(error.kind, "package.unreachable")
         raise PackageError(f"cannot fetch {url}: {error.reason}", error.remedy, code=code) from error
 
 
@@ -91,7 +100,7 @@ class Documents:
     def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch | None = None) -> None:
         self._entry = urldefrag(entry_uri)[0]
         self._settings = settings
-        self._fetch = fetch or partial(fetch_over_http, proxies=settings.proxies)
+        self._fetch = fetch or build_fetch(settings)
         self._read: dict[str, bytes] = {}
 
     @property
@@ -110,6 +119,13 @@ class Documents:
     def _max_bytes(self) -> int:
         return int(self._settings.package_max_mib * 2**20)
 
+    def is_readable(self, uri: str) -> bool:
+        """Whether a package may read a file of this machine: where it is confined, in the folder of its document."""
+        if not self._settings.confined or uri == self._entry:
+            return True
+        folder, path = (os.path.realpath(unquote(urlsplit(one).path)) for one in (join_uri(self._entry, "."), uri))
+        return Path(path).is_relative_to(folder)
+
     def _read_local(self, uri: str) -> bytes:
         if urlsplit(uri).scheme != "file" or is_remote(self._entry):
             raise PackageError(
@@ -119,6 +135,8 @@ class Documents:
             )
         path = Path(unquote(urlsplit(uri).path))
         try:
+            if not self.is_readable(uri):
+                raise _foreign(self._entry, path)
             size_bytes = _regular_size_bytes(path)
             if size_bytes > self._max_bytes:
                 raise _too_large(uri, self._max_bytes)
@@ -160,6 +178,14 @@ def _regular_size_bytes(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("it is not a regular file")
     return found.st_size
+
+
+def _foreign(entry: str, path: Path) -> PackageError:
+    return PackageError(
+        f"{entry} refers to {path}, which is not in its folder",
+        "Deploy the package with all that it refers to, as one document or in one folder.",
+        code="package.refused",
+    )
 
 
 def _too_large(uri: str, max_bytes: int) -> PackageError:

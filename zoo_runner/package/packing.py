@@ -87,7 +87,9 @@ class _Fetcher(Fetcher):
 
     def check_exists(self, url: str) -> bool:
         path = urlsplit(url)
-        return path.scheme != "file" or Path(unquote(path.path)).exists()
+        # whether a file is there that a package may not read is not for it to know
+        is_own = path.scheme == "file" and self._documents.is_readable(url)
+        return not is_own or Path(unquote(path.path)).exists()
 
     def urljoin(self, base_url: str, url: str) -> str:
         return join_uri(base_url, url)

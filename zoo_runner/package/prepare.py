@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.documents import Fetch, fetch_over_http
+from zoo_runner.package.documents import Fetch, build_fetch
 from zoo_runner.package.loading import load_kept_package, load_package
+from zoo_staging.addresses import Reach
 from zoo_staging.proxies import Proxies
 
 UPLOAD_HOST = "upload.invalid"
@@ -38,7 +39,7 @@ _PROGRAM = (
 
 def prepare_package(reference: str, settings: Settings) -> Package:
     """Load a package from the cache, or let a child process store it there first. Raises `PackageError`."""
-    return _prepare(reference, settings, Source())
+    return _prepare(reference, settings)
 
 
 def prepare_upload(content: str, workflow: str | None, settings: Settings) -> Package:
@@ -51,7 +52,7 @@ def prepare_upload(content: str, workflow: str | None, settings: Settings) -> Pa
         reference = f"{reference}#{workflow}"
     if settings.package_hosts:
         settings = replace(settings, package_hosts=(*settings.package_hosts, UPLOAD_HOST))
-    return _prepare(reference, settings, Source(content, public=True))
+    return _prepare(reference, _without_private(settings), content)
 
 
 def prepare_public(reference: str, settings: Settings) -> Package:
@@ -59,39 +60,39 @@ def prepare_public(reference: str, settings: Settings) -> Package:
 
     Raises `PackageError`.
     """
-    return _prepare(reference, settings, Source(public=not settings.package_hosts))
+    return _prepare(reference, _without_private(settings))
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where documents come from: `content` is that of the one at UPLOAD_HOST; `public`: no private network."""
-
-    content: str | None = None
-    public: bool = False
-
-    def build_fetch(self, proxies: Proxies) -> Fetch:
-        """Return what fetches a document, from the web by these proxies."""
-
-        def fetch(url: str, max_bytes: int) -> bytes:
-            if self.content is not None and urlsplit(url).hostname == UPLOAD_HOST:
-                return self.content.encode()
-            return fetch_over_http(url, max_bytes, proxies, allow_private=not self.public)
-
-        return fetch
+def _without_private(settings: Settings) -> Settings:
+    return replace(settings, reach=replace(settings.reach, private=False))
 
 
-def _prepare(reference: str, settings: Settings, source: Source) -> Package:
-    kept = load_kept_package(reference, settings, source.build_fetch(settings.proxies))
-    return kept or _resolve_in_child(reference, settings, source)
+def _build_fetch(settings: Settings, content: str | None) -> Fetch:
+    """Return what fetches documents; `content` is that of the one at UPLOAD_HOST."""
+    over_http = build_fetch(settings)
+
+    def fetch(url: str, max_bytes: int) -> bytes:
+        if content is not None and urlsplit(url).hostname == UPLOAD_HOST:
+            return content.encode()
+        return over_http(url, max_bytes)
+
+    return fetch
 
 
-def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Package:
+def _prepare(reference: str, settings: Settings, content: str | None = None) -> Package:
+    kept = load_kept_package(reference, settings, _build_fetch(settings, content))
+    return kept or _resolve_in_child(reference, settings, content)
+
+
+def _resolve_in_child(reference: str, settings: Settings, content: str | None) -> Package:
     order = {
         "reference": reference,
-        "source": asdict(source),
+        "content": content,
         "cache": str(settings.cache),
         "hosts": settings.package_hosts,
         "max_mib": settings.package_max_mib,
+        "confined": settings.confined,
+        "reach": asdict(settings.reach),
         "proxies": asdict(settings.proxies),
         "cpu_seconds": LONGEST_CPU_SECONDS,
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
@@ -108,7 +109,7 @@ def _resolve_in_child(reference: str, settings: Settings, source: Source) -> Pac
         raise problem
     if child.returncode == -signal.SIGXCPU:
         raise _too_large(reference, f"{LONGEST_CPU_SECONDS} s of CPU time")
-    package = load_kept_package(reference, settings, source.build_fetch(settings.proxies))
+    package = load_kept_package(reference, settings, _build_fetch(settings, content))
     if package is None:
         raise EngineError(
             f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",
@@ -146,10 +147,12 @@ def resolve(order: Mapping[str, Any]) -> None:
         cache=Path(order["cache"]),
         package_hosts=tuple(order["hosts"]),
         package_max_mib=order["max_mib"],
+        confined=order["confined"],
+        reach=Reach(**order["reach"]),
         proxies=Proxies(**order["proxies"]),
     )
     try:
-        load_package(order["reference"], settings, Source(**order["source"]).build_fetch(settings.proxies))
+        load_package(order["reference"], settings, _build_fetch(settings, order["content"]))
     except PackageError as error:
         sys.stdout.write(json.dumps(to_plain(error.diagnosis)))
     except MemoryError:

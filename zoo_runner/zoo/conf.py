@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from zoo_runner.config.configuration import Configuration, load_service_configuration
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
+from zoo_runner.config.service import load_service_configuration
 from zoo_runner.config.settings import SETTINGS
 from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model.errors import JobNotFoundError, SettingsError

@@ -216,9 +216,9 @@ class _Call:
             raise build_dismissal()
 
     def _keep_package(self, document: Mapping[str, Any]) -> str:
-        """Write a document that a service gave to a file, so that it can be referred to."""
+        """Write a document that a service gave to a file in a folder of its own, so that it can be referred to."""
         content = json.dumps(document, default=str).encode()
-        path = self._settings.cache / "given" / f"{sha256(content).hexdigest()}.cwl"
+        path = self._settings.cache / "given" / sha256(content).hexdigest() / "package.cwl"
         if not path.exists():
             write_atomically(path, content)
         return f"{path}#{self._site.process_id}"
