@@ -15,7 +15,7 @@ from stagein.crawl import Found, walk
 from stagein.layout import AssetFile, CatalogFolder, build_catalog_folder
 from stagein.paging import Query
 from stagein.plan import Reference, Where
-from stagein.progress import Transfer
+from stagein.progress import Transfer, check_files
 from stagein.selection import REMEDY, SELECT, SelectionError, intersects, select
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
@@ -126,6 +126,7 @@ class _Fetcher:
         items = _select_items(found, options)
         build = partial(build_catalog_folder, found.source, items, found.collections, options)
         layout = build()
+        check_files(len(layout.files), reference.href, self._options.max_files)
         if not layout.files:
             _check_assets(reference.href, items or found.collections)
         _log_unverified(layout)

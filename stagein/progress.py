@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stagein.settings import StageInOptions
 from zoo_staging.checksum import Checksum
 from zoo_staging.errors import Kind, StagingError, mask_href
 from zoo_staging.progress import Report, Transferred, ignore
@@ -32,15 +33,15 @@ class Transfer:
 
 
 class Progress:
-    """Counts files and bytes of one stage-in and reports them; stops it when it exceeds the limit."""
+    """Counts files and bytes of one stage-in and reports them; stops it when it exceeds the limits of its options."""
 
-    def __init__(self, transfers: Iterable[Transfer], report: Report, max_bytes: int | None) -> None:
+    def __init__(self, transfers: Iterable[Transfer], report: Report, options: StageInOptions) -> None:
         self._sizes = {transfer: transfer.size_bytes for transfer in transfers}
         # kept as running sums: thousands of files report thousands of times
         self._known_bytes = sum(size or 0 for size in self._sizes.values())
         self._unknown_files = sum(size is None for size in self._sizes.values())
         self._report = report
-        self._max_bytes = max_bytes
+        self._max_bytes, self._max_files = options.max_bytes, options.max_files
         self._files_done = 0
         self._bytes_done = 0
 
@@ -50,6 +51,7 @@ class Progress:
             self._sizes[transfer] = transfer.size_bytes
             self._known_bytes += transfer.size_bytes or 0
             self._unknown_files += transfer.size_bytes is None
+            check_files(len(self._sizes), transfer.href, self._max_files)
 
     def leave_out(self, transfer: Transfer) -> None:
         """Stop counting a file that is missing."""
@@ -90,3 +92,14 @@ class Progress:
                 f"the inputs of this job exceed the limit of {self._max_bytes} bytes",
                 "Use less data, or raise STAGEIN_MAX_BYTES.",
             )
+
+
+def check_files(count: int, href: str, most: int | None) -> None:
+    """Refuse more files than a job may have; raises `StagingError`."""
+    if most is not None and count > most:
+        raise StagingError(
+            Kind.REFUSED,
+            href,
+            f"the inputs of this job have more than {most} files",
+            "Use less data, select assets, or raise STAGEIN_MAX_FILES.",
+        )

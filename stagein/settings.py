@@ -188,6 +188,9 @@ class StageInOptions:
     read_timeout_seconds: float = _setting("READ_TIMEOUT_SECONDS", 60.0, _parse_seconds, "Longest wait for bytes.")
     max_items: int = _setting("MAX_ITEMS", 1000, _parse_positive, "Most items of one catalog.")
     max_bytes: int | None = _setting("MAX_BYTES", None, _parse_positive, "Most bytes of one job; unset: no limit.")
+    max_files: int | None = _setting(
+        "MAX_FILES", None, _parse_positive, "Most files of one job, assets included; unset: no limit."
+    )
     asset_keys: frozenset[str] = _setting(
         "ASSET_KEYS",
         frozenset(),

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from stagein.asset_paths import fix_part
 from stagein.download import Downloader, translate_disk
-from stagein.progress import Progress, Transfer
+from stagein.progress import Progress, Transfer, check_files
 from stagein.selection import REMEDY
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable
@@ -64,7 +64,9 @@ async def transfer_all(
         same = (transfer.href, transfer.size_bytes, transfer.checksum, transfer.is_unnamed)
         groups.setdefault(same, []).append(transfer)
     firsts = [group[0] for group in groups.values()]
-    progress = Progress(firsts, report, options.max_bytes)
+    if firsts:
+        check_files(len(firsts), firsts[-1].href, options.max_files)
+    progress = Progress(firsts, report, options)
     _check_space(firsts)
     with closing(Downloader(sources, progress, options)) as downloader:
         run = _Run(downloader, sources, progress, options)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from stageout.extent import Extent
 from stageout.model import FoundCatalog, FoundFile, StacDocument
 from stageout.names import check_relative_name
 from stageout.output_folder import OutputFolder, OutsideError, find_origin, resolve, walk
@@ -48,20 +49,21 @@ def find_catalog(folder: Path, href: str, warnings: list[str]) -> Path | None:
     return None
 
 
-def read_catalog(folder: Path, root: Path, href: str, warnings: list[str]) -> FoundCatalog:
+def read_catalog(folder: Path, root: Path, href: str, warnings: list[str], extent: Extent) -> FoundCatalog:
     """Read a catalog and all that it refers to in its folder; `href` names the output in errors.
 
     Raises StagingError: STAC_INVALID names the document and what is wrong with it; REFUSED names an href that
-    leads out of the folder.
+    leads out of the folder, or more files than `extent` allows.
     """
-    return _CatalogReader(folder, root.relative_to(folder).as_posix(), href, warnings).read()
+    return _CatalogReader(folder, root.relative_to(folder).as_posix(), href, warnings, extent).read()
 
 
 class _CatalogReader:
     """Walks from the root document to everything it leads to, breadth first, each document once."""
 
-    def __init__(self, path: Path, root: str, href: str, warnings: list[str]) -> None:
+    def __init__(self, path: Path, root: str, href: str, warnings: list[str], extent: Extent) -> None:
         self._root = root
+        self._extent = extent
         self._path = path
         self._href = href
         self._warnings = warnings
@@ -86,6 +88,7 @@ class _CatalogReader:
 
     def _read_document(self, path: str, depth: int, parent: str | None) -> StacDocument:
         body = self._parse(check_relative_name(path, self._href))
+        self._extent.add(self._path / path, self._href)
         found = check_stac(body, f"{self._href}/{path}", _VALID, timed=True)
         if depth == 0:
             self._folder = OutputFolder(self._path, find_origin(_get_self_href(body), self._root))
@@ -184,6 +187,8 @@ class _CatalogReader:
         path = self._path / name
         check_relative_name(name, self._href)
         given = media_type if isinstance(media_type, str) and media_type.isprintable() else None
+        if name not in self._files:
+            self._extent.add(path, self._href)
         if name not in self._files or given:
             self._files[name] = FoundFile(path, name, path.stat().st_size, given or get_media_type(name))
 

@@ -143,7 +143,8 @@ class StageOutOptions:
     Directory outside of it, links followed, is refused: set it to the engine's output folder unless the
     tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others,
     unless `keep_empty_folders`: then it is a result without files.
-    `concurrency` is the number of files that move at the same time.
+    `max_files` and `max_bytes` bound the results of a job. `concurrency` is the number of files that move at the same
+    time.
     """
 
     job_id: str
@@ -157,4 +158,6 @@ class StageOutOptions:
     outputs_folder: Path | None = None
     optional: frozenset[str] = frozenset()
     keep_empty_folders: bool = False
+    max_files: int | None = None
+    max_bytes: int | None = None
     concurrency: int = 8

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from stageout.catalog import find_catalog, read_catalog
+from stageout.extent import Extent
 from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
 from stageout.names import check_relative_name
 from stageout.output_folder import resolve, walk
@@ -30,7 +31,7 @@ def read_outputs(
 
     Raises StagingError: NOT_FOUND (an empty folder too), REFUSED (outside the allowed folder), INVALID_STAC, CANCELLED.
     """
-    reader = _OutputReader(options.outputs_folder, warnings, cancellation)
+    reader = _OutputReader(options, warnings, cancellation)
     found = {name: _read_output(reader, value, name) for name, value in outputs.items()}
     if options.keep_empty_folders:
         return found
@@ -74,8 +75,9 @@ def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
 
 
 class _OutputReader:
-    def __init__(self, outputs_folder: Path | None, warnings: list[str], cancellation: Cancellation) -> None:
-        self._outputs_folder = outputs_folder
+    def __init__(self, options: StageOutOptions, warnings: list[str], cancellation: Cancellation) -> None:
+        self._outputs_folder = options.outputs_folder
+        self._extent = Extent(options)
         self._warnings = warnings
         self._cancellation = cancellation
 
@@ -101,7 +103,7 @@ class _OutputReader:
             raise _missing(href, folder, "folder")
         root = find_catalog(folder, href, self._warnings)
         if root:
-            return replace(read_catalog(folder, root, href, self._warnings), title=title)
+            return replace(read_catalog(folder, root, href, self._warnings, self._extent), title=title)
         # a store or product keeps its name, which would be lost with its files alone
         below = f"{title}/" if is_folder_name(title) else ""
         return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
@@ -137,6 +139,7 @@ class _OutputReader:
         if self._cancellation.cancelled:
             raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to get the results.")
         check_relative_name(name, href)
+        self._extent.add(path, href)
         raster = read_raster(path, self._warnings)
         own_format = cwl_format if isinstance(cwl_format, str) else None
         media_type = get_media_type(name, own_format)

@@ -35,8 +35,8 @@ def load_options(
 
     S3: `STAGEOUT_AWS_SERVICEURL`, `STAGEOUT_AWS_REGION`, `STAGEOUT_AWS_ACCESS_KEY_ID`,
     `STAGEOUT_AWS_SECRET_ACCESS_KEY`, `STAGEOUT_AWS_SESSION_TOKEN`, each falling back to `AWS_…`. Others:
-    `STAGEOUT_OUTPUT`, `STAGEOUT_PUBLIC_URL`, `STAGEOUT_KEEP_EMPTY_FOLDERS`. The parameters are those of
-    `StageOutOptions`. Raises StagingError for a value that is neither true nor false.
+    `STAGEOUT_OUTPUT`, `STAGEOUT_PUBLIC_URL`, `STAGEOUT_KEEP_EMPTY_FOLDERS`, `STAGEOUT_MAX_FILES`,
+    `STAGEOUT_MAX_BYTES`. The parameters are those of `StageOutOptions`. Raises StagingError for an invalid value.
     """
     options = StageOutOptions(
         job_id=job_id,
@@ -46,6 +46,8 @@ def load_options(
         public_base_url=environ.get(f"{PREFIX}_PUBLIC_URL") or None,
         outputs_folder=outputs_folder,
         keep_empty_folders=_read_bool(environ, f"{PREFIX}_KEEP_EMPTY_FOLDERS"),
+        max_files=_read_count(environ, f"{PREFIX}_MAX_FILES"),
+        max_bytes=_read_count(environ, f"{PREFIX}_MAX_BYTES"),
     )
     return Settings(options, environ.get(f"{PREFIX}_OUTPUT") or None)
 
@@ -55,5 +57,16 @@ def _read_bool(environ: Mapping[str, str], name: str) -> bool:
     try:
         return parse_bool(text)
     except ValueError as error:
-        remedy = "Correct this environment variable or unset it."
-        raise StagingError(Kind.SETTINGS, name, f"invalid value {text!r}: {error}", remedy) from error
+        raise _invalid(name, text, str(error)) from error
+
+
+def _read_count(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name)
+    if text and not (text.isdecimal() and int(text)):
+        raise _invalid(name, text, "must be a whole number above zero")
+    return int(text) if text else None
+
+
+def _invalid(name: str, text: str, why: str) -> StagingError:
+    remedy = "Correct this environment variable or unset it."
+    return StagingError(Kind.SETTINGS, name, f"invalid value {text!r}: {why}", remedy)

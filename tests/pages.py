@@ -47,6 +47,8 @@ STAGEOUT_SETTINGS = (
     Setting("STAGEOUT_OUTPUT", None, "The `stageout` command: destination where --destination names none."),
     Setting("STAGEOUT_PUBLIC_URL", None, "Links read <this>/<key> instead of s3://<bucket>/<key>."),
     Setting("STAGEOUT_KEEP_EMPTY_FOLDERS", "false", "true: an empty output folder is a result, not an error."),
+    Setting("STAGEOUT_MAX_BYTES", None, "Most bytes of the results of one job; unset: no limit."),
+    Setting("STAGEOUT_MAX_FILES", None, "Most files of the results of one job; unset: no limit."),
 )
 
 

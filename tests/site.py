@@ -7,12 +7,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.values import ROOT
 from zoo_runner.config.configuration import Configuration, load_configuration
+from zoo_runner.config.service import load_service_configuration
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
@@ -54,11 +55,15 @@ class Story:
 
 @dataclass(frozen=True)
 class Site:
-    """Folders and environment of one installation; `more` is added to its environment."""
+    """Folders and environment of one installation; `more` is added to its environment.
+
+    `is_service`: it is read as a service is, whose packages and callers are not trusted.
+    """
 
     folder: Path
     cache: Path
     more: Mapping[str, str] = field(default_factory=dict)
+    is_service: bool = False
 
     @property
     def environ(self) -> dict[str, str]:
@@ -81,12 +86,12 @@ class Site:
 
     def having(self, **more: str) -> "Site":
         """The same installation with more in its environment."""
-        return Site(self.folder, self.cache, {**self.more, **more})
+        return replace(self, more={**self.more, **more})
 
     @property
     def configuration(self) -> Configuration:
         """What a door of this installation reads."""
-        return load_configuration(self.environ)
+        return (load_service_configuration if self.is_service else load_configuration)(self.environ)
 
     @property
     def settings(self) -> Settings:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from zoo_staging.threads import Workers
 
@@ -113,6 +114,8 @@ class Reach:
 
     def refuse_host(self, host: str) -> str | None:
         """Return why a host is not allowed, before its name is resolved; None when it may be."""
+        # libcurl decodes what is percent-encoded in a host
+        host = unquote(host)
         name = _normalize(host)
         if self.only and name not in map(_normalize, self.only):
             return f"{host} is none of the hosts that are allowed here: {', '.join(self.only)}"

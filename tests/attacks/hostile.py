@@ -23,7 +23,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import EngineLine
+from zoo_runner.model.events import EngineLine, Event, Report
 
 CANARY = "canary-7f3a9c51"
 Document = dict[str, Any]
@@ -167,6 +167,7 @@ def run_here(
     *,
     runtime: str | None = None,
     sandbox: Sandbox | None = None,
+    report: Report = lambda _: None,
 ) -> RunnerError | None:
     """Run a package as the local engine does, stages included, in this process; return why it failed."""
     package, job_file = site.folder / "attack.cwl", site.folder / "inputs.json"
@@ -174,24 +175,32 @@ def run_here(
     job_file.write_text(json.dumps(dict(inputs or {})))
     try:
         job = site.accept(package, job_file)
-        _run_stages(site, job, runtime, sandbox)
+        _run_stages(site, job, {**_name_runtime(runtime, job), **_name_sandbox(sandbox)}, report)
     except RunnerError as error:
         return error
     return None
 
 
-def _run_stages(site: Site, job: JobSpec, runtime: str | None, sandbox: Sandbox | None) -> None:
+def _run_stages(site: Site, job: JobSpec, places: Document, report: Report) -> None:
     scratch, findings = job.paths.scratch, Findings()
+
+    def note(event: Event) -> None:
+        findings.add(event)
+        report(event)
+
     for name in _FOLDERS:
         (scratch / name).mkdir(parents=True)
-    staged = run_stage_in(job, site.workspace.storage, findings.add, Cancellation())
+    staged = run_stage_in(job, site.workspace.storage, note, Cancellation())
     write_json(scratch / "package.json", staged.document)
     write_json(scratch / "order.json", dict(staged.order))
-    containers = {"runtime": runtime, "cid_folder": str(scratch / "cids")} if runtime else {}
-    if not _launch({**_build_spec(job), **containers, **_name_sandbox(sandbox)}, findings.add):
+    if not _launch({**_build_spec(job), **places}, note):
         raise diagnose_execution(findings)
     outputs = json.loads((scratch / "outputs.json").read_bytes())
-    run_stage_out(job, site.workspace.storage, outputs, findings.add, Cancellation())
+    run_stage_out(job, site.workspace.storage, outputs, note, Cancellation())
+
+
+def _name_runtime(runtime: str | None, job: JobSpec) -> Document:
+    return {"runtime": runtime, "cid_folder": str(job.paths.scratch / "cids")} if runtime else {}
 
 
 def _name_sandbox(sandbox: Sandbox | None) -> Document:

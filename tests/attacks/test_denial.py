@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +16,14 @@ from stagein.stage import stage_in
 from stageout.earlier_results import RECORD
 from stageout.model import StageOutOptions
 from stageout.stage import stage_out
-from tests.attacks.hostile import Host, output, run_here, tool
+from tests.attacks.hostile import Document, Host, output, run_here, tool
+from tests.servers import serve_files
 from tests.site import Site
-from zoo_runner.model.errors import PackageError
+from zoo_runner.inputs.joborder import read_execute_request
+from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.package import prepare
-from zoo_staging.errors import StagingError
+from zoo_runner.package.loading import load_package
+from zoo_staging.errors import Kind, StagingError
 
 PIPES = {
     "cwl.output.json": tool("mkfifo cwl.output.json", {"o": "File"}),
@@ -126,3 +130,101 @@ def test_a_package_that_takes_too_long_to_resolve_is_refused(
     with pytest.raises(PackageError) as caught:
         prepare.prepare_package(str(tmp_path / "wide.cwl"), site.settings)
     assert caught.value.diagnosis.code == "package.too-large"
+
+
+CYCLES: dict[str, dict[str, Document]] = {
+    "$include of itself": {"package.cwl": {"hints": [{"class": "ResourceRequirement", "ramMin": {"$include": ""}}]}},
+    "$import of itself": {"package.cwl": {"inputs": {"$import": "package.cwl"}}},
+    "$mixin of itself": {"package.cwl": {"hints": [{"$mixin": "#"}]}},
+    "run of itself": {
+        "package.cwl": {"class": "Workflow", "steps": {"a": {"run": "package.cwl", "in": {}, "out": []}}},
+    },
+    "a circle": {
+        "package.cwl": {"inputs": {"$import": "a.json"}},
+        "a.json": {"x": {"$import": "b.json"}},
+        "b.json": {"y": {"$import": "a.json"}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", CYCLES)
+def test_no_package_that_includes_itself_is_followed(name: str, site: Site, tmp_path: Path) -> None:
+    for file, members in CYCLES[name].items():
+        whole = tool("true", {}) | members if file == "package.cwl" else members
+        (tmp_path / file).write_text(json.dumps(whole))
+    with pytest.raises(PackageError) as caught:
+        load_package(str(tmp_path / "package.cwl"), site.settings)
+    assert caught.value.diagnosis.code == "package.recursion"
+
+
+def test_documents_that_include_each_other_over_and_over_are_read_once(site: Site, tmp_path: Path) -> None:
+    depth = 40
+    for level in range(depth):
+        below = {"x": {"$import": f"a{level + 1}.json"}, "y": {"$import": f"b{level + 1}.json"}}
+        for name in ("a", "b"):
+            (tmp_path / f"{name}{level}.json").write_text(json.dumps(below))
+    for name in ("a", "b"):
+        # the last ones lead back, so that no path is loaded
+        (tmp_path / f"{name}{depth}.json").write_text(json.dumps({"x": {"$import": "a0.json"}}))
+    (tmp_path / "package.cwl").write_text(json.dumps(tool("true", {}) | {"inputs": {"$import": "a0.json"}}))
+    with pytest.raises(PackageError) as caught:
+        load_package(str(tmp_path / "package.cwl"), site.settings)
+    assert caught.value.diagnosis.code == "package.recursion"
+
+
+def item(assets: int) -> bytes:
+    return json.dumps(
+        {
+            "type": "Feature",
+            "stac_version": "1.0.0",
+            "id": "a",
+            "geometry": None,
+            "properties": {"datetime": "2024-01-01T00:00:00Z"},
+            "links": [],
+            "assets": {f"a{number}": {"href": f"./{number}.tif"} for number in range(assets)},
+        }
+    ).encode()
+
+
+ENDLESS = {
+    "an item of many assets": (item(50), StageInOptions(retries=0, max_files=20)),
+    "bytes without end": (item(2), StageInOptions(retries=0, max_bytes=1000)),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_no_catalog_takes_more_than_the_operator_allows(name: str, tmp_path: Path) -> None:
+    content, options = ENDLESS[name]
+    (tmp_path / "web").mkdir()
+    with serve_files(tmp_path / "web") as web:
+        for number in range(2):
+            web.put(f"{number}.tif", bytes(5000))
+        order = {"x": {"class": "Directory", "location": web.put("item.json", content)}}
+        with pytest.raises(StagingError) as caught:
+            stage_in(order, tmp_path / "in", options)
+    assert caught.value.kind is Kind.REFUSED
+    assert any(setting in caught.value.remedy for setting in ("STAGEIN_MAX_FILES", "STAGEIN_MAX_BYTES"))
+    assert not list((tmp_path / "in").rglob("*.tif"))
+
+
+def test_a_list_of_files_has_no_more_than_the_operator_allows(tmp_path: Path) -> None:
+    with serve_files(tmp_path) as web:
+        href = web.put("a.tif", b"a")
+        order = {"x": [{"class": "File", "location": f"{href}?{number}"} for number in range(30)]}
+        with pytest.raises(StagingError) as caught:
+            stage_in(order, tmp_path / "in", StageInOptions(retries=0, max_files=20))
+    assert "STAGEIN_MAX_FILES" in caught.value.remedy
+    assert web.requests == []
+
+
+def test_many_inputs_and_a_list_of_a_mebibyte_are_checked_in_a_bounded_time(site: Site, tmp_path: Path) -> None:
+    inputs = {f"x{number}": {"type": "string[]?"} for number in range(100)}
+    (tmp_path / "package.cwl").write_text(json.dumps(tool("true", {}, inputs=inputs)))
+    package = load_package(str(tmp_path / "package.cwl"), site.settings)
+    request = {"inputs": {"x1": ["a" * 8] * 100_000}}
+    began = time.process_time()
+    assert len(read_execute_request(package, request).values["x1"]) == 100_000
+    with pytest.raises(InputError) as caught:
+        read_execute_request(package, request, max_values=1000)
+    assert caught.value.diagnosis.code == "inputs.too-large"
+    assert time.process_time() - began < 20

@@ -43,7 +43,8 @@ MakeKernel = Callable[..., KernelDouble]
 @pytest.fixture
 def make_kernel(tmp_path: Path) -> MakeKernel:
     def make(engine: str = "local", python_path: tuple[str, ...] = (), **environ: str) -> KernelDouble:
-        variables = {"ZOO_RUNNER_ENGINE": engine, "ZOO_RUNNER_CONTAINERS": "none", "ZOO_RUNNER_ISOLATION": "trusted"}
+        own = {"ZOO_RUNNER_CONTAINERS": "none", "ZOO_RUNNER_ISOLATION": "trusted"}
+        variables = {"ZOO_RUNNER_ENGINE": engine, **own, "STAGEIN_PRIVATE_HOSTS": "127.0.0.1,localhost"}
         return KernelDouble(
             tmp_path / "zoo",
             environ={**variables, **environ},

@@ -1,7 +1,8 @@
 """Against a running ZOO kernel: `ZOO_URL=http://host:port pytest tests/live/test_zoo_kernel.py`.
 
 docs/zoo.md says what the kernel needs. Variables: `ZOO_URL` (required), `ZOO_SERVICES_FOLDER` (the services folder
-of the kernel where this machine sees it: then what a dismissal leaves is looked at too).
+of the kernel where this machine sees it: then what a dismissal leaves is looked at too). Inputs are served at
+127.0.0.1, so the services of the kernel need `STAGEIN_PRIVATE_HOSTS=127.0.0.1`.
 """
 
 import http.server

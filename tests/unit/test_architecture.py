@@ -42,6 +42,7 @@ def test_a_package_declares_that_it_is_typed(package: str) -> None:
 # whoever is not named here is given settings and workspace as values
 READS_AN_ENVIRONMENT = {
     "config/configuration.py": "reads all of it for a door",
+    "config/service.py": "reads all of it for the door of a service",
     "config/settings.py": "reads its part",
     "config/kubernetes.py": "reads its part",
     "config/workspace.py": "reads its part",

@@ -8,7 +8,12 @@ from zoo_runner.config.configuration import Configuration, load_configuration
 SERVICE_DEFAULTS: Mapping[str, str] = {
     "ZOO_RUNNER_ISOLATION": "isolated",
     "ZOO_RUNNER_TIME_LIMIT": str(24 * 60 * 60),
+    "ZOO_RUNNER_MAX_INPUT_VALUES": "100000",
     "STAGEIN_ALLOW_PRIVATE": "false",
+    "STAGEIN_MAX_BYTES": str(100 << 30),
+    "STAGEIN_MAX_FILES": "100000",
+    "STAGEOUT_MAX_BYTES": str(100 << 30),
+    "STAGEOUT_MAX_FILES": "100000",
 }
 """Settings of services where the operator sets no others; those that are not here have the default of all."""
 

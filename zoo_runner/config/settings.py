@@ -105,6 +105,11 @@ class Settings:
         "Hosts that CWL may be fetched from, comma-separated, also in private networks; unset: any other.",
     )
     package_max_mib: float = setting("ZOO_RUNNER_PACKAGE_MAX_MIB", 16.0, "Largest CWL file that is read, in MiB.")
+    max_input_values: int | None = setting(
+        "ZOO_RUNNER_MAX_INPUT_VALUES",
+        None,
+        "Most values in the inputs of a job, those in lists and objects included; unset: no limit.",
+    )
     python: str = setting(
         "ZOO_RUNNER_PYTHON",
         "",

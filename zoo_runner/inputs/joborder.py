@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo_runner.inputs.checking import build_checker
 from zoo_runner.inputs.defaults import read_default
+from zoo_runner.inputs.extent import check_extent
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.inline import TEXT_ENCODINGS
 from zoo_runner.inputs.overrides import OVERRIDES, REQUIREMENTS, apply_overrides
@@ -77,13 +78,17 @@ def build_job_order(
     return _build(changed, _drop_document_keys(package, values), checker, ignored)
 
 
-def read_execute_request(package: Package, request: Mapping[str, Any], *, base: str | None = None) -> JobOrder:
+def read_execute_request(
+    package: Package, request: Mapping[str, Any], *, base: str | None = None, max_values: int | None = None
+) -> JobOrder:
     """Build a job order from an execute request: `{"inputs": {...}, "outputs": {...}}`.
 
     Takes inline values, values qualified as `{"value": ...}`, links `{"href": ...}` for files and folders, file
-    content by value (text, JSON, base64), and one value in place of an array of one. Raises InputError with one
-    line of evidence per problem.
+    content by value (text, JSON, base64), and one value in place of an array of one; at most `max_values` of them.
+    Raises InputError with one line of evidence per problem.
     """
+    if max_values is not None:
+        check_extent(request, max_values)
     checker = build_checker(package, base, from_request=True)
     if not isinstance(request, Mapping):
         raise _fail(package, [_not_an_object(request)])

@@ -109,7 +109,7 @@ _INPUTS = (
     Code("inputs.value", _U, "A value has the right type but is not allowed.", "Correct the value."),
     Code("inputs.reference", _U, "A file or folder is not given as a usable path or address.", "Correct it."),
     Code("inputs.format", _U, "A file has another format than the package accepts.", "Give a file of that format."),
-    Code("inputs.too-large", _U, "A value is too large to be given inline.", "Give it as a link, or shorten it."),
+    Code("inputs.too-large", _U, "The inputs are too large to be given inline.", "Give a link, or shorten them."),
     Code("inputs.secret-stored", _U, "The package calls an input secret, and a server stores inputs.", "Leave it out."),
     Code("inputs.secret", _U, "A secret input is not a string.", "Give a string, or do not call the input secret."),
     Code(

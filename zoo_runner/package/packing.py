@@ -43,6 +43,7 @@ _MOST_FAULTS = 50
 _PROCESS = "?process="
 _EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
+_INCLUDING = ("$import", "$include", "$mixin", "run")
 _PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
 _UNKNOWN_CLASS = re.compile(r"Field 'class' contains undefined reference to '[^']*?(?P<name>[A-Za-z]+)'")
 _OTHER_CLASS = re.compile(r"Expected class '[^']*' but this is '(?P<name>[^']+)'")
@@ -313,28 +314,35 @@ def _write_date(value: Any) -> str:
     raise TypeError(f"a value of type {type(value).__name__}")
 
 
-def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...]) -> None:
-    """Refuse documents that contain themselves: the loader would follow them until the interpreter crashes."""
-    if uri in above:
-        remedy = "Remove the `$import` or `run` that leads back to it."
-        raise PackageError(f"{uri} includes itself", remedy, code="package.recursion")
+def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...], done: set[str]) -> None:
+    """Refuse documents that contain themselves: the loader would follow them until the interpreter crashes.
+
+    Those in `done` were checked before.
+    """
     try:
         document = parse_document(documents.read(uri).decode("utf-8-sig"))
     except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
         return  # the loader reports it, together with the document that refers to it
-    for reference in sorted(set(_references(document))):
-        _check_cycles(documents, join_uri(uri, reference), (*above, uri))
+    for key, reference in sorted(set(_references(document))):
+        target = urldefrag(join_uri(uri, reference))[0]
+        if target in (*above, uri):
+            remedy = f"Remove the `{key}` that leads back to it."
+            raise PackageError(f"{target} includes itself", remedy, code="package.recursion")
+        # an included text is not followed
+        if key != "$include" and target not in done:
+            _check_cycles(documents, target, (*above, uri), done)
+    done.add(uri)
 
 
-def _references(node: Any) -> Iterator[str]:
-    """List documents that are included as a whole: by `$import`, and by `run` without fragment."""
+def _references(node: Any) -> Iterator[tuple[str, str]]:
+    """List how documents are included as a whole, without fragment, and which."""
     if isinstance(node, list):
         for item in node:
             yield from _references(item)
     elif isinstance(node, dict):
         for key, value in node.items():
-            if isinstance(value, str) and key in ("$import", "run") and value and "#" not in value:
-                yield value
+            if isinstance(value, str) and key in _INCLUDING and not urldefrag(value)[1]:
+                yield key, value
             yield from _references(value)
 
 
@@ -348,7 +356,7 @@ def _accept_extensions(cwl_version: str) -> None:
 
 def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Validate the documents with cwltool as the author wrote them: schema, links between steps, types."""
-    _check_cycles(documents, urldefrag(uri)[0], ())
+    _check_cycles(documents, urldefrag(uri)[0], (), set())
     try:
         _load_strictly(documents, uri)
     except InvalidPackageError as error:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from zoo_runner.model.errors import InputError, RunnerError
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import Conformance, Health, LandingPage, Link
@@ -51,7 +52,7 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
         dependencies=[Depends(ensure_acceptable)],
     )
     app.add_middleware(MoreMethods)
-    _add_errors(app)
+    _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)
     _add_health(app, api, count_workers)
     _add_api(app, api, "", _read_calls(api))
@@ -133,24 +134,25 @@ def _add_health(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> Non
         return JSONResponse(document, 200 if sound else 503, media_type="application/health+json")
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, masker: Masker) -> None:
+    def answer(request: Request, error: RunnerError) -> Response:
+        return _answer_problem(request, error, masker)
+
     @app.exception_handler(RunnerError)
     async def answer_error(request: Request, error: RunnerError) -> Response:
-        return _answer_problem(request, error)
+        return answer(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def answer_invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return _answer_problem(
-            request, InputError(f"{where}: {first['msg']}", "Correct the parameter.", code="request.invalid")
-        )
+        return answer(request, InputError(f"{where}: {first['msg']}", "Correct the parameter.", code="request.invalid"))
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, error: HTTPException) -> Response:
         code = _HTTP_CODES.get(error.status_code, "request.invalid")
         problem = InputError(f"{request.method} {request.url.path}: {error.detail}", "See /api.", code=code)
-        response = _answer_problem(request, problem)
+        response = answer(request, problem)
         response.headers.update(error.headers or {})
         if error.status_code == 405:
             response.headers["Allow"] = ", ".join(list_methods(request.scope))
@@ -158,12 +160,15 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def answer_defect(request: Request, error: Exception) -> Response:
-        return _answer_problem(request, build_defect(error))
+        return answer(request, build_defect(error))
 
 
-def _answer_problem(request: Request, error: RunnerError) -> Response:
-    """Answer with a problem document; a client that asked for plain JSON, or for nothing, gets that media type."""
-    problem = build_problem(error)
+def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Response:
+    """Answer with a problem document, secrets masked.
+
+    A client that asked for plain JSON, or for nothing, gets that media type.
+    """
+    problem = masker.mask_data(build_problem(error))
     accept = request.headers.get("accept", "")
     plain = accept in ("", "application/json") or ("application/json" in accept and "problem+json" not in accept)
     return JSONResponse(problem, problem["status"], media_type=None if plain else "application/problem+json")

@@ -175,7 +175,7 @@ def _read_inputs(
         added = {*configuration.settings.platform_inputs, *(["workspace"] if call.hub else [])}
         own = {parameter.name for parameter in parse_parameters(package)}
         request = {**request, "inputs": {k: v for k, v in inputs.items() if k in own or k not in added}}
-    return read_execute_request(package, request).values
+    return read_execute_request(package, request, max_values=configuration.settings.max_input_values).values
 
 
 def build_destination(api: Api, configuration: Configuration, job_id: str) -> str:

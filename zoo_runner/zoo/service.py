@@ -236,7 +236,8 @@ class _Call:
     ) -> tuple[JobSpec, Workspace]:
         """Check the inputs; return the job, and the workspace as far as this job may use it."""
         folders = [self._site.temp, *([self._site.cache] if self._site.cache else [])]
-        reader = InputReader(self._site.inputs, tuple(folders), self._settings.platform_inputs)
+        settings = self._settings
+        reader = InputReader(self._site.inputs, tuple(folders), settings.platform_inputs, settings.max_input_values)
         order = reader.read(package, self._inputs, parameters)
         if reader.withheld:
             self._log.write("service", f"warning: {build_withheld_note(reader.withheld)}")

@@ -60,12 +60,13 @@ class InputReader:
 
     `sent` are the inputs as the client wrote them, for what the kernel lost. Files of the kernel are in `folders`; an
     entry with a file elsewhere was forged by a client. `withheld` are inputs without a value for which the handler has
-    one that the package may not receive.
+    one that the package may not receive. `max_values` bounds what a client may give.
     """
 
     sent: Mapping[str, Any] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     platform_inputs: tuple[str, ...] = ()
+    max_values: int | None = None
     local_files: list[Path] = field(default_factory=list)
     withheld: list[str] = field(default_factory=list)
 
@@ -86,7 +87,7 @@ class InputReader:
                 values[name] = value
         self.withheld += [name for name in parameters if name in extra and name not in values]
         try:
-            return read_execute_request(package, {"inputs": values})
+            return read_execute_request(package, {"inputs": values}, max_values=self.max_values)
         except InputError as error:
             raise _with_setting(error, self.withheld) from None
 
