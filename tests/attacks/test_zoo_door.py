@@ -25,7 +25,6 @@ def kernel(tmp_path: Path) -> KernelDouble:
         "ZOO_RUNNER_CONTAINERS": "none",
         # the steps have to run, so that what holds them is the boundary
         "ZOO_RUNNER_ISOLATION": "trusted",
-        "ZOO_RUNNER_ISOLATION": "trusted",
         "STAGEIN_RETRIES": "0",
         "STAGEIN_AWS_ACCESS_KEY_ID": "id",
         "STAGEIN_AWS_SECRET_ACCESS_KEY": CREDENTIAL,
