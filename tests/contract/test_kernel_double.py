@@ -3,11 +3,15 @@
 import http.server
 import json
 import os
+import re
+import signal
+import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -38,11 +42,15 @@ GIVEN = {
 
 DOUBLES = {"fake": "zoo_runner.engines.fake:FakeEngine", "fake-waiting": "zoo_runner.engines.fake:WaitingEngine"}
 MakeKernel = Callable[..., KernelDouble]
+# as a container has them: the end of its first process is the end of all
+OWN_PROCESS_IDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 @pytest.fixture
 def make_kernel(tmp_path: Path) -> MakeKernel:
-    def make(engine: str = "local", python_path: tuple[str, ...] = (), **environ: str) -> KernelDouble:
+    def make(
+        engine: str = "local", python_path: tuple[str, ...] = (), around: tuple[str, ...] = (), **environ: str
+    ) -> KernelDouble:
         own = {"ZOO_RUNNER_CONTAINERS": "none", "ZOO_RUNNER_ISOLATION": "trusted"}
         variables = {"ZOO_RUNNER_ENGINE": engine, **own, "STAGEIN_PRIVATE_HOSTS": "127.0.0.1,localhost"}
         return KernelDouble(
@@ -50,6 +58,7 @@ def make_kernel(tmp_path: Path) -> MakeKernel:
             environ={**variables, **environ},
             python_path=[*python_path, *SITE_PACKAGES],
             engines=DOUBLES,
+            around=around,
         )
 
     return make
@@ -119,6 +128,16 @@ def find_processes(text: str) -> list[str]:
             continue
         if text in line and path.parent.name != str(os.getpid()):
             found.append(line)
+    return found
+
+
+def find_in_folder(name: str, word: bytes) -> list[int]:
+    """Processes with a word in their command line whose folder has this name."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if word in (path / "cmdline").read_bytes() and (path / "cwd").readlink().name == name:
+                found.append(int(path.name))
     return found
 
 
@@ -363,6 +382,33 @@ def test_a_failure_of_the_package_says_cause_and_remedy_in_the_status(make_kerne
     assert job.violations == []
 
 
+def test_signs_of_printf_stay_readable_in_messages(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel("fake")
+    kernel.deploy("alice", KINDS, "kinds")
+    job = kernel.submit("alice", "kinds", {"inputs": {**GIVEN, "color": "a %s b"}}).wait()
+    assert job.violations == []
+    assert '"a \N{FULLWIDTH PERCENT SIGN}s b"' in job.message
+
+
+def test_an_argument_that_the_system_does_not_take_is_the_inputs_fault(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", ECHO, "echo")
+    job = run_echo(kernel, "x" * 1_000_000)
+    assert not job.succeeded
+    assert job.violations == []
+    assert "Code: inputs.too-large." in job.message
+
+
+def test_a_launcher_that_is_killed_is_named(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    job = start_slow(kernel, 98763)
+    [launcher] = find_in_folder(job.id, b"engines.local.launcher")
+    os.kill(launcher, signal.SIGKILL)
+    assert not job.wait().succeeded
+    assert "Code: engine.killed." in job.message
+    assert not find_processes("sleep 98763")
+
+
 @pytest.mark.parametrize("raised", ["ValueError('no storage')", "SystemExit('no storage')", "KeyboardInterrupt()"])
 def test_what_a_hook_raises_is_reported_as_the_hooks(make_handler: Callable[[str], KernelDouble], raised: str) -> None:
     kernel = make_handler(f"def pre_execution_hook(self): raise {raised}")
@@ -495,6 +541,26 @@ def test_a_dismissal_while_results_are_put_into_a_bucket_removes_them(
     ensure_nothing_is_stored(kernel, job, folder)
 
 
+@pytest.mark.parametrize("kill", [True, False])
+def test_a_dismissal_leaves_nothing_of_a_worker_with_process_ids_of_its_own(
+    make_kernel: MakeKernel, kill: bool
+) -> None:
+    if subprocess.run([*OWN_PROCESS_IDS, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may not make PID namespaces")
+    kernel = make_kernel(around=OWN_PROCESS_IDS, ZOO_RUNNER_DISMISS_CHECK="0.1")
+    seconds = 98764 + kill
+    job = start_slow(kernel, seconds)
+    dismissal = kernel.dismiss(job, kill=kill).wait()
+    assert dismissal.succeeded, dismissal.error_log
+    wait_for(lambda: not find_processes(f"sleep {seconds}"))
+    job.process.wait()
+    private = kernel.services / ".zoo-runner" / "alice"
+    wait_for(lambda: not list((private / "scratch").iterdir()))
+    assert read_record(kernel, job).status is Status.DISMISSED
+    assert read_kept_log(kernel, job) == ""
+    assert list(job.temp.glob(f"*{job.id}*")) == []
+
+
 def test_a_dismissal_may_be_repeated_and_may_come_after_the_end(fake: KernelDouble) -> None:
     job = run_echo(fake)
     for _ in range(2):
@@ -513,6 +579,17 @@ def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(local: KernelDoub
     record = read_record(local, job)
     assert (record.status, record.engine) == (Status.DISMISSED, "none")
     assert not any(update["message"].startswith("executing") for update in job.updates)
+
+
+def test_a_job_whose_dismissal_waits_behind_it_in_the_queue_never_runs(local: KernelDouble) -> None:
+    job = local.submit("alice", "echo", {"inputs": {"message": "x"}}, removed=True).wait()
+    assert (job.findings["returned"], job.violations) == (4, [])
+    assert "Code: job.dismissed." in job.message
+    assert read_record(local, job).status is Status.DISMISSED
+    assert read_kept_log(local, job) == ""
+    assert list(job.temp.glob(f"*echo*{job.id}*.log")) == []
+    dismissal = local.dismiss(job).wait()
+    assert dismissal.succeeded, dismissal.error_log
 
 
 def test_a_job_that_is_dismissed_while_its_service_prepares_it_never_runs(
@@ -631,6 +708,35 @@ def test_our_lines_and_the_kernels_stand_in_one_log_in_order(fake: KernelDouble)
     assert lines[0] == BEFORE
     assert lines[-1] == AFTER
     assert "[job] SUCCESSFUL" in lines[-2]
+
+
+def test_the_log_of_a_tool_that_prints_much_is_complete_and_readable(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.deploy("alice", PACKAGES / "kernel" / "prints.cwl", "prints")
+    job = kernel.submit("alice", "prints", {"inputs": {"count": 200_000}}).wait()
+    assert job.succeeded, job.message
+    assert job.violations == []
+    log = kernel.browse("alice", f"http://kernel.example/alice/temp/prints_{job.id}_error.log")
+    printed = [line.partition("[print] ")[2] for line in log.splitlines() if "[print] " in line]
+    _, first, *numbers, last, _ = printed
+    assert (first, last) == ("érste ✓ 50% %s <b>", "dernière ✓")
+    assert numbers == [str(number) for number in range(1, 200_001)]
+    assert "\x1b" not in log
+    # the copy beside the record is a second name of the file, not a second file
+    private = kernel.services / ".zoo-runner" / "alice" / "jobs" / job.id / "job.log"
+    assert private.samefile(job.temp / f"prints_{job.id}_error.log")
+
+
+def test_what_a_tool_prints_beyond_the_limit_is_counted(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel(ZOO_RUNNER_LOG_MAX_MIB="0.1")
+    kernel.deploy("alice", PACKAGES / "kernel" / "prints.cwl", "prints")
+    job = kernel.submit("alice", "prints", {"inputs": {"count": 200_000}}).wait()
+    assert job.succeeded, job.message
+    log = kernel.browse("alice", f"http://kernel.example/alice/temp/prints_{job.id}_error.log")
+    assert len(log) < 1_000_000
+    assert "ZOO_RUNNER_LOG_MAX_MIB" in log
+    kept = [line for line in log.splitlines() if line.partition("[print] ")[2].isdecimal()]
+    assert re.search(rf"\b{200_000 - len(kept) + 1} more lines", log)
 
 
 # --- 13: names

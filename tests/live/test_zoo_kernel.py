@@ -1,19 +1,23 @@
 """Against a running ZOO kernel: `ZOO_URL=http://host:port pytest tests/live/test_zoo_kernel.py`.
 
 docs/zoo.md says what the kernel needs. Variables: `ZOO_URL` (required), `ZOO_SERVICES_FOLDER` (the services folder
-of the kernel where this machine sees it: then what a dismissal leaves is looked at too). Inputs are served at
-127.0.0.1, so the services of the kernel need `STAGEIN_PRIVATE_HOSTS=127.0.0.1`.
+of the kernel where this machine sees it: then what a dismissal leaves is looked at too), `ZOO_RESULTS_FOLDER` (the
+folder of STAGEOUT_OUTPUT, where the kernel has one and this machine sees it), `ZOO_WORKERS` (the number of workers,
+where it is so small that jobs can be made to wait). Inputs are served at 127.0.0.1, so the services of the kernel need
+`STAGEIN_PRIVATE_HOSTS=127.0.0.1`.
 """
 
 import http.server
 import json
 import os
+import signal
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,8 @@ import pytest
 
 ZOO_URL = os.environ.get("ZOO_URL", "").rstrip("/")  # noqa: TID251 the one place of this file
 SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
+RESULTS = os.environ.get("ZOO_RESULTS_FOLDER")  # noqa: TID251
+WORKERS = int(os.environ.get("ZOO_WORKERS", 0))  # noqa: TID251
 
 pytestmark = [
     pytest.mark.live,
@@ -312,6 +318,15 @@ def test_a_literal_result_arrives_exactly(user: User, text: str) -> None:
     assert text in (body, read_json(body))
 
 
+def test_the_exact_literal_of_a_document_is_one_link_away(user: User) -> None:
+    user.deploy(PACKAGES / "kernel" / "literal.cwl")
+    job = user.execute("literal", {"given": ["a%20b"]}, response="document")
+    assert job.wait()[-1]["status"] == "successful"
+    link = json.loads(job.results()["result"])
+    assert ask("GET", link["href"]).json == {"result": "a%20b"}
+
+
+@pytest.mark.skipif(bool(RESULTS), reason="results of any kind are elsewhere")
 def test_results_that_the_kernel_cannot_serve_are_refused_with_the_setting(user: User) -> None:
     user.deploy(PACKAGES / "kernel" / "picture.cwl")
     last = user.execute("picture", {}).wait()[-1]
@@ -333,6 +348,48 @@ def test_a_package_that_fails_says_why(user: User) -> None:
     assert "Traceback" not in log
 
 
+def test_signs_of_printf_stay_readable_in_messages(user: User, kinds: str) -> None:
+    last = user.execute(kinds, {**GIVEN, "color": "a %s b"}).wait()[-1]
+    assert '"a \N{FULLWIDTH PERCENT SIGN}s b"' in last["message"]
+
+
+def test_an_argument_that_the_system_does_not_take_is_the_inputs_fault(user: User, echo: str) -> None:
+    last = user.execute(echo, {"message": "x" * 1_000_000}).wait()[-1]
+    assert last["status"] == "failed"
+    assert "Code: inputs.too-large." in last["message"]
+
+
+@pytest.mark.skipif(not SERVICES, reason="the kernel is elsewhere")
+def test_a_launcher_that_is_killed_is_named(user: User) -> None:
+    job = start_slow(user, 91000)
+    [launcher] = find_in_folder(job.id, b"engines.local.launcher")
+    os.kill(launcher, signal.SIGKILL)
+    last = job.wait()[-1]
+    assert last["status"] == "failed"
+    assert "Code: engine.killed." in last["message"]
+    wait_until(lambda: not find_processes("sleep 91000"))
+
+
+def test_the_log_of_a_tool_that_prints_much_is_complete_and_readable_in_a_browser(user: User) -> None:
+    user.deploy(PACKAGES / "kernel" / "prints.cwl")
+    job = user.execute("prints", {"count": 200_000})
+    last = job.wait()[-1]
+    assert last["status"] == "successful", last["message"]
+    answer = ask("GET", job.links()["Job log"])
+    assert answer.headers["Content-Type"].replace(" ", "").lower() == "text/plain;charset=utf-8"
+    assert "attachment" not in answer.headers.get("Content-Disposition", "")
+    printed = [line.partition("[print] ")[2] for line in answer.body.splitlines() if "[print] " in line]
+    _, first, *numbers, last_line, _ = printed
+    assert (first, last_line) == ("érste ✓ 50% %s <b>", "dernière ✓")
+    assert numbers == [str(number) for number in range(1, 200_001)]
+    assert "\x1b" not in answer.body
+    assert "[job] SUCCESSFUL" in answer.body.splitlines()[-2]
+
+
+def test_nested_authors_are_refused_by_the_kernel_itself(user: User) -> None:
+    assert user.deploy(PACKAGES / "kernel" / "nested-authors.cwl").code == 400
+
+
 # --- two users, dismissal, many at once
 
 
@@ -346,10 +403,8 @@ def test_two_users_deploy_the_same_id_and_see_their_own_jobs_only(user: User, ot
 
 
 def test_a_dismissal_leaves_nothing_but_the_record(user: User) -> None:
-    user.deploy(PACKAGES / "failing" / "slow" / "slow.cwl")
     seconds = 90000 + int(uuid.uuid4().hex[:3], 16)
-    job = user.execute("slow", {"seconds": seconds})
-    wait_until(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
+    job = start_slow(user, seconds)
     assert ask("DELETE", job.url).json["status"] == "dismissed"
     assert ask("GET", job.url).code == 404
     wait_until(lambda: not find_processes(f"sleep {seconds}"))
@@ -360,6 +415,35 @@ def test_a_dismissal_leaves_nothing_but_the_record(user: User) -> None:
         wait_until(lambda: not (record.parent / "job.log").exists())
         assert not list((Path(SERVICES) / user.name / "temp").glob(f"*slow*{job.id}*"))
         wait_until(lambda: not list((private / "scratch").iterdir()))
+
+
+@pytest.mark.skipif(not RESULTS, reason="results are in the folder that the kernel empties")
+def test_a_dismissal_while_results_are_stored_removes_them(user: User) -> None:
+    user.deploy(PACKAGES / "kernel" / "many-files.cwl")
+    job = user.execute("many-files", {"count": 4000})
+    folder = Path(str(RESULTS)) / user.name / "processing-results" / job.id
+    wait_until(lambda: any(folder.rglob("*.txt")), 180)
+    assert ask("DELETE", job.url).json["status"] == "dismissed"
+    wait_until(lambda: not folder.exists())
+
+
+@pytest.mark.skipif(not 0 < WORKERS < 5, reason="ZOO_WORKERS is not small")
+def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(user: User) -> None:
+    running = [start_slow(user, 92000 + number) for number in range(WORKERS)]
+    waiting = user.execute("slow", {"seconds": 92999})
+    assert waiting.status()["status"] in ("accepted", "running")
+    assert ask("DELETE", waiting.url).json["status"] == "dismissed"
+    assert ask("GET", waiting.url).code == 404
+    for job in running:
+        ask("DELETE", job.url)
+    # a later job of the same queue runs, so the one that was dismissed has had its turn
+    last = user.execute("slow", {"seconds": 0}).wait()[-1]
+    assert last["status"] == "successful", last["message"]
+    assert not find_processes("sleep 92999")
+    if SERVICES:
+        record = Path(SERVICES) / ".zoo-runner" / user.name / "jobs" / waiting.id / "job.json"
+        wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
+        assert not list((Path(SERVICES) / user.name / "temp").glob(f"slow?{waiting.id}*.log"))
 
 
 def test_no_log_of_a_finished_job_is_left_when_it_is_deleted(user: User, echo: str) -> None:
@@ -380,6 +464,14 @@ def test_twenty_jobs_at_once_all_succeed(user: User, echo: str) -> None:
     assert [end["status"] for end in ends] == ["successful"] * 20
 
 
+def start_slow(user: User, seconds: int) -> Job:
+    """Start a job whose tool goes on for long; it runs."""
+    user.deploy(PACKAGES / "failing" / "slow" / "slow.cwl")
+    job = user.execute("slow", {"seconds": seconds})
+    wait_until(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
+    return job
+
+
 def read_json(body: str) -> Any:
     try:
         return json.loads(body)
@@ -393,6 +485,16 @@ def wait_until(ready: Any, seconds: float = 60) -> None:
     while not ready():
         assert time.monotonic() < deadline, "it did not come about"
         pause.wait(0.2)
+
+
+def find_in_folder(name: str, word: bytes) -> list[int]:
+    """Processes of this machine with a word in their command line whose folder has this name."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if word in (path / "cmdline").read_bytes() and (path / "cwd").readlink().name == name:
+                found.append(int(path.name))
+    return found
 
 
 def find_processes(text: str) -> list[str]:

@@ -89,7 +89,8 @@ class KernelDouble:
     """A kernel with its folders below `root`.
 
     `environ` is the environment of the workers, `sections` are further sections of main.cfg, `engines` further
-    engines by name (`module:Class`), such as a double, `python_path` further places of modules.
+    engines by name (`module:Class`), such as a double, `python_path` further places of modules, `around` a command that
+    runs each worker, such as `unshare` or a container engine.
     """
 
     def __init__(
@@ -101,10 +102,11 @@ class KernelDouble:
         python_path: Sequence[str] = (),
         template: Path | None = None,
         engines: Mapping[str, str] | None = None,
+        around: Sequence[str] = (),
     ) -> None:
         self.services, self.cgi, self.cache = root / "services", root / "cgi-bin", root / "cache"
         self._jobs, self._template = root / "jobs", template
-        self._engines = dict(engines or {})
+        self._engines, self._around = dict(engines or {}), tuple(around)
         self._environ, self._sections = dict(environ or {}), dict(sections or {})
         self._python_path = [*python_path, str(Path(zoo_runner.__file__).parent.parent)]
         self._packages: dict[tuple[str, str], Package] = {}
@@ -130,8 +132,15 @@ class KernelDouble:
         self._packages[user, workflow_id] = load_package(f"{package}#{workflow_id}", settings)
         return package.parent
 
-    def submit(self, user: str, process_id: str, request: Mapping[str, Any], job_id: str | None = None) -> SubmittedJob:
-        """Start an asynchronous job."""
+    def submit(
+        self,
+        user: str,
+        process_id: str,
+        request: Mapping[str, Any],
+        job_id: str | None = None,
+        removed: bool = False,
+    ) -> SubmittedJob:
+        """Start an asynchronous job. `removed`: it was dismissed in the queue, where `runDismiss` waits behind it."""
         package = self._packages[user, process_id]
         job_id = job_id or new_job_id()
         temp, url = self.temp(user), f"http://kernel.example/{user}/temp"
@@ -141,6 +150,8 @@ class KernelDouble:
             for parameter in parse_outputs(package)
         }
         conf = self._build_conf(user, process_id, job_id, request)
+        if not removed:
+            (temp / f"{job_id}_status.json").write_text(json.dumps({"jobID": job_id, "status": "accepted"}))
         call = (f"{process_id}.service", process_id.replace("-", "_"))
         # no dict at all where there is nothing to put in
         return self.start(user, process_id, call, (conf, inputs or None, outputs or None))
@@ -151,6 +162,7 @@ class KernelDouble:
         job_id = conf["lenv"]["usid"]
         folder, temp = self._jobs / job_id, self.temp(user)
         folder.mkdir()
+        (temp / f"{job_id}.sid").write_text(job_id)
         spec = {
             "module": call[0],
             "function": call[1],
@@ -168,7 +180,7 @@ class KernelDouble:
             (temp / f"{process_id}_{job_id}_error.log").open("wb") as stderr,
         ):
             process = subprocess.Popen(
-                [sys.executable, "-I", str(_WORKER), str(folder / "spec.json")],
+                [*self._around, sys.executable, "-I", str(_WORKER), str(folder / "spec.json")],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -225,6 +237,7 @@ class KernelDouble:
             "message": "Inputs downloaded, nested processes execution finalized",
             "status": "3",
             "async": "true",
+            "file.sid": f"{home}/temp/{job_id}.sid",
             "file.log": f"{home}/temp/{process_id}_{job_id}_error.log",
         }
         request_section = {

@@ -49,7 +49,8 @@ class Site:
 
     `temp` is public: the kernel serves it under `temp_url` (no slash at the end). `services` is the folder of all
     workspaces, None where the kernel has no workspaces. `inputs` are the inputs as the client sent them, empty where
-    the kernel does not pass them on. `document`: the results will be printed inside a document.
+    the kernel does not pass them on. `document`: the results will be printed inside a document. `status_file` is where
+    the kernel keeps the status of a job from its request to its dismissal; None where it keeps none.
     """
 
     job_id: str
@@ -61,6 +62,7 @@ class Site:
     cache: Path | None
     document: bool
     inputs: Mapping[str, Any]
+    status_file: Path | None = None
 
     @property
     def private(self) -> Path | None:
@@ -89,7 +91,16 @@ def read_site(conf: Conf) -> Site:
         cache=Path(main["cacheDir"]) if main.get("cacheDir") else None,
         document=get_section(conf, "request").get("response") == "document",
         inputs=_read_request(conf),
+        status_file=_find_status_file(lenv, temp),
     )
+
+
+def _find_status_file(lenv: Mapping[str, Any], temp: Path) -> Path | None:
+    """Find the status file of an asynchronous job, beside the file that the worker has just written for it."""
+    started = lenv.get("file.sid")
+    if lenv.get("async") != "true" or not started or not (temp / Path(started).name).exists():
+        return None
+    return temp / f"{lenv['usid']}_status.json"
 
 
 def check_kernel_job_id(job_id: str) -> str:

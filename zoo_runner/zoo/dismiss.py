@@ -40,6 +40,7 @@ from zoo_runner.zoo.process import captured_output, child_signals
 from zoo_runner.zoo.results import build_failure_message
 
 _LONGEST_GOODBYE_SECONDS = 30.0
+_LONGEST_REQUEST_SECONDS = 10.0
 _SECONDS_BETWEEN_LOOKS = 0.2
 _MOST_LOST_JOBS = 10_000
 _UNKNOWN_PROCESS = "unknown"
@@ -121,6 +122,21 @@ def was_dismissed(store: JobStore, job_id: str) -> bool:
     except JobNotFoundError:
         return False
     return job.cancel_requested and job.status is Status.DISMISSED
+
+
+def was_removed(status_file: Path | None) -> bool:
+    """Whether the kernel has removed a job that waited in its queue: its request to `runDismiss` waits behind the job.
+
+    The kernel writes the file just after it has put the job into the queue.
+    """
+    if status_file is None:
+        return False
+    deadline, pause = time.monotonic() + _LONGEST_REQUEST_SECONDS, threading.Event()
+    while not status_file.exists():
+        if time.monotonic() > deadline:
+            return True
+        pause.wait(_SECONDS_BETWEEN_LOOKS)
+    return False
 
 
 def is_removal_requested(store: JobStore, job_id: str) -> bool:

@@ -44,7 +44,7 @@ from zoo_runner.zoo.conf import (
     load_site_configuration,
     read_site,
 )
-from zoo_runner.zoo.dismiss import build_dismissal, is_removal_requested, was_dismissed
+from zoo_runner.zoo.dismiss import build_dismissal, is_removal_requested, was_dismissed, was_removed
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
 from zoo_runner.zoo.process import captured_output, child_signals, direct_connections
 from zoo_runner.zoo.progress import Progress
@@ -170,6 +170,7 @@ class _Call:
         """Run the job; return the diagnosis of a failure."""
         try:
             self._ensure_not_dismissed()
+            self._ensure_not_removed()
             self._progress.report(4, "preparing the job")
             hooks = Hooks(handler or self._make_handler())
             parameters = hooks.prepare(self._site, self._conf, namespace)
@@ -213,6 +214,11 @@ class _Call:
 
     def _ensure_not_dismissed(self) -> None:
         if was_dismissed(self._store, self._site.job_id):
+            raise build_dismissal()
+
+    def _ensure_not_removed(self) -> None:
+        self._removed = was_removed(self._site.status_file)
+        if self._removed:
             raise build_dismissal()
 
     def _keep_package(self, document: Mapping[str, Any]) -> str:
@@ -293,7 +299,7 @@ class _Call:
 
     def _remove_logs_if_dismissed(self) -> None:
         """Remove the logs of a job that its kernel dismissed: it has removed those in `temp` before the job ended."""
-        if not is_removal_requested(self._store, self._site.job_id):
+        if not (self._removed or is_removal_requested(self._store, self._site.job_id)):
             return
         with self._taking:
             # a line that is printed later does not create them again

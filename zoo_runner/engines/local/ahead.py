@@ -12,9 +12,10 @@ from pathlib import Path
 
 from zoo_runner.engines.cwl_process.supervised import Supervised
 
+# it ends at once: all it has to say is written, and taking cwltool apart takes as long as a short job
 _LAUNCH = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    " from zoo_runner.engines.local.launcher import main; sys.exit(main())"
+    "import json, os, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    " from zoo_runner.engines.local.launcher import main; os._exit(main())"
 )
 
 
