@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo_runner.engines.kubernetes.job_pod.steppod import build_folders_script, build_script
+from zoo_runner.engines.kubernetes.job_pod.script import build_folders_script, build_script
 from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args
 
 HOSTILE = [

@@ -146,18 +146,25 @@ def test_a_block_store_of_the_workspace_is_mounted_in_its_steps(site: Site, s3: 
     assert "Read-only" in refused
 
 
-def test_a_policy_keeps_the_steps_from_the_network_and_goes_with_the_job(site: Site, tmp_path: Path) -> None:
-    looked = Looked(site, NAMESPACE, "pods,networkpolicies")
-    isolated = site.having(ZOO_RUNNER_ISOLATE_STEPS="true")
-    story = run(isolated, write_package(tmp_path, WAITS), looked)
-    policy = looked.find("NetworkPolicy", story.job.id)
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_policy_keeps_steps_from_the_network_unless_their_package_asks_for_it(
+    asks: bool, site: Site, tmp_path: Path
+) -> None:
+    package = write_package(tmp_path, WAITS)
+    if asks:
+        text = package.read_text()
+        asked = '"requirements": [{"class": "NetworkAccess", "networkAccess": true}, '
+        package.write_text(text.replace('"requirements": [', asked, 1))
+    looked = Looked(site, NAMESPACE, "pods")
+    story = run(site, package, looked)
+    policy = json.loads(kubectl(site, "get", "networkpolicy", "zoo-runner-steps", "-n", NAMESPACE, "-o", "json"))
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert not policy["spec"].get("egress")
     selected = policy["spec"]["podSelector"]["matchLabels"].items()
-    assert selected <= looked.find("Pod", story.job.id, "step")["metadata"]["labels"].items()
+    step = looked.find("Pod", story.job.id, "step")["metadata"]["labels"]
+    assert selected <= step.items()
+    assert step.get("zoo-runner/network") == ("allowed" if asks else None)
     assert not selected <= looked.find("Pod", story.job.id, "job")["metadata"]["labels"].items()
-    name = policy["metadata"]["name"]
-    kubectl(site, "wait", "--for=delete", f"networkpolicy/{name}", "-n", NAMESPACE, "--timeout=20s")
 
 
 def test_a_jobs_own_namespace_has_its_quota(site: Site, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.steps import let_go
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader
-from zoo_runner.engines.kubernetes.pods import has_started
+from zoo_runner.engines.kubernetes.pods import find_step, has_started
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.events import Event, StageStarted, StepLines
 from zoo_runner.model.job import Status
@@ -167,7 +167,9 @@ class Seen:
         name = pod["metadata"]["name"]
         if name not in self.logs and has_started(pod):
             self.logs[name] = []
-            self._readers.append(self._cluster.read_log(NAMESPACE, name, lambda lines: self._read(name, lines)))
+            container = "step" if find_step(pod) else "job"
+            take = lambda lines: self._read(name, lines)  # noqa: E731
+            self._readers.append(self._cluster.read_log(NAMESPACE, name, take, container=container))
 
     def _read(self, pod: str, lines: list[str]) -> "Future[None]":
         self.logs[pod] += lines

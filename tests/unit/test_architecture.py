@@ -60,7 +60,6 @@ READS_AN_ENVIRONMENT = {
     "engines/calrissian/job_pod.py": "door: main program of the job pod",
     "engines/argo/job_pod.py": "door: main program of each node of a Workflow",
     "engines/kubernetes/job_pod/pod.py": "door: shared by both job pods",
-    "engines/kubernetes/job_pod/main.py": "door: main program of the launcher in the job pod",
     "engines/kubernetes/job_pod/smoke_test.py": "door: main program of the pod that doctor starts",
     "testing/kernel.py": "sets the environment of the processes that it starts",
 }

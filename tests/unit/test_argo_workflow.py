@@ -52,10 +52,12 @@ def test_the_nodes_follow_each_other_and_only_those_that_stage_have_credentials(
     nodes = get_containers(build())
     assert {name: node.get("dependencies") for name, node in nodes.items()} == {
         "stage-in": None,
+        "cwl": ["stage-in"],
         "run": ["stage-in"],
         "stage-out": ["run"],
     }
     assert "envFrom" not in nodes["run"]
+    assert {"env", "envFrom"} & nodes["cwl"].keys() == set()
     assert [one["name"] for one in nodes["run"]["env"]][-1] == "SECRET_0"
     assert all("envFrom" in nodes[name] for name in ("stage-in", "stage-out"))
 
@@ -104,6 +106,15 @@ def test_an_invalid_setting_is_named(variable: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_argo_settings({variable: "ftp://x y"})
     assert variable in caught.value.diagnosis.cause
+
+
+def test_a_token_is_only_where_steps_are_run_and_in_argos_own_containers() -> None:
+    workflow = build()
+    patch = json.loads(workflow["spec"]["podSpecPatch"])
+    assert patch["automountServiceAccountToken"] is False
+    containers = [*patch["initContainers"], *patch["containers"], *get_containers(workflow).values()]
+    mounting = [one["name"] for one in containers if any(m["name"] == "token" for m in one["volumeMounts"])]
+    assert mounting == ["init", "wait", "run"]
 
 
 def test_every_container_is_confined_those_of_argo_too() -> None:

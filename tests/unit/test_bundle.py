@@ -6,13 +6,14 @@ import tarfile
 from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.packed import build_package
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, read_job, unpack_bundle
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, read_job
 from zoo_runner.engines.kubernetes.job_pod.pod import restore_files
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -33,6 +34,16 @@ def pack(folder: Path, order: dict[str, object], **variables: str) -> bytes:
     return build_bundle(build_job(folder, order), {"retries": 2}, str(folder / "pod"), lambda _: None, storage)
 
 
+def pack_content(content: dict[str, Any]) -> bytes:
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        written = json.dumps(content).encode()
+        member = tarfile.TarInfo("job.json")
+        member.size = len(written)
+        archive.addfile(member, BytesIO(written))
+    return packed.getvalue()
+
+
 def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
     bundle = pack(tmp_path, {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}})
     job, steps = open_bundle(bundle, tmp_path / "pod", tmp_path / "logs")
@@ -45,12 +56,10 @@ def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_job_that_was_sent_without_a_limit_of_its_logs_has_the_default(tmp_path: Path) -> None:
-    unpack_bundle(pack(tmp_path, {}), tmp_path / "pod")
-    file = tmp_path / "pod" / "job.json"
-    content = json.loads(file.read_text())
+    with tarfile.open(fileobj=BytesIO(pack(tmp_path, {}))) as archive:
+        content = json.load(archive.extractfile("job.json") or BytesIO())
     del content["log_bytes"]
-    file.write_text(json.dumps(content))
-    job, _ = read_job(tmp_path / "pod", tmp_path / "logs")
+    job, _ = read_job(pack_content(content), tmp_path / "pod", tmp_path / "logs")
     assert job.log_bytes == MOST_LOG_BYTES
 
 
@@ -62,14 +71,9 @@ def test_a_job_of_another_version_is_refused_with_both_and_the_setting(
     tmp_path: Path, sent: int | None, version: int, remedy: str
 ) -> None:
     # no more of it can be relied on
-    content = json.dumps({} if sent is None else {"protocol": sent}).encode()
-    packed = BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        member = tarfile.TarInfo("job.json")
-        member.size = len(content)
-        archive.addfile(member, BytesIO(content))
+    bundle = pack_content({} if sent is None else {"protocol": sent})
     with pytest.raises(EngineError) as caught:
-        open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
+        open_bundle(bundle, tmp_path / "pod", tmp_path / "logs")
     found = caught.value.diagnosis
     assert found.level is Level.PLATFORM
     assert found.code == "engine.protocol"
@@ -107,7 +111,7 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log", "code", "problems"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis
     assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href", "outputs"]
-    assert PROTOCOL == 4
+    assert PROTOCOL == 5
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:
@@ -151,6 +155,11 @@ def test_what_is_too_large_for_the_api_is_refused_with_its_size() -> None:
     assert "ZOO_RUNNER_BUNDLE_MAX_MIB" in caught.value.diagnosis.remedy
 
 
+def test_the_job_is_read_from_the_bundle_and_not_from_the_volume_that_steps_may_write_to(tmp_path: Path) -> None:
+    open_bundle(pack(tmp_path, {}), tmp_path / "pod", tmp_path / "logs")
+    assert not (tmp_path / "pod" / "job.json").exists()
+
+
 def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -165,7 +174,7 @@ def test_nothing_is_unpacked_outside_the_work_folder(tmp_path: Path) -> None:
         archive.addfile(entry, BytesIO(content))
     with pytest.raises(KeyError):
         open_bundle(packed.getvalue(), tmp_path / "pod", tmp_path / "logs")
-    assert [path.name for path in (tmp_path / "pod").iterdir()] == ["job.json"]
+    assert list(tmp_path.rglob("*")) == []
     assert not (tmp_path / "escaped").exists()
 
 

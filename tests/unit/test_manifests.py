@@ -31,6 +31,7 @@ from zoo_runner.model.package import Package
 
 USUAL = KubernetesSettings()
 JOB_ID = "5d0a7d1c-8c7e-4a4f-9a3e-0d9a2b1f6c11"
+_ACCESS = ("ServiceAccount", "Role", "RoleBinding")
 NAMES = build_names(JOB_ID, USUAL, workspace_of())
 
 
@@ -79,11 +80,11 @@ def test_the_job_may_handle_pods_and_read_their_logs_and_nothing_else() -> None:
     assert {resource for rule in role["rules"] for resource in rule["resources"]} == {"pods", "pods/log"}
 
 
-def test_steps_have_no_token() -> None:
+def test_no_account_has_its_token_in_every_container() -> None:
     accounts = [manifest for manifest in build_access(NAMES, USUAL) if manifest["kind"] == "ServiceAccount"]
     assert {account["metadata"]["name"]: account.get("automountServiceAccountToken") for account in accounts} == {
         STEP_ACCOUNT: False,
-        JOB_ACCOUNT: None,
+        JOB_ACCOUNT: False,
     }
 
 
@@ -165,6 +166,25 @@ def test_an_expression_for_disk_space_counts_nothing() -> None:
     assert claim["spec"]["resources"]["requests"]["storage"] == USUAL.volume_size
 
 
+def test_the_container_that_evaluates_a_package_has_neither_token_nor_credentials_nor_the_whole_volume() -> None:
+    spec = build_job(NAMES, USUAL, 1, None)["spec"]["template"]["spec"]
+    containers = {container["name"]: container for container in spec["containers"]}
+    assert spec["automountServiceAccountToken"] is False
+    assert {"env", "envFrom"} & containers["cwl"].keys() == set()
+    mounts = [(one["name"], one.get("subPath"), one.get("readOnly")) for one in containers["cwl"]["volumeMounts"]]
+    assert mounts == [("channel", None, True), ("work", "run", None), ("work", "files", None)]
+    assert {"token", "bundle", "work"} <= {one["name"] for one in containers["job"]["volumeMounts"]}
+
+
+def test_two_containers_request_together_what_the_settings_say() -> None:
+    site = load_kubernetes_settings({"ZOO_RUNNER_JOB_CPU": "25m", "ZOO_RUNNER_JOB_RAM": "512Mi"})
+    requests = [
+        one["resources"]["requests"]
+        for one in build_job(NAMES, site, 1, None)["spec"]["template"]["spec"]["containers"]
+    ]
+    assert requests == [{"cpu": "13m", "memory": str(256 * 2**20)}] * 2
+
+
 def test_a_job_is_never_tried_twice_by_kubernetes() -> None:
     spec = build_job(NAMES, USUAL, 1, None)["spec"]
     assert (spec["backoffLimit"], spec["template"]["spec"]["restartPolicy"]) == (0, "Never")
@@ -206,8 +226,8 @@ def test_all_settings_of_a_site_reach_the_pod() -> None:
     assert spec["tolerations"] == [{"key": "eo", "operator": "Exists"}]
     assert spec["priorityClassName"] == "low"
     assert template["metadata"]["labels"]["team"] == "a"
-    assert template["metadata"]["annotations"] == {"note": "b"}
-    assert {"name": "extra-0", "mountPath": "/data", "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert template["metadata"]["annotations"]["note"] == "b"
+    assert {"name": "extra-0", "mountPath": "/data", "readOnly": True} in spec["containers"][1]["volumeMounts"]
     assert spec["serviceAccountName"] == JOB_ACCOUNT
 
 
@@ -217,10 +237,20 @@ def test_a_label_of_the_site_cannot_hide_a_job() -> None:
 
 
 def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
-    site = KubernetesSettings(namespace_per="job", quota={"pods": "5"}, isolated=True)
+    site = KubernetesSettings(namespace_per="job", quota={"pods": "5"})
     objects = build_objects(build_names(JOB_ID, site, workspace_of()), site, build_package())
-    kinds = [manifest["kind"] for manifest in objects]
-    assert kinds == ["PersistentVolumeClaim", "NetworkPolicy", "ResourceQuota"]
+    assert [manifest["kind"] for manifest in objects] == ["PersistentVolumeClaim", "ResourceQuota"]
+
+
+def test_steps_have_no_network_unless_their_package_asks_for_it() -> None:
+    (policy,) = [manifest for manifest in build_tenant(NAMES, USUAL) if manifest["kind"] == "NetworkPolicy"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert not {"ingress", "egress"} & policy["spec"].keys()
+    assert policy["spec"]["podSelector"]["matchExpressions"] == [
+        {"key": "zoo-runner/network", "operator": "DoesNotExist"}
+    ]
+    without = build_tenant(NAMES, KubernetesSettings(isolated=False))
+    assert [manifest["kind"] for manifest in without] == ["Namespace", "ServiceAccount", *_ACCESS]
 
 
 def test_existing_names_of_settings_are_read() -> None:

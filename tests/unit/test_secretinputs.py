@@ -1,18 +1,17 @@
 """Secret inputs of a job on Kubernetes: nothing that is written down has their values."""
 
 import base64
-import copy
 import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
-from tests.unit.test_steppod import BUILT, NAMES, OWNER, RESOURCES
+from tests.unit.test_steppod import NAMES, OWNER, REQUEST
 from tests.values import configuration_in, small_job
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
@@ -37,12 +36,8 @@ def build_job(folder: Path) -> JobSpec:
 
 
 def build_pod(*args: str, **environ: str) -> Manifest:
-    built: dict[str, Any] = copy.deepcopy(BUILT)
-    built["spec"]["containers"][0].update(
-        args=list(args), env=[{"name": name, "value": value} for name, value in environ.items()]
-    )
     settings = build_step_settings(NAMES, KubernetesSettings(), [ZERO, ONE])
-    return build_step_pod(built, settings, "a", "b", RESOURCES, OWNER)
+    return build_step_pod(replace(REQUEST, args=args, variables=environ), settings, "b", OWNER)
 
 
 def test_a_job_is_sent_with_placeholders(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """Rules of the pod of a step."""
 
-import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.values import workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.steppod import (
     Owner,
     build_resources,
@@ -22,28 +23,24 @@ from zoo_runner.model.masking import Masker
 
 NAMES = build_names("1", KubernetesSettings(), workspace_of())
 OWNER = Owner("job-1-abcde", "u1")
-BUILT: dict[str, Any] = {
-    "spec": {
-        "containers": [
-            {
-                "image": "example.org/tool:1",
-                "command": ["/bin/sh", "-c"],
-                "args": ["echo a > logs/out.txt"],
-                "workingDir": "/out",
-                "env": [{"name": "HOME", "value": "/out"}],
-                "volumeMounts": [{"name": "job-1-work", "mountPath": "/out", "subPath": "run/out/x"}],
-                "resources": {"requests": {"cpu": "2", "memory": "512Mi"}},
-            }
-        ],
-        "initContainers": [{"command": ["/bin/sh", "-c", "mkdir -p logs;"], "image": "alpine:3.10"}],
-        "volumes": [{"name": "job-1-work", "persistentVolumeClaim": {"claimName": "job-1-work"}}],
-    }
-}
-RESOURCES = {"cores": 2, "ram": 512, "coresMin": 1, "ramMin": 128}
+REQUEST = StepRequest(
+    "crop_2",
+    "crop a",
+    "example.org/tool:1",
+    ("echo a > logs/out.txt",),
+    "/out",
+    {"HOME": "/out"},
+    (Mount("/out", "run/out/x", False),),
+    cores=2.0,
+    cores_min=1.0,
+    ram=512.0,
+    ram_min=128.0,
+    folders="mkdir -p logs",
+)
 
 
-def build(site: KubernetesSettings = KubernetesSettings(), step: str = "crop_2") -> dict[str, Any]:  # noqa: B008 a value
-    return build_step_pod(BUILT, build_step_settings(NAMES, site), step, "abcdef", RESOURCES, OWNER)
+def build(site: KubernetesSettings = KubernetesSettings(), **other: Any) -> dict[str, Any]:  # noqa: B008 a value
+    return build_step_pod(replace(REQUEST, **other), build_step_settings(NAMES, site), "abcdef", OWNER)
 
 
 def test_a_step_asks_for_the_minimum_and_is_limited_to_the_maximum() -> None:
@@ -54,12 +51,25 @@ def test_a_step_asks_for_the_minimum_and_is_limited_to_the_maximum() -> None:
 
 
 def test_gpus_are_asked_for_as_calrissian_says() -> None:
-    inner = {"limits": {"nvidia.com/gpu": "1"}}
-    assert build_resources({"cores": 1, "ram": 64}, inner)["limits"] == {
+    assert build_resources(replace(REQUEST, gpus=1))["limits"] == {
         "nvidia.com/gpu": "1",
-        "cpu": "1",
-        "memory": "64Mi",
+        "cpu": "2",
+        "memory": "512Mi",
     }
+
+
+def test_a_step_sees_its_own_files_of_the_jobs_volume_and_a_folder_for_temporary_ones() -> None:
+    spec = build()["spec"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["work", "tmpdir"]
+    assert spec["volumes"][0]["persistentVolumeClaim"] == {"claimName": NAMES.claim}
+    assert spec["containers"][0]["volumeMounts"] == [
+        {"name": "tmpdir", "mountPath": "/tmp"},
+        {"name": "work", "mountPath": "/out", "subPath": "run/out/x", "readOnly": False},
+    ]
+
+
+def test_a_step_without_redirected_output_needs_no_folders() -> None:
+    assert build(folders=None)["spec"]["initContainers"] == []
 
 
 def test_a_step_goes_with_its_job() -> None:
@@ -106,7 +116,7 @@ def test_a_step_reports_what_it_used_and_its_command_stays_as_it_is() -> None:
 
 def test_folders_of_redirected_output_are_made_by_the_steps_own_image() -> None:
     (first,) = build()["spec"]["initContainers"]
-    assert (first["image"], first["args"], first["name"]) == ("example.org/tool:1", ["mkdir -p logs;"], "folders")
+    assert (first["image"], first["args"], first["name"]) == ("example.org/tool:1", ["mkdir -p logs"], "folders")
 
 
 def test_images_may_choose_their_own_user() -> None:
@@ -131,10 +141,6 @@ def test_a_request_larger_than_the_whole_quota_is_not_waited_for(requested: str,
 
 
 def test_kubernetes_puts_no_variables_into_what_the_package_says() -> None:
-    built = copy.deepcopy(BUILT)
-    built["spec"]["containers"][0].update(args=["echo '$(HOME)' $$"], env=[{"name": "A", "value": "$(B)"}])
-    [container] = build_step_pod(built, build_step_settings(NAMES, KubernetesSettings()), "a", "b", RESOURCES, OWNER)[
-        "spec"
-    ]["containers"]
+    [container] = build(args=("echo '$(HOME)' $$",), variables={"A": "$(B)"})["spec"]["containers"]
     assert container["args"][-1] == "echo '$$(HOME)' $$$$"
     assert container["env"][0] == {"name": "A", "value": "$$(B)"}

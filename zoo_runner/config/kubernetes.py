@@ -105,8 +105,9 @@ class KubernetesSettings:
     )
     isolated: bool = _setting(
         "ZOO_RUNNER_ISOLATE_STEPS",
-        False,
-        "Whether a NetworkPolicy denies step pods the network (needs a network plug-in that enforces it).",
+        True,
+        "Whether a NetworkPolicy denies step pods the network, unless their package asks for it (NetworkAccess); a"
+        " network plug-in has to enforce it.",
     )
     job_cpu: str = _setting("ZOO_RUNNER_JOB_CPU", "10m", "CPU that the job pod itself requests.")
     job_cpu_limit: str = _setting("ZOO_RUNNER_JOB_CPU_LIMIT", "2", "CPU that the job pod itself may use.")

@@ -221,6 +221,12 @@ _ENGINE = (
     ),
     Code("engine.killed", _E, "The engine was killed.", "Find out who stops processes on this machine."),
     Code("engine.no-result", _E, "The job's container exited without reporting a result.", "Check the job image."),
+    Code(
+        "engine.refused-request",
+        _E,
+        "The container that evaluates the package made a forbidden request.",
+        "Have somebody look at the package before it runs again.",
+    ),
     Code("engine.protocol", _P, "zoo-runner and its job image are of different versions.", "Update the older one."),
 )
 _JOB = (
@@ -300,6 +306,21 @@ _CLUSTER = (
     Code("cluster.volume", _E, "A volume does not exist or cannot be written to.", "Create it, or correct its owner."),
     Code("cluster.network", _P, "The pod gets no network.", "Ask the operator to check the network plug-in."),
     Code("cluster.container", _E, "The container could not be created.", "Read the evidence; ask the operator."),
+    Code("cluster.pod-security", _E, "The namespace admits pods with privileges.", "Set its pod security label."),
+    Code(
+        "cluster.admission-policy",
+        _E,
+        "The API server does not judge the pods of jobs.",
+        "Apply deploy/kubernetes/admission.yaml.",
+    ),
+    Code("cluster.network-policy", _E, "Steps are not denied the network.", "Create the NetworkPolicy."),
+    Code(
+        "cluster.token-mounted",
+        _E,
+        "An account of jobs has its token mounted by default.",
+        "Set automountServiceAccountToken: false.",
+    ),
+    Code("cluster.account-reads-secrets", _E, "The account of job pods may read Secrets.", "Correct its role."),
     Code("cluster.evicted", _P, "The pod was evicted from its node.", "Run the job again; request what it uses."),
     Code("cluster.pod-lost", _P, "The pod was deleted while it ran.", "Run the job again; check the audit log."),
 )

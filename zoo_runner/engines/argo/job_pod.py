@@ -3,8 +3,8 @@
 python -m zoo_runner.engines.argo.job_pod stage-in|run|stage-out|keep-logs
 
 The nodes pass data on in files on the job's volume. Each writes events as lines of its log (`pod_log`); the last line
-is the outcome of the job, or a handover to the next node. Credentials are in the environment of the nodes that stage;
-`run`, which starts the steps, has none.
+is the outcome of the job, or a handover to the next node. Credentials are in the environment of the nodes that stage.
+`run` has none, but a token, with which it runs the steps; the node `cwl` evaluates the package and has neither.
 """
 
 import json
@@ -23,10 +23,10 @@ from typing import Any
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import (
-    Execution,
     PodOutput,
     PodSettings,
     conclude,
+    evaluating,
     read_bundle,
     run_program,
 )
@@ -100,11 +100,8 @@ def stage_in(node: Node) -> LastLine:
 def run(node: Node) -> LastLine:
     """Run the package on what was staged."""
     staged = from_plain(Staged, json.loads(node.volume.staged.read_text()))
-    execution = Execution(node.job, node.steps, node.settings, node.report)
-    try:
+    with evaluating(node.job, node.steps, node.settings, node.report) as execution:
         outputs = run_execute(node.job, staged, lambda one: execution.execute(one, node.cancellation), node.report)
-    finally:
-        execution.close()
     write_json(node.volume.outputs, outputs)
     return Handover()
 
@@ -139,9 +136,10 @@ NODES: Mapping[str, Callable[[Node], LastLine]] = {
 def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> LastLine:
     """Run a node, keep its logs, and publish all logs if the job has ended and this node has credentials."""
     volume = Volume(Path(WORK_FOLDER))
+    bundle = read_bundle(Path(BUNDLE_FOLDER))
     if name == STAGE_IN:
-        _prepare(volume)
-    job, steps = read_job(volume.folder, volume.logs)
+        _prepare(bundle, volume)
+    job, steps = read_job(bundle, volume.folder, volume.logs)
     emit.masker = Masker([*settings.secrets, *job.secrets])
     with JobLog(job.paths, emit.masker, job.log_bytes) as log, _limited(job, volume, cancellation) as limited:
 
@@ -157,10 +155,12 @@ def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Ca
     return last
 
 
-def _prepare(volume: Volume) -> None:
+def _prepare(bundle: bytes, volume: Volume) -> None:
     """Unpack the bundle; of an earlier attempt whose pod was lost, only the time of the start and the logs stay."""
-    shutil.rmtree(volume.folder / "run", ignore_errors=True)
-    unpack_bundle(read_bundle(Path(BUNDLE_FOLDER)), volume.folder)
+    # the folder itself is mounted by the container that evaluates the package
+    for left in (volume.folder / "run").glob("*"):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() and not left.is_symlink() else left.unlink()
+    unpack_bundle(bundle, volume.folder)
     if not volume.started.exists():
         volume.started.write_text(str(time.time()))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo_runner.engines.argo.nodes import SEQUENCE, STAGE_IN
+from zoo_runner.engines.kubernetes.manifests import CWL
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.errors import EngineError, RunnerError
 
@@ -37,7 +38,7 @@ def find_own_exit_code(pod: Manifest, name: str) -> int | None:
 
 def find_container_failure(pod: Manifest) -> RunnerError | None:
     """Return why a node ended that could not report it; None if its log does, or its pod was deleted."""
-    for name in SEQUENCE:
+    for name in (*SEQUENCE, CWL):
         ended = _find_state(pod, name).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":
             limit = _find_limit(pod, name)

@@ -138,7 +138,7 @@ _DIAGNOSES: tuple[tuple[str, Callable[["re.Match[str]", str], RunnerError]], ...
         ),
     ),
     (
-        r"(?P<node>stage-in|run|stage-out): OOMKilled",
+        r"(?P<node>stage-in|run|cwl|stage-out): OOMKilled",
         _build(
             "engine.memory",
             "the node {node} ran out of memory",

@@ -1,14 +1,14 @@
 """What a job is on Argo Workflows: one Workflow, whose nodes a person recognises; pure.
 
-One pod has the nodes stage-in, run and stage-out as containers that follow each other; the steps of the package are
-pods of their own, which `run` starts. The exit handler keep-logs publishes the logs of a job that did not get to its
-end. The Workflow contains no text of a user, because Argo replaces `{{…}}` everywhere: inputs and package are in the
-bundle, secrets in the Secret.
+One pod has the nodes stage-in, run and stage-out as containers that follow each other; beside `run`, `cwl` evaluates
+the package. The steps of the package are pods of their own, which `run` starts. The exit handler keep-logs publishes
+the logs of a job that did not get to its end. The Workflow contains no text of a user, because Argo replaces `{{…}}`
+everywhere: inputs and package are in the bundle, secrets in the Secret.
 """
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from zoo_runner.config.argo import ArgoSettings
@@ -17,12 +17,18 @@ from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.kubernetes.manifests import (
     BUNDLE_FOLDER,
+    CHANNEL_FOLDER,
     CONFINED,
     GRACE_SECONDS,
     JOB_ACCOUNT,
     WORK_FOLDER,
+    build_cwl_container,
     build_mounts,
     build_pod_template,
+    build_pod_variables,
+    build_resources,
+    build_token_mount,
+    build_token_volume,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
 
@@ -33,13 +39,10 @@ _KEPT_SECONDS = 24 * 3600
 _LATE_SECONDS = 60
 # why a pod is deleted or lost, without the job being the reason (Argo: workflow/controller/operator.go)
 _LOST = "pod deleted|imminent node shutdown|low on resource|Evicted|NodeLost"
-# what a Workflow has no field for; Argo's own containers are confined too, as namespaces with restricted pods require
-_POD_PATCH = {
-    "terminationGracePeriodSeconds": GRACE_SECONDS,
-    "enableServiceLinks": False,
-    "initContainers": [{"name": "init", "securityContext": CONFINED}],
-    "containers": [{"name": "wait", "securityContext": CONFINED}],
-}
+# Argo's own containers are confined too, as namespaces with restricted pods require. They and `run` alone have a token.
+# With the field `automountServiceAccountToken` of a Workflow, Argo would want a second account, and a Secret with a
+# token of it that does not expire.
+_ARGOS = {"securityContext": CONFINED, "volumeMounts": [build_token_mount()]}
 
 
 def build_workflow(
@@ -87,21 +90,33 @@ def _build_pod_fields(names: Names, cluster: KubernetesSettings, chunks: int) ->
     template = build_pod_template(names, cluster, "job")
     pod = template["spec"]
     parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
+    work = {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}}
     fields: Manifest = {
         "serviceAccountName": cluster.service_account or JOB_ACCOUNT,
         "podMetadata": template["metadata"],
-        "podSpecPatch": json.dumps(_POD_PATCH),
-        "volumes": [
-            {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}},
-            {"name": "bundle", "projected": {"sources": parts}},
-            *pod["volumes"],
-        ],
+        "podSpecPatch": json.dumps(_build_patch(work)),
+        "volumes": [work, {"name": "bundle", "projected": {"sources": parts}}, *pod["volumes"]],
     }
     taken = ("nodeSelector", "tolerations", "imagePullSecrets", "securityContext")
     fields.update({name: pod[name] for name in taken if pod.get(name)})
     if cluster.priority_class:
         fields["podPriorityClassName"] = cluster.priority_class
     return fields
+
+
+def _build_patch(work: Manifest) -> Manifest:
+    """Build what a Workflow has no field for.
+
+    Of the volumes, Argo takes those into a pod that all of its nodes mount; these are for some of them.
+    """
+    return {
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "volumes": [work, {"name": "channel", "emptyDir": {}}, build_token_volume()],
+        "initContainers": [{"name": "init", **_ARGOS}],
+        "containers": [{"name": "wait", **_ARGOS}],
+    }
 
 
 def _build_synchronization(argo: ArgoSettings) -> Manifest:
@@ -118,8 +133,10 @@ def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterabl
         for variable in secret_inputs
     ]
     run = _build_container(RUN, cluster)
+    run["volumeMounts"] += [{"name": "channel", "mountPath": CHANNEL_FOLDER}, build_token_mount()]
     nodes: list[Manifest] = [
         {**_build_container(STAGE_IN, cluster), "envFrom": storage},
+        {**build_cwl_container(cluster), "dependencies": [STAGE_IN]},
         {**run, "env": [*run["env"], *secret], "dependencies": [STAGE_IN]},
         {**_build_container(STAGE_OUT, cluster), "envFrom": storage, "dependencies": [RUN]},
     ]
@@ -131,7 +148,7 @@ def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterabl
     return {
         "name": "job",
         "retryStrategy": retry,
-        "containerSet": {"containers": nodes, "volumeMounts": _build_all_mounts(cluster)},
+        "containerSet": {"containers": nodes, "volumeMounts": _build_shared_mounts(cluster)},
     }
 
 
@@ -139,8 +156,8 @@ def _build_keep_logs(names: Names, cluster: KubernetesSettings) -> Manifest:
     container = {
         **_build_container(KEEP_LOGS, cluster),
         "envFrom": [{"secretRef": {"name": names.secret}}],
-        "volumeMounts": _build_all_mounts(cluster),
     }
+    container["volumeMounts"] += _build_shared_mounts(cluster)
     return {"name": KEEP_LOGS, "container": {name: value for name, value in container.items() if name != "name"}}
 
 
@@ -149,29 +166,19 @@ def _build_container(node: str, cluster: KubernetesSettings) -> dict[str, Any]:
         "name": node,
         "image": cluster.image,
         "command": [*_PROGRAM, node],
-        "env": _build_pod_variables(),
+        "env": build_pod_variables(),
         "resources": _build_resources(node, cluster),
         "securityContext": dict(CONFINED),
+        "volumeMounts": [{"name": "work", "mountPath": WORK_FOLDER}],
     }
 
 
-def _build_resources(node: str, cluster: KubernetesSettings) -> Mapping[str, Mapping[str, str]]:
-    """Request the resources of a job pod only once: the nodes share the pod, and one of them works at a time."""
-    limits = {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit}
-    requests = {"cpu": cluster.job_cpu, "memory": cluster.job_ram}
-    return {"limits": limits, "requests": requests if node in (RUN, KEEP_LOGS) else {"cpu": "0", "memory": "0"}}
+def _build_shared_mounts(cluster: KubernetesSettings) -> list[Manifest]:
+    """Build the mounts of all nodes; there is no secret in the bundle."""
+    return [{"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True}, *build_mounts(cluster)]
 
 
-def _build_pod_variables() -> list[Manifest]:
-    return [
-        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
-        for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))
-    ]
-
-
-def _build_all_mounts(cluster: KubernetesSettings) -> list[Manifest]:
-    return [
-        {"name": "work", "mountPath": WORK_FOLDER},
-        {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},
-        *build_mounts(cluster),
-    ]
+def _build_resources(node: str, cluster: KubernetesSettings) -> Manifest:
+    """Request the resources of a job pod only once: the nodes share the pod, and `run` and `cwl` work together."""
+    resources = build_resources(cluster)
+    return resources if node in (RUN, KEEP_LOGS) else {**resources, "requests": {"cpu": "0", "memory": "0"}}

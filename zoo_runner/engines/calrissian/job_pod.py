@@ -1,4 +1,4 @@
-"""Process 1 of the job image: takes one job through all its stages in one container.
+"""Process 1 of the job image: takes one job through all its stages.
 
 python -m zoo_runner.engines.calrissian.job_pod
 
@@ -14,10 +14,10 @@ from typing import Any
 
 from zoo_runner.engines.kubernetes.bundle import open_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import (
-    Execution,
     PodOutput,
     PodSettings,
     conclude,
+    evaluating,
     read_bundle,
     run_program,
 )
@@ -61,14 +61,14 @@ def _run_job(
     job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report, cancellation: Cancellation
 ) -> Outcome:
     limited = Cancellation(job.time_limit_seconds)
-    with cancellation.calling(limited.cancel), limited.deadline():
-        execution = Execution(job, steps, settings, emit)
-        try:
-            check_destination(job, settings.storage)
-            execute = lambda staged: execution.execute(staged, limited)  # noqa: E731
-            return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))
-        finally:
-            execution.close()
+    with (
+        cancellation.calling(limited.cancel),
+        limited.deadline(),
+        evaluating(job, steps, settings, emit) as execution,
+    ):
+        check_destination(job, settings.storage)
+        execute = lambda staged: execution.execute(staged, limited)  # noqa: E731
+        return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from stagein.plan import build_job_order, build_plan
 from stagein.stage import stage_references
@@ -77,22 +77,24 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
 def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
     """Unpack a bundle into the work folder and read the job, as `read_job` does."""
     unpack_bundle(bundle, work_folder)
-    return read_job(work_folder, log_folder)
+    return read_job(bundle, work_folder, log_folder)
 
 
 def unpack_bundle(bundle: bytes, work_folder: Path) -> None:
-    """Unpack a bundle into the work folder."""
-    with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
+    """Unpack the local inputs of a bundle into the work folder."""
+    with _open(bundle) as archive:
         # only files, folders and links among them below the work folder are unpacked
         archive.extractall(work_folder, members=[member for member in archive if _is_plain(member)])
 
 
-def read_job(work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
-    """Read the job of an unpacked bundle, with its logs elsewhere, and how its steps are run.
+def read_job(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
+    """Read the job of a bundle, with its logs elsewhere, and how its steps are run.
 
-    Raises `EngineError` for a bundle of another protocol version.
+    It is read from the bundle itself, which no step can change. Raises `EngineError` for a bundle of another protocol
+    version.
     """
-    content = json.loads((work_folder / JOB_FILE).read_text())
+    with _open(bundle) as archive, cast(IO[bytes], archive.extractfile(JOB_FILE)) as file:
+        content = json.load(file)
     check_protocol(content.get("protocol", 0))
     package = content["package"]
     paths = JobPaths(
@@ -108,6 +110,10 @@ def read_job(work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, An
         log_bytes=content.get("log_bytes", MOST_LOG_BYTES),
     )
     return job, content["steps"]
+
+
+def _open(bundle: bytes) -> tarfile.TarFile:
+    return tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz")
 
 
 def _collect_local(
@@ -153,6 +159,8 @@ def _without_time(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
     path = PurePosixPath(member.name)
+    if member.name == JOB_FILE:
+        return False
     plain = member.isfile() or member.isdir() or (member.issym() and _leads_inside(path, member.linkname))
     return plain and not path.is_absolute() and ".." not in path.parts
 

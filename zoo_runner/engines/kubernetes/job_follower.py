@@ -1,10 +1,11 @@
-"""Follows a Kubernetes Job whose pod has one container, by the log of that container."""
+"""Follows a Kubernetes Job by the log of its pod's main container."""
 
 from collections.abc import Callable
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.follower import LAST_LINE_SECONDS, Follower
 from zoo_runner.engines.kubernetes.log_end import LogEnd, Silence
+from zoo_runner.engines.kubernetes.manifests import MAIN
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pod_log import LastLine
 from zoo_runner.engines.kubernetes.pods import find_ending, find_start_failure, find_step, has_started
@@ -30,7 +31,7 @@ class JobFollower(Follower):
         if has_started(pod) and self._log is None:
             # events about the Job concern the start of its pod
             self._started.add(self._names.job)
-            self._open_log(pod, ending is not None, self._log_end.note_over)
+            self._open_log(pod, ending is not None, self._log_end.note_over, MAIN)
         failure = find_start_failure(pod)
         if failure and not self._stopping:
             raise failure

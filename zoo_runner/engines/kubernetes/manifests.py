@@ -13,6 +13,15 @@ from zoo_runner.package.requirements import find_all
 
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
+CHANNEL_FOLDER = "/channel"
+"""Where the two containers of a job pod meet."""
+MAIN, CWL = "job", "cwl"
+"""The containers of a job pod: the one that has credentials and token, and the one that evaluates the package."""
+CWL_FOLDERS = ("run", "files")
+"""What the second one sees of the job's volume."""
+NETWORK_LABEL = "zoo-runner/network"
+"""Label of the pods of steps whose package asks for the network."""
+CWL_PROGRAM = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.main")
 GRACE_SECONDS = 5
 # with `_ORDINARY`, what the strictest of the Pod Security Standards requires of a container
 CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -94,24 +103,12 @@ def build_quota(names: Names, cluster: KubernetesSettings) -> Manifest:
     }
 
 
-def build_policy(names: Names) -> Manifest:
-    """Build the policy that denies step pods (label `zoo-runner/role`: step) the network, in both directions."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": build_meta(names.policy, names),
-        "spec": {
-            "podSelector": {"matchLabels": {**names.labels, "zoo-runner/role": "step"}},
-            "policyTypes": ["Ingress", "Egress"],
-        },
-    }
-
-
 def build_pod_template(names: Names, cluster: KubernetesSettings, role: str) -> Manifest:
     """Build what all pods of the job have in common: where and as which user they run, and their volumes."""
     spec: Manifest = {
         "serviceAccountName": (cluster.service_account or JOB_ACCOUNT) if role == "job" else STEP_ACCOUNT,
-        "automountServiceAccountToken": role == "job",
+        # the one container that needs a token mounts it
+        "automountServiceAccountToken": False,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "enableServiceLinks": False,
@@ -140,35 +137,65 @@ def build_mounts(cluster: KubernetesSettings) -> list[Manifest]:
     ]
 
 
+def build_token_volume() -> Manifest:
+    """Build the volume that has what Kubernetes would mount into all containers by itself: token and certificate.
+
+    Source: Kubernetes documentation, "Bound service account token volume mechanism".
+    """
+    sources: list[Manifest] = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {
+            "downwardAPI": {
+                "items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]
+            }
+        },
+    ]
+    return {"name": "token", "projected": {"sources": sources}}
+
+
+def build_token_mount() -> Manifest:
+    """Build the mount of the token where every client looks for it."""
+    return {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
+
+
+def build_cwl_container(cluster: KubernetesSettings) -> Manifest:
+    """Build the container that evaluates the package: without credentials, token, bundle, or the rest of the volume."""
+    return {
+        "name": CWL,
+        "image": cluster.image,
+        "command": [*CWL_PROGRAM, CHANNEL_FOLDER],
+        "resources": build_resources(cluster),
+        "securityContext": CONFINED,
+        "volumeMounts": [
+            {"name": "channel", "mountPath": CHANNEL_FOLDER, "readOnly": True},
+            *({"name": "work", "mountPath": f"{WORK_FOLDER}/{name}", "subPath": name} for name in CWL_FOLDERS),
+        ],
+    }
+
+
+def build_resources(cluster: KubernetesSettings) -> Manifest:
+    """Request half of a job pod's resources: two of its containers work at the same time, each within the limit."""
+    cpu, memory = parse_quantity(cluster.job_cpu), parse_quantity(cluster.job_ram)
+    return {
+        "requests": {"cpu": f"{math.ceil(cpu * 500)}m", "memory": str(math.ceil(memory / 2))},
+        "limits": {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit},
+    }
+
+
 def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
-    """Build the Job: one pod with one container, which is started once."""
+    """Build the Job: one pod, which is started once."""
     template = build_pod_template(names, cluster, "job")
+    template["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] = MAIN
     parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
     template["spec"]["volumes"] += [
         {"name": "work", "persistentVolumeClaim": {"claimName": names.claim}},
         {"name": "bundle", "projected": {"sources": parts}},
+        {"name": "channel", "emptyDir": {}},
+        build_token_volume(),
     ]
-    template["spec"]["containers"] = [
-        {
-            "name": "job",
-            "image": cluster.image,
-            "envFrom": [{"secretRef": {"name": names.secret}}],
-            "env": [
-                {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
-                for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))
-            ],
-            "resources": {
-                "requests": {"cpu": cluster.job_cpu, "memory": cluster.job_ram},
-                "limits": {"memory": cluster.job_ram_limit, "cpu": cluster.job_cpu_limit},
-            },
-            "securityContext": CONFINED,
-            "volumeMounts": [
-                {"name": "work", "mountPath": WORK_FOLDER},
-                {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},
-                *build_mounts(cluster),
-            ],
-        }
-    ]
+    # this one first: it takes longer to get ready
+    template["spec"]["containers"] = [build_cwl_container(cluster), _build_main_container(names, cluster)]
     # suspended until everything that it needs exists; it owns all of it, so that deleting the Job leaves nothing
     spec: Manifest = {
         "suspend": True,
@@ -182,11 +209,35 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
 
 
+def build_pod_variables() -> list[Manifest]:
+    """Build the variables that tell a container which pod it is in."""
+    return [
+        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
+        for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))
+    ]
+
+
+def _build_main_container(names: Names, cluster: KubernetesSettings) -> Manifest:
+    return {
+        "name": MAIN,
+        "image": cluster.image,
+        "envFrom": [{"secretRef": {"name": names.secret}}],
+        "env": build_pod_variables(),
+        "resources": build_resources(cluster),
+        "securityContext": CONFINED,
+        "volumeMounts": [
+            {"name": "work", "mountPath": WORK_FOLDER},
+            {"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True},
+            {"name": "channel", "mountPath": CHANNEL_FOLDER},
+            build_token_mount(),
+            *build_mounts(cluster),
+        ],
+    }
+
+
 def build_objects(names: Names, cluster: KubernetesSettings, package: Package) -> list[Manifest]:
     """Build what the Job needs besides its Secrets and bundle, in the order of creation."""
     objects = [build_claim(names, cluster, package)]
-    if cluster.isolated:
-        objects.append(build_policy(names))
     if names.own_namespace and cluster.quota:
         objects.append(build_quota(names, cluster))
     return objects

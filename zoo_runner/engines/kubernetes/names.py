@@ -50,11 +50,6 @@ class Names:
         return f"{self.job}-quota"
 
     @property
-    def policy(self) -> str:
-        """Network policy of the job's steps."""
-        return f"{self.job}-steps"
-
-    @property
     def labels(self) -> dict[str, str]:
         """Labels by which all of a job is found again."""
         return {**MANAGED, JOB_LABEL: self.job}

@@ -1,16 +1,18 @@
-"""Namespace and service accounts of jobs: created if that is permitted, otherwise used as they are."""
+"""Namespace, network policy and service accounts of jobs: created if that is permitted, otherwise used as they are."""
 
 from collections.abc import Sequence
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
+from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, NETWORK_LABEL, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
 
+POLICY = "zoo-runner-steps"
+"""Name of the NetworkPolicy of the steps in a namespace."""
 _REFUSED = 403
 # Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
-_POD_SECURITY = "pod-security.kubernetes.io/enforce"
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
 def build_namespace(names: Names, cluster: KubernetesSettings) -> Manifest:
@@ -19,7 +21,7 @@ def build_namespace(names: Names, cluster: KubernetesSettings) -> Manifest:
     It admits only pods of the level `restricted`; of the level `baseline` where steps run as the user of their image.
     """
     owner = names.labels if names.own_namespace else MANAGED
-    labels = {**owner, _POD_SECURITY: "restricted" if cluster.user else "baseline"}
+    labels = {**owner, POD_SECURITY: "restricted" if cluster.user else "baseline"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace, "labels": labels}}
 
 
@@ -42,7 +44,14 @@ def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifes
     meta = build_meta(JOB_ACCOUNT, names, labels=MANAGED)
     pull = [{"name": name} for name in cluster.pull_secrets]
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "imagePullSecrets": pull},
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": meta,
+            "imagePullSecrets": pull,
+            # the one container that needs it mounts it
+            "automountServiceAccountToken": False,
+        },
         {
             "apiVersion": rbac,
             "kind": "Role",
@@ -62,9 +71,29 @@ def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifes
     ]
 
 
+def build_policy(names: Names) -> Manifest:
+    """Build the policy that denies steps the network, in both directions, unless their package asks for it."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": build_meta(POLICY, names, labels=MANAGED),
+        "spec": {
+            "podSelector": {
+                "matchLabels": {**MANAGED, "zoo-runner/role": "step"},
+                "matchExpressions": [{"key": NETWORK_LABEL, "operator": "DoesNotExist"}],
+            },
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    }
+
+
 def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     """Build what has to exist before a job; a namespace of the site exists already."""
-    return [*([] if names.site_namespace else [build_namespace(names, cluster)]), *build_access(names, cluster)]
+    return [
+        *([] if names.site_namespace else [build_namespace(names, cluster)]),
+        *([build_policy(names)] if cluster.isolated else []),
+        *build_access(names, cluster),
+    ]
 
 
 def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
@@ -77,7 +106,9 @@ def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings)
 
 def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
     """Create or adopt what `build_tenant` returned, with the rules of `prepare_tenant`."""
-    if _find(cluster, manifests[-1]) is True:
+    # the last of the accounts, and what earlier releases did not create
+    telling = [*(one for one in manifests if one["kind"] == "NetworkPolicy"), manifests[-1]]
+    if all(_find(cluster, manifest) is True for manifest in telling):
         return
     for manifest in manifests:
         try:

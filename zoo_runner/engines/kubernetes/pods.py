@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo_runner.engines.image_errors import is_denied, is_missing
 from zoo_runner.engines.kubernetes.errors import find_advice, find_code
+from zoo_runner.engines.kubernetes.manifests import CWL
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
@@ -39,15 +40,15 @@ def find_step(pod: Manifest) -> str | None:
     return step
 
 
-def _statuses(pod: Manifest) -> list[Mapping[str, Any]]:
-    status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+def _main_statuses(pod: Manifest) -> list[Mapping[str, Any]]:
+    """The status of the container whose end is that of the pod; none before Kubernetes has looked at it."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return [status for status in statuses if status.get("name") != CWL]
 
 
 def has_started(pod: Manifest) -> bool:
     """Whether the main container runs or ran, so that it has a log."""
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    return any({"running", "terminated"} & status.get("state", {}).keys() for status in statuses)
+    return any({"running", "terminated"} & status.get("state", {}).keys() for status in _main_statuses(pod))
 
 
 def has_ended(pod: Manifest) -> bool:
@@ -57,8 +58,7 @@ def has_ended(pod: Manifest) -> bool:
     """
     if pod.get("status", {}).get("reason"):
         return False
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    return any("terminated" in status.get("state", {}) for status in statuses)
+    return any("terminated" in status.get("state", {}) for status in _main_statuses(pod))
 
 
 def find_ending(pod: Manifest) -> Ending | None:
@@ -69,22 +69,36 @@ def find_ending(pod: Manifest) -> Ending | None:
     status = pod.get("status", {})
     if status.get("phase") == "Failed" and status.get("reason"):
         return Ending(1, status["reason"], status.get("message", "").strip())
-    for one in _statuses(pod):
+    main = _main_statuses(pod)
+    for one in (*(status.get("initContainerStatuses") or []), *main):
         ended = one.get("state", {}).get("terminated")
-        if ended and (ended["exitCode"] != 0 or one in (status.get("containerStatuses") or [])):
-            return Ending(ended["exitCode"], ended.get("reason", ""), ended.get("message", ""))
+        if ended and (ended["exitCode"] != 0 or one in main):
+            return _read_ending(ended)
     if status.get("phase") in ("Failed", "Succeeded"):
         return Ending(0 if status["phase"] == "Succeeded" else 1, "Lost", status.get("message", ""))
     return None
 
 
+def _read_ending(terminated: Mapping[str, Any]) -> Ending:
+    return Ending(terminated["exitCode"], terminated.get("reason", ""), terminated.get("message", ""))
+
+
+def find_cwl_ending(pod: Manifest) -> Ending | None:
+    """Return how the container that evaluates the package ended; None while it has not."""
+    for status in pod.get("status", {}).get("containerStatuses") or []:
+        if status.get("name") == CWL and (ended := status.get("state", {}).get("terminated")):
+            return _read_ending(ended)
+    return None
+
+
 def find_start_failure(pod: Manifest) -> RunnerError | None:
     """Return why a container cannot start, however long one waits; None if it may."""
-    for status in _statuses(pod):
-        waiting = status.get("state", {}).get("waiting") or {}
+    status = pod.get("status", {})
+    for one in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
+        waiting = one.get("state", {}).get("waiting") or {}
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in _IMAGE and (reason != "ErrImagePull" or _is_definite(message)):
-            return _image_error(pod, status["image"], message)
+            return _image_error(pod, one["image"], message)
         if reason in _BROKEN and not _PASSING.match(message):
             return _build_not_made(pod, reason, message)
     return None

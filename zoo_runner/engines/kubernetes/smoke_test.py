@@ -8,6 +8,7 @@ from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.job_follower import JobFollower
 from zoo_runner.engines.kubernetes.manifests import (
     CONFINED,
+    MAIN,
     build_claim,
     build_job,
     build_pull_secrets,
@@ -25,6 +26,8 @@ from zoo_runner.model.package import Package
 
 _LONGEST_SECONDS = 120.0
 _PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.smoke_test"]
+# it has no bundle, and no package to evaluate
+_LEFT_OUT = ("bundle", "channel")
 _NOTHING = Package({"$graph": []}, "#main", "smoke-test", {}, "")
 
 
@@ -62,9 +65,9 @@ def build_smoke_test_job(names: Names, site: KubernetesSettings, destination: st
     """Build a Job whose pod starts like that of a job, reports its end, and does nothing else; pure."""
     job = build_job(names, site, 0, None)
     spec = job["spec"]["template"]["spec"]
-    spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != "bundle"]
-    (container,) = spec["containers"]
-    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "bundle"]
+    spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] not in _LEFT_OUT]
+    (container,) = spec["containers"] = [one for one in spec["containers"] if one["name"] == MAIN]
+    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] not in _LEFT_OUT]
     container["command"] = [*_PROGRAM, destination or "", str(PROTOCOL)]
     # no step pod is needed to check that the image of steps can be pulled
     spec["initContainers"] = [

@@ -1,19 +1,15 @@
-"""Runs one packed CWL document with Calrissian inside the job pod and reports events, line by line.
+"""Evaluates one packed CWL document with Calrissian, in a container that has nothing but the package and its files.
 
-The only module that imports Calrissian. The supervisor starts it in Calrissian's own virtual environment, in a process
-that holds no credentials except for the job's secret inputs. Calrissian turns a CWL step into a pod; the step runner
-runs the pod.
-Argument: a JSON file with `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
-`name`, `ready` (a FIFO that says when the order is there), `is_staged` (whether the package is there only then too),
-`steps` (how to run them), `owner` (the job pod) and `api` (where the API is).
+The only module that imports Calrissian; it runs in Calrissian's own virtual environment. Calrissian turns a CWL step
+into a pod; what a package decides of that pod is sent to the other container of the job pod, which runs the step.
+The `spec` that arrives first has `package`, `entry`, `order`, `outputs` (file to write), `output_folder`, `scratch`,
+`name`, `is_staged` (whether the package is complete only when the order is there), `image` (of steps without one),
+`max_cores`, `max_ram_mib`, and `secrets` (secret inputs by variable).
 """
 
-import contextlib
+import json
 import os
-import signal
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any, ClassVar
 
 import cwl_utils.expression
@@ -28,47 +24,40 @@ from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.secrets import SecretStore
 from schema_salad.exceptions import SchemaSaladException
 
-from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.cwl_process.loading import (
     ConfinedTool,
     build_context_fields,
     load_document,
-    open_event_stream,
     read_boundary,
     read_cwl_version,
     report_messages,
     run_document,
 )
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
-from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.schemas import use_schema
-from zoo_runner.engines.kubernetes.job_pod.steppod import (
-    Owner,
-    build_folders_script,
-    build_script,
-    build_step_pod,
-    build_volume_entry,
-)
-from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
-from zoo_runner.engines.kubernetes.pod_log import LastLine, encode_line
+from zoo_runner.engines.kubernetes.job_pod.script import build_folders_script, build_script
+from zoo_runner.engines.kubernetes.job_pod.steps import Steps
+from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
 from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders
 from zoo_runner.model.errors import EngineError, RunnerError
-from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.events import EngineLine
 from zoo_runner.model.outcomes import build_failure
+
+# how Calrissian calls the volume of the job
+_VOLUME = "work"
 
 
 class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
-    """A step: Calrissian builds its pod, the step runner runs it."""
+    """A step: Calrissian builds its pod, the other container runs it."""
 
-    runner: ClassVar[StepRunner]
-    settings: ClassVar[dict[str, Any]]
-    owner: ClassVar[Owner]
+    steps: ClassVar[Steps]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Calrissian's own would request the job pod from the API for each step, to find what is known here
         ContainerCommandLineJob.__init__(self, *args, **kwargs)
         self.volume_builder = KubernetesVolumeBuilder()
-        self.volume_builder.add_persistent_volume_entry(*build_volume_entry(self.settings["claim"]))
+        self.volume_builder.add_persistent_volume_entry(WORK_FOLDER, None, _VOLUME, False)
 
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Run the step; an error that stops it is logged with its name, as by cwltool's own jobs."""
@@ -91,18 +80,10 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
         return {}
 
     def execute_kubernetes_pod(self, pod: dict[str, Any]) -> None:
-        spec = pod["spec"]
-        spec["containers"][0]["args"] = build_script(self.command_line, self.stdin, self.stdout, self.stderr)
-        for first in spec["initContainers"]:
-            first["command"][-1] = build_folders_script(self.stdout, self.stderr)
-        self._built = pod
+        self._request = build_request(self, pod)
 
     def wait_for_kubernetes_pod(self) -> CompletionResult:
-        def build_pod(tag: str) -> dict[str, Any]:
-            return build_step_pod(self._built, self.settings, self.name, tag, self.builder.resources, self.owner)
-
-        command = " ".join(str(word) for word in self.command_line)
-        code = self.runner.run(self.name, command, build_pod)
+        code = self.steps.run(self._request)
         if self.generatemapper is not None:
             # What was mounted into the working directory left an empty place there, of another owner. As after every
             # container of cwltool's, a link to what the step saw there has to take it.
@@ -111,6 +92,32 @@ class _Step(CalrissianCommandLineJob):  # type: ignore[misc]
 
     def report(self, completion_result: CompletionResult, disk_bytes: float) -> None:
         """Report nothing: the step runner has reported the end of the step."""
+
+
+def build_request(step: Any, pod: dict[str, Any]) -> StepRequest:
+    """Select what the package decides from the pod that Calrissian built."""
+    (container,) = pod["spec"]["containers"]
+    resources = step.builder.resources
+    return StepRequest(
+        step.name,
+        " ".join(str(word) for word in step.command_line),
+        container["image"],
+        tuple(build_script(step.command_line, step.stdin, step.stdout, step.stderr)),
+        container["workingDir"],
+        {entry["name"]: str(entry["value"]) for entry in container["env"]},
+        tuple(
+            Mount(one["mountPath"], one["subPath"], one["readOnly"])
+            for one in container["volumeMounts"]
+            if one["name"] == _VOLUME
+        ),
+        float(resources["cores"]),
+        float(resources.get("coresMin", resources["cores"])),
+        float(resources["ram"]),
+        float(resources.get("ramMin", resources["ram"])),
+        int(container["resources"].get("limits", {}).get("nvidia.com/gpu", 0)),
+        bool(step.networkaccess),
+        build_folders_script(step.stdout, step.stderr) if pod["spec"]["initContainers"] else None,
+    )
 
 
 class _Tool(ConfinedTool, CalrissianCommandLineTool):  # type: ignore[misc]
@@ -146,55 +153,47 @@ def _read_message(error: WorkflowException) -> str:
     return str(error.args[0]) if error.args else str(error)
 
 
-def _runtime_context(spec: dict[str, Any], executor: _Executor, secrets: Mapping[str, str]) -> CalrissianRuntimeContext:
+def _runtime_context(spec: dict[str, Any], executor: _Executor) -> CalrissianRuntimeContext:
     context = CalrissianRuntimeContext(
-        {**build_context_fields(spec, read_boundary(spec)), "default_container": spec["steps"]["image"]}
+        {**build_context_fields(spec, read_boundary(spec)), "default_container": spec["image"]}
     )
     context.select_resources = executor.select_resources
     # for files that a package has written of them; a step's command and variables go to the kubelet as they are
     context.secret_store = SecretStore()
-    context.secret_store.secrets.update(find_placeholders(secrets))
+    context.secret_store.secrets.update(find_placeholders(spec["secrets"]))
     return context
 
 
-def run(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
-    """Execute and write the output object; 0 on success, 1 when the package failed."""
+def run(spec: dict[str, Any], steps: Steps) -> dict[str, Any] | None:
+    """Execute and return the output object; None when the package failed."""
     use_schema(read_cwl_version(spec))
     tool = None if spec["is_staged"] else load_document(spec, _Tool)
-    steps = spec["steps"]
-    executor = _Executor(steps["max_ram_mib"], steps["max_cores"])
-    Path(spec["ready"]).read_text()  # opens when stage-in is done
+    executor = _Executor(spec["max_ram_mib"], spec["max_cores"])
+    steps.wait_for_order()
     tool = tool or load_document(spec, _Tool)
-    succeeded = run_document(spec, tool, executor, _runtime_context(spec, executor, secrets))
+    succeeded = run_document(spec, tool, executor, _runtime_context(spec, executor))
     if executor.refused:
         raise executor.refused
-    return 0 if succeeded else 1
+    outputs: dict[str, Any] | None = json.loads(Path(spec["outputs"]).read_text()) if succeeded else None
+    return outputs
 
 
-def _stop_on_term(number: int, frame: FrameType | None) -> None:
-    """Delete the step pods and exit at once; Kubernetes deletes the rest with the job pod."""
-    with contextlib.suppress(RunnerError):
-        _Step.runner.stop()
-    os._exit(128 + number)
-
-
-def launch(spec: dict[str, Any], secrets: Mapping[str, str]) -> int:
-    """Run the package; every failure ends as an event and exit code 1. `secrets` are secret inputs by variable."""
-    emit: Callable[[Event | LastLine], None] = open_event_stream(encode_line)
-    _Step.settings, _Step.owner = spec["steps"], Owner(**spec["owner"])
-    _Step.runner = StepRunner(Cluster(KubernetesSettings(**spec["api"])), spec["steps"], emit)
-    signal.signal(signal.SIGTERM, _stop_on_term)
+def launch(spec: dict[str, Any], steps: Steps) -> None:
+    """Run the package; every failure ends as a message."""
+    _Step.steps = steps
     # cwltool reports the error class of this cwl-utils version as an internal error, without step and reason
     cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
-    report_messages(emit, "calrissian.main", "calrissian.tool")
+    report_messages(steps.report, "calrissian.main", "calrissian.tool")
+    os.chdir(spec["scratch"])
+    failure: RunnerError | None = None
+    outputs: dict[str, Any] | None = None
     try:
-        return run(spec, secrets)
+        outputs = run(spec, steps)
     except RunnerError as error:
-        emit(build_failure(error))
+        failure = error
     except (WorkflowException, SchemaSaladException) as error:
-        cause = error.__cause__
-        if isinstance(cause, RunnerError):
-            emit(build_failure(cause))
+        if isinstance(error.__cause__, RunnerError):
+            failure = error.__cause__
         else:
-            emit(EngineLine("error", str(error)))
-    return 1
+            steps.report(EngineLine("error", str(error)))
+    steps.end(outputs, build_failure(failure) if failure else None)

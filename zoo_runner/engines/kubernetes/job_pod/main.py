@@ -1,14 +1,19 @@
-"""Starts the Calrissian launcher, in Calrissian's own virtual environment.
+"""First process of the container that evaluates a package: the Calrissian launcher, in its own virtual environment.
+
+python -m zoo_runner.engines.kubernetes.job_pod.main FOLDER     where the other container offers its socket
 
 Calrissian's own module for Kubernetes is never used and would load the whole Kubernetes client, which takes a third
 of the time until the first step starts. A stand-in with the two names that others import from it takes its place.
 """
 
-import json
 import os
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
+
+from zoo_runner.engines.kubernetes.job_pod.channel import join
+from zoo_runner.engines.kubernetes.job_pod.steps import Steps
 
 
 class CompletionResult:
@@ -24,16 +29,20 @@ class KubernetesClient:
 
 def main() -> None:
     """Launch, and exit without tearing the interpreter down, because nothing is left to save."""
+    # the first process of a container ignores signals that it does not handle
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     stand_in = ModuleType("calrissian.k8s")
     vars(stand_in).update(CompletionResult=CompletionResult, KubernetesClient=KubernetesClient)
     sys.modules["calrissian.k8s"] = stand_in
     from zoo_runner.engines.kubernetes.job_pod.launcher import launch
 
-    spec = json.loads(Path(sys.argv[1]).read_text())
-    secrets = {name: os.environ[name] for name in spec["steps"]["secret_inputs"]}  # noqa: TID251 the launcher's entry point
-    code = launch(spec, secrets)
+    channel, printed = join(Path(sys.argv[1]))
+    for stream in (1, 2):
+        os.dup2(printed, stream)
+    messages = channel.receive()
+    launch(next(messages)["spec"], Steps(channel, messages))
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(0)
 
 
 if __name__ == "__main__":

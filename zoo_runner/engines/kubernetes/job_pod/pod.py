@@ -1,60 +1,55 @@
-"""What the programs of a job pod share: their settings, their output, and Calrissian under the supervisor.
+"""What the programs of a job pod share: their settings, their output, and the evaluation of the package.
 
 Everything that happens is a line on stdout (`pod_log`), the last of which says how the program ended. Credentials come
-as its environment and stay with it: no process that it starts gets them (except for the job's own secret inputs), and
-processes of the same user cannot read its memory and environment.
+as its environment and stay with it: the package is evaluated in another container, and no process of the same user can
+read this one's memory and environment.
 """
 
-import json
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
+from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
-from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
-from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.hidden import hide_process
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.broker import Broker, Room
+from zoo_runner.engines.kubernetes.job_pod.execution import Execution, Observer, prepare
+from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_launcher_settings
+from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
-from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines, encode_line
+from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, encode_line
 from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
-from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.files import write_json
-from zoo_runner.inputs.package_files import find_remote_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import EngineLine, Event, Report, mask_event
+from zoo_runner.model.events import Event, Report, mask_event
 from zoo_runner.model.job import Outcome
 from zoo_runner.model.masking import Masker, find_secrets
-from zoo_runner.model.outcomes import build_defect, build_failure, mask_outcome, restore_error
+from zoo_runner.model.outcomes import build_defect, build_failure, mask_outcome
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.variables import FILE_VARIABLES
 
-_PYTHON = "/opt/calrissian/bin/python"
 _PROGRESS_SECONDS = 1.0
-_PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 
 
 @dataclass(frozen=True)
 class PodSettings:
     """What the job pod reads from its environment, once.
 
-    `inherited` and `api` go to the launcher; `secret_inputs` are the job's secret inputs by variable, `secrets` all
-    values to mask.
+    `secret_inputs` are the job's secret inputs by variable, `secrets` all values to mask.
     """
 
     storage: StorageProfile
     secrets: tuple[str, ...] = field(repr=False)
     owner: Mapping[str, str]
-    api: Mapping[str, str]
-    inherited: Mapping[str, str]
+    api: KubernetesSettings
     secret_inputs: Mapping[str, str] = field(repr=False)
 
 
@@ -65,11 +60,9 @@ def load_pod_settings(environ: Mapping[str, str]) -> PodSettings:
         storage=replace(load_storage_profile(environ), allowed_roots=(Path(WORK_FOLDER),)),
         secrets=find_secrets(environ),
         owner={"name": environ["POD_NAME"], "uid": environ["POD_UID"]},
-        api={
-            "service_host": environ["KUBERNETES_SERVICE_HOST"],
-            "service_port": environ["KUBERNETES_SERVICE_PORT"],
-        },
-        inherited={name: environ[name] for name in _PASSED_ON if name in environ},
+        api=KubernetesSettings(
+            service_host=environ["KUBERNETES_SERVICE_HOST"], service_port=environ["KUBERNETES_SERVICE_PORT"]
+        ),
         secret_inputs=pick_secret_inputs(environ),
     )
 
@@ -109,71 +102,19 @@ class PodOutput:
         return True
 
 
-class Execution:
-    """Calrissian under the supervisor: started early, so that it loads while stage-in works."""
-
-    def __init__(self, job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report) -> None:
-        self._job, self._emit = job, emit
-        self._scratch = job.paths.scratch
-        self._is_staged = bool(find_remote_files(job.package))
-        for folder in ("inputs", "tmp", "out", "outputs"):
-            (self._scratch / folder).mkdir(parents=True, exist_ok=True)
-        self._ready = self._scratch / "ready"
-        os.mkfifo(self._ready)
-        spec = self._scratch / "run.json"
-        spec.write_text(json.dumps(self._build_spec(steps, settings)))
-        write_json(self._scratch / "package.json", job.package.document)
-        self._process = Supervised(
-            {
-                "command": [_PYTHON, "-m", "zoo_runner.engines.kubernetes.job_pod.main", str(spec)],
-                "env": {**settings.inherited, **settings.secret_inputs},
-                "cwd": str(self._scratch),
-                "cid_folder": None,
-                "remover": [],
-            },
-            sys.executable,
-        )
-
-    def _build_spec(self, steps: Mapping[str, Any], settings: PodSettings) -> dict[str, Any]:
-        scratch = self._scratch
-        return {
-            **build_launch_parameters(self._job, scratch),
-            "ready": str(self._ready),
-            "is_staged": self._is_staged,
-            "steps": dict(steps),
-            "api": dict(settings.api),
-            "owner": dict(settings.owner),
-        }
-
-    def execute(self, staged: Staged, cancellation: Cancellation) -> dict[str, Any]:
-        """Run the CWL on what was staged and return its output object; raises why it failed."""
-        if self._is_staged:  # else it is being read
-            write_json(self._scratch / "package.json", staged.document)
-        write_json(self._scratch / "order.json", dict(staged.order))
-        threading.Thread(target=self._ready.write_text, args=("ready\n",), daemon=True).start()
-        findings, ends = Findings(), list[LastLine]()
-
-        def on_lines(lines: list[str]) -> None:
-            for event in decode_lines(lines):
-                if isinstance(event, LastLine):
-                    ends.append(event)
-                else:
-                    findings.add(event)
-                    self._emit(event)
-
-        code = self._process.follow(on_lines, cancellation)
-        cancellation.check()
-        for text in self._process.complaints:
-            findings.complaints.append(text)
-            self._emit(EngineLine("warning", text))
-        if code != 0:
-            raise _find_error(ends) or diagnose_execution(findings)
-        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_text())
-        return outputs
-
-    def close(self) -> None:
-        """Stop the process and its children."""
-        self._process.close()
+@contextmanager
+def evaluating(job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, report: Report) -> Iterator[Execution]:
+    """Have the package evaluated by the other container of this pod, and run its steps, until the block is left."""
+    observe, owner = Observer(report), Owner(**settings.owner)
+    spec = {**prepare(job), **build_launcher_settings(steps), "secrets": dict(settings.secret_inputs)}
+    runner = StepRunner(Cluster(settings.api), steps, owner, observe)
+    broker = Broker(runner.run, Room(steps["max_cores"], steps["max_ram_mib"]), Path(WORK_FOLDER))
+    execution = Execution(spec, broker, observe, runner.explain_cwl)
+    try:
+        yield execution
+    finally:
+        execution.close()
+        runner.stop()
 
 
 def restore_files(environ: Mapping[str, str]) -> dict[str, str]:
@@ -203,10 +144,6 @@ def conclude(work: Callable[[], Last]) -> Last | Outcome:
         return build_failure(error)
     except Exception as error:  # noqa: BLE001 the entry point of the pod
         return build_failure(build_defect(error))
-
-
-def _find_error(ends: Sequence[LastLine]) -> RunnerError | None:
-    return next((restore_error(end) for end in ends if isinstance(end, Outcome)), None)
 
 
 Work = Callable[[PodSettings, PodOutput, Cancellation], LastLine]

@@ -15,7 +15,8 @@ from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.kubernetes.background import Inbox
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError, is_too_large
-from zoo_runner.engines.kubernetes.job_pod.steppod import show_pod
+from zoo_runner.engines.kubernetes.job_pod.request import StepRequest
+from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, show_pod
 from zoo_runner.engines.kubernetes.job_pod.used import Used, read_used
 from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.names import Manifest
@@ -23,6 +24,7 @@ from zoo_runner.engines.kubernetes.pods import (
     Ending,
     build_lost,
     explain_ending,
+    find_cwl_ending,
     find_ending,
     find_start_failure,
     has_ended,
@@ -30,41 +32,43 @@ from zoo_runner.engines.kubernetes.pods import (
 )
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.lines import LONGEST_LINE
+from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
 
-BuildPod = Callable[[str], Manifest]
-"""Builds the manifest of a step's pod for the tag of an attempt."""
-
 # the container of an evicted pod may run on for a while: the end of its log is not waited for
 _LOG_SECONDS = 3.0
+# what a kubelet may take to report that a container has ended
+_STATUS_SECONDS = 5.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
 
 class StepRunner:
     """Runs steps, each in the thread that calls `run`; one watch serves all pods of the job."""
 
-    def __init__(self, cluster: Cluster, settings: Mapping[str, Any], emit: Callable[[Event], None]) -> None:
-        self._cluster, self._settings, self._emit = cluster, settings, emit
+    def __init__(
+        self, cluster: Cluster, settings: Mapping[str, Any], owner: Owner, emit: Callable[[Event], None]
+    ) -> None:
+        self._cluster, self._settings, self._owner, self._emit = cluster, settings, owner, emit
         self._masker = Masker()
         self._stopped = threading.Event()
         self._queues: dict[str, queue.Queue[tuple[str, Manifest]]] = {}
         self._blind: RunnerError | None = None
         cluster.watch(settings["namespace"], settings["job"], ("Pod",), self._note_change)
 
-    def run(self, step: str, command: str, build_pod: BuildPod) -> int:
+    def run(self, request: StepRequest) -> int:
         """Run a step to its end and return its exit code; a step whose pod is lost is started again, a few times.
 
         Raises `RunnerError` if something other than the tool failed.
         """
-        started = time.time()
-        self._emit(StepStarted(step, command, started))
+        started, step = time.time(), request.step
+        self._emit(StepStarted(step, request.command, started))
         exit_code: int | None = None
         used = Used()
         try:
-            ending, pod = self._attempt_repeatedly(step, build_pod)
+            ending, pod = self._attempt_repeatedly(request)
             used = read_used(pod)
             if error := explain_ending(pod, ending):
                 exit_code = 137 if isinstance(error, ToolError) else None
@@ -74,12 +78,14 @@ class StepRunner:
             self._emit(StepEnded(step, started, time.time(), exit_code, used.cpu_seconds, used.peak_memory_mib))
         return exit_code
 
-    def _attempt_repeatedly(self, step: str, build_pod: BuildPod) -> tuple[Ending, Manifest]:
+    def _attempt_repeatedly(self, request: StepRequest) -> tuple[Ending, Manifest]:
         left = int(self._settings["retries"])
         while True:
-            ending, pod = self._attempt(step, build_pod("".join(random.choices(string.ascii_lowercase, k=6))))
+            tag = "".join(random.choices(string.ascii_lowercase, k=6))
+            ending, pod = self._attempt(request.step, build_step_pod(request, self._settings, tag, self._owner))
             error = explain_ending(pod, ending)
-            if error is None or left == 0 or error.diagnosis.level is not Level.PLATFORM:
+            last = left == 0 or self._stopped.is_set()
+            if error is None or last or error.diagnosis.level is not Level.PLATFORM:
                 return ending, pod
             left -= 1
             self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
@@ -153,10 +159,34 @@ class StepRunner:
         elif queued := self._queues.get(change.item["metadata"]["name"]):
             queued.put((change.change, change.item))
 
+    def explain_cwl(self, cancellation: Cancellation) -> RunnerError | None:
+        """Find out why the container that evaluates the package has ended; None if its status does not say so soon."""
+        # of this kind, because a signal handler may put something into it
+        pods: queue.SimpleQueue[Manifest | None] = queue.SimpleQueue()
+
+        def take(change: Change | WatchFailed) -> None:
+            if isinstance(change, Change) and change.item["metadata"]["name"] == self._owner.name:
+                pods.put(change.item)
+
+        stop = self._cluster.watch(self._settings["namespace"], self._settings["job"], ("Pod",), take)
+        deadline = time.monotonic() + _STATUS_SECONDS
+        try:
+            with cancellation.calling(lambda: pods.put(None)):
+                while pod := pods.get(timeout=max(0.0, deadline - time.monotonic())):
+                    if ending := find_cwl_ending(pod):
+                        return explain_ending(pod, ending)
+        except queue.Empty:
+            pass
+        finally:
+            stop()
+        return None
+
     def stop(self) -> None:
-        """Delete all step pods of the job, when the job is stopped."""
+        """Delete the pods of the steps that run."""
         self._stopped.set()
-        self._cluster.delete_labelled("Pod", self._settings["namespace"], self._settings["selector"], 0)
+        for name in tuple(self._queues):
+            with contextlib.suppress(RunnerError):  # it is deleted with the job pod in any case
+                self._cluster.delete("Pod", self._settings["namespace"], name, grace_seconds=0)
 
 
 def _is_final(pod: Manifest, ending: Ending) -> bool:
