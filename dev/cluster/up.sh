@@ -114,5 +114,6 @@ start proxy "$BIN/kube-proxy" --kubeconfig="$KUBECONFIG" --proxy-mode=iptables -
 
 CLUSTER_DIR="$CLUSTER_DIR" start volumes python3 "$HERE/volumes.py"
 "$HERE/images.sh"
+kubectl apply -f "$HERE/../../deploy/kubernetes/admission.yaml" >/dev/null
 kubectl wait --for=condition=Ready node/node1 --timeout=60s >/dev/null
 say "up: export KUBECONFIG=$KUBECONFIG"

@@ -17,6 +17,7 @@ from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-doctor"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"
+_MOUNTS = '{{"automountServiceAccountToken": {}}}'
 DESTINATION = "s3://results/doctor"
 # what docs/kubernetes.md says that the runner's account needs in the namespace of a workspace
 DOCUMENTED = (
@@ -25,6 +26,7 @@ DOCUMENTED = (
     ("", "pods/log", "get"),
     ("", "secrets", "create get delete"),
     ("", "configmaps", "create get"),
+    ("networking.k8s.io", "networkpolicies", "create get"),
     ("", "persistentvolumeclaims", "create get list watch"),
     ("", "events", "list watch"),
 )
@@ -48,8 +50,9 @@ def find_bad(site: Site) -> Check:
 
 def test_a_sound_cluster(site: Site) -> None:
     found = examine(site)
-    lines = "API,permissions,namespace,quota,storage class,volume,images,smoke test,results store"
-    assert list(found) == lines.split(",")
+    protections = ["pod security", "admission policy", "network policy", "tokens", "account"]
+    pods = ["quota", "storage class", "volume", "images", "smoke test", "results store"]
+    assert list(found) == ["API", "permissions", "namespace", *protections, *pods]
     assert all(check.ok and check.found and check.expected for check in found.values())
     left = kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "name").split()
     assert not [name for name in left if name.startswith("job.batch/job-doctor")]
@@ -79,6 +82,40 @@ def test_a_line_that_is_broken_says_what_to_do(site: Site, variable: str, value:
     bad = find_bad(site.having(**{variable: value}))
     assert bad.about == about
     assert found in bad.found
+
+
+def test_a_protection_that_is_missing_is_named_with_its_code(site: Site) -> None:
+    assert examine(site)["namespace"].ok
+    label = "pod-security.kubernetes.io/enforce"
+    kubectl(site, "label", "namespace", NAMESPACE, f"{label}=privileged", "--overwrite")
+    kubectl(site, "patch", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "-p", _MOUNTS.format("true"))
+    meta, group = {"name": "reads-secrets", "namespace": NAMESPACE}, "rbac.authorization.k8s.io"
+    role = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Role",
+        "metadata": meta,
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+    }
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": meta,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "reads-secrets"},
+        "subjects": [{"kind": "ServiceAccount", "name": "zoo-runner-job", "namespace": NAMESPACE}],
+    }
+    try:
+        with applied(site, role, binding):
+            found = examine(site.having(ZOO_RUNNER_ISOLATE_STEPS="false"))
+    finally:
+        kubectl(site, "label", "namespace", NAMESPACE, f"{label}=restricted", "--overwrite")
+        kubectl(site, "patch", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "-p", _MOUNTS.format("false"))
+    assert {check.about: check.code for check in found.values() if not check.ok} == {
+        "pod security": "cluster.pod-security",
+        "network policy": "cluster.network-policy",
+        "tokens": "cluster.token-mounted",
+        "account": "cluster.account-reads-secrets",
+    }
+    assert all(check.remedy for check in found.values() if not check.ok)
 
 
 def test_a_job_image_of_another_version(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,4 +68,4 @@ def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     assert spec["imagePullSecrets"] == [{"name": "regcred"}]
     assert spec["containers"][0]["image"] == site.image
     assert spec["containers"][0]["command"][-2:] == ["s3://b/p", str(PROTOCOL)]
-    assert spec["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "job-doctor-1-work"}
+    assert {"claimName": "job-doctor-1-work"} in [one.get("persistentVolumeClaim") for one in spec["volumes"]]

@@ -98,13 +98,14 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Check:
-    """One finding of `doctor`: what was checked, found and expected, and what to do if it is not ok."""
+    """One finding of `doctor`: what was checked, found and expected; its code and what to do if it is not ok."""
 
     ok: bool
     about: str
     found: str
     expected: str
     remedy: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)

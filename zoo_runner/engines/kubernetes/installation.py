@@ -10,6 +10,15 @@ from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Names, build_names
 from zoo_runner.engines.kubernetes.namespace import prepare_tenant, remove_namespace
+from zoo_runner.engines.kubernetes.protections import (
+    UNKNOWN,
+    check_account,
+    check_admission,
+    check_network,
+    check_pod_security,
+    check_tokens,
+    is_unknown,
+)
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.kubernetes.smoke_test import run_smoke_test
 from zoo_runner.engines.pipeline import probe_destination
@@ -72,6 +81,7 @@ def _examine(
     if not namespace.ok:
         return
     try:
+        yield from _check_protections(cluster, names, site)
         yield from _check_quotas(cluster, names, site)
         storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
@@ -86,7 +96,28 @@ def _check(about: str, look: Callable[[], str], expected: str) -> Check:
     try:
         return Check(True, about, look(), expected)
     except RunnerError as error:
-        return Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy)
+        return Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy, error.diagnosis.code)
+
+
+def _check_protections(cluster: Cluster, names: Names, site: KubernetesSettings) -> Iterator[Check]:
+    rows: tuple[tuple[str, Callable[[], str], str], ...] = (
+        ("pod security", lambda: check_pod_security(cluster, names), "the namespace refuses pods with privileges"),
+        ("admission policy", lambda: check_admission(cluster), "the API server refuses foreign Secrets and volumes"),
+        ("network policy", lambda: check_network(cluster, names, site), "steps have no network by default"),
+        ("tokens", lambda: check_tokens(cluster, names), "no token where packages are evaluated or steps run"),
+        ("account", lambda: check_account(cluster, names, site), "the account of job pods cannot read Secrets"),
+    )
+    for about, look, expected in rows:
+        yield _check(about, partial(_read, look), expected)
+
+
+def _read(look: Callable[[], str]) -> str:
+    try:
+        return look()
+    except ApiError as error:
+        if not is_unknown(error):
+            raise
+        return UNKNOWN
 
 
 def _list_permissions(site: KubernetesSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
@@ -173,8 +204,9 @@ def find_tight(status: Mapping[str, Mapping[str, str]], site: KubernetesSettings
         "requests.cpu": cpu,
         "memory": memory,
         "requests.memory": memory,
-        "limits.memory": parse_quantity(site.job_ram_limit),
-        "limits.cpu": parse_quantity(site.job_cpu_limit),
+        # of both containers of the job pod
+        "limits.memory": 2 * parse_quantity(site.job_ram_limit),
+        "limits.cpu": 2 * parse_quantity(site.job_cpu_limit),
         "persistentvolumeclaims": 1.0,
         "requests.storage": parse_quantity(site.volume_size),
         "secrets": 1.0,
