@@ -1,5 +1,6 @@
 """The logs of a job: what is there, and their files."""
 
+import os
 from pathlib import Path
 
 from zoo_runner.model.errors import JobNotFoundError
@@ -8,6 +9,8 @@ from zoo_runner.server.api import Call
 from zoo_runner.server.documents import Link, LogList
 
 JOB_LOG = "job.log"
+# what a disk takes as a name
+_LONGEST_NAME_BYTES = 255
 
 
 def list_logs(job: Job, call: Call) -> LogList:
@@ -39,7 +42,13 @@ def locate_log(job: Job, name: str) -> Path:
     """Return where a log lies, or will once its step begins; raises `JobNotFoundError` where there can be none."""
     file = f"{name.removesuffix('.log')}.log"
     path = Path(job.log) if file == JOB_LOG else Path(job.log_folder) / file
-    if "/" in name or "\0" in name or name.startswith(".") or (job.status in FINAL and not path.is_file()):
+    is_name = (
+        "/" not in name
+        and "\0" not in name
+        and not name.startswith(".")
+        and len(os.fsencode(file)) <= _LONGEST_NAME_BYTES
+    )
+    if not is_name or (job.status in FINAL and not path.is_file()):
         raise _build_missing(job, name)
     return path
 

@@ -20,6 +20,11 @@ def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
         raise InputError(f"the body is {media_type}", "Send application/json.", code="request.media-type")
     try:
         request = json.loads(body or b"{}")
+        if b"\\ud" in body.lower():
+            # half of a surrogate pair, which no answer and no store can hold
+            json.dumps(request, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _invalid("a text has half of a surrogate pair", "Send complete characters.") from error
     except (ValueError, RecursionError) as error:
         raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
     if not isinstance(request, dict):

@@ -76,9 +76,8 @@ def _build_no_output(job: Job, what: str, remedy: str) -> JobNotFoundError:
 
 def read_result_file(job: Job, call: Call, path: str) -> Content:
     """Read a file of results that lie on this machine; raises `JobNotFoundError`."""
-    folder = Path(job.destination)
-    file = (folder / path).resolve()
-    if "://" in job.destination or not file.is_relative_to(folder.resolve()) or not file.is_file():
+    file = _find_file(job.destination, path)
+    if file is None:
         raise JobNotFoundError(f"job {job.id} has no file {path!r}", "See its results for those that there are.")
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     if file.suffix in _JSON_SUFFIXES:
@@ -88,6 +87,18 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
             return Content(file.read_bytes(), media_type)
         return Content(json.dumps(_with_links(document, job, call)).encode(), media_type)
     return Content(file.read_bytes(), media_type)
+
+
+def _find_file(destination: str, path: str) -> Path | None:
+    """Find a file below a folder of this machine, links followed; None where there is none, or cannot be any."""
+    folder = Path(destination)
+    try:
+        file = (folder / path).resolve()
+        known = "://" not in destination and file.is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, ValueError):
+        # too long for the disk, or with a null character
+        return None
+    return file if known else None
 
 
 def _find_results(job: Job) -> Results:
