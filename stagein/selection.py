@@ -62,12 +62,14 @@ def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bo
 def intersects(item: Mapping[str, Any], bbox: tuple[float, ...] | None) -> bool:
     """Whether the `bbox` of an item touches a box (west, south, east, north; west > east crosses the antimeridian).
 
-    An item without bbox has no geometry (RFC 7946, section 5), so it lies nowhere.
+    An item without bbox has no geometry (RFC 7946, section 5), so it lies nowhere, as does one with an invalid bbox.
     """
     if bbox is None:
         return True
     own = item.get("bbox")
     if not isinstance(own, list) or len(own) not in (4, 6):
+        return False
+    if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in own):
         return False
     west, south, east, north = (*own[:2], *own[len(own) // 2 :][:2])
     return bool(south <= bbox[3] and bbox[1] <= north) and any(
@@ -113,8 +115,8 @@ def _read_bbox(member: str, value: Any) -> tuple[float, ...]:
     numbers = value if isinstance(value, list) else []
     if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
         numbers = []
-    box = tuple(map(float, numbers))
-    if not is_box(box):
+    box = tuple(map(float, numbers)) if is_box(tuple(numbers)) else ()
+    if not box:
         raise SelectionError(member, BOX, value)
     return box
 

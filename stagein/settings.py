@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ PREFIX = "STAGEIN"
 BOX = "west, south, east and north in degrees"
 
 
-def is_box(box: tuple[float, ...]) -> bool:
+def is_box(box: Sequence[float]) -> bool:
     """Whether these are the four sides of a box in degrees; west > east crosses the antimeridian (RFC 7946)."""
     return len(box) == 4 and all(-180 <= longitude <= 180 for longitude in box[::2]) and -90 <= box[1] <= box[3] <= 90
 

@@ -24,12 +24,13 @@ RECORD = ".stageout.json"
 class Earlier:
     """What is at a destination: the keys that runs wrote, and whether there are results.
 
-    `unfinished` are the keys of a run that has not ended.
+    `unfinished` are the keys of a run that has not ended, and `owner` is the job that listed them last.
     """
 
     keys: frozenset[str] = frozenset()
     has_results: bool = False
     unfinished: frozenset[str] = frozenset()
+    owner: str = ""
 
     def choose_place(self, build: Callable[[str], Plan]) -> Plan:
         """Build the plan at the first place of the destination itself, `run-2`, `run-3`, … that overwrites nothing.
@@ -49,7 +50,14 @@ async def read_earlier(destination: Destination) -> Earlier:
     record = await destination.get_bytes(RECORD)
     has_results = await destination.get_size(RESULT_COLLECTION) is not None
     keys, unfinished = (_read_keys(record, name) for name in ("keys", "unfinished"))
-    return Earlier(keys, has_results, unfinished & keys)
+    return Earlier(keys, has_results, unfinished & keys, _read_owner(record))
+
+
+def _read_owner(record: bytes | None) -> str:
+    try:
+        return str(json.loads(record or b"{}").get("owner", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _read_keys(record: bytes | None, name: str) -> frozenset[str]:
@@ -67,11 +75,11 @@ async def list_results(destination: Destination) -> list[str]:
     return [*keys, RESULT_COLLECTION] if earlier.has_results else []
 
 
-async def claim(destination: Destination, earlier: Earlier, plan: Plan) -> None:
-    """List the new keys before the first one is written."""
+async def claim(destination: Destination, earlier: Earlier, plan: Plan, owner: str) -> None:
+    """List the new keys, of the job `owner`, before the first one is written."""
     data = _list_data(plan)
     unfinished = (data - earlier.keys) | earlier.unfinished
-    await _record(destination, earlier.keys | data, unfinished)
+    await _record(destination, earlier.keys | data, unfinished, owner)
 
 
 async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str | None:
@@ -87,14 +95,15 @@ async def settle(destination: Destination, earlier: Earlier, plan: Plan) -> str 
     return None
 
 
-async def discard_unfinished(destination: Destination) -> int:
-    """Remove what a run wrote that was broken off, and return how many keys it had; complete results stay.
+async def discard_unfinished(destination: Destination, owner: str) -> int:
+    """Remove what the run of a job wrote that was broken off, and return how many keys it had.
 
-    No run may be writing there any more. Raises `StagingError`.
+    Complete results stay, and so does what another job has listed since. The run may not be writing any more. Raises
+    `StagingError`.
     """
     earlier = await read_earlier(destination)
     keys = earlier.unfinished - {RECORD, RESULT_COLLECTION}
-    if not keys or await _is_linked(destination, keys):
+    if not keys or earlier.owner != owner or await _is_linked(destination, keys):
         return 0
     await destination.discard(sorted(keys))
     if kept := earlier.keys - keys:
@@ -115,10 +124,12 @@ async def _is_linked(destination: Destination, keys: Iterable[str]) -> bool:
     return any(href.endswith(f"/{key}") for href in hrefs for key in keys)
 
 
-async def _record(destination: Destination, keys: Iterable[str], unfinished: Iterable[str] = ()) -> None:
+async def _record(
+    destination: Destination, keys: Iterable[str], unfinished: Iterable[str] = (), owner: str = ""
+) -> None:
     record: Mapping[str, Any] = {"keys": sorted(keys)}
     if unfinished:
-        record = {**record, "unfinished": sorted(unfinished)}
+        record = {**record, "unfinished": sorted(unfinished), "owner": owner}
     await destination.put_bytes(RECORD, json.dumps(record).encode(), JSON)
 
 

@@ -69,7 +69,7 @@ async def _replace(
     """Write new results beside those of an earlier run, then replace these."""
     earlier = await read_earlier(destination)
     plan = earlier.choose_place(build)
-    await claim(destination, earlier, plan)
+    await claim(destination, earlier, plan, options.job_id)
     done = await upload(plan, destination, options.concurrency, report)
     left = await settle(destination, earlier, plan)
     return plan, done, (left,) if left else ()
@@ -143,7 +143,7 @@ def discard_results(destination: str, options: StageOutOptions, cancellation: Ca
     """
     with about(Side.DESTINATION):
         opened = open_destination(destination, options)
-        return run_cancellable(discard_unfinished(opened), "stage-out", destination, cancellation)
+        return run_cancellable(discard_unfinished(opened, options.job_id), "stage-out", destination, cancellation)
 
 
 def check_destination(destination: str, options: StageOutOptions) -> None:

@@ -93,11 +93,15 @@ class Boundary:
         What is done beside this descriptor is done in that folder, whatever is put in its place meanwhile.
         """
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        # where it is, after all links: one call, where looking at each name takes as many as there are names
-        if not _is_below(os.readlink(f"/proc/self/fd/{folder}"), self._known):  # noqa: PTH115
-            os.close(folder)
-            raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
-        return folder
+        try:
+            # where it is, after all links: one call, where looking at each name takes as many as there are names
+            place = os.readlink(f"/proc/self/fd/{folder}")  # noqa: PTH115
+        except OSError:
+            place = os.path.realpath(path)  # without /proc
+        if _is_below(place, self._known):
+            return folder
+        os.close(folder)
+        raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
 
     def check_links(self, path: Path) -> None:
         """Check a path and every link below it; raises `OutsideError` for one that leads outside."""

@@ -1,6 +1,8 @@
 """JavaScript of packages: the values and errors that expressions give, as with Node.js in cwltool."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -90,3 +92,29 @@ def test_the_value_may_be_large(javascript: BoundedJavaScript) -> None:
 def test_the_time_zone_is_that_of_the_job() -> None:
     with BoundedJavaScript("Asia/Kolkata") as engine:
         assert engine.eval("(new Date(0).getHours() + ':' + new Date(0).getMinutes())") == "5:30"
+
+
+def test_the_text_of_an_error_is_short_and_keeps_the_place_of_its_line(javascript: BoundedJavaScript) -> None:
+    with pytest.raises(JavascriptException) as raised:
+        javascript.eval("{\n throw new Error('x'.repeat(20000000));\n}")
+    first = str(raised.value).partition("\n")[0]
+    assert len(first) < 5000
+    assert first.endswith("(line 2 of the expression)")
+
+
+@pytest.mark.parametrize("answer", ["5", "'value'", "['value']", "null"])
+def test_a_script_that_changes_how_values_are_written_is_an_error_of_its_own(
+    javascript: BoundedJavaScript, answer: str
+) -> None:
+    with pytest.raises(JavascriptException):
+        javascript.eval(f"{{Object.prototype.toJSON = function () {{ return {answer}; }}; return 1;}}")
+
+
+def test_a_machine_that_allows_a_smaller_stack_evaluates_too() -> None:
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (4 << 20, 4 << 20));"
+        "from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript as B;"
+        "e = B(); print(e.eval('(1 + 1)')); e.__exit__(None, None, None)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "2\n"

@@ -64,6 +64,17 @@ def test_an_invalid_selection_of_a_caller_is_refused_with_its_path(selection: An
     assert_refused(lambda: order(package_with("Directory"), value), ("inputs.value", path))
 
 
+@pytest.mark.parametrize("selection", ["red", ["red"], 3])
+def test_an_invalid_selection_is_refused_where_the_package_selects_too(selection: Any) -> None:
+    value = {**FOLDER, "select": selection}
+    assert_refused(lambda: order(package_with("Directory", **{SELECT: RED}), value), ("inputs.value", "x.select"))
+
+
+def test_a_folder_that_has_no_address_selects_nothing() -> None:
+    literal = {"class": "Directory", "basename": "here", "listing": []}
+    assert order(package_with("Directory", **{SELECT: RED}), literal) == literal
+
+
 def test_a_file_has_nothing_to_select() -> None:
     value = {"class": "File", "location": URL, "select": RED}
     assert_refused(lambda: order(package_with("File"), value), ("inputs.unknown", "x.select"))

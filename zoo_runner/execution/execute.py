@@ -12,9 +12,11 @@ from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
+from zoo_runner.execution.progress import may_have_begun
 from zoo_runner.execution.publish import discard_partial_results, publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
@@ -167,16 +169,19 @@ class _Work:
         results = outcome.results
         log.write_end(outcome.diagnosis, results.collection_href if results else None)
         place = journal.job.destination, self._workspace.storage
-        dismissed = outcome.status is Status.DISMISSED
-        if log.published is None and not dismissed:
+        if log.published is None and not self._is_removal_requested():
             publish_logs(log, *place, outcome, journal)
         self._remove(outcome)
-        if dismissed and self._handle:
+        if outcome.status is Status.DISMISSED and may_have_begun(Stage.STAGE_OUT, journal.job.progress):
             # only now does nothing of the job write there any more
             discard_partial_results(log.paths, *place, journal)
         outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
         journal.end(mask_outcome(outcome, log.masker))
         return outcome
+
+    def _is_removal_requested(self) -> bool:
+        """Whether somebody wants nothing of the job to stay, as a kernel does that deletes it."""
+        return self._context.store.get(self._lease.job_id).removal_requested
 
     def _keep_outcome(self, following: Future[Results]) -> Outcome:
         """Store how the job ended, before anything is removed: whoever takes it up from here needs no engine.

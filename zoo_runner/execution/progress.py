@@ -11,6 +11,11 @@ _TITLES = {Stage.STAGE_IN: "staging in", Stage.EXECUTE: "executing", Stage.STAGE
 _PARTS = 5
 
 
+def may_have_begun(stage: Stage, percent: int) -> bool:
+    """Whether a job that is so far may have begun a stage; pure."""
+    return percent >= _SPANS[stage][0]
+
+
 @dataclass(frozen=True)
 class JobProgress:
     """How far a job is: percent from 0 to 100, the step that runs, and what to show people."""

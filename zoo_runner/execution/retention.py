@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from zoo_runner.config.folders import RESULTS_DOCUMENT
 from zoo_runner.model import clock
@@ -25,9 +26,15 @@ def remove_job(store: JobStore, job: Job) -> None:
     A platform keeps its own list of jobs, and answers with links to them: to the files, and to the document.
     Raises `OSError` where a log cannot be removed: then the record stays too.
     """
-    results = [Path(job.destination), Path(job.log_folder) / RESULTS_DOCUMENT]
+    results = [_read_folder(job.destination), Path(job.log_folder) / RESULTS_DOCUMENT]
     remove_logs(job, results if job.status is Status.SUCCESSFUL else ())
     store.delete(job.id)
+
+
+def _read_folder(destination: str) -> Path:
+    """Return the folder of results on this machine, which may be written as `file://…`."""
+    is_uri = destination.startswith("file:")
+    return Path(unquote(urlsplit(destination).path) if is_uri else destination)
 
 
 def remove_logs(job: Job, keep: Iterable[Path] = ()) -> None:

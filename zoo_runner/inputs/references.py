@@ -104,7 +104,7 @@ class ReferenceReader:
         """Check a link of OGC API - Processes: `href`, and optionally the media type as `type`."""
         location = self._locate(checker, word, link["href"], (*path, "href"), is_uri=True)
         result: dict[str, Any] = {"class": word, "location": location}
-        if word == "Directory" and SELECT in link:
+        if word == "Directory" and link.get(SELECT) is not None:
             result[SELECT] = check_selection(checker, link[SELECT], (*path, SELECT))
         media_type = link.get("type")
         if media_type is None or word != "File":

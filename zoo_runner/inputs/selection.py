@@ -26,6 +26,7 @@ def check_selection(checker: Checker, value: Any, path: ValuePath) -> Any:
     except SelectionError as error:
         member = (error.member,) if error.member else ()
         checker.expect((*path, *member), error.expected, error.found, "inputs.value")
+        return {}
     return value
 
 
@@ -70,9 +71,9 @@ def _add(selection: Mapping[str, Any], value: Any) -> Any:
     match value:
         case list():
             return [_add(selection, entry) for entry in value]
-        case {"class": "Directory"}:
+        case {"class": "Directory", "location": _}:
             return {**value, SELECT: {**selection, **value.get(SELECT, {})}}
-        case {"class": "File"}:
+        case {"class": "File" | "Directory"}:
             return value
         case dict():
             return {key: _add(selection, entry) for key, entry in value.items()}

@@ -93,6 +93,7 @@ def test_members_of_an_input_replace_settings_and_the_other_settings_stay() -> N
         ({"bbox": [0, 5, 1, 4]}, "bbox"),
         ({"bbox": [0, 0, 181, 4]}, "bbox"),
         ({"bbox": [0, 0, True, 4]}, "bbox"),
+        ({"bbox": [0, 0, 10**400, 4]}, "bbox"),
         ({"bbox": [0, 0, float("nan"), 4]}, "bbox"),
     ],
 )
@@ -116,6 +117,8 @@ def test_a_selection_that_is_not_understood_is_refused_with_its_member(selection
         ([170, 40, 11, 42], True),
         (None, False),
         ([1, 2, 3], False),
+        ([None, None, None, None], False),
+        (["10", "40", "12", "42"], False),
     ],
 )
 def test_items_are_selected_by_a_box_in_two_or_three_dimensions(bbox: Any, touches: bool) -> None:

@@ -81,7 +81,8 @@ class BoundedJavaScript(JSEngine):
             value = json.loads(answer[1:])
         except RecursionError:
             raise JavascriptException("RangeError: its value is nested too deeply") from None
-        if "value" not in value:
+        # scripts can change how objects are written
+        if not isinstance(value, dict) or "value" not in value:
             raise JavascriptException("it returned nothing")
         return value["value"]
 
@@ -100,11 +101,12 @@ class BoundedJavaScript(JSEngine):
             answer = _exchange(process, request)
         finally:
             timer.cancel()
+        if late.is_set():
+            self._end()
+            raise JavascriptException(f"Long-running script killed after {timeout:g} seconds")
         if answer.endswith(b"\n"):
             return answer[:-1].decode("utf-8", "replace")
         self._end()
-        if late.is_set():
-            raise JavascriptException(f"Long-running script killed after {timeout:g} seconds")
         raise JavascriptException(f"Error: the JavaScript process ended ({process.returncode})")
 
     def _start(self) -> "subprocess.Popen[bytes]":

@@ -23,6 +23,8 @@ MEMORY_MIB = 256
 """Memory that a script may use."""
 LARGEST_ANSWER_BYTES = 64 << 20
 """Size of the largest value, as JSON."""
+LONGEST_ERROR = 4096
+"""Characters of the text of an error."""
 # for as many nested calls as in V8, about 10,000
 _STACK_BYTES = 32 << 20
 # in a context of Node's `vm`, `console` is there and prints nothing, and these others are not
@@ -62,10 +64,11 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def confine() -> None:
-    """Give up what a script does not need; raises `OSError` where the kernel does not filter system calls.
+def confine() -> int:
+    """Give up what a script does not need; return how many bytes of stack it may use.
 
-    On machines other than x86-64 and ARM64 calls are not filtered, and the limits alone hold.
+    Raises `OSError` where the kernel does not filter system calls. On machines other than x86-64 and ARM64 calls are
+    not filtered, and the limits alone hold.
     """
     limits = {
         resource.RLIMIT_AS: (3 * MEMORY_MIB + 256) << 20,
@@ -76,9 +79,15 @@ def confine() -> None:
         resource.RLIMIT_STACK: 2 * _STACK_BYTES,
     }
     for limit, value in limits.items():
-        resource.setrlimit(limit, (value, value))
+        # a lower one of the machine stays
+        hard = resource.getrlimit(limit)[1]
+        lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (lowest, lowest))
+    # asked now: the filter lets nobody ask
+    stack_bytes = resource.getrlimit(resource.RLIMIT_STACK)[0] // 2
     if os.uname().machine in _CALLS:
         _filter_calls(build_filter(*_CALLS[os.uname().machine]))
+    return stack_bytes
 
 
 def build_filter(architecture: int, calls: Iterable[int], memory_calls: Iterable[int]) -> bytes:
@@ -110,20 +119,25 @@ def _filter_calls(code: bytes) -> None:
             raise OSError(ctypes.get_errno(), "the kernel does not filter the calls of the JavaScript process")
 
 
-def evaluate(new_context: "type[Context]", script: str) -> str:
+def evaluate(new_context: "type[Context]", script: str, stack_bytes: int = _STACK_BYTES) -> str:
     """Evaluate a script, in an interpreter of its own; return the answer."""
     try:
         context = new_context()
         context.set_memory_limit(MEMORY_MIB << 20)
-        context.set_max_stack_size(_STACK_BYTES)
+        context.set_max_stack_size(stack_bytes)
         context.eval(_PRELUDE)
         text = context.eval(script).json()
     # its errors have the text of the script's own; its memory may be used up, and its texts may be no Unicode
     except Exception as error:  # noqa: BLE001 the door of the process
-        return "!" + json.dumps(str(error))
+        return "!" + json.dumps(_shorten(str(error)))
     if len(text) > LARGEST_ANSWER_BYTES:
         return "!" + json.dumps(f"RangeError: its value has more than {LARGEST_ANSWER_BYTES >> 20} MiB as JSON")
     return f"={text}"
+
+
+def _shorten(error: str) -> str:
+    """Shorten the text of an error, which a script may make as long as it likes; its end has the place."""
+    return error if len(error) <= LONGEST_ERROR else f"{error[: LONGEST_ERROR - 1000]} … {error[-900:]}"
 
 
 def main(folder: str) -> None:
@@ -133,9 +147,9 @@ def main(folder: str) -> None:
 
     context = Context()
     context.eval(_PRELUDE + "; new Date().getHours()")  # reads the time zone
-    confine()
+    stack_bytes = confine()
     for line in sys.stdin.buffer:
-        answer = evaluate(Context, json.loads(line))
+        answer = evaluate(Context, json.loads(line), stack_bytes)
         sys.stdout.buffer.write(answer.encode("utf-8", "replace") + b"\n")
         sys.stdout.buffer.flush()
 
