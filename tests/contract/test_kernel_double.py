@@ -582,6 +582,7 @@ def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(local: KernelDoub
 
 
 def test_a_job_whose_dismissal_waits_behind_it_in_the_queue_never_runs(local: KernelDouble) -> None:
+    run_echo(local)  # an installation that shows its workers the status of jobs
     job = local.submit("alice", "echo", {"inputs": {"message": "x"}}, removed=True).wait()
     assert (job.findings["returned"], job.violations) == (4, [])
     assert "Code: job.dismissed." in job.message
@@ -590,6 +591,12 @@ def test_a_job_whose_dismissal_waits_behind_it_in_the_queue_never_runs(local: Ke
     assert list(job.temp.glob(f"*echo*{job.id}*.log")) == []
     dismissal = local.dismiss(job).wait()
     assert dismissal.succeeded, dismissal.error_log
+
+
+def test_jobs_run_where_a_kernel_shows_its_workers_no_status_of_jobs(local: KernelDouble) -> None:
+    for _ in range(2):
+        job = local.submit("alice", "echo", {"inputs": {"message": "x"}}, removed=True).wait()
+        assert job.succeeded, job.message
 
 
 def test_a_job_that_is_dismissed_while_its_service_prepares_it_never_runs(

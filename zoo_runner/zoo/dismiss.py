@@ -124,18 +124,23 @@ def was_dismissed(store: JobStore, job_id: str) -> bool:
     return job.cancel_requested and job.status is Status.DISMISSED
 
 
-def was_removed(status_file: Path | None) -> bool:
+def was_removed(status_file: Path | None, seen: Path) -> bool:
     """Whether the kernel has removed a job that waited in its queue: its request to `runDismiss` waits behind the job.
 
-    The kernel writes the file just after it has put the job into the queue.
+    The kernel writes the file just after it has put the job into the queue. Not every installation shows it to its
+    workers: that it is missing says something only where an earlier job has seen its own, and left the mark `seen`.
     """
     if status_file is None:
         return False
     deadline, pause = time.monotonic() + _LONGEST_REQUEST_SECONDS, threading.Event()
     while not status_file.exists():
+        if not seen.exists():
+            return False
         if time.monotonic() > deadline:
             return True
         pause.wait(_SECONDS_BETWEEN_LOOKS)
+    seen.parent.mkdir(parents=True, exist_ok=True)
+    seen.touch()
     return False
 
 

@@ -217,7 +217,8 @@ class _Call:
             raise build_dismissal()
 
     def _ensure_not_removed(self) -> None:
-        self._removed = was_removed(self._site.status_file)
+        state = self._workspace.folders.state
+        self._removed = was_removed(self._site.status_file, state.with_name(f"{state.name}-status-files-seen"))
         if self._removed:
             raise build_dismissal()
 
