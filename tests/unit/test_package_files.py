@@ -107,3 +107,19 @@ def test_a_package_from_the_web_cannot_refer_to_files_of_this_machine(location: 
     assert caught.value.diagnosis.code == "package.refused"
     assert location in str(caught.value)
     assert f"{TOOL}/inputs/0/default" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cwl_type", "default"),
+    [
+        ("File", at(f"{WEB}/a.tif", secondaryFiles="oops")),
+        ("File", at(f"{WEB}/a.tif", format=["text/plain"])),
+        ("Directory", {"class": "Directory", "location": f"{WEB}/item.json", "select": "red"}),
+    ],
+)
+def test_a_default_that_does_not_fit_is_found_as_it_is_for_the_engine_to_report(cwl_type: str, default: Any) -> None:
+    declared = [{"pattern": ".idx"}]
+    package = package_with(
+        default, type=cwl_type, secondaryFiles=declared, format="http://edamontology.org/format_3591"
+    )
+    assert list(find_remote_files(package).values()) == [default]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo_runner.cli.show import print_message, read_version
+from zoo_runner.engines.hidden import hide_process
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -35,6 +36,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
             from zoo_runner.server.serving import serve as run
 
         environ = dict(os.environ)  # noqa: TID251 the command's one place
+        hide_process()
         print_message(f"serving at http://{host}:{port}/")
         run(load_server_settings(environ), _check(read()), environ, (host, port), read_version() or "0")
 
@@ -49,6 +51,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
             from zoo_runner.server.serving import work
 
         environ = dict(os.environ)  # noqa: TID251
+        hide_process()
         work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout)
 
 

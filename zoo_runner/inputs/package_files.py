@@ -103,7 +103,9 @@ def _complete_defaults(view: PackageView) -> Iterator[tuple[str, Any]]:
     """Complete each default as a value of its input. The engine reports what does not fit, where it is used."""
     checker = build_checker(view.package, None)
     for place, parameter, default in _list_defaults(view):
-        value = deepcopy(default)
+        value, (_, problems) = deepcopy(default), checker.attempt(parameter.type, default, (parameter.name,))
+        if problems:
+            continue
         fit_files(checker, parameter, value)
         yield place, add_selection(parameter, value)
 
