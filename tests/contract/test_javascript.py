@@ -33,11 +33,14 @@ VALUES: dict[str, Any] = {
     "{const f = (n) => n ? 1 + f(n - 1) : 0; return f(10000);}": 10000,
     "('\\ud800'.length)": 1,
     "(1e21)": 1e21,
+    "(1 + 1 // two)": 2,
+    "(1 +\n 1 // two)": 2,
 }
 ERRORS = {
     "(foo.bar)": "ReferenceError: foo is not defined",
     "{\n  var a;\n  return a.b;\n}": "TypeError: cannot read property 'b' of undefined (line 3 of the expression)",
     "(1+)": "SyntaxError: ",
+    "(1 +\n foo.bar // two)": "ReferenceError: foo is not defined (line 2 of the expression)",
     "{a = 1; return a;}": "ReferenceError: ",
     "{return;}": "it returned nothing",
     "(function () {})": "it returned nothing",
@@ -102,11 +105,11 @@ def test_the_text_of_an_error_is_short_and_keeps_the_place_of_its_line(javascrip
     assert first.endswith("(line 2 of the expression)")
 
 
-@pytest.mark.parametrize("answer", ["5", "'value'", "['value']", "null"])
+@pytest.mark.parametrize("answer", ["5", "'value'", "['value']", "null", "undefined"])
 def test_a_script_that_changes_how_values_are_written_is_an_error_of_its_own(
     javascript: BoundedJavaScript, answer: str
 ) -> None:
-    with pytest.raises(JavascriptException):
+    with pytest.raises(JavascriptException, match="it returned nothing"):
         javascript.eval(f"{{Object.prototype.toJSON = function () {{ return {answer}; }}; return 1;}}")
 
 

@@ -63,13 +63,14 @@ class BoundedJavaScript(JSEngine):
 
         Raises `JavascriptException`, whose first line says what is wrong.
         """
-        body = scan if scan.startswith("{") else f"{{return ({scan});}}"
+        # its last line may end with a comment
+        body = scan if scan.startswith("{") else f"{{return ({scan[1:-1]}\n);}}"
         head = f'"use strict";\n{jslib}\n'
         script = f"{head}({{value: (function(){body})()}})"
         try:
             return self._evaluate(script, timeout)
         except JavascriptException as error:
-            why = _add_place(str(error), head.count("\n"), body)
+            why = _add_place(str(error), head.count("\n"), scan)
             raise JavascriptException(f"{why}\nscript was:\n{linenum(script)}") from error
 
     def _evaluate(self, script: str, timeout: float) -> Any:
@@ -78,7 +79,7 @@ class BoundedJavaScript(JSEngine):
         if answer.startswith("!"):
             raise JavascriptException(_explain(json.loads(answer[1:])))
         try:
-            value = json.loads(answer[1:])
+            value = json.loads(answer[1:] or "null")
         except RecursionError:
             raise JavascriptException("RangeError: its value is nested too deeply") from None
         # scripts can change how objects are written
@@ -147,12 +148,12 @@ def _explain(error: str) -> str:
     return error if _NAMED.match(error) else f"Error: it threw {error}"
 
 
-def _add_place(error: str, lines_before: int, body: str) -> str:
+def _add_place(error: str, lines_before: int, scan: str) -> str:
     """Name the line of the expression, if it has several, and drop the way through the script."""
     first, at = error.partition("\n")[0], _AT.search(error)
     if at is None:
         return first
-    line = int(at["line"]) - lines_before
+    line = min(int(at["line"]) - lines_before, scan.count("\n") + 1)
     if line < 1:
         return f"{first} (in expressionLib)"
-    return f"{first} (line {line} of the expression)" if "\n" in body.strip() else first
+    return f"{first} (line {line} of the expression)" if "\n" in scan.strip() else first

@@ -126,7 +126,8 @@ def evaluate(new_context: "type[Context]", script: str, stack_bytes: int = _STAC
         context.set_memory_limit(MEMORY_MIB << 20)
         context.set_max_stack_size(stack_bytes)
         context.eval(_PRELUDE)
-        text = context.eval(script).json()
+        # None where a script changed how objects are written
+        text = context.eval(script).json() or ""
     # its errors have the text of the script's own; its memory may be used up, and its texts may be no Unicode
     except Exception as error:  # noqa: BLE001 the door of the process
         return "!" + json.dumps(_shorten(str(error)))
