@@ -14,9 +14,11 @@ from cwltool.errors import WorkflowException
 from schema_salad.exceptions import SchemaSaladException
 
 from tests.site import Site
+from zoo_runner.config.settings import load_settings
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.loading import report_messages
 from zoo_runner.engines.local import launcher
+from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
@@ -175,7 +177,7 @@ def run_here(
     job_file.write_text(json.dumps(dict(inputs or {})))
     try:
         job = site.accept(package, job_file)
-        _run_stages(site, job, {**_name_runtime(runtime, job), **_name_sandbox(sandbox)}, report)
+        _run_stages(site, job, {**_name_runtime(runtime, job), **_name_sandbox(sandbox, job)}, report)
     except RunnerError as error:
         return error
     return None
@@ -203,8 +205,12 @@ def _name_runtime(runtime: str | None, job: JobSpec) -> Document:
     return {"runtime": runtime, "cid_folder": str(job.paths.scratch / "cids")} if runtime else {}
 
 
-def _name_sandbox(sandbox: Sandbox | None) -> Document:
-    return {"sandbox": asdict(sandbox), "isolated": True} if sandbox else {}
+def _name_sandbox(sandbox: Sandbox | None, job: JobSpec) -> Document:
+    if sandbox is None:
+        return {}
+    network = "asked" if sandbox.has_network else "none"
+    settings = load_settings({"ZOO_RUNNER_ISOLATION": "isolated", "ZOO_RUNNER_SANDBOX_NETWORK": network})
+    return {"sandbox": asdict(sandbox), "isolated": True, "network": may_use_network(job.package, settings)}
 
 
 def _launch(spec: Document, emit: Any) -> bool:
@@ -238,6 +244,7 @@ def _build_spec(job: JobSpec) -> Document:
         "cid_folder": None,
         "remover": [],
         "isolated": False,
+        "network": True,
         "sandbox": None,
         "default_image": None,
     }

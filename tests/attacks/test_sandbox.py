@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,34 @@ def test_a_step_in_a_sandbox_gets_at_nothing_of_the_host(name: str, sandbox: San
     assert host.contacts == []
     assert host.read() == before
     assert [path for path in find_canary(site.folder / "results")] == []
+
+
+CONNECTING = "python3 -c \"import socket; socket.create_connection(('127.0.0.1', PORT), 5).sendall(b'reached')\""
+ASKING = {"class": "NetworkAccess", "networkAccess": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "requirements", "connects"),
+    [({}, [ASKING], True), ({}, [], False), ({"cwlVersion": "v1.0"}, [], False), ({"cwlVersion": "v1.1"}, [], False)],
+)
+def test_a_step_has_the_network_only_if_its_package_asked_itself(
+    changes: Document, requirements: list[Document], connects: bool, sandbox: Sandbox, site: Site, host: Host
+) -> None:
+    script = f"( {CONNECTING.replace('PORT', str(host.port))} ) 2> e.txt; true > o.txt"
+    document = {**tool(script, output("File", "o.txt"), *requirements), **changes}
+    assert run_here(site, document, sandbox=replace(sandbox, has_network=True)) is None
+    assert bool(host.contacts) == connects
+
+
+def test_a_folder_that_the_package_writes_out_can_be_updated_in_place(sandbox: Sandbox, site: Site) -> None:
+    file = {"class": "File", "basename": "o.txt", "contents": "old\n"}
+    folder = {"class": "Directory", "basename": "made", "listing": [file]}
+    entry = {"entry": f"${{return {json.dumps(folder)};}}", "writable": True}
+    made: Document = {"class": "InitialWorkDirRequirement", "listing": [entry]}
+    updating: Document = {"class": "InplaceUpdateRequirement", "inplaceUpdate": True}
+    document = tool("echo new >> made/o.txt; cp made/o.txt o.txt", output("File", "o.txt"), made, updating)
+    assert run_here(site, document, sandbox=sandbox) is None
+    assert (site.results / "o" / "o.txt").read_text() == "old\nnew\n"
 
 
 @pytest.fixture

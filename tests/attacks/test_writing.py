@@ -125,3 +125,30 @@ def test_no_package_writes_outside_of_its_job_from_a_container(
     assert refused is not None
     assert refused.diagnosis.code == "step.outside"
     assert host.read() == before
+
+
+MADE_HERE = {
+    "built": {"dockerFile": "FROM scratch"},
+    "loaded": {"dockerLoad": "/tmp/image.tar"},
+    "imported": {"dockerImport": "http://example.org/image.tar"},
+    "from an archive": {"dockerPull": "docker-archive:/tmp/image.tar"},
+    "from a folder": {"dockerPull": "dir:/tmp"},
+    "an option": {"dockerPull": "--help"},
+}
+
+
+@pytest.mark.parametrize("name", MADE_HERE)
+def test_the_launcher_makes_no_image_on_the_machine(
+    name: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # what would be refused before the job starts
+    runtime = tmp_path / "programs" / "docker"
+    runtime.parent.mkdir()
+    runtime.write_text(f"#!/bin/sh\necho \"$@\" >> {tmp_path}/called\necho '[{{}}]'\n")
+    runtime.chmod(0o755)
+    monkeypatch.setenv("PATH", str(runtime.parent), prepend=os.pathsep)
+    image = {"class": "DockerRequirement", "dockerImageId": "debian:bookworm-slim", **MADE_HERE[name]}
+    refused = run_here(site, tool("true", {}, image), runtime="docker")
+    assert refused is not None
+    assert "image" in refused.diagnosis.cause
+    assert not (tmp_path / "called").exists()

@@ -213,6 +213,35 @@ def test_a_link_to_an_input_is_the_content_of_the_input(case: str, podman_site: 
     check_linked_output(podman_site, case, hints={"DockerRequirement": {"dockerPull": IMAGES[0]}})
 
 
+@pytest.mark.parametrize(("version", "asks"), [("v1.0", False), ("v1.2", False), ("v1.2", True)])
+def test_an_isolated_container_has_no_privileges_and_the_network_only_if_its_package_asks(
+    version: str, asks: bool, podman_site: Site
+) -> None:
+    script = "cat /proc/self/status /proc/net/dev"
+    document: dict[str, Any] = {
+        "cwlVersion": version,
+        "class": "CommandLineTool",
+        "id": "seen",
+        "inputs": [],
+        "stdout": "seen.txt",
+    }
+    document |= {"baseCommand": ["sh", "-c", script], "outputs": [{"id": "seen", "type": "stdout"}]}
+    if asks:
+        document["requirements"] = {"NetworkAccess": {"networkAccess": True}}
+    package = podman_site.folder / "seen.cwl"
+    package.write_text(json.dumps(document))
+    asked = podman_site.having(ZOO_RUNNER_ISOLATION="isolated", ZOO_RUNNER_SANDBOX_NETWORK="asked")
+    done = asked.command("run", package, "-o", asked.results)
+    assert done.returncode == 0, done.stderr
+    log = Path(re.findall(r"^log (.*)$", done.stderr, re.MULTILINE)[0]).read_text()
+    assert len([line for line in log.splitlines() if "'seen'" in line and IMAGES[0] in line]) == 1
+    seen = (asked.results / "seen" / "seen.txt").read_text()
+    assert set(re.findall(r"^Cap\w+:\s*(\w+)", seen, re.MULTILINE)) == {"0" * 16}
+    assert "NoNewPrivs:\t1" in seen
+    interfaces = set(re.findall(r"^ *(\w+):", seen.partition("Inter-")[2], re.MULTILINE))
+    assert bool(interfaces - {"lo"}) == asks
+
+
 @pytest.mark.parametrize("job_file", sorted(EXAMPLES.rglob("inputs.yml")), ids=lambda path: path.parent.name)
 def test_an_example_runs_in_isolated_mode(job_file: Path, podman_site: Site) -> None:
     [package] = job_file.parent.glob("*.cwl")

@@ -85,6 +85,14 @@ def test_a_requirement_is_refused_where_none_answers(programs: Programs, wanted:
     assert all(fact in str(caught.value) for fact in facts)
 
 
+def test_a_refusal_where_isolation_needs_containers_names_isolation_and_its_settings(programs: Programs) -> None:
+    with pytest.raises(EngineError) as caught:
+        choose_runtime(REQUIRED, "auto", isolated=True)
+    assert caught.value.diagnosis.code == "containers.unavailable"
+    said = caught.value.diagnosis.cause + caught.value.diagnosis.remedy
+    assert all(f"ZOO_RUNNER_{name}" in said for name in ("ISOLATION", "DEFAULT_IMAGE", "CONTAINERS=sandbox"))
+
+
 def test_an_engine_that_was_asked_for_by_name_must_answer(programs: Programs) -> None:
     programs.put("podman", "exit 0")
     with pytest.raises(EngineError, match="docker") as caught:

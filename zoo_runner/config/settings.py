@@ -92,7 +92,8 @@ class Settings:
     sandbox_network: SandboxNetwork = setting(
         "ZOO_RUNNER_SANDBOX_NETWORK",
         "none",
-        "Network of steps in a sandbox: none, or asked (for steps with the requirement NetworkAccess).",
+        "Network of steps in a sandbox, and of all containers in isolated mode: none, or asked (for steps with the"
+        " requirement NetworkAccess).",
     )
     cache: Path = setting(
         "ZOO_RUNNER_CACHE",

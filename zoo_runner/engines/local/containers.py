@@ -54,10 +54,11 @@ def _why_not(program: str) -> str | None:
     return said[-1] if probe.returncode else None
 
 
-def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
+def choose_runtime(needs: ContainerNeeds, wanted: Containers, *, isolated: bool = False) -> str | None:
     """Choose podman or docker, whichever answers; None to run without container.
 
-    Raises `EngineError` if the package requires one, or if the configured one does not answer.
+    `isolated`: the settings require one, whatever the package says. Raises `EngineError` if one is required, or if the
+    configured one does not answer.
     """
     if not needs.images:
         return None
@@ -69,14 +70,9 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
             return program
         reasons.append(reason)
     if needs.required:
-        raise EngineError(
-            f"a container is required ({', '.join(needs.required)}), and "
-            + (f"{' and '.join(candidates)} did not answer" if candidates else "containers are off"),
-            "Install podman or start docker (see ZOO_RUNNER_CONTAINERS). If the tools are installed here, make the"
-            " DockerRequirement a hint; a sandbox (`--containers sandbox`) then needs no image.",
-            evidence=tuple(reasons),
-            code="containers.unavailable",
-        )
+        why = f"{' and '.join(candidates)} did not answer" if candidates else "containers are off"
+        build = _build_not_isolated if isolated else _build_required
+        raise build(", ".join(needs.required), why, tuple(reasons))
     if wanted not in ("auto", "none"):
         raise EngineError(
             f"{wanted} is required by the settings and does not answer (`{wanted} info` failed)",
@@ -85,6 +81,27 @@ def choose_runtime(needs: ContainerNeeds, wanted: Containers) -> str | None:
             code="containers.unavailable",
         )
     return None
+
+
+def _build_required(images: str, why: str, evidence: tuple[str, ...]) -> EngineError:
+    return EngineError(
+        f"a container is required ({images}), and {why}",
+        "Install podman or start docker (see ZOO_RUNNER_CONTAINERS). If the tools are installed here, make the"
+        " DockerRequirement a hint; a sandbox (`--containers sandbox`) then needs no image.",
+        evidence=evidence,
+        code="containers.unavailable",
+    )
+
+
+def _build_not_isolated(images: str, why: str, evidence: tuple[str, ...]) -> EngineError:
+    return EngineError(
+        f"isolation is on (ZOO_RUNNER_ISOLATION), so that each step needs a container ({images}), and {why}",
+        "Install podman or start docker; steps that name no image run in ZOO_RUNNER_DEFAULT_IMAGE. If the tools are"
+        " installed here, use the sandbox, which needs no image (ZOO_RUNNER_CONTAINERS=sandbox). Set"
+        " ZOO_RUNNER_ISOLATION=trusted only if you trust every package and every caller.",
+        evidence=evidence,
+        code="containers.unavailable",
+    )
 
 
 def find_runtime(wanted: Containers) -> str | None:
@@ -115,11 +132,11 @@ def ensure_images(
     environment of `settings` (proxies, location of logins). Raises `EngineError`, or why the job was stopped.
     """
     for image in images:
-        if _run(runtime, "image", "inspect", image).returncode == 0:
+        if _run(runtime, "image", "inspect", "--", image).returncode == 0:
             continue
         report(EngineLine("info", f"pulling image {image} with {runtime}"))
         order = {
-            "command": [runtime, "pull", image],
+            "command": [runtime, "pull", "--", image],
             "env": dict(settings.pull_variables),
             "cwd": "/",
             "cid_folder": None,

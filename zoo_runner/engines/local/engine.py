@@ -20,7 +20,7 @@ from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, 
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
 from zoo_runner.engines.local.machine import examine_machine, find_folders
-from zoo_runner.engines.local.places import StepPlace, find_trusted, list_names, place_steps
+from zoo_runner.engines.local.places import StepPlace, find_trusted, find_unnamed, list_names, place_steps
 from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
 from zoo_runner.engines.local.sandbox import Sandbox, find_sandbox
 from zoo_runner.engines.pipeline import Staged, build_nothing_kept, check_destination, run_stage_out, run_stages
@@ -134,7 +134,10 @@ class LocalEngine:
         ensure_resources(job.package, machine)
         places = place_steps(job.package, self._settings)
         needs = find_container_needs(places)
-        runtime = choose_runtime(needs, self._settings.containers)
+        isolated = self._settings.isolation == "isolated"
+        runtime = choose_runtime(needs, self._settings.containers, isolated=isolated)
+        if unnamed := find_unnamed(places):
+            report(EngineLine("info", _build_default_note(unnamed, self._settings)))
         if runtime:
             ensure_images(runtime, needs.images, self._settings, report, cancellation)
         if trusted := find_trusted(places, runtime):
@@ -194,6 +197,11 @@ def _build_trust_note(steps: list[str], needs: ContainerNeeds, settings: Setting
         f"{why}: these steps run with the permissions and the files of this user, which is for packages that you trust"
         f" (--isolation): {list_names(steps)}"
     )
+
+
+def _build_default_note(steps: list[str], settings: Settings) -> str:
+    names = "step {} names no image: it runs" if len(steps) == 1 else "steps {} name no image: they run"
+    return f"{names.format(list_names(steps))} in {settings.default_image} (ZOO_RUNNER_DEFAULT_IMAGE)"
 
 
 def _make_scratch(scratch: Path) -> None:

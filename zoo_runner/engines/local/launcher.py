@@ -4,8 +4,9 @@ The only user of cwltool's executor, started by the supervisor in a separate pro
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
 `limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package), `isolated`
-(bool), `sandbox` (the fields of `Sandbox`, or null), `default_image` (of tools without one, or null), `cid_folder` and
-`remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
+(bool), `network` (whether steps that ask for it get it), `sandbox` (the fields of `Sandbox`, or null), `default_image`
+(of tools without one, or null), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to
+the original stdout.
 """
 
 import contextlib
@@ -42,6 +43,7 @@ from zoo_runner.engines.cwl_process.loading import (
     share_schema_types,
 )
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
+from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.realfiles import RealFiles
 from zoo_runner.engines.local.sandbox import Sandbox
@@ -59,13 +61,21 @@ def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[Com
     class ObservedTool(ConfinedTool, CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
             runner = super().make_job_runner(runtimeContext)
-            if not issubclass(runner, ContainerCommandLineJob):
+            if issubclass(runner, ContainerCommandLineJob):
+                _check_image(self.get_requirement("DockerRequirement")[0] or {})
+            else:
                 runner = sandboxed or runner
             if spec["isolated"] and not (runner is sandboxed or issubclass(runner, ContainerCommandLineJob)):
                 raise WorkflowException("a step would run on the host, and isolation is on")
             return observe(runner, reporting)
 
     return ObservedTool
+
+
+def _check_image(docker: Mapping[str, Any]) -> None:
+    """Check again what was checked before the job started; raises `WorkflowException`."""
+    if list_made_here(docker) or not all(map(is_image_name, read_image_names(docker))):
+        raise WorkflowException("the image of a step would be built or loaded on this machine, or has no valid name")
 
 
 def _stop_on_term(spec: dict[str, Any]) -> None:
@@ -103,7 +113,7 @@ def _build_reporting(spec: dict[str, Any], emit: Emit, boundary: Boundary) -> Re
         emit(EngineLine("info", text))
 
     files = RealFiles(Path(spec["scratch"]), report, boundary)
-    return Reporting(emit, files, spec["runtime"], spec["limits_memory"])
+    return Reporting(emit, files, spec["runtime"], spec["limits_memory"], spec["isolated"], spec["network"])
 
 
 def run(spec: dict[str, Any], emit: Emit) -> int:

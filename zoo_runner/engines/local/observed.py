@@ -18,14 +18,24 @@ if TYPE_CHECKING:
     import subprocess
 
 
+# after `podman run` or `docker run`
+_NO_PRIVILEGES = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=4096")
+
+
 @dataclass(frozen=True)
 class Reporting:
-    """Shared by the jobs of one run. `runtime` is podman, docker or None; `limits_memory`: it can limit memory."""
+    """Shared by the jobs of one run.
+
+    `runtime` is podman, docker or None; `limits_memory`: it can limit memory. `isolated`: containers give up all
+    privileges. `network`: steps that ask for the network get it.
+    """
 
     emit: Emit
     files: RealFiles
     runtime: str | None
     limits_memory: bool
+    isolated: bool
+    network: bool
 
 
 def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
@@ -36,8 +46,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
 
         def _setup(self, runtimeContext: RuntimeContext) -> None:
             super()._setup(runtimeContext)
-            if self.inplace_update and self.generatemapper is not None:
-                _spare_originals(self, shared.files)
+            _confine(self, shared)
 
         def create_runtime(
             self, env: MutableMapping[str, str], runtimeContext: RuntimeContext
@@ -46,8 +55,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             memory_mib = _read_memory_limit(self) if shared.limits_memory else None
             context.strict_memory_limit = memory_mib is not None
             runtime, id_file = super().create_runtime(env, context)
-            # cwltool uses the minimum as the limit
-            runtime = [f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in runtime]
+            runtime = _limit(runtime, memory_mib, shared.isolated)
             if id_file is not None:
                 self.container = _describe_container(shared, Path(id_file), memory_mib)
                 if self.container.monitor_file is not None:
@@ -80,6 +88,12 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
     return Observed
 
 
+def _limit(command: list[str], memory_mib: int | None, isolated: bool) -> list[str]:
+    """Limit a container by the words that start it; cwltool uses the minimum of memory as the limit."""
+    program, run, *words = (f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in command)
+    return [program, run, *(_NO_PRIVILEGES if isolated else ()), *words]
+
+
 def _find_links(job: Any) -> Iterator[str]:
     """Give where cwltool staged an input that the tool may only read, as a link."""
     for mapper in (job.pathmapper, job.generatemapper):
@@ -92,6 +106,12 @@ def _check_unchanged(step: str, inputs: StepInputs) -> None:
     changed = [path.name for path in inputs.changed()]
     if changed:
         raise WorkflowException(f"[job {step}] changed its input: {', '.join(sorted(changed)[:5])}")
+
+
+def _confine(job: Any, shared: Reporting) -> None:
+    job.networkaccess = job.networkaccess and shared.network
+    if job.inplace_update and job.generatemapper is not None:
+        _spare_originals(job, shared.files)
 
 
 def _spare_originals(job: Any, files: RealFiles) -> None:

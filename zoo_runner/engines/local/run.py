@@ -17,6 +17,7 @@ from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
@@ -113,6 +114,7 @@ class Run:
             "sandbox": self._sandbox and asdict(self._sandbox),
             "default_image": self._settings.default_image if isolated else None,
             "isolated": isolated,
+            "network": may_use_network(self._job.package, self._settings),
             "time_zone": self._settings.inherited.get("TZ"),
         }
         write_json(scratch / "run.json", spec)

@@ -1,5 +1,6 @@
 """cwltool's job class for a step in a sandbox."""
 
+import os
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING
 
@@ -35,4 +36,5 @@ def put_into(sandbox: Sandbox, inputs: str) -> type[JobBase]:
 def _find_updated(job: CommandLineJob) -> list[str]:
     """Find the job's own files and folders that the step may update in place."""
     entries = job.generatemapper.items() if job.inplace_update and job.generatemapper else ()
-    return [entry.resolved for _, entry in entries if entry.type in ("WritableFile", "WritableDirectory")]
+    updated = [entry.resolved for _, entry in entries if entry.type in ("WritableFile", "WritableDirectory")]
+    return [path for path in updated if os.path.exists(path)]  # noqa: PTH110 or a literal
