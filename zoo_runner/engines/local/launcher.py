@@ -55,6 +55,22 @@ from zoo_staging.boundary import Boundary
 _USUAL_VERSION = "v1.2"
 
 
+class _Executor(MultithreadedJobExecutor):
+    """cwltool's executor, but for a step that raises while others run.
+
+    cwltool then waits for the others, and keeps the lock that they need to end.
+    """
+
+    def wait_for_next_completion(self, runtime_context: RuntimeContext) -> None:
+        """Wait until a step ends; raises what a step raised, without the lock."""
+        try:
+            super().wait_for_next_completion(runtime_context)
+        except BaseException:
+            if runtime_context.workflow_eval_lock is not None:
+                runtime_context.workflow_eval_lock.release()
+            raise
+
+
 def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[CommandLineTool]:
     sandboxed = put_into(Sandbox(**spec["sandbox"]), f"{spec['scratch']}/inputs") if spec["sandbox"] else None
 
@@ -121,7 +137,7 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
     share_schema_types(read_schema_types(read_cwl_version(spec)))
     boundary = read_boundary(spec)
     tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary), spec))
-    executor = MultithreadedJobExecutor()
+    executor = _Executor()
     # cwltool does not see the limit that a container sets to this very process
     executor.max_ram = min(executor.max_ram, spec["memory_mib"])
     return 0 if run_document(spec, tool, executor, _build_context(spec, boundary)) else 1
