@@ -84,13 +84,13 @@ def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server)
 def test_the_default_of_a_tool_is_fetched_with_its_secondary_files(
     engine: str, site: Site, s3: S3Server, tmp_path: Path
 ) -> None:
-    folder = s3.folder / "results" / engine
+    folder = s3.folder / "results" / f"package-for-{engine}"
     folder.mkdir(parents=True)
     for name in ("a.txt", "a.txt.idx"):
         (folder / name).write_text(f"{name}\n")
     package = write_package(tmp_path, 'cat "$0" "$0.idx"')
     document = json.loads(package.read_text())
-    default = {"class": "File", "location": f"s3://results/{engine}/a.txt"}
+    default = {"class": "File", "location": f"s3://results/{folder.name}/a.txt"}
     entry = {"type": "File", "default": default, "secondaryFiles": [".idx"], "inputBinding": {}}
     document["$graph"][1]["inputs"] = {"x": entry}
     package.write_text(json.dumps(document))
