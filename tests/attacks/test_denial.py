@@ -16,7 +16,7 @@ from stagein.stage import stage_in
 from stageout.earlier_results import RECORD
 from stageout.model import StageOutOptions
 from stageout.stage import stage_out
-from tests.attacks.hostile import Document, Host, output, run_here, tool
+from tests.attacks.hostile import Document, Host, expression, output, run_here, tool
 from tests.servers import serve_files
 from tests.site import Site
 from zoo_runner.inputs.joborder import read_execute_request
@@ -228,3 +228,14 @@ def test_many_inputs_and_a_list_of_a_mebibyte_are_checked_in_a_bounded_time(site
         read_execute_request(package, request, max_values=1000)
     assert caught.value.diagnosis.code == "inputs.too-large"
     assert time.process_time() - began < 20
+
+
+@pytest.mark.timeout(60)
+def test_a_step_that_runs_where_another_one_fails_can_end(site: Site) -> None:
+    run = {key: value for key, value in tool("sleep 1", {}).items() if key != "cwlVersion"}
+    broken: Document = {"class": "Directory", "contents": "x"}
+    failing = {key: value for key, value in expression(json.dumps(broken), "Any").items() if key != "cwlVersion"}
+    steps = {"long": {"run": run, "in": {}, "out": []}, "failing": {"run": failing, "in": {}, "out": ["o"]}}
+    package = {"cwlVersion": "v1.2", "class": "Workflow", "id": "attack", "inputs": {}, "outputs": {}, "steps": steps}
+    with suppress(Exception):  # what cwltool does not foresee ends its process
+        assert run_here(site, package) is not None
