@@ -19,7 +19,7 @@ from tests.values import configuration_in
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.kubernetes.client import connect
-from zoo_runner.engines.kubernetes.manifests import build_job
+from zoo_runner.engines.kubernetes.manifests import MAIN, build_job
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.pod_log import encode_line
 from zoo_runner.engines.kubernetes.submission import mark_job
@@ -41,7 +41,7 @@ def build(names: Names, how: str, settings: KubernetesSettings) -> Manifest:
     spec = job["spec"]["template"]["spec"]
     job["spec"]["suspend"] = False
     spec |= {"volumes": [], "serviceAccountName": "default", "automountServiceAccountToken": False}
-    (container,) = spec["containers"]
+    spec["containers"] = [container] = [one for one in spec["containers"] if one["name"] == MAIN]
     container |= {"volumeMounts": [], "envFrom": [], "image": IMAGE, "command": ["/bin/sh", "-c", PRINT]}
     container["resources"] = {"requests": {"cpu": "1m", "memory": "1Mi"}}
     if how == "pending":
