@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import singledispatchmethod
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -116,8 +117,10 @@ class JobLog:
             printed.more_lines += len(event.lines)
             return
         lines = self._clean_lines(event.lines)
-        self._write_step(event.step, lines)
-        printed.kept_bytes += sum(map(len, lines)) + len(lines)
+        kept = _take_lines(lines, self._most_bytes - printed.kept_bytes)
+        self._write_step(event.step, kept)
+        printed.kept_bytes += sum(map(len, kept)) + len(kept)
+        printed.more_lines += len(lines) - len(kept)
         if printed.kept_bytes >= self._most_bytes:
             limit = f"{self._most_bytes / 2**20:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
             self._write_step(event.step, [f"what the step prints from here on is not kept: its limit is {limit}"])
@@ -253,6 +256,12 @@ def _make_folder(folder: Path, mode: int, variable: str) -> None:
             f"cannot write the logs of the job: cannot create {folder}: {error.strerror}",
             f"Set {variable} to a folder that this user may write to.",
         ) from error
+
+
+def _take_lines(lines: Sequence[str], size: int) -> Sequence[str]:
+    """Take lines until they have a size; a batch may have thousands."""
+    ends = accumulate(len(line) + 1 for line in lines)
+    return lines[: next((number for number, end in enumerate(ends, 1) if end >= size), len(lines))]
 
 
 def _one_line(text: str) -> str:
