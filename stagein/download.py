@@ -45,7 +45,7 @@ class Downloader:
         self._streams = asyncio.Semaphore(options.concurrency)
         self._workers = Workers()
         self._disk = ShortCalls(self._workers.run)
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
         self.renamed: dict[Path, Path] = {}
         """Where files are that got the name that a web server gave them, by their planned target."""
 
@@ -56,9 +56,11 @@ class Downloader:
     async def download(self, transfer: Transfer) -> None:
         """Download one file; raises `StagingError`, and leaves no file."""
         try:
-            if transfer.target.parent not in self._folders:
+            # a text: the hash of a Path costs more than the rest of this line
+            folder = os.path.dirname(transfer.target)  # noqa: PTH120
+            if folder not in self._folders:
                 transfer.target.parent.mkdir(parents=True, exist_ok=True)
-                self._folders.add(transfer.target.parent)
+                self._folders.add(folder)
             await self._fetch(transfer)
         except OSError as error:
             raise translate_disk(error, transfer) from error

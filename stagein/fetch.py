@@ -130,14 +130,17 @@ class _Fetcher:
         if not layout.files:
             _check_assets(reference.href, items or found.collections)
         _log_unverified(layout)
-        folders = [asset for asset in layout.files if _looks_like_folder(asset)]
+        folders: list[AssetFile] = []
+        files: list[AssetFile] = []
+        for asset in layout.files:
+            (folders if _looks_like_folder(asset) else files).append(asset)
         planned, errors = await run_pool(
             [lambda one=one: self._plan_folder_asset(one, place) for one in folders],  # type: ignore[misc]
             self._options.concurrency,
         )
         if errors:
             raise merge_errors(errors)
-        transfers = [_plan_file(asset, place) for asset in layout.files if not _looks_like_folder(asset)]
+        transfers = [_plan_file(asset, place) for asset in files]
         transfers += [transfer for many in planned for transfer in many]
         # a finished layout is computed again only if an asset is missing
         return Staged(
@@ -259,7 +262,7 @@ def _looks_like_folder(asset: AssetFile) -> bool:
     scheme = get_scheme(asset.href)
     if scheme == LOCAL:
         return os.path.isdir(asset.href)  # noqa: PTH112 - thousands of assets: a Path takes longer than the look
-    by_name = asset.href.endswith("/") or is_folder_name(asset.path.name) or _is_zarr(asset)
+    by_name = asset.href.endswith("/") or is_folder_name(str(asset.path)) or _is_zarr(asset)
     return by_name and scheme in ("http", "https", *STORES)
 
 

@@ -14,11 +14,15 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from zoo_staging.errors import Kind, StagingError
 
 LOCAL = "file"
+# asked several times for each of thousands of addresses
+_USUAL = ("https://", "http://", "s3://")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 def get_scheme(href: str) -> str:
     """Return the scheme of a URI reference in lower case; `file` where it has none."""
+    if href.startswith(_USUAL):
+        return href[: href.index(":")]
     match = _SCHEME.match(href)
     return match[1].lower() if match else LOCAL
 
@@ -35,6 +39,9 @@ def is_relative(href: str) -> bool:
 
 def is_reference(href: str) -> bool:
     """Whether a text is a valid URI reference: `http://[` is not (RFC 3986, section 3.2.2)."""
+    # what can be wrong with others; an item may have thousands of addresses
+    if href.isascii() and "[" not in href and "]" not in href:
+        return "\0" not in href
     try:
         urljoin("http://host/", href)
         urlsplit(href)

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -77,6 +77,8 @@ class HttpClient:
     def __init__(self, options: HttpOptions) -> None:
         self._options = options
         self._hosts = Hosts(options.reach, options.resolve)
+        # the answer depends on the name alone, and thousands of requests go to few hosts
+        self._refuse_host = lru_cache(maxsize=256)(options.reach.refuse_host)
 
     async def __aenter__(self) -> "HttpClient":
         self._curl = Curl()
@@ -161,7 +163,7 @@ class HttpClient:
         host = url.hostname
         if url.scheme not in PORTS or not host:
             raise refused(href, f"{url.geturl()!r} is not http or https")
-        if reason := self._options.reach.refuse_host(host):
+        if reason := self._refuse_host(host):
             raise refused(href, reason)
         return (url.scheme, host, url.port or PORTS[url.scheme]), self._options.proxies.find(url.scheme, host)
 
