@@ -109,7 +109,7 @@ class S3Destination:
             raise self._explain(error, keys[0]) from error
 
     async def discard(self, keys: Sequence[str]) -> None:
-        """Delete objects; of an upload that was broken off there is none."""
+        """Delete objects; an upload that was broken off has left no object."""
         await self.remove(keys)
 
     async def probe(self) -> None:

@@ -45,7 +45,7 @@ def guarded(site: Site, tmp_path: Path) -> Iterator[Site]:
     selector = {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
     binding["spec"]["matchResources"] = {"namespaceSelector": selector}
     with applied(site, policy, binding):
-        # a policy is in force a moment after it was created; nothing tells when
+        # a policy is in force a moment after it was created; no event says when
         wait_until_refused(site)
         yield site
 

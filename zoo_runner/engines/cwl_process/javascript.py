@@ -131,7 +131,7 @@ class BoundedJavaScript(JSEngine):
 
 
 def _exchange(process: "subprocess.Popen[bytes]", request: str) -> bytes:
-    """Send a request and read the answer; what has no newline at its end is none."""
+    """Send a request and read the answer; without a newline at its end it is incomplete."""
     if process.stdin is None or process.stdout is None:
         return b""
     try:
