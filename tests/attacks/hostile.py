@@ -17,6 +17,7 @@ from tests.site import Site
 from zoo_runner.config.settings import load_settings
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.loading import report_messages
+from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.local import launcher
 from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
@@ -230,13 +231,7 @@ def _launch(spec: Document, emit: Any) -> bool:
 def _build_spec(job: JobSpec) -> Document:
     scratch = job.paths.scratch
     return {
-        "package": str(scratch / "package.json"),
-        "entry": job.package.entry,
-        "order": str(scratch / "order.json"),
-        "outputs": str(scratch / "outputs.json"),
-        "output_folder": str(scratch / "outputs"),
-        "scratch": str(scratch),
-        "name": job.workflow_id,
+        **build_launch_parameters(job, scratch),
         "runtime": None,
         "limits_memory": False,
         "memory_mib": 4096,

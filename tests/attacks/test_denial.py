@@ -19,6 +19,7 @@ from stageout.stage import stage_out
 from tests.attacks.hostile import Document, Host, expression, output, run_here, tool
 from tests.servers import serve_files
 from tests.site import Site
+from tests.unit.stagein.items import build_item
 from zoo_runner.inputs.joborder import read_execute_request
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.package import prepare
@@ -173,17 +174,8 @@ def test_documents_that_include_each_other_over_and_over_are_read_once(site: Sit
 
 
 def item(assets: int) -> bytes:
-    return json.dumps(
-        {
-            "type": "Feature",
-            "stac_version": "1.0.0",
-            "id": "a",
-            "geometry": None,
-            "properties": {"datetime": "2024-01-01T00:00:00Z"},
-            "links": [],
-            "assets": {f"a{number}": {"href": f"./{number}.tif"} for number in range(assets)},
-        }
-    ).encode()
+    hrefs = {f"a{number}": {"href": f"./{number}.tif"} for number in range(assets)}
+    return json.dumps(build_item("a", hrefs)).encode()
 
 
 ENDLESS = {

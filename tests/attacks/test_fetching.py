@@ -14,6 +14,7 @@ from stagein.stage import stage_in
 from tests.attacks.hostile import CANARY, Document, Host, find_canary, tool
 from tests.servers import Fault, FileServer, serve_files
 from tests.site import Site
+from tests.unit.stagein.items import build_item
 from zoo_runner.config.service import SERVICE_DEFAULTS, load_service_configuration
 from zoo_runner.config.settings import Settings
 from zoo_runner.inputs.joborder import build_job_order
@@ -105,16 +106,7 @@ def web(tmp_path: Path) -> Iterator[FileServer]:
 
 
 def item(**more: Any) -> Document:
-    return {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": "a",
-        "geometry": None,
-        "properties": {"datetime": "2024-01-01T00:00:00Z"},
-        "links": [],
-        "assets": {},
-        **more,
-    }
+    return build_item("a", **more)
 
 
 def catalog(*links: Document) -> Document:

@@ -11,13 +11,13 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 
+from tests.processes import find_in_folder
 from tests.servers import S3Server
 from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
@@ -128,16 +128,6 @@ def find_processes(text: str) -> list[str]:
             continue
         if text in line and path.parent.name != str(os.getpid()):
             found.append(line)
-    return found
-
-
-def find_in_folder(name: str, word: bytes) -> list[int]:
-    """Processes with a word in their command line whose folder has this name."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if word in (path / "cmdline").read_bytes() and (path / "cwd").readlink().name == name:
-                found.append(int(path.name))
     return found
 
 

@@ -17,12 +17,13 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import find_in_folder
 
 ZOO_URL = os.environ.get("ZOO_URL", "").rstrip("/")  # noqa: TID251 the one place of this file
 SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
@@ -485,16 +486,6 @@ def wait_until(ready: Any, seconds: float = 60) -> None:
     while not ready():
         assert time.monotonic() < deadline, "it did not come about"
         pause.wait(0.2)
-
-
-def find_in_folder(name: str, word: bytes) -> list[int]:
-    """Processes of this machine with a word in their command line whose folder has this name."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if word in (path / "cmdline").read_bytes() and (path / "cwd").readlink().name == name:
-                found.append(int(path.name))
-    return found
 
 
 def find_processes(text: str) -> list[str]:
