@@ -11,6 +11,7 @@ from tests.site import Site
 from tests.steps import write_package
 from zoo_runner.engines.kubernetes import smoke_test
 from zoo_runner.engines.kubernetes.installation import examine_cluster
+from zoo_runner.engines.kubernetes.namespace import CONTENT_LABEL
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.job import Status
@@ -116,6 +117,47 @@ def test_a_protection_that_is_missing_is_named_with_its_code(site: Site) -> None
         "account": "cluster.account-reads-secrets",
     }
     assert all(check.remedy for check in found.values() if not check.ok)
+
+
+def test_what_an_earlier_release_made_is_brought_up_to_date(site: Site) -> None:
+    assert examine(site)["namespace"].ok
+    current = read_role_and_account(site)
+    kubectl(site, "label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce-")
+    kubectl(site, "label", "rolebinding", "zoo-runner-job", "-n", NAMESPACE, f"{CONTENT_LABEL}-")
+    kubectl(site, "patch", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "-p", _MOUNTS.format("true"))
+    rules = [{"apiGroups": [""], "resources": ["pods", "secrets"], "verbs": ["get", "list"]}]
+    kubectl(
+        site, "patch", "role", "zoo-runner-job", "-n", NAMESPACE, "--type=merge", "-p", json.dumps({"rules": rules})
+    )
+    assert read_role_and_account(site) != current
+    found = examine(site)
+    assert all(check.ok for check in found.values()), found
+    assert found["pod security"].found == "the level restricted"
+    assert read_role_and_account(site) == current
+
+
+def test_what_somebody_else_made_is_used_as_it_is(site: Site) -> None:
+    assert examine(site)["namespace"].ok
+    words = ("label", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "--overwrite")
+    label = "app.kubernetes.io/managed-by"
+    kubectl(site, "label", "rolebinding", "zoo-runner-job", "-n", NAMESPACE, f"{CONTENT_LABEL}=other", "--overwrite")
+    kubectl(site, *words, f"{label}=site")
+    kubectl(site, "patch", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "-p", _MOUNTS.format("true"))
+    try:
+        found = examine(site)
+        assert [check.code for check in found.values() if not check.ok] == ["cluster.token-mounted"]
+    finally:
+        kubectl(site, "patch", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "-p", _MOUNTS.format("false"))
+        kubectl(
+            site, "label", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, f"{label}=zoo-runner", "--overwrite"
+        )
+
+
+def read_role_and_account(site: Site) -> tuple[Any, Any]:
+    """What the account of jobs may do, and whether its token is mounted."""
+    role = json.loads(kubectl(site, "get", "role", "zoo-runner-job", "-n", NAMESPACE, "-o", "json"))
+    account = json.loads(kubectl(site, "get", "serviceaccount", "zoo-runner-job", "-n", NAMESPACE, "-o", "json"))
+    return role["rules"], account["automountServiceAccountToken"]
 
 
 def test_a_job_image_of_another_version(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     without_content,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, name_job
-from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant
+from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant, mark_content
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
@@ -88,7 +88,7 @@ class ClusterEngine(ABC):
             job,
             handle,
             {
-                "tenant": self._build_tenant(names),
+                "tenant": mark_content(self._build_tenant(names)),
                 "steps": build_step_settings(names, self._cluster, secret_inputs),
                 "manifests": [without_content(manifest) for manifest in objects],
             },

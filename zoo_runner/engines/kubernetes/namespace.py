@@ -1,6 +1,9 @@
 """Namespace, network policy and service accounts of jobs: created if that is permitted, otherwise used as they are."""
 
+import json
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -10,6 +13,8 @@ from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Na
 
 POLICY = "zoo-runner-steps"
 """Name of the NetworkPolicy of the steps in a namespace."""
+CONTENT_LABEL = "zoo-runner/content"
+"""Digest of the accounts and permissions that the runner creates in a namespace, on the last of them."""
 _REFUSED = 403
 # Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
@@ -96,26 +101,77 @@ def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
     ]
 
 
+def mark_content(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Label the last with a digest of the accounts and permissions, which tells whether another release made them."""
+    *others, last = manifests
+    access = [manifest for manifest in manifests if manifest["kind"] not in ("Namespace", "NetworkPolicy")]
+    digest = sha256(json.dumps(access, sort_keys=True).encode()).hexdigest()[:16]
+    labels = {**last["metadata"]["labels"], CONTENT_LABEL: digest}
+    return [*others, {**last, "metadata": {**last["metadata"], "labels": labels}}]
+
+
 def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
     """Create or adopt the namespace and the accounts; without the permission to, existing ones are used.
 
     Raises `ApiError` if something is missing for certain and may not be created.
     """
-    create_tenant(cluster, build_tenant(names, settings))
+    create_tenant(cluster, mark_content(build_tenant(names, settings)))
 
 
 def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
-    """Create or adopt what `build_tenant` returned, with the rules of `prepare_tenant`."""
+    """Create or adopt what `mark_content` returned, with the rules of `prepare_tenant`.
+
+    What an earlier release created is brought up to date; what somebody else created is used as it is.
+    """
     # the last of the accounts, and what earlier releases did not create
     telling = [*(one for one in manifests if one["kind"] == "NetworkPolicy"), manifests[-1]]
-    if all(_find(cluster, manifest) is True for manifest in telling):
+    if all(_is_current(cluster, manifest) for manifest in telling):
         return
     for manifest in manifests:
         try:
-            cluster.create(manifest)
+            found = cluster.create(manifest)
         except ApiError as error:
-            if error.status != _REFUSED or _find(cluster, manifest) is False:
+            if error.status != _REFUSED or _find(cluster, manifest) is None:
                 raise
+        else:
+            _update(cluster, manifest, found)
+
+
+def _is_current(cluster: Cluster, manifest: Manifest) -> bool:
+    found = _find(cluster, manifest)
+    return bool(found) and (not _is_ours(found) or _covers(found, manifest))
+
+
+def _update(cluster: Cluster, manifest: Manifest, found: Manifest) -> None:
+    """Bring an object of an earlier release up to date; of a namespace only labels that are missing are added."""
+    change = _keep_labels(manifest, found) if manifest["kind"] == "Namespace" else manifest
+    if not _is_ours(found) or _covers(found, change):
+        return
+    meta = manifest["metadata"]
+    try:
+        cluster.patch(manifest["kind"], meta.get("namespace", ""), meta["name"], change)
+    except ApiError as error:
+        # it works as it is; `doctor` names what it does not protect
+        if error.status != _REFUSED:
+            raise
+
+
+def _keep_labels(manifest: Manifest, found: Manifest) -> Manifest:
+    # an operator may have chosen another level of pod security
+    return {"metadata": {"labels": {**manifest["metadata"]["labels"], **(found["metadata"].get("labels") or {})}}}
+
+
+def _is_ours(found: Manifest | None) -> bool:
+    return _covers(((found or {}).get("metadata") or {}).get("labels"), MANAGED)
+
+
+def _covers(found: Any, wanted: Any) -> bool:
+    """Whether an object has all that a manifest says; the cluster adds defaults, and leaves out what is empty."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return all(_covers(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(found) == len(wanted) and all(map(_covers, found, wanted))
+    return bool(found == wanted) or (found is None and wanted in ({}, []))
 
 
 def remove_namespace(cluster: Cluster, name: str) -> None:
@@ -128,12 +184,12 @@ def remove_namespace(cluster: Cluster, name: str) -> None:
         cluster.delete("Namespace", "", name)
 
 
-def _find(cluster: Cluster, manifest: Manifest) -> bool | None:
-    """Whether an object exists; None without the permission to read it."""
+def _find(cluster: Cluster, manifest: Manifest) -> Manifest | None:
+    """Read an object; None where it is missing for certain, an empty one without the permission to read it."""
     meta = manifest["metadata"]
     try:
-        return cluster.get(manifest["kind"], meta.get("namespace", ""), meta["name"]) is not None
+        return cluster.get(manifest["kind"], meta.get("namespace", ""), meta["name"])
     except ApiError as error:
         if error.status != _REFUSED:
             raise
-        return None
+        return {}
