@@ -1,6 +1,7 @@
 """Reads the STAC catalog that a tool wrote into an output folder, and reports what is wrong with it."""
 
 import json
+import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -159,17 +160,18 @@ class _CatalogReader:
         if not folder.is_dir():
             self._add_file(name, media_type)
             return
-        allowed = resolve(self._path)
-        paths = list(walk(folder))
-        if not paths:
+        allowed, below = resolve(self._path), "" if name == "." else f"{name}/"
+        entries = list(walk(folder))
+        if not entries:
             raise invalid_stac(document, f"{what} is an empty folder", _VALID)
-        for path in paths:
-            if path.is_symlink() and not resolve(path).is_relative_to(allowed):
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_link and not resolve(path).is_relative_to(allowed):
                 raise _outside(
                     document, f"{what}: {path.name!r} leads out of the output folder through a symbolic link"
                 )
             if path.is_file():
-                self._add_file(path.relative_to(self._path).as_posix(), None)
+                self._add_file(f"{below}{entry.name}", None)
 
     def _locate_member(self, path: str, href: str, what: str, *, may_be_folder: bool = False) -> str | None:
         try:
@@ -202,8 +204,7 @@ class _CatalogReader:
 
     def _warn_of_left_files(self) -> None:
         known = self._documents.keys() | self._files.keys()
-        names = (path.relative_to(self._path).as_posix() for path in walk(self._path) if path.is_file())
-        left = [name for name in names if name not in known]
+        left = [one.name for one in walk(self._path) if one.name not in known and Path(one.path).is_file()]
         if left:
             files = "file" if len(left) == 1 else "files"
             self._warn(self._root, f"does not link to {len(left)} {files}, not published: {', '.join(left[:5])}")
@@ -222,7 +223,9 @@ def _outside(href: str, reason: str) -> StagingError:
 
 
 def _find_stac(folder: Path) -> dict[Path, StacType]:
-    kinds = {path: _read_type(path) for path in sorted(folder.glob("*.json")) if path.is_file()}
+    with os.scandir(folder) as found:
+        names = sorted(entry.name for entry in found if entry.name.endswith(".json") and entry.is_file())
+    kinds = {folder / name: _read_type(folder / name) for name in names}
     return {path: kind for path, kind in kinds.items() if kind}
 
 
@@ -233,8 +236,9 @@ def _choose_roots(roots: list[Path]) -> list[Path]:
 
 
 def _list_folders(folder: Path) -> list[Path]:
-    entries = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
-    return [path for path in entries if not is_folder_name(path.name)]
+    with os.scandir(folder) as found:
+        names = sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
+    return [folder / name for name in names if not is_folder_name(name)]
 
 
 def _read_type(path: Path) -> StacType | None:

@@ -13,14 +13,19 @@ class Extent:
         self._max_files, self._max_bytes = options.max_files, options.max_bytes
         self._files = self._bytes = 0
 
-    def add(self, path: Path, href: str) -> None:
-        """Count a file; `href` names its output in errors. Raises `StagingError` (`REFUSED`) beyond a limit."""
+    def add(self, path: Path, href: str) -> int:
+        """Count a file and return its bytes; `href` names its output in errors.
+
+        Raises `StagingError` (`REFUSED`) beyond a limit.
+        """
+        size_bytes = path.stat().st_size
         self._files += 1
-        self._bytes += path.stat().st_size
+        self._bytes += size_bytes
         if self._max_files is not None and self._files > self._max_files:
             raise _refused(href, f"more than {self._max_files} files", "STAGEOUT_MAX_FILES")
         if self._max_bytes is not None and self._bytes > self._max_bytes:
             raise _refused(href, f"more than {self._max_bytes} bytes", "STAGEOUT_MAX_BYTES")
+        return size_bytes
 
 
 def _refused(href: str, what: str, setting: str) -> StagingError:

@@ -143,6 +143,8 @@ class StageOutOptions:
     Directory outside of it, links followed, is refused: set it to the engine's output folder unless the
     tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others,
     unless `keep_empty_folders`: then it is a result without files.
+    `takes_files`: nobody else needs the files of the outputs, so that those on the disk of the destination get their
+    names there instead of being copied.
     `max_files` and `max_bytes` bound the results of a job. `concurrency` is the number of files that move at the same
     time.
     """
@@ -158,6 +160,7 @@ class StageOutOptions:
     outputs_folder: Path | None = None
     optional: frozenset[str] = frozenset()
     keep_empty_folders: bool = False
+    takes_files: bool = False
     max_files: int | None = None
     max_bytes: int | None = None
     concurrency: int = 8

@@ -18,28 +18,39 @@ def resolve(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def walk(folder: Path) -> Iterator[Path]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a folder has that is no folder: `path`, its `name` below that folder, and whether it is a link."""
+
+    path: str
+    name: str
+    is_link: bool
+
+
+def walk(folder: Path) -> Iterator[Entry]:
     """Yield every entry below a folder that is not a folder, in order.
 
     A folder behind a link is entered once on each path, and only where it leads into `folder`.
     """
-    yield from _walk(folder, ())
+    yield from _walk(os.fspath(folder), "", ())
 
 
-def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    real = resolve(folder)
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        if not entry.is_symlink():
+def _walk(folder: str, below: str, above: tuple[Path, ...]) -> Iterator[Entry]:
+    real = resolve(Path(folder))
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        name, is_link = f"{below}{entry.name}", entry.is_symlink()
+        if not is_link:
             enter, skip = entry.is_dir(), False
         else:
-            target = resolve(path)
-            skip = path.is_dir() and target in (*above, real)
-            enter = path.is_dir() and not skip and target.is_relative_to((*above, real)[0])
+            target, leads_to_folder = resolve(Path(entry.path)), os.path.isdir(entry.path)  # noqa: PTH112
+            skip = leads_to_folder and target in (*above, real)
+            enter = leads_to_folder and not skip and target.is_relative_to((*above, real)[0])
         if enter:
-            yield from _walk(path, (*above, real))
+            yield from _walk(entry.path, f"{name}/", (*above, real))
         elif not skip:
-            yield path
+            yield Entry(entry.path, name, is_link)
 
 
 def find_origin(self_href: str | None, root: str) -> str | None:

@@ -16,8 +16,9 @@ from stageout.raster import read_raster
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.media import COG, GEOTIFF, get_media_type
-from zoo_staging.names import is_folder_name
+from zoo_staging.names import find_folder, is_folder_name
 
+_SMALL_BYTES = 1 << 12
 _BLOCK_BYTES = 1 << 20
 
 
@@ -128,24 +129,26 @@ class _OutputReader:
 
     def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
         allowed = resolve(folder)
-        for path in walk(folder):
-            name = path.relative_to(folder).as_posix()
-            if not resolve(path).is_relative_to(allowed):
-                raise _outside(href, f"{name!r} leads out of the output folder through a symbolic link")
+        for entry in walk(folder):
+            path = Path(entry.path)
+            if entry.is_link and not resolve(path).is_relative_to(allowed):
+                raise _outside(href, f"{entry.name!r} leads out of the output folder through a symbolic link")
             if path.is_file():
-                yield self._read_file(path, f"{below}{name}", href, None)
+                yield self._read_file(path, f"{below}{entry.name}", href, None)
 
     def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
         if self._cancellation.cancelled:
             raise StagingError(Kind.CANCELLED, href, "stage-out was cancelled", "Start it again to get the results.")
         check_relative_name(name, href)
-        self._extent.add(path, href)
+        size_bytes = self._extent.add(path, href)
         raster = read_raster(path, self._warnings)
         own_format = cwl_format if isinstance(cwl_format, str) else None
         media_type = get_media_type(name, own_format)
         if raster and raster.cloud_optimized and media_type == GEOTIFF:
             media_type = COG
-        return FoundFile(path, name, path.stat().st_size, media_type, _digest(path), raster, own_format)
+        # a folder that is one asset has no checksum
+        digest = None if find_folder(name) else _digest(path)
+        return FoundFile(path, name, size_bytes, media_type, digest, raster, own_format)
 
     def _get_path(self, value: Mapping[str, Any], href: str) -> Path:
         location = str(value.get("location") or value.get("path") or "")
@@ -163,9 +166,12 @@ class _OutputReader:
 
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
+    with path.open("rb", buffering=0) as stream:
+        # most files of a folder of thousands are small
+        size = _SMALL_BYTES
+        while block := stream.read(size):
             digest.update(block)
+            size = _BLOCK_BYTES
     return digest.hexdigest()
 
 

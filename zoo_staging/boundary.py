@@ -40,9 +40,19 @@ class Boundary:
 
     def resolve(self, path: str | os.PathLike[str]) -> Path:
         """Return the path with all links followed, whether it exists or not; raises `OutsideError`."""
-        # texts: a Path for each name costs more than all that is asked of the disk
-        place, names = "", _split(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118
-        links = 0
+        return Path(self.find(os.fspath(path)))
+
+    def find(self, path: str) -> str:
+        """Do what `resolve` does without a `Path`, which costs more than all that is asked of the disk."""
+        whole = path if path.startswith("/") else os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118
+        place = whole if _has_no_links(whole) else self._follow(whole)
+        if not (_is_below(place, self._known) or _is_below(place, self.lent)):
+            raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
+        return place or "/"
+
+    def _follow(self, path: str) -> str:
+        """Follow the links of a path name by name, each as far as it may lead; raises `OutsideError` for a circle."""
+        place, names, links = "", _split(path), 0
         while names:
             name = names.pop()
             if name == "..":
@@ -62,9 +72,7 @@ class Boundary:
                 target = os.readlink(there)  # noqa: PTH115
                 place = "" if target.startswith("/") else place
                 names.extend(_split(target))
-        if not (_is_below(place, self._known) or _is_below(place, self.lent)):
-            raise OutsideError(f"{Path(path).name!r} is, or leads, outside of what belongs to the job")
-        return Path(place or "/")
+        return place
 
     def open(self, path: str | os.PathLike[str]) -> int:
         """Open a regular file for reading and return its descriptor; raises `OutsideError`, `OSError`.
@@ -130,9 +138,41 @@ class Boundary:
 
 
 def list_links(folder: Path) -> Iterator[Path]:
-    """List the links below a folder, without following any."""
-    for parent, folders, files in os.walk(folder):
-        yield from (link for name in (*folders, *files) if (link := Path(parent, name)).is_symlink())
+    """List the links below a folder, without following any; what cannot be listed has none."""
+    folders = [os.fspath(folder)]
+    while folders:
+        # no Path for what is no link: a folder may have thousands of files
+        for entry in _list_entries(folders.pop()):
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+
+
+def _list_entries(folder: str) -> list[os.DirEntry[str]]:
+    """List what is in a folder; nothing, if it is none or may not be read."""
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:
+        return []
+
+
+def _has_no_links(path: str) -> bool:
+    """Whether a path exists and is, as it is written, where the kernel finds it: then there is no link to judge.
+
+    Three calls, whatever the number of names; the file itself is not opened (open(2), O_PATH).
+    """
+    try:
+        found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return False
+    try:
+        return os.readlink(f"/proc/self/fd/{found}") == path  # noqa: PTH115
+    except OSError:
+        return False  # without /proc
+    finally:
+        os.close(found)
 
 
 def _split(path: str | os.PathLike[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from stageout.destinations.linking import link_file
 from stageout.model import StageOutOptions
 from zoo_staging.boundary import Boundary, OutsideError
 from zoo_staging.errors import Kind, StagingError
@@ -33,16 +34,17 @@ class FolderDestination:
     """A folder; it is created if it is missing."""
 
     root: Path
+    takes_files: bool = False
     storage: None = None
     # a thread for each of thousands of small files takes longer than to write them
     _short_calls: ShortCalls = field(default_factory=lambda: ShortCalls(asyncio.to_thread), compare=False)
 
     @classmethod
-    def open(cls, destination: str, _: StageOutOptions) -> "FolderDestination":
+    def open(cls, destination: str, options: StageOutOptions) -> "FolderDestination":
         """Open `file://<path>` or a path; a relative one starts in the current folder."""
         parts = urlsplit(destination)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(destination)
-        return cls(path.absolute())
+        return cls(path.absolute(), options.takes_files)
 
     def get_path(self, key: str) -> str:
         """Return the key: a web server over the folder sees the same path."""
@@ -53,8 +55,13 @@ class FolderDestination:
         return (self.root / key).as_uri()
 
     async def put_file(self, key: str, source: Path, media_type: str) -> bool:
-        """Copy a file, uncompared; when cancelled, the copy stops soon and leaves nothing."""
+        """Copy a file, uncompared; when cancelled, the copy stops soon and leaves nothing.
+
+        A file that may be taken gets its name here instead: then it is the same file, and there is nothing to compare.
+        """
         try:
+            if self.takes_files and await self._short_calls.run(partial(self._take, key, source)):
+                return True
             is_small = source.stat().st_size <= _SMALL_BYTES
         except OSError as error:
             raise _translate(error, self.get_href(key)) from error
@@ -130,6 +137,10 @@ class FolderDestination:
                 self.root.rmdir()
 
     @cached_property
+    def _place(self) -> str:
+        return os.fspath(self.root)
+
+    @cached_property
     def _boundary(self) -> Boundary:
         return Boundary.build([self.root])
 
@@ -140,18 +151,23 @@ class FolderDestination:
         Raises `OutsideError` where a link among its folders leads out of the root: whoever may write to the folder
         could have put one there, to have files elsewhere replaced or removed.
         """
-        path = self.root / key
+        # texts: a Path for each of thousands of files costs more than all that is asked of the disk
+        parent, _, name = f"{self._place}/{key}".rpartition("/")
         try:
-            folder = self._boundary.open_folder(path.parent)
+            folder = self._boundary.open_folder(parent)
         except FileNotFoundError:
             if not create:
                 raise
-            self._boundary.resolve(path.parent).mkdir(parents=True, exist_ok=True)
-            folder = self._boundary.open_folder(path.parent)
+            self._boundary.resolve(parent).mkdir(parents=True, exist_ok=True)
+            folder = self._boundary.open_folder(parent)
         try:
-            yield folder, path.name
+            yield folder, name
         finally:
             os.close(folder)
+
+    def _take(self, key: str, source: Path) -> bool:
+        with self._open_parent(key, create=True) as (folder, name):
+            return link_file(os.fspath(source), folder, name)
 
     async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object], *, is_small: bool) -> None:
         stopped = threading.Event()

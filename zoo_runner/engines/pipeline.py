@@ -19,6 +19,7 @@ from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
 from zoo_staging.destination import read_scheme
 from zoo_staging.errors import StagingError, mask_href
+from zoo_staging.progress import pace
 
 if TYPE_CHECKING:
     from stagein.settings import StageInOptions
@@ -101,7 +102,7 @@ def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancella
         folder = job.paths.scratch / "inputs"
         order = add_secondary_files(job.package, job.order)
         # the name of an input has no slash, a pointer begins with one
-        staged = stage_in({**order, **files}, folder, load_stage_in_options(storage), report, cancellation=switch)
+        staged = stage_in({**order, **files}, folder, load_stage_in_options(storage), pace(report), cancellation=switch)
     local = {pointer: staged.pop(pointer) for pointer in files}
     return Staged(staged, place_files(job.package.document, local) if local else job.package.document)
 
@@ -118,9 +119,10 @@ def run_stage_out(
             load_stage_out_options(storage, job.id, job.workflow_id),
             title=job.package.process.get("label"),
             outputs_folder=job.paths.scratch / "outputs",
+            takes_files=True,
             optional=frozenset(one.name for one in parse_outputs(job.package) if accepts_null(one.type)),
         )
-        put = stage_out(outputs, job.destination, options, report, cancellation=switch)
+        put = stage_out(outputs, job.destination, options, pace(report), cancellation=switch)
     for warning in put.warnings:
         report(EngineLine("warning", f"stage-out: {warning}"))
     return Results(put.document, put.collection, put.collection_href, put.outputs)

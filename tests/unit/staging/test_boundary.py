@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_staging.boundary import Boundary, OutsideError
+from zoo_staging.boundary import Boundary, OutsideError, list_links
 
 
 @pytest.fixture
@@ -98,3 +98,24 @@ def test_a_link_put_in_place_after_the_check_is_not_followed(job: Path, monkeypa
     monkeypatch.setattr(Boundary, "resolve", resolve_then_swap)
     with pytest.raises(OSError, match="Too many levels"):
         boundary.open(path)
+
+
+def test_a_path_behind_a_link_is_found_where_it_is_and_not_where_it_is_written(job: Path) -> None:
+    (job / "job/out/folder").symlink_to(job / "data")
+    assert bound(job).resolve(job / "job/out/folder/deep/d") == job / "data/deep/d"
+    (job / "job/out/out").symlink_to(job / "host")
+    with pytest.raises(OutsideError):
+        bound(job).resolve(job / "job/out/out/secret")
+
+
+@pytest.mark.parametrize("path", ["job/out//a/x", "job/out/./a/x", "job/out/a/x/", "job/out/a/../a/x"])
+def test_a_path_may_be_written_in_any_way(job: Path, path: str) -> None:
+    assert bound(job).find(f"{job}/{path}") == f"{job}/job/out/a/x"
+
+
+def test_all_links_below_a_folder_are_listed_and_none_is_followed(job: Path) -> None:
+    deep = job / "job/out" / "/".join("d" * 300)
+    deep.mkdir(parents=True)
+    (deep / "link").symlink_to("nothing")
+    (job / "job/out/a/folder").symlink_to(job / "host")
+    assert set(list_links(job / "job/out")) == {deep / "link", job / "job/out/a/folder"}

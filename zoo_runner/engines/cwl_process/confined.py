@@ -63,7 +63,7 @@ class ConfinedAccess(StdFsAccess):
         if p.startswith(_LITERAL):
             return f"{_NOWHERE}/{p}"
         with _refused():
-            return str(self.boundary.resolve(_ensure_here(super()._abs(p))))
+            return self.boundary.find(_ensure_here(super()._abs(p)))
 
     def exists(self, fn: str) -> bool:
         """Whether a file or folder exists within the boundary: cwltool asks it of optional secondary files too."""
@@ -125,21 +125,21 @@ class ConfinedMapper(PathMapper):
         super().visit(obj, stagedir, basedir, copy, staged)
 
     def _check_source(self, obj: Any, basedir: str, *, follows_links: bool) -> None:
-        found = self._boundary.resolve(Path(basedir, read_path(_ensure_here(str(obj["location"])))))
+        found = self._boundary.find(os.path.join(basedir, read_path(_ensure_here(str(obj["location"])))))  # noqa: PTH118
         # what cwltool copies or moves, it does with the targets of links
         if obj["class"] == "Directory" and follows_links:
-            self._boundary.check_links(found)
+            self._boundary.check_links(Path(found))
 
     def _check_target(self, folder: str) -> None:
         # cwltool joins what is below the output folder in a container to the one of this machine, steps up included
         climbs = ".." in folder.removeprefix(self.stagedir).split("/")
-        inside = Path(os.path.normpath(folder)).is_relative_to(self.stagedir)
+        inside = f"{os.path.normpath(folder)}/".startswith(f"{os.path.normpath(self.stagedir)}/")
         if climbs or not (inside or self._any_target):
             raise OutsideError(f"a file is to be put into {folder!r}, which is not a folder of its step")
 
 
 def _ensure_here(location: str) -> str:
-    if urlsplit(location).scheme not in ("", "file"):
+    if not location.startswith("/") and urlsplit(location).scheme not in ("", "file"):
         raise OutsideError(f"{location!r} is on another machine and was not staged: make it an input")
     return location
 
