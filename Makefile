@@ -54,8 +54,9 @@ lint: env-dev ## style, types, layers
 format: env-dev ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: env-dev bench-servers ## compare with similar tools (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
+bench: env-dev bench-servers images ## compare with similar tools (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.isolation
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian

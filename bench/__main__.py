@@ -7,21 +7,16 @@ all of them alike. A figure is the time of a whole process from start to end. Wr
 """
 
 import argparse
-import os
 import platform
-import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.commands import Command, Times, describe_machine, find_ratio, measure
 from bench.page import PAGE, write_part
 
 ROOT = Path(__file__).parents[1]
@@ -35,23 +30,6 @@ HELP = "zoo-runner --help"
 HELP_SECONDS = 0.3
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command with what it may find from former rounds: `fresh` takes its package cache away."""
-
-    name: str
-    words: Sequence[str]
-    fresh: bool = False
-
-
-@dataclass
-class Times:
-    """Seconds of each round: by the clock, and of the processor with all children."""
-
-    clock: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-
-
 def main() -> int:
     """Measure, print the table, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -59,7 +37,7 @@ def main() -> int:
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder:
-        times = _measure(_build_commands(Path(folder)), Path(folder), given.rounds)
+        times = measure(_build_commands(Path(folder)), Path(folder), given.rounds)
     table = _build_table(times)
     print(table)
     if not given.no_page:
@@ -82,36 +60,6 @@ def _build_commands(folder: Path) -> list[Command]:
     ]
 
 
-def _measure(commands: Sequence[Command], folder: Path, rounds: int) -> Mapping[str, Times]:
-    times = {command.name: Times() for command in commands}
-    for command in commands:
-        _run(command, folder)  # compiled modules and disk caches are there for all of them
-    for number in range(rounds):
-        for command in commands if number % 2 else reversed(commands):
-            clock, processor = _run(command, folder)
-            times[command.name].clock.append(clock)
-            times[command.name].processor.append(processor)
-    return times
-
-
-def _run(command: Command, folder: Path) -> tuple[float, float]:
-    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH")}
-    cache = folder / ("cache-fresh" if command.fresh else "cache")
-    shutil.rmtree(folder / "cache-fresh", ignore_errors=True)
-    environ = {**os.environ, **places, "ZOO_RUNNER_CACHE": str(cache)}  # noqa: TID251 as a user's shell hands it on
-    before, started = _processor_seconds(), time.perf_counter()
-    done = subprocess.run(command.words, env=environ, cwd=folder, capture_output=True, text=True, check=False)
-    clock = time.perf_counter() - started
-    if done.returncode:
-        sys.exit(f"bench: {command.name} failed:\n{done.stderr}")
-    return clock, _processor_seconds() - before
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def _build_table(times: Mapping[str, Times]) -> str:
     bare = times[BARE]
     rows = [
@@ -120,7 +68,7 @@ def _build_table(times: Mapping[str, Times]) -> str:
     ]
     for name, each in times.items():
         clock, processor = statistics.median(each.clock), statistics.median(each.processor)
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(each.clock, bare.clock, strict=True))
+        ratio = find_ratio(each.clock, bare.clock)
         work = processor / statistics.median(bare.processor)
         rows.append(
             f"| `{name}` | {clock:.2f} | {min(each.clock):.2f} | {max(each.clock):.2f} | {ratio:.2f}"
@@ -139,11 +87,11 @@ def _judge(name: str, seconds: float, ratio: float) -> str:
 
 
 def _build_page(table: str, rounds: int) -> str:
-    machine = f"{os.cpu_count()} cores of {_processor_name()}, load {os.getloadavg()[0]:.1f} at the end"
     software = f"Python {platform.python_version()}, cwltool {version('cwltool')}, zoo-runner {version('zoo-runner')}"
+    today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
     return f"""# What a run costs
 
-Written by `make bench` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds, medians; {machine}; {software}.
+Written by `make bench` on {today}: {rounds} rounds, medians; {describe_machine()}; {software}.
 
 {table}
 
@@ -156,17 +104,9 @@ above the number of cores means that other programs ran at the same time: the se
 ratios less so, because both sides wait.
 
 Further measurements, each beside a peer: `python -m bench.staging` (data in and out beside rclone),
-`python bench/kernel.py` (a service in ZOO's kernel), `python -m bench.cluster` (jobs on Kubernetes).
+`python -m bench.isolation` (isolated beside trusted jobs), `python bench/kernel.py` (a service in ZOO's kernel),
+`python -m bench.cluster` (jobs on Kubernetes).
 """
-
-
-def _processor_name() -> str:
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":
