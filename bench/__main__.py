@@ -105,7 +105,8 @@ ratios less so, because both sides wait.
 
 Further measurements, each beside a peer: `python -m bench.staging` (data in and out beside rclone),
 `python -m bench.isolation` (isolated beside trusted jobs), `python bench/kernel.py` (a service in ZOO's kernel),
-`python -m bench.cluster` (jobs on Kubernetes).
+`python -m bench.zoo` (a service beside cwltool, also a tool that prints 200,000 lines), `python -m bench.cluster` (jobs
+on Kubernetes).
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo_runner.model.masking import MASK, Masker, find_secrets
+from zoo_runner.model.masking import MASK, Masker, find_secrets, mask_lines
 
 SECRET = "s3cr3t/Va+lue=="
 
@@ -150,6 +150,25 @@ def test_secrets_of_an_environment_are_found_by_the_names_of_their_variables() -
 def test_a_secret_of_several_lines_is_masked_in_a_log_that_is_written_line_by_line() -> None:
     masker = Masker(find_secrets({"PRIVATE_TOKEN": "line-one\nline-two\n"}))
     assert masker.mask("it has line-two") == f"it has {MASK}"
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n")), min_size=1), st.data())
+def test_lines_are_as_many_after_their_secrets_are_masked_together(lines: list[str], data: st.DataObject) -> None:
+    chosen = data.draw(st.integers(0, len(lines) - 1))
+    given_lines = [*lines[:chosen], f"{lines[chosen]} {SECRET}", *lines[chosen + 1 :]]
+    masked = mask_lines(given_lines, Masker([SECRET]).mask)
+    assert len(masked) == len(given_lines)
+    assert SECRET not in masked[chosen]
+
+
+def test_lines_stay_apart_where_a_secret_has_several_of_them() -> None:
+    masker = Masker(find_secrets({"PRIVATE_TOKEN": "line-one\nline-two\n"}))
+    assert mask_lines(["line-one", "line-two", ""], masker.mask) == [MASK, MASK, ""]
+
+
+def test_lines_without_a_secret_are_the_same_object() -> None:
+    lines = ["50% of 2540", "plain"]
+    assert mask_lines(lines, Masker([SECRET]).mask) is lines
 
 
 def test_credentials_for_registries_are_masked_part_by_part() -> None:

@@ -19,7 +19,7 @@ from zoo_runner.execution.log_files import LOG_FILES, link_names
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
-from zoo_runner.model.masking import Masker
+from zoo_runner.model.masking import Masker, mask_lines
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
 
@@ -215,11 +215,11 @@ class JobLog:
         if source not in self._sources:
             self._sources[source] = self._clean(source)
         start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "
-        stamped = [start + line for line in lines]
+        stamped = start + f"\n{start}".join(lines)
         linked = link_names(self.paths.job_log, self.paths.kept_log)
-        self._append(self.paths.job_log, *stamped)
+        self._append(self.paths.job_log, stamped)
         if not linked:
-            self._append(self.paths.kept_log, *stamped)
+            self._append(self.paths.kept_log, stamped)
 
     def _clean(self, text: str) -> str:
         """Return text as a log may have it: without secrets, in one line."""
@@ -227,10 +227,8 @@ class JobLog:
 
     def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
         """Clean each line; almost always there is nothing to clean in all of them together."""
-        text = "\n".join(lines)
-        if self.masker.mask(text) == text and not _ODD.search(text):
-            return lines
-        return [self._clean(line) for line in lines]
+        masked = mask_lines(lines, self.masker.mask)
+        return [_one_line(line) for line in masked] if _ODD.search("\n".join(masked)) else masked
 
     def _append(self, path: Path, *lines: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
@@ -260,6 +258,8 @@ def _make_folder(folder: Path, mode: int, variable: str) -> None:
 
 def _take_lines(lines: Sequence[str], size: int) -> Sequence[str]:
     """Take lines until they have a size; a batch may have thousands."""
+    if sum(map(len, lines)) + len(lines) <= size:
+        return lines
     ends = accumulate(len(line) + 1 for line in lines)
     return lines[: next((number for number, end in enumerate(ends, 1) if end >= size), len(lines))]
 

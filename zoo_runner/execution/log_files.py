@@ -22,7 +22,7 @@ class LogFiles:
     def append(self, path: Path, *lines: str) -> None:
         """Add lines at once; raises `OSError` where the file cannot be written."""
         with self._lock:
-            os.write(self._find(path), "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+            os.write(self._find(path), "\n".join((*lines, "")).encode("utf-8", "backslashreplace"))
 
     def close(self, *places: Path) -> None:
         """Close the files that lie at or below these places; what is appended later is opened again."""

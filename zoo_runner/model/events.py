@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.masking import mask_lines
 from zoo_staging.progress import Transferred
 
 
@@ -75,29 +76,25 @@ _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, Ste
 def mask_event(event: Kind, mask: Callable[[str], str]) -> Kind:
     """Return the event with its texts passed through `mask`; words of the model (stage, severity) stay."""
     if isinstance(event, StepLines):
-        return replace(event, lines=_mask_lines(event.lines, mask))
+        return replace(event, lines=tuple(mask_lines(event.lines, mask)))
     texts = {name: value for name, value in asdict(event).items() if isinstance(value, str) and name not in _WORDS}
     masked: dict[str, Any] = {name: mask(text) for name, text in texts.items()}
     return replace(event, **masked)
 
 
-def _mask_lines(lines: tuple[str, ...], mask: Callable[[str], str]) -> tuple[str, ...]:
-    """Mask each line; almost always there is nothing to mask in all of them together."""
-    text = "\n".join(lines)
-    return lines if mask(text) == text else tuple(map(mask, lines))
-
-
 def encode_event(event: StepStarted | StepLines | StepEnded | EngineLine) -> str:
     """Write an event as one line of JSON."""
-    return json.dumps({"event": type(event).__name__, **asdict(event)})
+    # not `asdict`, which copies every line of a step
+    values = {each.name: getattr(event, each.name) for each in fields(event)}
+    return json.dumps({"event": type(event).__name__, **values})
 
 
 def decode_event(line: str) -> Event | None:
     """Read an event from its line; None for a line that is not an event."""
     try:
-        fields = json.loads(line)
-        kind = _WIRE[fields.pop("event")]
-        event: Event = kind(**fields)
+        values = json.loads(line)
+        kind = _WIRE[values.pop("event")]
+        event: Event = kind(**values)
         if isinstance(event, StepLines):
             event = StepLines(event.step, tuple(event.lines))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -5,8 +5,9 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,42 @@ from zoo_staging.variables import FILE_VARIABLES, is_secret_variable
 
 MASK = "*****"
 _SHORTEST_SECRET = 4
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What looks like a secret: `pattern` fits only where one of `hints` is in the text in lower case.
+
+    To look for hints is ten times faster than the pattern.
+    """
+
+    hints: tuple[str, ...]
+    pattern: "re.Pattern[str]"
+
+
 # what may be repeated has a limit: otherwise a long line of such words takes time by the square of its length
-_PATTERNS = (
+_FORMS = (
     # parameters of a signed URL, without the URL
-    re.compile(r"(?i)((?:X-Amz-(?:Security-Token|Credential)|signature|sig|jwt|auth|token)=)[^&\s\"'<>]+"),
-    re.compile(
-        r"(?i)(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:(?:bearer|basic|digest|token|apikey)\s{1,8})?)"
-        r"(?![*])[^\s\"',}]+"
+    _Form(
+        ("security-token=", "credential=", "signature=", "sig=", "jwt=", "auth=", "token="),
+        re.compile(r"(?i)((?:X-Amz-(?:Security-Token|Credential)|signature|sig|jwt|auth|token)=)[^&\s\"'<>]+"),
     ),
-    re.compile(
-        r"(?i)((?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)"
-        r"(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
+    _Form(
+        ("authorization",),
+        re.compile(
+            r"(?i)(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:(?:bearer|basic|digest|token|apikey)\s{1,8})?)"
+            r"(?![*])[^\s\"',}]+"
+        ),
+    ),
+    _Form(
+        ("secret", "passw", "token", "apikey", "api_key", "api-key"),
+        re.compile(
+            r"(?i)((?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)"
+            r"(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
+        ),
     ),
     # a JSON Web Token (RFC 7519): its header begins with {"
-    re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"),
-)
-# without one of these, in lower case, no pattern fits; to look for them is ten times faster than the patterns
-_HINTS = (
-    *("signature=", "credential=", "sig=", "jwt=", "auth=", "token", "authorization", "secret", "passw", "eyj"),
-    *("apikey", "api_key", "api-key", "://", "\\/\\/", "?", "&", "\\u0026", "%3d", "253d", "%40", "2540"),
+    _Form(("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")),
 )
 _SHORTEST_ENCODED = 8
 # longer ones, which are keys of several lines, are found as they are and encoded as a whole
@@ -164,6 +182,16 @@ def _build_character(character: str) -> str:
     return f"(?:{re.escape(character)}|(?i:{code}){space})"
 
 
+def mask_lines(lines: Sequence[str], mask: Callable[[str], str]) -> Sequence[str]:
+    """Mask many lines at once, or each where a secret has several of them."""
+    text = "\n".join(lines)
+    masked = mask(text)
+    if masked == text:
+        return lines
+    together = masked.split("\n")
+    return together if len(together) == len(lines) else [mask(line) for line in lines]
+
+
 class Masker:
     """Replaces known secrets in all their forms, and text that looks like a secret, in time linear in its length."""
 
@@ -179,11 +207,11 @@ class Masker:
             text = self._known.sub(MASK, text)
         if "%" in text and self._mixed:
             text = self._mixed.sub(MASK, text)
+        text = mask_addresses(text, MASK)
         folded = text.casefold()
-        if any(hint in folded for hint in _HINTS):
-            text = mask_addresses(text, MASK)
-            for pattern in _PATTERNS:
-                text = pattern.sub(rf"\g<1>{MASK}", text)
+        for form in _FORMS:
+            if any(hint in folded for hint in form.hints):
+                text = form.pattern.sub(rf"\g<1>{MASK}", text)
         return text
 
     @cached_property
