@@ -12,8 +12,8 @@ from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.namespace import POD_SECURITY, POLICY
 from zoo_runner.model.errors import EngineError
 
-ADMISSION_POLICY = "zoo-runner-pods"
-"""Name of the policy and its binding in deploy/kubernetes/admission.yaml."""
+ADMISSION_POLICIES = ("zoo-runner-pods", "zoo-runner-account")
+"""Names of the policies and their bindings in deploy/kubernetes/admission.yaml."""
 UNKNOWN = "not known: this account may not read it"
 _LEVELS = ("restricted", "baseline")
 
@@ -33,9 +33,11 @@ def check_pod_security(cluster: Cluster, names: Names) -> str:
 
 def check_admission(cluster: Cluster) -> str:
     """Check that the API server judges the pods of jobs."""
-    if cluster.get("ValidatingAdmissionPolicyBinding", "", ADMISSION_POLICY) is None:
+    found = {name: cluster.get("ValidatingAdmissionPolicyBinding", "", name) for name in ADMISSION_POLICIES}
+    missing = [name for name, binding in found.items() if binding is None or not _denies(binding)]
+    if missing:
         raise EngineError(
-            f"the ValidatingAdmissionPolicyBinding {ADMISSION_POLICY} does not exist",
+            f"no ValidatingAdmissionPolicyBinding denies by {' and '.join(missing)}",
             "Run `kubectl apply -f deploy/kubernetes/admission.yaml` (Kubernetes 1.30 or newer).",
             code="cluster.admission-policy",
         )
@@ -99,6 +101,10 @@ def check_account(cluster: Cluster, names: Names, site: KubernetesSettings) -> s
 def is_unknown(error: ApiError) -> bool:
     """Whether an answer says only that this account may not ask."""
     return error.status in (401, 403)
+
+
+def _denies(binding: Manifest) -> bool:
+    return "Deny" in binding["spec"].get("validationActions", [])
 
 
 def _mounts_token(account: Manifest) -> bool:
