@@ -110,8 +110,15 @@ def test_an_unknown_job_is_exit_code_11(site: Site, words: list[str]) -> None:
 def test_the_doctor_examines_this_machine_for_the_local_engine(site: Site) -> None:
     done = site.command("doctor", "--engine", "local", "-o", site.results)
     lines = [line.split(":")[0].split(maxsplit=1) for line in done.stdout.splitlines() if not line.startswith("  ")]
-    assert [about for _, about in lines] == ["containers", "scratch folder", "results store"]
+    assert [about for _, about in lines] == ["containers", "JavaScript", "scratch folder", "results store"]
     assert ("BAD" in done.stdout) == (done.returncode == 7)
+
+
+def test_the_doctor_reads_settings_as_services_do_where_it_is_asked_to(site: Site) -> None:
+    done = site.having(STAGEIN_ALLOW_PRIVATE="true").command("doctor", "--engine", "local", "--service")
+    assert done.returncode == 7
+    assert "(code: protection.private-hosts)" in done.stdout
+    assert "(code: protection.isolation)" in done.stdout
 
 
 @pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE", "ZOO_RUNNER_SCRATCH"])

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,15 @@ def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     @cli.command()
     @_engine
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="Results store to check too.")
-    def doctor(engine: str, destination: str | None) -> None:
-        """Check an engine, and the results store, before the first job."""
-        _examine(read(engine=engine), destination)
+    @click.option(
+        "--service", "for_service", is_flag=True, help="Read the settings as services do, and check what protects them."
+    )
+    def doctor(engine: str, destination: str | None, for_service: bool) -> None:
+        """Check an engine, and the results store, before the first job.
+
+        With --service, also each protection from hostile packages and callers that the settings switch off.
+        """
+        _examine(read(engine=engine, for_service=for_service), destination)
 
     @cli.command()
     @_engine
@@ -122,14 +129,16 @@ def _reattach(job_id: str, configuration: "Configuration", quiet: bool) -> None:
 
 def _examine(configuration: "Configuration", destination: str | None) -> None:
     from zoo_runner.engines import open_engine
+    from zoo_runner.execution.protections import examine_protections
     from zoo_runner.model.errors import EngineError
 
     sound = True
-    for check in open_engine(configuration.settings.engine, configuration).check(destination):
+    engine = open_engine(configuration.settings.engine, configuration)
+    for check in chain(examine_protections(configuration), engine.check(destination)):
         sound = sound and check.ok
         click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
         if check.remedy:
-            click.echo(f"    what to do: {check.remedy}")
+            click.echo(f"    what to do: {check.remedy}{f' (code: {check.code})' if check.code else ''}")
     sys.exit(0 if sound else EngineError.exit_code)
 
 

@@ -1,9 +1,9 @@
 """Every diagnosis has one of these codes; a code never changes its meaning, its words may.
 
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
-`source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`, `job`,
-`process`, `request`, `store`, `runner`. docs/errors.md lists them. The findings of `validate` (`package.findings`)
-have such codes too.
+`source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
+`protection`, `job`, `process`, `request`, `store`, `runner`. docs/errors.md lists them. The findings of `validate`
+(`package.findings`) have such codes too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -324,6 +324,43 @@ _CLUSTER = (
     Code("cluster.evicted", _P, "The pod was evicted from its node.", "Run the job again; request what it uses."),
     Code("cluster.pod-lost", _P, "The pod was deleted while it ran.", "Run the job again; check the audit log."),
 )
+_PROTECTION = (
+    Code("protection.isolation", _E, "Steps of a service may run on the host.", "Unset ZOO_RUNNER_ISOLATION."),
+    Code(
+        "protection.javascript",
+        _E,
+        "JavaScript cannot be evaluated, or not in a process that can only compute.",
+        "Install QuickJS where the engine's Python finds it; use a kernel that filters system calls.",
+    ),
+    Code(
+        "protection.step-network",
+        _E,
+        "Steps that ask for the network get that of the machine.",
+        "Unset ZOO_RUNNER_SANDBOX_NETWORK.",
+    ),
+    Code(
+        "protection.private-hosts",
+        _E,
+        "Packages and callers may name hosts of private networks.",
+        "List single hosts in STAGEIN_PRIVATE_HOSTS.",
+    ),
+    Code(
+        "protection.local-roots",
+        _E,
+        "Callers may name files of the system, of users or of other jobs.",
+        "List folders with data in STAGEIN_ALLOWED_ROOTS.",
+    ),
+    Code("protection.time-limit", _E, "Jobs may run for ever.", "Set ZOO_RUNNER_TIME_LIMIT."),
+    Code("protection.limits", _E, "A job may read, store or be given any amount.", "Set the limits shown."),
+    Code(
+        "protection.private-folders",
+        _E,
+        "Other users of the machine can read records or inputs of jobs.",
+        "Keep others from the folders shown.",
+    ),
+    Code("protection.public-logs", _E, "The folder of logs is public.", "Have what serves them check who asks."),
+    Code("protection.user", _E, "Jobs are run by root.", "Run services as a user of their own."),
+)
 _PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
     Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
@@ -391,6 +428,7 @@ CODES: Mapping[str, Code] = {
         *_STEP,
         *_ENGINE,
         *_CLUSTER,
+        *_PROTECTION,
         *_JOB,
         *_PROCESS,
         *_REQUEST,

@@ -51,6 +51,7 @@ class FileStore:
         created = replace(job, version=1)
         folder = self._path(job.id)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # the folder may exist, with the log of a caller
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._keep_package(package)

@@ -1,6 +1,7 @@
 """JavaScript of packages: evaluated by QuickJS in a bounded process, in place of cwltool's Node.js."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,12 +16,25 @@ from typing import Any, cast
 from cwl_utils.errors import JavascriptException
 from cwl_utils.sandboxjs import JSEngine, NodeJSEngine, default_timeout, get_js_engine, linenum, set_js_engine
 
-from zoo_runner.engines.cwl_process.javascript_process import LARGEST_ANSWER_BYTES, MEMORY_MIB
+from zoo_runner.engines.cwl_process.javascript_process import FILTERED_MACHINES, LARGEST_ANSWER_BYTES, MEMORY_MIB
 
 _PROGRAM = Path(__file__).with_name("javascript_process.py")
 _AT = re.compile(r"<input>:(?P<line>\d+):\d+")
 _NAMED = re.compile(r"\w*Error: ")
 _NO_MEMORY = "InternalError: out of memory"
+
+
+def explain_unusable() -> str | None:
+    """Why JavaScript is not evaluated here in a process that can only compute; None where it is."""
+    machine = os.uname().machine
+    if machine not in FILTERED_MACHINES:
+        return f"system calls are not filtered on {machine}: limits alone hold"
+    try:
+        with BoundedJavaScript() as engine:
+            engine.eval("(1 + 1)")
+    except JavascriptException as error:
+        return str(error).partition("\n")[0]
+    return None
 
 
 @contextmanager

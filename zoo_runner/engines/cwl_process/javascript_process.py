@@ -56,6 +56,8 @@ _CALLS = {
         (222, 226),
     ),
 }
+FILTERED_MACHINES = tuple(_CALLS)
+"""Machines on which the kernel filters the calls of the process."""
 
 
 class _Program(ctypes.Structure):

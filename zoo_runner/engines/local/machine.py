@@ -1,10 +1,12 @@
-"""Whether this machine is ready for local jobs, and what is left on it of jobs that ended."""
+"""Whether this machine is ready for local jobs, protected from them, and what is left on it of jobs that ended."""
 
 import os
+import subprocess
 from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.local.containers import find_runtime
 from zoo_runner.engines.local.control import has_listener
@@ -15,10 +17,19 @@ from zoo_runner.engines.protocol import Check, Leftover
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.workspace import StorageProfile, Workspace
 
+_PROBE_SECONDS = 60
+
 
 def examine_machine(settings: Settings, workspace: Workspace, destination: str | None) -> Iterator[Check]:
-    """Check containers, the scratch folder and, if given, the results store."""
+    """Check containers, JavaScript, the scratch folder and, if given, the results store.
+
+    Of a service, or where isolation is on, also how steps are isolated.
+    """
     yield _check_sandbox(settings) if settings.containers == "sandbox" else _check_containers(settings)
+    yield _check_javascript(settings)
+    if settings.confined or settings.isolation == "isolated":
+        yield _check_isolation(settings)
+        yield _check_network(settings)
     yield _check_scratch(workspace.folders.scratch)
     if destination:
         yield _check_destination(destination, workspace.storage)
@@ -26,12 +37,14 @@ def examine_machine(settings: Settings, workspace: Workspace, destination: str |
 
 def _check_containers(settings: Settings) -> Check:
     runtime = find_runtime(settings.containers)
+    ok = runtime is not None or (settings.containers == "none" and settings.isolation == "trusted")
     return Check(
-        runtime is not None or (settings.containers == "none" and settings.isolation == "trusted"),
+        ok,
         "containers",
         runtime or "none",
         "podman or docker answers" if settings.containers == "auto" else settings.containers,
-        "" if runtime else "Install podman or start docker; without them steps run with the permissions of this user.",
+        "" if ok else "Install podman or start docker; without them steps run with the permissions of this user.",
+        code="" if ok else "containers.unavailable",
     )
 
 
@@ -40,8 +53,57 @@ def _check_sandbox(settings: Settings) -> Check:
     try:
         found = find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
     except EngineError as error:
-        return Check(False, "containers", error.diagnosis.evidence[0], "sandbox", error.diagnosis.remedy)
+        said = error.diagnosis
+        return Check(False, "containers", said.evidence[0], "sandbox", said.remedy, said.code)
     return Check(True, "containers", found.program, "sandbox")
+
+
+def _check_javascript(settings: Settings) -> Check:
+    """Evaluate an expression as the launcher would, by its Python."""
+    program = "from zoo_runner.engines.cwl_process.javascript import explain_unusable; print(explain_unusable() or '')"
+    why: str | None = None
+    try:
+        words = [find_python(settings), "-c", program]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        why = done.stdout.strip() if done.returncode == 0 else (done.stderr.strip().splitlines() or [""])[-1]
+    except (OSError, subprocess.TimeoutExpired, RunnerError) as error:
+        why = str(error)
+    return Check(
+        not why,
+        "JavaScript",
+        why or "evaluated by QuickJS, in a process that can only compute",
+        "QuickJS in a process whose system calls the kernel filters (seccomp)",
+        "Install the packages of zoo-runner into the Python of ZOO_RUNNER_PYTHON; use Linux on x86-64 or ARM64, whose"
+        " containers allow seccomp."
+        if why
+        else "",
+        code="protection.javascript" if why else "",
+    )
+
+
+def _check_isolation(settings: Settings) -> Check:
+    ok = settings.isolation == "isolated"
+    remedy = "" if ok else "Unset ZOO_RUNNER_ISOLATION, if packages or callers are not trusted."
+    return Check(
+        ok,
+        "isolation",
+        settings.isolation,
+        "isolated: no step runs on the host",
+        remedy,
+        code="" if ok else "protection.isolation",
+    )
+
+
+def _check_network(settings: Settings) -> Check:
+    ok = settings.sandbox_network == "none"
+    return Check(
+        ok,
+        "network of steps",
+        "none" if ok else "that of this machine, private networks included, for packages that ask for it",
+        "none",
+        "" if ok else "Unset ZOO_RUNNER_SANDBOX_NETWORK, or give this machine no way into private networks.",
+        code="" if ok else "protection.step-network",
+    )
 
 
 def _check_scratch(folder: Path) -> Check:
