@@ -2,20 +2,30 @@
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from zoo_runner.model.errors import SettingsError
 
+# what JSON allows and YAML 1.2.2 does not (section 5.1), and what the YAML parser takes for line breaks
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON in UTF-8.
+    """Write a value as JSON in UTF-8, which cwltool reads as YAML."""
+    path.write_bytes(format_json(value).encode(errors="backslashreplace"))
 
-    Text outside of the basic plane (emoji) is not escaped, because cwltool reads JSON as YAML, which has no surrogate
-    pairs; a lone surrogate, which UTF-8 cannot encode, is.
+
+def format_json(value: Any) -> str:
+    """Format a value as JSON that is YAML too.
+
+    Text outside of the basic plane (emoji) is not escaped, because YAML has no surrogate pairs; characters that YAML
+    does not allow are, and so is a lone surrogate, which UTF-8 cannot encode, once the text is encoded.
     """
-    path.write_bytes(json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace"))
+    text = json.dumps(value, ensure_ascii=False)
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

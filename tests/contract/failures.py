@@ -18,7 +18,8 @@ IMAGE_MISSING = FAILING / "image-missing" / "image-missing.cwl"
 class Failure:
     """One way to fail. `facts` stand in the cause, whatever its words.
 
-    `is_job`: logs are kept. `needs`: what a machine must have to cause it.
+    `is_job`: logs are kept. `needs`: what a machine must have to cause it. `report`: the address of a public report.
+    `advice`: what the remedy names.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Failure:
     facts: tuple[str, ...]
     is_job: bool = True
     needs: Need = None
+    report: str = ""
+    advice: str = ""
 
 
 def _serve(path: str, fault: Fault) -> Callable[[Scene], Done]:

@@ -70,6 +70,12 @@ def test_a_path_is_a_path_and_a_location_a_uri(site: Site, name: str, form: str)
     assert run(site, package, job) == "content"
 
 
+@pytest.mark.parametrize("text", ["\x7f", "a\x85b", "\x9b0m", "a\u2028b", "\ufffe", "\ufeffa", "\t"])
+def test_characters_that_yaml_does_not_allow_reach_the_tool(site: Site, text: str) -> None:
+    package = ECHO.format(kind="string").replace("[echo, -n]", f"[echo, -n, {json.dumps(text)}]")
+    assert run(site, package, json.dumps({"x": text})) == f"{text} {text}"
+
+
 LIBRARY = """
 cwlVersion: v1.2
 $graph:

@@ -124,6 +124,12 @@ def test_an_image_that_is_not_there_is_pulled_and_that_is_reported(programs: Pro
         ("denied: requested access", "image.forbidden", Level.USER),
         ("dial tcp: lookup docker.io: no such host", "image.unreachable", Level.PLATFORM),
         ("Error: something else", "image.unavailable", Level.ENGINE),
+        (
+            "429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit. You may"
+            " increase the limit by authenticating and upgrading: https://www.docker.com/increase-rate-limit",
+            "image.unavailable",
+            Level.ENGINE,
+        ),
     ],
 )
 def test_a_pull_that_fails_is_explained(programs: Programs, said: str, code: str, level: Level) -> None:

@@ -22,6 +22,8 @@ OTHER_PROGRAMS = (
     "No such file or directory",
     "No space left on device",
     "Argument list too long",
+    "cannot open shared object file: No such file or directory",
+    "Too many open files",
     # Kubernetes and etcd
     "etcdserver: request is too large",
     "failed to sync secret cache: timed out waiting for the condition",
@@ -72,7 +74,7 @@ def _find_descriptions(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
             if node.body and isinstance(node.body[0], ast.Expr):
                 yield node.body[0].value
-        case ast.Call(func=ast.Name(id="Failure")):
+        case ast.Call(func=ast.Name(id="Failure" | "_package" | "_input" | "_source" | "_step")):
             yield from node.args[:2]
         case ast.keyword(arg="row"):
             yield node.value

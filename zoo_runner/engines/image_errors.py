@@ -6,6 +6,7 @@ Source: OCI Distribution Specification 1.1, "Error Codes".
 import re
 
 _DENIED = ("unauthorized", "denied", "authentication", "forbidden")
+_LIMITED = ("toomanyrequests", "too many requests", "rate limit")
 _MISSING = ("not found", "manifest unknown", "name unknown", "does not exist")
 # a separate number: the port of a registry and the digest of an image may contain these digits too
 _STATUS = re.compile(r"(?<![\w.:/@-])\d{3}(?![\w./-])")
@@ -19,6 +20,11 @@ def is_denied(said: str) -> bool:
 def is_missing(said: str) -> bool:
     """Whether the registry does not have the image."""
     return _says(said, _MISSING, {"404"})
+
+
+def is_limited(said: str) -> bool:
+    """Whether the registry has given this client as many images as it gives in a time."""
+    return _says(said, _LIMITED, {"429"})
 
 
 def _says(said: str, words: tuple[str, ...], statuses: set[str]) -> bool:

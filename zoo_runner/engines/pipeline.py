@@ -10,10 +10,10 @@ from zoo_runner.inputs.neighbours import add_secondary_files
 from zoo_runner.inputs.package_files import find_remote_files, place_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import EngineError, RunnerError, StageInError, StageOutError
+from zoo_runner.model.errors import EngineError, RunnerError, StageInError, StageOutError, ToolError
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
-from zoo_runner.model.package import Document
+from zoo_runner.model.package import Document, Package
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
@@ -51,9 +51,26 @@ def run_stages(
 
 
 def run_execute(job: JobSpec, staged: Staged, execute: Execute, report: Report) -> dict[str, Any]:
-    """Run the CWL of a job on what was staged; return its output object."""
+    """Run the CWL of a job on what was staged; return its output object, whose names are those of the package."""
     report(StageStarted(Stage.EXECUTE, f"{job.workflow_id} ({job.package.cwl_version})"))
-    return execute(staged)
+    outputs = execute(staged)
+    _check_names(job.package, outputs)
+    return outputs
+
+
+def _check_names(package: Package, outputs: Mapping[str, Any]) -> None:
+    """Refuse outputs that differ from those of the package: cwltool does not check what an ExpressionTool returns."""
+    declared = {one.name: one for one in parse_outputs(package)}
+    missing = [name for name, one in declared.items() if outputs.get(name) is None and not accepts_null(one.type)]
+    unknown = [name for name in outputs if name not in declared]
+    if missing or unknown:
+        parts = {"missing": missing, "unknown": unknown}
+        found = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names)
+        raise ToolError(
+            f"the results are not the outputs that {package.workflow_id!r} declares ({found})",
+            "Compare what the expression returns with the outputs of the package.",
+            code="step.output-type",
+        )
 
 
 def ensure_address(destination: str) -> None:

@@ -169,6 +169,18 @@ _STEP = (
     Code("step.crashed", _U, "The tool of a step crashed.", "Read its log; try another version of the image."),
     Code("step.terminated", _U, "The tool of a step was asked to end (SIGTERM).", "Run the job again."),
     Code("step.out-of-memory", _U, "A step ran out of memory.", "Raise ramMin of the step, or give it less data."),
+    Code(
+        "step.network",
+        _U,
+        "The tool of a step could not reach an address.",
+        "Give the data as an input, or ask for NetworkAccess.",
+    ),
+    Code(
+        "step.credentials",
+        _U,
+        "The tool of a step was refused access to data.",
+        "Give the data as an input: steps have no credentials.",
+    ),
     Code("step.time-limit", _U, "A step took longer than its ToolTimeLimit.", "Raise the ToolTimeLimit."),
     Code("step.program-not-found", _U, "The program of a step does not exist.", "Correct baseCommand or the image."),
     Code("step.not-started", _U, "The program of a step could not be started.", "Correct baseCommand and arguments."),

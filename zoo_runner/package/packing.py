@@ -27,6 +27,7 @@ from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
 from schema_salad.ref_resolver import Loader
 
+from zoo_runner.files import format_json
 from zoo_runner.model.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.documents import Documents, join_uri
@@ -54,6 +55,8 @@ _TYPE_FIELDS = re.compile(r"expected one of:\s+'(fields|symbols|items)',\s+'type
 _SINCE_V1_1 = ("InplaceUpdateRequirement", "LoadListingRequirement", "NetworkAccess", "ToolTimeLimit", "WorkReuse")
 _UNKNOWN_TYPE = re.compile(r"Field '(?:type|items)' references unknown identifier '(?P<name>\w+)'")
 _OTHER_NAMES = {"integer": "int", "number": "double", "bool": "boolean", "str": "string", "object": "record"}
+_NAMELESS = re.compile(r"mapSubject '(?P<name>[^']*)' value .* is not a dict and does not have a mapPredicate")
+_EMPTY = re.compile(r"\"(?P<section>\w+)\" section is not valid")
 _PACKED_TWICE = re.compile(r"original_cwlVersion is set")
 _TRIED = re.compile(r", tried \S+:.*$")
 _PLACE = re.compile(r"(?<=\")(?:file|https?)://[^\s\"]*[#/](?=[^\s\"#/]+\")")
@@ -114,7 +117,7 @@ class _PackingFetcher(_Fetcher):
             del prepared["id"]
         # the loader reads 1.23e5 as 123000.0, which is not what cwltool writes on command lines
         is_same = prepared == document and not _EXPONENT.search(text)
-        return text if is_same else json.dumps(prepared, ensure_ascii=False)
+        return text if is_same else format_json(prepared)
 
     def _read(self, url: str) -> dict[str, Any] | None:
         try:
@@ -449,6 +452,14 @@ def explain(message: str) -> str:
     unknown = _UNKNOWN_CLASS.search(message) or _OTHER_CLASS.search(message)
     if unknown:
         return _explain_class(unknown["name"])
+    if nameless := _NAMELESS.search(message):
+        return (
+            f"{nameless['name']!r} is taken for the name of an entry, which it is not: write entries below their names"
+        )
+    if empty := _EMPTY.search(message):
+        return (
+            f"the section {empty['section']!r} has no content: write `{empty['section']}: []` where it has no entries"
+        )
     if _PACKED_TWICE.search(message):
         return "original_cwlVersion is a leftover of packing: remove the line from the document"
     return _explain_words(message)

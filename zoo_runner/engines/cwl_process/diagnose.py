@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 from zoo_runner.engines.cwl_process.signals import KILLED, explain_exit_code, is_of_shell
+from zoo_runner.engines.cwl_process.tool_failures import find_tool_failure
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines
 
@@ -114,6 +115,8 @@ def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
     code = step.exit_code or 0
     said = _last_lines(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
     explained = explain_exit_code(code)
+    if known := find_tool_failure(_tail(findings, step)):
+        explained = replace(explained, remedy=known.remedy, code=known.code)
     if f"[job {step.step}] completed temporaryFail" in findings.complaints:
         remedy = "Run the job again: the package lists this exit code as temporary (temporaryFailCodes)."
         explained = replace(explained, remedy=remedy, code="step.temporary-failure")
@@ -194,8 +197,9 @@ def _no_gpu(step: str, asked: int, there: int) -> EngineError:
 def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
     found = re.search(r'"format": "(?P<format>[^"]+)"', match["file"])
     name = re.search(r'"basename": "(?P<name>[^"]+)"', match["file"])
+    subject = f"step {match['step']!r}" if match["step"] else "the package"
     return ToolError(
-        f"step {match['step']!r} accepts files of format {match['wanted']} for its input {match['input']!r},"
+        f"{subject} accepts files of format {match['wanted']} for its input {match['input']!r},"
         f" and {name['name'] if name else 'the file'} has " + (f"{found['format']}" if found else "no format"),
         "Give a file of that format, and set `format` in the inputs, or correct the format in the package.",
         step=match["step"],
@@ -318,8 +322,8 @@ _CAUSES = (
     ),
     (
         re.compile(
-            r"\[step (?P<step>[^]]+)\] Cannot make job: Expected value of '(?P<input>[^']+)' to have format"
-            r" (?P<wanted>.+?) but\s+File has (?:an incompatible|no 'format').*?(?P<file>\{.*?^\})",
+            r"(?:\[step (?P<step>[^]]+)\] Cannot make job|Cannot run the package): Expected value of '(?P<input>[^']+)'"
+            r" to have format (?P<wanted>.+?) but\s+File has (?:an incompatible|no 'format').*?(?P<file>\{.*?^\})",
             re.DOTALL | re.MULTILINE,
         ),
         _format_differs,

@@ -145,14 +145,17 @@ KNOWN_ERRORS = (
         "step.not-ready",
     ),
     KnownError(
-        re.compile(r"'(?P<name>stdin|stdout|stderr)' expression must return a string[^.]*\. Got (?P<got>.+?) for "),
+        re.compile(
+            r"'(?P<name>stdin|stdout|stderr)' expression must return a string[^.]*\. Got\s+(?P<got>(?s:.+?))\s+for "
+        ),
         "the expression of {name} returned {got}, not a string",
         _STREAM,
         "step.expression",
     ),
     KnownError(
         re.compile(
-            r"'(?P<name>timelimit|networkAccess)' expression must evaluate to a (?P<kind>\S+)\. Got (?P<got>.+?) for"
+            r"'(?P<name>timelimit|networkAccess)' expression must evaluate to a (?P<kind>\S+)\. Got\s+"
+            r"(?P<got>(?s:.+?))\s+for"
         ),
         "the expression of {name} returned {got}, not {kind}",
         "Correct the expression.",

@@ -6,6 +6,7 @@ The package's author has to correct them, whatever the engine.
 import re
 
 from zoo_runner.engines.cwl_process.known_errors import explain_general_error, explain_known_error
+from zoo_runner.engines.cwl_process.tool_failures import find_tool_failure
 from zoo_runner.model.errors import InputError, PackageError, RunnerError, ToolError
 
 _PLACE = r"(?:package\.json:\d+:\d+: )?"
@@ -175,9 +176,10 @@ def _explain_start(text: str) -> ToolError | None:
             code="inputs.too-large",
         )
     if not_run:
+        known = find_tool_failure([not_run["why"]])
         return ToolError(
             f"{_name(step)} could not be started: {not_run['why'].rstrip('.')}",
-            "Correct baseCommand, arguments or environment of the tool in the package.",
+            known.remedy if known else "Correct baseCommand, arguments or environment of the tool in the package.",
             evidence=(not_run[0],),
             step=step,
             code="step.not-started",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo_runner.engines.image_errors import is_denied, is_missing
+from zoo_runner.engines.image_errors import is_denied, is_limited, is_missing
 from zoo_runner.engines.kubernetes.errors import find_advice, find_code
 from zoo_runner.engines.kubernetes.manifests import CWL
 from zoo_runner.engines.kubernetes.names import Manifest
@@ -125,14 +125,17 @@ def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
 
 
 def _is_definite(message: str) -> bool:
-    return is_denied(message) or is_missing(message)
+    return not is_limited(message) and (is_denied(message) or is_missing(message))
 
 
 def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
     low, who = message.lower(), name_owner(pod)
     where = "dockerPull in the package" if find_step(pod) else "ZOO_RUNNER_JOB_IMAGE (or ZOO_RUNNER_DEFAULT_IMAGE)"
     evidence = (message,) if message else ()
-    if is_missing(message):
+    if is_limited(message):
+        code, cause = "image.unavailable", f"the registry limits how often the image {image} of {who} is pulled"
+        remedy = "Set a pull secret in IMAGE_PULL_SECRETS, which raises the limit, or use a mirror of the registry."
+    elif is_missing(message):
         code, cause = "image.not-found", f"the image {image} of {who} does not exist"
         remedy = f"Correct {where}, or push the image."
     elif is_denied(message):
@@ -141,7 +144,7 @@ def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
             "Check the image's name; if it is private, set a pull secret in IMAGE_PULL_SECRETS, or its registry's"
             " credentials in ZOO_RUNNER_PULL_CREDENTIALS."
         )
-    elif "InvalidImageName" in low or "invalid reference" in low or "couldn't parse" in low:
+    elif "invalidimagename" in low or "invalid reference" in low or "couldn't parse" in low:
         code, cause, remedy = "image.invalid", f"invalid image name {image!r} of {who}", f"Correct {where}."
     else:
         code, cause = "image.unavailable", f"the image {image} of {who} cannot be pulled"

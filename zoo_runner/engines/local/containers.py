@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Containers, Settings
 from zoo_runner.engines.cwl_process.supervised import Supervised
-from zoo_runner.engines.image_errors import is_denied, is_missing
+from zoo_runner.engines.image_errors import is_denied, is_limited, is_missing
 from zoo_runner.engines.local.places import StepPlace
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
@@ -163,6 +163,13 @@ def _run(runtime: str, *words: str) -> "subprocess.CompletedProcess[str]":
 def _pull_error(image: str, text: str) -> EngineError:
     lines = tuple(line for line in text.splitlines() if line.strip())[-4:]
     low = text.lower()
+    if is_limited(text):
+        return EngineError(
+            f"the registry limits how often images are pulled, and refused the image {image} for now",
+            "Log in to the registry, which raises its limit, or pull from a mirror; the limit ends after some hours.",
+            evidence=lines,
+            code="image.unavailable",
+        )
     if is_denied(text):
         return EngineError(
             f"the registry refused access to the image {image}",
