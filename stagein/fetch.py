@@ -54,7 +54,7 @@ async def fetch_references(
 ) -> dict[Where, Path]:
     """Download `references` into `folder`; return the local path of each. Raises `StagingError`."""
     async with open_sources(options) as sources:
-        fetcher = _Fetcher(sources, folder, options)
+        fetcher = Fetcher(sources, folder, options)
         staged, errors = await run_pool(
             [lambda reference=reference: fetcher.prepare(reference) for reference in references],  # type: ignore[misc]
             options.concurrency,
@@ -72,7 +72,7 @@ async def fetch_references(
     return {one.where: done.renamed.get(one.path, one.path) for one in staged}
 
 
-class _Fetcher:
+class Fetcher:
     """Determines the files of each reference; documents referred to twice are read once."""
 
     def __init__(self, sources: SourceTable, folder: Path, options: StageInOptions) -> None:

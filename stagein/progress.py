@@ -85,13 +85,18 @@ class Progress:
         )
 
     def _check(self, count: int, transfer: Transfer) -> None:
-        if self._max_bytes is not None and count > self._max_bytes:
-            raise StagingError(
-                Kind.REFUSED,
-                transfer.href,
-                f"the inputs of this job exceed the limit of {self._max_bytes} bytes",
-                "Use less data, or raise STAGEIN_MAX_BYTES.",
-            )
+        check_bytes(count, transfer.href, self._max_bytes)
+
+
+def check_bytes(count: int, href: str, most: int | None) -> None:
+    """Refuse more bytes than a job may have; raises `StagingError`."""
+    if most is not None and count > most:
+        raise StagingError(
+            Kind.REFUSED,
+            href,
+            f"the inputs of this job exceed the limit of {most} bytes",
+            "Use less data, or raise STAGEIN_MAX_BYTES.",
+        )
 
 
 def check_files(count: int, href: str, most: int | None) -> None:

@@ -296,7 +296,7 @@ def test_no_package_of_a_request_refers_to_this_machine_or_its_network(
 ) -> None:
     content = json.dumps(REFERRING[way](TARGETS[target](host)))
     with pytest.raises(PackageError):
-        prepare_upload(content, None, service)
+        prepare_upload({"a.cwl": content}, "a.cwl", None, service)
     assert host.contacts == []
     assert find_canary(service.cache) == []
 
@@ -352,7 +352,7 @@ def test_the_schemas_of_a_package_are_not_fetched(service: Settings, host: Host,
 def test_no_default_of_a_package_from_a_request_is_a_file_of_this_machine(location: str, service: Settings) -> None:
     inputs = {"x": {"type": "File", "default": {"class": "File", "location": location}}}
     try:
-        package = prepare_upload(json.dumps(tool("true", {}, inputs=inputs)), None, service)
+        package = prepare_upload({"a.cwl": json.dumps(tool("true", {}, inputs=inputs))}, "a.cwl", None, service)
         order = build_job_order(package, {})
     except PackageError:
         return

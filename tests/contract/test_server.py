@@ -12,9 +12,11 @@ from tests.servers import FileServer
 from tests.serving import ASYNC, CWL, Server, serving
 from tests.site import Site
 from tests.unit import ogc_processes as standard
+from tests.unit.stagein.items import build_item
 from tests.values import ROOT
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+FILES = ROOT / "examples" / "features" / "files" / "files.cwl"
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"
 FAILING = ROOT / "tests" / "data" / "packages" / "failing" / "tool-exit-code"
 HUB = "/api/catalogs/user/catalogs/ws-one"
@@ -516,3 +518,112 @@ def test_a_package_does_not_come_from_the_servers_own_network(server: Server, we
     answer = server.request("POST", "/processes", {"executionUnit": {"href": href, "type": "application/cwl"}})
     assert (answer.status, answer.json["diagnosis"]["stage"]) == (400, "package")
     assert web.requests == []
+
+
+def build_form(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, str]]:
+    lines: list[bytes] = []
+    for name, file_name, content in parts:
+        shown = f'form-data; name="{name}"' + (f'; filename="{file_name}"' if file_name else "")
+        lines += [b"--limit", f"Content-Disposition: {shown}".encode(), b"", content]
+    return b"\r\n".join([*lines, b"--limit--", b""]), {"Content-Type": "multipart/form-data; boundary=limit"}
+
+
+def send_form(server: Server, *parts: tuple[str, str | None, bytes]) -> Any:
+    body, headers = build_form(*parts)
+    return server.request("POST", "/processes", body, headers)
+
+
+def test_a_package_of_several_documents_is_deployed_by_a_form(server: Server, web: FileServer) -> None:
+    script, package = FILES.with_name("gather.sh").read_bytes(), FILES.read_bytes()
+    answer = send_form(
+        server, ("package", FILES.name, package), ("id", None, b"several"), ("file", "gather.sh", script)
+    )
+    assert answer.status == 201, answer.body
+    assert answer.json["id"] == "several"
+    inputs = {"source": {"href": web.put("a.txt", b"12345")}, "folder": {"href": web.put("item.json", b"{}")}}
+    web.put("item.json", json.dumps(build_item("one", {"red": {"href": web.put("red.tif", b"12")}})).encode())
+    job = server.execute("several", inputs)
+    assert server.wait(job)["status"] == "successful"
+    listed = server.request("GET", f"/jobs/{job}/results/list").body.decode()
+    assert "a.txt" in listed
+
+
+@pytest.mark.parametrize("name", ["../gather.sh", "/etc/passwd", "a//b.cwl", ".", "a/../b.cwl", "a?b.cwl", "a%2fb.cwl"])
+def test_a_document_of_a_form_has_a_plain_name(server: Server, name: str) -> None:
+    answer = send_form(server, ("package", FILES.name, FILES.read_bytes()), ("file", name, b"x"))
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "request.invalid")
+
+
+def test_a_form_that_cannot_be_read_is_refused(server: Server) -> None:
+    for body, kind in ((b"nothing", "multipart/form-data; boundary=limit"), (b"", "multipart/form-data")):
+        answer = server.request("POST", "/processes", body, {"Content-Type": kind})
+        assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "request.invalid")
+    only = send_form(server, ("id", None, b"x"))
+    assert (only.status, only.json["diagnosis"]["code"]) == (400, "request.invalid")
+
+
+def test_an_uploaded_document_may_not_refer_to_what_was_not_sent_with_it(server: Server) -> None:
+    answer = server.request("POST", "/processes", FILES.read_bytes(), {"Content-Type": CWL})
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "package.not-found")
+    assert "gather.sh" in answer.json["detail"]
+    default = "{type: File, default: {class: File, location: table.csv}}"
+    tool = (
+        f"{{cwlVersion: v1.2, class: CommandLineTool, id: t, baseCommand: cat, inputs: {{x: {default}}}, outputs: []}}"
+    )
+    answer = server.request("POST", "/processes", tool.encode(), {"Content-Type": CWL})
+    assert answer.json["diagnosis"]["code"] == "package.not-found"
+    assert "table.csv" in answer.json["detail"]
+
+
+def list_all(server: Server) -> tuple[Any, Any]:
+    processes, jobs = (server.request("GET", path).json for path in ("/processes", "/jobs"))
+    return [process["id"] for process in processes["processes"]], jobs["numberTotal"]
+
+
+def test_a_dry_run_of_a_deployment_tells_what_is_wrong_and_deploys_nothing(server: Server) -> None:
+    before, cwl = list_all(server), {"Content-Type": CWL}
+    echo = ECHO.read_bytes()
+    taken = server.request("POST", "/processes?dryRun=true", echo, cwl)
+    assert taken.status == 200
+    assert taken.json["valid"] is False
+    assert [problem["code"] for problem in taken.json["problems"]] == ["process.exists"]
+    broken = server.request(
+        "POST", "/processes?dryRun=true", echo.replace(b"class: Workflow", b"class: Workflows"), cwl
+    )
+    assert broken.json["valid"] is False
+    renamed = server.request("POST", "/processes?dryRun=true", echo.replace(b"id: echo", b"id: echo-two"), cwl)
+    assert renamed.json["valid"] is True
+    assert {problem["level"] for problem in renamed.json["problems"]} <= {"warning"}
+    replaced = server.request("PUT", "/processes/echo?dryRun=true", echo, cwl)
+    assert replaced.status == 200
+    assert replaced.json["valid"] is True
+    assert server.request("PUT", "/processes/nobody?dryRun=true", echo, cwl).json["problems"][0]["code"] == (
+        "process.not-found"
+    )
+    assert list_all(server) == before
+
+
+def test_a_dry_run_of_an_execution_lists_what_would_fail_and_runs_nothing(server: Server, web: FileServer) -> None:
+    script = FILES.with_name("gather.sh").read_bytes()
+    assert send_form(server, ("package", FILES.name, FILES.read_bytes()), ("file", "gather.sh", script)).status == 201
+    before = list_all(server)
+    href = web.put("a.txt", b"12345")
+    good = {"source": {"href": href}, "folder": {"href": f"{web.url}/item.json"}}
+
+    def look(inputs: Any) -> Any:
+        answer = server.request("POST", "/processes/files/execution?dryRun=true", {"inputs": inputs})
+        assert answer.status == 200
+        return answer.json
+
+    wrong = look({"source": 1})
+    assert wrong["valid"] is False
+    assert {"/inputs/source", "/inputs/folder"} <= {problem["pointer"] for problem in wrong["problems"]}
+    missing = look(good)
+    assert missing["valid"] is False
+    assert [(problem["code"], problem["pointer"]) for problem in missing["problems"]] == [
+        ("source.not-found", "/inputs/folder")
+    ]
+    web.put("item.json", json.dumps(build_item("one", {"red": {"href": web.put("red.tif", b"12")}})).encode())
+    assert look(good) == {"valid": True, "problems": [], "inputs": {"files": 2, "knownBytes": 7}}
+    assert server.request("POST", "/processes/nobody/execution?dryRun=true", {}).status == 404
+    assert list_all(server) == before

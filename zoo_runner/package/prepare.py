@@ -8,12 +8,13 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
@@ -27,7 +28,8 @@ from zoo_staging.addresses import Reach
 from zoo_staging.proxies import Proxies
 
 UPLOAD_HOST = "upload.invalid"
-"""Stands in addresses for the document of a request; no such host can exist (RFC 2606)."""
+"""Stands in addresses for the documents of a request; no such host can exist (RFC 2606)."""
+NO_FILES: Mapping[str, str] = MappingProxyType({})
 LONGEST_CPU_SECONDS = 180
 """What resolving a package may take; of memory, `_LARGEST_BYTES`: a hostile one could take any amount."""
 _LARGEST_BYTES = 4 << 30
@@ -42,17 +44,31 @@ def prepare_package(reference: str, settings: Settings) -> Package:
     return _prepare(reference, settings)
 
 
-def prepare_upload(content: str, workflow: str | None, settings: Settings) -> Package:
-    """Load a package from the text of its one document, whose workflow (by id) may be named.
+def prepare_upload(files: Mapping[str, str], main: str, workflow: str | None, settings: Settings) -> Package:
+    """Load a package from the texts of its documents, by name; `main` is the one that has the workflow.
 
-    The document may refer to web addresses but not to this machine or its network. Raises `PackageError`.
+    They may refer to one another and to web addresses, but not to this machine or its network. Raises `PackageError`.
     """
-    reference = f"https://{UPLOAD_HOST}/{sha256(content.encode()).hexdigest()[:16]}/package.cwl"
+    digest = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+    reference = f"https://{UPLOAD_HOST}/{digest}/{quote(main)}"
     if workflow:
         reference = f"{reference}#{workflow}"
     if settings.package_hosts:
         settings = replace(settings, package_hosts=(*settings.package_hosts, UPLOAD_HOST))
-    return _prepare(reference, _without_private(settings), content)
+    package = _prepare(reference, _without_private(settings), files)
+    # a step would ask this host for it
+    for location in _list_locations(package.document):
+        if location.startswith(f"https://{UPLOAD_HOST}/"):
+            raise _build_not_sent(location)
+    return package
+
+
+def _list_locations(node: Any) -> Iterator[str]:
+    members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    if isinstance(node, Mapping) and node.get("class") in ("File", "Directory"):
+        yield str(node.get("location", node.get("path", "")))
+    for member in members:
+        yield from _list_locations(member)
 
 
 def prepare_public(reference: str, settings: Settings) -> Package:
@@ -67,27 +83,43 @@ def _without_private(settings: Settings) -> Settings:
     return replace(settings, reach=replace(settings.reach, private=False))
 
 
-def _build_fetch(settings: Settings, content: str | None) -> Fetch:
-    """Return what fetches documents; `content` is that of the one at UPLOAD_HOST."""
+def _build_fetch(settings: Settings, files: Mapping[str, str]) -> Fetch:
+    """Return what fetches documents; `files` are those at UPLOAD_HOST, by their path below the first folder."""
     over_http = build_fetch(settings)
 
     def fetch(url: str, max_bytes: int) -> bytes:
-        if content is not None and urlsplit(url).hostname == UPLOAD_HOST:
-            return content.encode()
-        return over_http(url, max_bytes)
+        if not files or urlsplit(url).hostname != UPLOAD_HOST:
+            return over_http(url, max_bytes)
+        name = _read_name(url)
+        if name not in files:
+            raise _build_not_sent(url)
+        return files[name].encode()
 
     return fetch
 
 
-def _prepare(reference: str, settings: Settings, content: str | None = None) -> Package:
-    kept = load_kept_package(reference, settings, _build_fetch(settings, content))
-    return kept or _resolve_in_child(reference, settings, content)
+def _read_name(url: str) -> str:
+    return unquote(urlsplit(url).path).lstrip("/").partition("/")[2]
 
 
-def _resolve_in_child(reference: str, settings: Settings, content: str | None) -> Package:
+def _build_not_sent(url: str) -> PackageError:
+    return PackageError(
+        f"the package refers to {_read_name(url) or url}, which was not sent with it",
+        "Send all its documents in one request (multipart/form-data), have it refer to a web address, or pack it"
+        " into one document; make a file that its steps read an input.",
+        code="package.not-found",
+    )
+
+
+def _prepare(reference: str, settings: Settings, files: Mapping[str, str] = NO_FILES) -> Package:
+    kept = load_kept_package(reference, settings, _build_fetch(settings, files))
+    return kept or _resolve_in_child(reference, settings, files)
+
+
+def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, str]) -> Package:
     order = {
         "reference": reference,
-        "content": content,
+        "files": dict(files),
         "cache": str(settings.cache),
         "hosts": settings.package_hosts,
         "max_mib": settings.package_max_mib,
@@ -109,7 +141,7 @@ def _resolve_in_child(reference: str, settings: Settings, content: str | None) -
         raise problem
     if child.returncode == -signal.SIGXCPU:
         raise _too_large(reference, f"{LONGEST_CPU_SECONDS} s of CPU time")
-    package = load_kept_package(reference, settings, _build_fetch(settings, content))
+    package = load_kept_package(reference, settings, _build_fetch(settings, files))
     if package is None:
         raise EngineError(
             f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",
@@ -152,7 +184,7 @@ def resolve(order: Mapping[str, Any]) -> None:
         proxies=Proxies(**order["proxies"]),
     )
     try:
-        load_package(order["reference"], settings, _build_fetch(settings, order["content"]))
+        load_package(order["reference"], settings, _build_fetch(settings, order["files"]))
     except PackageError as error:
         sys.stdout.write(json.dumps(to_plain(error.diagnosis)))
     except MemoryError:

@@ -1,7 +1,8 @@
 """Reads the body of a deployment: a CWL document, or an application package of OGC API - Processes, Part 2."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,14 +14,22 @@ from zoo_runner.package.prepare import prepare_public, prepare_upload
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
 PACKAGE_TYPES = ("application/ogcapppkg+json", "application/json")
+FORM_TYPE = "multipart/form-data"
+_NAME = "package.cwl"
+_LONGEST_NAME = 255
+# neither `.` nor `..`, nor what an address could mean otherwise
+_PART = re.compile(r"(?!\.{1,2}$)[\w.+@ -]+", re.ASCII)
 _TEXTS = ("title", "description", "version")
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a client wants deployed: a document by value or by address, and what it says of the process itself."""
+    """What a client wants deployed: documents by value or one by address, and what it says of the process itself.
 
-    content: str | None = None
+    `files` are documents by name; that of the first has the workflow.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
     href: str | None = None
     workflow: str | None = None
     process_id: str | None = None
@@ -30,14 +39,42 @@ class Deployment:
 def read_deployment(body: bytes, media_type: str, workflow: str | None) -> Deployment:
     """Read a request; raises `InputError`."""
     if media_type in CWL_TYPES:
-        return Deployment(content=_decode(body), workflow=workflow)
+        return Deployment({_NAME: _decode(body, "the body")}, workflow=workflow)
     if media_type in PACKAGE_TYPES:
         return _read_package(body, workflow)
     raise InputError(
         f"the body is {media_type or 'of no declared type'}",
-        f"Send one of: {', '.join((*CWL_TYPES, *PACKAGE_TYPES))}.",
+        f"Send one of: {', '.join((*CWL_TYPES, *PACKAGE_TYPES, FORM_TYPE))}.",
         code="request.media-type",
     )
+
+
+def read_form(parts: Iterable[tuple[str, str | None, bytes]], workflow: str | None) -> Deployment:
+    """Read the parts of a form: name, file name, content. Parts with a file name are documents, the first the main one.
+
+    `w` chooses the workflow, `id` is that of the process. Raises `InputError`.
+    """
+    files: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    for name, file_name, content in parts:
+        if file_name is None:
+            fields[name] = _decode(content, f"the part {name}")
+            continue
+        if not is_plain_path(file_name) or file_name in files:
+            raise _invalid(
+                f"{file_name!r} is not the name of one document", "Give each a name of its own, such as lib/tool.cwl."
+            )
+        files[file_name] = _decode(content, f"the document {file_name}")
+    if not files:
+        raise _invalid(
+            "the form has no part with a file name", "Send each document as a file; the first is the package."
+        )
+    return Deployment(files, None, workflow or fields.get("w"), fields.get("id"))
+
+
+def is_plain_path(name: str) -> bool:
+    """Whether a name is that of a file in a folder or below it, as it stands in an address."""
+    return len(name) <= _LONGEST_NAME and all(_PART.fullmatch(part) for part in name.split("/"))
 
 
 def load_deployment(deployment: Deployment, settings: Settings) -> Package:
@@ -53,8 +90,8 @@ def load_deployment(deployment: Deployment, settings: Settings) -> Package:
 
 
 def _load(deployment: Deployment, settings: Settings) -> Package:
-    if deployment.content is not None:
-        return prepare_upload(deployment.content, deployment.workflow, settings)
+    if deployment.files:
+        return prepare_upload(deployment.files, next(iter(deployment.files)), deployment.workflow, settings)
     href = str(deployment.href)
     if urlsplit(href).scheme not in ("http", "https"):
         raise PackageError(f"{href!r} is not a web address", "Give an http or https address.", code="package.reference")
@@ -63,11 +100,11 @@ def _load(deployment: Deployment, settings: Settings) -> Package:
     return prepare_public(href, settings)
 
 
-def _decode(body: bytes) -> str:
+def _decode(body: bytes, what: str) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _invalid("the body is not UTF-8", "Send the document in UTF-8.") from error
+        raise _invalid(f"{what} is not UTF-8", "Send the document in UTF-8.") from error
 
 
 def _read_package(body: bytes, workflow: str | None) -> Deployment:
@@ -82,22 +119,22 @@ def _read_package(body: bytes, workflow: str | None) -> Deployment:
     described = described if isinstance(described, dict) else {}
     unit, process_id, chosen = document["executionUnit"], described.get("id"), workflow or document.get("w")
     texts = {name: described[name] for name in _TEXTS if isinstance(described.get(name), str)}
-    content, href = _read_unit(unit[0] if isinstance(unit, list) and len(unit) == 1 else unit)
+    files, href = _read_unit(unit[0] if isinstance(unit, list) and len(unit) == 1 else unit)
     for name, value in (("processDescription.id", process_id), ("w", chosen)):
         if value is not None and not isinstance(value, str):
             raise _invalid(f"{name} is not a string", "Give a string, or leave it out.")
-    return Deployment(content, href, chosen, process_id, texts)
+    return Deployment(files, href, chosen, process_id, texts)
 
 
-def _read_unit(unit: Any) -> tuple[str | None, str | None]:
-    """The content or the address of an execution unit."""
+def _read_unit(unit: Any) -> tuple[Mapping[str, str], str | None]:
+    """The document or the address of an execution unit."""
     if isinstance(unit, dict) and isinstance(unit.get("href"), str):
-        return None, unit["href"]
+        return {}, unit["href"]
     inline = next((unit[name] for name in ("unit", "value") if name in unit), None) if isinstance(unit, dict) else None
     if isinstance(inline, str):
-        return inline, None
+        return {_NAME: inline}, None
     if isinstance(inline, dict):
-        return json.dumps(inline), None
+        return {_NAME: json.dumps(inline)}, None
     raise _invalid(
         "executionUnit has neither an href nor CWL in unit or value",
         'Write {"href": "https://…"} or {"unit": {…}, "type": "application/cwl"}, once.',

@@ -82,6 +82,31 @@ class DiagnosisInfo(TypedDict):
     step: NotRequired[str]
 
 
+class PreflightProblem(TypedDict):
+    """One thing that a dry run found; `pointer` is a JSON pointer into the request, or into the packed CWL."""
+
+    code: str
+    level: Literal["error", "warning"]
+    pointer: str
+    message: str
+    remedy: str
+
+
+class InputsSize(TypedDict):
+    """What an execution would download: files, and bytes as far as they are known."""
+
+    files: int
+    knownBytes: int
+
+
+class Preflight(TypedDict):
+    """What a dry run found; `valid`: nothing that was found keeps the request from being accepted and from working."""
+
+    valid: bool
+    problems: list[PreflightProblem]
+    inputs: NotRequired[InputsSize]
+
+
 class Problem(TypedDict):
     """An error (exception.yaml, RFC 7807)."""
 

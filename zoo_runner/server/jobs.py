@@ -39,17 +39,25 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
 
     Raises `ProcessNotFoundError`, and `InputError` for inputs that do not fit; a data hub gets a failed job instead.
     """
-    process = api.store.processes.get(call.workspace, process_id)
-    package = api.store.processes.load_package(process.package)
     configuration = find_configuration(api.configuration, call.workspace)
-    engine = configuration.settings.engine
+    engine, workspace = configuration.settings.engine, configuration.workspace
     try:
-        order = _read_inputs(package, request, configuration, call)
+        draft = prepare_execution(api, call, process_id, request)
     except InputError as error:
         if not call.hub:
             raise
-        draft = _draft(api, configuration, process_id, package, {})
-        return accept_failed(api.context, draft, engine, configuration.workspace, error, caller=call.caller)
+        draft = _draft(api, configuration, process_id, _load_package(api, call, process_id), {})
+        return accept_failed(api.context, draft, engine, workspace, error, caller=call.caller)
+    job = accept(api.context, draft, engine, workspace, caller=call.caller)
+    api.wake(job.id)
+    return job
+
+
+def prepare_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> JobSpec:
+    """Check an execute request and draft its job; nothing is stored. Raises `ProcessNotFoundError`, `InputError`."""
+    configuration = find_configuration(api.configuration, call.workspace)
+    package = _load_package(api, call, process_id)
+    order = _read_inputs(package, request, configuration, call)
     draft = _draft(api, configuration, process_id, package, order)
     if secret := sorted(find_secret_values(draft, configuration.workspace)):
         raise InputError(
@@ -57,9 +65,11 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
             "Leave it out, or run the package with `zoo-runner run`.",
             code="inputs.secret-stored",
         )
-    job = accept(api.context, draft, engine, configuration.workspace, caller=call.caller)
-    api.wake(job.id)
-    return job
+    return draft
+
+
+def _load_package(api: Api, call: Call, process_id: str) -> Package:
+    return api.store.processes.load_package(api.store.processes.get(call.workspace, process_id).package)
 
 
 def _draft(

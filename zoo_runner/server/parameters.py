@@ -8,6 +8,7 @@ from fastapi import Path, Query
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
 Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
 Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflow, where a document has several.")]
+DryRun = Annotated[bool, Query(alias="dryRun", description="Find out what would fail, and create nothing.")]
 Seconds = Annotated[float | None, Query(ge=0, le=1e9)]
 Follow = Annotated[bool, Query(description="Go on as the log grows, until the job has ended.")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The number of the last event that is known.")]

@@ -32,18 +32,28 @@ def describe_process(api: Api, call: Call, process_id: str) -> ProcessDescriptio
     return cast(ProcessDescription, {**summary, **parts})
 
 
+def prepare_process(
+    api: Api, call: Call, deployment: Deployment, replaced: str | None = None
+) -> tuple[Process, Package]:
+    """Load the package of a deployment and describe its process, which may take the place of `replaced`.
+
+    Nothing is stored. Raises `PackageError`, `InputError`; `ProcessNotFoundError` where nothing can be replaced.
+    """
+    if replaced is not None:
+        api.store.processes.get(call.workspace, replaced)
+    package = load_deployment(deployment, find_configuration(api.configuration, call.workspace).settings)
+    process_id = replaced or deployment.process_id or package.workflow_id
+    return _build_process(process_id, package, deployment.texts, call), package
+
+
 def deploy_process(api: Api, call: Call, deployment: Deployment) -> ProcessSummary:
     """Deploy a package; raises `PackageError`, `ProcessExistsError`."""
-    package = load_deployment(deployment, find_configuration(api.configuration, call.workspace).settings)
-    process = _build_process(deployment.process_id or package.workflow_id, package, deployment.texts, call)
-    return summarize(api.store.processes.deploy(process, package), call)
+    return summarize(api.store.processes.deploy(*prepare_process(api, call, deployment)), call)
 
 
 def replace_process(api: Api, call: Call, process_id: str, deployment: Deployment) -> None:
     """Put another package in the place of a process; raises `PackageError`, `ProcessNotFoundError`."""
-    api.store.processes.get(call.workspace, process_id)
-    package = load_deployment(deployment, find_configuration(api.configuration, call.workspace).settings)
-    api.store.processes.replace(_build_process(process_id, package, deployment.texts, call), package)
+    api.store.processes.replace(*prepare_process(api, call, deployment, process_id))
 
 
 def undeploy_process(api: Api, call: Call, process_id: str) -> None:

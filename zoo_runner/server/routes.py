@@ -10,17 +10,19 @@ from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
-from zoo_runner.server import deploying, jobs, logs, processes, requests, results, streams
+from zoo_runner.server import deploying, jobs, logs, preflight, processes, requests, results, streams
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import (
     JobList,
     LogList,
+    Preflight,
     ProcessDescription,
     ProcessList,
     ProcessSummary,
     StatusInfo,
 )
-from zoo_runner.server.parameters import After, Cursor, Follow, JobParameters, Limit, Number, Workflow
+from zoo_runner.server.forms import read_parts
+from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Workflow
 
 CWL_JSON = "application/cwl+json"
 NDJSON = "application/x-ndjson"
@@ -36,6 +38,7 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
     router = APIRouter()
     of = Annotated[Call, Depends(read_call)]
     _add_processes(router, api, of)
+    _add_deployment(router, api, of)
     _add_execution(router, api, of)
     _add_jobs(router, api, of)
     _add_results(router, api, of)
@@ -49,24 +52,10 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
         """List the deployed processes, by id."""
         return JSONResponse(processes.list_processes(api, call, limit, cursor))
 
-    @router.post("/processes", tags=["processes"], status_code=201, responses=_answer(ProcessSummary, 201), **_DEPLOY)
-    async def deploy_process(call: of, request: Request, workflow: Workflow = None) -> Response:
-        """Deploy an application package."""
-        deployment = deploying.read_deployment(await read_body(request, api), _media_type(request), workflow)
-        summary = await run_in_threadpool(processes.deploy_process, api, call, deployment)
-        return JSONResponse(summary, 201, headers={"Location": call.link("processes", summary["id"])})
-
     @router.get("/processes/{process_id}", tags=["processes"], responses=_answer(ProcessDescription))
     def describe_process(call: of, process_id: str) -> Response:
         """Describe a process with its inputs and outputs."""
         return JSONResponse(processes.describe_process(api, call, process_id))
-
-    @router.put("/processes/{process_id}", tags=["processes"], status_code=204, **_DEPLOY)
-    async def replace_process(call: of, process_id: str, request: Request, workflow: Workflow = None) -> Response:
-        """Put another package in the place of a process."""
-        deployment = deploying.read_deployment(await read_body(request, api), _media_type(request), workflow)
-        await run_in_threadpool(processes.replace_process, api, call, process_id, deployment)
-        return Response(status_code=204)
 
     @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
     def undeploy_process(call: of, process_id: str) -> Response:
@@ -80,14 +69,49 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
         return JSONResponse(processes.get_package(api, call, process_id), media_type=CWL_JSON)
 
 
+def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
+    deployed = _answer(ProcessSummary, 201) | _answer(Preflight)
+
+    @router.post("/processes", tags=["processes"], status_code=201, responses=deployed, **_DEPLOY)
+    async def deploy_process(
+        call: of, request: Request, workflow: Workflow = None, dry_run: DryRun = False
+    ) -> Response:
+        """Deploy an application package; with `dryRun`, tell what would be refused and what is wrong with it."""
+        deployment = await read_deployment(request, api, workflow)
+        if dry_run:
+            return JSONResponse(await run_in_threadpool(preflight.examine_deployment, api, call, deployment))
+        summary = await run_in_threadpool(processes.deploy_process, api, call, deployment)
+        return JSONResponse(summary, 201, headers={"Location": call.link("processes", summary["id"])})
+
+    @router.put("/processes/{process_id}", tags=["processes"], status_code=204, responses=_answer(Preflight), **_DEPLOY)
+    async def replace_process(
+        call: of, process_id: str, request: Request, workflow: Workflow = None, dry_run: DryRun = False
+    ) -> Response:
+        """Put another package in the place of a process; with `dryRun`, tell what would be refused."""
+        deployment = await read_deployment(request, api, workflow)
+        if dry_run:
+            found = await run_in_threadpool(preflight.examine_deployment, api, call, deployment, process_id)
+            return JSONResponse(found)
+        await run_in_threadpool(processes.replace_process, api, call, process_id, deployment)
+        return Response(status_code=204)
+
+
 def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
     values = {"description": "The results of a synchronous execution.", "content": {"*/*": {}}}
-    both = _answer(StatusInfo, 201) | {200: values, 204: {"description": "The result, as a link in the header."}}
+    both: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
+        200: values,
+        204: {"description": "The result, as a link in the header."},
+    }
 
     @router.post("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=both, **_EXECUTE)
-    async def execute_process(call: of, process_id: str, request: Request) -> Response:
-        """Execute a process; with `Prefer: respond-async` the answer is the job, else its results."""
+    async def execute_process(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
+        """Execute a process; with `Prefer: respond-async` the answer is the job, else its results.
+
+        With `dryRun` nothing runs, and the answer lists what would fail: inputs, sources that do not answer, sizes.
+        """
         body = requests.read_execute(await read_body(request, api), _media_type(request))
+        if dry_run:
+            return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
         prefer = request.headers.get("prefer", "")
         asynchronous = call.hub or requests.prefers_async(prefer)
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
@@ -222,6 +246,14 @@ async def read_body(request: Request, api: Api) -> bytes:
     return body
 
 
+async def read_deployment(request: Request, api: Api, workflow: str | None) -> deploying.Deployment:
+    """Read a request to deploy; raises `InputError`."""
+    body, media_type = await read_body(request, api), _media_type(request)
+    if media_type != deploying.FORM_TYPE:
+        return deploying.read_deployment(body, media_type, workflow)
+    return deploying.read_form(await read_parts(request.headers, body), workflow)
+
+
 def _media_type(request: Request) -> str:
     return requests.get_media_type(request.headers.get("content-type", ""))
 
@@ -253,5 +285,5 @@ def _describe_body(*media_types: str) -> dict[str, Any]:
 # whatever is in between shall not wait for more
 _AT_ONCE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _RESULTS: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any]}}
-_DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES)
+_DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.FORM_TYPE)
 _EXECUTE = _describe_body("application/json")

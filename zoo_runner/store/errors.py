@@ -1,7 +1,7 @@
 """What every store says when a job is not there, is there already, or was changed meanwhile."""
 
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, JobChangedError, JobExistsError, JobNotFoundError
+from zoo_runner.model.errors import EngineError, JobChangedError, JobExistsError, JobNotFoundError, ProcessExistsError
 
 
 def build_not_found(job_id: str, folder: str | None = None) -> JobNotFoundError:
@@ -19,6 +19,13 @@ def build_exists(job_id: str) -> JobExistsError:
         f"a job with the id {job_id!r} exists already",
         "Choose another id, or leave it out to have one generated; `zoo-runner logs` shows the existing job.",
         level=Level.USER,
+    )
+
+
+def build_process_exists(process_id: str) -> ProcessExistsError:
+    """Say that a process of that id is deployed."""
+    return ProcessExistsError(
+        f"a process {process_id!r} is deployed already", "Replace it (PUT), or deploy under another id."
     )
 
 

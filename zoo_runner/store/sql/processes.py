@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, and_, select, update
 
 from zoo_runner.model.codec import from_plain, to_plain
-from zoo_runner.model.errors import ProcessExistsError, ProcessNotFoundError
+from zoo_runner.model.errors import ProcessNotFoundError
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.store.cursors import read_cursor, write_cursor
+from zoo_runner.store.errors import build_process_exists
 from zoo_runner.store.protocol import ProcessPage
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
@@ -38,9 +39,7 @@ class SqlProcesses:
         with self._database.writing() as connection:
             number = connection.execute(statement).scalar()
             if number is None:
-                raise ProcessExistsError(
-                    f"a process {process.id!r} is deployed already", "Replace it (PUT), or deploy under another id."
-                )
+                raise build_process_exists(process.id)
             return self._keep(connection, replace(process, number=number), package)
 
     def replace(self, process: Process, package: Package) -> Process:

@@ -1,0 +1,95 @@
+"""What would fail, found before anything is created: the dry run of a deployment and of an execution."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zoo_runner.engines.pipeline import load_stage_in_options
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
+from zoo_runner.model.problems import format_pointer
+from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.package.findings import Finding, Severity
+from zoo_runner.package.validate import validate_package
+from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.deploying import Deployment
+from zoo_runner.server.documents import Preflight, PreflightProblem
+from zoo_runner.server.jobs import prepare_execution
+from zoo_runner.server.processes import prepare_process
+from zoo_runner.store.errors import build_process_exists
+from zoo_staging.errors import StagingError
+
+
+def examine_deployment(api: Api, call: Call, deployment: Deployment, replaced: str | None = None) -> Preflight:
+    """Find why a deployment would be refused, or the replacement of the process `replaced`, and what else is wrong.
+
+    Pointers lead into the packed CWL. What other platforms refuse is a warning here.
+    """
+    try:
+        process, package = prepare_process(api, call, deployment, replaced)
+        if replaced is None:
+            _ensure_free(api, call, process.id)
+        findings = validate_package(package)
+    except RunnerError as error:
+        return _build(_list_problems(error))
+    return _build(_describe_finding(finding) for finding in findings if finding.severity is not Severity.INFO)
+
+
+def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Preflight:
+    """Find why an execution would fail: inputs, the engine's checks, sources that do not answer, too much data.
+
+    Pointers lead into the execute request. Raises `ProcessNotFoundError`.
+    """
+    api.store.processes.get(call.workspace, process_id)
+    configuration = find_configuration(api.configuration, call.workspace)
+    try:
+        draft = prepare_execution(api, call, process_id, request)
+        api.context.find_engine(configuration.settings.engine, configuration.workspace).plan(draft)
+    except RunnerError as error:
+        return _build(_list_problems(error))
+    return _survey(draft, configuration.workspace.storage)
+
+
+def _ensure_free(api: Api, call: Call, process_id: str) -> None:
+    try:
+        api.store.processes.get(call.workspace, process_id)
+    except ProcessNotFoundError:
+        return
+    raise build_process_exists(process_id)
+
+
+def _survey(draft: JobSpec, storage: StorageProfile) -> Preflight:
+    # the libraries of HTTP and S3 are needed here only
+    from stagein.survey import survey
+
+    try:
+        found = survey(draft.order, load_stage_in_options(storage))
+    except StagingError as error:
+        return _build([_describe_source(("inputs",), error)])
+    problems = [_describe_source(("inputs", *where), error) for where, error in found.errors]
+    return {**_build(problems), "inputs": {"files": found.files, "knownBytes": found.known_bytes}}
+
+
+def _build(problems: Iterator[PreflightProblem] | list[PreflightProblem]) -> Preflight:
+    listed = list(problems)
+    return {"valid": all(problem["level"] != "error" for problem in listed), "problems": listed}
+
+
+def _list_problems(error: RunnerError) -> Iterator[PreflightProblem]:
+    diagnosis = error.diagnosis
+    if not diagnosis.problems:
+        yield _describe(diagnosis.code, "", diagnosis.cause, diagnosis.remedy)
+    for problem in diagnosis.problems:
+        yield _describe(problem.code, problem.pointer, problem.message, diagnosis.remedy)
+
+
+def _describe(code: str, pointer: str, message: str, remedy: str) -> PreflightProblem:
+    return {"code": code, "level": "error", "pointer": pointer, "message": message, "remedy": remedy}
+
+
+def _describe_source(where: tuple[str | int, ...], error: StagingError) -> PreflightProblem:
+    return _describe(error.code, format_pointer(where), str(error), error.remedy)
+
+
+def _describe_finding(finding: Finding) -> PreflightProblem:
+    message = f"{finding.subject}: {finding.message}"
+    return {**_describe(finding.rule, finding.place, message, finding.remedy), "level": "warning"}
