@@ -1,15 +1,18 @@
 """The HTTP server as clients see it: a real process with the local engine, every answer held against the schemas."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import FileServer
-from tests.serving import ASYNC, CWL, Server, serving
+from tests.serving import ASYNC, CWL, Server, serving, wait_for
 from tests.site import Site
 from tests.unit import ogc_processes as standard
 from tests.unit.stagein.items import build_item
@@ -34,6 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Ite
         ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"),
         ZOO_RUNNER_WORKSPACE_PREFIX="/api/catalogs/user/catalogs/",
         ZOO_RUNNER_MAX_BODY_MIB="1",
+        ZOO_RUNNER_CORS_ORIGINS="https://maps.example.org",
         STAGEIN_ALLOW_PRIVATE="true",
     )
     with serving(site.environ, folder) as server:
@@ -507,10 +511,40 @@ def test_workspaces_do_not_see_each_others_processes_and_jobs(server: Server) ->
     assert server.request("GET", f"{other}/processes").json["processes"] == []
 
 
-def test_health_reports_database_and_workers(server: Server) -> None:
+def test_health_reports_database_workers_and_queue(server: Server) -> None:
     answer = server.request("GET", "/health")
     assert answer.json["status"] == "pass"
-    assert set(answer.json["checks"]) == {"store:database", "workers:running"}
+    assert set(answer.json["checks"]) == {"store:database", "workers:running", "queue:wait"}
+    assert set(server.request("GET", "/health/ready").json["checks"]) == {"store:database"}
+    assert server.request("GET", "/health/live").json == {"status": "pass", "checks": {}}
+
+
+def test_metrics_count_requests_by_path_and_jobs_by_status(server: Server) -> None:
+    server.wait(server.execute("echo", {"message": "counted"}))
+    server.request("GET", "/jobs/nobody")
+    text = server.request("GET", "/metrics").body.decode()
+    found = {str(sample.name) + json.dumps(sample.labels): sample.value for sample in read_samples(text)}
+    assert found['zoo_runner_jobs{"status": "successful"}'] >= 1
+    assert found["zoo_runner_workers{}"] == 1
+    counted = {"method": "GET", "path": "/jobs/{job_id}", "status": "404"}
+    assert found[f"zoo_runner_requests_total{json.dumps(counted)}"] >= 1
+    assert "nobody" not in text
+
+
+def read_samples(text: str) -> list[Any]:
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+def test_pages_of_a_listed_origin_may_use_the_api(server: Server) -> None:
+    asked = {"Origin": "https://maps.example.org", "Access-Control-Request-Method": "POST"}
+    answer = server.request("OPTIONS", "/processes/echo/execution", None, asked)
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == "https://maps.example.org"
+    refused = server.request("GET", "/jobs/nobody", None, {"Origin": "https://maps.example.org"})
+    assert refused.headers["access-control-allow-origin"] == "https://maps.example.org"
+    assert "location" in refused.headers["access-control-expose-headers"].lower()
+    other = server.request("GET", "/jobs", None, {"Origin": "https://other.example.org"})
+    assert "access-control-allow-origin" not in other.headers
 
 
 def test_a_package_does_not_come_from_the_servers_own_network(server: Server, web: FileServer) -> None:
@@ -627,3 +661,25 @@ def test_a_dry_run_of_an_execution_lists_what_would_fail_and_runs_nothing(server
     assert look(good) == {"valid": True, "problems": [], "inputs": {"files": 2, "knownBytes": 7}}
     assert server.request("POST", "/processes/nobody/execution?dryRun=true", {}).status == 404
     assert list_all(server) == before
+
+
+def test_more_requests_than_allowed_are_refused_until_time_has_passed(tmp_path: Path, package_cache: Path) -> None:
+    site = Site(tmp_path, package_cache).having(ZOO_RUNNER_RATE_LIMIT="3/second")
+    with serving(site.environ, tmp_path) as server:
+        statuses = [server.request("GET", "/jobs").status for _ in range(30)]
+        assert set(statuses) == {200, 429}
+        assert statuses[0] == 200
+        refused = next(answer for answer in iter(lambda: server.request("GET", "/jobs"), None) if answer.status == 429)
+        assert refused.json["diagnosis"]["code"] == "request.too-many"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert server.request("GET", "/health/live").status == 200
+        wait_for(lambda: server.request("GET", "/jobs").status == 200, 30)
+
+
+def test_a_rate_that_is_none_is_refused_before_anything_listens(tmp_path: Path, package_cache: Path) -> None:
+    site = Site(tmp_path, package_cache).having(ZOO_RUNNER_RATE_LIMIT="many")
+    words = [sys.executable, "-m", "zoo_runner", "serve", "--port", "0"]
+    done = subprocess.run(words, env=site.environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "ZOO_RUNNER_RATE_LIMIT='many'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -57,6 +57,16 @@ class ServerSettings:
         "ZOO_RUNNER_SHUTDOWN_LIMIT", 30.0, "Time that running jobs get to end when the server is stopped, in seconds."
     )
     max_body_mib: float = setting("ZOO_RUNNER_MAX_BODY_MIB", 16.0, "Largest body of a request, in MiB.")
+    rate_limit: str = setting(
+        "ZOO_RUNNER_RATE_LIMIT",
+        "",
+        "Most requests from one address, such as 50/second; more are answered with 429. Unset: no limit.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        "ZOO_RUNNER_CORS_ORIGINS",
+        (),
+        "Origins whose pages may use the API (https://maps.example.org), or *; separated by commas. Unset: none.",
+    )
 
 
 SERVER_SETTINGS = fields(ServerSettings)

@@ -384,6 +384,7 @@ _REQUEST = (
     Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
     Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
     Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
+    Code("request.too-many", _U, "The client has sent too many requests.", "Wait, and send fewer."),
     Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
 )
 _STORE = (

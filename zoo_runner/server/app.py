@@ -8,13 +8,17 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.documents import Conformance, Health, LandingPage, Link
+from zoo_runner.server.documents import Conformance, LandingPage, Link
+from zoo_runner.server.health import add_health
+from zoo_runner.server.limiting import Limited, read_rate
 from zoo_runner.server.methods import MoreMethods, list_methods
+from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
@@ -28,12 +32,10 @@ CONFORMANCE = (
 TITLE = "zoo-runner"
 DESCRIPTION = "Runs Earth-observation application packages (CWL) near the data."
 _WORKSPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_HEALTH: dict[int | str, dict[str, Any]] = {
-    status: {
-        "model": Health,
-        "content": {"application/health+json": {"schema": {"$ref": "#/components/schemas/Health"}}},
-    }
-    for status in (200, 503)
+_CORS: dict[str, Any] = {
+    "allow_methods": ["*"],
+    "allow_headers": ["*"],
+    "expose_headers": ["Location", "Link", "Preference-Applied", "Retry-After"],
 }
 _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
@@ -52,9 +54,15 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
         dependencies=[Depends(ensure_acceptable)],
     )
     app.add_middleware(MoreMethods)
+    if api.settings.rate_limit:
+        app.add_middleware(Limited, rate=read_rate(api.settings.rate_limit))
+    add_metrics(app, api, count_workers)
+    if origins := api.settings.cors_origins:
+        # the outermost: pages of other origins read errors and refusals too
+        app.add_middleware(CORSMiddleware, allow_origins=origins, **_CORS)
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)
-    _add_health(app, api, count_workers)
+    add_health(app, api, count_workers)
     _add_api(app, api, "", _read_calls(api))
     if prefix := api.settings.workspace_prefix.strip("/"):
         _add_api(app, api, f"/{prefix}/{{workspace}}", _read_hub_calls(api, prefix))
@@ -112,26 +120,6 @@ def _build_landing_page(call: Call, root: str) -> LandingPage:
     ):
         links.append({"href": call.link(name), "rel": rel, "type": json, "title": title})
     return {"title": TITLE, "description": DESCRIPTION, "links": links}
-
-
-def _add_health(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> None:
-    @app.get("/health", responses=_HEALTH, tags=["operation"])
-    def get_health() -> Response:
-        """Tell whether the database answers and how many workers run."""
-        checks: dict[str, list[dict[str, Any]]] = {}
-        try:
-            api.store.database.check()
-            checks["store:database"] = [{"status": "pass"}]
-        except RunnerError as error:
-            checks["store:database"] = [{"status": "fail", "output": error.diagnosis.cause}]
-        alive = count_workers()
-        wanted = api.settings.workers
-        checks["workers:running"] = [
-            {"status": "pass" if alive >= wanted else "fail", "observedValue": alive, "observedUnit": "processes"}
-        ]
-        sound = all(check["status"] == "pass" for part in checks.values() for check in part)
-        document: Health = {"status": "pass" if sound else "fail", "checks": checks}
-        return JSONResponse(document, 200 if sound else 503, media_type="application/health+json")
 
 
 def _add_errors(app: FastAPI, masker: Masker) -> None:

@@ -23,6 +23,7 @@ _STATUSES = {
     "request.media-type": 415,
     "request.not-acceptable": 406,
     "request.too-large": 413,
+    "request.too-many": 429,
     "request.unknown-path": 404,
     "request.method": 405,
     "request.invalid": 400,
