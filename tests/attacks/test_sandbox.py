@@ -15,8 +15,7 @@ import pytest
 from tests.attacks.hostile import CANARY, Document, Host, find_canary, output, run_here, tool
 from tests.features import FEATURES, WORKING, run_package, show
 from tests.site import Site
-from zoo_runner.engines.local.sandbox import Sandbox, find_sandbox
-from zoo_runner.model.errors import EngineError
+from zoo_runner.engines.local.sandbox import Sandbox
 
 # each prints what it could get at
 REACHING = {
@@ -55,17 +54,6 @@ REACHING = {
     "the launcher's own files": "cat ../../package.json ../../run.json ../../order.json",
     "other steps' folders": "ls -d ../../out/*/* ../../copies ../../tmp/*/* | grep -vE '[oe].txt' | grep .",
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    """A sandbox; why there is none fails where tests have to run, and skips elsewhere."""
-    try:
-        return find_sandbox((), has_network=False, path=os.defpath)
-    except EngineError as error:
-        if os.environ.get("CI") == "true":  # noqa: TID251
-            raise
-        pytest.skip(f"no sandbox: {error}")
 
 
 def gives(script: str) -> Document:

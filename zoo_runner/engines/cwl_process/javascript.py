@@ -16,7 +16,8 @@ from typing import Any, cast
 from cwl_utils.errors import JavascriptException
 from cwl_utils.sandboxjs import JSEngine, NodeJSEngine, default_timeout, get_js_engine, linenum, set_js_engine
 
-from zoo_runner.engines.cwl_process.javascript_process import FILTERED_MACHINES, LARGEST_ANSWER_BYTES, MEMORY_MIB
+from zoo_runner.engines.cwl_process.javascript_process import LARGEST_ANSWER_BYTES, MEMORY_MIB
+from zoo_runner.engines.cwl_process.system_calls import filter_javascript
 
 _PROGRAM = Path(__file__).with_name("javascript_process.py")
 _AT = re.compile(r"<input>:(?P<line>\d+):\d+")
@@ -27,7 +28,7 @@ _NO_MEMORY = "InternalError: out of memory"
 def explain_unusable() -> str | None:
     """Why JavaScript is not evaluated here in a process that can only compute; None where it is."""
     machine = os.uname().machine
-    if machine not in FILTERED_MACHINES:
+    if not filter_javascript(machine):
         return f"system calls are not filtered on {machine}: limits alone hold"
     try:
         with BoundedJavaScript() as engine:
@@ -129,7 +130,7 @@ class BoundedJavaScript(JSEngine):
             spec = find_spec("_quickjs")
             folder = Path(cast(str, spec.origin)).parent if spec else Path()
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_PROGRAM), str(folder)],
+                [sys.executable, "-I", "-S", str(_PROGRAM), str(folder), filter_javascript(os.uname().machine).hex()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=self._variables,

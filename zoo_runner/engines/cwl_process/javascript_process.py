@@ -1,6 +1,7 @@
 """Evaluates JavaScript for a launcher: a process that can compute and answer, and nothing else.
 
-A program of its own that needs the standard library and quickjs only: `javascript_process.py FOLDER_OF_QUICKJS`.
+A program of its own that needs the standard library and quickjs only: `javascript_process.py
+FOLDER_OF_QUICKJS FILTER`, the filter of system calls as hexadecimal digits.
 Each line of stdin is a script, as a JSON string. The answer is a line: `=` and the value of the script as JSON, `=`
 alone if it has none, or `!` and the error as a JSON string. QuickJS gives scripts no files, network or modules. Should
 a script break out of it nevertheless, it is in a process without environment, which the kernel lets read and write
@@ -9,11 +10,8 @@ open pipes and ask for memory that is not executable, but not open, connect, sta
 
 import ctypes
 import json
-import os
 import resource
-import struct
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,26 +36,6 @@ for (const name of ["DOMException", "atob", "btoa", "performance", "queueMicrota
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
-_PROT_EXEC = 4
-_ALLOW = 0x7FFF0000
-_REFUSE = 0x00050001  # with EPERM
-# linux/filter.h: load a word of the call, compare it, test its bits, return
-_LOAD, _EQUALS, _HAS_BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
-# linux/seccomp.h, struct seccomp_data: where the call's number, its architecture and its third argument lie
-_NUMBER, _ARCHITECTURE, _THIRD_ARGUMENT = 0, 4, 32
-# By machine: its number in linux/audit.h; the calls read, write, close, fstat, lseek, munmap, brk, rt_sigaction,
-# rt_sigprocmask, rt_sigreturn, sched_yield, mremap, madvise, exit, gettimeofday, futex, clock_gettime, exit_group,
-# getrandom; and mmap and mprotect, for memory that is not executable
-_CALLS = {
-    "x86_64": (0xC000003E, (0, 1, 3, 5, 8, 11, 12, 13, 14, 15, 24, 25, 28, 60, 96, 202, 228, 231, 318), (9, 10)),
-    "aarch64": (
-        0xC00000B7,
-        (63, 64, 57, 80, 62, 215, 214, 134, 135, 139, 124, 216, 233, 93, 169, 98, 113, 94, 278),
-        (222, 226),
-    ),
-}
-FILTERED_MACHINES = tuple(_CALLS)
-"""Machines on which the kernel filters the calls of the process."""
 
 
 class _Program(ctypes.Structure):
@@ -66,11 +44,11 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def confine() -> int:
+def confine(code: bytes) -> int:
     """Give up what a script does not need; return how many bytes of stack it may use.
 
-    Raises `OSError` where the kernel does not filter system calls. On machines other than x86-64 and ARM64 calls are
-    not filtered, and the limits alone hold.
+    `code` is the filter of system calls; where it is empty, the limits alone hold. Raises `OSError` where the kernel
+    does not filter calls.
     """
     limits = {
         resource.RLIMIT_AS: (3 * MEMORY_MIB + 256) << 20,
@@ -87,30 +65,13 @@ def confine() -> int:
         resource.setrlimit(limit, (lowest, lowest))
     # asked now: the filter lets nobody ask
     stack_bytes = resource.getrlimit(resource.RLIMIT_STACK)[0] // 2
-    if os.uname().machine in _CALLS:
-        _filter_calls(build_filter(*_CALLS[os.uname().machine]))
+    if code:
+        filter_calls(code)
     return stack_bytes
 
 
-def build_filter(architecture: int, calls: Iterable[int], memory_calls: Iterable[int]) -> bytes:
-    """Build the program by which the kernel judges system calls; pure."""
-    calls, memory_calls = list(calls), list(memory_calls)
-    refuse = 3 + len(calls) + len(memory_calls)
-    check, allow = refuse + 1, refuse + 4
-    code = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUALS, 0, refuse - 2, architecture), (_LOAD, 0, 0, _NUMBER)]
-    for targets, numbers in ((allow, calls), (check, memory_calls)):
-        code += [(_EQUALS, targets - len(code) - 1 - at, 0, number) for at, number in enumerate(numbers)]
-    code += [
-        (_RETURN, 0, 0, _REFUSE),
-        (_LOAD, 0, 0, _THIRD_ARGUMENT),
-        (_HAS_BITS, 0, 1, _PROT_EXEC),
-        (_RETURN, 0, 0, _REFUSE),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
-
-
-def _filter_calls(code: bytes) -> None:
+def filter_calls(code: bytes) -> None:
+    """Have the kernel judge the calls of this thread, and of all that it starts, by a program; raises `OSError`."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     program = _Program(len(code) // 8, code)
     for arguments in (
@@ -118,7 +79,7 @@ def _filter_calls(code: bytes) -> None:
         (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0),
     ):
         if prctl(*arguments):
-            raise OSError(ctypes.get_errno(), "the kernel does not filter the calls of the JavaScript process")
+            raise OSError(ctypes.get_errno(), "the kernel does not filter the calls of processes")
 
 
 def evaluate(new_context: "type[Context]", script: str, stack_bytes: int = _STACK_BYTES) -> str:
@@ -143,14 +104,14 @@ def _shorten(error: str) -> str:
     return error if len(error) <= LONGEST_ERROR else f"{error[: LONGEST_ERROR - 1000]} … {error[-900:]}"
 
 
-def main(folder: str) -> None:
+def main(folder: str, code: str) -> None:
     """Answer until stdin ends."""
     sys.path.append(folder)
     from quickjs import Context
 
     context = Context()
     context.eval(_PRELUDE + "; new Date().getHours()")  # reads the time zone
-    stack_bytes = confine()
+    stack_bytes = confine(bytes.fromhex(code))
     for line in sys.stdin.buffer:
         answer = evaluate(Context, json.loads(line), stack_bytes)
         sys.stdout.buffer.write(answer.encode("utf-8", "replace") + b"\n")
@@ -158,4 +119,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

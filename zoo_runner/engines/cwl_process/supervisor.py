@@ -3,14 +3,15 @@
 A program of its own that needs the standard library only. The first line on its stdin says what to do:
 
     {"command": [...], "env": {...}, "cwd": "...", "cid_folder": "..." or null, "remover": ["podman", "rm", "-f"],
-     "scratch": "..."}
+     "scratch": "...", "groups": [...]}
 
 With `"waits": true` the command is started before its job is known: a second line, an object, goes to its stdin as it
-is, and the `cid_folder`, `remover` and `scratch` in it count.
+is, and the `cid_folder`, `remover`, `scratch` and `groups` in it count.
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
-`cid_folder` are removed, and where the parent is gone the `scratch` folder too, which nobody else would remove.
+`cid_folder` and the control groups that match `groups` are removed, and where the parent is gone the `scratch` folder
+too, which nobody else would remove.
 The exit code is the run's (128 + n where signal n ended it).
 """
 
@@ -24,6 +25,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,14 @@ def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
             subprocess.run([*remover, *filter(None, ids)], check=False, capture_output=True, timeout=60)
 
 
+def remove_groups(patterns: Iterable[str]) -> None:
+    """Remove the control groups of a run that its launcher could not remove; they are empty now."""
+    for pattern in map(Path, patterns):
+        for group in pattern.parent.glob(pattern.name):
+            with contextlib.suppress(OSError):
+                group.rmdir()
+
+
 def _stop(child: "subprocess.Popen[bytes]") -> None:
     _signal_group(child.pid, signal.SIGTERM)
     if _wait_for_child(child.pid, GRACE_SECONDS) == "late":
@@ -132,6 +142,7 @@ def main() -> int:
     code = child.wait()
     kill_descendants()
     remove_containers(order["cid_folder"], order["remover"])
+    remove_groups(order.get("groups", ()))
     if order.get("scratch") and _is_orphan(lifeline):
         shutil.rmtree(order["scratch"], ignore_errors=True)
     return code if code >= 0 else 128 - code

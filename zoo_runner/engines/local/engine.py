@@ -151,7 +151,8 @@ class LocalEngine:
             return None
         settings = self._settings
         path = settings.inherited.get("PATH", os.defpath)
-        return find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
+        network = settings.sandbox_network == "asked"
+        return find_sandbox(settings.sandbox_folders, network, path, find_python(settings))
 
     def _run(self, submitted: PreparedJob, report: Report, cancellation: Cancellation) -> Results:
         # it loads while stage-in works

@@ -43,11 +43,12 @@ from zoo_runner.engines.cwl_process.loading import (
     share_schema_types,
 )
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
+from zoo_runner.engines.local.control_groups import name_groups
 from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.realfiles import RealFiles
 from zoo_runner.engines.local.sandbox import Sandbox
-from zoo_runner.engines.local.sandboxed import put_into
+from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
 from zoo_staging.boundary import Boundary
@@ -72,7 +73,7 @@ class _Executor(MultithreadedJobExecutor):
 
 
 def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[CommandLineTool]:
-    sandboxed = put_into(Sandbox(**spec["sandbox"]), f"{spec['scratch']}/inputs") if spec["sandbox"] else None
+    sandboxed = put_into(_read_sandboxes(spec)) if spec["sandbox"] else None
 
     class ObservedTool(ConfinedTool, CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
@@ -86,6 +87,12 @@ def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[Com
             return observe(runner, reporting)
 
     return ObservedTool
+
+
+def _read_sandboxes(spec: Mapping[str, Any]) -> SandboxedRun:
+    scratch = Path(spec["scratch"])
+    # a part of what is free is for the programs beside the steps
+    return SandboxedRun(Sandbox(**spec["sandbox"]), scratch, spec["memory_mib"] * 9 // 10, name_groups(scratch.name))
 
 
 def _check_image(docker: Mapping[str, Any]) -> None:

@@ -51,11 +51,15 @@ def _check_containers(settings: Settings) -> Check:
 def _check_sandbox(settings: Settings) -> Check:
     path = settings.inherited.get("PATH", os.defpath)
     try:
-        found = find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
+        network, python = settings.sandbox_network == "asked", find_python(settings)
+        found = find_sandbox(settings.sandbox_folders, network, path, python)
     except EngineError as error:
         said = error.diagnosis
         return Check(False, "containers", said.evidence[0], "sandbox", said.remedy, said.code)
-    return Check(True, "containers", found.program, "sandbox")
+    holds = (
+        "together, by control groups" if found.group_parents else "for each process (no control group may be created)"
+    )
+    return Check(True, "containers", f"{found.program}; memory of a step is limited {holds}", "sandbox")
 
 
 def _check_javascript(settings: Settings) -> Check:

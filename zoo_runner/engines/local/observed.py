@@ -1,6 +1,5 @@
 """cwltool's job classes, extended to report while they run, to get real files, and to enforce limits."""
 
-import math
 import os
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
+from zoo_runner.engines.local.memory_limits import read_memory_limit
 from zoo_runner.engines.local.realfiles import RealFiles, StepInputs
 from zoo_runner.engines.local.watch import Container, Emit, Watch
 
@@ -52,7 +52,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             self, env: MutableMapping[str, str], runtimeContext: RuntimeContext
         ) -> tuple[list[str], str | None]:
             context = runtimeContext.copy()
-            memory_mib = _read_memory_limit(self) if shared.limits_memory else None
+            memory_mib = read_memory_limit(self) if shared.limits_memory else None
             context.strict_memory_limit = memory_mib is not None
             runtime, id_file = super().create_runtime(env, context)
             runtime = _limit(runtime, memory_mib, shared.isolated)
@@ -120,14 +120,6 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
         if entry.type in ("WritableFile", "WritableDirectory") and os.path.exists(entry.resolved):  # noqa: PTH110 or a literal
             kept = files.keep_copy(Path(entry.resolved))
             job.generatemapper.update(key, str(kept), entry.target, entry.type, entry.staged)
-
-
-def _read_memory_limit(job: Any) -> int | None:
-    """Read how much memory (MiB) a step's container may use: ramMax, else ramMin; None without either."""
-    wanted = job.builder.get_requirement("ResourceRequirement")[0] or {}
-    if wanted.get("ramMax") is not None:
-        return math.ceil(float(job.builder.do_eval(wanted["ramMax"])))
-    return math.ceil(float(job.builder.resources["ram"])) if wanted.get("ramMin") is not None else None
 
 
 def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:

@@ -17,6 +17,7 @@ from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.local.control_groups import name_groups
 from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
@@ -118,6 +119,7 @@ class Run:
             "time_zone": self._settings.inherited.get("TZ"),
         }
         write_json(scratch / "run.json", spec)
+        parents = self._sandbox.group_parents if self._sandbox else ()
         return {
             "spec": str(scratch / "run.json"),
             "env": self._environment(),
@@ -125,6 +127,7 @@ class Run:
             "cid_folder": spec["cid_folder"],
             "remover": spec["remover"],
             "scratch": str(scratch),
+            "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
 
     def _environment(self) -> dict[str, str]:

@@ -1,20 +1,38 @@
 """cwltool's job class for a step in a sandbox."""
 
+import json
 import os
-from collections.abc import Callable, MutableMapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cwltool.context import RuntimeContext
+from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
+from cwltool.loghandler import _logger
 
-from zoo_runner.engines.local.sandbox import Sandbox
+from zoo_runner.engines.local.control_groups import lacked_memory, limited_groups
+from zoo_runner.engines.local.memory_limits import read_memory_limit
+from zoo_runner.engines.local.sandbox import MOST_PROCESSES, Sandbox, SandboxedStep
 
 if TYPE_CHECKING:
     import subprocess
 
 
-def put_into(sandbox: Sandbox, inputs: str) -> type[JobBase]:
-    """Return a job class whose steps run in a sandbox; they may read the folder `inputs`, which has the job's."""
+@dataclass(frozen=True)
+class SandboxedRun:
+    """What the sandboxes of one run share: the scratch folder, the memory of a step that asks for none, group names."""
+
+    sandbox: Sandbox
+    scratch: Path
+    memory_mib: int
+    group_prefix: str
+
+
+def put_into(run: SandboxedRun) -> type[JobBase]:
+    """Return a job class whose steps run in a sandbox; they may read the job's folder of inputs."""
 
     class Sandboxed(CommandLineJob):
         def _execute(
@@ -24,13 +42,35 @@ def put_into(sandbox: Sandbox, inputs: str) -> type[JobBase]:
             runtimeContext: RuntimeContext,
             monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
         ) -> None:
-            writable = [self.outdir, self.tmpdir, *_find_updated(self)]
-            readable = [inputs, self.builder.stagedir]
-            words = sandbox.wrap(writable, readable, env, asks_network=bool(self.networkaccess))
-            # the package's variables are for the step: the program outside of the sandbox must not see them
-            super()._execute([*words, *runtime], {}, runtimeContext, monitor_function)
+            _check_variables(self.name, env)
+            step = SandboxedStep(
+                [self.outdir, self.tmpdir, *_find_updated(self)],
+                [str(run.scratch / "inputs"), self.builder.stagedir, *_find_kept(self)],
+                env,
+                asks_network=bool(self.networkaccess),
+                memory_mib=read_memory_limit(self) or run.memory_mib,
+            )
+            descriptor, order = tempfile.mkstemp(dir=run.scratch, prefix="step-")
+            name = f"{run.group_prefix}{Path(order).name}"
+            parents = run.sandbox.group_parents
+            with limited_groups(parents, name, step.memory_mib << 20, MOST_PROCESSES) as groups:
+                with os.fdopen(descriptor, "w") as file:
+                    json.dump(run.sandbox.build_order(step, groups), file)
+                words = run.sandbox.build_words(order)
+                # the package's variables are for the step: the program outside of the sandbox must not see them
+                super()._execute([*words, *runtime], {}, runtimeContext, monitor_function)
+                if lacked_memory(groups):
+                    # the diagnosis finds it by these words
+                    _logger.error("[job %s] ran out of memory at its limit of %d MiB", self.name, step.memory_mib)
 
     return Sandboxed
+
+
+def _check_variables(step: str, variables: Mapping[str, str]) -> None:
+    """Raise `WorkflowException` for what would end a word of the sandbox's options, and begin another one."""
+    for name, value in variables.items():
+        if "\0" in name + value:
+            raise WorkflowException(f"[job {step}] Job error:\nthe variable {name!r} has a null character")
 
 
 def _find_updated(job: CommandLineJob) -> list[str]:
@@ -38,3 +78,10 @@ def _find_updated(job: CommandLineJob) -> list[str]:
     entries = job.generatemapper.items() if job.inplace_update and job.generatemapper else ()
     updated = [entry.resolved for _, entry in entries if entry.type in ("WritableFile", "WritableDirectory")]
     return [path for path in updated if os.path.exists(path)]  # noqa: PTH110 or a literal
+
+
+def _find_kept(job: CommandLineJob) -> Iterator[str]:
+    """Find the inputs in the step's own folder that it may only read: other names of files that others read too."""
+    for _, entry in job.generatemapper.items() if job.generatemapper else ():
+        if entry.staged and entry.type in ("File", "Directory") and not Path(entry.target).is_symlink():
+            yield entry.target
