@@ -128,3 +128,31 @@ def test_a_document_may_have_an_absolute_id(site: Site) -> None:
     package = ECHO.format(kind="string").replace("id: show", "id: file:///home/ci/apps/lister/tool.cwl")
     assert run(site, package, "x: hi\n") == "hi"
     assert load_package(str(site.folder / "work" / "show.cwl"), site.settings).workflow_id == "tool.cwl"
+
+
+PACKED = """
+cwlVersion: v1.2
+$graph:
+- {class: Workflow, id: main, inputs: {x: {type: {name: "_:7f", type: enum, symbols: [hi, ho]}}},
+   outputs: {text: {type: File, outputSource: s/text}}, steps: {s: {run: "#echo", in: {x: x}, out: [text]}},
+   http://commonwl.org/cwltool#original_cwlVersion: v1.2}
+- {class: CommandLineTool, id: echo, baseCommand: [echo, -n], outputs: {text: stdout}, stdout: text.txt,
+   inputs: {x: {type: {name: "_:7f", type: enum, symbols: [hi, ho]}, inputBinding: {}}},
+   http://commonwl.org/cwltool#original_cwlVersion: v1.2}
+"""
+
+
+def test_a_document_that_eoap_cwlwrap_wrote_is_read(site: Site) -> None:
+    """It has an earlier version in each process, and names for types that have none, in several places."""
+    assert run(site, PACKED, "x: hi\n") == "hi"
+
+
+def test_a_file_may_have_a_format_that_an_ontology_beside_the_package_knows(site: Site) -> None:
+    (site.folder / "work").mkdir()
+    (site.folder / "work" / "formats.ttl").write_text(
+        "<http://f.example/cog> <http://www.w3.org/2000/01/rdf-schema#subClassOf> <http://f.example/tiff> ."
+    )
+    (site.folder / "work" / "a.tif").write_text("content")
+    package = ECHO.format(kind="File, format: f:tiff").replace("[echo, -n]", "cat")
+    package += "$namespaces: {f: http://f.example/}\n$schemas: [formats.ttl]\n"
+    assert run(site, package, "x: {class: File, path: a.tif, format: f:cog}\n") == "content"

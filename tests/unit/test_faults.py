@@ -25,10 +25,6 @@ from zoo_runner.package.packing import explain
             "Field 'items' references unknown identifier 'integer', tried file:///a/b.cwl#integer",
             ("'integer'", "'int'"),
         ),
-        (
-            "original_cwlVersion is set (v1.2) but cwlVersion is 'v1.2', expected 'v1.3.0-dev1'",
-            ("original_cwlVersion",),
-        ),
     ],
 )
 def test_a_message_of_the_loader_that_is_unclear_is_explained(said: str, facts: tuple[str, ...], check: Check) -> None:

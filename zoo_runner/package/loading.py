@@ -16,7 +16,7 @@ from zoo_runner.package.documents import Documents, Fetch, as_uri, is_remote, jo
 from zoo_runner.package.processes import find_runs
 
 # part of the cache key: raise it when resolving gives another result than a cached package
-_FORMAT = 5
+_FORMAT = 6
 _ORDERED_SECTIONS = ("inputs", "outputs")
 
 

@@ -32,6 +32,7 @@ from zoo_runner.model.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
+from zoo_runner.package.ontologies import widen_formats
 from zoo_runner.package.parsing import ShapeError, parse_document
 
 _REMEDY = "Check that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
@@ -57,7 +58,8 @@ _UNKNOWN_TYPE = re.compile(r"Field '(?:type|items)' references unknown identifie
 _OTHER_NAMES = {"integer": "int", "number": "double", "bool": "boolean", "str": "string", "object": "record"}
 _NAMELESS = re.compile(r"mapSubject '(?P<name>[^']*)' value .* is not a dict and does not have a mapPredicate")
 _EMPTY = re.compile(r"\"(?P<section>\w+)\" section is not valid")
-_PACKED_TWICE = re.compile(r"original_cwlVersion is set")
+# what cwltool leaves in a document that it packed, and then refuses to read again
+_LEFTOVER = re.compile(r"(http://commonwl\.org/cwltool#|\bcwltool:)original_cwlVersion\b")
 _TRIED = re.compile(r", tried \S+:.*$")
 _PLACE = re.compile(r"(?<=\")(?:file|https?)://[^\s\"]*[#/](?=[^\s\"#/]+\")")
 _WORDS = {
@@ -73,6 +75,11 @@ for _name in ("salad", "cwltool", "rdflib.term"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
+def _read_text(documents: Documents, url: str) -> str:
+    """Read a document; the version that a packed one had before is for nobody to judge."""
+    return _LEFTOVER.sub(r"\1packed_from", documents.read(url).decode("utf-8-sig"))
+
+
 class _Fetcher(Fetcher):
     """Gives schema-salad the texts that `Documents` allows, and never asks the network whether a link exists."""
 
@@ -80,7 +87,7 @@ class _Fetcher(Fetcher):
         self._documents = documents
 
     def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
-        text = self._documents.read(url).decode("utf-8-sig")
+        text = _read_text(self._documents, url)
         try:
             parse_document(text)
         except YAMLError:
@@ -121,7 +128,7 @@ class _PackingFetcher(_Fetcher):
 
     def _read(self, url: str) -> dict[str, Any] | None:
         try:
-            document = parse_document(self._documents.read(url).decode("utf-8-sig"))
+            document = parse_document(_read_text(self._documents, url))
         except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
             return None  # reported by the loader
         return document if isinstance(document, dict) else None
@@ -267,7 +274,7 @@ def _source_uri(file: str) -> str:
 def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
     """Read the document itself as plain data, before anything is resolved; raises `PackageError`."""
     try:
-        text = documents.read(uri).decode("utf-8-sig")
+        text = _read_text(documents, uri)
         root = parse_document(text)
     except UnicodeDecodeError as error:
         raise PackageError(f"{uri} is not text in UTF-8", "Point to a CWL document.", code="package.not-cwl") from error
@@ -399,7 +406,7 @@ def pack_documents(documents: Documents, uri: str) -> tuple[dict[str, Any], dict
     with _translated(unquote(uri)):
         context = _loading_context(documents, _PackingFetcher)
         packed = _as_plain(pack(context, uri, rewrite_out=rewrite, loader=context.loader))
-    packed.pop("$schemas", None)
+    widen_formats(packed["$graph"], packed.pop("$schemas", []), documents)
     for process in packed["$graph"]:
         _check_ids(process, unquote(uri))
         make_extensions_hints(process)
@@ -412,11 +419,13 @@ def _write_once(node: Any, seen: set[str]) -> None:
     """Write each process and named type once and import it elsewhere, in place of cwltool's `import_embed`.
 
     That one compares ids only, and so replaces an output or step by an input of the same name. Only a value with a
-    `type` is a type: a person of the same name is not.
+    `type` is a type: a person of the same name is not. A name `_:…` is none: cwl-utils writes such.
     """
     if isinstance(node, dict):
         name = node.get("id") if node.get("class") in _PROCESS_CLASSES else "type" in node and node.get("name")
-        if isinstance(name, str) and name in seen:
+        if isinstance(name, str) and "_:" in name:
+            node.pop("name", None)  # a name for a type that has none, which may be written in several places
+        elif isinstance(name, str) and name in seen:
             node.clear()
             node["$import"] = name
         elif isinstance(name, str):
@@ -460,8 +469,6 @@ def explain(message: str) -> str:
         return (
             f"the section {empty['section']!r} has no content: write `{empty['section']}: []` where it has no entries"
         )
-    if _PACKED_TWICE.search(message):
-        return "original_cwlVersion is a leftover of packing: remove the line from the document"
     return _explain_words(message)
 
 
