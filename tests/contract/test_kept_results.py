@@ -12,11 +12,13 @@ from tests.site import Site
 from zoo_runner.cli.main import cli
 from zoo_runner.config.server import load_server_settings
 from zoo_runner.engines import open_engine
+from zoo_runner.execution import kept_results
+from zoo_runner.execution.context import open_context
 from zoo_runner.execution.download import download_results
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, StageOutError
 from zoo_runner.model.job import Status
-from zoo_runner.server.api import open_context
+from zoo_runner.server.api import open_context as open_server_context
 
 pytestmark = pytest.mark.contract
 
@@ -94,7 +96,7 @@ def test_nothing_is_kept_where_nobody_could_publish_it(tmp_path: Path, package_c
     package.write_text(PACKAGE)
     stores: Any = SimpleNamespace(jobs=None, events=None)
     settings = load_server_settings(site.environ)
-    engine = open_context(stores, settings, site.configuration).find_engine("local", site.workspace)
+    engine = open_server_context(stores, settings, site.configuration).find_engine("local", site.workspace)
     job = site.accept(package, None, f"destination={site.results}", job_id="lost")
     story = site.run(job, engine)
     assert story.outcome.exit_code == StageOutError.exit_code
@@ -104,5 +106,13 @@ def test_nothing_is_kept_where_nobody_could_publish_it(tmp_path: Path, package_c
 def test_kept_results_that_gc_removed_are_gone_and_that_is_said(site: Site) -> None:
     engine = open_engine("local", site.configuration)
     engine.remove_leftovers(engine.find_leftovers(set()))
+    done = publish(site).exception
+    assert isinstance(done, EngineError) and done.diagnosis.code == "job.nothing-kept"
+
+
+def test_kept_results_go_with_a_job_that_is_to_leave_nothing(site: Site) -> None:
+    context = open_context(site.configuration)
+    kept_results.forget_kept(context, context.store.get("kept"))
+    assert not find_scratch(site).exists()
     done = publish(site).exception
     assert isinstance(done, EngineError) and done.diagnosis.code == "job.nothing-kept"

@@ -28,7 +28,7 @@ DOCUMENTED = (
     ("", "secrets", "create get delete"),
     ("", "configmaps", "create get"),
     ("networking.k8s.io", "networkpolicies", "create get"),
-    ("", "persistentvolumeclaims", "create get list watch"),
+    ("", "persistentvolumeclaims", "create get list watch patch"),
     ("", "events", "list watch"),
 )
 
@@ -238,6 +238,6 @@ def test_a_right_that_is_missing_is_named(site: Site) -> None:
         check = examine(narrowed)["permissions"]
     assert check.found == (
         "missing: create persistentvolumeclaims, get persistentvolumeclaims, list persistentvolumeclaims,"
-        " watch persistentvolumeclaims, list events, watch events"
+        " watch persistentvolumeclaims, patch persistentvolumeclaims, list events, watch events"
     )
     assert "docs/kubernetes.md" in check.remedy

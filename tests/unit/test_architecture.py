@@ -58,6 +58,7 @@ READS_AN_ENVIRONMENT = {
     "calrissian_runner.py": "door: names of zoo-calrissian-runner, whose defaults installations set there",
     "engines/local/launcher.py": "takes on the environment that its job has",
     "engines/calrissian/job_pod.py": "door: main program of the job pod",
+    "engines/kubernetes/job_pod/publishing.py": "door: main program of the pod that publishes kept results",
     "engines/argo/job_pod.py": "door: main program of each node of a Workflow",
     "engines/kubernetes/job_pod/pod.py": "door: shared by both job pods",
     "engines/kubernetes/job_pod/smoke_test.py": "door: main program of the pod that doctor starts",

@@ -69,3 +69,20 @@ def test_the_doctors_pod_starts_as_a_jobs_would() -> None:
     assert spec["containers"][0]["image"] == site.image
     assert spec["containers"][0]["command"][-2:] == ["s3://b/p", str(PROTOCOL)]
     assert {"claimName": "job-doctor-1-work"} in [one.get("persistentVolumeClaim") for one in spec["volumes"]]
+
+
+def test_what_waits_to_be_published_is_active_until_the_cluster_removes_it() -> None:
+    waiting, forgotten = build("job-4-work", "job-4"), build("job-5-work", "job-5")
+    waiting["metadata"]["labels"]["zoo-runner/kept"] = "true"
+    objects = [
+        ("Namespace", build("job-4", "job-4")),
+        ("Job", build("job-4", "job-4")),
+        ("PersistentVolumeClaim", waiting),
+        ("PersistentVolumeClaim", forgotten),
+    ]
+    assert [(left.kind, left.job, left.active) for left in select_leftovers(objects, set())] == [
+        ("Namespace", "job-4", True),
+        ("Job", "job-4", True),
+        ("PersistentVolumeClaim", "job-4", True),
+        ("PersistentVolumeClaim", "job-5", False),
+    ]

@@ -116,6 +116,12 @@ class KubernetesSettings:
     pending_seconds: float = _setting(
         "ZOO_RUNNER_PENDING_SECONDS", 600.0, "Longest time that a pod may wait to be scheduled, in seconds."
     )
+    kept_hours: float = _setting(
+        "ZOO_RUNNER_KEPT_HOURS",
+        24.0,
+        "Hours that the cluster keeps a job after its end: for a process that follows it again, and for"
+        " `zoo-runner publish` where its results could not be stored.",
+    )
     step_retries: int = _setting("ZOO_RUNNER_STEP_RETRIES", 2, "How often a step is started again if its pod was lost.")
     bundle_max_mib: float = _setting(
         "ZOO_RUNNER_BUNDLE_MAX_MIB",

@@ -20,7 +20,7 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
-from zoo_runner.model.outcomes import catch_outcome, mask_outcome
+from zoo_runner.model.outcomes import catch_outcome, has_failed_in_stage_out, mask_outcome
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.store.protocol import Lease
 
@@ -256,7 +256,10 @@ class _Work:
         if handle is None:
             return
         try:
-            self._find_engine().remove(handle)
+            engine = self._find_engine()
+            if has_failed_in_stage_out(outcome) and self._is_removal_requested():
+                engine.forget(handle)
+            engine.remove(handle)
         except RunnerError as error:
             if isinstance(error, NotReachedError) and outcome.results is None:
                 raise

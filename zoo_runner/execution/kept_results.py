@@ -11,10 +11,10 @@ from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, JobChangedError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report, mask_event
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
+from zoo_runner.model.outcomes import has_failed_in_stage_out
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.protocol import JobStore
 
@@ -47,6 +47,14 @@ def publish_kept(
         # a lease that cannot be given back ends by itself
         with suppress(RunnerError, OSError):
             context.store.release(lease)
+
+
+def forget_kept(context: Context, job: Job) -> None:
+    """Remove the results of a job that were kept, if there are any; raises `RunnerError`."""
+    if job.handle and has_failed_in_stage_out(job.outcome):
+        engine, handle = context.find_engine(job.engine, context.find_workspace(job.workspace)), Handle(**job.handle)
+        engine.forget(handle)
+        engine.remove(handle)
 
 
 def _take(store: JobStore, job_id: str, destination: str | None) -> Job:
@@ -120,8 +128,7 @@ def _remove(engine: Engine, handle: Handle, report: Report) -> None:
 
 
 def _ensure_failed_in_stage_out(job: Job) -> None:
-    diagnosis = job.outcome.diagnosis if job.outcome else None
-    if job.status in FINAL and job.handle and diagnosis and diagnosis.stage is Stage.STAGE_OUT:
+    if job.status in FINAL and job.handle and has_failed_in_stage_out(job.outcome):
         return
     raise EngineError(
         f"job {job.id} has no results that wait to be published: it is {job.status}",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.errors import DismissedError, EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.events import mask_event
 from zoo_runner.model.job import Outcome, Results, Status
@@ -47,6 +47,11 @@ def restore_error(outcome: Outcome) -> RunnerError | None:
         return None
     kinds = [kind for kind in RunnerError.__subclasses__() if kind.exit_code == outcome.exit_code]
     return (kinds or [EngineError])[0].restore(outcome.diagnosis)
+
+
+def has_failed_in_stage_out(outcome: Outcome | None) -> bool:
+    """Whether a job failed while its results were stored, so that they may have been kept."""
+    return bool(outcome and outcome.diagnosis and outcome.diagnosis.stage is Stage.STAGE_OUT)
 
 
 def build_defect(error: BaseException) -> RunnerError:

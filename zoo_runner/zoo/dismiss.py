@@ -20,6 +20,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.accept import build_unaccepted
 from zoo_runner.execution.context import build_paths, open_context
+from zoo_runner.execution.kept_results import forget_kept
 from zoo_runner.execution.recover import cancel
 from zoo_runner.model.errors import DismissedError, JobChangedError, JobExistsError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Status
@@ -67,6 +68,8 @@ def dismiss_job(job_id: str, configuration: Configuration) -> Job | None:
             return job
         # a service may be killed before it has concluded the job
         job = cancel(context, job_id)
+    with suppress(RunnerError):  # what a cluster has it removes when its time is over
+        forget_kept(context, job)
     _remove_files(job, configuration.workspace)
     return job
 

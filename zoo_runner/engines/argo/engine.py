@@ -21,6 +21,8 @@ class ArgoEngine(ClusterEngine):
     name = "argo"
     kind = "Workflow"
     stopped: ClassVar[Manifest] = {"shutdown": "Terminate"}
+    # what runs after the job pod needs the job's Secret, and would wait for it for ever
+    ends_itself = False
     follower = WorkflowFollower
 
     def __init__(self, configuration: Configuration) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Timer
 from typing import Any
 
@@ -30,7 +30,7 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     read_bundle,
     run_program,
 )
-from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, WORK_FOLDER
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine
 from zoo_runner.engines.pipeline import Staged, check_destination, run_execute, run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
@@ -69,7 +69,7 @@ class Volume:
     @property
     def outputs(self) -> Path:
         """The output object of the package."""
-        return self.folder / "outputs.json"
+        return self.folder / PurePath(OUTPUTS_FILE).name
 
     @property
     def outcome(self) -> Path:

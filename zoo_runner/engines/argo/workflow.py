@@ -29,12 +29,12 @@ from zoo_runner.engines.kubernetes.manifests import (
     build_resources,
     build_token_mount,
     build_token_volume,
+    count_kept_seconds,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
 
 INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
 _PROGRAM = ("/opt/runner/bin/python", "-m", "zoo_runner.engines.argo.job_pod")
-_KEPT_SECONDS = 24 * 3600
 # the pod and its follower enforce the limit; this is for when neither can
 _LATE_SECONDS = 60
 # why a pod is deleted or lost, without the job being the reason (Argo: workflow/controller/operator.go)
@@ -71,7 +71,7 @@ def build_workflow(
         # always: of the hook `exit` of a whole Workflow, Argo 4.0 does not look at the expression
         "onExit": KEEP_LOGS,
         "templates": [_build_job(names, cluster, secret_inputs), _build_keep_logs(names, cluster)],
-        "ttlStrategy": {"secondsAfterCompletion": _KEPT_SECONDS},
+        "ttlStrategy": {"secondsAfterCompletion": count_kept_seconds(cluster)},
         "archiveLogs": False,
         **_build_pod_fields(names, cluster, chunks),
         **({"synchronization": _build_synchronization(argo)} if argo.semaphore else {}),

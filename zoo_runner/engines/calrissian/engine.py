@@ -16,6 +16,7 @@ class CalrissianEngine(ClusterEngine):
     name = "calrissian"
     kind = "Job"
     stopped: ClassVar[Manifest] = {"suspend": True}
+    ends_itself = True
     follower = JobFollower
 
     def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:

@@ -21,11 +21,12 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     read_bundle,
     run_program,
 )
-from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, WORK_FOLDER
-from zoo_runner.engines.pipeline import check_destination, run_stages
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, WORK_FOLDER
+from zoo_runner.engines.pipeline import Staged, check_destination, run_stages
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
+from zoo_runner.files import write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
@@ -67,7 +68,12 @@ def _run_job(
         evaluating(job, steps, settings, emit) as execution,
     ):
         check_destination(job, settings.storage)
-        execute = lambda staged: execution.execute(staged, limited)  # noqa: E731
+
+        def execute(staged: Staged) -> dict[str, Any]:
+            outputs = execution.execute(staged, limited)
+            write_json(Path(OUTPUTS_FILE), outputs)  # if they cannot be stored, they can be later
+            return outputs
+
         return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))
 
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import ClassVar
 
 from zoo_runner.config.configuration import Configuration
@@ -18,6 +18,7 @@ from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.follower import Follower
 from zoo_runner.engines.kubernetes.installation import examine_cluster
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
+from zoo_runner.engines.kubernetes.kept import forget_volume, has_kept, keep_volume, remove_rest
 from zoo_runner.engines.kubernetes.leftovers import delete_objects, list_objects, select_leftovers
 from zoo_runner.engines.kubernetes.manifests import (
     GRACE_SECONDS,
@@ -32,6 +33,7 @@ from zoo_runner.engines.kubernetes.manifests import (
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, name_job
 from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant, mark_content
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
+from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -39,8 +41,9 @@ from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_
 from zoo_runner.engines.pipeline import build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
-from zoo_runner.model.events import Report
+from zoo_runner.model.events import Event, Report, StageStarted
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.outcomes import restore_error
 from zoo_staging.destination import is_object_storage
@@ -54,14 +57,15 @@ class ClusterEngine(ABC):
     """Runs a job on a cluster, where it continues whatever happens to the process that follows it.
 
     `submit` creates the root object suspended, so that nothing runs before its handle is stored; `follow` starts it.
-    Subclasses know what the root object is: its `kind`, the part of its spec that stops it (`stopped`), and who follows
-    it (`follower`).
+    Subclasses know what the root object is: its `kind`, the part of its spec that stops it (`stopped`), whether it ends
+    with the pod of the job (`ends_itself`), and who follows it (`follower`).
     """
 
     name: str
     capabilities = Capabilities(remote=True, isolates=True)
     kind: str
     stopped: ClassVar[Manifest]
+    ends_itself: ClassVar[bool]
     follower: type[Follower]
 
     def __init__(self, configuration: Configuration) -> None:
@@ -116,20 +120,39 @@ class ClusterEngine(ABC):
             start = gate.find_start()
             if start:
                 cancellation.check()
-            return self.follower(job, self._cluster, report, start).follow(cancellation)
+            return self.follower(job, self._cluster, watcher, start).follow(cancellation)
+
+        watcher = _StageOutWatcher(report)
 
         def conclude(followed: Future[Outcome]) -> Results:
-            return _conclude(followed, gate, self._cluster.image, cancellation)
+            try:
+                return _conclude(followed, gate, self._cluster.image, cancellation)
+            except StageOutError as error:
+                # before the results, the destination itself is tried
+                if not (watcher.has_begun and self._workspace.keeps_results):
+                    raise
+                raise keep_volume(cluster, names, handle.job_id, self._cluster.kept_hours, error) from error
 
         return cluster.background.chain(begin, conclude)
 
     def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
-        """Keep no results: a job's volume is removed with the job."""
-        raise build_nothing_kept(handle)
+        """Store the results on the volume of the job, from a pod, with the settings and credentials of now."""
+        _check_destination(job)
+        names, cluster, storage = Names(**handle.data["names"]), connect(self._cluster), self._workspace.storage
+        with reaching():
+            if not has_kept(cluster, names):
+                raise build_nothing_kept(handle)
+            # the inputs were staged long ago, and may be gone from this machine
+            bundle = build_bundle(replace(job, order={}), {}, WORK_FOLDER, report, storage)
+            publication = Publication(bundle, find_credentials(storage))
+            outcome = publish_volume(cluster, names, self._cluster, publication, report, cancellation)
+        return _read_results(outcome, self._cluster.image, cancellation)
 
     def forget(self, handle: Handle) -> None:
-        """Have nothing to forget."""
-        del handle
+        """Have the volume go with the job: `remove` then removes it too."""
+        cluster = connect(self._cluster)
+        with reaching():
+            forget_volume(cluster, Names(**handle.data["names"]))
 
     def cancel(self, handle: Handle) -> None:
         """Stop the job's pods; its follower removes the rest, or `gc` does."""
@@ -140,11 +163,15 @@ class ClusterEngine(ABC):
             cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
 
     def remove(self, handle: Handle) -> None:
-        """Remove all objects of the job."""
+        """Remove all objects of the job; where its results wait on its volume, what is secret and what still runs."""
         names = Names(**handle.data["names"])
         cluster = connect(self._cluster)
         with reaching():
-            remove_job(self._open_job(cluster, names), handle.data["uid"])
+            job = self._open_job(cluster, names)
+            if has_kept(cluster, names):
+                remove_rest(job, handle.data["uid"], names.list_secrets(self._cluster), self.ends_itself)
+            else:
+                remove_job(job, handle.data["uid"])
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
@@ -228,7 +255,7 @@ class _Gate:
             raise EngineError(
                 f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
                 " results here",
-                f"Run the job again: its {self.root.kind} was deleted, or it ended more than a day ago.",
+                f"Run the job again: its {self.root.kind} was deleted, or its time (ZOO_RUNNER_KEPT_HOURS) was over.",
                 code="job.lost",
             )
         # the last lines of a dismissed job are still read
@@ -256,10 +283,25 @@ def _conclude(followed: Future[Outcome], gate: _Gate, image: str, cancellation: 
         with gate.reaching():
             _ensure_not_dismissed(gate.root.get())
             raise
+    return _read_results(outcome, image, cancellation)
+
+
+def _read_results(outcome: Outcome, image: str, cancellation: Cancellation) -> Results:
     if outcome.results is None:
         cancellation.check()
         raise restore_error(outcome) or build_no_result(image, 0)
     return outcome.results
+
+
+class _StageOutWatcher:
+    """Passes events on, and notes that the results of a job began to be stored."""
+
+    def __init__(self, report: Report) -> None:
+        self._report, self.has_begun = report, False
+
+    def __call__(self, event: Event) -> None:
+        self.has_begun = self.has_begun or (isinstance(event, StageStarted) and event.stage is Stage.STAGE_OUT)
+        self._report(event)
 
 
 def _ensure_not_dismissed(job: Manifest | None) -> None:

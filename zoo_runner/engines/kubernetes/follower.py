@@ -72,11 +72,17 @@ class Follower(ABC):
             kinds.add("PersistentVolumeClaim")
             self._later(BINDING_SECONDS, self._let_start)
         take = lambda change: self._inbox.put(partial(self._take, change))  # noqa: E731
-        self._held.callback(self._cluster.watch(names.namespace, names.job, kinds, take, (names.job, names.claim)))
+        self._held.callback(
+            self._cluster.watch(names.namespace, names.job, kinds, take, (self._root_name, names.claim))
+        )
         # through the loop: the cancelling thread may be in a signal handler, which must not wait for a lock
         stop = lambda: self._cluster.background.call_soon(self._inbox.put, self._stop)  # noqa: E731
         self._held.enter_context(cancellation.calling(stop))
         return self._outcome
+
+    @property
+    def _root_name(self) -> str:
+        return self._names.job
 
     @abstractmethod
     def _is_job_pod(self, pod: Manifest) -> bool:

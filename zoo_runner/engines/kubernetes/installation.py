@@ -8,6 +8,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.kept import describe_kept
 from zoo_runner.engines.kubernetes.names import Names, build_names
 from zoo_runner.engines.kubernetes.namespace import prepare_tenant, remove_namespace
 from zoo_runner.engines.kubernetes.protections import (
@@ -34,7 +35,7 @@ PERMISSIONS = (
     ("", "pods/log", ("get",)),
     ("", "secrets", ("create", "get", "delete")),
     ("", "configmaps", ("create", "get")),
-    ("", "persistentvolumeclaims", ("create", "get", "list", "watch")),
+    ("", "persistentvolumeclaims", ("create", "get", "list", "watch", "patch")),
     ("", "events", ("list", "watch")),
 )
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -83,6 +84,7 @@ def _examine(
     try:
         yield from _check_protections(cluster, names, site)
         yield from _check_quotas(cluster, names, site)
+        yield Check(True, "kept results", describe_kept(cluster, names.namespace), "published or removed in time")
         storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
         if storage.ok:

@@ -30,7 +30,7 @@ class JobFollower(Follower):
         ending = find_ending(pod)
         if has_started(pod) and self._log is None:
             # events about the Job concern the start of its pod
-            self._started.add(self._names.job)
+            self._started.add(self._root_name)
             self._open_log(pod, ending is not None, self._log_end.note_over, MAIN)
         failure = find_start_failure(pod)
         if failure and not self._stopping:

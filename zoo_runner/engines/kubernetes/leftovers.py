@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.kept import is_kept
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, name_namespace
 from zoo_runner.engines.kubernetes.namespace import remove_namespace
 from zoo_runner.engines.protocol import Leftover
@@ -22,10 +23,10 @@ def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collectio
     """Select the objects whose job does not run; pure. Objects without a job's label are never selected."""
     found = []
     objects = list(objects)
-    active = {item["metadata"]["name"] for kind, item in objects if _is_active(kind, item)}
+    active = {_read_job(item) for kind, item in objects if _is_active(kind, item)}
     for kind, item in objects:
         meta = item["metadata"]
-        job = (meta.get("labels") or {}).get(JOB_LABEL)
+        job = _read_job(item)
         if job and job not in running and "deletionTimestamp" not in meta:
             place = (kind, meta.get("namespace", ""), meta["name"])
             found.append(Leftover(*place, job, meta["creationTimestamp"], job in active))
@@ -41,7 +42,13 @@ def delete_objects(cluster: Cluster, leftovers: Iterable[Leftover]) -> None:
         cluster.delete(left.kind, left.namespace, left.name, 5 if left.kind == "Pod" else None)
 
 
+def _read_job(item: Manifest) -> str | None:
+    return (item["metadata"].get("labels") or {}).get(JOB_LABEL)
+
+
 def _is_active(kind: str, root: Manifest) -> bool:
+    if kind == "PersistentVolumeClaim":
+        return is_kept(root)
     if root.get("spec", {}).get("suspend"):
         return False
     status = root.get("status", {})

@@ -13,6 +13,8 @@ from zoo_runner.package.requirements import find_all
 
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
+OUTPUTS_FILE = f"{WORK_FOLDER}/outputs.json"
+"""Where the output object of the package is on the volume, until its results are stored; no step mounts it."""
 CHANNEL_FOLDER = "/channel"
 """Where the two containers of a job pod meet."""
 MAIN, CWL = "job", "cwl"
@@ -28,7 +30,6 @@ CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop"
 _ORDINARY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 # Kubernetes refuses a ConfigMap above 1 MiB; base64 and metadata do not count, etcd's own limit (1.5 MiB) does
 CHUNK_BYTES = 700_000
-_KEPT_SECONDS = 24 * 3600
 
 
 def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
@@ -54,8 +55,8 @@ def build_pull_secrets(names: Names, cluster: KubernetesSettings) -> list[Manife
     ]
 
 
-def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
-    """Split the bundle into as many ConfigMaps as it needs."""
+def build_bundle_maps(names: Names, bundle: bytes, first: int = 0) -> list[Manifest]:
+    """Split the bundle into as many ConfigMaps as it needs, numbered from `first` on."""
     return [
         {
             "apiVersion": "v1",
@@ -64,7 +65,7 @@ def build_bundle_maps(names: Names, bundle: bytes) -> list[Manifest]:
             "binaryData": {f"part-{number:04}": base64.b64encode(bundle[start : start + CHUNK_BYTES]).decode()},
             "immutable": True,
         }
-        for number, start in enumerate(range(0, len(bundle), CHUNK_BYTES))
+        for number, start in enumerate(range(0, len(bundle), CHUNK_BYTES), first)
     ]
 
 
@@ -200,13 +201,18 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
     spec: Manifest = {
         "suspend": True,
         "backoffLimit": 0,
-        "ttlSecondsAfterFinished": _KEPT_SECONDS,
+        "ttlSecondsAfterFinished": count_kept_seconds(cluster),
         "template": template,
     }
     if time_limit_seconds:
         # the pod and its follower enforce the limit; this is for when neither can
         spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + 60
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
+
+
+def count_kept_seconds(cluster: KubernetesSettings) -> int:
+    """Return how long a root object stays after its end, if nobody removes it before."""
+    return math.ceil(cluster.kept_hours * 3600)
 
 
 def build_pod_variables() -> list[Manifest]:

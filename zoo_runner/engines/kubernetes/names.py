@@ -39,6 +39,10 @@ class Names:
         """Secrets with the registry credentials of the settings."""
         return [f"{self.job}-pull-{number}" for number in range(len(cluster.pull_credentials))]
 
+    def list_secrets(self, cluster: KubernetesSettings) -> list[str]:
+        """All Secrets of the job."""
+        return [self.secret, *self.pull_secrets(cluster)]
+
     @property
     def claim(self) -> str:
         """Volume that the job pod shares with its steps."""

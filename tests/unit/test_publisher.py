@@ -1,0 +1,53 @@
+"""The pod that publishes the results on the volume of a job, as plain data."""
+
+import base64
+
+from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.kubernetes.manifests import CHUNK_BYTES
+from zoo_runner.engines.kubernetes.names import Manifest, Names, name_job
+from zoo_runner.engines.kubernetes.publisher import Publication, build_publisher
+
+LONGEST = Names("ws-a", name_job("x" * 200))
+ATTEMPT = 1234567
+
+
+def build(bundle: bytes = b"bundle", credential: str = "canary") -> list[Manifest]:
+    return build_publisher(LONGEST, ATTEMPT, KubernetesSettings(), Publication(bundle, {"AWS_SECRET": credential}))
+
+
+def test_its_pod_is_one_of_the_job_with_its_volume_and_its_secret() -> None:
+    job, secret, *parts = build()
+    spec = job["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    assert job["spec"]["template"]["metadata"]["labels"]["zoo-runner/job"] == LONGEST.job
+    assert volumes["work"]["persistentVolumeClaim"] == {"claimName": LONGEST.claim}
+    assert spec["containers"][0]["envFrom"] == [{"secretRef": {"name": LONGEST.secret}}]
+    assert [secret["metadata"]["name"], *(part["metadata"]["labels"] for part in parts)] == [
+        LONGEST.secret,
+        LONGEST.labels,
+    ]
+
+
+def test_it_evaluates_nothing_and_has_no_token() -> None:
+    spec = build()[0]["spec"]["template"]["spec"]
+    assert [container["name"] for container in spec["containers"]] == ["job"]
+    assert {volume["name"] for volume in spec["volumes"]} == {"work", "bundle"}
+    assert {mount["name"] for mount in spec["containers"][0]["volumeMounts"]} == {"work", "bundle"}
+    assert spec["automountServiceAccountToken"] is False
+
+
+def test_its_names_fit_kubernetes_and_differ_from_those_of_the_job() -> None:
+    job, _, *parts = build(b"x" * (CHUNK_BYTES + 1))
+    assert len(job["metadata"]["name"]) <= 63
+    assert job["metadata"]["name"] != LONGEST.job
+    assert [part["metadata"]["name"] for part in parts] == [f"{LONGEST.job}-1234567", f"{LONGEST.job}-1234568"]
+    bundle = next(volume for volume in job["spec"]["template"]["spec"]["volumes"] if volume["name"] == "bundle")
+    named = [source["configMap"]["name"] for source in bundle["projected"]["sources"]]
+    assert named == [part["metadata"]["name"] for part in parts]
+
+
+def test_credentials_are_in_its_secret_alone() -> None:
+    job, secret, *parts = build()
+    assert base64.b64decode(secret["data"]["AWS_SECRET"]) == b"canary"
+    assert "canary" not in f"{job}{parts}"
+    assert base64.b64encode(b"canary").decode() not in f"{job}{parts}"

@@ -1,0 +1,84 @@
+"""The volume of a job whose results could not be stored: it waits on the cluster until they are published.
+
+It belongs to the root object, as all of a job does. That object stays as well, and Kubernetes (of a Workflow, Argo)
+deletes both when their time is over, whether or not any zoo-runner still runs.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.manifests import GRACE_SECONDS
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names
+from zoo_runner.engines.kubernetes.root import ClusterJob
+from zoo_runner.engines.kubernetes.submission import is_same
+from zoo_runner.model import clock
+from zoo_runner.model.errors import RunnerError, StageOutError
+
+_KEPT = "zoo-runner/kept"
+_UNTIL = "zoo-runner/kept-until"
+_CLAIM = "PersistentVolumeClaim"
+
+
+def keep_volume(cluster: Cluster, names: Names, job_id: str, hours: float, error: StageOutError) -> StageOutError:
+    """Mark the volume of a job; return the error of its stage-out, which then says where its results are.
+
+    Where that is not permitted, they are lost with the job, and the error says what would keep them.
+    """
+    until = clock.after(hours * 3600)
+    mark = {"labels": {_KEPT: "true"}, "annotations": {_UNTIL: until}}
+    try:
+        cluster.patch(_CLAIM, names.namespace, names.claim, {"metadata": mark})
+    except ApiError as refused:
+        place = f"The results could not be kept on the cluster ({refused}): {refused.diagnosis.remedy}"
+    else:
+        place = (
+            f"The results are kept in the volume {names.claim} of namespace {names.namespace} until {until}:"
+            f" `zoo-runner publish {job_id}` tries again."
+        )
+    return StageOutError.restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
+
+
+def has_kept(cluster: Cluster, names: Names) -> bool:
+    """Whether the results of a job wait in its volume."""
+    claim = cluster.get(_CLAIM, names.namespace, names.claim)
+    return claim is not None and is_kept(claim)
+
+
+def is_kept(claim: Manifest) -> bool:
+    """Whether a volume waits for its results to be published; pure."""
+    meta = claim["metadata"]
+    return _KEPT in (meta.get("labels") or {}) and "deletionTimestamp" not in meta
+
+
+def forget_volume(cluster: Cluster, names: Names) -> None:
+    """Have the volume go with the job again; one that does not exist is no error."""
+    mark = {"labels": {_KEPT: None}, "annotations": {_UNTIL: None}}
+    cluster.patch(_CLAIM, names.namespace, names.claim, {"metadata": mark})
+
+
+def remove_rest(job: ClusterJob, uid: str, secrets: Iterable[str], ends_itself: bool) -> None:
+    """Remove what is secret, and what takes room on nodes; the volume and its root object stay.
+
+    That object is stopped unless it ends with the pod of the job: its time runs from its end on.
+    """
+    cluster, names, root = job.cluster, job.names, job.root.get()
+    if root and not is_same(root, uid):
+        return
+    if not ends_itself:
+        job.root.dismiss()
+    for secret in secrets:
+        cluster.delete("Secret", names.namespace, secret)
+    cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
+
+
+def describe_kept(cluster: Cluster, namespace: str) -> str:
+    """Describe the volumes of a namespace that wait, and until when. Raises `RunnerError`."""
+    selector = ",".join([JOB_LABEL, f"{_KEPT}=true", *(f"{name}={value}" for name, value in MANAGED.items())])
+    try:
+        claims = [claim["metadata"] for claim in cluster.find(_CLAIM, namespace, selector)]
+    except RunnerError as error:
+        return f"not known ({error})"
+    waiting = [f"{meta['labels'][JOB_LABEL]} until {meta['annotations'][_UNTIL]}" for meta in claims]
+    return ", ".join(sorted(waiting)) or "none"
