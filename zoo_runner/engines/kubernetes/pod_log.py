@@ -18,6 +18,8 @@ from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, StepLines
 from zoo_runner.model.job import Outcome
 
+# no step may begin a line of its own
+_PLAIN_STEP = re.compile(r"[^\]\x00-\x1f]+")
 _STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
 _ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
 
@@ -34,12 +36,18 @@ LastLine = Outcome | Handover
 def encode_line(event: Event | LastLine) -> list[str]:
     """Encode an event as lines of the pod's log."""
     match event:
-        case StepLines():
-            return [f"[{event.step}] {line}" for line in event.lines]
+        case StepLines() if _PLAIN_STEP.fullmatch(event.step):
+            lines = [f"[{event.step}] {line}" for line in event.lines]
         case EngineLine():
-            return [f"engine {event.severity}: {line}" for line in event.text.splitlines()]
+            lines = [f"engine {event.severity}: {line}" for line in event.text.splitlines()]
         case _:
-            return [json.dumps({"event": type(event).__name__, **to_plain(event)}, ensure_ascii=False)]
+            lines = [json.dumps({"event": type(event).__name__, **to_plain(event)}, ensure_ascii=False)]
+    return lines if all(map(str.isascii, lines)) else [_make_utf8(line) for line in lines]
+
+
+def _make_utf8(line: str) -> str:
+    """Escape what UTF-8 does not have, such as names of files that are no UTF-8; in JSON the escape is the same."""
+    return line.encode(errors="backslashreplace").decode()
 
 
 def decode_line(line: str) -> Event | LastLine:

@@ -14,6 +14,8 @@ RunStep = Callable[[StepRequest], int]
 
 MOST_STEPS = 200
 """How many steps of one job run at the same time."""
+MOST_REQUESTS = 2000
+"""How many of its requests are open at the same time: each has a thread, which runs the step or waits for room."""
 
 
 class Room:
@@ -54,10 +56,16 @@ class Broker:
 
     def __init__(self, run: RunStep, room: Room, volume: Path) -> None:
         self._run, self._room, self._volume = run, room, volume
+        self._open = threading.BoundedSemaphore(MOST_REQUESTS)
         self.failures: list[RunnerError] = []
 
     def start(self, data: Mapping[str, Any], answer: Callable[[int | None], None]) -> None:
-        """Start a step and return; `answer` is called with its exit code, or None if it could not be run."""
+        """Start a step and return; `answer` is called with its exit code, or None if it could not be run.
+
+        Raises `ValueError` for more open requests than any package has.
+        """
+        if not self._open.acquire(blocking=False):
+            raise ValueError(f"more than {MOST_REQUESTS} requests at a time")
         threading.Thread(target=self._serve, args=(data, answer), daemon=True).start()
 
     def _serve(self, data: Mapping[str, Any], answer: Callable[[int | None], None]) -> None:
@@ -68,6 +76,8 @@ class Broker:
             self.failures.append(build_refused(str(error)))
         except RunnerError as error:
             self.failures.append(error)
+        finally:
+            self._open.release()
         answer(code)
 
     def _execute(self, data: Mapping[str, Any]) -> int:

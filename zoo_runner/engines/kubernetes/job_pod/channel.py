@@ -39,7 +39,10 @@ class Channel:
         """Yield messages until either side closes the connection; raises `ValueError` for what is no message."""
         with self._socket.makefile("rb") as stream:
             while line := _read_line(stream):
-                message = json.loads(line)
+                try:
+                    message = json.loads(line)
+                except RecursionError as error:
+                    raise ValueError("a message is nested too deeply") from error
                 if not isinstance(message, dict):
                     raise ValueError(f"expected an object, got {type(message).__name__}")  # noqa: TRY004 as for bad JSON
                 yield message
@@ -72,10 +75,14 @@ class Offer:
     def __init__(self, folder: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         new = folder / f".{_NAME}"
-        self._socket.bind(str(new))
-        self._socket.listen(1)
-        # whoever waits for it can connect at once
-        new.rename(folder / _NAME)
+        try:
+            self._socket.bind(str(new))
+            self._socket.listen(1)
+            # whoever waits for it can connect at once
+            new.rename(folder / _NAME)
+        except OSError:
+            self._socket.close()
+            raise
 
     def accept(self, printed: int) -> Channel:
         """Wait for the peer and hand it the pipe `printed`; raises `OSError` if none comes, or after `close`."""

@@ -5,6 +5,7 @@ it sends is checked here.
 """
 
 import contextlib
+import json
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -30,6 +31,9 @@ from zoo_runner.model.job import Outcome
 from zoo_runner.model.outcomes import restore_error
 
 _KEPT_COMPLAINTS = 200
+# more than any package makes cwltool say
+_MOST_SAID_BYTES = 64 << 20
+_LARGEST_FAILURE_BYTES = 1 << 20
 # what the last lines may take that the other container has printed
 _COMPLAINT_SECONDS = 1.0
 _CHUNK_BYTES = 1 << 20
@@ -73,6 +77,7 @@ class Execution:
     ) -> None:
         self._spec, self._broker, self._observe, self._explain = spec, broker, observe, explain
         self._complaints: list[str] = []
+        self._said_bytes = 0
         self._offer = Offer(folder)
         self._channel: Channel | None = None
         self._joined: Future[Channel] = Future()
@@ -136,7 +141,7 @@ class Execution:
         """Take a line of the log or a request for a step; raises `ValueError` for anything else."""
         match message:
             case {"line": str(text), "severity": "info" | "warning" | "error" as severity}:
-                self._observe(EngineLine(severity, text))
+                self._report_line(severity, text)
             case {"step": dict(request), "number": int(number)}:
 
                 def answer(code: int | None) -> None:
@@ -146,6 +151,15 @@ class Execution:
                 self._broker.start(request, answer)
             case _:
                 raise ValueError(f"unknown message with {', '.join(sorted(message))[:100]}")
+
+    def _report_line(self, severity: str, text: str) -> None:
+        """Report a line of the engine; nothing after so many of them that nobody could read them."""
+        if self._said_bytes > _MOST_SAID_BYTES:
+            return
+        self._said_bytes += len(text) + 1
+        if self._said_bytes > _MOST_SAID_BYTES:
+            text = f"what the engine logs from here on is not kept: its limit is {_MOST_SAID_BYTES >> 20} MiB"
+        self._observe(EngineLine(severity, text[:LONGEST_LINE]))
 
     def _find_error(self, end: Mapping[str, Any] | None, cancellation: Cancellation) -> RunnerError:
         """Find why there are no outputs: what the broker saw comes first, which the other container cannot forge."""
@@ -165,8 +179,11 @@ class Execution:
 
 
 def _read_failure(end: Mapping[str, Any]) -> RunnerError | None:
-    """Read the error that the other container found; None if it found none."""
+    """Read the error that the other container found; None if it found none, or says what is no error."""
+    failure = end.get("end")
+    if not isinstance(failure, dict) or len(json.dumps(failure)) > _LARGEST_FAILURE_BYTES:
+        return None
     try:
-        return restore_error(from_plain(Outcome, end["end"])) if isinstance(end.get("end"), dict) else None
-    except (ValueError, KeyError, TypeError):
+        return restore_error(from_plain(Outcome, failure))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -4,6 +4,7 @@ A request has no field for what a package must not decide: accounts, Secrets, ki
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -58,6 +59,11 @@ _KINDS: Mapping[type, Mapping[str, tuple[type, ...]]] = {
 }
 
 
+# what would end a line of the log, or is no text at all
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_OF_THE_KERNEL = ("proc", "sys", "dev")
+
+
 def read_request(data: Mapping[str, Any]) -> StepRequest:
     """Read and check a request; raises `ValueError` for one that is not allowed."""
     try:
@@ -72,6 +78,8 @@ def _check(request: StepRequest) -> None:
     _check_types(request)
     _check_texts((*request.args, *request.variables, *request.variables.values()))
     _check_amounts(request)
+    if _UNPRINTABLE.search(request.step + request.image):
+        raise ValueError(f"no name of a step or an image: {request.step!r}, {request.image!r}")
     for mount in request.mounts:
         _check_types(mount)
         _check_mount(mount)
@@ -114,5 +122,9 @@ def _check_mount(mount: Mount) -> None:
     source = PurePosixPath(mount.source)
     if ".." in source.parts or source.parts[:1] not in {(folder,) for folder in CWL_FOLDERS}:
         raise ValueError(f"{mount.source!r} is not a file of the job")
-    if not PurePosixPath(mount.path).is_absolute() or ".." in PurePosixPath(mount.path).parts:
+    path = PurePosixPath(mount.path)
+    if not path.is_absolute() or len(path.parts) < 2 or ".." in path.parts or "\0" in mount.path + mount.source:
         raise ValueError(f"{mount.path!r} is no place in a container")
+    # a path may begin with two slashes
+    if path.parts[1] in _OF_THE_KERNEL:
+        raise ValueError(f"{mount.path!r} is a place of the kernel")
