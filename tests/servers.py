@@ -208,6 +208,7 @@ def serve_s3(
     access_key_id: str | None = "test-access-key",
     secret_access_key: str = "test-secret-key",
     host: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[S3Server]:
     """Serve `folder` with `rclone serve s3`, which demands signed requests; without an access key, of none."""
     command = [
@@ -216,7 +217,7 @@ def serve_s3(
         "s3",
         str(folder),
         "--config=",
-        f"--addr={host}:0",
+        f"--addr={host}:{port}",
         "--dir-cache-time=10ms",
         *([f"--auth-key={access_key_id},{secret_access_key}"] if access_key_id else []),
     ]

@@ -482,8 +482,7 @@ def test_a_dismissal_reaches_a_service_on_another_machine(make_kernel: MakeKerne
     job = start_slow(kernel, 98762)
     dismissal = kernel.dismiss(job, kill=False).wait()
     assert dismissal.succeeded, dismissal.error_log
-    assert not job.wait().succeeded
-    assert job.findings["returned"] == 4
+    assert job.wait().process.returncode == -signal.SIGKILL
     assert not find_processes("sleep 98762")
     assert read_record(kernel, job).status is Status.DISMISSED
     assert list(job.temp.glob(f"*{job.id}*")) == []
@@ -532,7 +531,7 @@ def test_a_dismissal_while_results_are_put_into_a_bucket_removes_them(
     kernel, job = start_storing(make_kernel, folder, **variables)
     dismissal = kernel.dismiss(job, kill=kill).wait()
     assert dismissal.succeeded, dismissal.error_log
-    assert kill or job.wait().findings["returned"] == 4
+    assert job.wait().process.returncode == -signal.SIGKILL
     ensure_nothing_is_stored(kernel, job, folder)
 
 
@@ -569,8 +568,7 @@ def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(local: KernelDoub
     dismissal = local.run_dismiss("alice", job_id, "echo").wait()
     assert dismissal.succeeded, dismissal.error_log
     job = local.submit("alice", "echo", {"inputs": {"message": "x"}}, job_id=job_id).wait()
-    assert job.findings["returned"] == 4
-    assert job.violations == []
+    assert (job.process.returncode, job.violations) == (-signal.SIGKILL, [])
     record = read_record(local, job)
     assert (record.status, record.engine) == (Status.DISMISSED, "none")
     assert not any(update["message"].startswith("executing") for update in job.updates)
@@ -586,6 +584,7 @@ def test_a_job_whose_dismissal_waits_behind_it_in_the_queue_never_runs(local: Ke
     assert list(job.temp.glob(f"*echo*{job.id}*.log")) == []
     dismissal = local.dismiss(job).wait()
     assert dismissal.succeeded, dismissal.error_log
+    assert list(job.temp.glob(f"*{job.id}*")) == []
 
 
 def test_jobs_run_where_a_kernel_shows_its_workers_no_status_of_jobs(local: KernelDouble) -> None:
@@ -605,7 +604,7 @@ def test_a_job_that_is_dismissed_while_its_service_prepares_it_never_runs(
             assert dismiss_job(site.job_id, load_site_configuration(self.conf, os.environ, site)) is None
         """)
     job = run_echo(kernel)
-    assert (job.findings["returned"], job.violations) == (4, [])
+    assert (job.process.returncode, job.violations) == (-signal.SIGKILL, [])
     record = read_record(kernel, job)
     assert (record.status, record.outcome.diagnosis.code) == (Status.DISMISSED, "job.dismissed")
     assert not any(update["message"].startswith("executing") for update in job.updates)

@@ -1,42 +1,23 @@
-"""Against a running ZOO kernel: `ZOO_URL=http://host:port pytest tests/live/test_zoo_kernel.py`.
-
-docs/zoo.md says what the kernel needs. Variables: `ZOO_URL` (required), `ZOO_SERVICES_FOLDER` (the services folder
-of the kernel where this machine sees it: then what a dismissal leaves is looked at too), `ZOO_RESULTS_FOLDER` (the
-folder of STAGEOUT_OUTPUT, where the kernel has one and this machine sees it), `ZOO_WORKERS` (the number of workers,
-where it is so small that jobs can be made to wait). Inputs are served at 127.0.0.1, so the services of the kernel need
-`STAGEIN_PRIVATE_HOSTS=127.0.0.1`.
-"""
+"""Deploys packages on a running ZOO kernel, runs them and reads their results and logs; docs/zoo.md, Live tests."""
 
 import http.server
 import json
 import os
 import signal
 import threading
-import time
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, ZOO_URL, find_processes, start_slow, wait_until
 from tests.processes import find_in_folder
+from tests.values import PACKAGES, ROOT
 from tests.zoo_client import CWL, Job, User, ask, make_user
 
-ZOO_URL = os.environ.get("ZOO_URL", "").rstrip("/")  # noqa: TID251 the one place of this file
-SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
-RESULTS = os.environ.get("ZOO_RESULTS_FOLDER")  # noqa: TID251
-WORKERS = int(os.environ.get("ZOO_WORKERS", 0))  # noqa: TID251
+pytestmark = MARKS
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.needs_server,
-    pytest.mark.skipif(not ZOO_URL, reason="ZOO_URL names no running ZOO kernel"),
-]
-
-ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
-PACKAGES = ROOT / "tests" / "data" / "packages"
 PACKAGE = "application/ogcapppkg+json"
 GIVEN = {
     "text": "plain",
@@ -308,7 +289,7 @@ def test_nested_authors_are_refused_by_the_kernel_itself(user: User) -> None:
     assert user.deploy(PACKAGES / "kernel" / "nested-authors.cwl").code == 400
 
 
-# --- two users, dismissal, many at once
+# --- two users, many at once
 
 
 def test_two_users_deploy_the_same_id_and_see_their_own_jobs_only(user: User, other: User, echo: str) -> None:
@@ -320,74 +301,10 @@ def test_two_users_deploy_the_same_id_and_see_their_own_jobs_only(user: User, ot
     assert f"/{other.name}/temp/" in theirs.links()["Job log"]
 
 
-def test_a_dismissal_leaves_nothing_but_the_record(user: User) -> None:
-    seconds = 90000 + int(uuid.uuid4().hex[:3], 16)
-    job = start_slow(user, seconds)
-    assert ask("DELETE", job.url).json["status"] == "dismissed"
-    assert ask("GET", job.url).code == 404
-    wait_until(lambda: not find_processes(f"sleep {seconds}"))
-    if SERVICES:
-        private = Path(SERVICES) / ".zoo-runner" / user.name
-        record = private / "jobs" / job.id / "job.json"
-        wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
-        wait_until(lambda: not (record.parent / "job.log").exists())
-        assert not list((Path(SERVICES) / user.name / "temp").glob(f"*slow*{job.id}*"))
-        wait_until(lambda: not list((private / "scratch").iterdir()))
-
-
-@pytest.mark.skipif(not RESULTS, reason="results are in the folder that the kernel empties")
-def test_a_dismissal_while_results_are_stored_removes_them(user: User) -> None:
-    user.deploy(PACKAGES / "kernel" / "many-files.cwl")
-    job = user.execute("many-files", {"count": 4000})
-    folder = Path(str(RESULTS)) / user.name / "processing-results" / job.id
-    wait_until(lambda: any(folder.rglob("*.txt")), 180)
-    assert ask("DELETE", job.url).json["status"] == "dismissed"
-    wait_until(lambda: not folder.exists())
-
-
-@pytest.mark.skipif(not 0 < WORKERS < 5, reason="ZOO_WORKERS is not small")
-def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(user: User) -> None:
-    running = [start_slow(user, 92000 + number) for number in range(WORKERS)]
-    waiting = user.execute("slow", {"seconds": 92999})
-    assert waiting.status()["status"] in ("accepted", "running")
-    assert ask("DELETE", waiting.url).json["status"] == "dismissed"
-    assert ask("GET", waiting.url).code == 404
-    for job in running:
-        ask("DELETE", job.url)
-    # a later job of the same queue runs, so the one that was dismissed has had its turn
-    last = user.execute("slow", {"seconds": 0}).wait()[-1]
-    assert last["status"] == "successful", last["message"]
-    assert not find_processes("sleep 92999")
-    if SERVICES:
-        record = Path(SERVICES) / ".zoo-runner" / user.name / "jobs" / waiting.id / "job.json"
-        wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
-        assert not list((Path(SERVICES) / user.name / "temp").glob(f"slow?{waiting.id}*.log"))
-
-
-def test_no_log_of_a_finished_job_is_left_when_it_is_deleted(user: User, echo: str) -> None:
-    job = user.execute(echo, {"message": "forget me"})
-    assert job.wait()[-1]["status"] == "successful"
-    log = job.links()["Job log"]
-    assert "[job] SUCCESSFUL" in ask("GET", log).body
-    assert ask("DELETE", job.url).json["status"] == "dismissed"
-    assert ask("GET", log).code != 200
-    if SERVICES:
-        kept = Path(SERVICES) / ".zoo-runner" / user.name / "jobs" / job.id / "job.log"
-        wait_until(lambda: not kept.exists())
-
-
 def test_twenty_jobs_at_once_all_succeed(user: User, echo: str) -> None:
     jobs = [user.execute(echo, {"message": f"number {number}"}) for number in range(20)]
     ends = [job.wait(900)[-1] for job in jobs]
     assert [end["status"] for end in ends] == ["successful"] * 20
-
-
-def start_slow(user: User, seconds: int) -> Job:
-    """Start a job whose tool goes on for long; it runs."""
-    user.deploy(PACKAGES / "failing" / "slow" / "slow.cwl")
-    job = user.execute("slow", {"seconds": seconds})
-    wait_until(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
-    return job
 
 
 def read_json(body: str) -> Any:
@@ -395,22 +312,3 @@ def read_json(body: str) -> Any:
         return json.loads(body)
     except ValueError:
         return None
-
-
-def wait_until(ready: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come about"
-        pause.wait(0.2)
-
-
-def find_processes(text: str) -> list[str]:
-    """Command lines of this machine that hold a text; none of a kernel elsewhere."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return [line for line in lines if text in line]

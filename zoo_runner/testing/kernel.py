@@ -44,7 +44,8 @@ class SubmittedJob:
         self.process.wait(timeout_seconds)
         path = self.folder / "findings.json"
         self.findings = json.loads(path.read_text()) if path.exists() else {"status": "running", "violations": []}
-        if self.process.returncode < 0 and not path.exists():
+        # signal 9 is a dismissal
+        if self.process.returncode < 0 and self.process.returncode != -signal.SIGKILL and not path.exists():
             self.findings["violations"].append(f"the process was ended by signal {-self.process.returncode}")
         return self
 

@@ -35,6 +35,14 @@ def die() -> NoReturn:
     raise SystemExit
 
 
+def _write_status(conf: dict[str, Any], status: str) -> None:
+    """Write the status file at the end of a service, under the id of the dismissed job where `runDismiss` kept it."""
+    lenv = conf["lenv"]
+    job_id = lenv.get("gs_usid") or lenv["usid"]
+    content = json.dumps({"jobID": job_id, "status": status})
+    (Path(conf["main"]["tmpPath"]) / f"{job_id}_status.json").write_text(content)
+
+
 class Worker:
     """Calls the service and checks what it does."""
 
@@ -55,6 +63,7 @@ class Worker:
         code, outcome = self._call(conf, spec["inputs"], spec["outputs"])
         _say(AFTER)
         self._judge_process(*before)
+        _write_status(conf, outcome["status"])
         self._report({"returned": code, **outcome, **self._read_back(conf, spec["outputs"] or {}, code)})
 
     def _call(self, conf: Any, inputs: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:

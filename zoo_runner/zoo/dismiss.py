@@ -118,6 +118,13 @@ def _remove_files(job: Job, workspace: Workspace) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _remove_public_files(temp: Path, job_id: str) -> None:
+    """Remove what has the id of a job in its name, as the kernel did: it may have written the job's end since."""
+    for path in temp.iterdir():
+        if job_id in path.name:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def was_dismissed(store: JobStore, job_id: str) -> bool:
     """Whether a job was dismissed, before or while it ran."""
     try:
@@ -182,9 +189,11 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     # with those settings of the handler that need no call of it: partial results lie where they say
     parameters = get_section(conf, "additional_parameters")
     configuration = load_site_configuration(conf, os.environ, site, parameters)  # noqa: TID251 this door's one place
-    job_id = str(get_section(conf, "lenv").get("gs_usid", ""))
+    # removed, because the kernel writes a status file at the end, under this id where there is one
+    job_id = str(conf["lenv"].pop("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):
         job = dismiss_job(job_id, configuration)
+    _remove_public_files(site.temp, job_id)
     said = f"job {job_id}: {job.status if job else 'not known in this workspace; if it is queued, it will not run'}"
     sys.stderr.write(f"{said}\n")
     for entry in (outputs or {}).values():

@@ -46,7 +46,7 @@ from zoo_runner.zoo.conf import (
 )
 from zoo_runner.zoo.dismiss import build_dismissal, is_removal_requested, was_dismissed, was_removed
 from zoo_runner.zoo.hooks import Hooks, build_hook_output
-from zoo_runner.zoo.process import captured_output, child_signals, direct_connections
+from zoo_runner.zoo.process import captured_output, child_signals, direct_connections, end_as_dismissed
 from zoo_runner.zoo.progress import Progress
 from zoo_runner.zoo.results import (
     Response,
@@ -122,6 +122,7 @@ class KernelJob:
         try:
             call = _Call(self._conf, self._inputs, self._outputs, self._kernel)
             with ExitStack() as stack:
+                stack.callback(call.end_if_dismissed)
                 stack.enter_context(child_signals())
                 stack.enter_context(captured_output(call.take_line))
                 stack.enter_context(direct_connections(os.environ, call.api_proxy))  # noqa: TID251
@@ -137,7 +138,7 @@ class _Call:
 
     def __init__(self, conf: Conf, inputs: Entries, outputs: Entries, kernel: Kernel) -> None:
         self._conf, self._inputs, self._outputs, self._kernel = conf, inputs, outputs, kernel
-        self._taking, self._removed = threading.Lock(), False
+        self._taking, self._removed, self._dismissed = threading.Lock(), False, False
         self._site = read_site(conf)
         self.api_proxy = find_api_proxy(os.environ)  # noqa: TID251
         configuration = self._read_configuration()
@@ -300,7 +301,8 @@ class _Call:
 
     def _remove_logs_if_dismissed(self) -> None:
         """Remove the logs of a job that its kernel dismissed: it has removed those in `temp` before the job ended."""
-        if not (self._removed or is_removal_requested(self._store, self._site.job_id)):
+        self._dismissed = is_removal_requested(self._store, self._site.job_id)
+        if not (self._removed or self._dismissed):
             return
         with self._taking:
             # a line that is printed later does not create them again
@@ -308,6 +310,11 @@ class _Call:
             shutil.rmtree(self._paths.log_folder, ignore_errors=True)
             for log in (self._paths.job_log, self._paths.kept_log):
                 log.unlink(missing_ok=True)
+
+    def end_if_dismissed(self) -> None:
+        """End the process where its kernel has dismissed the job, and would now write files of it again."""
+        if self._dismissed:
+            end_as_dismissed()
 
     def _link_logs(self) -> None:
         add_service_logs(self._conf, build_service_logs(self._paths, self._site.temp_url))

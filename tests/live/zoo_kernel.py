@@ -1,0 +1,52 @@
+"""The running ZOO kernel that live tests use, and what they look at besides its answers; docs/zoo.md, Live tests."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.values import PACKAGES
+from tests.zoo_client import Job, User
+
+ZOO_URL = os.environ.get("ZOO_URL", "").rstrip("/")  # noqa: TID251 the one place of these tests
+SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
+RESULTS = os.environ.get("ZOO_RESULTS_FOLDER")  # noqa: TID251
+BUCKET_ADDRESS = os.environ.get("ZOO_BUCKET_ADDRESS")  # noqa: TID251
+LOG_MAX_MIB = int(os.environ.get("ZOO_LOG_MAX_MIB", 64))  # noqa: TID251
+WORKERS = int(os.environ.get("ZOO_WORKERS", 0))  # noqa: TID251
+
+MARKS = [
+    pytest.mark.live,
+    pytest.mark.needs_server,
+    pytest.mark.skipif(not ZOO_URL, reason="ZOO_URL names no running ZOO kernel"),
+]
+
+
+def start_slow(user: User, seconds: int) -> Job:
+    """Start a job whose tool goes on for long; it runs."""
+    user.deploy(PACKAGES / "failing" / "slow" / "slow.cwl")
+    job = user.execute("slow", {"seconds": seconds})
+    wait_until(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
+    return job
+
+
+def wait_until(ready: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not ready():
+        assert time.monotonic() < deadline, "it did not come about"
+        pause.wait(0.2)
+
+
+def find_processes(text: str) -> list[str]:
+    """Command lines of this machine that hold a text; none of a kernel elsewhere."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return [line for line in lines if text in line]
