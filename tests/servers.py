@@ -122,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path = unquote(urlsplit(self.path).path).lstrip("/")
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.files.headers.append((path, dict(self.headers)))
         self.files.posted.append((path, body))
         fault = self.files.take_fault(path)
         if fault is not None:

@@ -72,11 +72,11 @@ def test_both_versions_of_openapi_describe_the_same(server: Server) -> None:
     assert {**new.json, "openapi": ""} == {**old.json, "openapi": ""}
 
 
-def test_what_is_declared_is_core_list_dismiss_and_deployment(server: Server) -> None:
+def test_what_is_declared_is_core_list_callback_dismiss_and_deployment(server: Server) -> None:
     document = server.request("GET", "/conformance").json
     fits(document, standard.CONFORMANCE)
     assert {uri.rpartition("/")[2] for uri in document["conformsTo"]} == {
-        *("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss"),
+        *("core", "ogc-process-description", "json", "oas30", "job-list", "callback", "dismiss"),
         *("deploy-replace-undeploy", "ogcapppkg", "cwl"),
     }
 

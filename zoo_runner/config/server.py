@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from zoo_runner.config.settings import read_fields, setting
+from zoo_runner.model.errors import SettingsError
+from zoo_staging.addresses import parse_hosts
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,16 @@ class ServerSettings:
         "ZOO_RUNNER_SHUTDOWN_LIMIT", 30.0, "Time that running jobs get to end when the server is stopped, in seconds."
     )
     max_body_mib: float = setting("ZOO_RUNNER_MAX_BODY_MIB", 16.0, "Largest body of a request, in MiB.")
+    callback_hosts: tuple[str, ...] = setting(
+        "ZOO_RUNNER_CALLBACK_HOSTS",
+        (),
+        "Hosts and networks in private networks that callbacks may go to, separated by commas; public ones always.",
+    )
+    callback_secret: str = setting(
+        "ZOO_RUNNER_CALLBACK_SECRET",
+        "",
+        "Secret by which callbacks are signed (HMAC-SHA256, as Standard Webhooks have it). Unset: they are not.",
+    )
     rate_limit: str = setting(
         "ZOO_RUNNER_RATE_LIMIT",
         "",
@@ -75,4 +87,9 @@ SERVER_SETTINGS = fields(ServerSettings)
 
 def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
     """Read the settings from an environment; an empty value counts as unset. Raises `SettingsError`."""
-    return ServerSettings(**read_fields(SERVER_SETTINGS, environ))
+    settings = ServerSettings(**read_fields(SERVER_SETTINGS, environ))
+    try:
+        parse_hosts(",".join(settings.callback_hosts))
+    except ValueError as error:
+        raise SettingsError(f"ZOO_RUNNER_CALLBACK_HOSTS is invalid: {error}", "Write names and networks.") from error
+    return settings

@@ -26,7 +26,10 @@ from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
 CONFORMANCE = (
-    *(f"{PART_1}/{name}" for name in ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")),
+    *(
+        f"{PART_1}/{name}"
+        for name in ("core", "ogc-process-description", "json", "oas30", "job-list", "callback", "dismiss")
+    ),
     *(f"{PART_2}/{name}" for name in ("deploy-replace-undeploy", "ogcapppkg", "cwl")),
 )
 TITLE = "zoo-runner"

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_s
 from zoo_runner.execution.context import end_job, request_cancel
 from zoo_runner.execution.retention import remove_logs
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
+from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError, RunnerError
 from zoo_runner.model.ids import file_name, new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
@@ -26,6 +26,7 @@ from zoo_runner.server.api import Api, Call, find_configuration
 from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
+from zoo_runner.server.subscriber import find_reach, read_subscriber
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.selection import iterate_jobs
 
@@ -47,14 +48,31 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
         if not call.hub:
             raise
         draft = _draft(api, configuration, process_id, _load_package(api, call, process_id), {})
-        return accept_failed(api.context, draft, engine, workspace, error, caller=call.caller)
-    job = accept(api.context, draft, engine, workspace, caller=call.caller)
+        with _calling_back(api, call, draft.id, request):
+            return accept_failed(api.context, draft, engine, workspace, error, caller=call.caller)
+    with _calling_back(api, call, draft.id, request):
+        job = accept(api.context, draft, engine, workspace, caller=call.caller)
     api.wake(job.id)
     return job
 
 
+@contextmanager
+def _calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> Iterator[None]:
+    """Keep whom to tell of the job that the block accepts."""
+    if not (subscriber := read_subscriber(request, find_reach(api.settings))):
+        yield
+        return
+    api.store.callbacks.add(job_id, call.base, subscriber)
+    try:
+        yield
+    except RunnerError:
+        api.store.callbacks.remove(job_id)
+        raise
+
+
 def prepare_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> JobSpec:
     """Check an execute request and draft its job; nothing is stored. Raises `ProcessNotFoundError`, `InputError`."""
+    read_subscriber(request, find_reach(api.settings))
     configuration = find_configuration(api.configuration, call.workspace)
     package = _load_package(api, call, process_id)
     order = _read_inputs(package, request, configuration, call)

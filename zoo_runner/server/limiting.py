@@ -24,7 +24,7 @@ def read_rate(text: str) -> RateLimitItem:
 
 
 class Limited:
-    """ASGI middleware: refuses a client's requests beyond a rate; clients are told apart by their address."""
+    """ASGI middleware: refuses a client's requests beyond a rate; clients are distinguished by their address."""
 
     def __init__(self, app: ASGIApp, rate: RateLimitItem) -> None:
         self._app, self._rate = app, rate

@@ -31,8 +31,6 @@ def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
         raise _invalid("the body is not an object", 'Send an object such as {"inputs": {…}}.')
     if request.get("response", "document") not in _RESPONSES:
         raise _invalid(f"response is {request['response']!r}", "Use raw or document.")
-    if "subscriber" in request:
-        raise _invalid("subscriber is not supported", "Leave it out, and follow the job's status.")
     return request
 
 

@@ -12,6 +12,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
+from zoo_runner.server.callbacks import Notifier
 from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql import SqlStore, open_sql_store
@@ -48,7 +49,13 @@ def serve(
     Raises `RunnerError` before anything listens."""
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration))
-    pool = WorkerPool(settings.workers, variables, api.endings.notify)
+    notifier = Notifier(api)
+
+    def end(job_id: str) -> None:
+        api.endings.notify(job_id)
+        notifier.wake()
+
+    pool = WorkerPool(settings.workers, variables, end)
     try:
         app = build_app(replace(api, wake=pool.wake), version, lambda: pool.alive)
         host, port = address
@@ -59,6 +66,7 @@ def serve(
         _Server(config, api.following.stop).run()
     finally:
         pool.stop(settings.shutdown_seconds)
+        notifier.stop()
         store.close()
 
 

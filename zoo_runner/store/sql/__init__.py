@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from zoo_runner.store.sql.callbacks import SqlCallbacks
 from zoo_runner.store.sql.database import Database, open_database
 from zoo_runner.store.sql.events import SqlEvents
 from zoo_runner.store.sql.jobs import SqlJobs
@@ -16,6 +17,7 @@ class SqlStore:
     jobs: SqlJobs
     processes: SqlProcesses
     events: SqlEvents
+    callbacks: SqlCallbacks
 
     def close(self) -> None:
         """Close the connections."""
@@ -29,4 +31,5 @@ def open_sql_store(url: str) -> SqlStore:
     `SettingsError` for a URL that cannot be used and `EngineError` where the database does not answer.
     """
     database = open_database(url)
-    return SqlStore(database, SqlJobs(database), SqlProcesses(database), SqlEvents(database))
+    parts = (SqlJobs(database), SqlProcesses(database), SqlEvents(database), SqlCallbacks(database))
+    return SqlStore(database, *parts)

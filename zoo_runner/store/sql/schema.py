@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision of the schema that this release speaks (migrations/versions)."""
 
 METADATA = MetaData()
@@ -103,6 +103,21 @@ EVENTS = Table(
     Column("number", Integer, primary_key=True),
     Column("body", Text, nullable=False),
 )
+
+# no foreign key: it is kept before its job, so that no accepted job is without it
+CALLBACKS = Table(
+    "callbacks",
+    METADATA,
+    Column("job_id", sorted_text(128), primary_key=True),
+    Column("base", Text, nullable=False),
+    Column("addresses", Text, nullable=False),
+    # the status of the job that the client knows
+    Column("known", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # seconds since the epoch
+    Column("due", Double, nullable=False),
+)
+Index("callbacks_due", CALLBACKS.c.due)
 
 
 class now_seconds(FunctionElement[float]):

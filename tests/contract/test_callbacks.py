@@ -1,0 +1,161 @@
+"""Clients are called back: once for each status that they asked for, whatever fails meanwhile, and nobody else is."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.contract.stores import build_job, create
+from tests.postgres import find_postgres, use_schema
+from tests.servers import Fault, FileServer
+from tests.serving import ASYNC, Server, serving, wait_for
+from tests.site import Site
+from tests.values import ROOT
+from zoo_runner.model.job import Status
+from zoo_runner.store.sql import SqlStore, open_sql_store
+
+PACKAGES = ROOT / "tests" / "data" / "packages" / "failing"
+ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+SECRET = "a secret of the operator"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    site = Site(folder, package_cache).having(
+        ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"),
+        ZOO_RUNNER_CALLBACK_HOSTS="127.0.0.1",
+        ZOO_RUNNER_CALLBACK_SECRET=SECRET,
+    )
+    with serving(site.environ, folder) as server:
+        server.deploy(ECHO)
+        server.deploy(PACKAGES / "slow" / "slow.cwl")
+        server.deploy(next((PACKAGES / "tool-exit-code").glob("*.cwl")))
+        yield server
+
+
+def execute(server: Server, process: str, inputs: Any, web: FileServer, *names: str) -> Any:
+    subscriber = {name: f"{web.url}/{name}" for name in names}
+    body = {"inputs": inputs, "subscriber": subscriber}
+    return server.request("POST", f"/processes/{process}/execution", body, ASYNC)
+
+
+ALL = ("successUri", "inProgressUri", "failedUri")
+
+
+def wait_for_post(web: FileServer, path: str, count: int = 1) -> Any:
+    wait_for(lambda: [where for where, _ in web.posted].count(path) >= count, 60)
+    return next(body for where, body in web.posted if where == path)
+
+
+def test_the_results_come_when_the_job_has_succeeded(server: Server, web: FileServer) -> None:
+    job = execute(server, "echo", {"message": "called back"}, web, "successUri").json["jobID"]
+    assert wait_for_post(web, "successUri") == server.request("GET", f"/jobs/{job}/results").json
+    assert [path for path, _ in web.posted] == ["successUri"]
+
+
+def test_messages_are_signed_as_standard_webhooks_are(server: Server, web: FileServer) -> None:
+    execute(server, "echo", {"message": "signed"}, web, "successUri")
+    body = json.dumps(wait_for_post(web, "successUri"))
+    (headers,) = [{name.lower(): text for name, text in sent.items()} for path, sent in web.headers]
+    checker = Webhook(base64.b64encode(SECRET.encode()).decode())
+    assert checker.verify(body, headers) == json.loads(body)
+    assert SECRET not in str(web.headers)
+
+
+def test_the_status_comes_when_a_job_runs_and_when_it_was_dismissed(server: Server, web: FileServer) -> None:
+    job = execute(server, "slow", {}, web, *ALL).json["jobID"]
+    assert wait_for_post(web, "inProgressUri")["status"] == "running"
+    server.request("DELETE", f"/jobs/{job}")
+    status = wait_for_post(web, "failedUri")
+    assert (status["jobID"], status["status"]) == (job, "dismissed")
+    assert "successUri" not in dict(web.posted)
+
+
+def test_the_diagnosis_comes_when_a_job_has_failed(server: Server, web: FileServer) -> None:
+    listed = server.request("GET", "/processes").json["processes"]
+    (process,) = [one["id"] for one in listed if one["id"] not in ("echo", "slow")]
+    execute(server, process, {}, web, "successUri", "failedUri")
+    assert wait_for_post(web, "failedUri")["diagnosis"]["code"] == "step.exit-code"
+
+
+def test_who_does_not_answer_is_asked_again(server: Server, web: FileServer) -> None:
+    web.fail("successUri", Fault(status=503), Fault(status=500))
+    execute(server, "echo", {"message": "again"}, web, "successUri")
+    wait_for_post(web, "successUri", 3)
+
+
+def test_a_server_that_was_killed_sends_what_it_had_not(server: Server, web: FileServer) -> None:
+    web.fail_always("successUri", Fault(status=503))
+    job = execute(server, "echo", {"message": "killed"}, web, "successUri").json["jobID"]
+    server.wait(job)
+    wait_for_post(web, "successUri")
+    server.kill()
+    web.posted.clear()
+    web.fail_always("successUri", Fault(status=200))
+    server.start()
+    wait_for_post(web, "successUri")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/x",
+        "http://10.0.0.1/x",
+        "http://localhost:1/x",
+        "ftp://host/x",
+        "file:///etc/passwd",
+        1,
+        "x",
+    ],
+)
+def test_no_address_in_a_private_network_is_called_back(server: Server, address: Any) -> None:
+    before = server.request("GET", "/jobs").json["numberTotal"]
+    for name in ALL:
+        body = {"inputs": {}, "subscriber": {"successUri": "https://example.org/x", name: address}}
+        answer = server.request("POST", "/processes/echo/execution", body, ASYNC)
+        assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "request.subscriber")
+    assert server.request("GET", "/jobs").json["numberTotal"] == before
+
+
+@pytest.mark.parametrize("subscriber", [{}, [], "https://example.org", {"failedUri": "https://example.org/x"}])
+def test_a_subscriber_without_an_address_for_results_is_refused(server: Server, subscriber: Any) -> None:
+    body = {"inputs": {}, "subscriber": subscriber}
+    answer = server.request("POST", "/processes/echo/execution", body, ASYNC)
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "request.subscriber")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], SqlStore]]:
+    if request.param == "sqlite":
+        yield lambda: open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")
+        return
+    with use_schema(find_postgres()) as schema:
+        yield lambda: open_sql_store(schema)
+
+
+def test_a_message_is_claimed_by_one_and_due_again_where_it_was_not_sent(open_store: Callable[[], SqlStore]) -> None:
+    one, other = open_store(), open_store()
+    job = build_job(1)
+    one.callbacks.add(job.id, "http://base", {"failed": "http://x"})
+    assert one.callbacks.claim(60) is None, "no job yet"
+    create(one, job)
+    assert one.callbacks.claim(60) is None, "the client knows it"
+    one.jobs.update(replace(one.jobs.get(job.id), status=Status.FAILED))
+    claimed = one.callbacks.claim(60)
+    assert claimed
+    assert (claimed.job_id, claimed.status, claimed.addresses) == (job.id, Status.FAILED, {"failed": "http://x"})
+    assert other.callbacks.claim(60) is None
+    other.callbacks.postpone(claimed, 0)
+    again = other.callbacks.claim(60)
+    assert again
+    assert again.attempts == 1
+    other.callbacks.conclude(again)
+    assert one.callbacks.claim(60) is None
+    for store in (one, other):
+        store.close()

@@ -1,0 +1,143 @@
+"""Tells clients of their jobs by the addresses that they gave (OGC 18-062r2, section 11.6, Callback).
+
+Messages are kept in the database until they were received, so that a restart loses none; several servers share them.
+They are signed where the operator has set a secret (Standard Webhooks 1.0.0).
+"""
+
+import asyncio
+import base64
+import hmac
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from time import time
+from typing import Any
+
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.job import FINAL, Job, Status
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.jobs import describe_job
+from zoo_runner.server.results import get_results
+from zoo_runner.server.subscriber import find_reach
+from zoo_runner.store.sql.callbacks import Callback
+from zoo_staging.errors import StagingError
+from zoo_staging.http import HttpClient, HttpOptions
+
+MOST_ATTEMPTS = 16
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 1800.0
+_SECONDS_TO_SEND = 60.0
+# what no worker of this server reports: the begin of jobs, and the jobs of other servers
+_LOOK_SECONDS = 2.0
+_MOST_ANSWER_BYTES = 65536
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """A thread that sends what is due, until it is stopped; `wake` has it look at once."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._changed, self._stopping = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._thread.start()
+
+    def wake(self, _job_id: str = "") -> None:
+        """Look whether something is due."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Send nothing more, and wait for what is being sent."""
+        self._stopping = True
+        self._changed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with suppress(RunnerError):
+            self._api.store.callbacks.remove_orphans()
+        while not self._stopping:
+            self._changed.clear()
+            try:
+                sent = self._send_next()
+            # the door of a thread: whatever is wrong with one message, the others go out
+            except Exception:
+                logger.exception("a callback could not be handled")
+                sent = False
+            if not sent:
+                self._changed.wait(_LOOK_SECONDS)
+
+    def _send_next(self) -> bool:
+        callbacks = self._api.store.callbacks
+        callback = callbacks.claim(_SECONDS_TO_SEND)
+        if callback is None:
+            return False
+        job = self._api.store.jobs.get(callback.job_id)
+        address = callback.addresses.get(callback.status.value)
+        if address:
+            try:
+                asyncio.run(self._send(callback, job, address))
+            except StagingError as error:
+                self._fail(callback, error)
+                return True
+        if callback.status in FINAL:
+            callbacks.remove(callback.job_id)
+        else:
+            callbacks.conclude(callback)
+        return True
+
+    def _fail(self, callback: Callback, error: StagingError) -> None:
+        tried = callback.attempts + 1
+        if tried < MOST_ATTEMPTS:
+            self._api.store.callbacks.postpone(
+                callback, min(_FIRST_WAIT_SECONDS * 2**callback.attempts, _LONGEST_WAIT_SECONDS)
+            )
+            return
+        logger.warning("job %s: the callback was given up after %d attempts: %s", callback.job_id, tried, error)
+        if callback.status in FINAL:
+            self._api.store.callbacks.remove(callback.job_id)
+        else:
+            self._api.store.callbacks.conclude(callback)
+
+    async def _send(self, callback: Callback, job: Job, address: str) -> None:
+        body = json.dumps(_build_message(callback, job)).encode()
+        headers = _sign(self._api.settings.callback_secret, f"{job.id}-{callback.status.value}", body)
+        async with (
+            HttpClient(
+                HttpOptions(find_reach(self._api.settings), proxies=self._api.configuration.settings.proxies)
+            ) as client,
+            client.get(address, body=body, headers=headers) as answer,
+        ):
+            received = 0
+            async for chunk in answer.chunks:
+                received += len(chunk)
+                if received > _MOST_ANSWER_BYTES:
+                    return
+
+
+def _build_message(callback: Callback, job: Job) -> Mapping[str, Any]:
+    """Build the results of a job, or its status where it has none."""
+    call = Call(job.workspace, callback.base)
+    if callback.status is Status.SUCCESSFUL:
+        try:
+            return get_results(job, call)
+        except RunnerError:
+            # the status says why there are none
+            pass
+    status: Mapping[str, Any] = describe_job(job, call)
+    return status
+
+
+def _sign(secret: str, message_id: str, body: bytes) -> tuple[str, ...]:
+    """Build the headers that prove who sent a message, and when."""
+    if not secret:
+        return ()
+    now = str(int(time()))
+    digest = hmac.new(secret.encode(), b".".join((message_id.encode(), now.encode(), body)), sha256).digest()
+    return (
+        f"webhook-id: {message_id}",
+        f"webhook-timestamp: {now}",
+        f"webhook-signature: v1,{base64.b64encode(digest).decode()}",
+    )

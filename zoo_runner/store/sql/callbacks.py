@@ -1,0 +1,85 @@
+"""Callbacks in a database: whom to tell of a job's status, which one they know, and when to try again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, delete, exists, select, update
+
+from zoo_runner.model.job import Status
+from zoo_runner.store.sql.database import Database
+from zoo_runner.store.sql.schema import CALLBACKS, JOBS, now_seconds
+
+_ORPHAN_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Callback:
+    """A message that is due: `addresses` by status, `base` of the links in it, `attempts` that have failed."""
+
+    job_id: str
+    base: str
+    addresses: Mapping[str, str]
+    status: Status
+    attempts: int
+
+
+class SqlCallbacks:
+    """The callbacks of all jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job_id: str, base: str, addresses: Mapping[str, str]) -> None:
+        """Keep a callback, before its job: nothing is sent of a job that does not come to be."""
+        values = {"job_id": job_id, "base": base, "addresses": json.dumps(dict(addresses)), "attempts": 0}
+        with self._database.writing() as connection:
+            insert = self._database.insert(CALLBACKS)
+            connection.execute(insert.values(**values, known=Status.ACCEPTED.value, due=now_seconds()))
+
+    def claim(self, seconds: float) -> Callback | None:
+        """Take a message that is due for so long, so that nobody else sends it; None where none is."""
+        found = (
+            select(*CALLBACKS.c, JOBS.c.status)
+            .join(JOBS, JOBS.c.id == CALLBACKS.c.job_id)
+            .where(CALLBACKS.c.due <= now_seconds(), JOBS.c.status != CALLBACKS.c.known)
+            .order_by(CALLBACKS.c.due)
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            # a look now and then does not take the turn of those who write
+            if connection.execute(found).first() is None:
+                return None
+        with self._database.writing() as connection:
+            row = connection.execute(found.with_for_update(skip_locked=True, of=CALLBACKS)).one_or_none()
+            if row is None:
+                return None
+            which = CALLBACKS.c.job_id == row.job_id
+            connection.execute(update(CALLBACKS).where(which).values(due=now_seconds() + seconds))
+        return Callback(row.job_id, row.base, json.loads(row.addresses), Status(row.status), row.attempts)
+
+    def conclude(self, callback: Callback) -> None:
+        """Note that the status is known now."""
+        values = {"known": callback.status.value, "attempts": 0, "due": now_seconds()}
+        self._change(CALLBACKS.c.job_id == callback.job_id, values)
+
+    def postpone(self, callback: Callback, seconds: float) -> None:
+        """Note that it could not be sent, and try again so much later."""
+        values = {"attempts": callback.attempts + 1, "due": now_seconds() + seconds}
+        self._change(CALLBACKS.c.job_id == callback.job_id, values)
+
+    def remove(self, job_id: str) -> None:
+        """Forget a callback: nothing more is to be sent, or its job did not come to be."""
+        with self._database.writing() as connection:
+            connection.execute(delete(CALLBACKS).where(CALLBACKS.c.job_id == job_id))
+
+    def remove_orphans(self) -> None:
+        """Forget the callbacks whose jobs are gone."""
+        gone = ~exists().where(JOBS.c.id == CALLBACKS.c.job_id)
+        with self._database.writing() as connection:
+            old = CALLBACKS.c.due <= now_seconds() - _ORPHAN_SECONDS
+            connection.execute(delete(CALLBACKS).where(and_(old, gone)))
+
+    def _change(self, which: ColumnElement[bool], values: Mapping[str, object]) -> None:
+        with self._database.writing() as connection:
+            connection.execute(update(CALLBACKS).where(which).values(**values))
