@@ -21,6 +21,7 @@ from tests.servers import serve_files
 from tests.site import Site
 from tests.unit.stagein.items import build_item
 from zoo_runner.inputs.joborder import read_execute_request
+from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.package import prepare
 from zoo_runner.package.loading import load_package
@@ -231,3 +232,13 @@ def test_a_step_that_runs_where_another_one_fails_can_end(site: Site) -> None:
     package = {"cwlVersion": "v1.2", "class": "Workflow", "id": "attack", "inputs": {}, "outputs": {}, "steps": steps}
     with suppress(Exception):  # what cwltool does not foresee ends its process
         assert run_here(site, package) is not None
+
+
+def test_an_entry_without_a_name_is_a_mistake_of_the_package(site: Site) -> None:
+    entry: Document = {"entry": "${ return {class: 'Any', contents: 'x'}; }"}
+    listing: Document = {"class": "InitialWorkDirRequirement", "listing": [entry]}
+    error = run_here(site, tool("true", {}, listing))
+    assert error is not None
+    assert error.diagnosis.code == "step.not-ready"
+    assert error.diagnosis.level is Level.USER
+    assert error.diagnosis.step == "attack"

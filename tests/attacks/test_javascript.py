@@ -65,7 +65,10 @@ TAKING = {
     "memory in a text": "('x'.repeat(3e8))",
     "memory in a buffer": "(new ArrayBuffer(4e9).byteLength)",
     "a value that its JSON makes large": "{var a = 'x'; for (var i = 0; i < 40; i++) a = [a, a]; return a;}",
-    "a value above the limit": "('x'.repeat(65 * 1024 * 1024))",
+    "a value above the limit": "('x'.repeat(17 * 1024 * 1024))",
+    "a value of many elements": "(new Array(1e6 + 1).fill(1))",
+    "a value of many small objects": "{var a = []; for (var i = 0; i < 5e5; i++) a.push({}, []); return a;}",
+    "a value of many levels": "{var a = []; for (var i = 0; i < 101; i++) a = {a}; return a;}",
     "the stack": "{const f = () => 1 + f(); return f();}",
     "the stack of a getter": "{const o = {get a() { return this.a; }}; return o.a;}",
     "a value nested deeply": "{var a = []; for (var i = 0; i < 1e5; i++) a = [a]; return a;}",
@@ -85,6 +88,29 @@ def test_an_expression_that_takes_all_ends_with_an_error(name: str, javascript: 
         javascript.eval(TAKING[name], timeout=10)
     assert time.monotonic() - started < 60
     assert javascript.eval("(1 + 1)") == 2
+
+
+def test_all_expressions_of_a_job_share_a_budget_of_time() -> None:
+    with BoundedJavaScript(all_seconds=3) as engine:
+        assert engine.eval("(1)") == 1
+        for _ in range(2):
+            with pytest.raises(JavascriptException):
+                engine.eval("{for (;;);}", timeout=60)
+        with pytest.raises(JavascriptException):
+            engine.eval("(1)")
+
+
+HONEST = {
+    "levels": ("{var a = 1; for (var i = 0; i < 95; i++) a = [a]; return a;}", 1),
+    "brackets": ("('[{'.repeat(1e5))", 200_000),
+    "commas": ("(',\\\"'.repeat(1e6))", 2_000_000),
+    "elements": ("(new Array(999990).fill(1))", 999_990),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_a_value_within_the_limits_is_returned(name: str, javascript: BoundedJavaScript) -> None:
+    assert len(javascript.eval(HONEST[name][0])) == HONEST[name][1]
 
 
 FILTER = filter_javascript(os.uname().machine)

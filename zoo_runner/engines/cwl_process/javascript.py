@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -22,6 +24,15 @@ from zoo_runner.engines.cwl_process.system_calls import filter_javascript
 _PROGRAM = Path(__file__).with_name("javascript_process.py")
 _AT = re.compile(r"<input>:(?P<line>\d+):\d+")
 _NAMED = re.compile(r"\w*Error: ")
+# of JSON
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(r"[][{}]")
+MOST_ELEMENTS = 1_000_000
+"""Values in lists and objects that a script may return, in all."""
+DEEPEST = 100
+"""Levels of lists and objects: cwltool follows them by recursion."""
+ALL_SECONDS = 600.0
+"""What all scripts of a job may take together."""
 _NO_MEMORY = "InternalError: out of memory"
 
 
@@ -53,13 +64,15 @@ def bounded_javascript(time_zone: str | None = None) -> Iterator[None]:
 class BoundedJavaScript(JSEngine):
     """Evaluates one expression at a time; the process is started for the first one.
 
-    `time_zone` is that of the process, as in the variable TZ; None: the machine's.
+    `time_zone` is that of the process, as in the variable TZ; None: the machine's. All scripts together take at most
+    `all_seconds`.
     """
 
     # parameter references such as `inputs.a.b` are not JavaScript
     regex_eval = NodeJSEngine.regex_eval
 
-    def __init__(self, time_zone: str | None = None) -> None:
+    def __init__(self, time_zone: str | None = None, all_seconds: float = ALL_SECONDS) -> None:
+        self._left_seconds = self._all_seconds = all_seconds
         self._variables = {"TZ": time_zone} if time_zone else {}
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -93,18 +106,20 @@ class BoundedJavaScript(JSEngine):
             answer = self._ask(json.dumps(script), timeout)
         if answer.startswith("!"):
             raise JavascriptException(_explain(json.loads(answer[1:])))
-        try:
-            value = json.loads(answer[1:] or "null")
-        except RecursionError:
-            raise JavascriptException("RangeError: its value is nested too deeply") from None
+        value = _read_value(answer[1:] or "null")
         # scripts can change how objects are written
         if not isinstance(value, dict) or "value" not in value:
             raise JavascriptException("it returned nothing")
         return value["value"]
 
     def _ask(self, request: str, timeout: float) -> str:
+        if self._left_seconds <= 0:
+            raise JavascriptException(
+                f"Error: the scripts of this job took more than {self._all_seconds:g} seconds together"
+            )
         process = self._start()
-        late = threading.Event()
+        late, began = threading.Event(), time.monotonic()
+        timeout = min(timeout, self._left_seconds)
 
         def stop() -> None:
             late.set()
@@ -117,6 +132,7 @@ class BoundedJavaScript(JSEngine):
             answer = _exchange(process, request)
         finally:
             timer.cancel()
+            self._left_seconds -= time.monotonic() - began
         if late.is_set():
             self._end()
             raise JavascriptException(f"Long-running script killed after {timeout:g} seconds")
@@ -155,6 +171,32 @@ def _exchange(process: "subprocess.Popen[bytes]", request: str) -> bytes:
         return process.stdout.readline(LARGEST_ANSWER_BYTES * 4)
     except BrokenPipeError:
         return b""
+
+
+def _read_value(text: str) -> Any:
+    """Read a value that is small enough for those who work on it; raises `JavascriptException`.
+
+    In the memory of this process an object takes some hundred times the two bytes that it takes as JSON. The other
+    process is not relied on, because a script may have broken out of its interpreter there.
+    """
+    if len(text) > LARGEST_ANSWER_BYTES:
+        raise JavascriptException(f"RangeError: its value has more than {LARGEST_ANSWER_BYTES >> 20} MiB as JSON")
+    brackets = text.count("[") + text.count("{")
+    if brackets > DEEPEST or brackets + text.count(",") > MOST_ELEMENTS:
+        _check_structure(_TEXT.sub("", text))
+    try:
+        return json.loads(text)
+    except (RecursionError, ValueError):
+        raise JavascriptException("RangeError: its value cannot be read as JSON") from None
+
+
+def _check_structure(bare: str) -> None:
+    """Check JSON without its texts."""
+    if sum(map(bare.count, ",[{")) > MOST_ELEMENTS:
+        raise JavascriptException(f"RangeError: its value has more than {MOST_ELEMENTS:,} elements")
+    steps = (1 if sign in "[{" else -1 for sign in _BRACKETS.findall(bare))
+    if max(accumulate(steps), default=0) > DEEPEST:
+        raise JavascriptException(f"RangeError: its value has more than {DEEPEST} levels")
 
 
 def _explain(error: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MEMORY_MIB = 256
 """Memory that a script may use."""
-LARGEST_ANSWER_BYTES = 64 << 20
+LARGEST_ANSWER_BYTES = 16 << 20
 """Size of the largest value, as JSON."""
 LONGEST_ERROR = 4096
 """Characters of the text of an error."""

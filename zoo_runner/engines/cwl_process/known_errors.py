@@ -5,6 +5,7 @@ The words are those of cwltool 3.1 to 3.3 and of cwl_utils, which evaluates expr
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from zoo_runner.model.errors import EngineError, InputError, PackageError, RunnerError, ToolError
 
@@ -23,7 +24,7 @@ class KnownError:
 
     def explain(self, text: str) -> RunnerError | None:
         """Build the error where its words are in the messages of an engine; of a step, its name comes first."""
-        found = self.words.search(text)
+        found = _across_lines(self.words).search(text)
         if found is None:
             return None
         parts = {name: " ".join(part.split()).rstrip(".") for name, part in found.groupdict(default="").items()}
@@ -32,6 +33,12 @@ class KnownError:
         evidence = tuple(found[0].splitlines()[:4])
         subject = f"step {step!r}: " if step else ""
         return self.kind(f"{subject}{what}", self.remedy, evidence=evidence, step=step, code=self.code)
+
+
+@cache
+def _across_lines(words: re.Pattern[str]) -> re.Pattern[str]:
+    """Allow a line break for each space: cwltool breaks the lines of messages that name a place in the package."""
+    return re.compile(words.pattern.replace(" ", r"\s+"), words.flags)
 
 
 def explain_known_error(text: str) -> RunnerError | None:
@@ -217,6 +224,18 @@ KNOWN_ERRORS = (
         "a file is placed at an absolute path ({path}), which only a container can have",
         "Move DockerRequirement from hints to requirements, or use a relative entryname.",
         "step.requirement-missing",
+    ),
+    KnownError(
+        re.compile(r"entry of InitialWorkDirRequirement at (?P<place>\S+) has no '(?P<name>\w+)'"),
+        "an entry of its InitialWorkDirRequirement ({place}) has no {name!r}",
+        "Give the entry a name with `entryname`, or let its expression return a File or Directory object.",
+        "step.not-ready",
+    ),
+    KnownError(
+        re.compile(r"KeyError: '(?P<name>location|path|class|basename|contents|listing)'"),
+        "a value that should be a File or Directory has no {name!r}",
+        "Let the expression, or cwl.output.json, give an object with `class`, and `location` or `path`.",
+        "step.not-ready",
     ),
     KnownError(
         re.compile(

@@ -73,6 +73,16 @@ class ConfinedTool:
         mapper: PathMapper = make(reffiles, runtimeContext.basedir, stagedir, separateDirs, any_target=any_target)
         return mapper
 
+    def _initialworkdir(self, j: Any, builder: Any) -> None:
+        try:
+            super()._initialworkdir(j, builder)  # type: ignore[misc]
+        except KeyError as error:
+            # cwltool takes it for granted that each entry that is no File or Directory has a name
+            place = f"#{str(self.tool['id']).rpartition('#')[2]}"  # type: ignore[attr-defined]
+            step = f"[job {j.name}] " if j else ""
+            what = f"an entry of InitialWorkDirRequirement at {place} has no {error.args[0]!r}"
+            raise WorkflowException(f"{step}{what}") from error
+
     def collect_output_ports(self, ports: Any, builder: Any, outdir: str, *args: Any, **kwargs: Any) -> Any:
         """Collect the outputs; raises `WorkflowException` for a link that leads outside, to nothing or in a circle."""
         if builder.outdir != os.path.realpath(outdir):
