@@ -91,11 +91,12 @@ def test_the_default_of_an_own_input_gets_them_as_well() -> None:
 
 
 def test_local_copies_take_their_places_and_nothing_else_changes() -> None:
-    package = package_with([at(f"{WEB}/a.txt"), at("file:///b.txt")], step=at(f"{WEB}/c.txt"))
+    package = package_with([at(f"{WEB}/a.txt"), at("file:///b.txt")])
+    package.process["steps"][0]["hints"] = [{"class": "InitialWorkDirRequirement", "listing": [at(f"{WEB}/c.txt")]}]
     copies = {place: at(f"file:///in/{number}") for number, place in enumerate(find_remote_files(package))}
     placed = place_files(package.document, copies)
     assert placed["$graph"][1]["inputs"][0]["default"] == [at("file:///in/1"), at("file:///b.txt")]
-    assert placed["$graph"][0]["steps"][0]["in"][0]["default"] == at("file:///in/0")
+    assert placed["$graph"][0]["steps"][0]["hints"][0]["listing"] == [at("file:///in/0")]
     assert place_files(package.document, {}) == package.document
 
 
@@ -123,3 +124,59 @@ def test_a_default_that_does_not_fit_is_found_as_it_is_for_the_engine_to_report(
         default, type=cwl_type, secondaryFiles=declared, format="http://edamontology.org/format_3591"
     )
     assert list(find_remote_files(package).values()) == [default]
+
+
+OWN = {"id": "#main/own", "type": "File"}
+FORMER = {"id": "#main/before", "in": [], "out": ["#main/before/made"], "run": "#former"}
+MADE = {"id": "#former/made", "type": "File"}
+MAYBE = ["null", "File"]
+
+
+def link(entry: Any, *, own: Any = OWN, before: Any = FORMER, made: Any = MADE, **step: Any) -> Package:
+    """A workflow whose step `detect` gives the input `x` of its tool by an entry; the tool has a remote default."""
+    package = package_with(at(f"{WEB}/a.txt"))
+    detect = {**package.process["steps"][0], "in": [{"id": "#main/detect/x", **entry}], **step}
+    main = {**package.process, "inputs": [own], "steps": [before, detect]}
+    graph = [main, package.document["$graph"][1], build_tool("#former", outputs=[made])]
+    return replace(package, document={**package.document, "$graph": graph})
+
+
+SOURCE, FORMER_SOURCE = {"source": "#main/own"}, {"source": "#main/before/made"}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        link(SOURCE),
+        link({"source": ["#main/own"]}),
+        link({"source": ["#main/own", "#main/before/made"]}),
+        link(SOURCE, own={**OWN, "type": MAYBE, "default": at("file:///a.txt")}),
+        link({"default": at("file:///b.txt")}),
+        link(FORMER_SOURCE),
+        link(FORMER_SOURCE, before={**FORMER, "scatter": "#main/before/y"}, made={**MADE, "type": MAYBE}),
+        link({**SOURCE, "default": at(f"{WEB}/b.txt")}),
+    ],
+)
+def test_a_default_that_nobody_can_use_is_not_fetched(package: Package) -> None:
+    assert find_remote_files(package) == {}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        link({}),
+        link(SOURCE, own={**OWN, "type": MAYBE}),
+        link({**SOURCE, "valueFrom": "$(null)"}),
+        link(SOURCE, scatter="#main/detect/x"),
+        link(SOURCE, scatter=["#main/detect/x"]),
+        link(FORMER_SOURCE, made={**MADE, "type": MAYBE}),
+        link(FORMER_SOURCE, before={**FORMER, "when": "$(false)"}),
+    ],
+)
+def test_a_default_that_may_be_used_is_fetched(package: Package) -> None:
+    assert list(find_remote_files(package)) == [f"{TOOL}/inputs/0/default"]
+
+
+def test_of_a_default_of_a_step_and_one_of_its_tool_that_of_the_step_is_fetched() -> None:
+    package = link({"default": at(f"{WEB}/b.txt")})
+    assert list(find_remote_files(package)) == ["/$graph/0/steps/1/in/0/default"]

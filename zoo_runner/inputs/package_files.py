@@ -2,7 +2,7 @@
 
 Those on other machines are staged like inputs, by the same rules, and the document that runs names their local copies:
 an engine fetches nothing. Defaults of the package's own inputs are not among them, because they are part of the job
-order where they apply (`defaults`).
+order where they apply (`defaults`), nor are those that no run can use (`used_defaults`).
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -12,6 +12,7 @@ from typing import Any
 from zoo_runner.inputs.checking import build_checker
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.selection import add_selection
+from zoo_runner.inputs.used_defaults import find_unused_defaults
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import Parameter, parse_inputs
@@ -95,7 +96,7 @@ def _list_addresses(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _list_remote(view: PackageView, document: Document) -> dict[str, Any]:
-    found = _walk(document, "", _list_own_defaults(view))
+    found = _walk(document, "", _list_own_defaults(view) | find_unused_defaults(view))
     return {place: value for place, value in found if any(map(hrefs.is_remote, _list_addresses(value)))}
 
 
