@@ -52,8 +52,8 @@ class _Variables:
     retention_days: float | None = setting(
         "ZOO_RUNNER_RETENTION_DAYS",
         None,
-        "Days after its end after which `zoo-runner gc --remove` removes record, logs and kept results of a job;"
-        " unset: never.",
+        "Days after its end after which `zoo-runner gc --remove`, and a server by itself, removes record, logs and kept"
+        " results of a job; unset: never.",
     )
 
 

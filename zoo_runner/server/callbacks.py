@@ -11,7 +11,6 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from hashlib import sha256
 from time import time
 from typing import Any
@@ -56,8 +55,6 @@ class Notifier:
         self._thread.join()
 
     def _run(self) -> None:
-        with suppress(RunnerError):
-            self._api.store.callbacks.remove_orphans()
         while not self._stopping:
             self._changed.clear()
             try:

@@ -27,7 +27,7 @@ from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.subscriber import find_reach, read_subscriber
-from zoo_runner.store.protocol import JobQuery
+from zoo_runner.store.protocol import JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
 RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
@@ -132,8 +132,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
     """
     job = get_job(api, call, job_id)
     if job.status in FINAL:
-        _remove_logs(job, find_configuration(api.configuration, job.workspace).workspace)
-        api.store.jobs.delete(job_id)
+        remove_ended_job(api.store.jobs, job, find_configuration(api.configuration, job.workspace).workspace)
         return replace(job, status=Status.DISMISSED, message="the job was removed")
     store = api.store.jobs
     lease = store.lease(job_id, f"dismissal-{new_job_id()}", _LEASE_TO_DISMISS_SECONDS)
@@ -148,11 +147,12 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
     return job
 
 
-def _remove_logs(job: Job, workspace: Workspace) -> None:
-    """Remove the logs of a job, but not its results; a log that cannot be removed does not keep the job."""
+def remove_ended_job(store: JobStore, job: Job, workspace: Workspace) -> None:
+    """Remove a job and its logs, but not its results; a log that cannot be removed does not keep the job."""
     with suppress(OSError):
         remove_logs(job, [Path(job.destination)])
     shutil.rmtree(workspace.folders.state / job.id, ignore_errors=True)
+    store.delete(job.id)
 
 
 def _build_dismissed() -> Outcome:

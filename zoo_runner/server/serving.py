@@ -13,6 +13,7 @@ from zoo_runner.config.server import ServerSettings
 from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
 from zoo_runner.server.callbacks import Notifier
+from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql import SqlStore, open_sql_store
@@ -49,7 +50,7 @@ def serve(
     Raises `RunnerError` before anything listens."""
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration))
-    notifier = Notifier(api)
+    notifier, housekeeper = Notifier(api), Housekeeper(api)
 
     def end(job_id: str) -> None:
         api.endings.notify(job_id)
@@ -67,6 +68,7 @@ def serve(
     finally:
         pool.stop(settings.shutdown_seconds)
         notifier.stop()
+        housekeeper.stop()
         store.close()
 
 
