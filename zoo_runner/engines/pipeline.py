@@ -155,6 +155,8 @@ def build_nothing_kept(handle: Handle) -> EngineError:
 
 
 def _refers_to_files(node: Any) -> bool:
+    if isinstance(node, str | int | float | None):  # first: an array may have a million of them
+        return False
     if isinstance(node, Mapping):
         return node.get("class") in ("File", "Directory") or any(map(_refers_to_files, node.values()))
     return isinstance(node, list | tuple) and any(map(_refers_to_files, node))

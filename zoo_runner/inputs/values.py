@@ -151,7 +151,26 @@ def check_members(checker: Checker, value: Mapping[Any, Any], path: ValuePath) -
 def _check_array(checker: Checker, wanted: Array, value: Any, path: ValuePath) -> Any:
     if not isinstance(value, list):
         return checker.mismatch(wanted, value, path)
+    # what is right is known at once: an array may have a million items
+    if isinstance(wanted.items, Primitive) and _fit(wanted.items, value):
+        return list(value)
     return [checker.check(wanted.items, item, (*path, index)) for index, item in enumerate(value)]
+
+
+def _fit(wanted: Primitive, items: list[Any]) -> bool:
+    """Whether all items have a type for certain; those of which this is not known are checked one by one."""
+    kinds = set(map(type, items))
+    match wanted.name:
+        case "int" | "long":
+            limit = 2 ** INTEGER_BITS[wanted.name]
+            return kinds == {int} and -limit <= min(items) and max(items) < limit
+        case "float" | "double":
+            return kinds <= {int, float} and all(map(math.isfinite, items))
+        case "boolean":
+            return kinds <= {bool}
+        case "string":
+            return kinds <= {str}
+    return False
 
 
 def _check_enum(checker: Checker, wanted: Enum, value: Any, path: ValuePath) -> Any:

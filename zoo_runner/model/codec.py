@@ -24,6 +24,7 @@ from zoo_staging.progress import Transferred
 
 Value = TypeVar("Value")
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _EVENTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (EngineLine, Published, StageStarted, StepEnded, StepLines, StepStarted, Transferred)
@@ -32,6 +33,8 @@ _EVENTS: Mapping[str, type[Any]] = {
 
 def to_plain(value: Any) -> Any:
     """Return a value of the model as JSON-serialisable data."""
+    if type(value) in _PLAIN:  # first: a job may have a million of them
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {member.name: to_plain(getattr(value, member.name)) for member in fields(value)}
     if isinstance(value, Enum):

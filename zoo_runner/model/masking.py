@@ -222,6 +222,8 @@ class Masker:
 
     def mask_data(self, node: Any) -> Any:
         """Return JSON-like data with secrets in its strings replaced; values whose name says secret, as a whole."""
+        if isinstance(node, int | float | None):  # first: there may be a million of them
+            return node
         if isinstance(node, Mapping):
             return {
                 self.mask(str(key)): MASK

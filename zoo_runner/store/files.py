@@ -1,6 +1,7 @@
 """Jobs in a folder, each in a private folder of its own; any number of processes of one machine may use it.
 
 <id>/job.json       the job, written atomically; changed under the lock of its folder, if its version is as read
+<id>/inputs.json    its inputs where they are long: they never change
 <id>/lease.json     who works on it until when
 <id>/events.jsonl   what happened in it, an event a line
 .packages/<digest>  packed packages, each once
@@ -13,7 +14,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,8 +32,11 @@ from zoo_runner.store.owners import Owners
 from zoo_runner.store.protocol import JobPage, JobQuery, Lease
 from zoo_runner.store.selection import select_abandoned, select_page
 
-_JOB, _LEASE, _EVENTS = "job.json", "lease.json", "events.jsonl"
+_JOB, _INPUTS, _LEASE, _EVENTS = "job.json", "inputs.json", "lease.json", "events.jsonl"
 _MOST_COUNTS = 256
+# the record of a job is written at each stage, and read every second
+_LONG_INPUTS_BYTES = 64 << 10
+_MOST_INPUTS = 16
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -42,6 +46,7 @@ class FileStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._owners = Owners(folder / ".owners")
+        self._inputs: dict[str, Mapping[str, Any]] = {}
 
     def create(self, job: Job, package: Package, owner: str | None = None, seconds: float = 0.0) -> Job:
         """Keep a new job and its package, leased where there is an owner.
@@ -61,7 +66,11 @@ class FileStore:
                 if owner:
                     self._owners.take(owner, job.id)
                     _write_lease(folder, Lease(job.id, owner, clock.after(seconds)))
-                write_atomically(folder / _JOB, _dump(to_plain(created)))
+                inputs = _dump(to_plain(job.inputs))
+                if len(inputs) > _LONG_INPUTS_BYTES:
+                    write_atomically(folder / _INPUTS, inputs)
+                    self._remember(job.id, job.inputs)
+                write_atomically(folder / _JOB, self._dump_job(created))
         except OSError as error:
             raise SettingsError(
                 f"cannot write to the jobs folder {self._folder}: {error.strerror}",
@@ -73,7 +82,10 @@ class FileStore:
         """Return a job; raises `JobNotFoundError`."""
         path = self._path(job_id) / _JOB
         try:
-            return from_plain(Job, json.loads(path.read_bytes()))
+            record = json.loads(path.read_bytes())
+            if isinstance(record, dict) and record.get("inputs", ()) is None:
+                record["inputs"] = self._read_inputs(job_id)
+            return from_plain(Job, record)
         except FileNotFoundError:
             raise build_not_found(job_id, str(self._folder)) from None
         except (OSError, ValueError) as error:
@@ -86,12 +98,13 @@ class FileStore:
             if stored.version != job.version:
                 raise build_changed(job.id, job.version, stored.version)
             changed = replace(job, version=job.version + 1)
-            write_atomically(folder / _JOB, _dump(to_plain(changed)))
+            write_atomically(folder / _JOB, self._dump_job(replace(changed, inputs=stored.inputs)))
         return changed
 
     def delete(self, job_id: str) -> None:
         """Forget a job and its events; whoever works on it does not bring it back."""
         folder = self._path(job_id)
+        self._inputs.pop(job_id, None)
         with contextlib.suppress(FileNotFoundError), _flocked(folder):
             (folder / _JOB).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
@@ -151,6 +164,24 @@ class FileStore:
                 _LOGGER.warning("a job is left out: %s", error)
             else:
                 yield job
+
+    def _dump_job(self, job: Job) -> bytes:
+        """Write the record of a job, without inputs that have a file of their own."""
+        if self._inputs.get(job.id) is job.inputs:
+            return _dump({**to_plain(replace(job, inputs={})), "inputs": None})
+        return _dump(to_plain(job))
+
+    def _read_inputs(self, job_id: str) -> Mapping[str, Any]:
+        known = self._inputs.get(job_id)
+        if known is None:
+            known = json.loads((self._path(job_id) / _INPUTS).read_bytes())
+            self._remember(job_id, known)
+        return known
+
+    def _remember(self, job_id: str, inputs: Mapping[str, Any]) -> None:
+        if len(self._inputs) >= _MOST_INPUTS:
+            self._inputs.clear()
+        self._inputs[job_id] = inputs
 
     def _locked(self, job_id: str) -> contextlib.AbstractContextManager[Path]:
         return _locked_job(self._folder, job_id)

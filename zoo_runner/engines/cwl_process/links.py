@@ -113,7 +113,8 @@ def list_paths(value: Any) -> Iterator[str]:
             yield unquote(urlsplit(location).path)
     members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     for member in members:
-        yield from list_paths(member)
+        if not isinstance(member, str | int | float | None):  # of which an array may have a million
+            yield from list_paths(member)
 
 
 def _find_fault(link: Path, boundary: Boundary) -> str | None:
