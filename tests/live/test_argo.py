@@ -80,17 +80,19 @@ def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server)
     assert (s3.folder / href.removeprefix("s3://")).read_text() == f"{HOSTILE}\n"
 
 
+@pytest.mark.parametrize("place", ["s3", "this machine"])
 @pytest.mark.parametrize("engine", ["argo", "calrissian"])
-def test_the_default_of_a_tool_is_fetched_with_its_secondary_files(
-    engine: str, site: Site, s3: S3Server, tmp_path: Path
+def test_the_default_of_a_tool_reaches_its_step_with_its_secondary_files(
+    engine: str, place: str, site: Site, s3: S3Server, tmp_path: Path
 ) -> None:
-    folder = s3.folder / "results" / f"package-for-{engine}"
+    folder = s3.folder / "results" / f"package-for-{engine}" if place == "s3" else tmp_path / "beside"
     folder.mkdir(parents=True)
     for name in ("a.txt", "a.txt.idx"):
-        (folder / name).write_text(f"{name}\n")
+        (folder / name).write_text(f"{name} of {place}\n")
     package = write_package(tmp_path, 'cat "$0" "$0.idx"')
     document = json.loads(package.read_text())
-    default = {"class": "File", "location": f"s3://results/{folder.name}/a.txt"}
+    location = f"s3://results/{folder.name}/a.txt" if place == "s3" else "beside/a.txt"
+    default = {"class": "File", "location": location}
     entry = {"type": "File", "default": default, "secondaryFiles": [".idx"], "inputBinding": {}}
     document["$graph"][1]["inputs"] = {"x": entry}
     package.write_text(json.dumps(document))
@@ -98,7 +100,8 @@ def test_the_default_of_a_tool_is_fetched_with_its_secondary_files(
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     assert story.outcome.results
     href = story.outcome.results.document["text"]["href"]
-    assert (s3.folder / href.removeprefix("s3://")).read_text() == "a.txt\na.txt.idx\n"
+    text = (s3.folder / href.removeprefix("s3://")).read_text()
+    assert text == f"a.txt of {place}\na.txt.idx of {place}\n"
 
 
 def test_the_nodes_are_those_that_a_person_looks_for_and_nothing_is_left(site: Site, tmp_path: Path) -> None:

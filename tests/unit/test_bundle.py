@@ -3,7 +3,7 @@
 import json
 import os
 import tarfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -232,3 +232,29 @@ def test_a_link_that_leads_nowhere_is_named_before_anything_is_sent(tmp_path: Pa
     (tmp_path / "folder" / "lost").symlink_to("/nowhere/at/all")
     with pytest.raises(StageInError, match="lost"):
         pack(tmp_path, {"folder": {"class": "Directory", "path": str(tmp_path / "folder")}})
+
+
+def pack_with_file(tmp_path: Path, **variables: str) -> bytes:
+    (tmp_path / "beside").mkdir(exist_ok=True)
+    (tmp_path / "beside" / "a.csv").write_text("1,2")
+    package = build_package()
+    tool = package.document["$graph"][1]
+    location = (tmp_path / "beside" / "a.csv").as_uri()
+    tool["inputs"] = [{"id": "#tool/x", "type": "File", "default": {"class": "File", "location": location}}]
+    storage = load_storage_profile(variables)
+    job = replace(build_job(tmp_path, {}), package=package)
+    return build_bundle(job, {}, str(tmp_path / "pod"), lambda _: None, storage)
+
+
+def test_a_file_of_this_machine_that_the_package_refers_to_goes_with_the_job(tmp_path: Path) -> None:
+    job, _ = open_bundle(pack_with_file(tmp_path), tmp_path / "pod", tmp_path / "logs")
+    assert job.order == {}
+    default = job.package.document["$graph"][1]["inputs"][0]["default"]
+    assert Path(default["path"]).read_text() == "1,2"
+    assert Path(default["path"]).is_relative_to(tmp_path / "pod")
+
+
+def test_such_a_file_lies_in_the_folders_that_inputs_may_come_from(tmp_path: Path) -> None:
+    with pytest.raises(StageInError) as caught:
+        pack_with_file(tmp_path, STAGEIN_ALLOWED_ROOTS=str(tmp_path / "other"))
+    assert caught.value.diagnosis.code == "source.refused"

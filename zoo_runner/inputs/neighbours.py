@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.inputs.files import is_expression, list_files, read_name
+from zoo_runner.inputs.package_files import find_files, is_file_uri
 from zoo_runner.model.package import Package
-from zoo_runner.package.cwltypes import parse_parameters
+from zoo_runner.package.cwltypes import Parameter, parse_parameters
 from zoo_runner.package.secondary import SecondaryFile, apply_pattern
 
 
@@ -19,10 +20,23 @@ def add_secondary_files(package: Package, order: Mapping[str, Any]) -> dict[str,
     """
     changed: dict[str, Any] = _copy(order)
     for parameter in parse_parameters(package):
-        for file, declared, _ in list_files(parameter, changed.get(parameter.name)):
-            if not file.get("secondaryFiles") and (found := list(_find(file, declared.secondary_files))):
-                file["secondaryFiles"] = found
+        _add(parameter, changed.get(parameter.name))
     return changed
+
+
+def find_local_files(package: Package) -> dict[str, Any]:
+    """Find the files and folders of this machine that a package refers to itself, with their secondary files.
+
+    By their places in the document (`package_files`).
+    """
+    return find_files(package, is_file_uri, _add)
+
+
+def _add(parameter: Parameter, value: Any) -> Any:
+    for file, declared, _ in list_files(parameter, value):
+        if not file.get("secondaryFiles") and (found := list(_find(file, declared.secondary_files))):
+            file["secondaryFiles"] = found
+    return value
 
 
 def _copy(value: Any) -> Any:

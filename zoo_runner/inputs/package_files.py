@@ -1,11 +1,12 @@
 """The files and folders that a package itself refers to, such as the default of a step's tool; pure.
 
-Those on other machines are staged like inputs, by the same rules, and the document that runs names their local copies:
-an engine fetches nothing. Defaults of the package's own inputs are not among them, because they are part of the job
-order where they apply (`defaults`), nor are those that no run can use (`used_defaults`).
+Those on other machines are staged like inputs, by the same rules, and the document that runs names their local
+copies: an engine fetches nothing. Those on this machine go with a job to where it runs. Defaults of the package's own
+inputs are not among them, because they are part of the job order where they apply (`defaults`), nor are those that no
+run can use (`used_defaults`).
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from copy import deepcopy
 from typing import Any
 
@@ -27,15 +28,25 @@ Files = Mapping[str, Any]
 _FILE_URI = "file:"
 
 
+Complete = Callable[[Parameter, Any], Any]
+"""Adds to the default of an input what belongs to it, and returns it."""
+
+
 def find_remote_files(package: Package) -> dict[str, Any]:
     """Find the files and folders with an address on another machine, with all that belongs to them.
 
     A default gets what its input requires, such as secondary files: once it is staged, nothing lies beside it.
     """
+    return find_files(package, hrefs.is_remote, add_selection)
+
+
+def find_files(package: Package, is_wanted: Callable[[str], bool], complete: Complete) -> dict[str, Any]:
+    """Find the files and folders of which an address is wanted, by their places in the document, completed."""
     view = build_view(package)
-    if not _list_remote(view, package.document):
+    if not _list_wanted(view, package.document, is_wanted):
         return {}
-    return _list_remote(view, place_files(package.document, dict(_complete_defaults(view))))
+    document = place_files(package.document, dict(_complete_defaults(view, complete)))
+    return _list_wanted(view, document, is_wanted)
 
 
 def place_files(document: Document, files: Files) -> dict[str, Any]:
@@ -50,12 +61,17 @@ def ensure_reachable(package: Package) -> None:
         return
     for place, value in _walk(package.document, "", _list_own_defaults(build_view(package))):
         for address in _list_addresses(value):
-            if address.lower().startswith(_FILE_URI):
+            if is_file_uri(address):
                 raise PackageError(
                     f"the package is from the web, but refers to a file of this machine: {address} (at {place})",
                     "Put the file beside the package and refer to it by a relative address, or make it an input.",
                     code="package.refused",
                 )
+
+
+def is_file_uri(address: str) -> bool:
+    """Whether an address is that of a file of this machine, as packed documents have them."""
+    return address.lower().startswith(_FILE_URI)
 
 
 def _list_own_defaults(view: PackageView) -> frozenset[str]:
@@ -95,12 +111,12 @@ def _list_addresses(value: Mapping[str, Any]) -> Iterator[str]:
             yield from _list_addresses(inner)
 
 
-def _list_remote(view: PackageView, document: Document) -> dict[str, Any]:
+def _list_wanted(view: PackageView, document: Document, is_wanted: Callable[[str], bool]) -> dict[str, Any]:
     found = _walk(document, "", _list_own_defaults(view) | find_unused_defaults(view))
-    return {place: value for place, value in found if any(map(hrefs.is_remote, _list_addresses(value)))}
+    return {place: value for place, value in found if any(map(is_wanted, _list_addresses(value)))}
 
 
-def _complete_defaults(view: PackageView) -> Iterator[tuple[str, Any]]:
+def _complete_defaults(view: PackageView, complete: Complete) -> Iterator[tuple[str, Any]]:
     """Complete each default as a value of its input. The engine reports what does not fit, where it is used."""
     checker = build_checker(view.package, None)
     for place, parameter, default in _list_defaults(view):
@@ -108,7 +124,7 @@ def _complete_defaults(view: PackageView) -> Iterator[tuple[str, Any]]:
         if problems:
             continue
         fit_files(checker, parameter, value)
-        yield place, add_selection(parameter, value)
+        yield place, complete(parameter, value)
 
 
 def _list_defaults(view: PackageView) -> Iterator[tuple[str, Parameter, Any]]:

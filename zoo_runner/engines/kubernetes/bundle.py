@@ -16,14 +16,17 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL, check_protocol
 from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.inputs.neighbours import find_local_files
+from zoo_runner.inputs.package_files import place_files
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import Document, Package
 from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
 from zoo_staging.errors import StagingError
 
 JOB_FILE = "job.json"
-_FILES = "files"
+FILES_FOLDER = "files"
+"""The folder of a bundle, and of the work folder, with all local inputs."""
 
 
 def build_bundle(
@@ -33,13 +36,13 @@ def build_bundle(
 
     Raises `StageInError` where one cannot be read.
     """
-    order, paths = _collect_local(job, work_folder, report, storage)
+    order, document, paths = _collect_local(job, work_folder, report, storage)
     content = {
         "protocol": PROTOCOL,
         "id": job.id,
         "workflow_id": job.workflow_id,
         "package": {
-            "document": job.package.document,
+            "document": document,
             "entry": job.package.entry,
             "types": dict(job.package.types),
             "digest": job.package.digest,
@@ -118,17 +121,26 @@ def _open(bundle: bytes) -> tarfile.TarFile:
 
 def _collect_local(
     job: JobSpec, work_folder: str, report: Report, storage: StorageProfile
-) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Stage local STAC items into folders, as stage-in does, and assign every local input a path in the archive."""
+) -> tuple[dict[str, Any], Document, dict[str, Path]]:
+    """Stage local STAC items into folders, as stage-in does, and assign every local input a path in the archive.
+
+    Returns the order and the document with these paths, and what lies there. Files that the package refers to itself
+    are among them.
+    """
+    files = find_local_files(job.package)
+    # the name of an input has no slash, a pointer begins with one
+    everything = {**job.order, **files}
     try:
-        references = [reference for reference in build_plan(job.order, Path.cwd()) if reference.is_local]
+        references = [reference for reference in build_plan(everything, Path.cwd()) if reference.is_local]
         folder = job.paths.scratch / "local-inputs"
         staged = asyncio.run(stage_references(references, folder, load_stage_in_options(storage), report))
     except StagingError as error:
         raise StageInError(str(error), error.remedy, code=error.code) from error
-    names = {where: f"{_FILES}/{number}/{path.name}" for number, (where, path) in enumerate(staged.items())}
-    order = build_job_order(job.order, {where: Path(work_folder) / name for where, name in names.items()})
-    return order, {names[where]: path for where, path in staged.items()}
+    names = {where: f"{FILES_FOLDER}/{number}/{path.name}" for number, (where, path) in enumerate(staged.items())}
+    order = build_job_order(everything, {where: Path(work_folder) / name for where, name in names.items()})
+    placed = {pointer: order.pop(pointer) for pointer in files}
+    document = place_files(job.package.document, placed) if placed else job.package.document
+    return order, document, {names[where]: path for where, path in staged.items()}
 
 
 def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:

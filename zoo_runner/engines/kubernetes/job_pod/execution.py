@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
+from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.broker import Broker, build_refused
 from zoo_runner.engines.kubernetes.job_pod.channel import Channel, Offer
 from zoo_runner.engines.kubernetes.manifests import CHANNEL_FOLDER
@@ -45,7 +47,13 @@ def prepare(job: JobSpec) -> dict[str, Any]:
     for name in ("inputs", "tmp", "out", "outputs"):
         (scratch / name).mkdir(parents=True, exist_ok=True)
     write_json(scratch / "package.json", job.package.document)
-    return {**build_launch_parameters(job, scratch), "is_staged": bool(find_remote_files(job.package))}
+    files = scratch.parent / FILES_FOLDER
+    return {
+        **build_launch_parameters(job, scratch),
+        "is_staged": bool(find_remote_files(job.package)),
+        # those that came with the job
+        "package_files": [path for path in list_paths(job.package.document) if Path(path).is_relative_to(files)],
+    }
 
 
 class Observer:
