@@ -13,7 +13,7 @@ import pytest
 from tests.unit.packed import build_package
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, read_job
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, pack_bundle, read_job
 from zoo_runner.engines.kubernetes.job_pod.pod import restore_files
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -258,3 +258,12 @@ def test_such_a_file_lies_in_the_folders_that_inputs_may_come_from(tmp_path: Pat
     with pytest.raises(StageInError) as caught:
         pack_with_file(tmp_path, STAGEIN_ALLOWED_ROOTS=str(tmp_path / "other"))
     assert caught.value.diagnosis.code == "source.refused"
+
+
+def test_what_is_published_later_needs_no_file_of_this_machine(tmp_path: Path) -> None:
+    gone = {"class": "File", "location": (tmp_path / "gone.csv").as_uri()}
+    package = build_package()
+    package.document["$graph"][1]["inputs"] = [{"id": "#tool/x", "type": "File", "default": gone}]
+    bundle = pack_bundle(replace(build_job(tmp_path, {}), package=package), {}, {})
+    job, _ = read_job(bundle, tmp_path / "pod", tmp_path / "logs")
+    assert (job.id, job.destination) == ("1", "s3://bucket/1")

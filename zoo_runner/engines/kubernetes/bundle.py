@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -37,17 +38,25 @@ def build_bundle(
     Raises `StageInError` where one cannot be read.
     """
     order, document, paths = _collect_local(job, work_folder, report, storage)
+    return pack_bundle(replace(job, order=order, package=replace(job.package, document=document)), steps, paths)
+
+
+def pack_bundle(job: JobSpec, steps: Mapping[str, Any], files: Mapping[str, Path]) -> bytes:
+    """Pack a job that refers to nothing of this machine, with files by their path in the archive.
+
+    Raises `StageInError` where one cannot be read.
+    """
     content = {
         "protocol": PROTOCOL,
         "id": job.id,
         "workflow_id": job.workflow_id,
         "package": {
-            "document": document,
+            "document": job.package.document,
             "entry": job.package.entry,
             "types": dict(job.package.types),
             "digest": job.package.digest,
         },
-        "order": order,
+        "order": dict(job.order),
         "destination": job.destination,
         "time_limit_seconds": job.time_limit_seconds,
         "steps": dict(steps),
@@ -60,7 +69,7 @@ def build_bundle(
         tarfile.open(fileobj=compressed, mode="w") as archive,
     ):
         _add_bytes(archive, JOB_FILE, json.dumps(content).encode())
-        for name, path in paths.items():
+        for name, path in files.items():
             _add_input(archive, path.resolve(), name)
     return packed.getvalue()
 

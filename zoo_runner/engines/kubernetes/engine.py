@@ -12,7 +12,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.background import fail
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
-from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.follower import Follower
@@ -142,9 +142,8 @@ class ClusterEngine(ABC):
         with reaching():
             if not has_kept(cluster, names):
                 raise build_nothing_kept(handle)
-            # the inputs were staged long ago, and may be gone from this machine
-            bundle = build_bundle(replace(job, order={}), {}, WORK_FOLDER, report, storage)
-            publication = Publication(bundle, find_credentials(storage))
+            # the inputs were staged long ago, and may be gone from this machine, as may be files of the package
+            publication = Publication(pack_bundle(replace(job, order={}), {}, {}), find_credentials(storage))
             outcome = publish_volume(cluster, names, self._cluster, publication, report, cancellation)
         return _read_results(outcome, self._cluster.image, cancellation)
 
