@@ -1,80 +1,55 @@
 """Reads the STAC catalog that a tool wrote into an output folder, and reports what is wrong with it."""
 
 import json
-import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stageout.extent import Extent
+from stageout.item import STAC_VERSION
 from stageout.model import FoundCatalog, FoundFile, StacDocument
 from stageout.names import check_relative_name
 from stageout.output_folder import OutputFolder, OutsideError, find_origin, resolve, walk
+from stageout.roots import PARENT, get_self_href
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.media import get_media_type
-from zoo_staging.names import is_folder_name
-from zoo_staging.stac import StacType, check_stac, get_type, invalid_stac
+from zoo_staging.hrefs import build_relative_href
+from zoo_staging.media import JSON, get_media_type
+from zoo_staging.stac import StacType, check_stac, invalid_stac
 
 _MEMBERS = ("child", "item")
 _REBUILT = ("self", "root", "parent")
-_ROOTS = (StacType.CATALOG, StacType.COLLECTION)
-# folders below this depth are not searched for a catalog
-_DEEPEST = 3
 _VALID = "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
 
 
-def find_catalog(folder: Path, href: str, warnings: list[str]) -> Path | None:
-    """Return the root catalog of an output folder; None when it has none, or several.
+def read_catalog(folder: Path, roots: Sequence[Path], href: str, warnings: list[str], extent: Extent) -> FoundCatalog:
+    """Read the catalogs of a folder and all that they refer to in it; `href` names the output in errors.
 
-    That is `catalog.json`, else the one catalog or collection nearest to the top. STAC that is not linked from it
-    is named in `warnings`: the folder is then published as plain files.
-    """
-    if (folder / "catalog.json").is_file():
-        return folder / "catalog.json"
-    items: list[Path] = []
-    level = [folder]
-    for _ in range(_DEEPEST + 1):
-        found = {path: kind for below in level for path, kind in _find_stac(below).items()}
-        items += [path for path, kind in found.items() if kind is StacType.ITEM]
-        roots = _choose_roots([path for path, kind in found.items() if kind in _ROOTS])
-        if roots:
-            break
-        level = [path for below in level for path in _list_folders(below)]
-    if len(roots) == 1:
-        return roots[0]
-    if roots or items:
-        names = ", ".join(path.relative_to(folder).as_posix() for path in (roots or items)[:5])
-        what = "several STAC catalogs" if roots else "STAC items"
-        warnings.append(f"{href} has {what} ({names}) but no catalog.json that links to them; published as plain files")
-    return None
-
-
-def read_catalog(folder: Path, root: Path, href: str, warnings: list[str], extent: Extent) -> FoundCatalog:
-    """Read a catalog and all that it refers to in its folder; `href` names the output in errors.
-
+    To several ones, a catalog is added that leads to them.
     Raises StagingError: STAC_INVALID names the document and what is wrong with it; REFUSED names an href that
     leads out of the folder, or more files than `extent` allows.
     """
-    return _CatalogReader(folder, root.relative_to(folder).as_posix(), href, warnings, extent).read()
+    names = [root.relative_to(folder).as_posix() for root in roots]
+    return _CatalogReader(folder, names, href, warnings, extent).read()
 
 
 class _CatalogReader:
-    """Walks from the root document to everything it leads to, breadth first, each document once."""
+    """Walks from the root documents to everything they lead to, breadth first, each document once."""
 
-    def __init__(self, path: Path, root: str, href: str, warnings: list[str], extent: Extent) -> None:
-        self._root = root
+    def __init__(self, path: Path, roots: Sequence[str], href: str, warnings: list[str], extent: Extent) -> None:
+        self._roots = roots
+        self._root = roots[0] if len(roots) == 1 else PARENT
         self._extent = extent
         self._path = path
         self._href = href
         self._warnings = warnings
         self._folder = OutputFolder(self._path)
-        self._queue: deque[tuple[str, int, str | None]] = deque([(root, 0, None)])
+        self._queue: deque[tuple[str, int, str | None]] = deque()
         self._documents: dict[str, StacDocument] = {}
         self._files: dict[str, FoundFile] = {}
 
     def read(self) -> FoundCatalog:
-        self._locate_member(self._root, Path(self._root).name, "the catalog")
+        self._begin()
         while self._queue:
             path, depth, parent = self._queue.popleft()
             if path not in self._documents:
@@ -87,12 +62,21 @@ class _CatalogReader:
         files = [file for name, file in self._files.items() if name not in self._documents]
         return FoundCatalog(documents, tuple(files))
 
+    def _begin(self) -> None:
+        """Begin with the root documents; several get a parent."""
+        parent = None if len(self._roots) == 1 else self._root
+        if parent:
+            self._documents[parent] = _build_parent(self._roots, self._href)
+        for root in self._roots:
+            self._locate_member(root, Path(root).name, "the catalog")
+            self._queue.append((root, 1 if parent else 0, parent))
+
     def _read_document(self, path: str, depth: int, parent: str | None) -> StacDocument:
         body = self._parse(check_relative_name(path, self._href))
         self._extent.add(self._path / path, self._href)
         found = check_stac(body, f"{self._href}/{path}", _VALID, timed=True)
-        if depth == 0:
-            self._folder = OutputFolder(self._path, find_origin(_get_self_href(body), self._root))
+        if path in self._roots and (origin := find_origin(get_self_href(body), path)):
+            self._folder = OutputFolder(self._path, origin)
         if found is StacType.ITEMS or (depth == 0 and found is StacType.ITEM):
             self._fail(path, f"a {found}, not a Catalog or Collection", "Let the tool write a catalog.json.")
         links = dict(self._follow_links(path, found, depth, body))
@@ -222,32 +206,14 @@ def _outside(href: str, reason: str) -> StagingError:
     )
 
 
-def _find_stac(folder: Path) -> dict[Path, StacType]:
-    with os.scandir(folder) as found:
-        names = sorted(entry.name for entry in found if entry.name.endswith(".json") and entry.is_file())
-    kinds = {folder / name: _read_type(folder / name) for name in names}
-    return {path: kind for path, kind in kinds.items() if kind}
-
-
-def _choose_roots(roots: list[Path]) -> list[Path]:
-    """Choose the roots: of several documents in one folder, a catalog.json."""
-    first = {path.parent for path in roots if path.name == "catalog.json"}
-    return [path for path in roots if path.name == "catalog.json" or path.parent not in first]
-
-
-def _list_folders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as found:
-        names = sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
-    return [folder / name for name in names if not is_folder_name(name)]
-
-
-def _read_type(path: Path) -> StacType | None:
-    try:
-        body = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return None
-    return get_type(body) if isinstance(body, dict) and isinstance(body.get("stac_version"), str) else None
-
-
-def _get_self_href(body: Mapping[str, Any]) -> str | None:
-    return next((link["href"] for link in body["links"] if link["rel"] == "self"), None)
+def _build_parent(roots: Iterable[str], href: str) -> StacDocument:
+    """Build the catalog that leads to several ones of an output, so that one link does; the job gives it its id."""
+    hrefs = {build_relative_href(root, PARENT): root for root in roots}
+    body = {
+        "type": StacType.CATALOG,
+        "stac_version": STAC_VERSION,
+        "id": "",
+        "description": f"Catalogs of the output {href}.",
+        "links": [{"rel": "child", "type": JSON, "href": each} for each in hrefs],
+    }
+    return StacDocument(PARENT, StacType.CATALOG, body, 0, None, dict(hrefs))

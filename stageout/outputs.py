@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from stageout.catalog import find_catalog, read_catalog
+from stageout.catalog import read_catalog
 from stageout.extent import Extent
 from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
 from stageout.names import check_relative_name
 from stageout.output_folder import resolve, walk
 from stageout.raster import read_raster
+from stageout.roots import find_catalogs
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.media import COG, GEOTIFF, get_media_type
@@ -102,9 +103,9 @@ class _OutputReader:
         folder = self._get_path(value, href)
         if not folder.is_dir():
             raise _missing(href, folder, "folder")
-        root = find_catalog(folder, href, self._warnings)
-        if root:
-            return replace(read_catalog(folder, root, href, self._warnings, self._extent), title=title)
+        roots = find_catalogs(folder, href, self._warnings)
+        if roots:
+            return replace(read_catalog(folder, roots, href, self._warnings, self._extent), title=title)
         # a store or product keeps its name, which would be lost with its files alone
         below = f"{title}/" if is_folder_name(title) else ""
         return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))

@@ -278,6 +278,21 @@ def test_results_can_be_read_where_they_are_said_to_be(place: Place, tmp_path: P
     assert links == [f"{base}/t/ndvi-7-t.json"]
 
 
+def test_catalogs_side_by_side_are_found_from_one_link_at_every_destination(place: Place, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_catalog(tmp_path / "made" / name, item=build_stac_item(name))
+    results = stage_out({"made": describe_folder(tmp_path / "made")}, place.url, place.options)
+    assert results.document["made"]["href"] == f"{place.base}/made/catalog.json"
+    parent = json.loads(place.shelf.read("made/catalog.json"))
+    children = [link["href"] for link in parent["links"] if link["rel"] == "child"]
+    assert children == ["./a/catalog.json", "./b/catalog.json"]
+    for name in ("a", "b"):
+        assert json.loads(place.shelf.read(f"made/{name}/scene/scene.json"))["id"] == name
+        assert place.shelf.read(f"made/{name}/scene/data.tif") == b"not really a raster"
+    items = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
+    assert items == [f"{place.base}/made/{name}/scene/scene.json" for name in ("a", "b")]
+
+
 def test_results_in_a_bucket_say_which_store_they_lie_in(s3: S3Server, tmp_path: Path) -> None:
     write_catalog(tmp_path / "made", item=build_stac_item(stac_version="1.1.0", assets=ASSETS))
     (tmp_path / "t.csv").write_text("a,b")

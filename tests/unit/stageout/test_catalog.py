@@ -338,14 +338,6 @@ def test_items_without_a_catalog_are_published_as_plain_files_with_a_warning(tmp
     assert "a.json" in results.warnings[0]
 
 
-def test_several_catalogs_and_no_catalog_json_are_published_as_plain_files_with_a_warning(tmp_path: Path) -> None:
-    for name in ("a.json", "b.json"):
-        write_json(tmp_path / "made" / name, build_stac_catalog())
-    results = put(tmp_path / "made", tmp_path / "to")
-    assert (tmp_path / "to/out/b.json").is_file()
-    assert "a.json, b.json" in results.warnings[0]
-
-
 def test_a_catalog_without_items_is_published_with_a_warning(tmp_path: Path) -> None:
     write_json(tmp_path / "made/catalog.json", build_stac_catalog([build_link("self", "./catalog.json")]))
     results = put(tmp_path / "made", tmp_path / "to")
