@@ -1,7 +1,7 @@
 """A CWL runner as cwltest starts it, by zoo-runner: `cwl_runner.py --outdir=FOLDER --quiet TOOL [JOB]`.
 
 Prints the CWL output object. Exit code 33, by which cwltest knows an unsupported feature, where a package is refused
-for one.
+for one, or requires a container; cwltool without containers does the same.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 UNSUPPORTED = 33
+REFUSALS = ("code: package.unsupported", "code: containers.unavailable")
 
 
 def main(words: list[str]) -> int:
@@ -28,7 +29,7 @@ def main(words: list[str]) -> int:
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=_build_environment(given.outdir))
     sys.stderr.write(done.stderr)
     if done.returncode:
-        return UNSUPPORTED if "code: package.unsupported" in done.stderr else done.returncode
+        return UNSUPPORTED if any(refusal in done.stderr for refusal in REFUSALS) else done.returncode
     print(json.dumps(_name_folders(json.loads(done.stdout), given.outdir / "folders")))
     return 0
 

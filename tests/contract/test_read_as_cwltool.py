@@ -156,3 +156,12 @@ def test_a_file_may_have_a_format_that_an_ontology_beside_the_package_knows(site
     package = ECHO.format(kind="File, format: f:tiff").replace("[echo, -n]", "cat")
     package += "$namespaces: {f: http://f.example/}\n$schemas: [formats.ttl]\n"
     assert run(site, package, "x: {class: File, path: a.tif, format: f:cog}\n") == "content"
+
+
+def test_a_step_gets_the_python_that_is_first_on_the_path_of_the_user(site: Site) -> None:
+    mine = site.folder / "bin" / "python3"
+    mine.parent.mkdir()
+    mine.write_text("#!/bin/sh\nprintf mine\n")
+    mine.chmod(0o755)
+    package = ECHO.format(kind="string").replace("[echo, -n]", "python3")
+    assert run(site.having(PATH=f"{mine.parent}:{site.environ['PATH']}"), package, "x: a\n") == "mine"

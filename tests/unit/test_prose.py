@@ -74,7 +74,7 @@ def _find_descriptions(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
             if node.body and isinstance(node.body[0], ast.Expr):
                 yield node.body[0].value
-        case ast.Call(func=ast.Name(id="Failure" | "_package" | "_input" | "_source" | "_step")):
+        case ast.Call(func=ast.Name(id="Case" | "Failure" | "_package" | "_input" | "_source" | "_step")):
             yield from node.args[:2]
         case ast.keyword(arg="row"):
             yield node.value

@@ -57,15 +57,15 @@ def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, rea
 def as_uri(reference: str) -> str:
     """Turn what a user writes into a URI: a path, a file: or http(s): URL, with or without `#id`.
 
-    Raises `PackageError`.
+    A path that exists with its `#` is that path. Raises `PackageError`.
     """
     try:
         scheme = urlsplit(reference).scheme
         if scheme in ("http", "https", "file"):
             return reference
-        path, _, fragment = reference.partition("#")
+        path, _, fragment = (reference, "", "") if Path(reference).exists() else reference.partition("#")
         uri = Path(path).absolute().as_uri()
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         raise _not_a_reference(reference, str(error)) from error
     if reference.startswith(f"{scheme}://"):
         raise _not_a_reference(reference, f"{scheme} is not supported")

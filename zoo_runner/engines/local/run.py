@@ -131,8 +131,9 @@ class Run:
         }
 
     def _environment(self) -> dict[str, str]:
+        """Steps get the Python of the user, and that of the runner only where the user has none."""
         path = self._settings.inherited.get("PATH", os.defpath)
-        folders = [str(self._link_programs(path)), str(Path(find_python(self._settings)).parent), path]
+        folders = [str(self._link_programs(path)), path, str(Path(find_python(self._settings)).parent)]
         return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
 
     def _link_programs(self, path: str) -> Path:
