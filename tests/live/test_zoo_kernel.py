@@ -138,6 +138,12 @@ def test_deploys_work_after_ids_were_refused(user: User) -> None:
     assert ask("POST", f"{user.api}/processes", accepted, CWL).code == 201
 
 
+def test_a_package_with_text_outside_of_ascii_is_deployed(user: User) -> None:
+    text = ECHO.read_text().replace("id: echo", "id: echo-letters").replace("label: Echo", "label: Écho ✓")
+    assert ask("POST", f"{user.api}/processes", text.encode(), CWL).code == 201
+    assert ask("GET", f"{user.api}/processes/echo-letters").json["title"] == "Écho ✓"
+
+
 # --- execute
 
 

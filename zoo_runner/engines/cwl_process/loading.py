@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urldefrag, urljoin
 
-import cwltool.process
 from cwltool.context import LoadingContext, RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.executors import JobExecutor
@@ -40,13 +39,6 @@ from zoo_runner.model.events import EngineLine
 from zoo_staging.boundary import Boundary
 
 E = TypeVar("E")
-
-SCHEMA_TYPES = {
-    "SCHEMA_ANY": "https://w3id.org/cwl/salad#Any",
-    "SCHEMA_FILE": "https://w3id.org/cwl/cwl#File",
-    "SCHEMA_DIR": "https://w3id.org/cwl/cwl#Directory",
-}
-"""Names in `cwltool.process` of the types of inputs, and their URIs in CWL's schema."""
 
 _LOADING = {
     "do_validate": False,  # done once, when the package was resolved
@@ -133,22 +125,6 @@ class _PackageFetcher(Fetcher):
 def read_cwl_version(spec: Mapping[str, Any]) -> str:
     """Read the CWL version of the packed document."""
     return str(json.loads(Path(spec["package"]).read_bytes())["cwlVersion"])
-
-
-def share_schema_types(types: Mapping[str, Any]) -> None:
-    """Make cwltool use the input types from the schema of the package's own CWL version.
-
-    `types` has them by the names of `SCHEMA_TYPES`. Otherwise cwltool reads the whole schema of v1.0 for them, which
-    takes half of the time until the first step starts.
-    """
-    for name, value in types.items():
-        setattr(cwltool.process, name, value)
-
-
-def read_schema_types(cwl_version: str) -> dict[str, Any]:
-    """Read the types of inputs from cwltool's schema of a CWL version."""
-    index = cwltool.process.get_schema(cwl_version)[3].idx
-    return {name: index[uri] for name, uri in SCHEMA_TYPES.items()}
 
 
 def read_boundary(spec: Mapping[str, Any]) -> Boundary:

@@ -37,11 +37,10 @@ from zoo_runner.engines.cwl_process.loading import (
     open_event_stream,
     read_boundary,
     read_cwl_version,
-    read_schema_types,
     report_messages,
     run_document,
-    share_schema_types,
 )
+from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.local.control_groups import name_groups
 from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
@@ -141,7 +140,7 @@ def _build_reporting(spec: dict[str, Any], emit: Emit, boundary: Boundary) -> Re
 
 def run(spec: dict[str, Any], emit: Emit) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
-    share_schema_types(read_schema_types(read_cwl_version(spec)))
+    use_schema(read_cwl_version(spec))
     boundary = read_boundary(spec)
     tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary), spec))
     executor = _Executor()
@@ -153,7 +152,7 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
 def _read_job() -> dict[str, Any] | None:
     """Wait for the job, and take on its environment and folder; None where there is none."""
     if not select.select([sys.stdin], [], [], 0)[0]:
-        read_schema_types(_USUAL_VERSION)  # kept by cwltool; the job will need them
+        use_schema(_USUAL_VERSION)
     line = sys.stdin.readline()
     if not line:
         return None

@@ -34,8 +34,8 @@ from zoo_runner.engines.cwl_process.loading import (
     run_document,
 )
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
+from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
-from zoo_runner.engines.kubernetes.job_pod.schemas import use_schema
 from zoo_runner.engines.kubernetes.job_pod.script import build_folders_script, build_script
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER

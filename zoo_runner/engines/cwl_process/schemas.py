@@ -1,0 +1,78 @@
+"""CWL's schemas as cwltool has parsed them: to parse their YAML takes a third of a second, to read these 0.03 s.
+
+    python -m zoo_runner.engines.cwl_process.schemas     writes them, for an installation that its users cannot write to
+
+They lie beside the bytecode of this package, which Python writes and reads in the same way: whoever may write there may
+replace this program in any case.
+"""
+
+import importlib.metadata
+import pickle
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cwltool.process
+
+from zoo_runner.files import write_atomically
+from zoo_runner.model.errors import SettingsError
+
+_TYPES = {
+    "SCHEMA_ANY": "https://w3id.org/cwl/salad#Any",
+    "SCHEMA_FILE": "https://w3id.org/cwl/cwl#File",
+    "SCHEMA_DIR": "https://w3id.org/cwl/cwl#Directory",
+}
+_VERSIONS = ("v1.0", "v1.1", "v1.2")
+_FOLDER = Path(__file__).parent / "__pycache__"
+
+
+def use_schema(cwl_version: str, folder: Path = _FOLDER) -> None:
+    """Let cwltool use the schema of a CWL version as it is kept, or parse and keep it.
+
+    The types of inputs come from it too: otherwise cwltool reads the whole schema of v1.0 for them.
+    """
+    if cwl_version not in _VERSIONS:
+        _share(cwl_version, _parse(cwl_version))
+        return
+    kept = find_kept(cwl_version, folder)
+    # what is missing or damaged is parsed and written again
+    with suppress(Exception):
+        _share(cwl_version, pickle.loads(kept.read_bytes()))
+        return
+    content = _parse(cwl_version)
+    _share(cwl_version, content)
+    if not sys.dont_write_bytecode:
+        _keep(kept, content)
+
+
+def find_kept(cwl_version: str, folder: Path = _FOLDER) -> Path:
+    """Find where the schema of a CWL version is kept, for this Python and these releases of the parsers."""
+    releases = [importlib.metadata.version(name) for name in ("cwltool", "schema-salad")]
+    return folder / f"schema-{'-'.join([cwl_version, *releases])}.{sys.implementation.cache_tag}.pickle"
+
+
+def _parse(cwl_version: str) -> tuple[Any, ...]:
+    """Let cwltool parse a schema; return it without the part that cannot be pickled and is not needed to run."""
+    loader, names, metadata, metaschema = cwltool.process.get_schema(cwl_version)
+    return loader, names, metadata, {name: metaschema.idx[uri] for name, uri in _TYPES.items()}
+
+
+def _keep(kept: Path, content: tuple[Any, ...]) -> None:
+    """Write a schema for every user, as Python does with bytecode, where this one may write."""
+    with suppress(SettingsError, OSError):
+        write_atomically(kept, pickle.dumps(content))
+        kept.chmod(0o644)
+
+
+def _share(cwl_version: str, content: tuple[Any, ...]) -> None:
+    loader, names, metadata, types = content
+    cwltool.process.SCHEMA_CACHE[cwl_version] = (loader, names, metadata, loader)
+    for name, value in types.items():
+        setattr(cwltool.process, name, value)
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = False
+    for version in _VERSIONS:
+        use_schema(version)
