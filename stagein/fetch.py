@@ -125,6 +125,7 @@ class Fetcher:
         )
         items = _select_items(found, options)
         build = partial(build_catalog_folder, found.source, items, found.collections, options)
+        _check_keys(reference, options, items or found.collections)
         layout = build()
         check_files(len(layout.files), reference.href, self._options.max_files)
         if not layout.files:
@@ -238,6 +239,23 @@ def _check_assets(href: str, documents: Sequence[Document]) -> None:
             f"no asset matches the selection; there are: {', '.join(keys):.300}",
             "Correct `select` in the input, or the settings STAGEIN_ASSET_….",
         )
+
+
+def _check_keys(reference: Reference, options: StageInOptions, documents: Sequence[Document]) -> None:
+    """Raise an error where an input selects an asset that no document has; warn where the settings do, for all inputs.
+
+    Without this a job would go on with less data than it asked for.
+    """
+    there = {key for document in documents for key in document.content.get("assets") or ()}
+    missing = sorted(options.asset_keys - there) if there else []
+    if not missing:
+        return
+    cause = f"no asset has the key {' or '.join(map(repr, missing)):.300}; there are: {', '.join(sorted(there)):.300}"
+    if not (reference.select or {}).get("assets"):
+        logger.warning("%s: %s (STAGEIN_ASSET_KEYS)", mask_href(reference.href), cause)
+    elif missing != sorted(options.asset_keys):  # else no asset is left, which says more
+        remedy = "Correct `assets` in `select`; select by role or band where keys differ."
+        raise StagingError(Kind.NOT_FOUND, reference.href, cause, remedy)
 
 
 def _warn_of_selection(reference: Reference) -> None:

@@ -1137,6 +1137,36 @@ def test_a_selection_that_leaves_no_data_is_an_error_and_no_empty_input(
     assert "select" in error.remedy
 
 
+def test_one_key_of_several_that_no_item_has_is_an_error(web: Web, tmp_path: Path) -> None:
+    selection = {"assets": ["red", "nri", "view"]}
+    error = fail({"x": {**directory(put_scenes(web)), "select": selection}}, tmp_path / "in", QUICK)
+    assert error.kind is Kind.NOT_FOUND
+    assert all(fact in error.reason for fact in ("'nri'", "nir, red, view"))
+    assert "'red'" not in error.reason
+    assert "select" in error.remedy
+
+
+def test_a_key_that_only_some_items_have_is_no_error(web: Web, tmp_path: Path) -> None:
+    web.put("a/red.tif", b"red")
+    web.put("a/swir.tif", b"swir")
+    items = [
+        put_json(web, f"{name}/item.json", build_item(name, {key: {"href": f"../a/{key}.tif"}}))
+        for name, key in (("a", "red"), ("b", "swir"))
+    ]
+    href = put_json(web, "mixed.json", build_catalog("mixed", [link("item", item) for item in items]))
+    staged = stage_in({"x": {**directory(href), "select": {"assets": ["red", "swir"]}}}, tmp_path / "in", QUICK)
+    assert len(list(Path(staged["x"]["path"]).rglob("*.tif"))) == 2
+
+
+def test_a_key_of_the_settings_that_an_input_does_not_have_is_a_warning(
+    web: Web, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = replace(QUICK, asset_keys=frozenset({"red", "elsewhere"}))
+    staged = stage_in({"x": directory(put_scenes(web))}, tmp_path / "in", options)
+    assert len(list(Path(staged["x"]["path"]).rglob("*.tif"))) == 2
+    assert all(fact in caplog.text for fact in ("'elsewhere'", "STAGEIN_ASSET_KEYS"))
+
+
 def test_a_selection_that_stage_in_does_not_know_is_refused_with_its_place(web: Web, tmp_path: Path) -> None:
     error = fail({"x": {**directory(put_scenes(web)), "select": {"keys": ["red"]}}}, tmp_path / "in", QUICK)
     assert (error.kind, error.href) == (Kind.UNSUPPORTED, "x.select.keys")

@@ -144,3 +144,13 @@ def test_kubernetes_puts_no_variables_into_what_the_package_says() -> None:
     [container] = build(args=("echo '$(HOME)' $$",), variables={"A": "$(B)"})["spec"]["containers"]
     assert container["args"][-1] == "echo '$$(HOME)' $$$$"
     assert container["env"][0] == {"name": "A", "value": "$$(B)"}
+
+
+def test_each_container_of_a_step_is_that_of_an_ordinary_user_without_capabilities() -> None:
+    pod = build_step_pod(REQUEST, build_step_settings(NAMES, KubernetesSettings()), "a", OWNER)["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    contexts = [one["securityContext"] for one in (*pod["containers"], *pod["initContainers"])]
+    assert len(contexts) == 2
+    assert all(one["allowPrivilegeEscalation"] is False for one in contexts)
+    assert all(one["capabilities"] == {"drop": ["ALL"]} for one in contexts)

@@ -367,25 +367,27 @@ def _accept_extensions(cwl_version: str) -> None:
 def check_documents(documents: Documents, uri: str, cwl_version: str) -> None:
     """Validate the documents with cwltool as the author wrote them: schema, links between steps, types."""
     _check_cycles(documents, urldefrag(uri)[0], (), set())
-    try:
-        _load_strictly(documents, uri)
-    except InvalidPackageError as error:
-        # only packages that use them pay for the larger schema
-        if any(EXTENSIONS in fault.message for fault in error.faults):
-            _accept_extensions(cwl_version)
-            _load_strictly(documents, uri)
-        elif cwl_version != "v1.0":
-            raise
-        else:
-            _check_old_documents(documents, uri, error)
+    error = _load_strictly(documents, uri)
+    # only packages that use them pay for the larger schema
+    if error and any(EXTENSIONS in fault.message for fault in error.faults):
+        _accept_extensions(cwl_version)
+        error = _load_strictly(documents, uri)
+    if error and cwl_version == "v1.0":
+        _check_old_documents(documents, uri, error)
+    elif error:
+        raise error
 
 
-def _load_strictly(documents: Documents, uri: str) -> None:
-    """Load the documents; an unknown field, which is most likely misspelt, is an error."""
+def _load_strictly(documents: Documents, uri: str) -> InvalidPackageError | None:
+    """Load the documents; an unknown field, which is most likely misspelt, is an error, which is returned."""
     context = _loading_context(documents)
     context.strict = True
-    with _translated(unquote(uri)):
-        load_tool(uri, context)
+    try:
+        with _translated(unquote(uri)):
+            load_tool(uri, context)
+    except InvalidPackageError as error:
+        return error
+    return None
 
 
 def _check_old_documents(documents: Documents, uri: str, error: InvalidPackageError) -> None:
