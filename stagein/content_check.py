@@ -23,10 +23,18 @@ _LOGIN_TITLE = re.compile(rb"<title[^>]*>[^<]*(log|sign)\s?-?(in|on)\b", re.I)
 _PASSWORD = re.compile(rb"""type\s*=\s*["']?password""", re.I)
 
 
-def is_suspicious(content: Content) -> bool:
-    """Whether the beginning of a file has to be checked: its media type is a page, a message, or unknown."""
-    is_web = get_scheme(content.href) in ("http", "https")
-    return is_web and (content.media_type or "text/html") in _PAGES | _MESSAGES
+def is_suspicious(content: Content, href: str, announced: str | None) -> bool:
+    """Whether the beginning of the file at `href` has to be checked.
+
+    That is where it is served as a page, a message, or without media type; and where it is no text, and not served as
+    what it is: some servers call all that they send `application/octet-stream`, their error pages too.
+    """
+    if get_scheme(content.href) not in ("http", "https"):
+        return False
+    if (content.media_type or "text/html") in _PAGES | _MESSAGES:
+        return True
+    expected = _find_expected(href, announced)
+    return expected is not None and content.media_type != expected and bool(_BINARY.match(expected))
 
 
 def find_foreign(content: Content, href: str, announced: str | None, start: bytes) -> StagingError | None:
@@ -34,7 +42,7 @@ def find_foreign(content: Content, href: str, announced: str | None, start: byte
 
     `announced` is the media type that its metadata states, `start` are its first bytes.
     """
-    expected = _read_type(announced) or _read_type(get_media_type(name_of(href)))
+    expected = _find_expected(href, announced)
     if _HTML.match(start):
         return _judge_page(content, href, expected, start)
     if content.media_type in _MESSAGES and expected and _BINARY.match(expected) and _MESSAGE.match(start):
@@ -77,6 +85,10 @@ def _foreign(content: Content, href: str, expected: str, what: str, start: bytes
 def _leads_to_login(content: Content, href: str) -> bool:
     final = urlsplit(content.href)
     return content.href != href and bool(_LOGIN_WORDS.search(f"{final.netloc}{final.path}"))
+
+
+def _find_expected(href: str, announced: str | None) -> str | None:
+    return _read_type(announced) or _read_type(get_media_type(name_of(href)))
 
 
 def _read_type(media_type: str | None) -> str | None:

@@ -90,7 +90,7 @@ class Downloader:
         async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
             size = _agree_on_size(transfer, content)
             self._rename(partial, content)
-            if is_suspicious(content):
+            if is_suspicious(content, transfer.href, transfer.media_type):
                 content = replace(content, chunks=_check_beginning(content, transfer))
             self._progress.expect(transfer, size)
             if size is not None and size <= SMALL_BYTES:

@@ -195,7 +195,9 @@ class Fetcher:
                 data += chunk
                 check_document_size(len(data), href)
             final = content.href
-            login = find_login(content, href, bytes(data[:CHECKED_BYTES])) if is_suspicious(content) else None
+            login = (
+                find_login(content, href, bytes(data[:CHECKED_BYTES])) if is_suspicious(content, href, None) else None
+            )
         if login:
             raise login
         # a redirect to a signed address leads to the document only, not to its neighbours

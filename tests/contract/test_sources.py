@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -665,6 +666,86 @@ def test_a_login_page_in_place_of_an_asset_is_forbidden(web: Web, tmp_path: Path
 def test_an_error_page_with_status_200_is_not_the_file(web: Web, tmp_path: Path) -> None:
     web.server.fail_always("a.tif", Fault(body=b"<html>Gone</html>", headers={"Content-Type": "text/html"}))
     assert fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK).code == "source.content"
+
+
+PAGE, PROBLEM = b"<!DOCTYPE html><title>Oops</title>", b'{"error": {"code": 499, "message": "Token Required"}}'
+REPORT = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
+
+
+@pytest.mark.parametrize(
+    ("name", "served", "body"),
+    [
+        ("a.tif", "text/html; charset=UTF-8", b"\xef\xbb\xbf\n<!-- x --><html>"),
+        ("a.tif", None, PAGE),
+        ("a.tif", "application/octet-stream", PAGE),
+        ("a.tif", "image/png", PAGE),
+        ("a.nc", "binary/octet-stream", PAGE),
+        ("a.zip", "application/octet-stream", b"<html><body>Maintenance</body></html>"),
+        ("a.tif", "application/json", PROBLEM),
+        ("a.tif", "application/problem+json", PROBLEM),
+        ("a.jp2", "application/xml", REPORT),
+        ("a.tif", "text/xml", REPORT),
+        ("a.json", "text/html", PAGE),
+    ],
+)
+def test_what_is_sent_in_place_of_a_file_is_found_whatever_it_is_called(
+    web: Web, tmp_path: Path, name: str, served: str | None, body: bytes
+) -> None:
+    web.server.fail_always(name, Fault(body=body, headers={"Content-Type": served} if served else {}))
+    error = fail({"a": file(f"{web.server.url}/{name}")}, tmp_path / "in", QUICK)
+    assert error.code == "source.content"
+    assert name in error.href
+    assert all_files(tmp_path / "in") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "announced", "served", "body"),
+    [
+        ("page.html", None, "text/html", PAGE),
+        ("page", "text/html", "text/html", PAGE),
+        ("notes.txt", None, "text/html", b"<html> is how a page begins"),
+        ("a.tif", None, "text/html", b"II*\x00 pixels"),
+        ("a.tif", None, "application/json", b"II*\x00 pixels"),
+        ("a.tif", None, "application/octet-stream", b"II*\x00 pixels"),
+        ("answer.json", None, "application/json", PROBLEM),
+        ("a.xml", "application/xml", "application/xml", REPORT),
+        ("a.geojson", None, "text/plain", b'{"type": "FeatureCollection", "features": []}'),
+    ],
+)
+def test_what_is_the_file_is_taken_whatever_it_is_called(
+    web: Web, tmp_path: Path, name: str, announced: str | None, served: str, body: bytes
+) -> None:
+    web.server.fail_always(name, Fault(body=body, headers={"Content-Type": served}))
+    asset = {"href": f"./{name}", **({"type": announced} if announced else {})}
+    href = put_json(web, "item.json", build_item("a", {"one": asset}))
+    staged = stage_in({"a": directory(href)}, tmp_path / "in", QUICK)
+    assert [path.read_bytes() for path in Path(staged["a"]["path"]).rglob(name)] == [body]
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
+def test_a_content_coding_that_was_not_asked_for_and_is_not_known_is_refused(
+    web: Web, tmp_path: Path, coding: str
+) -> None:
+    web.server.fail_always("a.tif", Fault(body=b"packed", headers={"Content-Encoding": coding}))
+    error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert error.code == "source.content"
+    assert coding in error.reason
+    assert all_files(tmp_path / "in") == []
+
+
+@pytest.mark.parametrize("packed", [zlib.compress(b"pixels" * 1000), zlib.compress(b"pixels" * 1000)[2:-4]])
+def test_deflate_is_undone_with_and_without_its_header(web: Web, tmp_path: Path, packed: bytes) -> None:
+    web.server.fail_always("a.tif", Fault(body=packed, headers={"Content-Encoding": "deflate"}))
+    staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).read_bytes() == b"pixels" * 1000
+
+
+@pytest.mark.parametrize("stated", [5, 7])
+def test_a_length_that_is_not_that_of_the_metadata_is_an_error_with_both(web: Web, tmp_path: Path, stated: int) -> None:
+    href = web.put("a.tif", b"pixels")
+    error = fail({"a": file(href, size=stated)}, tmp_path / "in", QUICK)
+    assert (error.kind, error.reason.count("6 bytes"), error.reason.count(str(stated))) == (Kind.SIZE, 1, 1)
+    assert all_files(tmp_path / "in") == []
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.csv.gz"])

@@ -85,7 +85,9 @@ def test_a_document_that_is_a_login_page_is_found() -> None:
     assert find_login(serve("text/html"), HREF, PAGE) is None
 
 
-def test_what_the_server_calls_an_image_is_not_looked_at() -> None:
-    assert not is_suspicious(serve("image/tiff"))
-    assert is_suspicious(serve(""))
-    assert not is_suspicious(serve("", "s3://bucket/a.tif"))
+def test_what_the_server_calls_as_it_was_announced_is_not_looked_at() -> None:
+    assert not is_suspicious(serve("image/tiff"), HREF, "image/tiff; application=geotiff")
+    assert is_suspicious(serve("application/octet-stream"), HREF, "image/tiff")
+    assert is_suspicious(serve(""), HREF, None)
+    assert not is_suspicious(serve("text/csv"), "https://h/a.csv", None)
+    assert not is_suspicious(serve("", "s3://bucket/a.tif"), "s3://bucket/a.tif", "image/tiff")
