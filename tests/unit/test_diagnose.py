@@ -194,3 +194,20 @@ def test_a_failure_that_names_a_step_is_at_level_user(check: Check) -> None:
         complaint("[workflow main] completed permanentFail"),
     )
     check(error, "step.failed", ": something that nobody foresaw", level=Level.USER, step="a")
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "lines", "code"),
+    [
+        (1, ("curl: (6) Could not resolve host: data.example", "download ended"), "step.network"),
+        (1, ("WARNING: Could not resolve host: statistics.example", "ValueError: no band red"), "step.exit-code"),
+        (1, ("a.tif: Permission denied", "KeyError: 'red'"), "step.exit-code"),
+        (1, ("requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://x/y",), "step.credentials"),
+        (1, ("ERROR 1: HTTP response code: 403",), "step.credentials"),
+        (1, ("the area has 403 pixels",), "step.exit-code"),
+        (139, ("cannot open a.tif: Permission denied",), "step.crashed"),
+        (134, ("terminate called after throwing an instance of 'std::bad_alloc'",), "step.out-of-memory"),
+    ],
+)
+def test_what_a_tool_printed_last_is_its_reason(exit_code: int, lines: tuple[str, ...], code: str) -> None:
+    assert diagnose(StepLines("a", lines), ended("a", exit_code)).diagnosis.code == code

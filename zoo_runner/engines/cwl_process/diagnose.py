@@ -115,7 +115,9 @@ def _exit_code(findings: Findings, step: StepEnded) -> RunnerError:
     code = step.exit_code or 0
     said = _last_lines(tuple(line for line in _tail(findings, step) if not is_of_shell(line, code)))
     explained = explain_exit_code(code)
-    if known := find_tool_failure(_tail(findings, step)):
+    known = find_tool_failure(said, _tail(findings, step))
+    # a signal says more than words, but for words about memory
+    if known and (explained.code == "step.exit-code" or known.code == "step.out-of-memory"):
         explained = replace(explained, remedy=known.remedy, code=known.code)
     if f"[job {step.step}] completed temporaryFail" in findings.complaints:
         remedy = "Run the job again: the package lists this exit code as temporary (temporaryFailCodes)."

@@ -176,7 +176,7 @@ def _explain_start(text: str) -> ToolError | None:
             code="inputs.too-large",
         )
     if not_run:
-        known = find_tool_failure([not_run["why"]])
+        known = find_tool_failure(not_run["why"])
         return ToolError(
             f"{_name(step)} could not be started: {not_run['why'].rstrip('.')}",
             known.remedy if known else "Correct baseCommand, arguments or environment of the tool in the package.",

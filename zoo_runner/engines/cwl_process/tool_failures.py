@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 _STAGE = "Give the data as an input of type File or Directory: inputs are staged in, with the credentials of the site."
 
 
@@ -19,9 +20,16 @@ class ToolFailure:
     code: str = "step.exit-code"
 
 
-def find_tool_failure(lines: Iterable[str]) -> ToolFailure | None:
-    """Find the first of `TOOL_FAILURES` that a tool printed in its last lines."""
-    text = "\n".join(lines)
+def find_tool_failure(said: str, lines: Iterable[str] = ()) -> ToolFailure | None:
+    """Find the failure in the line that is a tool's reason, else in its last lines.
+
+    An exception is a reason of its own: what was printed before it, such as a warning, does not explain it.
+    """
+    found = _search(said)
+    return found if found or _EXCEPTION.match(said) else _search("\n".join(lines))
+
+
+def _search(text: str) -> ToolFailure | None:
     return next((failure for failure in TOOL_FAILURES if failure.words.search(text)), None)
 
 
