@@ -240,6 +240,7 @@ def _build_spec(job: JobSpec) -> Document:
         "remover": [],
         "isolated": False,
         "network": True,
+        "offline": False,
         "sandbox": None,
         "default_image": None,
     }

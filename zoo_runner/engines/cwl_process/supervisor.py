@@ -8,6 +8,8 @@ A program of its own that needs the standard library only. The first line on its
 With `"waits": true` the command is started before its job is known: a second line, an object, goes to its stdin as it
 is, and the `cid_folder`, `remover`, `scratch` and `groups` in it count.
 
+With `programs` in it, this process starts podman or docker for the command (see `container_programs`).
+
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
 `cid_folder` and the control groups that match `groups` are removed, and where the parent is gone the `scratch` folder
@@ -19,6 +21,7 @@ import contextlib
 import ctypes
 import json
 import os
+import runpy
 import select
 import shutil
 import signal
@@ -30,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 GRACE_SECONDS = 3.0
+_PROGRAMS = Path(__file__).with_name("container_programs.py")
 _CANNOT_START = 127
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -156,6 +160,8 @@ def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: i
             _stop(child)
             return
         order.update(json.loads(line))
+        if order.get("programs"):
+            runpy.run_path(str(_PROGRAMS))["serve"](order["scratch"], order["programs"])
         with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
             pipe.write(line)
         child.stdin = None

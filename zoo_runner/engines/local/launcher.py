@@ -4,9 +4,9 @@ The only user of cwltool's executor, started by the supervisor in a separate pro
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
 `limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package), `isolated`
-(bool), `network` (whether steps that ask for it get it), `sandbox` (the fields of `Sandbox`, or null), `default_image`
-(of tools without one, or null), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to
-the original stdout.
+(bool), `network` (whether steps that ask for it get it), `offline` (whether this process gives up the network),
+`sandbox` (the fields of `Sandbox`, or null), `default_image` (of tools without one, or null), `cid_folder` and
+`remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
@@ -30,6 +30,7 @@ from cwltool.job import ContainerCommandLineJob, JobBase
 from cwltool.utils import processes_to_kill
 from schema_salad.exceptions import SchemaSaladException
 
+from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 from zoo_runner.engines.cwl_process.loading import (
     ConfinedTool,
     build_context_fields,
@@ -42,6 +43,7 @@ from zoo_runner.engines.cwl_process.loading import (
 )
 from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
+from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.control_groups import name_groups
 from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.local.observed import Reporting, observe
@@ -173,6 +175,8 @@ def main() -> int:
     spec = _read_job()
     if spec is None:
         return 0
+    if spec["offline"]:
+        filter_calls(filter_launcher(os.uname().machine))
     _stop_on_term(spec)
     report_messages(emit)
     # it does not know hints that are extensions, which cwltool follows nevertheless

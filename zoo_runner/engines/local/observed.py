@@ -10,6 +10,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
+from zoo_runner.engines.cwl_process.container_programs import name_usage
 from zoo_runner.engines.local.memory_limits import read_memory_limit
 from zoo_runner.engines.local.realfiles import RealFiles, StepInputs
 from zoo_runner.engines.local.watch import Container, Emit, Watch
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # after `podman run` or `docker run`
-_NO_PRIVILEGES = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=4096")
+_NO_PRIVILEGES = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=4096", "--pull=never")
 
 
 @dataclass(frozen=True)
@@ -124,4 +125,5 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
 
 def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:
     monitor = id_file.parent.parent / "monitors" / id_file.name if shared.runtime == "podman" else None
-    return Container(shared.runtime or "docker", id_file, monitor, memory_mib)
+    used = name_usage(monitor) if monitor and shared.isolated else None
+    return Container(shared.runtime or "docker", id_file, monitor, memory_mib, used)

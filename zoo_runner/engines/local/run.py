@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
+from zoo_runner.engines.cwl_process import container_client
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
@@ -18,7 +20,7 @@ from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
 from zoo_runner.engines.local.control_groups import name_groups
-from zoo_runner.engines.local.places import may_use_network
+from zoo_runner.engines.local.places import asks_network, may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
@@ -29,6 +31,7 @@ from zoo_runner.model.events import EngineLine, Report, decode_event
 from zoo_runner.model.package import Package
 
 _SIGNALLED = 128
+_CLIENT = Path(container_client.__file__)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class Run:
 
     def _write_orders(self, staged: Staged) -> dict[str, Any]:
         """Write the parameters of the launcher; return what launcher and supervisor are handed."""
-        scratch, isolated = self._scratch, self._settings.isolation == "isolated"
+        scratch, isolated = self._scratch, self._is_isolated
+        network = may_use_network(self._job.package, self._settings)
         write_json(scratch / "package.json", staged.document)
         write_json(scratch / "order.json", dict(staged.order))
         spec = {
@@ -111,11 +115,12 @@ class Run:
             "memory_mib": self._machine.memory_mib,
             "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
-            "remover": [self._runtime or "", "rm", "--force"],
+            "remover": [self._find_runtime(), "rm", "--force"],
             "sandbox": self._sandbox and asdict(self._sandbox),
             "default_image": self._settings.default_image if isolated else None,
             "isolated": isolated,
-            "network": may_use_network(self._job.package, self._settings),
+            "network": network,
+            "offline": isolated and not (self._sandbox and network and asks_network(self._job.package)),
             "time_zone": self._settings.inherited.get("TZ"),
         }
         write_json(scratch / "run.json", spec)
@@ -127,21 +132,42 @@ class Run:
             "cid_folder": spec["cid_folder"],
             "remover": spec["remover"],
             "scratch": str(scratch),
+            "programs": self._allow_programs(network) if isolated and self._runtime else None,
             "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
 
     def _environment(self) -> dict[str, str]:
         """Steps get the Python of the user, and that of the runner only where the user has none."""
         path = self._settings.inherited.get("PATH", os.defpath)
-        folders = [str(self._link_programs(path)), path, str(Path(find_python(self._settings)).parent)]
+        folders = [str(self._link_programs()), path, str(Path(find_python(self._settings)).parent)]
         return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
 
-    def _link_programs(self, path: str) -> Path:
-        """Create a folder with podman or docker under the name that cwltool looks for."""
+    @property
+    def _is_isolated(self) -> bool:
+        return self._settings.isolation == "isolated"
+
+    def _find_runtime(self) -> str:
+        runtime = self._runtime or ""
+        return shutil.which(runtime, path=self._settings.inherited.get("PATH", os.defpath)) or runtime
+
+    def _allow_programs(self, network: bool) -> dict[str, Any]:
+        """Describe what the supervisor starts for a launcher that has no network."""
+        return {"runtime": self._find_runtime(), "env": dict(self._settings.inherited), "network": network}
+
+    def _link_programs(self) -> Path:
+        """Create a folder with podman or docker under its name, and under the one that cwltool looks for.
+
+        Isolated, they are programs that ask the supervisor.
+        """
         programs = self._scratch / "bin"
         programs.mkdir()
-        if self._runtime and (runtime := shutil.which(self._runtime, path=path)):
-            (programs / "docker").symlink_to(runtime)
+        if self._runtime and self._is_isolated:
+            words = [find_python(self._settings), "-I", "-S", str(_CLIENT), str(self._scratch)]
+            for name in {"docker", self._runtime}:
+                (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+                (programs / name).chmod(0o700)
+        elif self._runtime:
+            (programs / "docker").symlink_to(self._find_runtime())
         return programs
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:

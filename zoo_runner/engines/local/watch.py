@@ -1,6 +1,7 @@
 """Follows one step while it runs: its output line by line, its time limit, its end and what it used."""
 
 import contextlib
+import json
 import os
 import resource
 import select
@@ -33,12 +34,16 @@ Emit = Callable[[StepStarted | StepLines | StepEnded | EngineLine], None]
 
 @dataclass(frozen=True)
 class Container:
-    """A step's container: the program that runs it, files with its id and its monitor's process id."""
+    """A step's container: the program that runs it, files with its id and its monitor's process id.
+
+    `used_file` is where the supervisor notes what it used, where the launcher is not the parent of its monitor.
+    """
 
     program: str
     id_file: Path
     monitor_file: Path | None
     memory_mib: int | None
+    used_file: Path | None = None
 
     def kill(self) -> None:
         """Kill the container; one that has ended is not an error."""
@@ -123,11 +128,13 @@ class Watch:
         if self._container is None:
             # a child begins as a copy of this process, and is charged with its size
             return _as_used(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        if self._container.used_file is not None:
+            return _read_used(self._container.used_file)
         if self._container.monitor_file is None:
             return Used()
         monitor = _wait_for_monitor(self._container.monitor_file)
         # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
-        return _as_used(monitor, used.ru_maxrss * 5 // 4) if monitor else Used()
+        return _as_used(monitor, _enlarge(used.ru_maxrss)) if monitor else Used()
 
     def abandon(self) -> None:
         """Note that the step could not be started."""
@@ -146,9 +153,26 @@ class Watch:
 
 
 def _as_used(used: resource.struct_rusage, others_kib: int) -> Used:
-    """Read usage as Linux reports it; a peak (KiB there) that may be another process's counts as unknown."""
-    peak = round(used.ru_maxrss / 1024, 1) if used.ru_maxrss > others_kib else None
-    return Used(round(used.ru_utime + used.ru_stime, 3), peak)
+    """Read usage as Linux reports it."""
+    return _build_used(used.ru_utime + used.ru_stime, used.ru_maxrss, others_kib)
+
+
+def _read_used(file: Path) -> Used:
+    """Read what the supervisor noted (see `container_programs`)."""
+    try:
+        noted = json.loads(file.read_bytes())
+    except OSError:
+        return Used()
+    return _build_used(noted["cpu_seconds"], noted["peak_kib"], _enlarge(noted["program_kib"]))
+
+
+def _build_used(cpu_seconds: float, peak_kib: int, others_kib: int) -> Used:
+    """Build usage; a peak that may be another process's counts as unknown."""
+    return Used(round(cpu_seconds, 3), round(peak_kib / 1024, 1) if peak_kib > others_kib else None)
+
+
+def _enlarge(program_kib: int) -> int:
+    return program_kib * 5 // 4
 
 
 def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
