@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -19,6 +20,7 @@ import pytest
 
 from tests.processes import find_in_folder
 from tests.servers import S3Server
+from zoo_runner.model import clock
 from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
 from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
@@ -741,6 +743,20 @@ def test_what_a_tool_prints_beyond_the_limit_is_counted(make_kernel: MakeKernel)
 
 
 # --- 13: names
+
+
+def test_logs_of_jobs_that_ended_long_ago_are_removed_by_gc(fake: KernelDouble) -> None:
+    old, new = run_echo(fake), run_echo(fake)
+    state = fake.services / ".zoo-runner" / "alice" / "jobs"
+    store = FileStore(state)
+    store.update(replace(store.get(old.id), finished=clock.after(-31 * 86_400)))
+    variables = {"STATE": state, "SCRATCH": state.with_name("scratch"), "WORKSPACE": "alice", "RETENTION_DAYS": 30}
+    command = [sys.executable, "-m", "zoo_runner", "gc", "--engine", "local", "--remove"]
+    subprocess.run(command, env={f"ZOO_RUNNER_{name}": str(value) for name, value in variables.items()}, check=True)
+    assert not (state / old.id).exists()
+    left = [path for public in old.temp.glob(f"*{old.id}*") for path in (public, *public.rglob("*"))]
+    assert not [path for path in left if path.suffix == ".log" or path.name == "usage.json"]
+    assert "[job] SUCCESSFUL" in new.error_log
 
 
 def test_a_process_beside_ours_cannot_pass_for_a_module(fake: KernelDouble) -> None:
