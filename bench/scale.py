@@ -13,6 +13,7 @@ import os
 import platform
 import resource
 import select
+import shutil
 import statistics
 import subprocess
 import sys
@@ -139,15 +140,19 @@ def _measure(case: Case, rounds: int) -> str:
     """Measure a case; return its row."""
     ours: list[Cost] = []
     theirs: list[Cost] = []
-    for number in range(rounds + 1):
-        with tempfile.TemporaryDirectory(prefix="zoo-runner-scale-") as folder:
-            sides = [(ours, _build_ours(case, Path(folder)))]
+    with tempfile.TemporaryDirectory(prefix="zoo-runner-scale-") as folder:
+        words = _write(case, Path(folder))
+        for number in range(rounds + 1):
+            place = Path(folder, str(number))
+            place.mkdir()
+            sides = [(ours, _build_ours(case, words, place))]
             if case.most_seconds is None:
-                sides.append((theirs, _build_theirs(case, Path(folder))))
+                sides.append((theirs, _build_theirs(case, words, place)))
             for costs, commands in sides if number % 2 else reversed(sides):
                 cost = _run(commands, Path(folder))
-                if number:  # the first round reads programs and package
+                if number:  # the first round reads the programs, and resolves the package
                     costs.append(cost)
+            shutil.rmtree(place)
     return _build_row(case, ours, theirs)
 
 
@@ -159,21 +164,20 @@ def _write(case: Case, folder: Path) -> list[str]:
     return [f"{folder / 'package.cwl'}{entry}", str(folder / "order.json")]
 
 
-def _build_ours(case: Case, folder: Path) -> list[Sequence[str]]:
-    words = [str(PROGRAMS / "zoo-runner"), "run", *_write(case, folder), "--containers", "none", "--quiet", "--output"]
-    return [[*words, str(folder / f"ours-{number}")] for number in range(case.runs)]
+def _build_ours(case: Case, words: Sequence[str], folder: Path) -> list[Sequence[str]]:
+    start = [str(PROGRAMS / "zoo-runner"), "run", *words, "--containers", "none", "--quiet", "--output"]
+    return [[*start, str(folder / f"ours-{number}")] for number in range(case.runs)]
 
 
-def _build_theirs(case: Case, folder: Path) -> list[Sequence[str]]:
-    words = [str(PROGRAMS / "cwltool"), "--no-container", "--quiet", "--outdir"]
-    return [[*words, str(folder / f"theirs-{number}"), *_write(case, folder)] for number in range(case.runs)]
+def _build_theirs(case: Case, words: Sequence[str], folder: Path) -> list[Sequence[str]]:
+    start = [str(PROGRAMS / "cwltool"), "--no-container", "--quiet", "--outdir"]
+    return [[*start, str(folder / f"theirs-{number}"), *words] for number in range(case.runs)]
 
 
 def _run(commands: Iterable[Sequence[str]], folder: Path) -> Cost:
     """Run commands at once, to their end."""
-    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH")}
-    cache = Path(tempfile.gettempdir()) / "zoo-runner-scale-cache"
-    environ = {**os.environ, **places, "ZOO_RUNNER_CACHE": str(cache)}  # noqa: TID251 as a user's shell hands it on
+    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH", "CACHE")}
+    environ = {**os.environ, **places}  # noqa: TID251 as a user's shell hands it on
     begun, used = time.perf_counter(), _read_processor_seconds()
     said = folder / "said.txt"
     with said.open("wb") as stream:
@@ -206,8 +210,8 @@ def _find_descendants(roots: Iterable[int]) -> set[int]:
     while waiting:
         process = waiting.pop()
         found.add(process)
-        for children in Path(f"/proc/{process}/task").glob("*/children"):
-            with suppress(OSError):
+        with suppress(OSError):  # it has ended meanwhile
+            for children in list(Path(f"/proc/{process}/task").glob("*/children")):
                 waiting += map(int, children.read_text().split())
     return found
 
@@ -269,7 +273,8 @@ Written by `python -m bench.scale` on {datetime.now(timezone.utc):%Y-%m-%d}: {ro
 
 *x cwltool*: the median of the ratios of the rounds, each of `zoo-runner run --containers none` beside `cwltool
 --no-container`, one after the other. Memory is that of all processes of a command at once, shared pages counted once
-(PSS), looked at four times a second. cwltool alone takes minutes for the long job order and is not run there.
+(PSS), looked at four times a second. The package was read before and has not changed. cwltool alone takes minutes for
+the long job order and is not run there.
 """
 
 

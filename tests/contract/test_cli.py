@@ -272,3 +272,20 @@ def test_the_results_of_a_job_are_printed_again_with_its_exit_code(site: Site, e
     document = json.loads(site.command("results", "good", "--format", "json").stdout)
     assert document["results"]["text"]["href"].endswith("message.txt")
     assert site.command("results", "nobody").returncode == 11
+
+
+def test_the_shell_completes_the_ids_of_jobs(site: Site) -> None:
+    for name in ("first", "second", "third"):
+        site.run(site.accept(ECHO / "echo.cwl", job_id=f"{name}-job"))
+    asking = site.having(_ZOO_RUNNER_COMPLETE="bash_complete", COMP_WORDS="zoo-runner show s", COMP_CWORD="2")
+    assert complete(asking) == ["plain,second-job"]
+    every = complete(asking.having(COMP_WORDS="zoo-runner results "))
+    assert every == ["plain,third-job", "plain,second-job", "plain,first-job"]
+    elsewhere = asking.having(ZOO_RUNNER_STATE=str(site.folder / "nothing-here"))
+    assert complete(elsewhere) == []
+
+
+def complete(site: Site) -> list[str]:
+    program = Path(sys.executable).with_name("zoo-runner")
+    done = subprocess.run([program], env=site.environ, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout.split()

@@ -39,7 +39,7 @@ ASSETS = {
     "points": {"href": "./points.copc.laz", "type": "application/vnd.laszip+copc"},
     "aux": {"href": "./points.copc.laz.aux.xml", "type": "application/xml", "roles": ["metadata"]},
 }
-ITEM = {
+ITEM: Mapping[str, object] = {
     "type": "Feature",
     "stac_version": "1.0.0",
     "id": "scene",

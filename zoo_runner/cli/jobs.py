@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.show import (
     describe_outcome,
     print_json,
@@ -46,7 +47,7 @@ def add_jobs(cli: click.Group, read: Read) -> None:
             _show_list(found)
 
     @cli.command()
-    @click.argument("job_id")
+    @job_argument
     @_format
     def show(job_id: str, form: str) -> None:
         """Show one job: its status, progress, times, places, and how it ended."""
@@ -57,7 +58,7 @@ def add_jobs(cli: click.Group, read: Read) -> None:
             _show_job(job)
 
     @cli.command()
-    @click.argument("job_id")
+    @job_argument
     @click.option(
         "--download",
         type=click.Path(path_type=Path, file_okay=False),
@@ -149,8 +150,10 @@ def _show_list(jobs: "tuple[Job, ...]") -> None:
 
 
 def _show_job(job: "Job") -> None:
+    # what a job that has ended was last at is over
+    left_out = {"results", "diagnosis", *(("step", "message") if job.outcome else ())}
     for name, value in _describe(job).items():
-        if name not in ("results", "diagnosis") and value is not None:
+        if name not in left_out and value is not None:
             click.echo(f"{name:<13} {value}")
     if job.outcome:
         _show_outcome(job.outcome)

@@ -9,6 +9,7 @@ import click
 
 from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.interrupt import stop
+from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
 from zoo_runner.cli.options import RunOptions, add_run_options, read_configuration
@@ -141,7 +142,7 @@ def validate(package: str, form: str, strict: bool) -> None:
 
 
 @cli.command()
-@click.argument("job_id")
+@job_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
 @click.option("--step", metavar="NAME", help="Only this step's log: a step's name, node_stage_in or node_stage_out.")
 def logs(job_id: str, follow: bool, step: str | None) -> None:
@@ -164,7 +165,7 @@ def logs(job_id: str, follow: bool, step: str | None) -> None:
 
 
 @cli.command()
-@click.argument("job_id")
+@job_argument
 def cancel(job_id: str) -> None:
     """Stop a running job; its logs stay."""
     from zoo_runner.execution.context import open_context

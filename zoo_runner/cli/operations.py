@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.show import show_diagnosis
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     """Add the commands to the command line."""
 
     @cli.command()
-    @click.argument("job_id")
+    @job_argument
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
     def reattach(job_id: str, quiet: bool) -> None:
         """Follow a job again whose caller was lost, to its end.

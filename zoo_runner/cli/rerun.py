@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.options import CONTAINERS
 from zoo_runner.cli.running import run_draft
 from zoo_runner.cli.show import show_outcome
@@ -25,7 +26,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     """Add the commands to the command line."""
 
     @cli.command()
-    @click.argument("job_id")
+    @job_argument
     @click.option("-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="Change one input; repeatable.")
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: ./<workflow-id>-<new job id>]")
     @click.option("--engine", metavar="NAME", help="[default: that of the job]")
@@ -54,7 +55,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         run_draft(_redraft(job, configuration, words, destination, new_id), configuration, form, quiet)
 
     @cli.command()
-    @click.argument("job_id")
+    @job_argument
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: that of the job]")
     @_format
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
