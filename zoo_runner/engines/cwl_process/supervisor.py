@@ -21,7 +21,6 @@ import contextlib
 import ctypes
 import json
 import os
-import runpy
 import select
 import shutil
 import signal
@@ -161,6 +160,8 @@ def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: i
             return
         order.update(json.loads(line))
         if order.get("programs"):
+            import runpy  # for isolated jobs alone
+
             runpy.run_path(str(_PROGRAMS))["serve"](order["scratch"], order["programs"])
         with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
             pipe.write(line)
