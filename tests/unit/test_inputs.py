@@ -48,6 +48,7 @@ def assert_value_refused(cwl_type: Any, value: Any, *expected: Expected, base: s
         ("long", 2**63 - 1),
         ("float", 5),
         ("double", 1.5),
+        ({"type": "array", "items": "double"}, [0.5, 10**400]),
         ("boolean", False),
         (COLOUR, "red"),
         (["null", "int"], None),

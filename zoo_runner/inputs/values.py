@@ -165,7 +165,7 @@ def _fit(wanted: Primitive, items: list[Any]) -> bool:
             limit = 2 ** INTEGER_BITS[wanted.name]
             return kinds == {int} and -limit <= min(items) and max(items) < limit
         case "float" | "double":
-            return kinds <= {int, float} and all(map(math.isfinite, items))
+            return kinds <= {int, float} and all(map(_is_finite, items))
         case "boolean":
             return kinds <= {bool}
         case "string":
