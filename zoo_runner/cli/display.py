@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from zoo_runner.model.events import EngineLine, Event, Published, Report, StageStarted, StepEnded, StepStarted
+from zoo_runner.model.printable import make_lines, make_one_line
 from zoo_staging.progress import Transferred
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class PlainDisplay:
             self._say(f"  {event.files_done} of {event.files_total} files, {event.bytes_done / 2**20:.1f} MiB")
 
     def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(make_one_line(line), file=self._stream, flush=True)
 
 
 class LiveDisplay:
@@ -67,7 +68,7 @@ class LiveDisplay:
             case StageStarted():
                 title = _TITLES.get(event.stage, event.stage)
                 self._stages[event.stage] = self._progress.add_task(
-                    title, total=None, detail=event.about.replace("[", r"\[")
+                    title, total=None, detail=make_one_line(event.about).replace("[", r"\[")
                 )
             case Transferred():
                 self._progress.update(
@@ -77,11 +78,15 @@ class LiveDisplay:
                     detail=f"{event.files_done}/{event.files_total} files, {event.bytes_done / 2**20:.1f} MiB",
                 )
             case StepStarted():
-                self._steps[event.step] = self._progress.add_task(f"  {event.step}", total=None, detail="running")
+                self._steps[event.step] = self._progress.add_task(
+                    f"  {make_one_line(event.step)}", total=None, detail="running"
+                )
             case StepEnded():
                 self._end_step(event)
             case EngineLine(severity="error" | "warning") if not event.text.startswith("[job "):
-                self._progress.console.print(f"engine: {event.text}", style="yellow", markup=False, highlight=False)
+                self._progress.console.print(
+                    make_lines(f"engine: {event.text}"), style="yellow", markup=False, highlight=False
+                )
             case _:
                 pass
 

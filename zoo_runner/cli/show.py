@@ -11,14 +11,15 @@ from zoo_runner.model.codec import to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError, SettingsError
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.printable import make_lines
 
 if TYPE_CHECKING:
     from zoo_runner.model.job import Job, Outcome, Results
 
 
 def print_message(text: str) -> None:
-    """Print a message on stderr: stdout is for results."""
-    click.echo(text, err=True)
+    """Print a message on stderr, where it cannot control the terminal: stdout is for results."""
+    click.echo(make_lines(text), err=True)
 
 
 def print_json(document: Any) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,9 @@ from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_runner.model.masking import Masker, mask_lines
+from zoo_runner.model.printable import has_odd_characters, make_one_line
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
-
-# colours and cursor movements of terminals (ECMA-48), and what else would not stay on its line
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
-_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-
 
 _LONG_TEXT = 1 << 20
 
@@ -226,12 +220,12 @@ class JobLog:
 
     def _clean(self, text: str) -> str:
         """Return text as a log may have it: without secrets, in one line."""
-        return _one_line(self.masker.mask(text))
+        return make_one_line(self.masker.mask(text))
 
     def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
         """Clean each line; almost always there is nothing to clean in all of them together."""
         masked = mask_lines(lines, self.masker.mask)
-        return [_one_line(line) for line in masked] if _ODD.search("\n".join(masked)) else masked
+        return [make_one_line(line) for line in masked] if has_odd_characters("\n".join(masked)) else masked
 
     def _append(self, path: Path, *lines: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
@@ -270,11 +264,6 @@ def _take_lines(lines: Sequence[str], size: int) -> Sequence[str]:
         return lines
     ends = accumulate(len(line) + 1 for line in lines)
     return lines[: next((number for number, end in enumerate(ends, 1) if end >= size), len(lines))]
-
-
-def _one_line(text: str) -> str:
-    """Keep what a tool prints from forging lines and from controlling the terminal of a reader."""
-    return _CONTROL.sub(" ", _TERMINAL.sub("", text))
 
 
 def _end_line(event: StepEnded) -> str:

@@ -50,4 +50,6 @@ def file_name(text: str) -> str:
     safe = _UNSAFE.sub("-", text).lstrip(".-")[:_NAME_LENGTH]
     if safe and safe == text:
         return safe
-    return f"{safe or 'x'}-{sha256(text.encode()).hexdigest()[:8]}"
+    # a name may be no Unicode
+    digest = sha256(text.encode(errors="backslashreplace")).hexdigest()[:8]
+    return f"{safe or 'x'}-{digest}"

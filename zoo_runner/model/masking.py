@@ -138,7 +138,7 @@ def list_texts(node: Any) -> Iterator[str]:
 
 
 def list_forms(secret: str) -> Iterator[str]:
-    """List the forms in which a secret may stand in a text: as it is, in an address, in JSON, in base64."""
+    """List the forms in which a secret may stand in a text: as it is, in an address, in JSON, in base64, in hex."""
     yield secret
     for quoted in (
         quote(secret, errors="replace"),
@@ -156,6 +156,8 @@ def list_forms(secret: str) -> Iterator[str]:
     yield repr(secret)[1:-1]
     yield html.escape(secret)
     content = secret.encode("utf-8", "replace")
+    yield content.hex()
+    yield content.hex().upper()
     for before, depends in ((0, 0), (1, 2), (2, 3)):
         # the digits that depend on nothing but the secret, wherever it begins in what was encoded
         digits = base64.b64encode(bytes(before) + content)[depends : (before + len(content)) * 8 // 6].decode()

@@ -69,7 +69,9 @@ def dns_name(text: str, length: int = _NAME_LENGTH) -> str:
     safe = re.sub(r"[^a-z0-9-]+", "-", text.lower())[:length].strip("-")
     if safe == text:
         return safe
-    return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+    # a name may be no Unicode
+    digest = sha256(text.encode(errors="backslashreplace")).hexdigest()[:8]
+    return f"{safe[: length - 9]}-{digest}".lstrip("-")
 
 
 def build_names(job_id: str, cluster: KubernetesSettings, workspace: Workspace) -> Names:
