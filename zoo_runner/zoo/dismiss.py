@@ -7,6 +7,7 @@ before its service stored it has a record that says so.
 
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -118,11 +119,18 @@ def _remove_files(job: Job, workspace: Workspace) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_public_files(temp: Path, job_id: str) -> None:
-    """Remove what has the id of a job in its name, as the kernel did: it may have written the job's end since."""
-    for path in temp.iterdir():
-        if job_id in path.name:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+def _remove_public_files(temp: Path, job: Job) -> None:
+    """Remove the files of a job, as the kernel did: it may have written the job's end since.
+
+    Others' files lie beside them: a name counts where the id is a whole part of it, such as `echo_<id>_error.log`.
+    """
+    if job.process_id == _UNKNOWN_PROCESS:  # of an id that no service has stored: it may be any text
+        return
+    of_job = re.compile(rf"(.+[_-])?{re.escape(job.id)}([_.].*)?")
+    with suppress(OSError):
+        for path in filter(lambda path: of_job.fullmatch(path.name), temp.iterdir()):
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def was_dismissed(store: JobStore, job_id: str) -> bool:
@@ -193,7 +201,8 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     job_id = str(conf["lenv"].pop("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):
         job = dismiss_job(job_id, configuration)
-    _remove_public_files(site.temp, job_id)
+    if job is not None:
+        _remove_public_files(site.temp, job)
     said = f"job {job_id}: {job.status if job else 'not known in this workspace; if it is queued, it will not run'}"
     sys.stderr.write(f"{said}\n")
     for entry in (outputs or {}).values():
