@@ -244,10 +244,9 @@ def _parse_or_fail(href: str) -> SplitResult:
 def _parse_url(href: str) -> SplitResult:
     """Keep an encoded address unchanged: a signature may cover its exact spelling."""
     url = urlsplit(href if re.fullmatch(r"[!-~]+", href) else quote(href, safe="!#$%&'()*+,/:;=?@[]~"))
-    host = unquote(url.hostname or "")
+    host, port = unquote(url.hostname or ""), url.port  # an invalid port is a ValueError only once it is read
     if not host.isascii():
-        port = f":{url.port}" if url.port else ""
-        url = url._replace(netloc=host.encode("idna").decode() + port)
+        url = url._replace(netloc=host.encode("idna").decode() + (f":{port}" if port else ""))
     return url
 
 

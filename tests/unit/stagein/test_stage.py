@@ -85,6 +85,15 @@ def test_an_unknown_scheme_is_answered_with_what_is_supported(tmp_path: Path) ->
     assert "file, http, https, s3, gs, az, data" in caught.value.remedy
 
 
+@pytest.mark.parametrize("port", ["99999999", "-1", "http"])
+@pytest.mark.parametrize("kind", ["File", "Directory"])
+def test_an_invalid_port_is_an_error_that_names_the_address(port: str, kind: str, tmp_path: Path) -> None:
+    href = f"http://data.example:{port}/a.tif"
+    with pytest.raises(StagingError, match=r"[Pp]ort") as caught:
+        stage_in({"a": refer(href, kind)}, tmp_path, StageInOptions(retries=0))
+    assert (caught.value.code, caught.value.href) == ("source.unreachable", href)
+
+
 def test_what_was_cancelled_before_does_not_start(tmp_path: Path) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
