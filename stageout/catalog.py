@@ -44,6 +44,8 @@ class _CatalogReader:
         self._href = href
         self._warnings = warnings
         self._folder = OutputFolder(self._path)
+        # by document: each is understood as its root is, since roots may have been written in different places
+        self._folders: dict[str, OutputFolder] = {}
         self._queue: deque[tuple[str, int, str | None]] = deque()
         self._documents: dict[str, StacDocument] = {}
         self._files: dict[str, FoundFile] = {}
@@ -68,6 +70,7 @@ class _CatalogReader:
         if parent:
             self._documents[parent] = _build_parent(self._roots, self._href)
         for root in self._roots:
+            self._folders[root] = self._folder
             self._locate_member(root, Path(root).name, "the catalog")
             self._queue.append((root, 1 if parent else 0, parent))
 
@@ -75,12 +78,22 @@ class _CatalogReader:
         body = self._parse(check_relative_name(path, self._href))
         self._extent.add(self._path / path, self._href)
         found = check_stac(body, f"{self._href}/{path}", _VALID, timed=True)
-        if path in self._roots and (origin := find_origin(get_self_href(body), path)):
-            self._folder = OutputFolder(self._path, origin)
+        if path in self._roots:
+            self._folders[path] = self._folder = self._find_folder(path, body)
         if found is StacType.ITEMS or (depth == 0 and found is StacType.ITEM):
             self._fail(path, f"a {found}, not a Catalog or Collection", "Let the tool write a catalog.json.")
         links = dict(self._follow_links(path, found, depth, body))
         return StacDocument(path, found, body, depth, parent, {**links, **dict(self._follow_assets(path, body))})
+
+    def _find_folder(self, root: str, body: Mapping[str, Any]) -> OutputFolder:
+        """Return the folder as a root sees it; one that does not say where it was written, as the root before it."""
+        origin = find_origin(get_self_href(body), root)
+        return OutputFolder(self._path, origin) if origin else self._folder
+
+    def _add_document(self, path: str, source: str, depth: int, parent: str | None) -> None:
+        """Have a document read to which `source` leads."""
+        self._folders.setdefault(path, self._folders[source])
+        self._queue.append((path, depth, parent))
 
     def _parse(self, path: str) -> Mapping[str, Any]:
         not_numbers: list[str] = []
@@ -104,14 +117,14 @@ class _CatalogReader:
             if rel in _MEMBERS and found is not StacType.ITEM:
                 target = self._locate_member(path, href, f"the {rel} {href!r}")
                 if target is not None:
-                    self._queue.append((target, depth + 1, path))
+                    self._add_document(target, path, depth + 1, path)
                     yield href, target
             else:
                 yield from self._follow_other_link(path, rel, href)
 
     def _follow_other_link(self, path: str, rel: str, href: str) -> Iterator[tuple[str, str | None]]:
         try:
-            target = self._folder.locate(href, path)
+            target = self._folders[path].locate(href, path)
         except OutsideError:
             target = ""
         if target is None:
@@ -122,7 +135,7 @@ class _CatalogReader:
             yield href, None
             return
         if rel == "collection":
-            self._queue.append((target, 1, None))
+            self._add_document(target, path, 1, None)
         else:
             self._add_file(target, None)
         yield href, target
@@ -159,7 +172,7 @@ class _CatalogReader:
 
     def _locate_member(self, path: str, href: str, what: str, *, may_be_folder: bool = False) -> str | None:
         try:
-            target = self._folder.locate(href, path)
+            target = self._folders[path].locate(href, path)
         except OutsideError as error:
             raise _outside(f"{self._href}/{path}", f"{what}: {error}") from None
         if target is None:

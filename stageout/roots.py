@@ -54,8 +54,25 @@ def _leave_out_linked(folder: Path, roots: list[Path]) -> list[Path]:
     """Leave out catalogs to which another one leads; of those that lead to each other, the first one stays."""
     if len(roots) < 2:
         return roots
-    linked = {target for root in roots for target in _list_children(folder, root) if target != root}
-    return [root for root in roots if root not in linked] or roots[:1]
+    children = {root: set(_list_children(folder, root)) for root in roots}
+    chosen: list[Path] = []
+    seen: set[Path] = set()
+    for root in roots:
+        if root not in seen:
+            reached = _follow(root, children)
+            chosen = [*(path for path in chosen if path not in reached), root]
+            seen |= reached
+    return chosen
+
+
+def _follow(root: Path, children: Mapping[Path, set[Path]]) -> set[Path]:
+    """Return all documents to which a root leads through other roots, and the root itself."""
+    reached, waiting = {root}, [root]
+    while waiting:
+        found = children.get(waiting.pop(), set()) - reached
+        reached |= found
+        waiting += found
+    return reached
 
 
 def _list_children(folder: Path, document: Path) -> Iterable[Path]:

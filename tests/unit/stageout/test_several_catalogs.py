@@ -191,6 +191,33 @@ def test_catalogs_that_lead_to_each_other_end(tmp_path: Path) -> None:
     assert list_files(tmp_path / "to/out") == list_files(made)
 
 
+def test_one_of_each_circle_of_catalogs_is_published_beside_those_that_stand_alone(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    for name, child in (("a", "b"), ("b", "a"), ("c", None), ("d", "e"), ("e", "f"), ("f", "d"), ("g", "d")):
+        links = [("child", f"../{child}/catalog.json")] if child else []
+        write_json(made / name / "catalog.json", build([*links, ("item", "./one.json")], id=name))
+        write_item(made / name / "one.json", name, name)
+    results = put(made, tmp_path / "to")
+    catalog = pystac.Catalog.from_file(str(tmp_path / "to/out/catalog.json"))
+    assert [child.id for child in catalog.get_children()] == ["a", "c", "g"]
+    assert list_files(tmp_path / "to/out") == sorted([*list_files(made), "catalog.json"])
+    assert results.warnings == ()
+
+
+def test_addresses_of_the_container_are_found_beside_a_catalog_with_a_web_address(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    assets = {"data": {"href": "/tool/made/a/one.txt", "type": "text/plain"}}
+    links = [("self", "/tool/made/a/catalog.json"), ("item", "/tool/made/a/one.json")]
+    write_json(made / "a" / "catalog.json", build(links, id="a"))
+    write_json(made / "a" / "one.json", build_stac_item("a", assets=assets, links=[]))
+    (made / "a" / "one.txt").write_text("a")
+    remote = [("self", "https://example.org/b/catalog.json"), ("item", "https://example.org/b/one.json")]
+    write_json(made / "b" / "catalog.json", build(remote, id="b"))
+    write_item(made / "b" / "one.json", "b", "b")
+    put(made, tmp_path / "to")
+    assert read_assets(pystac.Catalog.from_file(str(tmp_path / "to/out/catalog.json"))) == {"a": "a", "b": "b"}
+
+
 @pytest.mark.parametrize("origin", ["/tool/made", "file:///tool/made"])
 def test_addresses_of_the_container_are_found_in_each_of_several_catalogs(tmp_path: Path, origin: str) -> None:
     made = tmp_path / "made"
