@@ -363,6 +363,26 @@ def test_a_record_that_cannot_be_read_hides_no_other_job(
     assert caught.value.diagnosis.code == "store.damaged"
 
 
+def test_a_job_whose_long_inputs_are_lost_is_damaged_and_not_unknown(files: Pair, tmp_path: Path) -> None:
+    create(files, build_job(inputs={"x": "long" * 20_000}))
+    (tmp_path / "jobs" / "job-1" / "inputs.json").unlink()
+    with pytest.raises(EngineError) as caught:
+        open_files(tmp_path).jobs.get("job-1")
+    assert caught.value.diagnosis.code == "store.damaged"
+    assert "inputs.json" in str(caught.value)
+
+
+def test_a_job_that_another_process_created_anew_has_its_own_long_inputs(files: Pair, tmp_path: Path) -> None:
+    first, second = ({"x": letter * 80_000} for letter in "ab")
+    create(files, build_job(uid="first", inputs=first))
+    assert files.jobs.get("job-1").inputs == first
+    other = open_files(tmp_path)
+    other.jobs.delete("job-1")
+    create(other, build_job(uid="second", inputs=second))
+    files.jobs.update(replace(files.jobs.get("job-1"), progress=10))
+    assert files.jobs.get("job-1").inputs == other.jobs.get("job-1").inputs == second
+
+
 def test_work_in_progress_does_not_bring_a_deleted_job_back(store: Store) -> None:
     job = store.jobs.create(build_job(), PACKAGE, "a", LONG)
     lease = store.jobs.find_lease("job-1")

@@ -46,7 +46,8 @@ class FileStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._owners = Owners(folder / ".owners")
-        self._inputs: dict[str, Mapping[str, Any]] = {}
+        # by id and uid: another process may have deleted a job, and created one of the same id
+        self._inputs: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def create(self, job: Job, package: Package, owner: str | None = None, seconds: float = 0.0) -> Job:
         """Keep a new job and its package, leased where there is an owner.
@@ -69,7 +70,7 @@ class FileStore:
                 inputs = _dump(to_plain(job.inputs))
                 if len(inputs) > _LONG_INPUTS_BYTES:
                     write_atomically(folder / _INPUTS, inputs)
-                    self._remember(job.id, job.inputs)
+                    self._remember((job.id, job.uid), job.inputs)
                 write_atomically(folder / _JOB, self._dump_job(created))
         except OSError as error:
             raise SettingsError(
@@ -84,7 +85,7 @@ class FileStore:
         try:
             record = json.loads(path.read_bytes())
             if isinstance(record, dict) and record.get("inputs", ()) is None:
-                record["inputs"] = self._read_inputs(job_id)
+                record["inputs"] = self._read_inputs(job_id, record.get("uid", ""))
             return from_plain(Job, record)
         except FileNotFoundError:
             raise build_not_found(job_id, str(self._folder)) from None
@@ -104,7 +105,7 @@ class FileStore:
     def delete(self, job_id: str) -> None:
         """Forget a job and its events; whoever works on it does not bring it back."""
         folder = self._path(job_id)
-        self._inputs.pop(job_id, None)
+        self._inputs = {key: inputs for key, inputs in self._inputs.items() if key[0] != job_id}
         with contextlib.suppress(FileNotFoundError), _flocked(folder):
             (folder / _JOB).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
@@ -167,21 +168,27 @@ class FileStore:
 
     def _dump_job(self, job: Job) -> bytes:
         """Write the record of a job, without inputs that have a file of their own."""
-        if self._inputs.get(job.id) is job.inputs:
+        if self._inputs.get((job.id, job.uid)) is job.inputs:
             return _dump({**to_plain(replace(job, inputs={})), "inputs": None})
         return _dump(to_plain(job))
 
-    def _read_inputs(self, job_id: str) -> Mapping[str, Any]:
-        known = self._inputs.get(job_id)
+    def _read_inputs(self, job_id: str, uid: str) -> Mapping[str, Any]:
+        known = self._inputs.get((job_id, uid))
         if known is None:
-            known = json.loads((self._path(job_id) / _INPUTS).read_bytes())
-            self._remember(job_id, known)
+            path = self._path(job_id) / _INPUTS
+            try:
+                known = json.loads(path.read_bytes())
+            except FileNotFoundError as error:
+                if path.with_name(_JOB).exists():
+                    raise build_damaged(str(path), error) from error
+                raise  # deleted meanwhile
+            self._remember((job_id, uid), known)
         return known
 
-    def _remember(self, job_id: str, inputs: Mapping[str, Any]) -> None:
+    def _remember(self, key: tuple[str, str], inputs: Mapping[str, Any]) -> None:
         if len(self._inputs) >= _MOST_INPUTS:
             self._inputs.clear()
-        self._inputs[job_id] = inputs
+        self._inputs[key] = inputs
 
     def _locked(self, job_id: str) -> contextlib.AbstractContextManager[Path]:
         return _locked_job(self._folder, job_id)
