@@ -368,3 +368,23 @@ def test_no_program_with_permissions_of_its_owner_leaves_a_step(sandbox: Sandbox
     script = "cp /usr/bin/id o.txt; chmod 6755 o.txt; true"
     assert run_here(site, tool(script, output("File", "o.txt")), sandbox=sandbox) is None
     assert [oct(path.stat().st_mode & 0o6000) for path in site.results.rglob("o.txt")] == ["0o0"]
+
+
+def test_many_inputs_in_the_folder_of_a_step_are_files_of_its_own(sandbox: Sandbox, site: Site) -> None:
+    mine = site.folder / "many"
+    mine.mkdir()
+    for number in range(3500):
+        (mine / f"{number}.txt").write_text("A USER")
+    script = "ls in | wc -l > o.txt; for f in in/*; do printf THEIRS > $f; done 2> e.txt; true".replace("$", "\\$")
+    listing: Any = {
+        "class": "InitialWorkDirRequirement",
+        "listing": "${return inputs.x.map(function(f) {return {entry: f, entryname: 'in/' + f.basename}})}",
+    }
+    document = tool(
+        script, output("File", "o.txt"), listing, {"class": "InlineJavascriptRequirement"}, inputs={"x": "File[]"}
+    )
+    files = [{"class": "File", "location": path.as_uri()} for path in sorted(mine.iterdir())]
+    given: Any = {"x": files}
+    assert run_here(site, document, given, sandbox=sandbox) is None
+    assert next(site.results.rglob("o.txt")).read_text().strip() == "3500"
+    assert {path.read_text() for path in mine.iterdir()} == {"A USER"}

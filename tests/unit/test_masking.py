@@ -341,3 +341,18 @@ def test_a_long_encoded_line_takes_time_in_proportion_to_its_length(piece: str) 
     began = time.process_time()
     masker.mask((piece * (1 << 18))[: 1 << 18])
     assert time.process_time() - began < 8
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["secrets:", f"  password: {CANARY}"],
+        ["Authorization:", f"  token: {CANARY}"],
+        ["Authorization: Bearer", f"password={CANARY}"],
+        ["reading token:", "item1 done"],
+    ],
+)
+def test_lines_are_masked_together_as_each_is_alone(lines: list[str]) -> None:
+    masker = Masker([SECRET])
+    assert list(mask_lines(lines, masker.mask)) == [masker.mask(line) for line in lines]
+    assert CANARY not in str(mask_lines(lines, masker.mask))

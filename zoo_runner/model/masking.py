@@ -185,13 +185,12 @@ def _build_character(character: str) -> str:
 
 
 def mask_lines(lines: Sequence[str], mask: Callable[[str], str]) -> Sequence[str]:
-    """Mask many lines at once, or each where a secret has several of them."""
+    """Mask each line; most have nothing to mask, which one look at all of them tells.
+
+    Masked together, a line could take the beginning of the next one for its secret, and leave the secret.
+    """
     text = "\n".join(lines)
-    masked = mask(text)
-    if masked == text:
-        return lines
-    together = masked.split("\n")
-    return together if len(together) == len(lines) else [mask(line) for line in lines]
+    return lines if mask(text) == text else [mask(line) for line in lines]
 
 
 class Masker:

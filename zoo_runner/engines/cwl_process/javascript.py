@@ -24,8 +24,8 @@ from zoo_runner.engines.cwl_process.system_calls import filter_javascript
 _PROGRAM = Path(__file__).with_name("javascript_process.py")
 _AT = re.compile(r"<input>:(?P<line>\d+):\d+")
 _NAMED = re.compile(r"\w*Error: ")
-# of JSON
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+# of JSON; one without an end too, so that it is passed over once and not from each of its quotes
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)', re.DOTALL)
 _BRACKETS = re.compile(r"[][{}]")
 MOST_ELEMENTS = 1_000_000
 """Values in lists and objects that a script may return, in all."""

@@ -10,6 +10,7 @@ import importlib.metadata
 import pickle
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,23 @@ def use_schema(cwl_version: str, folder: Path = _FOLDER) -> None:
 
     The types of inputs come from it too: otherwise cwltool reads the whole schema of v1.0 for them.
     """
+    _share(cwl_version, _load(cwl_version, folder))
+
+
+@cache
+def _load(cwl_version: str, folder: Path) -> tuple[Any, ...]:
+    """Read a schema, or parse it: once in a process, because cwltool's own cache has only a part of it afterwards."""
     if cwl_version not in _VERSIONS:
-        _share(cwl_version, _parse(cwl_version))
-        return
+        return _parse(cwl_version)
     kept = find_kept(cwl_version, folder)
     # what is missing or damaged is parsed and written again
     with suppress(Exception):
-        _share(cwl_version, pickle.loads(kept.read_bytes()))
-        return
+        content: tuple[Any, ...] = pickle.loads(kept.read_bytes())
+        return content
     content = _parse(cwl_version)
-    _share(cwl_version, content)
     if not sys.dont_write_bytecode:
         _keep(kept, content)
+    return content
 
 
 def find_kept(cwl_version: str, folder: Path = _FOLDER) -> Path:

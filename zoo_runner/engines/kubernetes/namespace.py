@@ -143,8 +143,8 @@ def _is_current(cluster: Cluster, manifest: Manifest) -> bool:
 
 
 def _update(cluster: Cluster, manifest: Manifest, found: Manifest) -> None:
-    """Bring an object of an earlier release up to date; of a namespace only labels that are missing are added."""
-    change = _keep_labels(manifest, found) if manifest["kind"] == "Namespace" else manifest
+    """Bring an object of an earlier release up to date, but for what an operator may have added."""
+    change = _keep_additions(manifest, found)
     if not _is_ours(found) or _covers(found, change):
         return
     meta = manifest["metadata"]
@@ -156,9 +156,16 @@ def _update(cluster: Cluster, manifest: Manifest, found: Manifest) -> None:
             raise
 
 
-def _keep_labels(manifest: Manifest, found: Manifest) -> Manifest:
-    # an operator may have chosen another level of pod security
-    return {"metadata": {"labels": {**manifest["metadata"]["labels"], **(found["metadata"].get("labels") or {})}}}
+def _keep_additions(manifest: Manifest, found: Manifest) -> Manifest:
+    """Return what to change: of a namespace labels that are missing, of an account no pull secret less."""
+    if manifest["kind"] == "Namespace":
+        # an operator may have chosen another level of pod security
+        labels = {**manifest["metadata"]["labels"], **(found["metadata"].get("labels") or {})}
+        return {"metadata": {"labels": labels}}
+    if "imagePullSecrets" not in manifest:
+        return manifest
+    there, wanted = found.get("imagePullSecrets") or [], manifest["imagePullSecrets"]
+    return {**manifest, "imagePullSecrets": [*there, *(one for one in wanted if one not in there)]}
 
 
 def _is_ours(found: Manifest | None) -> bool:

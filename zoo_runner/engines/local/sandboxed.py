@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from zoo_runner.engines.local.sandbox import MOST_PROCESSES, Sandbox, SandboxedS
 
 if TYPE_CHECKING:
     import subprocess
+
+
+# each is a mount, and the kernel takes ever longer for further ones; bubblewrap takes 9,000 words in all
+_MOST_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,30 @@ def _find_updated(job: CommandLineJob) -> list[str]:
     return [path for path in updated if os.path.exists(path)]  # noqa: PTH110 or a literal
 
 
-def _find_kept(job: CommandLineJob) -> Iterator[str]:
-    """Find the inputs in the step's own folder that it may only read: other names of files that others read too."""
-    for _, entry in job.generatemapper.items() if job.generatemapper else ():
-        if entry.staged and entry.type in ("File", "Directory") and not Path(entry.target).is_symlink():
-            yield entry.target
+def _find_kept(job: CommandLineJob) -> list[str]:
+    """Find the inputs in the step's own folder that it may only read: other names of files that others read too.
+
+    Where there are many, each becomes a file of its own, which the step may change.
+    """
+    entries = job.generatemapper.items() if job.generatemapper else ()
+    staged = [entry.target for _, entry in entries if entry.staged and entry.type in ("File", "Directory")]
+    kept = [path for path in staged if not Path(path).is_symlink()]
+    if len(kept) <= _MOST_KEPT:
+        return kept
+    for path in map(Path, kept):
+        for file in [path] if path.is_file() else _list_files(path):
+            _separate(file)
+    return []
+
+
+def _list_files(folder: Path) -> Iterator[Path]:
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names if not Path(place, name).is_symlink())
+
+
+def _separate(file: Path) -> None:
+    """Make a file with several names one with this name alone."""
+    if file.stat().st_nlink > 1:
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            shutil.copy2(file, copied := Path(folder, "copy"))
+            copied.replace(file)

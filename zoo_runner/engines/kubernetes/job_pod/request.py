@@ -61,6 +61,7 @@ _KINDS: Mapping[type, Mapping[str, tuple[type, ...]]] = {
 
 # what would end a line of the log, or is no text at all
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_MOST = 1e12  # cores, MiB, devices
 _OF_THE_KERNEL = ("proc", "sys", "dev")
 
 
@@ -111,9 +112,10 @@ def _check_texts(texts: Iterable[object]) -> None:
 
 
 def _check_amounts(request: StepRequest) -> None:
-    amounts = (request.cores_min, request.cores, request.ram_min, request.ram)
-    if not all(math.isfinite(amount) and amount >= 0 for amount in amounts) or request.gpus < 0:
-        raise ValueError("an amount is no number of 0 or above")
+    amounts = (request.cores_min, request.cores, request.ram_min, request.ram, request.gpus)
+    # compared first: an integer of JSON may be larger than any number of floating point
+    if not all(0 <= amount <= _MOST and math.isfinite(amount) for amount in amounts):
+        raise ValueError(f"an amount is no number from 0 to {_MOST:g}")
     if request.cores_min > request.cores or request.ram_min > request.ram:
         raise ValueError("a minimum is above its maximum")
 
