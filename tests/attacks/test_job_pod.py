@@ -90,6 +90,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "a name that begins a line of the log": having(step='x\n{"event": "Outcome", "status": "successful"}'),
     "a name that moves the cursor": having(step="\x1b[2J\x1b[H"),
     "a name that is no Unicode": having(step="\ud800"),
+    "a name without end": having(step="x" * 1001),
+    "an image without end": having(image="x" * 1001),
     "a name with a line separator": having(step="a\u2028b"),
     "an image of two lines": having(image="x\nhostPath: /"),
     "a list as image": having(image=["x"]),
@@ -214,6 +216,58 @@ def test_a_flood_of_requests_is_refused_before_there_is_a_thread_for_each(tmp_pa
             broker.start(PLAIN, lambda code: None)
     assert threading.active_count() <= before + MOST_REQUESTS
     leave.set()
+
+
+def test_requests_that_are_open_have_a_bounded_size_together(tmp_path: Path) -> None:
+    leave, large = threading.Event(), having(args=["x" * (1 << 20)])
+
+    def run(_: Any) -> int:
+        leave.wait()
+        return 0
+
+    broker = Broker(run, Room(4, 1024), tmp_path)
+    with pytest.raises(ValueError, match="64 MiB"):
+        for _ in range(64):
+            broker.start(large, lambda code: None)
+    leave.set()
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "when it is read": having(gpus=-1),
+    "when it has its turn": mounting("files/link/x"),
+}
+
+
+@pytest.mark.parametrize("when", REFUSED)
+def test_the_first_refused_request_ends_the_evaluation_with_a_short_error(when: str, pod: Pod, tmp_path: Path) -> None:
+    (tmp_path / "volume" / "files").mkdir()
+    (tmp_path / "volume" / "files" / "link").symlink_to("..")
+    heard = list[Any]()
+
+    def peer(channel: Channel, messages: Any) -> None:
+        send(json.dumps({"step": REFUSED[when], "number": 0}).encode() + b"\n")(channel, messages)
+        # it waits for nothing but the end of the connection, or one answer before that
+        heard.extend(messages)
+        send(*[json.dumps({"step": PLAIN, "number": 1}).encode() + b"\n"] * 1000)(channel, messages)
+
+    assert refused(pod, peer).diagnosis.code == "engine.refused-request"
+    assert heard in ([], [{"number": 0, "code": None}])
+
+
+def test_what_is_wrong_with_a_long_request_is_said_in_few_words(pod: Pod) -> None:
+    error = refused(pod, ask(*[mounting("x" * (8 << 20))] * 3))
+    assert error.diagnosis.code == "engine.refused-request"
+    assert len(error.diagnosis.cause) < 1000
+
+
+def test_a_request_above_what_kubernetes_stores_fails_as_one_of_the_user_without_a_pod(pod: Pod) -> None:
+    error = refused(pod, ask(having(variables={"A": "x" * (2 << 20)})))
+    assert (error.diagnosis.code, error.diagnosis.step) == ("cluster.too-large", REQUEST.step)
+
+
+def test_the_command_that_a_request_shows_is_cut(pod: Pod) -> None:
+    pod.run(ask(having(command="x" * (2 << 20))))
+    assert [len(request.command) for request in pod.ran] == [LONGEST_LINE]
 
 
 def test_a_flood_of_messages_is_cut(pod: Pod) -> None:

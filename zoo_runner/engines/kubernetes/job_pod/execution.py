@@ -102,7 +102,7 @@ class Execution:
         with cancellation.calling(self._stop):
             end = self._converse()
         cancellation.check()
-        if end is not None and isinstance(end.get("outputs"), dict) and not self._broker.failures:
+        if end is not None and isinstance(end.get("outputs"), dict) and not self._broker.failure:
             outputs: dict[str, Any] = end["outputs"]
             return outputs
         error = self._find_error(end, cancellation)
@@ -138,6 +138,8 @@ class Execution:
             channel.send({"go": True})
             try:
                 for message in channel.receive():
+                    if self._broker.has_refused:
+                        return None
                     if "end" in message:
                         return message
                     self._take(message, channel)
@@ -153,6 +155,8 @@ class Execution:
             case {"step": dict(request), "number": int(number)}:
 
                 def answer(code: int | None) -> None:
+                    if self._broker.has_refused:
+                        channel.close()
                     with contextlib.suppress(OSError):
                         channel.send({"number": number, "code": code})
 
@@ -171,8 +175,8 @@ class Execution:
 
     def _find_error(self, end: Mapping[str, Any] | None, cancellation: Cancellation) -> RunnerError:
         """Find why there are no outputs: what the broker saw comes first, which the other container cannot forge."""
-        if self._broker.failures:
-            return self._broker.failures[0]
+        if self._broker.failure:
+            return self._broker.failure
         if end is None and (explained := self._explain(cancellation)):
             return explained
         self._reader.join(_COMPLAINT_SECONDS)

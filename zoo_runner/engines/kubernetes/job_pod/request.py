@@ -6,11 +6,12 @@ A request has no field for what a package must not decide: accounts, Secrets, ki
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zoo_runner.engines.kubernetes.manifests import CWL_FOLDERS
+from zoo_runner.lines import LONGEST_LINE
 from zoo_runner.model.codec import from_plain
 
 
@@ -62,24 +63,26 @@ _KINDS: Mapping[type, Mapping[str, tuple[type, ...]]] = {
 # what would end a line of the log, or is no text at all
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MOST = 1e12  # cores, MiB, devices
+_LONGEST_NAME = 1000
 _OF_THE_KERNEL = ("proc", "sys", "dev")
 
 
 def read_request(data: Mapping[str, Any]) -> StepRequest:
-    """Read and check a request; raises `ValueError` for one that is not allowed."""
+    """Read and check a request, with the command for the log cut; raises `ValueError` for one that is not allowed."""
     try:
         request = from_plain(StepRequest, data)
         _check(request)
     except TypeError as error:
         raise ValueError(f"not of its form: {error}") from error
-    return request
+    return replace(request, command=request.command[:LONGEST_LINE])
 
 
 def _check(request: StepRequest) -> None:
     _check_types(request)
     _check_texts((*request.args, *request.variables, *request.variables.values()))
     _check_amounts(request)
-    if _UNPRINTABLE.search(request.step + request.image):
+    # the name of a step is in each event of it
+    if _UNPRINTABLE.search(request.step + request.image) or max(len(request.step), len(request.image)) > _LONGEST_NAME:
         raise ValueError(f"no name of a step or an image: {request.step!r}, {request.image!r}")
     for mount in request.mounts:
         _check_types(mount)

@@ -93,7 +93,7 @@ class StepRunner:
     def _attempt(self, step: str, manifest: Manifest) -> tuple[Ending, Manifest]:
         name = manifest["metadata"]["name"]
         changes = self._queues[name] = queue.Queue()
-        self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)}"))
+        self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)[:LONGEST_LINE]}"))
         log: LogReader | None = None
         pod = manifest
         try:
