@@ -13,18 +13,22 @@ from zoo_runner.engines.kubernetes.manifests import (
     build_job,
     build_pull_secrets,
     build_secret,
+    count_kept_seconds,
     owned_by,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import Report
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Outcome
 
 _PROGRAM = ["/opt/runner/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.publishing"]
 # the name of a Job has 63 characters at most, of which the job's own takes up to 54
 _MARK = "-p"
 _ATTEMPTS = range(10**6, 10**7)
+# a Job whose caller is lost goes by itself, and its ConfigMaps and Secrets with it
+_LEFT_SECONDS = 600
 # it evaluates nothing, and asks the API for nothing
 _LEFT_OUT = ("channel", "token")
 
@@ -48,10 +52,11 @@ def publish_volume(
     """Publish what is on the volume of a job, and remove all that this took; return how it ended.
 
     `names` are those of the job. Earlier attempts, whose callers may be lost, are ended first. Raises `RunnerError`
-    where the pod could not report, or something could not be removed.
+    where the pod could not report, or, without results, something could not be removed.
     """
     attempt = random.choice(_ATTEMPTS)
     _remove(cluster, names, site)
+    stored = False
     try:
         first, *others = build_publisher(names, attempt, site, publication)
         root = ClusterRoot(cluster, "Job", Names(names.namespace, first["metadata"]["name"]), {"suspend": True})
@@ -60,9 +65,11 @@ def publish_volume(
             cluster.create(owned_by(manifest, created))
         root.release()
         follower = _PublisherFollower(ClusterJob(cluster, names, root), site, report, created)
-        return follower.follow(cancellation).result()
+        outcome = follower.follow(cancellation).result()
+        stored = outcome.results is not None
+        return outcome
     finally:
-        _remove(cluster, names, site)
+        clean_up(cluster, names, site, report if stored else None)
 
 
 def build_publisher(names: Names, attempt: int, site: KubernetesSettings, publication: Publication) -> list[Manifest]:
@@ -71,7 +78,8 @@ def build_publisher(names: Names, attempt: int, site: KubernetesSettings, public
     To all rules of the cluster its pod is one of the job: it has the labels, the volume and the Secret of that.
     """
     parts = build_bundle_maps(names, publication.bundle, attempt)
-    job = build_job(names, site, 0, None)
+    job = build_job(names, site, 0, count_kept_seconds(site))
+    job["spec"]["ttlSecondsAfterFinished"] = _LEFT_SECONDS
     job["metadata"]["name"] = f"{names.job}{_MARK}{attempt}"
     spec = job["spec"]["template"]["spec"]
     sources = [{"configMap": {"name": part["metadata"]["name"]}} for part in parts]
@@ -105,6 +113,16 @@ class _PublisherFollower(JobFollower):
     def _take_root(self, change: str, root: Manifest) -> None:
         if root["metadata"]["uid"] == self._created["uid"]:
             super()._take_root(change, root)
+
+
+def clean_up(cluster: Cluster, names: Names, site: KubernetesSettings, report: Report | None) -> None:
+    """Remove all that an attempt took; with `report`, what fails is a warning, because the results are stored."""
+    try:
+        _remove(cluster, names, site)
+    except RunnerError as error:
+        if report is None:
+            raise
+        report(EngineLine("warning", f"not everything of the publication was removed ({error}); Kubernetes removes it"))
 
 
 def _remove(cluster: Cluster, names: Names, site: KubernetesSettings) -> None:
