@@ -40,7 +40,7 @@ class HttpOptions:
     """Time-outs, proxies, and which hosts may be connected to.
 
     `authorization` has the values of the header of that name by origin (`https://host[:port]`); no other
-    origin gets them. `resolve` resolves names, as `socket.getaddrinfo` does.
+    origin gets them. `resolve` resolves names, as `socket.getaddrinfo` does. Without `redirects` none is followed.
     """
 
     reach: Reach = ANYWHERE
@@ -49,6 +49,7 @@ class HttpOptions:
     authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxies: Proxies = NO_PROXIES
     resolve: Resolve = socket.getaddrinfo
+    redirects: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class HttpClient:
                     check_status(status, phrase, fields, href)
                     yield self._build_answer(transfer, url, status, fields, (href, part))
                     return
+                if not self._options.redirects:
+                    raise refused(href, f"it answers with a redirect ({status}), which is not followed here")
                 await self._skip(transfer, href)
                 body = body if status in KEEPING_REDIRECTS else None
                 url = _redirect(url, location, href, keeps_host=body is not None)

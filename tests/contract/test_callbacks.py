@@ -142,7 +142,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 def test_a_message_is_claimed_by_one_and_due_again_where_it_was_not_sent(open_store: Callable[[], SqlStore]) -> None:
     one, other = open_store(), open_store()
     job = build_job(1)
-    one.callbacks.add(job.id, "http://base", {"failed": "http://x"})
+    one.callbacks.add(job.id, "http://base", False, {"failed": "http://x"})
     assert one.callbacks.claim(60) is None, "no job yet"
     create(one, job)
     assert one.callbacks.claim(60) is None, "the client knows it"
@@ -151,6 +151,8 @@ def test_a_message_is_claimed_by_one_and_due_again_where_it_was_not_sent(open_st
     assert claimed
     assert (claimed.job_id, claimed.status, claimed.addresses) == (job.id, Status.FAILED, {"failed": "http://x"})
     assert other.callbacks.claim(60) is None
+    other.callbacks.postpone(replace(claimed, due=claimed.due - 1), 0)
+    assert other.callbacks.claim(60) is None, "taken by another since"
     other.callbacks.postpone(claimed, 0)
     again = other.callbacks.claim(60)
     assert again
@@ -159,3 +161,31 @@ def test_a_message_is_claimed_by_one_and_due_again_where_it_was_not_sent(open_st
     assert one.callbacks.claim(60) is None
     for store in (one, other):
         store.close()
+
+
+def test_a_status_is_due_at_once_however_long_the_one_before_waits(open_store: Callable[[], SqlStore]) -> None:
+    store, job = open_store(), build_job(1)
+    store.callbacks.add(job.id, "http://base", False, {"running": "http://x", "failed": "http://x"})
+    create(store, job)
+    store.jobs.update(replace(store.jobs.get(job.id), status=Status.RUNNING))
+    for attempts in range(3):
+        running = store.callbacks.claim(60)
+        assert running
+        assert (running.status, running.attempts) == (Status.RUNNING, attempts)
+        store.callbacks.postpone(running, 0 if attempts < 2 else 1800)
+    assert store.callbacks.claim(60) is None
+    store.jobs.update(replace(store.jobs.get(job.id), status=Status.FAILED))
+    failed = store.callbacks.claim(60)
+    assert failed
+    assert (failed.status, failed.attempts) == (Status.FAILED, 0)
+    store.callbacks.conclude(failed)
+    assert store.callbacks.claim(60) is None
+    store.close()
+
+
+def test_a_receiver_that_redirects_or_holds_the_line_has_not_received(server: Server, web: FileServer) -> None:
+    web.fail("successUri", Fault(302, {"Location": f"{web.url}/elsewhere"}))
+    web.put("elsewhere", b"{}")
+    execute(server, "echo", {"message": "redirected"}, web, "successUri")
+    wait_for_post(web, "successUri", 2)
+    assert web.count("elsewhere") == 0

@@ -16,7 +16,7 @@ from time import time
 from typing import Any
 
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.job import FINAL, Job, Status
+from zoo_runner.model.job import Job, Status
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.jobs import describe_job
 from zoo_runner.server.results import get_results
@@ -27,10 +27,11 @@ from zoo_staging.http import HttpClient, HttpOptions
 
 MOST_ATTEMPTS = 16
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 1800.0
-_SECONDS_TO_SEND = 60.0
+_AT_ONCE, _LONGEST_SECONDS = 8, 20.0
+# longer than a message can take
+_CLAIM_SECONDS = 3 * _LONGEST_SECONDS
 # what no worker of this server reports: the begin of jobs, and the jobs of other servers
 _LOOK_SECONDS = 2.0
-_MOST_ANSWER_BYTES = 65536
 
 logger = logging.getLogger(__name__)
 
@@ -58,65 +59,62 @@ class Notifier:
         while not self._stopping:
             self._changed.clear()
             try:
-                sent = self._send_next()
-            # the door of a thread: whatever is wrong with one message, the others go out
+                claimed = self._claim()
+                if claimed:
+                    asyncio.run(self._send_all(claimed))
+            # the door of a thread: the next time may go well
             except Exception:
-                logger.exception("a callback could not be handled")
-                sent = False
-            if not sent:
+                logger.exception("callbacks could not be handled")
+                claimed = []
+            if not claimed:
                 self._changed.wait(_LOOK_SECONDS)
 
-    def _send_next(self) -> bool:
-        callbacks = self._api.store.callbacks
-        callback = callbacks.claim(_SECONDS_TO_SEND)
-        if callback is None:
-            return False
-        job = self._api.store.jobs.get(callback.job_id)
-        address = callback.addresses.get(callback.status.value)
-        if address:
-            try:
-                asyncio.run(self._send(callback, job, address))
-            except StagingError as error:
-                self._fail(callback, error)
-                return True
-        if callback.status in FINAL:
-            callbacks.remove(callback.job_id)
-        else:
-            callbacks.conclude(callback)
-        return True
+    def _claim(self) -> list[Callback]:
+        claimed: list[Callback] = []
+        while len(claimed) < _AT_ONCE and (callback := self._api.store.callbacks.claim(_CLAIM_SECONDS)):
+            claimed.append(callback)
+        return claimed
 
-    def _fail(self, callback: Callback, error: StagingError) -> None:
-        tried = callback.attempts + 1
-        if tried < MOST_ATTEMPTS:
-            self._api.store.callbacks.postpone(
-                callback, min(_FIRST_WAIT_SECONDS * 2**callback.attempts, _LONGEST_WAIT_SECONDS)
-            )
-            return
-        logger.warning("job %s: the callback was given up after %d attempts: %s", callback.job_id, tried, error)
-        if callback.status in FINAL:
-            self._api.store.callbacks.remove(callback.job_id)
+    async def _send_all(self, callbacks: list[Callback]) -> None:
+        await asyncio.gather(*map(self._handle, callbacks))
+
+    async def _handle(self, callback: Callback) -> None:
+        address = callback.addresses.get(callback.status.value)
+        try:
+            if address:
+                await asyncio.wait_for(self._send(callback, address), _LONGEST_SECONDS)
+        # whatever is wrong with one message or its receiver, it counts as an attempt
+        except (StagingError, RunnerError, asyncio.TimeoutError, OSError, ValueError) as error:
+            self._fail(callback, error)
         else:
             self._api.store.callbacks.conclude(callback)
 
-    async def _send(self, callback: Callback, job: Job, address: str) -> None:
+    def _fail(self, callback: Callback, error: Exception) -> None:
+        tried = callback.attempts + 1
+        if tried < MOST_ATTEMPTS:
+            wait = min(_FIRST_WAIT_SECONDS * 2**callback.attempts, _LONGEST_WAIT_SECONDS)
+            self._api.store.callbacks.postpone(callback, wait)
+            return
+        why = error.reason if isinstance(error, StagingError) else type(error).__name__
+        logger.warning("job %s: the callback was given up after %d attempts: %s", callback.job_id, tried, why)
+        self._api.store.callbacks.conclude(callback)
+
+    async def _send(self, callback: Callback, address: str) -> None:
+        job = self._api.store.jobs.get(callback.job_id)
         body = json.dumps(_build_message(callback, job)).encode()
         headers = _sign(self._api.settings.callback_secret, f"{job.id}-{callback.status.value}", body)
-        async with (
-            HttpClient(
-                HttpOptions(find_reach(self._api.settings), proxies=self._api.configuration.settings.proxies)
-            ) as client,
-            client.get(address, body=body, headers=headers) as answer,
-        ):
-            received = 0
-            async for chunk in answer.chunks:
-                received += len(chunk)
-                if received > _MOST_ANSWER_BYTES:
-                    return
+        # what was redirected would become a GET, and not be received
+        options = HttpOptions(
+            find_reach(self._api.settings), proxies=self._api.configuration.settings.proxies, redirects=False
+        )
+        async with HttpClient(options) as client, client.get(address, body=body, headers=headers):
+            # what is answered does not matter: the status was a success
+            return
 
 
 def _build_message(callback: Callback, job: Job) -> Mapping[str, Any]:
     """Build the results of a job, or its status where it has none."""
-    call = Call(job.workspace, callback.base)
+    call = Call(job.workspace, callback.base, callback.hub)
     if callback.status is Status.SUCCESSFUL:
         try:
             return get_results(job, call)

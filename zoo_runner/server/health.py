@@ -17,6 +17,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     status: {"model": Health, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Health"}}}}
     for status in (200, 503)
 }
+_MOST_LOOKED_AT = 1000
 _Parts = dict[str, list[dict[str, Any]]]
 
 
@@ -34,8 +35,8 @@ def add_health(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> None
         return _answer(_check_database(api))
 
     @app.get("/health/live", responses=_ANSWERS, tags=["operation"])
-    def get_live() -> Response:
-        """Answer; a server that does not is to be restarted."""
+    async def get_live() -> Response:
+        """Answer, also where all threads are busy; a server that does not is to be restarted."""
         return _answer({})
 
 
@@ -69,7 +70,8 @@ def _check_queue(api: Api) -> _Parts:
 
 def measure_wait(api: Api) -> float:
     """Measure how long the oldest job waits that nobody works on, in seconds; 0 where none waits."""
-    waiting = [job for job in api.store.jobs.find_abandoned(1) if job.status is Status.ACCEPTED]
+    # where an engine is away, jobs that ran are the oldest that nobody works on
+    waiting = [job for job in api.store.jobs.find_abandoned(_MOST_LOOKED_AT) if job.status is Status.ACCEPTED]
     return max((_measure_age(job) for job in waiting), default=0.0)
 
 

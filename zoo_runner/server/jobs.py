@@ -62,7 +62,7 @@ def _calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any])
     if not (subscriber := read_subscriber(request, find_reach(api.settings))):
         yield
         return
-    api.store.callbacks.add(job_id, call.base, subscriber)
+    api.store.callbacks.add(job_id, call.base, call.hub, subscriber)
     try:
         yield
     except RunnerError:

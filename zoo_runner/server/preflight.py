@@ -5,6 +5,7 @@ from typing import Any
 
 from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
 from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
@@ -29,6 +30,8 @@ def examine_deployment(api: Api, call: Call, deployment: Deployment, replaced: s
         if replaced is None:
             _ensure_free(api, call, process.id)
         findings = validate_package(package)
+    except ProcessNotFoundError:
+        raise
     except RunnerError as error:
         return _build(_list_problems(error))
     return _build(_describe_finding(finding) for finding in findings if finding.severity is not Severity.INFO)
@@ -75,7 +78,10 @@ def _build(problems: Iterator[PreflightProblem] | list[PreflightProblem]) -> Pre
 
 
 def _list_problems(error: RunnerError) -> Iterator[PreflightProblem]:
+    """List what is wrong with a request; what is wrong with the platform is an error of its own."""
     diagnosis = error.diagnosis
+    if diagnosis.level is Level.PLATFORM:
+        raise error
     if not diagnosis.problems:
         yield _describe(diagnosis.code, "", diagnosis.cause, diagnosis.remedy)
     for problem in diagnosis.problems:

@@ -234,7 +234,7 @@ def _list_media_types(route: APIRoute) -> Iterator[str]:
 
 async def read_body(request: Request, api: Api) -> bytes:
     """Read the body of a request; raises `InputError` for one that is too large."""
-    most, body = int(api.settings.max_body_mib * 2**20), b""
+    most, body = int(api.settings.max_body_mib * 2**20), bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
@@ -243,7 +243,7 @@ async def read_body(request: Request, api: Api) -> bytes:
                 "Refer to large data by href.",
                 code="request.too-large",
             )
-    return body
+    return bytes(body)
 
 
 async def read_deployment(request: Request, api: Api, workflow: str | None) -> deploying.Deployment:

@@ -40,7 +40,8 @@ def read_subscriber(request: Mapping[str, Any], reach: Reach) -> dict[str, str]:
 def _ensure_allowed(name: str, address: Any, reach: Reach) -> None:
     try:
         parts = urlsplit(address) if isinstance(address, str) else None
-        host = parts.hostname if parts and parts.scheme in ("http", "https") else None
+        # the port too: reading one that is none raises an error
+        host = parts.hostname if parts and parts.scheme in ("http", "https") and parts.port != 0 else None
     except ValueError:
         host = None
     if not host:

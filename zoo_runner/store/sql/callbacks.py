@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import FINAL, Status
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.schema import CALLBACKS, JOBS, now_seconds
 
@@ -15,13 +15,18 @@ _ORPHAN_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Callback:
-    """A message that is due: `addresses` by status, `base` of the links in it, `attempts` that have failed."""
+    """A message that is due: `addresses` by status, `base` of the links in it, `attempts` that have failed.
+
+    `hub`: the client is a data hub's. `due` is until when nobody else takes it.
+    """
 
     job_id: str
     base: str
+    hub: bool
     addresses: Mapping[str, str]
     status: Status
     attempts: int
+    due: float
 
 
 class SqlCallbacks:
@@ -30,19 +35,24 @@ class SqlCallbacks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, job_id: str, base: str, addresses: Mapping[str, str]) -> None:
+    def add(self, job_id: str, base: str, hub: bool, addresses: Mapping[str, str]) -> None:
         """Keep a callback, before its job: nothing is sent of a job that does not come to be."""
-        values = {"job_id": job_id, "base": base, "addresses": json.dumps(dict(addresses)), "attempts": 0}
+        statuses = dict.fromkeys(("known", "tried"), Status.ACCEPTED.value)
+        values = {"job_id": job_id, "base": base, "hub": hub, "addresses": json.dumps(dict(addresses)), **statuses}
         with self._database.writing() as connection:
             insert = self._database.insert(CALLBACKS)
-            connection.execute(insert.values(**values, known=Status.ACCEPTED.value, due=now_seconds()))
+            connection.execute(insert.values(**values, attempts=0, due=now_seconds()))
 
     def claim(self, seconds: float) -> Callback | None:
-        """Take a message that is due for so long, so that nobody else sends it; None where none is."""
+        """Take a message that is due for so long, so that nobody else sends it; None where none is.
+
+        A status that was not tried yet is due at once, however long the one before is waiting.
+        """
+        is_due = or_(CALLBACKS.c.due <= now_seconds(), JOBS.c.status != CALLBACKS.c.tried)
         found = (
             select(*CALLBACKS.c, JOBS.c.status)
             .join(JOBS, JOBS.c.id == CALLBACKS.c.job_id)
-            .where(CALLBACKS.c.due <= now_seconds(), JOBS.c.status != CALLBACKS.c.known)
+            .where(is_due, JOBS.c.status != CALLBACKS.c.known)
             .order_by(CALLBACKS.c.due)
             .limit(1)
         )
@@ -54,22 +64,27 @@ class SqlCallbacks:
             row = connection.execute(found.with_for_update(skip_locked=True, of=CALLBACKS)).one_or_none()
             if row is None:
                 return None
+            attempts = row.attempts if row.tried == row.status else 0
+            values = {"tried": row.status, "attempts": attempts, "due": now_seconds() + seconds}
             which = CALLBACKS.c.job_id == row.job_id
-            connection.execute(update(CALLBACKS).where(which).values(due=now_seconds() + seconds))
-        return Callback(row.job_id, row.base, json.loads(row.addresses), Status(row.status), row.attempts)
+            taken = update(CALLBACKS).where(which).values(values).returning(CALLBACKS.c.due)
+            due = connection.execute(taken).scalar_one()
+        return Callback(row.job_id, row.base, row.hub, json.loads(row.addresses), Status(row.status), attempts, due)
 
     def conclude(self, callback: Callback) -> None:
-        """Note that the status is known now."""
-        values = {"known": callback.status.value, "attempts": 0, "due": now_seconds()}
-        self._change(CALLBACKS.c.job_id == callback.job_id, values)
+        """Note that the status is known now, and forget the callback where no other can follow."""
+        if callback.status in FINAL:
+            with self._database.writing() as connection:
+                connection.execute(delete(CALLBACKS).where(_is_mine(callback)))
+            return
+        self._change(callback, {"known": callback.status.value, "attempts": 0, "due": now_seconds()})
 
     def postpone(self, callback: Callback, seconds: float) -> None:
         """Note that it could not be sent, and try again so much later."""
-        values = {"attempts": callback.attempts + 1, "due": now_seconds() + seconds}
-        self._change(CALLBACKS.c.job_id == callback.job_id, values)
+        self._change(callback, {"attempts": callback.attempts + 1, "due": now_seconds() + seconds})
 
     def remove(self, job_id: str) -> None:
-        """Forget a callback: nothing more is to be sent, or its job did not come to be."""
+        """Forget a callback whose job did not come to be."""
         with self._database.writing() as connection:
             connection.execute(delete(CALLBACKS).where(CALLBACKS.c.job_id == job_id))
 
@@ -80,6 +95,11 @@ class SqlCallbacks:
             old = CALLBACKS.c.due <= now_seconds() - _ORPHAN_SECONDS
             connection.execute(delete(CALLBACKS).where(and_(old, gone)))
 
-    def _change(self, which: ColumnElement[bool], values: Mapping[str, object]) -> None:
+    def _change(self, callback: Callback, values: Mapping[str, object]) -> None:
         with self._database.writing() as connection:
-            connection.execute(update(CALLBACKS).where(which).values(**values))
+            connection.execute(update(CALLBACKS).where(_is_mine(callback)).values(**values))
+
+
+def _is_mine(callback: Callback) -> ColumnElement[bool]:
+    """Select the callback, unless somebody else took it since: whoever is late changes nothing."""
+    return and_(CALLBACKS.c.job_id == callback.job_id, CALLBACKS.c.due == callback.due)

@@ -110,9 +110,11 @@ CALLBACKS = Table(
     METADATA,
     Column("job_id", sorted_text(128), primary_key=True),
     Column("base", Text, nullable=False),
+    Column("hub", Boolean, nullable=False),
     Column("addresses", Text, nullable=False),
-    # the status of the job that the client knows
+    # the status of the job that the client knows, and the one that the attempts to send are about
     Column("known", String(16), nullable=False),
+    Column("tried", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     # seconds since the epoch
     Column("due", Double, nullable=False),

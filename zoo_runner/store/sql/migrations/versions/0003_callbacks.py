@@ -15,8 +15,10 @@ def upgrade() -> None:
         "callbacks",
         sa.Column("job_id", sorted_text(128), primary_key=True),
         sa.Column("base", sa.Text, nullable=False),
+        sa.Column("hub", sa.Boolean, nullable=False),
         sa.Column("addresses", sa.Text, nullable=False),
         sa.Column("known", sa.String(16), nullable=False),
+        sa.Column("tried", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("due", sa.Double, nullable=False),
     )
