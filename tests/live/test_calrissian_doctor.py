@@ -1,6 +1,7 @@
 """`zoo-runner doctor` on a real cluster: working, with each check failing, and with the documented permissions only."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from tests.cluster import WORKSPACE, applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
 from zoo_runner.engines.kubernetes import smoke_test
+from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.installation import examine_cluster
-from zoo_runner.engines.kubernetes.namespace import CONTENT_LABEL
+from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.engines.kubernetes.namespace import CONTENT_LABEL, prepare_tenant
+from zoo_runner.engines.kubernetes.protections import check_admission, check_network
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.protocol import Check
+from zoo_runner.model.errors import EngineError
 from zoo_runner.model.job import Status
 
 OWN_WORKSPACE = f"{WORKSPACE}-doctor"
@@ -117,6 +122,44 @@ def test_a_protection_that_is_missing_is_named_with_its_code(site: Site) -> None
         "account": "cluster.account-reads-secrets",
     }
     assert all(check.remedy for check in found.values() if not check.ok)
+
+
+def test_a_network_policy_that_allows_something_is_named_and_replaced(site: Site) -> None:
+    settings, cluster = site.configuration.kubernetes, connect(site.configuration.kubernetes)
+    names = build_names("policy", settings, site.configuration.workspace)
+    prepare_tenant(cluster, names, settings)
+    changes: list[dict[str, Any]] = [
+        {"egress": [{}]},
+        {"ingress": [{}]},
+        {"podSelector": {"matchLabels": {"of": "nobody"}}},
+        {"policyTypes": ["Ingress"]},
+    ]
+    for change in changes:
+        patch = json.dumps({"spec": change})
+        kubectl(site, "patch", "networkpolicy", "zoo-runner-steps", "-n", NAMESPACE, "--type=merge", "-p", patch)
+        with pytest.raises(EngineError) as caught:
+            check_network(cluster, names, settings)
+        assert caught.value.diagnosis.code == "cluster.network-policy"
+        prepare_tenant(cluster, names, settings)
+        assert check_network(cluster, names, settings)
+
+
+def test_a_binding_without_its_policy_and_rules_for_another_account_are_named(site: Site) -> None:
+    settings, cluster = site.configuration.kubernetes, connect(site.configuration.kubernetes)
+    assert check_admission(cluster, settings) == "there"
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": f"{NAMESPACE}-alone"},
+        "spec": {"policyName": f"{NAMESPACE}-alone", "validationActions": ["Deny"]},
+    }
+    with applied(site, binding), pytest.raises(EngineError) as caught:
+        check_admission(cluster, settings, [f"{NAMESPACE}-alone"])
+    assert caught.value.diagnosis.code == "cluster.admission-policy"
+    with pytest.raises(EngineError) as caught:
+        check_admission(cluster, replace(settings, service_account="jobs-of-the-site"))
+    assert caught.value.diagnosis.code == "cluster.admission-policy"
+    assert "jobs-of-the-site" in caught.value.diagnosis.cause
 
 
 def test_what_an_earlier_release_made_is_brought_up_to_date(site: Site) -> None:

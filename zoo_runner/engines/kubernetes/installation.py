@@ -104,7 +104,11 @@ def _check(about: str, look: Callable[[], str], expected: str) -> Check:
 def _check_protections(cluster: Cluster, names: Names, site: KubernetesSettings) -> Iterator[Check]:
     rows: tuple[tuple[str, Callable[[], str], str], ...] = (
         ("pod security", lambda: check_pod_security(cluster, names), "the namespace refuses pods with privileges"),
-        ("admission policy", lambda: check_admission(cluster), "the API server refuses foreign Secrets and volumes"),
+        (
+            "admission policy",
+            lambda: check_admission(cluster, site),
+            "the API server refuses foreign Secrets and volumes",
+        ),
         ("network policy", lambda: check_network(cluster, names, site), "steps have no network by default"),
         ("tokens", lambda: check_tokens(cluster, names), "no token where packages are evaluated or steps run"),
         ("account", lambda: check_account(cluster, names, site), "the account of job pods cannot read Secrets"),

@@ -137,15 +137,52 @@ def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
             _update(cluster, manifest, found)
 
 
+def is_same_policy(found: Manifest, wanted: Manifest) -> bool:
+    """Whether a NetworkPolicy selects and denies what the wanted one does; each further rule would allow something."""
+    return _find_meaning(found) == _find_meaning(wanted)
+
+
+def _find_meaning(policy: Manifest) -> dict[str, Any]:
+    """Find what a policy says, without fields that are empty; `[{}]` as rules is not empty, and allows everything."""
+    spec = policy.get("spec") or {}
+    selector = spec.get("podSelector") or {}
+    return {
+        "labels": selector.get("matchLabels") or {},
+        "expressions": [
+            {key: value for key, value in one.items() if value} for one in selector.get("matchExpressions") or ()
+        ],
+        "types": sorted(spec.get("policyTypes") or ()),
+        "allowed": (spec.get("ingress") or []) + (spec.get("egress") or []),
+    }
+
+
 def _is_current(cluster: Cluster, manifest: Manifest) -> bool:
     found = _find(cluster, manifest)
-    return bool(found) and (not _is_ours(found) or _covers(found, manifest))
+    return bool(found) and (not _is_ours(found) or _build_change(manifest, found or {}) is None)
+
+
+def _build_change(manifest: Manifest, found: Manifest) -> Manifest | None:
+    """Build the merge patch that brings an object up to date; None where it is."""
+    if manifest["kind"] == "NetworkPolicy" and not is_same_policy(found, manifest):
+        # a merge would keep rules and labels of a selector
+        return {**manifest, "spec": _replace(found.get("spec") or {}, manifest["spec"])}
+    change = _keep_additions(manifest, found)
+    return None if _covers(found, change) else change
+
+
+def _replace(found: Manifest, wanted: Manifest) -> Manifest:
+    """Build the merge patch (RFC 7386) after which nothing of an object is left but what is wanted."""
+    changed = {
+        key: _replace(found[key], value) if isinstance(value, dict) and isinstance(found.get(key), dict) else value
+        for key, value in wanted.items()
+    }
+    return {**dict.fromkeys(found.keys() - wanted.keys()), **changed}
 
 
 def _update(cluster: Cluster, manifest: Manifest, found: Manifest) -> None:
     """Bring an object of an earlier release up to date, but for what an operator may have added."""
-    change = _keep_additions(manifest, found)
-    if not _is_ours(found) or _covers(found, change):
+    change = _build_change(manifest, found) if _is_ours(found) else None
+    if change is None:
         return
     meta = manifest["metadata"]
     try:

@@ -4,16 +4,21 @@ Each returns what it found, and raises `EngineError` where the protection is mis
 no finding: `doctor` needs no permission that jobs do not need.
 """
 
+import json
+import re
+from collections.abc import Sequence
+
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.namespace import POD_SECURITY, POLICY
+from zoo_runner.engines.kubernetes.namespace import POD_SECURITY, POLICY, build_policy, is_same_policy
 from zoo_runner.model.errors import EngineError
 
 ADMISSION_POLICIES = ("zoo-runner-pods", "zoo-runner-account")
 """Names of the policies and their bindings in deploy/kubernetes/admission.yaml."""
+_APPLY = "Run `kubectl apply -f deploy/kubernetes/admission.yaml` (Kubernetes 1.30 or newer)."
 UNKNOWN = "not known: this account may not read it"
 _LEVELS = ("restricted", "baseline")
 
@@ -31,14 +36,23 @@ def check_pod_security(cluster: Cluster, names: Names) -> str:
     return f"the level {level}"
 
 
-def check_admission(cluster: Cluster) -> str:
-    """Check that the API server judges the pods of jobs."""
-    found = {name: cluster.get("ValidatingAdmissionPolicyBinding", "", name) for name in ADMISSION_POLICIES}
-    missing = [name for name, binding in found.items() if binding is None or not _denies(binding)]
+def check_admission(cluster: Cluster, site: KubernetesSettings, policies: Sequence[str] = ADMISSION_POLICIES) -> str:
+    """Check that the API server judges the pods of jobs, and what their account does."""
+    missing = [name for name in policies if not _denies(cluster, name)]
     if missing:
         raise EngineError(
-            f"no ValidatingAdmissionPolicyBinding denies by {' and '.join(missing)}",
-            "Run `kubectl apply -f deploy/kubernetes/admission.yaml` (Kubernetes 1.30 or newer).",
+            f"no ValidatingAdmissionPolicy with a binding denies by {' and '.join(missing)}",
+            _APPLY,
+            code="cluster.admission-policy",
+        )
+    account = site.service_account or JOB_ACCOUNT
+    named = re.compile(rf":{re.escape(account)}(?![a-z0-9.-])")
+    found = {name: cluster.get("ValidatingAdmissionPolicy", "", name) or {} for name in policies}
+    unnamed = [name for name, policy in found.items() if not named.search(json.dumps(policy.get("spec")))]
+    if unnamed:
+        raise EngineError(
+            f"{' and '.join(unnamed)} has no rules for {account}, the service account of job pods",
+            f"Put {account} in the place of {JOB_ACCOUNT} in deploy/kubernetes/admission.yaml, and apply it.",
             code="cluster.admission-policy",
         )
     return "there"
@@ -52,10 +66,12 @@ def check_network(cluster: Cluster, names: Names, site: KubernetesSettings) -> s
             "Unset it, if steps of packages that you do not trust run here.",
             code="cluster.network-policy",
         )
-    if cluster.get("NetworkPolicy", names.namespace, POLICY) is None:
+    found = cluster.get("NetworkPolicy", names.namespace, POLICY)
+    if found is None or not is_same_policy(found, build_policy(names)):
+        what = "does not exist" if found is None else "does not deny all steps the network"
         raise EngineError(
-            f"the NetworkPolicy {POLICY} does not exist in {names.namespace}",
-            "Grant the runner's account create and get of networkpolicies, or create it (docs/kubernetes.md).",
+            f"the NetworkPolicy {POLICY} {what} in {names.namespace}",
+            "Grant the runner's account create, get and patch of networkpolicies, or create it (docs/kubernetes.md).",
             code="cluster.network-policy",
         )
     return "there; a network plug-in has to enforce it"
@@ -103,8 +119,11 @@ def is_unknown(error: ApiError) -> bool:
     return error.status in (401, 403)
 
 
-def _denies(binding: Manifest) -> bool:
-    return "Deny" in binding["spec"].get("validationActions", [])
+def _denies(cluster: Cluster, name: str) -> bool:
+    """Whether a policy exists, and its binding has it deny."""
+    binding = cluster.get("ValidatingAdmissionPolicyBinding", "", name)
+    spec = binding["spec"] if binding and cluster.get("ValidatingAdmissionPolicy", "", name) else {}
+    return spec.get("policyName") == name and "Deny" in spec.get("validationActions", [])
 
 
 def _mounts_token(account: Manifest) -> bool:
