@@ -13,7 +13,7 @@ from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.execution.context import Context
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.keeper import Keeper
-from zoo_runner.execution.kept_results import publish_kept
+from zoo_runner.execution.kept_results import publish_kept, remove_with_results
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, StageOutError
 from zoo_runner.model.events import EngineLine, Event, Report
@@ -60,6 +60,15 @@ def test_the_success_is_stored_before_the_results_are_forgotten(engine: KeepingE
     assert engine.context.store.get("j1").status is Status.SUCCESSFUL
     assert engine.lease_while_published
     assert engine.context.store.find_lease("j1") is None
+
+
+def test_what_cannot_be_forgotten_does_not_keep_the_rest_of_a_job(engine: KeepingEngine) -> None:
+    before = list(engine.removed)
+    publish_kept(engine.context, "j1")
+    assert engine.removed == [*before, "j1"]
+    with pytest.raises(OSError, match="disk"):
+        remove_with_results(engine, Handle(engine.name, "j1", {}))
+    assert engine.removed == [*before, "j1", "j1"]
 
 
 def test_a_request_to_cancel_the_former_run_does_not_stop_the_publication(engine: KeepingEngine) -> None:

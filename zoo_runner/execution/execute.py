@@ -12,6 +12,7 @@ from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
+from zoo_runner.execution.kept_results import remove_with_results
 from zoo_runner.execution.progress import may_have_begun
 from zoo_runner.execution.publish import discard_partial_results, publish_logs
 from zoo_runner.model import clock
@@ -258,8 +259,9 @@ class _Work:
         try:
             engine = self._find_engine()
             if has_failed_in_stage_out(outcome) and self._is_removal_requested():
-                engine.forget(handle)
-            engine.remove(handle)
+                remove_with_results(engine, handle)
+            else:
+                engine.remove(handle)
         except RunnerError as error:
             if isinstance(error, NotReachedError) and outcome.results is None:
                 raise

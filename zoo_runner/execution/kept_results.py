@@ -53,7 +53,14 @@ def forget_kept(context: Context, job: Job) -> None:
     """Remove the results of a job that were kept, if there are any; raises `RunnerError`."""
     if job.handle and has_failed_in_stage_out(job.outcome):
         engine, handle = context.find_engine(job.engine, context.find_workspace(job.workspace)), Handle(**job.handle)
+        remove_with_results(engine, handle)
+
+
+def remove_with_results(engine: Engine, handle: Handle) -> None:
+    """Remove all of a job; where its results cannot be forgotten, still the rest of it. Raises `RunnerError`."""
+    try:
         engine.forget(handle)
+    finally:
         engine.remove(handle)
 
 
@@ -119,8 +126,7 @@ def _guard(log: JobLog, report: Report) -> Report:
 
 def _remove(engine: Engine, handle: Handle, report: Report) -> None:
     try:
-        engine.forget(handle)
-        engine.remove(handle)
+        remove_with_results(engine, handle)
     except (EngineError, OSError) as error:
         report(
             EngineLine("warning", f"not everything of the job was removed ({error}); `zoo-runner gc` finds the rest")

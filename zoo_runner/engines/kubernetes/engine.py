@@ -131,7 +131,7 @@ class ClusterEngine(ABC):
                 # before the results, the destination itself is tried
                 if not (watcher.has_begun and self._workspace.keeps_results):
                     raise
-                raise keep_volume(cluster, names, handle.job_id, self._cluster.kept_hours, error) from error
+                raise keep_volume(job, handle.job_id, self._cluster.kept_hours, error) from error
 
         return cluster.background.chain(begin, conclude)
 
@@ -149,9 +149,11 @@ class ClusterEngine(ABC):
 
     def forget(self, handle: Handle) -> None:
         """Have the volume go with the job: `remove` then removes it too."""
-        cluster = connect(self._cluster)
+        names, cluster = Names(**handle.data["names"]), connect(self._cluster)
         with reaching():
-            forget_volume(cluster, Names(**handle.data["names"]))
+            # whoever kept nothing may lack the permission to change a volume
+            if has_kept(cluster, names):
+                forget_volume(cluster, names)
 
     def cancel(self, handle: Handle) -> None:
         """Stop the job's pods; its follower removes the rest, or `gc` does."""

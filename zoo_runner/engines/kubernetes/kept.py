@@ -21,14 +21,17 @@ _UNTIL = "zoo-runner/kept-until"
 _CLAIM = "PersistentVolumeClaim"
 
 
-def keep_volume(cluster: Cluster, names: Names, job_id: str, hours: float, error: StageOutError) -> StageOutError:
+def keep_volume(job: ClusterJob, job_id: str, hours: float, error: StageOutError) -> StageOutError:
     """Mark the volume of a job; return the error of its stage-out, which then says where its results are.
 
     Where that is not permitted, they are lost with the job, and the error says what would keep them.
     """
-    until = clock.after(hours * 3600)
-    mark = {"labels": {_KEPT: "true"}, "annotations": {_UNTIL: until}}
+    cluster, names = job.cluster, job.names
     try:
+        if cluster.get(_CLAIM, names.namespace, names.claim) is None:
+            return error
+        until = find_end_of_stay(_read_root(job), hours)
+        mark = {"labels": {_KEPT: "true"}, "annotations": {_UNTIL: until}}
         cluster.patch(_CLAIM, names.namespace, names.claim, {"metadata": mark})
     except ApiError as refused:
         place = f"The results could not be kept on the cluster ({refused}): {refused.diagnosis.remedy}"
@@ -38,6 +41,30 @@ def keep_volume(cluster: Cluster, names: Names, job_id: str, hours: float, error
             f" `zoo-runner publish {job_id}` tries again."
         )
     return StageOutError.restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
+
+
+def _read_root(job: ClusterJob) -> Manifest | None:
+    try:
+        return job.root.get()
+    except RunnerError:  # what the results wait for is their volume
+        return None
+
+
+def find_end_of_stay(root: Manifest | None, hours: float) -> str:
+    """Return when the cluster deletes a root object: it counts the time of its submission from its end on; pure.
+
+    Of one that does not say so yet, `hours` from now.
+    """
+    status, spec = (root or {}).get("status") or {}, (root or {}).get("spec") or {}
+    seconds = spec.get("ttlSecondsAfterFinished", (spec.get("ttlStrategy") or {}).get("secondsAfterCompletion"))
+    failed = [
+        one.get("lastTransitionTime")
+        for one in status.get("conditions") or []
+        if (one["type"], one["status"]) == ("Failed", "True")
+    ]
+    ended = next(filter(None, (status.get("completionTime"), status.get("finishedAt"), *failed)), None)
+    left = hours * 3600 if seconds is None else seconds
+    return clock.after(left - (clock.seconds_since(ended) if ended else 0))
 
 
 def has_kept(cluster: Cluster, names: Names) -> bool:
