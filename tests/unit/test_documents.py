@@ -7,6 +7,8 @@ from tests.values import settings_in
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.package.documents import Documents, as_uri, is_remote
+from zoo_runner.package.loading import load_package
+from zoo_runner.server.deploying import Deployment, load_deployment
 
 ENTRY = "https://cwl.example/app.cwl"
 
@@ -44,6 +46,23 @@ def test_a_reference_that_is_invalid_is_refused_with_its_text(reference: str, tm
 def test_an_address_of_another_kind_is_refused_with_what_is_accepted(reference: str) -> None:
     with pytest.raises(PackageError):
         as_uri(reference)
+
+
+@pytest.mark.parametrize("body", ["inputs: {$import: 'http://[broken/x'}", "steps: {s: {run: 'http://[broken/x'}}"])
+def test_an_invalid_address_in_a_document_is_refused_with_its_place(body: str, tmp_path: Path) -> None:
+    path = tmp_path / "app.cwl"
+    path.write_text(f"cwlVersion: v1.2\nclass: Workflow\n{body}\n")
+    with pytest.raises(PackageError) as caught:
+        load_package(str(path), settings_in(tmp_path))
+    assert caught.value.diagnosis.code == "package.reference"
+    assert all(fact in caught.value.diagnosis.cause for fact in ("http://[broken/x", path.as_uri()))
+
+
+@pytest.mark.parametrize("href", ["http://[broken/app.cwl", "ftp://host/app.cwl", "app.cwl", ""])
+def test_an_invalid_address_of_a_deployment_is_refused(href: str, tmp_path: Path) -> None:
+    with pytest.raises(PackageError) as caught:
+        load_deployment(Deployment(href=href), settings_in(tmp_path))
+    assert caught.value.diagnosis.code == "package.reference"
 
 
 def test_a_document_is_read_once(tmp_path: Path) -> None:

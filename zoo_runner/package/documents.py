@@ -197,5 +197,12 @@ def _too_large(uri: str, max_bytes: int) -> PackageError:
 
 
 def join_uri(base: str, reference: str) -> str:
-    """Resolve a reference against the document that contains it."""
-    return urljoin(base, reference)
+    """Resolve a reference against the document that contains it; raises `PackageError`."""
+    try:
+        return urljoin(base, reference)
+    except ValueError as error:
+        raise PackageError(
+            f"{reference!r}{f' in {base}' if base else ''} is neither a path nor a web address: {error}",
+            "Correct the reference: it is the path of a file, or an http(s) address.",
+            code="package.reference",
+        ) from error

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from zoo_runner.config.settings import Settings
 from zoo_runner.model.errors import InputError, PackageError
@@ -93,7 +92,7 @@ def _load(deployment: Deployment, settings: Settings) -> Package:
     if deployment.files:
         return prepare_upload(deployment.files, next(iter(deployment.files)), deployment.workflow, settings)
     href = str(deployment.href)
-    if urlsplit(href).scheme not in ("http", "https"):
+    if not href.lower().startswith(("http://", "https://")):
         raise PackageError(f"{href!r} is not a web address", "Give an http or https address.", code="package.reference")
     if deployment.workflow:
         href = f"{href.partition('#')[0]}#{deployment.workflow}"
