@@ -13,27 +13,45 @@ from pathlib import Path
 from uuid import uuid4
 
 _ROOT = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+_LIMITS = ("memory.max", "memory.high", "memory.swap.max", "pids.max", "cpu.max")
 _KINDS = ("memory", "pids")
 _PREFIX = "zoo-runner"
 _LONGEST_END_SECONDS = 5.0
 
 
-def find_parents() -> tuple[str, ...]:
+def find_parents(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> tuple[str, ...]:
     """Find the folders in which groups with limits can be created: one, or one for each kind of limit; else none."""
-    found = dict.fromkeys(_find_parent(kind) for kind in _KINDS)
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # without /proc, or without control groups
+        return ()
+    found = dict.fromkeys(_find_parent(kind, lines, root) for kind in _KINDS)
     return () if None in found else tuple(parent for parent in found if parent)
 
 
-def _find_parent(kind: str) -> str | None:
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+def _find_parent(kind: str, lines: Iterable[str], root: Path) -> str | None:
+    for line in lines:
         _, kinds, path = line.split(":", 2)
         if kinds and kind not in kinds.split(","):
             continue
-        own = (_ROOT / kinds if kinds else _ROOT) / path.lstrip("/")
-        candidates = (own,) if kinds else (own, own.parent)
+        own = (root / kinds if kinds else root) / path.lstrip("/")
+        candidates = (own,) if kinds else find_candidates(own)
         if found := next((parent for parent in candidates if _can_limit(parent, kind)), None):
             return str(found)
     return None
+
+
+def find_candidates(own: Path) -> tuple[Path, ...]:
+    """Find where groups may be created (version 2): beside the own one only where it has no limits to escape from."""
+    return (own,) if any(map(_has_limit, (own / name for name in _LIMITS))) else (own, own.parent)
+
+
+def _has_limit(file: Path) -> bool:
+    try:
+        return file.read_text().split()[0] != "max"
+    except (OSError, IndexError):  # that kind is not counted there
+        return False
 
 
 def _can_limit(parent: Path, kind: str) -> bool:
@@ -99,5 +117,5 @@ def lacked_memory(groups: Iterable[str]) -> bool:
 
 
 def name_groups(job: str) -> str:
-    """Name the groups of a job: what comes after it is the step."""
-    return f"{_PREFIX}.{job}."
+    """Name the groups of a job: what comes after it is the step. No id has `@`, so none begins with another's name."""
+    return f"{_PREFIX}.{job}@"
