@@ -1,8 +1,10 @@
 """Writes files that other processes read."""
 
+import errno
 import json
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,32 @@ _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON in UTF-8, which cwltool reads as YAML."""
-    path.write_bytes(format_json(value).encode(errors="backslashreplace"))
+    path.write_bytes(encode_json(value))
+
+
+def encode_json(value: Any) -> bytes:
+    """Encode a value as `write_json` writes it."""
+    return format_json(value).encode(errors="backslashreplace")
+
+
+def write_anew(path: Path, content: bytes) -> None:
+    """Write a file in the place of whatever is there; neither a link nor an open file of somebody else is written to.
+
+    Raises `OSError`.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def read_unlinked(path: Path) -> bytes:
+    """Read a regular file that others may have replaced; raises `OSError` for a link, a pipe or a device."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read()
 
 
 def format_json(value: Any) -> str:

@@ -254,6 +254,33 @@ def test_the_first_refused_request_ends_the_evaluation_with_a_short_error(when: 
     assert heard in ([], [{"number": 0, "code": None}])
 
 
+def test_a_mount_that_becomes_a_link_while_its_request_waits_is_refused(pod: Pod, tmp_path: Path) -> None:
+    first, leave = threading.Event(), threading.Event()
+    (tmp_path / "volume" / "run" / "x").mkdir(parents=True)
+    answers, done = list[int | None](), threading.Event()
+
+    def run(_: Any) -> int:
+        first.set()
+        leave.wait()
+        return 0
+
+    def answer(code: int | None) -> None:
+        answers.append(code)
+        if len(answers) == 2:
+            done.set()
+
+    broker = Broker(run, Room(4, 1024, steps=1), tmp_path / "volume")
+    broker.start(having(mounts=[]), answer)
+    first.wait()
+    broker.start(mounting("run/x"), answer)
+    (tmp_path / "volume" / "run" / "x").rmdir()
+    (tmp_path / "volume" / "run" / "x").symlink_to("..")
+    leave.set()
+    done.wait()
+    assert sorted(answers, key=str) == [0, None]
+    assert broker.failure and broker.failure.diagnosis.code == "engine.refused-request"
+
+
 def test_what_is_wrong_with_a_long_request_is_said_in_few_words(pod: Pod) -> None:
     error = refused(pod, ask(*[mounting("x" * (8 << 20))] * 3))
     assert error.diagnosis.code == "engine.refused-request"

@@ -36,7 +36,7 @@ from zoo_runner.engines.pipeline import Staged, check_destination, run_execute, 
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
-from zoo_runner.files import write_json
+from zoo_runner.files import encode_json, read_unlinked, write_anew
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import EngineError
@@ -93,22 +93,22 @@ def stage_in(node: Node) -> LastLine:
     """Check that the destination can be written to, and fetch the inputs."""
     check_destination(node.job, node.settings.storage)
     staged = run_stage_in(node.job, node.settings.storage, node.report, node.cancellation)
-    write_json(node.volume.staged, to_plain(staged))
+    write_anew(node.volume.staged, encode_json(to_plain(staged)))
     return Handover()
 
 
 def run(node: Node) -> LastLine:
     """Run the package on what was staged."""
-    staged = from_plain(Staged, json.loads(node.volume.staged.read_text()))
+    staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
     with evaluating(node.job, node.steps, node.settings, node.report) as execution:
         outputs = run_execute(node.job, staged, lambda one: execution.execute(one, node.cancellation), node.report)
-    write_json(node.volume.outputs, outputs)
+    write_anew(node.volume.outputs, encode_json(outputs))
     return Handover()
 
 
 def stage_out(node: Node) -> LastLine:
     """Store the outputs, and publish the logs beside them."""
-    outputs = json.loads(node.volume.outputs.read_text())
+    outputs = json.loads(read_unlinked(node.volume.outputs))
     results = run_stage_out(node.job, node.settings.storage, outputs, node.report, node.cancellation)
     return Outcome(Status.SUCCESSFUL, results)
 
@@ -116,7 +116,7 @@ def stage_out(node: Node) -> LastLine:
 def keep_logs(node: Node) -> LastLine:
     """Return how the job ended, as an earlier node stored it; raises where none did."""
     try:
-        return from_plain(Outcome, json.loads(node.volume.outcome.read_text()))
+        return from_plain(Outcome, json.loads(read_unlinked(node.volume.outcome)))
     except FileNotFoundError:
         raise EngineError(
             "the pod of the job was stopped before the job ended",
@@ -162,7 +162,7 @@ def _prepare(bundle: bytes, volume: Volume) -> None:
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() and not left.is_symlink() else left.unlink()
     unpack_bundle(bundle, volume.folder)
     if not volume.started.exists():
-        volume.started.write_text(str(time.time()))
+        write_anew(volume.started, str(time.time()).encode())
 
 
 def _keep_outcome(outcome: Outcome, volume: Volume, log: JobLog) -> None:
@@ -170,7 +170,7 @@ def _keep_outcome(outcome: Outcome, volume: Volume, log: JobLog) -> None:
     if outcome.status is Status.DISMISSED or volume.outcome.exists():
         return
     log.write_end(outcome.diagnosis, outcome.results.collection_href if outcome.results else None)
-    write_json(volume.outcome, to_plain(outcome))
+    write_anew(volume.outcome, encode_json(to_plain(outcome)))
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def _limited(job: JobSpec, volume: Volume, cancellation: Cancellation) -> Iterat
         if job.time_limit_seconds is None:
             yield limited
             return
-        left_seconds = float(volume.started.read_text()) + job.time_limit_seconds - time.time()
+        left_seconds = float(read_unlinked(volume.started)) + job.time_limit_seconds - time.time()
         timer = Timer(max(0.0, left_seconds), limited.cancel, [Reason.TIME_LIMIT])
         timer.start()
         try:

@@ -26,7 +26,7 @@ from zoo_runner.engines.pipeline import Staged, check_destination, run_stages
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
-from zoo_runner.files import write_json
+from zoo_runner.files import encode_json, write_anew
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
@@ -71,7 +71,8 @@ def _run_job(
 
         def execute(staged: Staged) -> dict[str, Any]:
             outputs = execution.execute(staged, limited)
-            write_json(Path(OUTPUTS_FILE), outputs)  # if they cannot be stored, they can be later
+            # if they cannot be stored, they can be later
+            write_anew(Path(OUTPUTS_FILE), encode_json(outputs))
             return outputs
 
         return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))

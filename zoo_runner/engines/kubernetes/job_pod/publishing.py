@@ -15,6 +15,7 @@ from zoo_runner.engines.kubernetes.bundle import read_job
 from zoo_runner.engines.kubernetes.job_pod.pod import PodOutput, PodSettings, conclude, read_bundle, run_program
 from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, WORK_FOLDER
 from zoo_runner.engines.pipeline import run_stage_out
+from zoo_runner.files import read_unlinked
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.job import Outcome, Results, Status
@@ -29,7 +30,7 @@ def publish(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
 
     def store() -> Results:
         try:
-            outputs = json.loads(Path(OUTPUTS_FILE).read_bytes())
+            outputs = json.loads(read_unlinked(Path(OUTPUTS_FILE)))
         except FileNotFoundError:
             raise EngineError(
                 f"the volume of job {job.id} has no results",
