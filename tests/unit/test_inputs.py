@@ -88,6 +88,12 @@ def test_another_value_is_refused_with_its_place_the_value_and_what_is_expected(
     assert_value_refused(cwl_type, value, expected)
 
 
+@pytest.mark.parametrize("value", ["http://[broken/a.tif", {"class": "File", "location": "http://[broken/a.tif"}])
+def test_an_invalid_address_of_a_file_is_refused_before_anything_starts(value: Any) -> None:
+    where = "x" if isinstance(value, str) else "x.location"
+    assert_value_refused("File", value, ("inputs.reference", where, "URL", '"http://..." (string)'))
+
+
 def test_a_long_value_is_shortened_in_the_message() -> None:
     assert_value_refused("int", "a" * 500, ("inputs.type", "x", f'"{"a" * 56}... (string)', "int"))
 

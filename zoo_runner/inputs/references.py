@@ -15,6 +15,7 @@ from zoo_runner.inputs.selection import check_selection
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.problems import ValuePath, suggest
 from zoo_runner.package.cwltypes import DirectoryType, FileType, describe_type
+from zoo_staging.hrefs import is_reference
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(?:data|file):")
@@ -52,7 +53,7 @@ class ReferenceReader:
         if not reference.strip() or UNWRITABLE.search(reference):
             return None
         if (SCHEME if is_uri else URL).match(reference):
-            return reference
+            return reference if is_reference(reference) else None
         path = unquote(reference) if is_uri else reference
         if path.startswith("/"):
             return _as_uri(path)
