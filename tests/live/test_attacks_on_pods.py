@@ -146,6 +146,19 @@ def test_whoever_leaves_the_interpreter_finds_no_secret(attacked: Site, s3: S3Se
     assert "Forbidden" in intruder.seen["the API"] or "Unauthorized" in intruder.seen["the API"]
 
 
+def test_the_process_that_evaluates_the_package_may_open_no_connection(
+    attacked: Site, s3: S3Server, tmp_path: Path
+) -> None:
+    # on Argo it is a child of Argo's own program
+    most = "grep -h Seccomp_filters /proc/[0-9]*/status | sort -n -t: -k2 | tail -n 1"
+    intruder = Intruder(attacked, {"its filters": f"{most}; grep -h Seccomp_filters /proc/self/status"})
+    story = attack(attacked, write_package(tmp_path, WAITS), s3, intruder)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    # what comes into the container later has only those of the container
+    launcher, other = (int(line.partition(":")[2]) for line in intruder.seen["its filters"].splitlines())
+    assert launcher > other
+
+
 def test_whoever_talks_to_the_other_container_gets_no_pod_of_their_own_making(
     attacked: Site, s3: S3Server, tmp_path: Path
 ) -> None:

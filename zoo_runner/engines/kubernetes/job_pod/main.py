@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from zoo_runner.engines.cwl_process.javascript_process import filter_calls
+from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.kubernetes.job_pod.channel import join
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
 
@@ -36,6 +38,8 @@ def main() -> None:
     sys.modules["calrissian.k8s"] = stand_in
     from zoo_runner.engines.kubernetes.job_pod.launcher import launch
 
+    # before there is another thread: it needs no network, and the package must not have that of the pod
+    filter_calls(filter_launcher(os.uname().machine))
     channel, printed = join(Path(sys.argv[1]))
     for stream in (1, 2):
         os.dup2(printed, stream)
