@@ -12,11 +12,15 @@ from stagein.plan import Reference, Where, build_plan
 from stagein.progress import Transfer, check_bytes, check_files
 from stagein.settings import StageInOptions
 from stagein.sources import SourceTable, open_sources
-from zoo_staging.errors import Side, StagingError, about
+from zoo_staging.errors import Kind, Side, StagingError, about
 from zoo_staging.pool import run_pool
 
 MOST_ASKED = 20
 """Of one reference, so many files are asked for; of the others the size that a document gives is believed."""
+
+
+LONGEST_SECONDS = 60.0
+"""What a look may take in all."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,19 @@ def survey(job_order: Mapping[str, Any], options: StageInOptions) -> Survey:
     with about(Side.SOURCE):
         references = build_plan(job_order, Path().absolute())
         # who asks is waiting: a source that is away for a moment is reported as such
-        return asyncio.run(_survey(references, replace(options, retries=0))) if references else Survey(0, 0)
+        return asyncio.run(_survey_in_time(references, replace(options, retries=0))) if references else Survey(0, 0)
+
+
+async def _survey_in_time(references: Iterable[Reference], options: StageInOptions) -> Survey:
+    try:
+        return await asyncio.wait_for(_survey(references, options), LONGEST_SECONDS)
+    except asyncio.TimeoutError:
+        raise StagingError(
+            Kind.TIMEOUT,
+            "the sources of the inputs",
+            f"not all have answered within {LONGEST_SECONDS:g} s",
+            "Look at each by itself, or go on without this look.",
+        ) from None
 
 
 async def _survey(references: Iterable[Reference], options: StageInOptions) -> Survey:

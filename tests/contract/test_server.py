@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -681,3 +682,21 @@ def test_a_rate_that_is_none_is_refused_before_anything_listens(tmp_path: Path, 
     assert done.returncode != 0
     assert "ZOO_RUNNER_RATE_LIMIT='many'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_executions_that_wait_keep_nobody_from_an_answer(server: Server) -> None:
+    threads = [
+        threading.Thread(target=server.request, args=("POST", "/processes/slow/execution", {"inputs": {}}))
+        for _ in range(50)
+    ]
+    before = server.request("GET", "/jobs").json["numberTotal"]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: server.request("GET", "/jobs").json["numberTotal"] == before + 50, 60)
+    assert all(thread.is_alive() for thread in threads)
+    assert server.request("GET", "/health").status == 200
+    for job in server.request("GET", "/jobs?status=accepted,running&limit=100").json["jobs"]:
+        server.request("DELETE", f"/jobs/{job['jobID']}")
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)

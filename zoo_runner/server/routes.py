@@ -117,7 +117,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
         if not asynchronous:
             seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
-            job = await run_in_threadpool(api.endings.wait, api.store, job.id, seconds)
+            job = await api.endings.wait_aside(api.store, job.id, seconds)
             if job.status in FINAL:
                 return _answer_results(job, call, body)
         headers = {"Location": call.link("jobs", job.id)}
@@ -143,11 +143,11 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         return JSONResponse(jobs.describe_job(jobs.get_job(api, call, job_id), call))
 
     @router.delete("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo))
-    def dismiss_job(call: of, job_id: str) -> Response:
+    async def dismiss_job(call: of, job_id: str) -> Response:
         """Stop a job, or remove one that has ended."""
-        job = jobs.dismiss_job(api, call, job_id)
+        job = await run_in_threadpool(jobs.dismiss_job, api, call, job_id)
         if job.status not in FINAL:
-            job = api.endings.wait(api.store, job_id, api.settings.dismiss_seconds)
+            job = await api.endings.wait_aside(api.store, job_id, api.settings.dismiss_seconds)
         return JSONResponse(jobs.describe_job(job, call))
 
 

@@ -3,10 +3,13 @@
 import threading
 from time import monotonic
 
+from anyio import CapacityLimiter, to_thread
+
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.store.sql import SqlStore
 
 _LOOK_SECONDS = 1.0
+_MOST_WAITING = 500
 
 
 class Endings:
@@ -14,11 +17,17 @@ class Endings:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        # threads of their own: those who wait must not take those that answer
+        self._limiter = CapacityLimiter(_MOST_WAITING)
 
     def notify(self, _job_id: str) -> None:
         """Wake those who wait: a job has ended."""
         with self._changed:
             self._changed.notify_all()
+
+    async def wait_aside(self, store: SqlStore, job_id: str, seconds: float) -> Job:
+        """Do what `wait` does in a thread, without taking one of those that answer other requests."""
+        return await to_thread.run_sync(self.wait, store, job_id, seconds, limiter=self._limiter)
 
     def wait(self, store: SqlStore, job_id: str, seconds: float) -> Job:
         """Wait for the end of a job, so long at most, and return it as it is then; raises `JobNotFoundError`."""
