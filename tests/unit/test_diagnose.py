@@ -205,6 +205,7 @@ def test_a_failure_that_names_a_step_is_at_level_user(check: Check) -> None:
         (1, ("requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://x/y",), "step.credentials"),
         (1, ("ERROR 1: HTTP response code: 403",), "step.credentials"),
         (1, ("the area has 403 pixels",), "step.exit-code"),
+        (1, ("bwrap: execvp runner: No such file or directory",), "step.program-not-found"),
         (1, ("Error 403 from mirror 1, mirror 2 is used", "ValueError: no band red"), "step.exit-code"),
         (139, ("cannot open a.tif: Permission denied",), "step.crashed"),
         (143, ("cannot open a.tif: Permission denied",), "step.terminated"),

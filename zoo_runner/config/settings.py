@@ -87,7 +87,8 @@ class Settings:
     sandbox_folders: tuple[str, ...] = setting(
         "ZOO_RUNNER_SANDBOX_FOLDERS",
         (),
-        "Folders beside /usr that steps see in a sandbox, read-only, comma-separated: environments with their tools.",
+        "Folders beside /usr that steps see in a sandbox, read-only, comma-separated: environments with their tools,"
+        " which are found where the PATH of the runner leads to them.",
     )
     sandbox_network: SandboxNetwork = setting(
         "ZOO_RUNNER_SANDBOX_NETWORK",

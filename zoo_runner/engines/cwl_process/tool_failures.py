@@ -35,6 +35,12 @@ def _search(text: str) -> ToolFailure | None:
 
 TOOL_FAILURES = (
     ToolFailure(
+        re.compile(r"^bwrap: execvp [^\n]+: No such file or directory", re.MULTILINE),
+        "Run the step in a container that has the program, or install it where sandboxes see it: below /usr, or in a folder"
+        " of ZOO_RUNNER_SANDBOX_FOLDERS that is on the PATH of the runner.",
+        "step.program-not-found",
+    ),
+    ToolFailure(
         re.compile(r"CUDA (?:error: )?out of memory|CUDA_ERROR_OUT_OF_MEMORY"),
         "Give the tool smaller tiles or batches, or run it on a GPU with more memory.",
         "step.out-of-memory",
