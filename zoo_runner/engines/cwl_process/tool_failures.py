@@ -36,8 +36,8 @@ def _search(text: str) -> ToolFailure | None:
 TOOL_FAILURES = (
     ToolFailure(
         re.compile(r"^bwrap: execvp [^\n]+: No such file or directory", re.MULTILINE),
-        "Run the step in a container that has the program, or install it where sandboxes see it: below /usr, or in a folder"
-        " of ZOO_RUNNER_SANDBOX_FOLDERS that is on the PATH of the runner.",
+        "Run the step in a container that has the program, or install it where sandboxes see it: below /usr, or in a"
+        " folder of ZOO_RUNNER_SANDBOX_FOLDERS that is on the PATH of the runner.",
         "step.program-not-found",
     ),
     ToolFailure(
