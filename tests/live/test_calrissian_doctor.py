@@ -57,7 +57,7 @@ def find_bad(site: Site) -> Check:
 def test_a_sound_cluster(site: Site) -> None:
     found = examine(site)
     protections = ["pod security", "admission policy", "network policy", "tokens", "account"]
-    pods = ["quota", "storage class", "volume", "images", "smoke test", "results store"]
+    pods = ["quota", "kept results", "storage class", "volume", "images", "smoke test", "results store"]
     assert list(found) == ["API", "permissions", "namespace", *protections, *pods]
     assert all(check.ok and check.found and check.expected for check in found.values())
     left = kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "name").split()
