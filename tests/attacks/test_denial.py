@@ -241,4 +241,5 @@ def test_an_entry_without_a_name_is_a_mistake_of_the_package(site: Site) -> None
     assert error is not None
     assert error.diagnosis.code == "step.not-ready"
     assert error.diagnosis.level is Level.USER
-    assert error.diagnosis.step == "attack"
+    # cwltool numbers the steps of one name in a process, and this one has run many
+    assert str(error.diagnosis.step).partition("_")[0] == "attack"
