@@ -62,7 +62,8 @@ def _is_usable() -> bool:
 
 def _install(lock: Path) -> None:
     """Install the pins of a lock that differ from what is there, and remove what it does not have."""
-    lines = [line for line in _pip("freeze", "--all").splitlines() if "==" in line]
+    # of a checkout without a remote, a comment has the project's own name and version
+    lines = [line for line in _pip("freeze", "--all").splitlines() if "==" in line and not line.startswith("#")]
     installed = {_normalise(line.partition("==")[0]): line.partition("==")[2] for line in lines}
     entries = _read_pins(lock)
     # of one name there may be several pins, each for some Pythons: pip chooses
