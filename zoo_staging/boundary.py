@@ -150,7 +150,7 @@ def list_links(folder: Path) -> Iterator[Path]:
 
 
 def _list_entries(folder: str) -> list[os.DirEntry[str]]:
-    """List what is in a folder; nothing, if it is none or may not be read."""
+    """List what is in a folder; nothing where it is no folder or may not be read."""
     try:
         with os.scandir(folder) as found:
             return list(found)

@@ -45,7 +45,7 @@ FRAMES: dict[str, bytes] = {
     "a number of a million digits": b'{"number": ' + b"9" * 1_000_000 + b"}\n",
     "an object that says nothing": b"{}\n",
     "a step that is a list": b'{"step": [], "number": 0}\n',
-    "a number that is none": b'{"step": {}, "number": "0"}\n',
+    "an invalid number": b'{"step": {}, "number": "0"}\n',
     "an unknown severity": b'{"line": "x", "severity": "critical"}\n',
     "a line that is an object": b'{"line": {"a": 1}, "severity": "info"}\n',
     "a command for the other side": b'{"go": true}\n',

@@ -112,7 +112,7 @@ OF_PACKAGES = (
     ),
     _package(
         "hints without content",
-        "`hints:` stands in a tool of a workflow, with nothing below it.",
+        "A tool of a workflow has `hints:` with nothing below it.",
         "common-workflow-language/cwltool/issues/1438",
         Run(
             f"{WORKFLOW}inputs: {{}}\noutputs: []\nsteps:\n  one: {{run: tool.cwl, in: {{}}, out: []}}\n",
@@ -123,7 +123,7 @@ OF_PACKAGES = (
     ),
     _package(
         "outputs without content",
-        "`outputs:` stands in a tool, with nothing below it.",
+        "A tool has `outputs:` with nothing below it.",
         "common-workflow-language/cwltool/issues/709",
         Run(f"{TOOL}baseCommand: echo\ninputs: []\noutputs:\n"),
         "package.invalid",
@@ -572,7 +572,7 @@ OF_TOOLS = (
     ),
     _step(
         "script not executable",
-        "A script has lost its permission to be executed.",
+        "A script has no permission to be executed.",
         "DataBiosphere/toil/issues/3146",
         _script("./iAnnotateSV.sh", requirements=_workdir("iAnnotateSV.sh", "#!/bin/sh\n")),
         "step.not-started",

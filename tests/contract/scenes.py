@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -189,6 +190,7 @@ def cover_places(text: str, scene: Scene) -> str:
         (str(FAILING), "<packages>"),
         (str(ROOT), "<repository>"),
         (str(PACKAGES), "<packages>"),
+        (sysconfig.get_path("stdlib"), "<python>"),
         (scene.web.url, "http://data.example"),
         (scene.web.url.removeprefix("http://"), "data.example"),
         (endpoint, "s3.example"),

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import find_kubeconfig, join_cluster, kubectl, list_jobs, serve_pods
+from tests.live.zoo_kernel import ZOO_URL
 from tests.servers import S3Server
 from tests.site import Site
+from tests.values import EXAMPLES
+from tests.zoo_client import User, make_user
 
 # what Kubernetes may take to collect what the last job owned, and a namespace of its own (issue 5)
 COLLECTED_SECONDS = 20
@@ -69,3 +72,24 @@ def site(tmp_path: Path, s3: S3Server, cluster_settings: Mapping[str, str], star
     joined = join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), s3).having(**cluster_settings)
     yield joined
     started_jobs |= list_jobs(joined)
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    """A user of the running ZOO kernel."""
+    with make_user(ZOO_URL, "zra") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[User]:
+    """Another user of the running ZOO kernel."""
+    with make_user(ZOO_URL, "zrb") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def echo(user: User) -> str:
+    """The process `echo`, which the user has deployed."""
+    assert user.deploy(EXAMPLES / "echo" / "echo.cwl").code == 201
+    return "echo"

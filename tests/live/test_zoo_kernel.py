@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, ZOO_URL, find_processes, start_slow, wait_until
+from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, find_processes, start_slow, wait_until
 from tests.processes import find_in_folder
 from tests.values import PACKAGES, ROOT
-from tests.zoo_client import CWL, Job, User, ask, make_user
+from tests.zoo_client import CWL, Job, User, ask
 
 pytestmark = MARKS
 
@@ -28,24 +28,6 @@ GIVEN = {
     "words": ["a", "b"],
     "usual": "given",
 }
-
-
-@pytest.fixture(scope="module")
-def user() -> Iterator[User]:
-    with make_user(ZOO_URL, "zra") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def other() -> Iterator[User]:
-    with make_user(ZOO_URL, "zrb") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def echo(user: User) -> str:
-    assert user.deploy(ECHO).code == 201
-    return "echo"
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +213,7 @@ def test_the_exact_literal_of_a_document_is_one_link_away(user: User) -> None:
     assert ask("GET", link["href"]).json == {"result": "a%20b"}
 
 
-@pytest.mark.skipif(bool(RESULTS), reason="results of any kind are elsewhere")
+@pytest.mark.skipif(bool(RESULTS), reason="ZOO_RESULTS_FOLDER is set: results of any kind are there")
 def test_results_that_the_kernel_cannot_serve_are_refused_with_the_setting(user: User) -> None:
     user.deploy(PACKAGES / "kernel" / "picture.cwl")
     last = user.execute("picture", {}).wait()[-1]
@@ -264,7 +246,7 @@ def test_an_argument_that_the_system_does_not_take_is_the_inputs_fault(user: Use
     assert "Code: inputs.too-large." in last["message"]
 
 
-@pytest.mark.skipif(not SERVICES, reason="the kernel is elsewhere")
+@pytest.mark.skipif(not SERVICES, reason="ZOO_SERVICES_FOLDER is not set: the kernel is elsewhere")
 def test_a_launcher_that_is_killed_is_named(user: User) -> None:
     job = start_slow(user, 91000)
     [launcher] = find_in_folder(job.id, b"engines.local.launcher")

@@ -29,7 +29,7 @@ from tests.live.zoo_kernel import (
 from tests.processes import find_in_folder
 from tests.servers import S3Server, serve_s3
 from tests.values import PACKAGES, ROOT
-from tests.zoo_client import Job, User, ask, make_user
+from tests.zoo_client import Job, User, ask
 from zoo_runner.model import clock
 from zoo_runner.store.files import FileStore
 
@@ -41,24 +41,6 @@ DAY_SECONDS = 86_400
 
 needs_services = pytest.mark.skipif(not SERVICES, reason="ZOO_SERVICES_FOLDER: the kernel is elsewhere")
 needs_bucket = pytest.mark.skipif(not BUCKET_ADDRESS, reason="ZOO_BUCKET_ADDRESS: results go to no bucket")
-
-
-@pytest.fixture(scope="module")
-def user() -> Iterator[User]:
-    with make_user(ZOO_URL, "zra") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def other() -> Iterator[User]:
-    with make_user(ZOO_URL, "zrb") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def echo(user: User) -> str:
-    assert user.deploy(ECHO).code == 201
-    return "echo"
 
 
 @pytest.fixture

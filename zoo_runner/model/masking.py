@@ -185,7 +185,7 @@ def _build_character(character: str) -> str:
 
 
 def mask_lines(lines: Sequence[str], mask: Callable[[str], str]) -> Sequence[str]:
-    """Mask each line; most have nothing to mask, which one look at all of them tells.
+    """Mask each line; most have nothing to mask, which one look at all of them shows.
 
     Masked together, a line could take the beginning of the next one for its secret, and leave the secret.
     """

@@ -1,4 +1,4 @@
-"""Tells clients of their jobs by the addresses that they gave (OGC 18-062r2, section 11.6, Callback).
+"""Calls clients back about their jobs at the addresses that they gave (OGC 18-062r2, section 11.6, Callback).
 
 Messages are kept in the database until they were received, so that a restart loses none; several servers share them.
 They are signed where the operator has set a secret (Standard Webhooks 1.0.0).

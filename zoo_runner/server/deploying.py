@@ -72,7 +72,7 @@ def read_form(parts: Iterable[tuple[str, str | None, bytes]], workflow: str | No
 
 
 def is_plain_path(name: str) -> bool:
-    """Whether a name is that of a file in a folder or below it, as it stands in an address."""
+    """Whether a name is that of a file in a folder or below it, as it is written in an address."""
     return len(name) <= _LONGEST_NAME and all(_PART.fullmatch(part) for part in name.split("/"))
 
 

@@ -26,12 +26,12 @@ def add_health(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> None
 
     @app.get("/health", responses=_ANSWERS, tags=["operation"])
     def get_health() -> Response:
-        """Tell whether the database answers, how many workers run, and how long jobs wait."""
+        """Report whether the database answers, how many workers run, and how long jobs wait."""
         return _answer({**_check_database(api), **_check_workers(api, count_workers()), **_check_queue(api)})
 
     @app.get("/health/ready", responses=_ANSWERS, tags=["operation"])
     def get_ready() -> Response:
-        """Tell whether requests can be answered: whether the database answers."""
+        """Report whether requests can be answered: whether the database answers."""
         return _answer(_check_database(api))
 
     @app.get("/health/live", responses=_ANSWERS, tags=["operation"])

@@ -58,7 +58,7 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
 
 @contextmanager
 def _calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> Iterator[None]:
-    """Keep whom to tell of the job that the block accepts."""
+    """Keep whom to call back about the job that the block accepts."""
     if not (subscriber := read_subscriber(request, find_reach(api.settings))):
         yield
         return

@@ -76,7 +76,7 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
     async def deploy_process(
         call: of, request: Request, workflow: Workflow = None, dry_run: DryRun = False
     ) -> Response:
-        """Deploy an application package; with `dryRun`, tell what would be refused and what is wrong with it."""
+        """Deploy an application package; with `dryRun`, report what would be refused and what is wrong with it."""
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_deployment, api, call, deployment))
@@ -87,7 +87,7 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
     async def replace_process(
         call: of, process_id: str, request: Request, workflow: Workflow = None, dry_run: DryRun = False
     ) -> Response:
-        """Put another package in the place of a process; with `dryRun`, tell what would be refused."""
+        """Put another package in the place of a process; with `dryRun`, report what would be refused."""
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
             found = await run_in_threadpool(preflight.examine_deployment, api, call, deployment, process_id)

@@ -40,7 +40,7 @@ def read_subscriber(request: Mapping[str, Any], reach: Reach) -> dict[str, str]:
 def _ensure_allowed(name: str, address: Any, reach: Reach) -> None:
     try:
         parts = urlsplit(address) if isinstance(address, str) else None
-        # the port too: reading one that is none raises an error
+        # the port too: reading an invalid one raises an error
         host = parts.hostname if parts and parts.scheme in ("http", "https") and parts.port != 0 else None
     except ValueError:
         host = None

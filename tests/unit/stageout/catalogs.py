@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stageout.model import StageOutOptions
+from stageout.stage import Results, stage_out
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 OPTIONS = StageOutOptions(job_id="7", workflow_id="ndvi")
@@ -66,3 +67,8 @@ def describe_file(path: Path, **more: Any) -> dict[str, Any]:
 def read_json(path: Path) -> Mapping[str, Any]:
     body: Mapping[str, Any] = json.loads(path.read_text())
     return body
+
+
+def put(folder: Path, to: Path) -> Results:
+    """Publish a folder as the one output of a job."""
+    return stage_out({"out": describe_folder(folder)}, str(to), OPTIONS, now=NOW)

@@ -8,7 +8,7 @@ from typing import Any
 import pystac
 import pytest
 
-from stageout.stage import Results, stage_out
+from stageout.stage import stage_out
 from tests.unit.messages import Check
 from tests.unit.stageout.catalogs import (
     NOW,
@@ -17,6 +17,7 @@ from tests.unit.stageout.catalogs import (
     build_stac_catalog,
     build_stac_item,
     describe_folder,
+    put,
     read_json,
     write_catalog,
     write_json,
@@ -24,10 +25,6 @@ from tests.unit.stageout.catalogs import (
 from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
-
-
-def put(folder: Path, to: Path) -> Results:
-    return stage_out({"out": describe_folder(folder)}, str(to), OPTIONS, now=NOW)
 
 
 def refuse(folder: Path, to: Path) -> StagingError:

@@ -8,7 +8,7 @@ from typing import Any
 import pystac
 import pytest
 
-from stageout.stage import Results, stage_out
+from stageout.stage import stage_out
 from tests.unit.stageout.catalogs import (
     NOW,
     OPTIONS,
@@ -16,16 +16,13 @@ from tests.unit.stageout.catalogs import (
     build_stac_catalog,
     build_stac_item,
     describe_folder,
+    put,
     read_json,
     write_catalog,
     write_json,
 )
 
 pytestmark = pytest.mark.unit
-
-
-def put(folder: Path, to: Path) -> Results:
-    return stage_out({"out": describe_folder(folder)}, str(to), OPTIONS, now=NOW)
 
 
 def build(links: list[tuple[str, str]], **changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Callbacks in a database: whom to tell of a job's status, which one they know, and when to try again."""
+"""Callbacks in a database: whom to call back about a job's status, which one they know, and when to try again."""
 
 import json
 from collections.abc import Mapping
