@@ -421,7 +421,7 @@ def _write_once(node: Any, seen: set[str]) -> None:
     """Write each process and named type once and import it elsewhere, in place of cwltool's `import_embed`.
 
     That one compares ids only, and so replaces an output or step by an input of the same name. Only a value with a
-    `type` is a type: a person of the same name is not. A name `_:…`, as cwl-utils writes them, is not the name of a type.
+    `type` is a type: a person of the same name is not. A name `_:…`, as cwl-utils writes, is not that of a type.
     """
     if isinstance(node, dict):
         name = node.get("id") if node.get("class") in _PROCESS_CLASSES else "type" in node and node.get("name")
