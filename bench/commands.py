@@ -48,19 +48,25 @@ def measure(commands: Sequence[Command], folder: Path, rounds: int) -> Mapping[s
 
 
 def _run(command: Command, folder: Path) -> tuple[float, float]:
-    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH")}
     cache = folder / ("cache-fresh" if command.fresh else "cache")
     shutil.rmtree(folder / "cache-fresh", ignore_errors=True)
-    environ = {**os.environ, **places, "ZOO_RUNNER_CACHE": str(cache), **command.environ}  # noqa: TID251 as a user's shell hands it on
-    before, started = _processor_seconds(), time.perf_counter()
+    environ = {**build_environ(folder), "ZOO_RUNNER_CACHE": str(cache), **command.environ}
+    before, started = read_processor_seconds(), time.perf_counter()
     done = subprocess.run(command.words, env=environ, cwd=folder, capture_output=True, text=True, check=False)
     clock = time.perf_counter() - started
     if done.returncode:
         sys.exit(f"bench: {command.name} failed:\n{done.stderr}")
-    return clock, _processor_seconds() - before
+    return clock, read_processor_seconds() - before
 
 
-def _processor_seconds() -> float:
+def build_environ(folder: Path) -> dict[str, str]:
+    """Build the environment of a user whose installation lies in this folder."""
+    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH", "CACHE")}
+    return {**os.environ, **places}  # noqa: TID251 as a user's shell hands it on
+
+
+def read_processor_seconds() -> float:
+    """Read what all children of this process have used that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

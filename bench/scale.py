@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import select
 import shutil
 import statistics
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from bench.commands import build_environ, describe_machine, find_ratio, read_processor_seconds
 from bench.page import write_part
 
 PROGRAMS = Path(sys.executable).parent
@@ -176,9 +176,8 @@ def _build_theirs(case: Case, words: Sequence[str], folder: Path) -> list[Sequen
 
 def _run(commands: Iterable[Sequence[str]], folder: Path) -> Cost:
     """Run commands at once, to their end."""
-    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH", "CACHE")}
-    environ = {**os.environ, **places}  # noqa: TID251 as a user's shell hands it on
-    begun, used = time.perf_counter(), _read_processor_seconds()
+    environ = build_environ(folder)
+    begun, used = time.perf_counter(), read_processor_seconds()
     said = folder / "said.txt"
     with said.open("wb") as stream:
         running = [
@@ -189,7 +188,7 @@ def _run(commands: Iterable[Sequence[str]], folder: Path) -> Cost:
     seconds = time.perf_counter() - begun
     if any([process.wait() for process in running]):
         sys.exit(f"bench: {running[0].args!r} failed:\n{said.read_text()}")
-    return Cost(seconds, _read_processor_seconds() - used, memory_mib)
+    return Cost(seconds, read_processor_seconds() - used, memory_mib)
 
 
 def _watch(running: Sequence["subprocess.Popen[bytes]"]) -> float:
@@ -225,19 +224,17 @@ def _read_memory_mib(process: int) -> float:
     return 0.0
 
 
-def _read_processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def _build_row(case: Case, ours: Sequence[Cost], theirs: Sequence[Cost]) -> str:
     def cells(name: str, digits: int) -> tuple[str, str, float | None]:
         left = [getattr(cost, name) for cost in ours]
         right = [getattr(cost, name) for cost in theirs]
         if not right:
             return f"{statistics.median(left):.{digits}f}", "", None
-        ratio = statistics.median(one / other for one, other in zip(left, right, strict=True))
-        return f"{statistics.median(left):.{digits}f}", f"{statistics.median(right):.{digits}f}", ratio
+        return (
+            f"{statistics.median(left):.{digits}f}",
+            f"{statistics.median(right):.{digits}f}",
+            find_ratio(left, right),
+        )
 
     seconds, processor, memory = cells("seconds", 2), cells("processor", 2), cells("memory_mib", 0)
     limits = list(_judge(case, seconds, memory[2]))
@@ -265,7 +262,7 @@ def _show(ratio: float | None) -> str:
 
 
 def _build_page(table: str, rounds: int) -> str:
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; Python {platform.python_version()}"
+    machine = f"{describe_machine()}; Python {platform.python_version()}"
     return f"""
 Written by `python -m bench.scale` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds, medians; {machine}.
 

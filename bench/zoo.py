@@ -11,7 +11,6 @@ cwltool for the lines, 1.5 s for an echo on a kernel.
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.commands import build_environ, find_ratio, read_processor_seconds
 from tests.zoo_client import User, make_user
 from zoo_runner.testing import KernelDouble
 
@@ -81,8 +81,7 @@ def build_doors(folder: Path, *works: Work) -> dict[str, Door]:
     """Commands, and a service in the kernel's double, with folders of their own."""
     bare = [str(PROGRAMS / "cwltool"), "--no-container", "--outdir", str(folder / "bare")]
     command = [str(PROGRAMS / "zoo-runner"), "run", "--containers", "none", "--output", str(folder / "results")]
-    places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH", "CACHE")}
-    environ = {**os.environ, **places}  # noqa: TID251 as a user's shell hands it on
+    environ = build_environ(folder)
     trusted = {"ZOO_RUNNER_ENGINE": "local", "ZOO_RUNNER_CONTAINERS": "none", "ZOO_RUNNER_ISOLATION": "trusted"}
     double = KernelDouble(folder / "kernel", environ=trusted, python_path=SITE_PACKAGES)
     for work in works:
@@ -110,12 +109,6 @@ def spend(work: Callable[[], None]) -> Spent:
     before, started = read_processor_seconds(), time.perf_counter()
     work()
     return Spent(time.perf_counter() - started, read_processor_seconds() - before)
-
-
-def read_processor_seconds() -> float:
-    """Return the processor's seconds of all children that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
@@ -163,7 +156,7 @@ def report(work: Work, spent: Mapping[str, Sequence[Spent]]) -> bool:
 def report_door(name: str, spent: Sequence[Spent], bare: Sequence[Spent]) -> float:
     """Print one row; returns how many times as long as cwltool it takes, by the processor where that can be seen."""
     clocks = [once.clock for once in spent]
-    ratio = statistics.median(ours.clock / theirs.clock for ours, theirs in zip(spent, bare, strict=True))
+    ratio = find_ratio(clocks, [once.clock for once in bare])
     worked = [once.processor for once in spent if once.processor is not None]
     row = f"| {name} | {statistics.median(clocks):.2f} | {min(clocks):.2f} | {max(clocks):.2f} | {ratio:.2f}"
     if not worked:
