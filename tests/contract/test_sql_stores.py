@@ -52,6 +52,15 @@ def build_process(process_id: str = "p", workspace: str = "ws", **more: object) 
     return replace(process, **more)  # type: ignore[arg-type]
 
 
+def test_the_oldest_job_that_waits_is_one_that_nobody_works_on_and_that_has_not_begun(store: SqlStore) -> None:
+    assert store.jobs.find_oldest_waiting() is None
+    jobs = [build_job(number) for number in range(4)]
+    create(store, *jobs)
+    store.jobs.update(replace(store.jobs.get(jobs[0].id), status=Status.RUNNING))
+    assert store.jobs.lease(jobs[1].id, "somebody", 60)
+    assert store.jobs.find_oldest_waiting() == jobs[2].created
+
+
 def test_a_count_is_of_all_pages(store: SqlStore) -> None:
     create(store, *(build_job(number) for number in range(4)))
     page = store.jobs.find(JobQuery(limit=1))

@@ -1,14 +1,13 @@
 """Whether the server can do its work, for whoever starts, restarts and balances servers."""
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
+from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.job import Job, Status
 from zoo_runner.server.api import Api
 from zoo_runner.server.documents import Health
 
@@ -17,7 +16,6 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     status: {"model": Health, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Health"}}}}
     for status in (200, 503)
 }
-_MOST_LOOKED_AT = 1000
 _Parts = dict[str, list[dict[str, Any]]]
 
 
@@ -70,11 +68,5 @@ def _check_queue(api: Api) -> _Parts:
 
 def measure_wait(api: Api) -> float:
     """Measure how long the oldest job waits that nobody works on, in seconds; 0 where none waits."""
-    # where an engine is away, jobs that ran are the oldest that nobody works on
-    waiting = [job for job in api.store.jobs.find_abandoned(_MOST_LOOKED_AT) if job.status is Status.ACCEPTED]
-    return max((_measure_age(job) for job in waiting), default=0.0)
-
-
-def _measure_age(job: Job) -> float:
-    age = datetime.now(timezone.utc) - datetime.fromisoformat(job.created.replace("Z", "+00:00"))
-    return round(max(age.total_seconds(), 0.0), 3)
+    created = api.store.jobs.find_oldest_waiting()
+    return 0.0 if created is None else round(clock.seconds_since(created), 3)

@@ -23,15 +23,13 @@ from zoo_staging.errors import StagingError
 def examine_deployment(api: Api, call: Call, deployment: Deployment, replaced: str | None = None) -> Preflight:
     """Find why a deployment would be refused, or the replacement of the process `replaced`, and what else is wrong.
 
-    Pointers lead into the packed CWL. What other platforms refuse is a warning here.
+    Pointers lead into the packed CWL. What other platforms refuse is a warning here. Raises `ProcessNotFoundError`.
     """
     try:
         process, package = prepare_process(api, call, deployment, replaced)
         if replaced is None:
             _ensure_free(api, call, process.id)
         findings = validate_package(package)
-    except ProcessNotFoundError:
-        raise
     except RunnerError as error:
         return _build(_list_problems(error))
     return _build(_describe_finding(finding) for finding in findings if finding.severity is not Severity.INFO)
@@ -42,7 +40,6 @@ def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[st
 
     Pointers lead into the execute request. Raises `ProcessNotFoundError`.
     """
-    api.store.processes.get(call.workspace, process_id)
     configuration = find_configuration(api.configuration, call.workspace)
     try:
         draft = prepare_execution(api, call, process_id, request)
@@ -78,9 +75,9 @@ def _build(problems: Iterator[PreflightProblem] | list[PreflightProblem]) -> Pre
 
 
 def _list_problems(error: RunnerError) -> Iterator[PreflightProblem]:
-    """List what is wrong with a request; what is wrong with the platform is an error of its own."""
+    """List what is wrong with a request; a process that is not there, or a fault of the platform, is an error."""
     diagnosis = error.diagnosis
-    if diagnosis.level is Level.PLATFORM:
+    if diagnosis.level is Level.PLATFORM or isinstance(error, ProcessNotFoundError):
         raise error
     if not diagnosis.problems:
         yield _describe(diagnosis.code, "", diagnosis.cause, diagnosis.remedy)

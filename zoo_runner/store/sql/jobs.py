@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
-from zoo_runner.model.job import Job
+from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import Package
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
@@ -115,6 +115,12 @@ class SqlJobs:
         with self._database.reading() as connection:
             rows = connection.execute(statement.order_by(JOBS.c.created, JOBS.c.id).limit(limit)).all()
         return tuple(map(_read_job, rows))
+
+    def find_oldest_waiting(self) -> str | None:
+        """Return when the oldest job was created that waits for somebody to work on it; None where none waits."""
+        waiting = (JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
+        with self._database.reading() as connection:
+            return connection.execute(select(func.min(JOBS.c.created)).where(*waiting)).scalar()
 
     def claim(self, owner: str, seconds: float, share: Share = ANY_JOB) -> Job | None:
         """Lease the next job of the queue; None where there is none.
