@@ -112,8 +112,14 @@ def _list_addresses(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _list_wanted(view: PackageView, document: Document, is_wanted: Callable[[str], bool]) -> dict[str, Any]:
-    found = _walk(document, "", _list_own_defaults(view) | find_unused_defaults(view))
-    return {place: value for place, value in found if any(map(is_wanted, _list_addresses(value)))}
+    own = _list_own_defaults(view)
+
+    def choose(left_out: Set[str]) -> dict[str, Any]:
+        found = _walk(document, "", left_out)
+        return {place: value for place, value in found if any(map(is_wanted, _list_addresses(value)))}
+
+    # most packages have none, and whether a default is used takes a look at the whole package
+    return choose(own | find_unused_defaults(view)) if choose(own) else {}
 
 
 def _complete_defaults(view: PackageView, complete: Complete) -> Iterator[tuple[str, Any]]:

@@ -3,10 +3,11 @@
 Source: CWL v1.2, Workflow Description, WorkflowStepInput: a default applies where the value is missing or null.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
-from zoo_runner.model.package import Document
+from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import Parameter, accepts_null, parse_inputs, parse_outputs_of, short_name
 from zoo_runner.package.processes import Located, PackageView
 from zoo_runner.package.requirements import find_run
@@ -14,37 +15,77 @@ from zoo_runner.package.requirements import find_run
 
 def find_unused_defaults(view: PackageView) -> frozenset[str]:
     """Find them, each by its JSON pointer in the packed document; in doubt a default is used."""
-    return frozenset((*_list_of_steps(view), *_list_of_processes(view)))
+    workflows = [_Workflow(view.package, located) for located in view.of_class("Workflow")]
+    return frozenset((*_list_of_steps(workflows), *_list_of_processes(view, workflows)))
 
 
-def _list_of_steps(view: PackageView) -> Iterator[str]:
-    for workflow in view.of_class("Workflow"):
-        for number, step in enumerate(workflow.process.get("steps", ())):
+class _Workflow:
+    """A workflow with its steps, and which of its sources always have a value; read once, and only if asked."""
+
+    def __init__(self, package: Package, located: Located) -> None:
+        self._package, self._process, self.place = package, located.process, located.place
+        self.steps: list[Document] = list(located.process.get("steps", ()))
+        self._by_id = {str(step["id"]): step for step in self.steps}
+        self._outputs: dict[str, dict[str, Parameter]] = {}
+
+    @cached_property
+    def _inputs(self) -> dict[str, Parameter]:
+        ids = [str(one["id"]) for one in self._process.get("inputs", ())]
+        return dict(zip(ids, parse_inputs(self._package, self._process), strict=True))
+
+    def has_value(self, source: Any) -> bool:
+        """Whether what a step input names as its source is never null."""
+        if isinstance(source, list) and len(source) == 1:
+            return self.has_value(source[0])
+        if not isinstance(source, str):
+            return bool(source)  # of several sources, a list is made
+        if source in self._inputs:
+            return _is_never_null(self._inputs[source])
+        step_id, _, name = source.rpartition("/")
+        step = self._by_id.get(step_id)
+        if step is None or "when" in step:
+            return False
+        found = self._read_outputs(step_id).get(name)
+        return found is not None and (bool(step.get("scatter")) or _is_never_null(found))
+
+    def _read_outputs(self, step_id: str) -> dict[str, Parameter]:
+        if step_id not in self._outputs:
+            read = parse_outputs_of(self._package, find_run(self._package, self._by_id[step_id]))
+            self._outputs[step_id] = {output.name: output for output in read}
+        return self._outputs[step_id]
+
+    def find_callers(self, process: Document) -> Iterator[Document]:
+        """Find the steps that run a process."""
+        return (step for step in self.steps if find_run(self._package, step) is process)
+
+
+def _list_of_steps(workflows: Iterable[_Workflow]) -> Iterator[str]:
+    for workflow in workflows:
+        for number, step in enumerate(workflow.steps):
             for index, entry in enumerate(step.get("in", ())):
-                if _has_value(view, workflow, entry.get("source")):
+                if "default" in entry and workflow.has_value(entry.get("source")):
                     yield f"{workflow.place}/steps/{number}/in/{index}/default"
 
 
-def _list_of_processes(view: PackageView) -> Iterator[str]:
+def _list_of_processes(view: PackageView, workflows: Sequence[_Workflow]) -> Iterator[str]:
     for located in view.processes:
-        if located is view.entry:
+        defaults = [one for one in enumerate(located.process.get("inputs", ())) if "default" in one[1]]
+        if located is view.entry or not defaults:
             continue
-        callers = list(_find_callers(view, located))
-        for parameter in parse_inputs(view.package, located.process):
-            if all(_is_given(view, workflow, step, parameter.name) for workflow, step in callers):
-                yield f"{located.place}/inputs/{parameter.position}/default"
+        callers = [(workflow, step) for workflow in workflows for step in workflow.find_callers(located.process)]
+        entries = [(workflow, step, _index_entries(step)) for workflow, step in callers]
+        for position, declared in defaults:
+            name = short_name(str(declared["id"]))
+            if all(_is_given(workflow, step, known.get(name)) for workflow, step, known in entries):
+                yield f"{located.place}/inputs/{position}/default"
 
 
-def _find_callers(view: PackageView, located: Located) -> Iterator[tuple[Located, Document]]:
-    for workflow in view.of_class("Workflow"):
-        for step in workflow.process.get("steps", ()):
-            if find_run(view.package, step) is located.process:
-                yield workflow, step
+def _index_entries(step: Document) -> dict[str, Document]:
+    return {short_name(str(one["id"])): one for one in reversed(step.get("in", ()))}
 
 
-def _is_given(view: PackageView, workflow: Located, step: Document, name: str) -> bool:
+def _is_given(workflow: _Workflow, step: Document, entry: Document | None) -> bool:
     """Whether a step always gives an input a value; an expression or an element of a list may be null."""
-    entry = next((one for one in step.get("in", ()) if short_name(str(one["id"])) == name), None)
     scattered = step.get("scatter", ())
     if (
         entry is None
@@ -52,23 +93,7 @@ def _is_given(view: PackageView, workflow: Located, step: Document, name: str) -
         or entry["id"] in ([scattered] if isinstance(scattered, str) else scattered)
     ):
         return False
-    return entry.get("default") is not None or _has_value(view, workflow, entry.get("source"))
-
-
-def _has_value(view: PackageView, workflow: Located, source: Any) -> bool:
-    if isinstance(source, list) and len(source) == 1:
-        return _has_value(view, workflow, source[0])
-    if not isinstance(source, str):
-        return bool(source)  # of several sources, a list is made
-    names = [str(one["id"]) for one in workflow.process.get("inputs", ())]
-    if source in names:
-        return _is_never_null(parse_inputs(view.package, workflow.process)[names.index(source)])
-    step = next((one for one in workflow.process.get("steps", ()) if source.startswith(f"{one['id']}/")), None)
-    if step is None or "when" in step:
-        return False
-    outputs = parse_outputs_of(view.package, find_run(view.package, step))
-    found = next((output for output in outputs if output.name == short_name(source)), None)
-    return found is not None and (bool(step.get("scatter")) or _is_never_null(found))
+    return entry.get("default") is not None or workflow.has_value(entry.get("source"))
 
 
 def _is_never_null(parameter: Parameter) -> bool:
