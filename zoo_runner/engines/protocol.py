@@ -1,12 +1,13 @@
 """The Protocol of engines, and the values that it takes and returns."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import list_texts, split_secrets
@@ -106,6 +107,14 @@ class Check:
     expected: str
     remedy: str = ""
     code: str = ""
+
+    @classmethod
+    def run(cls, about: str, look: Callable[[], str], expected: str) -> "Check":
+        """Check by `look`, which returns what it found, and raises `RunnerError` where that is not as expected."""
+        try:
+            return cls(True, about, look(), expected)
+        except RunnerError as error:
+            return cls(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy, error.diagnosis.code)
 
 
 @dataclass(frozen=True)

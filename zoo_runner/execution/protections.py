@@ -7,7 +7,7 @@ docs/security.md.
 import ipaddress
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo_runner.config.configuration import Configuration
@@ -28,20 +28,13 @@ def examine_protections(configuration: Configuration) -> Iterator[Check]:
     settings, workspace = configuration.settings, configuration.workspace
     if not (settings.confined or settings.isolation == "isolated"):
         return
-    yield _check("private hosts", lambda: check_private_hosts(settings), "hosts of private networks are listed")
-    yield _check("local inputs", lambda: check_local_roots(settings, workspace), "folders with data only, or none")
-    yield _check("time limit", lambda: check_time_limit(workspace), "jobs end")
-    yield _check("limits", lambda: check_limits(settings, workspace), "a job has so many bytes, files and values")
-    yield _check("folders", lambda: check_folders(workspace.folders), "records and inputs of jobs are private")
-    yield _check("logs", lambda: check_logs(workspace.folders), "other users of this machine do not read logs")
-    yield _check("user", check_user, "an ordinary user")
-
-
-def _check(about: str, look: Callable[[], str], expected: str) -> Check:
-    try:
-        return Check(True, about, look(), expected)
-    except EngineError as error:
-        return Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy, error.diagnosis.code)
+    yield Check.run("private hosts", lambda: check_private_hosts(settings), "hosts of private networks are listed")
+    yield Check.run("local inputs", lambda: check_local_roots(settings, workspace), "folders with data only, or none")
+    yield Check.run("time limit", lambda: check_time_limit(workspace), "jobs end")
+    yield Check.run("limits", lambda: check_limits(settings, workspace), "a job has so many bytes, files and values")
+    yield Check.run("folders", lambda: check_folders(workspace.folders), "records and inputs of jobs are private")
+    yield Check.run("logs", lambda: check_logs(workspace.folders), "other users of this machine do not read logs")
+    yield Check.run("user", check_user, "an ordinary user")
 
 
 def check_private_hosts(settings: Settings) -> str:

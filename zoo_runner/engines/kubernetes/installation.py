@@ -67,15 +67,15 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
     except RunnerError as error:
         yield Check(False, "API", error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
     if destination and _STORE not in reported:
-        yield _check(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
+        yield Check.run(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
 
 
 def _examine(
     cluster: Cluster, names: Names, site: KubernetesSettings, smoke_test: Callable[[], Iterator[Check]]
 ) -> Iterator[Check]:
     expected = f"{sum(len(verbs) for _, _, verbs in _list_permissions(site))} permissions in {names.namespace}"
-    yield _check("permissions", lambda: _check_permissions(cluster, names, site), expected)
-    namespace = _check(
+    yield Check.run("permissions", lambda: _check_permissions(cluster, names, site), expected)
+    namespace = Check.run(
         "namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} and its accounts can be used"
     )
     yield namespace
@@ -85,20 +85,13 @@ def _examine(
         yield from _check_protections(cluster, names, site)
         yield from _check_quotas(cluster, names, site)
         yield Check(True, "kept results", describe_kept(cluster, names.namespace), "published or removed in time")
-        storage = _check("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
+        storage = Check.run("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
         if storage.ok:
             yield from smoke_test()
     finally:
         if names.own_namespace:
             remove_namespace(cluster, names.namespace)
-
-
-def _check(about: str, look: Callable[[], str], expected: str) -> Check:
-    try:
-        return Check(True, about, look(), expected)
-    except RunnerError as error:
-        return Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy, error.diagnosis.code)
 
 
 def _check_protections(cluster: Cluster, names: Names, site: KubernetesSettings) -> Iterator[Check]:
@@ -114,7 +107,7 @@ def _check_protections(cluster: Cluster, names: Names, site: KubernetesSettings)
         ("account", lambda: check_account(cluster, names, site), "the account of job pods cannot read Secrets"),
     )
     for about, look, expected in rows:
-        yield _check(about, partial(_read, look), expected)
+        yield Check.run(about, partial(_read, look), expected)
 
 
 def _read(look: Callable[[], str]) -> str:
