@@ -17,8 +17,6 @@ from zoo_staging.pool import run_pool
 
 MOST_ASKED = 20
 """Of one reference, so many files are asked for; of the others the size that a document gives is believed."""
-
-
 LONGEST_SECONDS = 60.0
 """What a look may take in all."""
 
