@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
@@ -20,15 +22,18 @@ from zoo_runner.model.errors import (
     ProcessNotFoundError,
     SettingsError,
 )
+from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.store.protocol import JobQuery, Share
-from zoo_runner.store.sql import SqlStore, open_sql_store
+from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
 from zoo_runner.store.sql.schema import METADATA
 
 OTHER = replace(PACKAGE, digest="b" * 64)
 NOW = "2026-01-01T00:00:00.000Z"
+# every schema that there ever was
+REVISIONS = sorted(path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -212,30 +217,52 @@ def test_many_open_a_new_database_at_once(url: str) -> None:
 
 
 def test_the_migrations_lead_to_the_tables_of_the_code(store: SqlStore) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
     with store.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
-def test_a_database_of_the_first_release_is_migrated_with_its_jobs(url: str) -> None:
+@pytest.mark.parametrize("schema", REVISIONS)
+def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url: str, schema: str) -> None:
     database = Database(build_engine(url))
     with database.writing() as connection:
-        upgrade(connection, "0001")
+        upgrade(connection, schema)
         body = json.dumps(to_plain(build_job(started=NOW, finished="2026-01-01T00:00:07.000Z")))
-        connection.execute(sqlalchemy.text("INSERT INTO packages VALUES (:digest, '{}')"), {"digest": PACKAGE.digest})
-        connection.execute(sqlalchemy.text(OLD_JOB), {"digest": PACKAGE.digest, "body": body})
+        values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
+        values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
+        for statement in (
+            *OLD_ROWS,
+            *(OLD_TIMES if schema > "0001" else ()),
+            *(OLD_CALLBACK if schema > "0002" else ()),
+        ):
+            connection.execute(sqlalchemy.text(statement), values)
     database.close()
     store = open_sql_store(url)
     assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
+    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text="OB-1")).jobs] == ["job-1"]
+    assert store.processes.get("ws", "p") == build_process()
+    assert store.processes.load_package(PACKAGE.digest) == PACKAGE
+    assert list(store.events.read("job-1")) == [(1, EngineLine("info", "x"))]
+    claimed = store.callbacks.claim(LONG)
+    assert (claimed.job_id if claimed else None) == ("job-1" if schema > "0002" else None)
+    with store.database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     store.close()
 
 
-OLD_JOB = """
-INSERT INTO jobs (id, workspace, process_id, engine, status, created, priority, package, version, body)
-VALUES ('job-1', 'ws', 'p', 'local', 'successful', '2026-01-01T00:00:01.000Z', 0, :digest, 1, :body)
-"""
+EVENT = {"event": "EngineLine", "severity": "info", "text": "x"}
+OLD_ROWS = (
+    "INSERT INTO packages VALUES (:digest, :package)",
+    "INSERT INTO processes (workspace, id, number, deployed) VALUES ('ws', 'p', 1, true)",
+    "INSERT INTO process_versions (workspace, id, number, package, body) VALUES ('ws', 'p', 1, :digest, :process)",
+    "INSERT INTO jobs (id, workspace, process_id, engine, status, created, priority, package, version, event_count,"
+    " body) VALUES ('job-1', 'ws', 'p', 'local', 'successful', :now, 0, :digest, 1, 1, :body)",
+    "INSERT INTO events (job_id, number, body) VALUES ('job-1', 1, :event)",
+)
+OLD_TIMES = ("UPDATE jobs SET started = 1767225600.0, finished = 1767225607.0",)
+OLD_CALLBACK = (
+    "INSERT INTO callbacks (job_id, base, hub, addresses, known, tried, attempts, due)"
+    " VALUES ('job-1', 'http://here', false, '{}', 'running', 'running', 0, 0)",
+)
 
 
 def test_a_database_of_a_newer_release_is_refused(url: str) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from zoo_runner.engines.hidden import hide_process
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
+    from zoo_runner.server.backup import Manifest
 
 ReadConfiguration = Callable[..., "Configuration"]
 
@@ -53,6 +55,60 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
         environ = dict(os.environ)  # noqa: TID251
         hide_process()
         work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout)
+
+    _add_backup(cli, read)
+
+
+def _add_backup(cli: click.Group, read: ReadConfiguration) -> None:
+    overwrites = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+    archive = click.argument("file", type=click.Path(path_type=Path))
+
+    @cli.command()
+    @archive
+    @overwrites
+    @click.option("--records-only", is_flag=True, help="Leave logs and results where they lie.")
+    def backup(file: Path, overwrite: bool, records_only: bool) -> None:
+        """Write a backup of a server into FILE, while it runs.
+
+        It has processes with all versions, jobs, events, results and callbacks, and the logs and results that lie on
+        this machine, but no setting: keep those, and the credentials among them, elsewhere. Inputs are in it as clients
+        gave them: keep it as private as the database.
+        """
+        from zoo_runner.config.extras import extra
+        from zoo_runner.config.server import load_server_settings
+
+        with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
+            from zoo_runner.server.serving import backup as run
+
+        settings = load_server_settings(dict(os.environ))  # noqa: TID251
+        manifest = run(settings, read(), file, files=not records_only, overwrite=overwrite)
+        print_message(f"backup of {_summarize(manifest)}: {file}")
+        if manifest.left_out:
+            print_message(f"left out: {manifest.left_out} callbacks whose addresses hold a password or a token")
+
+    @cli.command()
+    @archive
+    @overwrites
+    def restore(file: Path, overwrite: bool) -> None:
+        """Restore a backup from FILE into the database and the folders of the settings.
+
+        No server and no worker may run. Jobs that had not ended are taken up when they start again: those on a cluster
+        are followed, local ones have ended with their worker. The archive is checked first.
+        """
+        from zoo_runner.config.extras import extra
+        from zoo_runner.config.server import load_server_settings
+
+        with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
+            from zoo_runner.server.serving import restore as run
+
+        settings = load_server_settings(dict(os.environ))  # noqa: TID251
+        manifest = run(settings, read(), file, overwrite=overwrite)
+        print_message(f"restored {_summarize(manifest)}, as of {manifest.created}")
+
+
+def _summarize(manifest: "Manifest") -> str:
+    jobs, processes = manifest.count("jobs"), manifest.count("processes")
+    return f"{jobs} jobs, {processes} processes and {manifest.files} files"
 
 
 def _check(configuration: "Configuration") -> "Configuration":

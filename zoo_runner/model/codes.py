@@ -393,6 +393,14 @@ _STORE = (
     Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
     Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
 )
+_BACKUP = (
+    Code("backup.exists", _U, "There is a file at the place of the backup.", "Choose another, or use --overwrite."),
+    Code("backup.damaged", _P, "The backup is incomplete or damaged.", "Use another backup."),
+    Code("backup.newer", _E, "The backup was written by a newer release.", "Upgrade this installation."),
+    Code("backup.folders", _E, "The backup is of an installation with other folders.", "Set the folders shown."),
+    Code("backup.not-empty", _U, "The database to restore into has content.", "Use another one, or --overwrite."),
+    Code("backup.in-use", _U, "Workers use the database to restore into.", "Stop servers and workers first."),
+)
 _RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)
 
 # the kinds of the stagers' errors (zoo_staging.errors.Kind): level, what happened, remedy
@@ -447,6 +455,7 @@ CODES: Mapping[str, Code] = {
         *_PROCESS,
         *_REQUEST,
         *_STORE,
+        *_BACKUP,
         *_RUNNER,
     )
 }

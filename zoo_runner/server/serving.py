@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -12,6 +14,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
+from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
 from zoo_runner.server.callbacks import Notifier
 from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.worker import Worker
@@ -86,3 +89,17 @@ def work(settings: ServerSettings, configuration: Configuration, source: TextIO 
         worker.run(source, sink)
     finally:
         store.close()
+
+
+def backup(
+    settings: ServerSettings, configuration: Configuration, path: Path, *, files: bool, overwrite: bool
+) -> Manifest:
+    """Write a backup of the database of the settings, and of the files of its jobs; raises `RunnerError`."""
+    with closing(open_store(settings, configuration)) as store:
+        return write_backup(store, find_folders(settings, configuration), path, files=files, overwrite=overwrite)
+
+
+def restore(settings: ServerSettings, configuration: Configuration, path: Path, *, overwrite: bool) -> Manifest:
+    """Restore a backup into the database and the folders of the settings; raises `RunnerError`."""
+    with closing(open_store(settings, configuration)) as store:
+        return restore_backup(store, find_folders(settings, configuration), path, overwrite=overwrite)

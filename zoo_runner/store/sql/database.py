@@ -41,6 +41,16 @@ class Database:
         with _translated(), self._engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def viewing(self) -> Iterator[Connection]:
+        """Give a connection that sees everything as it is at its first statement, and keeps nobody from writing."""
+        level: Any = "AUTOCOMMIT" if self.dialect == "sqlite" else "REPEATABLE READ"
+        with _translated(), self._engine.execution_options(isolation_level=level).connect() as connection:
+            if self.dialect == "sqlite":
+                # without IMMEDIATE, which is for those who write
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
     def take_turn(self, connection: Connection, subject: str) -> None:
         """Wait until no other transaction has a turn at the subject; this one has it until it ends."""
         if self.dialect == "postgresql":

@@ -1,0 +1,323 @@
+"""Backup and restore: one archive with all that the database has, and with the files of its jobs.
+
+The archive is a ZIP file: `tables/<name>.jsonl` with one row a line, `files/<folder>/<path>` with logs and results that
+lie on this machine, and `backup.json`, which says what there is. Settings are not in it, and so none of their secrets.
+"""
+
+import json
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any
+from zlib import error as ZlibError
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.server import ServerSettings
+from zoo_runner.model import clock
+from zoo_runner.model.codec import from_plain, to_plain
+from zoo_runner.model.errors import SettingsError
+from zoo_runner.store.sql import SqlStore
+from zoo_runner.store.sql.schema import NEWEST
+from zoo_runner.store.sql.snapshot import (
+    TABLES,
+    Row,
+    Snapshot,
+    count_leases,
+    is_empty,
+    open_snapshot,
+    replace_rows,
+)
+from zoo_staging.secrets import mask_addresses
+
+FORMAT = 1
+MANIFEST = "backup.json"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table in an archive: how many rows, and the SHA-256 of their lines."""
+
+    name: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an archive has. `schema` is that of its rows, `folders` are those of the installation, by name.
+
+    `left_out` counts the callbacks whose addresses hold a password or a token, which an archive does not keep.
+    """
+
+    format: int
+    created: str
+    schema: str
+    folders: Mapping[str, str]
+    tables: tuple[TableRows, ...]
+    files: int
+    left_out: int
+
+    def count(self, table: str) -> int:
+        """Return how many rows of a table there are."""
+        return sum(one.rows for one in self.tables if one.name == table)
+
+
+def find_folders(settings: ServerSettings, configuration: Configuration) -> dict[str, Path]:
+    """Return the folders of an installation in which the files of jobs lie, by the variable that sets them."""
+    return {
+        "ZOO_RUNNER_TEMP": configuration.workspace.folders.temp.resolve(),
+        "ZOO_RUNNER_RESULTS_FOLDER": settings.results.resolve(),
+    }
+
+
+def write_backup(
+    store: SqlStore, folders: Mapping[str, Path], path: Path, *, files: bool = True, overwrite: bool = False
+) -> Manifest:
+    """Write an archive while jobs run; it is there as a whole or not at all, for its owner only.
+
+    The rows are those of one moment. Files are read after that, so that a job that has ended by its record has all of
+    its files. Without `files`, logs and results stay where they lie. Raises `SettingsError` and `EngineError`.
+    """
+    if path.exists() and not overwrite:
+        raise SettingsError(f"{path} exists", "Choose another file, or use --overwrite.", code="backup.exists")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with _private(partial) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            manifest = _write(archive, store, folders, files)
+        partial.replace(path)
+    except OSError as error:
+        raise _build_disk(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return manifest
+
+
+@contextmanager
+def _private(path: Path) -> Iterator[Any]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w+b") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write(archive: zipfile.ZipFile, store: SqlStore, folders: Mapping[str, Path], files: bool) -> Manifest:
+    writer = _Writer(archive, folders)
+    with open_snapshot(store.database) as snapshot:
+        tables = tuple(writer.write_table(snapshot, name) for name in TABLES)
+        count = sum(map(writer.write_files, snapshot.read("jobs"))) if files else 0
+    places = {name: str(folder) for name, folder in folders.items()}
+    manifest = Manifest(FORMAT, clock.now(), snapshot.schema, places, tables, count, writer.left_out)
+    archive.writestr(MANIFEST, json.dumps(to_plain(manifest), indent=2))
+    return manifest
+
+
+class _Writer:
+    """Writes the parts of an archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, folders: Mapping[str, Path]) -> None:
+        self._archive, self._folders = archive, folders
+        self._written: set[str] = set()
+        self.left_out = 0
+
+    def write_table(self, snapshot: Snapshot, name: str) -> TableRows:
+        """Write the rows of a table."""
+        rows, digest = 0, sha256()
+        with self._archive.open(_name_table(name), "w", force_zip64=True) as member:
+            for row in snapshot.read(name):
+                if _holds_credential(name, row):
+                    self.left_out += 1
+                    continue
+                line = json.dumps(row).encode() + b"\n"
+                member.write(line)
+                digest.update(line)
+                rows += 1
+        return TableRows(name, rows, digest.hexdigest())
+
+    def write_files(self, row: Row) -> int:
+        """Write the logs and results of a job that lie in the folders of this installation; return how many."""
+        return sum(self._write_file(path) for place in _list_places(row) for path in _list_files(place))
+
+    def _write_file(self, path: Path) -> bool:
+        name = self._name_file(path)
+        if name is None or name in self._written:
+            return False
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    return False
+                self._copy(file, zipfile.ZipInfo.from_file(path, name, strict_timestamps=False), status.st_size)
+        except FileNotFoundError:
+            # of a job that was removed meanwhile
+            return False
+        self._written.add(name)
+        return True
+
+    def _name_file(self, path: Path) -> str | None:
+        for name, folder in self._folders.items():
+            if path.is_relative_to(folder):
+                return f"files/{name}/{path.relative_to(folder).as_posix()}"
+        return None
+
+    def _copy(self, file: Any, info: zipfile.ZipInfo, size: int) -> None:
+        """Copy what a file had when it was opened: a log may grow as fast as it is read."""
+        info.compress_type, info._compresslevel = zipfile.ZIP_DEFLATED, 1  # type: ignore[attr-defined]
+        with self._archive.open(info, "w", force_zip64=True) as member:
+            while size > 0 and (chunk := file.read(min(size, _CHUNK_BYTES))):
+                member.write(chunk)
+                size -= len(chunk)
+
+
+def _holds_credential(table: str, row: Row) -> bool:
+    return table == "callbacks" and mask_addresses(row["addresses"], "") != row["addresses"]
+
+
+def _list_places(row: Row) -> Iterator[Path]:
+    body = json.loads(row["body"])
+    for name in ("log", "log_folder", "destination"):
+        if body.get(name, "").startswith("/"):
+            yield Path(body[name]).resolve()
+
+
+def _list_files(place: Path) -> Iterator[Path]:
+    """List the files in a folder, or the file; links are nobody's results."""
+    if place.is_file():
+        yield place
+    for folder, _, names in os.walk(place):
+        yield from (path for name in names if not (path := Path(folder, name)).is_symlink())
+
+
+def _name_table(name: str) -> str:
+    return f"tables/{name}.jsonl"
+
+
+def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, overwrite: bool = False) -> Manifest:
+    """Put what an archive has into a database, and its files into their folders.
+
+    The archive is checked as a whole before anything changes, and the rows are stored in one transaction. Jobs that
+    had not ended are free for any worker. A database with content is refused, unless it is to be overwritten; without
+    `overwrite`, files that are there stay as they are. Raises `SettingsError` and `EngineError`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = _read_manifest(archive)
+            _ensure_usable(manifest, archive, folders)
+            _ensure_free(store, overwrite)
+            _restore_files(archive, folders, overwrite)
+            replace_rows(
+                store.database, manifest.schema, ((one.name, _read_table(archive, one)) for one in manifest.tables)
+            )
+    except OSError as error:
+        raise _build_disk(path, error) from error
+    except (zipfile.BadZipFile, ZlibError, EOFError, ValueError, KeyError, NotImplementedError) as error:
+        raise _build_damaged(str(error)) from error
+    return manifest
+
+
+def _read_manifest(archive: zipfile.ZipFile) -> Manifest:
+    document = json.loads(archive.read(MANIFEST))
+    newest, schema = document.get("format"), str(document.get("schema"))
+    if not isinstance(newest, int):
+        raise ValueError(f"{MANIFEST} has no format")  # noqa: TRY004 one error for a damaged archive
+    if newest > FORMAT or schema > NEWEST:
+        raise SettingsError(
+            f"the backup has format {newest} and schema {schema}, and this release reads up to {FORMAT} and {NEWEST}",
+            "Upgrade this installation.",
+            code="backup.newer",
+        )
+    return from_plain(Manifest, document)
+
+
+def _ensure_usable(manifest: Manifest, archive: zipfile.ZipFile, folders: Mapping[str, Path]) -> None:
+    for name, folder in folders.items():
+        if (place := manifest.folders.get(name)) != str(folder):
+            raise SettingsError(
+                f"the backup is of an installation whose {name} is {place}, and this one's is {folder}",
+                f"Set {name} to {place}: records of jobs have the paths of their files.",
+                code="backup.folders",
+            )
+    if damaged := archive.testzip():
+        raise ValueError(f"{damaged} does not match its checksum")
+    for table in manifest.tables:
+        for _ in _read_table(archive, table):
+            pass
+
+
+def _ensure_free(store: SqlStore, overwrite: bool) -> None:
+    if not is_empty(store.database) and not overwrite:
+        raise SettingsError(
+            "the database has jobs or processes",
+            "Restore into an empty one, or use --overwrite, which removes what is there.",
+            code="backup.not-empty",
+        )
+    if count := count_leases(store.database):
+        raise SettingsError(
+            f"workers work on {count} jobs of the database",
+            "Stop all servers and workers; leases of those that were killed expire after ZOO_RUNNER_LEASE seconds.",
+            code="backup.in-use",
+        )
+
+
+def _read_table(archive: zipfile.ZipFile, table: TableRows) -> Iterator[Row]:
+    """Yield the rows of a table; raises `ValueError` where they are not those that were written."""
+    if table.name not in TABLES:
+        raise ValueError(f"unknown table {table.name!r}")
+    rows, digest = 0, sha256()
+    with archive.open(_name_table(table.name)) as member:
+        for line in member:
+            digest.update(line)
+            rows += 1
+            yield json.loads(line)
+    if (rows, digest.hexdigest()) != (table.rows, table.digest):
+        raise ValueError(f"{_name_table(table.name)} is not what was written")
+
+
+def _restore_files(archive: zipfile.ZipFile, folders: Mapping[str, Path], overwrite: bool) -> None:
+    for info in archive.infolist():
+        first, *rest = PurePosixPath(info.filename).parts
+        if first != "files" or info.is_dir():
+            continue
+        target = _find_target(rest, folders)
+        if overwrite or not target.exists():
+            _restore_file(archive, info, target)
+
+
+def _find_target(parts: list[str], folders: Mapping[str, Path]) -> Path:
+    """Return where a file belongs; raises `ValueError` for one outside of the folders."""
+    folder = folders.get(parts[0]) if len(parts) > 1 and ".." not in parts else None
+    target = folder.joinpath(*parts[1:]) if folder else None
+    if not folder or not target or not target.resolve().is_relative_to(folder):
+        raise ValueError(f"{'/'.join(parts)!r} belongs to no folder")
+    return target
+
+
+def _restore_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial"[-255:])
+    try:
+        with archive.open(info) as member, partial.open("wb") as file:
+            while chunk := member.read(_CHUNK_BYTES):
+                file.write(chunk)
+        partial.chmod(stat.S_IMODE(info.external_attr >> 16) & 0o755 or 0o644)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _build_damaged(reason: str) -> SettingsError:
+    return SettingsError(f"the backup is damaged: {reason}", "Use another backup.", code="backup.damaged")
+
+
+def _build_disk(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"{error.filename or path} cannot be read or written: {error.strerror or error}",
+        "Check the path, its permissions and the space on the disk.",
+        code="disk.failed",
+    )

@@ -1,0 +1,84 @@
+"""All rows of a database, as they are at one moment, and a database with such rows in the place of its own.
+
+Rows are plain values by column, the same for SQLite and PostgreSQL, so that what one wrote the other takes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Table, func, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from zoo_runner.store.sql.database import Database, upgrade
+from zoo_runner.store.sql.schema import JOBS, METADATA, NEWEST, VERSIONS, now_seconds
+
+Row = Mapping[str, Any]
+
+TABLES = tuple(table.name for table in METADATA.sorted_tables)
+"""The tables, each behind those that it refers to."""
+_AT_ONCE = 1000
+
+
+class Snapshot:
+    """The rows as they were when it was opened, whatever is stored meanwhile."""
+
+    schema = NEWEST
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read(self, table: str) -> Iterator[Row]:
+        """Yield the rows of a table; not all of them are in memory at once."""
+        streaming = self._connection.execution_options(yield_per=_AT_ONCE)
+        for row in streaming.execute(select(METADATA.tables[table])).mappings():
+            yield dict(row)
+
+
+@contextmanager
+def open_snapshot(database: Database) -> Iterator[Snapshot]:
+    """Open a snapshot; jobs go on, and nobody who writes waits for it. Raises `EngineError`."""
+    with database.viewing() as connection:
+        yield Snapshot(connection)
+
+
+def is_empty(database: Database) -> bool:
+    """Whether a database has no job and no process."""
+    with database.reading() as connection:
+        return not any(connection.execute(select(table).limit(1)).first() for table in (JOBS, VERSIONS))
+
+
+def count_leases(database: Database) -> int:
+    """Count the jobs that somebody works on now."""
+    held = select(func.count()).select_from(JOBS).where(JOBS.c.lease_expires > now_seconds())
+    with database.reading() as connection:
+        return connection.execute(held).scalar_one()
+
+
+def replace_rows(database: Database, schema: str, tables: Iterable[tuple[str, Iterable[Row]]]) -> None:
+    """Remove all rows of a database, and take those of a schema, which may be older, in their place.
+
+    Nobody holds a lease afterwards. All of it is stored or, where anything raises, nothing: `ValueError` for rows that
+    do not fit the schema, `EngineError`, and what `tables` raises.
+    """
+    with database.writing() as connection:
+        database.take_turn(connection, "migrate")
+        METADATA.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+        upgrade(connection, schema)
+        for name, rows in tables:
+            _insert(connection, name, rows)
+        upgrade(connection, "head")
+        connection.execute(update(JOBS).values(lease_owner=None, lease_expires=None))
+
+
+def _insert(connection: Connection, name: str, rows: Iterable[Row]) -> None:
+    try:
+        # the schema of the rows, not that of this release
+        table = Table(name, MetaData(), autoload_with=connection)
+        remaining = iter(rows)
+        while batch := list(islice(remaining, _AT_ONCE)):
+            connection.execute(table.insert(), batch)
+    except SQLAlchemyError as error:
+        raise ValueError(f"the rows of {name} do not fit: {type(error).__name__}") from error
