@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ LONGEST_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Survey:
-    """What would be downloaded: the number of files, their known sizes in bytes, and why it would fail, with where."""
+    """What would be downloaded: how many different files, their known bytes, and why it would fail, with where."""
 
     files: int
     known_bytes: int
@@ -32,10 +32,11 @@ class Survey:
 
 @dataclass(frozen=True)
 class _Part:
+    """What one reference leads to: sizes in bytes by address, 0 where a size is not known."""
+
     where: Where
     href: str
-    files: int = 0
-    known_bytes: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
     error: StagingError | None = None
 
 
@@ -64,7 +65,9 @@ async def _survey(references: Iterable[Reference], options: StageInOptions) -> S
         fetcher = Fetcher(sources, Path("/"), options)
         actions = [partial(_look, fetcher, sources, reference, options) for reference in references]
         parts, _ = await run_pool(actions, options.concurrency)
-    files, known = sum(part.files for part in parts), sum(part.known_bytes for part in parts)
+    # several inputs may refer to one file: it is counted once
+    sizes = {href: size for part in parts for href, size in part.sizes.items()}
+    known = sum(sizes.values())
     errors = [(part.where, part.error) for part in parts if part.error]
     for part in parts[:1]:
         try:
@@ -72,7 +75,7 @@ async def _survey(references: Iterable[Reference], options: StageInOptions) -> S
                 check_bytes(known, part.href, options.max_bytes)
         except StagingError as error:
             errors.append((part.where, error))
-    return Survey(files, known, tuple(errors))
+    return Survey(len(sizes), known, tuple(errors))
 
 
 async def _look(fetcher: Fetcher, sources: SourceTable, reference: Reference, options: StageInOptions) -> _Part:
@@ -86,15 +89,14 @@ async def _look(fetcher: Fetcher, sources: SourceTable, reference: Reference, op
                 raise errors[0]
     except StagingError as error:
         return _Part(reference.where, reference.href, error=error)
-    others = {id(one) for one in asked}
-    known = sum(sizes) + sum(one.size_bytes or 0 for one in staged.transfers if id(one) not in others)
-    return _Part(reference.where, reference.href, len(staged.transfers), known)
+    believed = {one.href: one.size_bytes or 0 for one in staged.transfers}
+    return _Part(reference.where, reference.href, {**believed, **dict(sizes)})
 
 
-async def _ask(sources: SourceTable, transfer: Transfer) -> int:
-    """Begin to read a file, and leave it at that; return its size, 0 if that is not known."""
+async def _ask(sources: SourceTable, transfer: Transfer) -> tuple[str, int]:
+    """Begin to read a file, and leave it at that; return its address and its size, 0 if that is not known."""
     try:
         async with sources.get(transfer.href).open(transfer.href) as content:
-            return content.size_bytes or transfer.size_bytes or 0
+            return transfer.href, content.size_bytes or transfer.size_bytes or 0
     except StagingError as error:
         raise error.explain(transfer.what) if transfer.what else error from error

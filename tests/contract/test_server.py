@@ -662,6 +662,29 @@ def test_a_dry_run_of_an_execution_lists_what_would_fail_and_runs_nothing(server
     assert list_all(server) == before
 
 
+def test_a_dry_run_of_an_execution_looks_at_the_files_of_the_package_itself(server: Server, web: FileServer) -> None:
+    reference = {"class": "File", "location": f"{web.url}/reference.txt"}
+    tool = {
+        "class": "CommandLineTool",
+        "baseCommand": "cat",
+        "inputs": {"file": {"type": "File", "default": reference, "inputBinding": {"position": 1}}},
+        "outputs": {},
+    }
+    workflow = {"class": "Workflow", "id": "own-files", "inputs": {}, "outputs": {}}
+    package = {"cwlVersion": "v1.2", **workflow, "steps": {"show": {"run": tool, "in": {}, "out": []}}}
+    body = json.dumps(package).encode()
+    assert server.request("POST", "/processes", body, {"Content-Type": CWL}).status == 201
+
+    def look() -> Any:
+        return server.request("POST", "/processes/own-files/execution?dryRun=true", {"inputs": {}}).json
+
+    (problem,) = look()["problems"]
+    assert (problem["code"], problem["pointer"]) == ("source.not-found", "")
+    assert "/default" in problem["message"]
+    web.put("reference.txt", b"12345")
+    assert look() == {"valid": True, "problems": [], "inputs": {"files": 1, "knownBytes": 5}}
+
+
 def test_more_requests_than_allowed_are_refused_until_time_has_passed(tmp_path: Path, package_cache: Path) -> None:
     site = Site(tmp_path, package_cache).having(ZOO_RUNNER_RATE_LIMIT="3/second")
     with serving(site.environ, tmp_path) as server:

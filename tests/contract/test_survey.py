@@ -39,6 +39,13 @@ def test_files_and_bytes_are_counted_and_nothing_is_written(web: FileServer, tmp
     assert sorted(tmp_path.rglob("*")) == known != before
 
 
+def test_a_file_that_several_inputs_refer_to_is_counted_once(web: FileServer) -> None:
+    file, item = at(web.put("a.txt", b"12345")), at(put_item(web, {"red": None}), "Directory")
+    secondary = {**file, "secondaryFiles": [at(web.put("a.txt.idx", b"12"))]}
+    found = survey({"one": file, "two": [secondary, file], "item": item, "again": item}, OPTIONS)
+    assert (found.files, found.known_bytes, found.errors) == (3, 8, ())
+
+
 def test_each_source_that_fails_is_named_with_its_place(web: FileServer) -> None:
     order = {
         "there": at(web.put("a.txt", b"12345")),

@@ -117,11 +117,18 @@ def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancella
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
     with translated(StageInError), _switch(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
-        order = add_secondary_files(job.package, job.order)
-        # the name of an input has no slash, a pointer begins with one
-        staged = stage_in({**order, **files}, folder, load_stage_in_options(storage), pace(report), cancellation=switch)
+        sources = list_sources(job)
+        staged = stage_in(sources, folder, load_stage_in_options(storage), pace(report), cancellation=switch)
     local = {pointer: staged.pop(pointer) for pointer in files}
     return Staged(staged, place_files(job.package.document, local) if local else job.package.document)
+
+
+def list_sources(job: JobSpec) -> Mapping[str, Any]:
+    """List what stage-in fetches: the inputs by name, with secondary files, and the package's own files by pointer.
+
+    The name of an input has no slash, a pointer begins with one.
+    """
+    return {**add_secondary_files(job.package, job.order), **find_remote_files(job.package)}
 
 
 def run_stage_out(

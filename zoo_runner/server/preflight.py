@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo_runner.engines.pipeline import load_stage_in_options
+from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
@@ -62,10 +62,10 @@ def _survey(draft: JobSpec, storage: StorageProfile) -> Preflight:
     from stagein.survey import survey
 
     try:
-        found = survey(draft.order, load_stage_in_options(storage))
+        found = survey(list_sources(draft), load_stage_in_options(storage))
     except StagingError as error:
-        return _build([_describe_source(("inputs",), error)])
-    problems = [_describe_source(("inputs", *where), error) for where, error in found.errors]
+        return _build([_describe_source((), error)])
+    problems = [_describe_source(where, error) for where, error in found.errors]
     return {**_build(problems), "inputs": {"files": found.files, "knownBytes": found.known_bytes}}
 
 
@@ -90,7 +90,10 @@ def _describe(code: str, pointer: str, message: str, remedy: str) -> PreflightPr
 
 
 def _describe_source(where: tuple[str | int, ...], error: StagingError) -> PreflightProblem:
-    return _describe(error.code, format_pointer(where), str(error), error.remedy)
+    place = str(where[0]) if where else ""
+    if place.startswith("/"):
+        return _describe(error.code, "", f"{error} (the package refers to it at {place})", error.remedy)
+    return _describe(error.code, format_pointer(("inputs", *where)), str(error), error.remedy)
 
 
 def _describe_finding(finding: Finding) -> PreflightProblem:
