@@ -8,6 +8,7 @@ from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.package.documents import Documents, as_uri, is_remote
 from zoo_runner.package.loading import load_package
+from zoo_runner.package.resolver import resolve_in_new_process
 from zoo_runner.server.deploying import Deployment, load_deployment
 
 ENTRY = "https://cwl.example/app.cwl"
@@ -61,7 +62,7 @@ def test_an_invalid_address_in_a_document_is_refused_with_its_place(body: str, t
 @pytest.mark.parametrize("href", ["http://[broken/app.cwl", "ftp://host/app.cwl", "app.cwl", ""])
 def test_an_invalid_address_of_a_deployment_is_refused(href: str, tmp_path: Path) -> None:
     with pytest.raises(PackageError) as caught:
-        load_deployment(Deployment(href=href), settings_in(tmp_path))
+        load_deployment(Deployment(href=href), settings_in(tmp_path), resolve_in_new_process)
     assert caught.value.diagnosis.code == "package.reference"
 
 

@@ -20,7 +20,7 @@ from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.loghandler import defaultStreamHandler
 from cwltool.pack import pack
-from cwltool.process import supportedProcessRequirements, use_custom_schema
+from cwltool.process import get_schema, supportedProcessRequirements, use_custom_schema
 from cwltool.workflow import default_make_tool
 from ruamel.yaml.error import YAMLError
 from schema_salad.exceptions import SchemaSaladException
@@ -354,6 +354,12 @@ def _references(node: Any) -> Iterator[tuple[str, str]]:
             if isinstance(value, str) and key in _INCLUDING and not urldefrag(value)[1]:
                 yield key, value
             yield from _references(value)
+
+
+def load_schemas() -> None:
+    """Parse CWL's schemas now, for all packages of this process and those that are forked from it."""
+    for version in _VERSIONS:
+        get_schema(version)
 
 
 def _accept_extensions(cwl_version: str) -> None:

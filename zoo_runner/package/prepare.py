@@ -6,7 +6,6 @@ Inside a ZOO kernel it also leaves objects that raise errors when the interprete
 import json
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
@@ -16,7 +15,6 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
@@ -24,6 +22,7 @@ from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Fetch, build_fetch
 from zoo_runner.package.loading import load_kept_package, load_package
+from zoo_runner.package.resolver import Resolve, resolve_in_new_process
 from zoo_staging.addresses import Reach
 from zoo_staging.proxies import Proxies
 
@@ -33,10 +32,6 @@ NO_FILES: Mapping[str, str] = MappingProxyType({})
 LONGEST_CPU_SECONDS = 180
 """What resolving a package may take; of memory, `_LARGEST_BYTES`: a hostile one could take any amount."""
 _LARGEST_BYTES = 4 << 30
-_PROGRAM = (
-    "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
-    " from zoo_runner.package.prepare import resolve; resolve(order)"
-)
 
 
 def prepare_package(reference: str, settings: Settings) -> Package:
@@ -44,7 +39,13 @@ def prepare_package(reference: str, settings: Settings) -> Package:
     return _prepare(reference, settings)
 
 
-def prepare_upload(files: Mapping[str, str], main: str, workflow: str | None, settings: Settings) -> Package:
+def prepare_upload(
+    files: Mapping[str, str],
+    main: str,
+    workflow: str | None,
+    settings: Settings,
+    run: Resolve = resolve_in_new_process,
+) -> Package:
     """Load a package from the texts of its documents, by name; `main` is the one that has the workflow.
 
     They may refer to one another and to web addresses, but not to this machine or its network. Raises `PackageError`.
@@ -55,7 +56,7 @@ def prepare_upload(files: Mapping[str, str], main: str, workflow: str | None, se
         reference = f"{reference}#{workflow}"
     if settings.package_hosts:
         settings = replace(settings, package_hosts=(*settings.package_hosts, UPLOAD_HOST))
-    package = _prepare(reference, _without_private(settings), files)
+    package = _prepare(reference, _without_private(settings), files, run)
     # a step would ask this host for it
     for location in _list_locations(package.document):
         if location.startswith(f"https://{UPLOAD_HOST}/"):
@@ -71,12 +72,12 @@ def _list_locations(node: Any) -> Iterator[str]:
         yield from _list_locations(member)
 
 
-def prepare_public(reference: str, settings: Settings) -> Package:
+def prepare_public(reference: str, settings: Settings, run: Resolve = resolve_in_new_process) -> Package:
     """Load a package from an address that a client has sent: one in a private network only if its host is listed.
 
     Raises `PackageError`.
     """
-    return _prepare(reference, _without_private(settings))
+    return _prepare(reference, _without_private(settings), NO_FILES, run)
 
 
 def _without_private(settings: Settings) -> Settings:
@@ -111,12 +112,17 @@ def _build_not_sent(url: str) -> PackageError:
     )
 
 
-def _prepare(reference: str, settings: Settings, files: Mapping[str, str] = NO_FILES) -> Package:
+def _prepare(
+    reference: str,
+    settings: Settings,
+    files: Mapping[str, str] = NO_FILES,
+    run: Resolve = resolve_in_new_process,
+) -> Package:
     kept = load_kept_package(reference, settings, _build_fetch(settings, files))
-    return kept or _resolve_in_child(reference, settings, files)
+    return kept or _resolve_in_child(reference, settings, files, run)
 
 
-def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, str]) -> Package:
+def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, str], run: Resolve) -> Package:
     order = {
         "reference": reference,
         "files": dict(files),
@@ -129,14 +135,7 @@ def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, st
         "cpu_seconds": LONGEST_CPU_SECONDS,
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
-    child = subprocess.run(
-        [find_python(settings), "-I", "-c", _PROGRAM],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={name: settings.inherited.get(name, "") for name in ("PATH", "HOME")},
-    )
+    child = run(order, settings)
     if problem := _read_problem(child.stdout):
         raise problem
     if child.returncode == -signal.SIGXCPU:

@@ -4,7 +4,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlencode
+
+from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.server import ServerSettings
@@ -14,10 +17,14 @@ from zoo_runner.execution.context import Context
 from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.workspace import Folders, Workspace
+from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,17 @@ class Api:
     context: Context
     endings: Endings = field(default_factory=Endings)
     following: Following = field(default_factory=Following)
+    resolver: WarmResolver = field(default_factory=WarmResolver)
     wake: Callable[[str], None] = lambda _: None
+
+    async def read(self, operation: Callable[Concatenate["Api", P], T], *given: P.args, **named: P.kwargs) -> T:
+        """Run an operation that reads little: at once where the database is a file, else in a thread.
+
+        SQLite keeps readers from nothing, and to change threads takes longer than to read a row.
+        """
+        if self.store.database.is_file:
+            return operation(self, *given, **named)
+        return await run_in_threadpool(operation, self, *given, **named)
 
 
 @dataclass(frozen=True)

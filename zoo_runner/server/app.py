@@ -73,7 +73,8 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
 
 
 def _read_calls(api: Api) -> ReadCall:
-    def read_call(request: Request) -> Call:
+    # a coroutine, as it only reads: FastAPI would take a thread for each request otherwise
+    async def read_call(request: Request) -> Call:
         workspace = api.configuration.workspace.name
         return Call(workspace, _find_base(api, request), query=tuple(request.query_params.multi_items()))
 
@@ -81,7 +82,7 @@ def _read_calls(api: Api) -> ReadCall:
 
 
 def _read_hub_calls(api: Api, prefix: str) -> ReadCall:
-    def read_call(request: Request, workspace: str) -> Call:
+    async def read_call(request: Request, workspace: str) -> Call:
         if not _WORKSPACE.fullmatch(workspace):
             raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
         base = f"{_find_base(api, request)}/{prefix}/{workspace}"

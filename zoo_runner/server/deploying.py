@@ -10,6 +10,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.prepare import prepare_public, prepare_upload
+from zoo_runner.package.resolver import Resolve
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
 PACKAGE_TYPES = ("application/ogcapppkg+json", "application/json")
@@ -76,10 +77,10 @@ def is_plain_path(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and all(_PART.fullmatch(part) for part in name.split("/"))
 
 
-def load_deployment(deployment: Deployment, settings: Settings) -> Package:
+def load_deployment(deployment: Deployment, settings: Settings, run: Resolve) -> Package:
     """Load the package of a deployment; raises `PackageError`."""
     try:
-        return _load(deployment, settings)
+        return _load(deployment, settings, run)
     except PackageError as error:
         # the id of a workflow that was asked for is all that can be wrong with the entry
         if deployment.workflow is None or error.diagnosis.code != "package.entry":
@@ -88,15 +89,16 @@ def load_deployment(deployment: Deployment, settings: Settings) -> Package:
         raise PackageError(cause, "Correct w, or leave it out.", code="package.workflow") from error
 
 
-def _load(deployment: Deployment, settings: Settings) -> Package:
+def _load(deployment: Deployment, settings: Settings, run: Resolve) -> Package:
     if deployment.files:
-        return prepare_upload(deployment.files, next(iter(deployment.files)), deployment.workflow, settings)
+        main = next(iter(deployment.files))
+        return prepare_upload(deployment.files, main, deployment.workflow, settings, run)
     href = str(deployment.href)
     if not href.lower().startswith(("http://", "https://")):
         raise PackageError(f"{href!r} is not a web address", "Give an http or https address.", code="package.reference")
     if deployment.workflow:
         href = f"{href.partition('#')[0]}#{deployment.workflow}"
-    return prepare_public(href, settings)
+    return prepare_public(href, settings, run)
 
 
 def _decode(body: bytes, what: str) -> str:

@@ -41,7 +41,8 @@ def prepare_process(
     """
     if replaced is not None:
         api.store.processes.get(call.workspace, replaced)
-    package = load_deployment(deployment, find_configuration(api.configuration, call.workspace).settings)
+    settings = find_configuration(api.configuration, call.workspace).settings
+    package = load_deployment(deployment, settings, api.resolver)
     process_id = replaced or deployment.process_id or package.workflow_id
     return _build_process(process_id, package, deployment.texts, call), package
 

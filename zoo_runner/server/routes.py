@@ -1,6 +1,6 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -29,7 +29,7 @@ NDJSON = "application/x-ndjson"
 EVENTS = "text/event-stream"
 TEXT = "text/plain; charset=utf-8"
 
-ReadCall = Callable[..., Call]
+ReadCall = Callable[..., Awaitable[Call]]
 """Reads of a request its workspace and its addresses; a dependency of FastAPI, whose parameters are the path's."""
 
 
@@ -48,14 +48,14 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
 
 def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/processes", tags=["processes"], responses=_answer(ProcessList))
-    def list_processes(call: of, limit: Limit = 100, cursor: Cursor = None) -> Response:
+    async def list_processes(call: of, limit: Limit = 100, cursor: Cursor = None) -> Response:
         """List the deployed processes, by id."""
-        return JSONResponse(processes.list_processes(api, call, limit, cursor))
+        return JSONResponse(await api.read(processes.list_processes, call, limit, cursor))
 
     @router.get("/processes/{process_id}", tags=["processes"], responses=_answer(ProcessDescription))
-    def describe_process(call: of, process_id: str) -> Response:
+    async def describe_process(call: of, process_id: str) -> Response:
         """Describe a process with its inputs and outputs."""
-        return JSONResponse(processes.describe_process(api, call, process_id))
+        return JSONResponse(await api.read(processes.describe_process, call, process_id))
 
     @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
     def undeploy_process(call: of, process_id: str) -> Response:

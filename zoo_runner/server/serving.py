@@ -72,6 +72,7 @@ def serve(
         pool.stop(settings.shutdown_seconds)
         notifier.stop()
         housekeeper.stop()
+        api.resolver.close()
         store.close()
 
 

@@ -25,6 +25,11 @@ class Database:
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.dialect = engine.dialect.name
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it lies in a file of this machine, and answers without a network."""
+        return self.dialect == "sqlite"
+
     def insert(self, table: sqlalchemy.Table) -> Any:
         """Start an insert statement."""
         return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)

@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import ProcessNotFoundError
@@ -19,6 +20,19 @@ from zoo_runner.store.sql.schema import PROCESSES, VERSIONS
 
 _SAME = and_(VERSIONS.c.workspace == PROCESSES.c.workspace, VERSIONS.c.id == PROCESSES.c.id)
 _CURRENT = and_(_SAME, VERSIONS.c.number == PROCESSES.c.number)
+# descriptions are what clients read most: their statements are built once
+_DEPLOYED = and_(PROCESSES.c.workspace == bindparam("workspace"), PROCESSES.c.deployed.is_(True))
+_ONE = and_(_DEPLOYED, PROCESSES.c.id == bindparam("id"))
+_SELECT_CURRENT = select(VERSIONS.c.body).join(PROCESSES, _CURRENT).where(_ONE)
+_SELECT_VERSION = select(VERSIONS.c.body).join(PROCESSES, _SAME).where(_ONE, VERSIONS.c.number == bindparam("number"))
+_SELECT_PAGE = (
+    select(VERSIONS.c.body)
+    .join(PROCESSES, _CURRENT)
+    .where(_DEPLOYED, PROCESSES.c.id > bindparam("after"))
+    .order_by(PROCESSES.c.id)
+    .limit(bindparam("most"))
+)
+_MOST_IN_MEMORY = 256
 
 
 class SqlProcesses:
@@ -73,23 +87,23 @@ class SqlProcesses:
 
     def get(self, workspace: str, process_id: str, number: int | None = None) -> Process:
         """Return a deployed process, or one of its earlier versions; raises `ProcessNotFoundError`."""
-        version = _CURRENT if number is None else and_(_SAME, VERSIONS.c.number == number)
-        statement = select(VERSIONS.c.body).join(PROCESSES, version)
+        values: dict[str, Any] = {"workspace": workspace, "id": process_id}
         with self._database.reading() as connection:
-            body = connection.execute(statement.where(_is_deployed(workspace, process_id))).scalar()
+            if number is None:
+                body = connection.execute(_SELECT_CURRENT, values).scalar()
+            else:
+                body = connection.execute(_SELECT_VERSION, {**values, "number": number}).scalar()
         if body is None:
             raise _not_found(process_id)
-        return from_plain(Process, json.loads(body))
+        return _read(body)
 
     def find(self, workspace: str, limit: int = 100, cursor: str | None = None) -> ProcessPage:
         """List the deployed processes of a workspace by id; raises `InputError` for an invalid cursor."""
-        conditions = [PROCESSES.c.workspace == workspace, PROCESSES.c.deployed.is_(True)]
-        if cursor is not None:
-            conditions.append(PROCESSES.c.id > read_cursor(cursor, 1)[0])
-        statement = select(VERSIONS.c.body).join(PROCESSES, _CURRENT).where(*conditions).order_by(PROCESSES.c.id)
+        after = "" if cursor is None else read_cursor(cursor, 1)[0]
         with self._database.reading() as connection:
-            bodies = connection.execute(statement.limit(limit + 1)).scalars().all()
-        found = tuple(from_plain(Process, json.loads(body)) for body in bodies[:limit])
+            values = {"workspace": workspace, "after": after, "most": limit + 1}
+            bodies = connection.execute(_SELECT_PAGE, values).scalars().all()
+        found = tuple(map(_read, bodies[:limit]))
         return ProcessPage(found, write_cursor(found[-1].id) if len(bodies) > limit and found else None)
 
     def load_package(self, digest: str) -> Package:
@@ -98,6 +112,11 @@ class SqlProcesses:
         if package is None:
             raise ProcessNotFoundError(f"no package has the digest {digest}", "Check the digest.")
         return package
+
+
+@lru_cache(maxsize=_MOST_IN_MEMORY)
+def _read(body: str) -> Process:
+    return from_plain(Process, json.loads(body))
 
 
 def _is_deployed(workspace: str, process_id: str) -> Any:
