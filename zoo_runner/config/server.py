@@ -74,6 +74,12 @@ class ServerSettings:
         "",
         "Most requests from one address, such as 50/second; more are answered with 429. Unset: no limit.",
     )
+    trusted_proxies: tuple[str, ...] = setting(
+        "ZOO_RUNNER_TRUSTED_PROXIES",
+        ("127.0.0.1",),
+        "Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto say who sends a request and how;"
+        " separated by commas. Those of others are ignored.",
+    )
     cors_origins: tuple[str, ...] = setting(
         "ZOO_RUNNER_CORS_ORIGINS",
         (),

@@ -33,7 +33,7 @@ def add_metrics(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> Non
         buckets=_SECONDS,
         registry=registry,
     )
-    app.add_middleware(_Counted, requests=requests, seconds=seconds)
+    app.add_middleware(Counted, requests=requests, seconds=seconds)
 
     @app.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, tags=["operation"])
     def get_metrics() -> Response:
@@ -62,7 +62,7 @@ class _Jobs(Collector):
         yield GaugeMetricFamily("zoo_runner_workers", "Workers of this server that run.", self._count_workers())
 
 
-class _Counted:
+class Counted:
     """ASGI middleware: counts requests, and measures the time until their answers begin."""
 
     def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:
@@ -73,15 +73,26 @@ class _Counted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = perf_counter()
+        started, begun = perf_counter(), False
 
-        async def count(message: Message) -> None:
+        def count(status: int) -> None:
+            # the pattern of the path: ids would make a figure of each job
+            route = scope.get("route")
+            path, method = getattr(route, "path", "other"), scope["method"] if route else "other"
+            self._requests.labels(path, method, str(status)).inc()
+            self._seconds.labels(path, method).observe(perf_counter() - started)
+
+        async def send_counted(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
-                # the pattern of the path: ids would make a figure of each job
-                route = scope.get("route")
-                path, method = getattr(route, "path", "other"), scope["method"] if route else "other"
-                self._requests.labels(path, method, str(message["status"])).inc()
-                self._seconds.labels(path, method).observe(perf_counter() - started)
+                begun = True
+                count(message["status"])
             await send(message)
 
-        await self._app(scope, receive, count)
+        try:
+            await self._app(scope, receive, send_counted)
+        except Exception:
+            # a defect: its answer is written further out
+            if not begun:
+                count(500)
+            raise

@@ -66,7 +66,14 @@ def serve(
         # uvicorn stops on these itself, and raises them again once it has stopped
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            forwarded_allow_ips=list(settings.trusted_proxies),
+        )
         _Server(config, api.following.stop).run()
     finally:
         pool.stop(settings.shutdown_seconds)
