@@ -56,30 +56,30 @@ def find_program(name: str) -> str:
 @contextmanager
 def serve_http(folder: Path, home: Path) -> Iterator[Server]:
     """Serve `folder` over HTTP, with listings; `home` is for the server's own files."""
-    port = _find_free_port()
+    port = find_free_port()
     config = home / "nginx.conf"
     config.write_text(NGINX_CONFIG.format(home=home, port=port, folder=folder))
-    with _run([find_program("nginx"), "-c", str(config), "-p", str(home), "-e", "stderr"], port):
+    with run_server([find_program("nginx"), "-c", str(config), "-p", str(home), "-e", "stderr"], port):
         yield Server("nginx", f"http://127.0.0.1:{port}")
 
 
 @contextmanager
 def serve_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[Server]:
     """Serve the folders in `folder` as buckets."""
-    port = _find_free_port(host)
+    port = find_free_port(host)
     command = [find_program("versitygw"), "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", f"{host}:{port}"]
-    with _run([*command, "--quiet", "posix", str(folder)], port, host):
+    with run_server([*command, "--quiet", "posix", str(folder)], port, host):
         yield Server("versitygw", f"http://{host}:{port}")
 
 
-def _find_free_port(host: str = "127.0.0.1") -> int:
+def find_free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def _run(command: list[str], port: int, host: str = "127.0.0.1") -> Iterator[None]:
+def run_server(command: list[str], port: int, host: str = "127.0.0.1") -> Iterator[None]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             while process.poll() is None and not _answers(host, port):
