@@ -49,6 +49,8 @@ READS_AN_ENVIRONMENT = {
     "config/argo.py": "reads its part",
     "config/server.py": "reads its part",
     "cli/options.py": "door: the command line",
+    "cli/hera.py": "door: the commands for Hera workflows, whose configuration is another one",
+    "hera/configuration.py": "reads its part",
     "cli/serve.py": "door: the commands of the server, whose workers inherit it",
     "zoo/ahead.py": "door: the first moment of a service of a ZOO kernel",
     "zoo/service.py": "door: a service of a ZOO kernel",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from zoo_runner.cli.completion import add_completion
+from zoo_runner.cli.hera import add_hera
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.jobs import add_jobs
@@ -186,6 +187,7 @@ add_jobs(cli, read_configuration)
 add_rerun(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
+add_hera(cli)
 
 
 def main() -> NoReturn:

@@ -98,6 +98,14 @@ class Cluster:
             path, body, query = build_path(kind, namespace), _delete_options(grace_seconds), {"labelSelector": selector}
             self._call("DELETE", path, f"deleting every {kind} of {selector}", query, body)
 
+    def request_token(self, namespace: str, account: str, seconds: int) -> Manifest:
+        """Return the status of a TokenRequest: a `token` of a service account and its `expirationTimestamp`."""
+        path = f"{build_path('ServiceAccount', namespace, account)}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        body = {**request, "spec": {"expirationSeconds": seconds}}
+        answer = self._call("POST", path, f"requesting a token of ServiceAccount {account}", body=body)
+        return dict(answer["status"])
+
     def watch(
         self,
         namespace: str,
