@@ -1,13 +1,17 @@
 """Stores for tests, and the values that they keep."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tests.postgres import find_postgres, use_schema
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.store.protocol import EventLog, JobStore
 
 PACKAGE = Package({"cwlVersion": "v1.2", "class": "Workflow"}, "#main", "w", {}, "a" * 64)
+DATABASES = ("sqlite", "postgresql")
 LONG, OVER = 600.0, 0.0
 
 
@@ -38,3 +42,13 @@ def build_job(number: int = 1, **more: object) -> Job:
 def create(store: Store, *jobs: Job) -> None:
     for job in jobs:
         store.jobs.create(job, PACKAGE)
+
+
+@contextmanager
+def use_database(kind: str) -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL, or none: a server then has an SQLite of its own."""
+    if kind == "sqlite":
+        yield ""
+        return
+    with use_schema(find_postgres()) as url:
+        yield url

@@ -7,6 +7,7 @@ remote one it follows many.
 """
 
 import contextlib
+import logging
 import threading
 from concurrent.futures import Future
 from typing import TextIO
@@ -15,13 +16,15 @@ from zoo_runner.config.server import ServerSettings
 from zoo_runner.execution.context import Context, end_job
 from zoo_runner.execution.execute import start
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import JobBusyError, JobNotFoundError, NotReachedError, RunnerError
+from zoo_runner.model.errors import EngineError, JobBusyError, JobNotFoundError, NotReachedError, RunnerError
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.store.protocol import JobQueue, Share
 
 # before the next job, where an engine did not answer
 _AWAY_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class Worker:
@@ -51,13 +54,21 @@ class Worker:
         if source:
             threading.Thread(target=self._listen, args=(source,), name="listener", daemon=True).start()
         while self._wait_for_room():
-            job = self._jobs.claim(self._context.owner, self._settings.lease_seconds, self._share)
+            job = self._claim()
             if job is not None:
                 self._begin(job, sink)
             else:
                 self._wait_for_work()
         with self._changed:
             self._changed.wait_for(lambda: not self._running)
+
+    def _claim(self) -> Job | None:
+        try:
+            return self._jobs.claim(self._context.owner, self._settings.lease_seconds, self._share)
+        except EngineError as error:
+            # the jobs that run go on without the database, and must not end with this process
+            logger.warning("no job could be taken: %s", error)
+            return None
 
     def stop(self) -> None:
         """Take no further job; may be called by a signal's handler."""
