@@ -103,10 +103,10 @@ a process of its own under a supervisor, stages the results out as STAC, and wri
 above the number of cores means that other programs ran at the same time: the seconds are then too high, and the
 ratios less so, because both sides wait.
 
-Further measurements, each beside a peer: `python -m bench.staging` (data in and out beside rclone),
-`python -m bench.isolation` (isolated beside trusted jobs), `python bench/kernel.py` (a service in ZOO's kernel),
-`python -m bench.zoo` (a service beside cwltool, also a tool that prints 200,000 lines), `python -m bench.cluster` (jobs
-on Kubernetes).
+Further measurements, each beside a peer: `python -m bench.api` (the HTTP server beside cwltool, pygeoapi and wraptile),
+`python -m bench.staging` (data in and out beside rclone), `python -m bench.isolation` (isolated beside trusted jobs),
+`python bench/kernel.py` (a service in ZOO's kernel), `python -m bench.zoo` (a service beside cwltool, also a tool that
+prints 200,000 lines), `python -m bench.cluster` (jobs on Kubernetes).
 """
 
 

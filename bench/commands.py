@@ -76,6 +76,12 @@ def find_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
+def read_mib(pid: int, kind: str = "Pss") -> float:
+    """Read the proportional or resident (`Rss`) size of a process."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024
+
+
 def describe_machine() -> str:
     """Describe the machine and its load."""
     return f"{os.cpu_count()} cores of {_read_processor()}, load {os.getloadavg()[0]:.1f} at the end"

@@ -15,8 +15,8 @@ case "${1:-}" in
     programs="containerd runc etcd etcdctl ip iptables sysctl docker-registry conntrack podman debootstrap openssl busybox"
     packages="containerd runc etcd-server etcd-client containernetworking-plugins iproute2 iptables procps docker-registry conntrack podman debootstrap openssl busybox-static" ;;
   bench)
-    programs="nginx"
-    packages="nginx-light" ;;
+    programs="nginx ab"
+    packages="nginx-light apache2-utils" ;;
   postgres)
     programs="pg_ctlcluster"
     packages="postgresql" ;;
