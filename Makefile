@@ -57,8 +57,8 @@ format: env-dev ## format the code
 bench: env-dev bench-servers images ## compare with similar tools (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.isolation
-	@$(BIN)/python -m bench.api
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
+	@$(BIN)/python -m bench.api
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster
