@@ -189,8 +189,9 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
 def _conditions_of_content(query: JobQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.text is not None:
-        names = (JOBS.c.id, JOBS.c.process_id)
-        conditions.append(or_(*(func.lower(name).contains(query.text.lower(), autoescape=True) for name in names)))
+        # one comparison of both is cheaper than two; no id has the line end between them
+        names = func.lower(JOBS.c.id + "\n" + JOBS.c.process_id)
+        conditions.append(names.contains(query.text.lower(), autoescape=True))
     seconds = func.coalesce(JOBS.c.finished, now_seconds()) - JOBS.c.started
     if query.min_seconds is not None:
         conditions.append(seconds >= query.min_seconds)
