@@ -234,6 +234,7 @@ def _build_spec(job: JobSpec) -> Document:
         **build_launch_parameters(job, scratch),
         "runtime": None,
         "limits_memory": False,
+        "keeps_user": False,
         "memory_mib": 4096,
         "package_files": [],
         "cid_folder": None,

@@ -133,6 +133,7 @@ def test_the_supervisor_starts_nothing_but_steps(name: str) -> None:
 
 def test_the_supervisor_starts_steps() -> None:
     assert find_refusal([*HONEST, *STEP], has_network=False) is None
+    assert find_refusal([*HONEST, "--userns=keep-id", *STEP], has_network=False) is None
     online = [word for word in (*HONEST, *STEP) if word != "--net=none"]
     assert find_refusal(online, has_network=True) is None
     assert find_refusal(["inspect", "debian:bookworm-slim"], has_network=False) is None

@@ -30,6 +30,7 @@ _OPTIONS = (
     *("--conmon-pidfile", "--pids-limit", "--mount", "--workdir", "--read-only", "--log-driver", "--user", "--cidfile"),
     *("--gpus", "--env", "--memory", "--cpus", "--shm-size"),
 )
+_SAME_USER = "--userns=keep-id"
 _REQUIRED = tuple(f"{name}={value}" for name, value in _VALUES.items())
 
 
@@ -46,7 +47,7 @@ def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
         options.append(word)
     for option in options:
         name, equals, value = option.partition("=")
-        known = option in _WITHOUT_VALUE or (equals and (name in _OPTIONS or _VALUES.get(name) == value))
+        known = option in (*_WITHOUT_VALUE, _SAME_USER) or (equals and (name in _OPTIONS or _VALUES.get(name) == value))
         if not known or (name == "--mount" and not value.startswith("type=bind,")):
             return f"not an option of a step: {name}"
     missing = [one for one in _REQUIRED if one not in options and not (has_network and one == "--net=none")]

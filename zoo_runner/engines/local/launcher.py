@@ -3,10 +3,10 @@
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
-`limits_memory` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package), `isolated`
-(bool), `network` (whether steps that ask for it get it), `offline` (whether this process gives up the network),
-`sandbox` (the fields of `Sandbox`, or null), `default_image` (of tools without one, or null), `cid_folder` and
-`remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
+`limits_memory`, `keeps_user` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package),
+`isolated` (bool), `network` (whether steps that ask for it get it), `offline` (whether this process gives up the
+network), `sandbox` (the fields of `Sandbox`, or null), `default_image` (of tools without one, or null), `cid_folder`
+and `remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
@@ -137,7 +137,8 @@ def _build_reporting(spec: dict[str, Any], emit: Emit, boundary: Boundary) -> Re
         emit(EngineLine("info", text))
 
     files = RealFiles(Path(spec["scratch"]), report, boundary)
-    return Reporting(emit, files, spec["runtime"], spec["limits_memory"], spec["isolated"], spec["network"])
+    names = ("runtime", "limits_memory", "keeps_user", "isolated", "network")
+    return Reporting(emit, files, **{name: spec[name] for name in names})
 
 
 def run(spec: dict[str, Any], emit: Emit) -> int:

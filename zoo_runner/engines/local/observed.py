@@ -27,14 +27,16 @@ _NO_PRIVILEGES = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-
 class Reporting:
     """Shared by the jobs of one run.
 
-    `runtime` is podman, docker or None; `limits_memory`: it can limit memory. `isolated`: containers give up all
-    privileges. `network`: steps that ask for the network get it.
+    `runtime` is podman, docker or None; `limits_memory`: it can limit memory; `keeps_user`: it is podman without root,
+    whose containers need this user in them to read the inputs. `isolated`: containers give up all privileges.
+    `network`: steps that ask for the network get it.
     """
 
     emit: Emit
     files: RealFiles
     runtime: str | None
     limits_memory: bool
+    keeps_user: bool
     isolated: bool
     network: bool
 
@@ -56,7 +58,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             memory_mib = read_memory_limit(self) if shared.limits_memory else None
             context.strict_memory_limit = memory_mib is not None
             runtime, id_file = super().create_runtime(env, context)
-            runtime = _limit(runtime, memory_mib, shared.isolated)
+            runtime = limit_container(runtime, memory_mib, shared)
             if id_file is not None:
                 self.container = _describe_container(shared, Path(id_file), memory_mib)
                 if self.container.monitor_file is not None:
@@ -89,10 +91,11 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
     return Observed
 
 
-def _limit(command: list[str], memory_mib: int | None, isolated: bool) -> list[str]:
-    """Limit a container by the words that start it; cwltool uses the minimum of memory as the limit."""
+def limit_container(command: list[str], memory_mib: int | None, shared: Reporting) -> list[str]:
+    """Limit a container by the words that start it; cwltool uses the minimum of memory as the limit. Pure."""
     program, run, *words = (f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in command)
-    return [program, run, *(_NO_PRIVILEGES if isolated else ()), *words]
+    user = ("--userns=keep-id",) if shared.keeps_user else ()
+    return [program, run, *(_NO_PRIVILEGES if shared.isolated else ()), *user, *words]
 
 
 def _find_links(job: Any) -> Iterator[str]:

@@ -112,6 +112,7 @@ class Run:
             **build_launch_parameters(self._job, scratch),
             "runtime": self._runtime,
             "limits_memory": self._runtime is not None and limits_memory(self._runtime),
+            "keeps_user": self._runtime == "podman" and os.geteuid() != 0,
             "memory_mib": self._machine.memory_mib,
             "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
