@@ -79,10 +79,8 @@ def _package(
     return Failure(name, what, run, 3, "package", "user", code, facts, is_job=is_job, report=GITHUB + report)
 
 
-def _input(
-    name: str, what: str, report: str, run: Callable[[Scene], Done], code: str, *facts: str, is_job: bool = False
-) -> Failure:
-    return Failure(name, what, run, 4, "inputs", "user", code, facts, is_job=is_job, report=GITHUB + report)
+def _input(name: str, what: str, report: str, run: Callable[[Scene], Done], code: str, *facts: str) -> Failure:
+    return Failure(name, what, run, 4, "inputs", "user", code, facts, is_job=False, report=GITHUB + report)
 
 
 def _source(name: str, what: str, report: str, run: Callable[[Scene], Done], code: str, *facts: str) -> Failure:
@@ -205,7 +203,6 @@ OF_INPUTS = (
         ),
         "inputs.missing",
         "gdc.dict.fai",
-        is_job=True,
     ),
     _input(
         "value not among the choices",

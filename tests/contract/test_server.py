@@ -685,6 +685,21 @@ def test_a_dry_run_of_an_execution_looks_at_the_files_of_the_package_itself(serv
     assert look() == {"valid": True, "problems": [], "inputs": {"files": 1, "knownBytes": 5}}
 
 
+def test_a_dry_run_finds_secondary_files_that_are_missing(server: Server, web: FileServer) -> None:
+    indexed = "{type: File, secondaryFiles: [{pattern: .idx}]}"
+    tool = (
+        f"{{cwlVersion: v1.2, class: CommandLineTool, id: t, baseCommand: cat, inputs: {{x: {indexed}}}, outputs: []}}"
+    )
+    assert server.request("POST", "/processes", tool.encode(), {"Content-Type": CWL}).status == 201
+    request = {"inputs": {"x": {"href": web.put("a.tif", b"1")}}}
+    answer = server.request("POST", "/processes/t/execution?dryRun=true", request).json
+    (problem,) = answer["problems"]
+    assert (problem["code"], problem["pointer"]) == ("source.not-found", "/inputs/x/secondaryFiles/0")
+    assert "a.tif.idx" in problem["message"]
+    web.put("a.tif.idx", b"2")
+    assert server.request("POST", "/processes/t/execution?dryRun=true", request).json["valid"] is True
+
+
 def test_more_requests_than_allowed_are_refused_until_time_has_passed(tmp_path: Path, package_cache: Path) -> None:
     site = Site(tmp_path, package_cache).having(ZOO_RUNNER_RATE_LIMIT="3/second")
     with serving(site.environ, tmp_path) as server:

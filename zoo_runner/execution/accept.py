@@ -8,6 +8,7 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.pipeline import ensure_address
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.context import Context
+from zoo_runner.inputs.neighbours import ensure_secondary_files
 from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
@@ -15,6 +16,7 @@ from zoo_runner.model.job import Job
 from zoo_runner.model.masking import Masker, is_maskable, list_texts, split_secrets
 from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.package import NO_PACKAGE, Package
+from zoo_runner.model.problems import ValuePath
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
 
@@ -25,11 +27,16 @@ def draft_job(
     destination: Callable[[JobPaths], str],
     workspace: Workspace,
     job_id: str | None = None,
+    *,
+    place: ValuePath = (),
 ) -> JobSpec:
     """Make a job of what was checked already; nothing is created. `destination` may depend on its names.
 
-    Raises `SettingsError` for an invalid job id, `StageOutError` for an invalid destination.
+    `place` leads to the inputs in the document that the client sent. Raises `InputError` for a local file without a
+    secondary file that the package requires, `SettingsError` for an invalid job id, `StageOutError` for an invalid
+    destination.
     """
+    ensure_secondary_files(package, order, workspace.storage.allowed_roots, place)
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
     limits, uid = workspace.limits, new_uid()

@@ -91,7 +91,7 @@ def read_execute_request(
         check_extent(request, max_values)
     checker = build_checker(package, base, from_request=True)
     if not isinstance(request, Mapping):
-        raise _fail(package, [_not_an_object(request)])
+        raise build_misfit(package, [_not_an_object(request)])
     outputs, whole = request.get("outputs") or {}, replace(checker, root=())
     if isinstance(outputs, Mapping):
         _refuse_unknown(whole, outputs, parse_outputs(package), "output")
@@ -111,7 +111,7 @@ def _drop_document_keys(package: Package, values: Any) -> Any:
 def _build(package: Package, values: Any, checker: Checker, ignored: Collection[str] = ()) -> JobOrder:
     if not isinstance(values, Mapping):
         replace(checker, root=()).expect(("inputs",), "an object with one member per input", values)
-        raise _fail(package, checker.problems)
+        raise build_misfit(package, checker.problems)
     parameters = parse_parameters(package)
     checked = {
         parameter.name: _check_parameter(checker, parameter, values[parameter.name])
@@ -127,7 +127,7 @@ def _build(package: Package, values: Any, checker: Checker, ignored: Collection[
     _refuse_secrets(package, checker, checked)
     if checker.problems:
         checker.problems.extend(hints.problems)
-        raise _fail(package, checker.problems)
+        raise build_misfit(package, checker.problems)
     ensure_reachable(package)
     defaults = {
         parameter.name: read_default(package, parameter)
@@ -217,7 +217,8 @@ def _not_an_object(request: Any) -> Problem:
     return replace(build_problem("inputs.type", (), (), message), path="request")
 
 
-def _fail(package: Package, problems: list[Problem]) -> InputError:
+def build_misfit(package: Package, problems: list[Problem]) -> InputError:
+    """Build the error of inputs that do not fit a package, with a line of evidence for each problem."""
     lines = tuple(str(problem) for problem in problems)
     count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
     codes = {problem.code for problem in problems}

@@ -94,7 +94,13 @@ def _draft(
     api: Api, configuration: Configuration, process_id: str, package: Package, order: Mapping[str, Any]
 ) -> JobSpec:
     workspace = configuration.workspace
-    draft = draft_job(package, order, lambda paths: build_destination(api, configuration, paths.job_id), workspace)
+    draft = draft_job(
+        package,
+        order,
+        lambda paths: build_destination(api, configuration, paths.job_id),
+        workspace,
+        place=("inputs",),
+    )
     return replace(draft, paths=JobPaths.build(workspace.folders, process_id, draft.id))
 
 

@@ -255,7 +255,7 @@ class _Call:
         if time_limit_seconds:
             limits = replace(limits, time_seconds=time_limit_seconds)
         workspace = replace(self._workspace, storage=storage, limits=limits)
-        draft = draft_job(package, order.values, lambda _: destination, workspace, self._site.job_id)
+        draft = draft_job(package, order.values, lambda _: destination, workspace, self._site.job_id, place=("inputs",))
         return replace(draft, paths=self._paths), workspace
 
     def _update(self, percent: int, message: str) -> None:
