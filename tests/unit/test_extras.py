@@ -84,6 +84,9 @@ def handles_absence(node: ast.AST) -> bool:
             return any("extra(" in ast.unparse(item) or "ImportError" in ast.unparse(item) for item in node.items)
         case ast.Try():
             return any(handler.type and "ImportError" in ast.unparse(handler.type) for handler in node.handlers)
+        case ast.If():
+            # for types only: nothing is imported when it runs
+            return ast.unparse(node.test) == "TYPE_CHECKING"
         case _:
             return False
 
