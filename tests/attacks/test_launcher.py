@@ -13,7 +13,7 @@ import pytest
 from tests.attacks.hostile import CANARY, Host, output, tool
 from tests.site import Site
 from zoo_runner.engines.cwl_process import container_client, javascript_process
-from zoo_runner.engines.cwl_process.container_programs import REFUSED, find_refusal, serve
+from zoo_runner.engines.cwl_process.container_programs import REFUSED, find_foreign, find_refusal, serve
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 
 FILTER = filter_launcher(os.uname().machine)
@@ -140,14 +140,75 @@ def test_the_supervisor_starts_steps() -> None:
     assert find_refusal(["kill", "0a1b"], has_network=False) is None
 
 
+MOUNTING = {
+    "the machine": "type=bind,source=/,target=/x,readonly",
+    "passwords": "type=bind,source=/etc/shadow,target=/x,readonly",
+    "the home of root": "type=bind,source=/root,target=/x,readonly",
+    "a socket of docker": "type=bind,source=/var/run/docker.sock,target=/x",
+    "all of its scratch": "type=bind,source=SCRATCH,target=/x",
+    "the socket of the supervisor": "type=bind,source=SCRATCH/programs,target=/x",
+    "the folder of another job": "type=bind,source=SCRATCH-2/out,target=/x",
+    "a step up": "type=bind,source=SCRATCH/out/../../secret,target=/x",
+    "a link": "type=bind,source=SCRATCH/out/link,target=/x",
+    "below a link": "type=bind,source=SCRATCH/out/link/etc,target=/x",
+    "an input that may be written": "type=bind,source=GIVEN,target=/x",
+    "a neighbour of an input": "type=bind,source=GIVEN-2,target=/x,readonly",
+    "the folder of an input": "type=bind,source=GIVEN/..,target=/x,readonly",
+    "two sources": "type=bind,source=SCRATCH/out,target=/x,source=/etc",
+    "a source by another name": "type=bind,source=SCRATCH/out,src=/etc",
+    "a source in quotes": 'type=bind,"source=/etc",target=/x',
+    "a source without a place": "type=bind,source=etc,target=/x",
+    "mounts that come back": "type=bind,source=SCRATCH/out,target=/x,bind-propagation=shared",
+    "a file system in memory": "type=tmpfs,target=/x,tmpfs-size=1",
+    "an image": "type=image,source=other,target=/x",
+}
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[str, str]:
+    """The folder of a job, where a step left a link to the machine, and an input elsewhere."""
+    scratch, given = tmp_path / "job", tmp_path / "given"
+    for folder in (scratch / "out", scratch / "cids", scratch / "monitors", given):
+        folder.mkdir(parents=True)
+    (scratch / "out" / "link").symlink_to("/")
+    return str(scratch), str(given)
+
+
+@pytest.mark.parametrize("name", MOUNTING)
+def test_the_supervisor_mounts_nothing_but_files_of_the_job(name: str, folders: tuple[str, str]) -> None:
+    scratch, given = folders
+    mount = MOUNTING[name].replace("SCRATCH", scratch).replace("GIVEN", given)
+    assert find_foreign(["run", f"--mount={mount}", *STEP], scratch, [given])
+
+
+@pytest.mark.parametrize(
+    "option", ["--cidfile=/etc/cron.d/x", "--conmon-pidfile=SCRATCH/cids/x", "--cidfile=SCRATCH/x"]
+)
+def test_the_supervisor_has_nothing_written_elsewhere(option: str, folders: tuple[str, str]) -> None:
+    scratch, _ = folders
+    assert find_foreign(["run", option.replace("SCRATCH", scratch), *STEP], scratch, [])
+
+
+def test_the_supervisor_mounts_files_of_the_job(folders: tuple[str, str]) -> None:
+    scratch, given = folders
+    mounts = [f"source={scratch}/out/a,target=/a", f"source={given}/b,target=/b,readonly"]
+    words = [*(f"--mount=type=bind,{mount}" for mount in mounts), f"--cidfile={scratch}/cids/1", *STEP]
+    assert find_foreign(["run", *words], scratch, [given]) is None
+
+
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:
     """A program in place of podman, which runs what comes after the image; the supervisor's part listens."""
     program = tmp_path / "runtime"
     program.write_text('#!/bin/sh\nwhile [ "$1" != IMAGE ]; do shift; done\nshift\nexec "$@"\n')
     program.chmod(0o700)
-    serve(str(tmp_path), {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False})
+    serve(str(tmp_path), {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False, "readable": []})
     return tmp_path
+
+
+def honest(scratch: Path) -> list[str]:
+    """Return the words of an honest step of the job in this folder."""
+    return [word.replace("/s/", f"{scratch}/") for word in HONEST]
 
 
 def ask(scratch: Path, words: list[str]) -> "subprocess.Popen[str]":
@@ -156,22 +217,31 @@ def ask(scratch: Path, words: list[str]) -> "subprocess.Popen[str]":
 
 
 def test_a_program_has_the_streams_of_its_client_and_its_exit_code(runtime: Path) -> None:
-    with ask(runtime, [*HONEST, "IMAGE", "sh", "-c", "cat; echo $SEEN >&2; pwd; exit 7"]) as process:
+    with ask(runtime, [*honest(runtime), "IMAGE", "sh", "-c", "cat; echo $SEEN >&2; pwd; exit 7"]) as process:
         printed, complaints = process.communicate("given\n")
     assert (process.returncode, printed, complaints) == (7, f"given\n{runtime}\n", "its own\n")
 
 
 def test_a_refused_request_ends_without_a_program(runtime: Path) -> None:
-    with ask(runtime, [*HONEST, "--net=host", "IMAGE", "touch", str(runtime / "reached")]) as process:
+    with ask(runtime, [*honest(runtime), "--net=host", "IMAGE", "touch", str(runtime / "reached")]) as process:
         process.communicate()
     assert process.returncode == REFUSED
+    assert not (runtime / "reached").exists()
+
+
+def test_a_mount_of_the_machine_ends_without_a_program(runtime: Path) -> None:
+    foreign = "--mount=type=bind,source=/etc/shadow,target=/x,readonly"
+    with ask(runtime, [*honest(runtime), foreign, "IMAGE", "touch", str(runtime / "reached")]) as process:
+        _, complaints = process.communicate()
+    assert process.returncode == REFUSED
+    assert "/etc/shadow" in complaints
     assert not (runtime / "reached").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_program_is_asked_to_end_with_its_client(number: int, runtime: Path) -> None:
     script = f"trap 'echo ended; : > {runtime}/ended; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
-    with ask(runtime, [*HONEST, "IMAGE", "sh", "-c", script]) as process:
+    with ask(runtime, [*honest(runtime), "IMAGE", "sh", "-c", script]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)

@@ -2,10 +2,12 @@
 
 A part of the supervisor, which never reads a package; it needs the standard library only. The launcher finds
 `container_client` under the names of these programs. A request is refused unless it runs a container as an isolated
-step is run: without privileges, without the network unless the job may have it, and from an image that is there.
+step is run: without privileges, without the network unless the job may have it, from an image that is there, and with
+files of the job alone.
 """
 
 import contextlib
+import csv
 import json
 import os
 import resource
@@ -14,7 +16,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ _OPTIONS = (
 )
 _SAME_USER = "--userns=keep-id"
 _REQUIRED = tuple(f"{name}={value}" for name, value in _VALUES.items())
+_WRITABLE = ("out", "tmp", "outputs", "copies", "inputs")
+_NOTES = {"--conmon-pidfile": "monitors", "--cidfile": "cids"}
 
 
 def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
@@ -54,8 +58,49 @@ def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
     return f"lacks {', '.join(missing)}" if missing else None
 
 
+def find_foreign(words: Sequence[str], scratch: str, readable: Sequence[str]) -> str | None:
+    """Find what a request of a step would mount or write that is not the job's, links followed; None where nothing.
+
+    The job's are the folders of steps in `scratch`, and `readable` (without links), which may be mounted read-only.
+    """
+    own, given = os.path.realpath(scratch), frozenset(readable)
+    writable = {f"{own}/{name}" for name in _WRITABLE}
+    for word in words[1:]:
+        if not word.startswith("-"):
+            return None
+        name, _, value = word.partition("=")
+        if name == "--mount" and not _is_own_mount(value, writable, given):
+            return f"not a mount of this job: {value}"
+        if name in _NOTES and os.path.dirname(os.path.realpath(value)) != f"{own}/{_NOTES[name]}":  # noqa: PTH120
+            return f"not a file of this job: {word}"
+    return None
+
+
+def _is_own_mount(value: str, writable: Set[str], given: Set[str]) -> bool:
+    """Whether a mount is one that cwltool asks for: `type=bind,source=…,target=…`, maybe `readonly`, as CSV."""
+    lines = list(csv.reader([value]))
+    if len(lines) != 1 or len(lines[0]) not in (3, 4):
+        return False
+    kind, source, target, *rest = lines[0]
+    if kind != "type=bind" or not source.startswith("source=/") or not target.startswith("target=/"):
+        return False
+    place = os.path.realpath(source.removeprefix("source="))
+    if _is_below(place, writable):
+        return rest in ([], ["readonly"])
+    return rest == ["readonly"] and _is_below(place, given)
+
+
+def _is_below(path: str, folders: Set[str]) -> bool:
+    while path not in folders and path != "/":
+        path = os.path.dirname(path)  # noqa: PTH120
+    return path in folders
+
+
 def serve(scratch: str, order: Mapping[str, Any]) -> None:
-    """Answer requests in threads of this process until it ends; `order` has `runtime`, `env` and `network`."""
+    """Answer requests in threads of this process until it ends.
+
+    `order` has `runtime`, `env`, `network`, and `readable`: inputs and files of the package, without links.
+    """
     folder = os.open(scratch, os.O_PATH | os.O_DIRECTORY)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # the path of a socket has at most 107 bytes
@@ -76,7 +121,8 @@ def _answer(connection: socket.socket, scratch: str, order: Mapping[str, Any]) -
         _, streams, _, _ = socket.recv_fds(connection, 1, 3)
         try:
             words = json.loads(connection.makefile("rb").readline())
-            if refusal := find_refusal(words, has_network=order["network"]):
+            refusal = find_refusal(words, has_network=order["network"])
+            if refusal := refusal or find_foreign(words, scratch, order["readable"]):
                 os.write(streams[2], f"refused: {refusal}\n".encode())
                 code = REFUSED
             else:

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report, decode_event
 from zoo_runner.model.package import Package
+from zoo_staging.boundary import list_links
 
 _SIGNALLED = 128
 _CLIENT = Path(container_client.__file__)
@@ -60,6 +62,13 @@ def find_package_files(package: Package, allowed_roots: tuple[Path, ...] | None)
 
 def _is_below(path: Path, roots: tuple[Path, ...]) -> bool:
     return any(path.resolve().is_relative_to(root.resolve()) for root in roots)
+
+
+def _find_readable(paths: Iterable[str], scratch: Path) -> list[str]:
+    """Find what steps may read, links followed: inputs, files of the package, and where links in these lead."""
+    given = [*map(Path, paths), scratch / "inputs"]
+    links = (link for path in given for link in list_links(path))
+    return sorted({os.path.realpath(path) for path in (*given, *links)})
 
 
 def _build_killed(program: str, number: int) -> EngineError:
@@ -133,7 +142,7 @@ class Run:
             "cid_folder": spec["cid_folder"],
             "remover": spec["remover"],
             "scratch": str(scratch),
-            "programs": self._allow_programs(network) if isolated and self._runtime else None,
+            "programs": self._allow_programs(network, staged) if isolated and self._runtime else None,
             "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
 
@@ -151,9 +160,14 @@ class Run:
         runtime = self._runtime or ""
         return shutil.which(runtime, path=self._settings.inherited.get("PATH", os.defpath)) or runtime
 
-    def _allow_programs(self, network: bool) -> dict[str, Any]:
+    def _allow_programs(self, network: bool, staged: Staged) -> dict[str, Any]:
         """Describe what the supervisor starts for a launcher that has no network."""
-        return {"runtime": self._find_runtime(), "env": dict(self._settings.inherited), "network": network}
+        return {
+            "runtime": self._find_runtime(),
+            "env": dict(self._settings.inherited),
+            "network": network,
+            "readable": _find_readable((*list_paths(staged.order), *self._package_files), self._scratch),
+        }
 
     def _link_programs(self) -> Path:
         """Create a folder with podman or docker under its name, and under the one that cwltool looks for.
