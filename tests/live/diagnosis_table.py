@@ -1,4 +1,4 @@
-"""The table of docs/kubernetes.md, "When a job fails": a row's level, code and message are what a run really gave.
+"""The tables "When a job fails" of docs/kubernetes.md and docs/argo.md: each row is what a run really gave.
 
 Each test of a diagnosis keeps its row true: it compares, or with `UPDATE_DOCS=1` writes. Beside it, what the cluster
 itself reported and when: a diagnosis has to follow within five seconds.
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from tests.cluster import BROKEN_WORKSPACE, ENVIRON
@@ -21,6 +22,7 @@ from tests.values import ROOT
 from zoo_runner.model.diagnosis import Diagnosis
 
 PAGE = ROOT / "docs" / "kubernetes.md"
+ARGO_PAGE = ROOT / "docs" / "argo.md"
 # Kubernetes writes most of its times in whole seconds, cut off
 LONGEST_SECONDS = 5.0 + 1.0
 WITNESS_SECONDS = 30.0
@@ -40,20 +42,20 @@ _HIDDEN = (
 )
 
 
-def keep_row(what: str, found: Diagnosis) -> None:
-    """Hold the row that begins with `what` against a diagnosis, or write it."""
+def keep_row(what: str, found: Diagnosis, document: Path = PAGE) -> None:
+    """Hold the row of a document that begins with `what` against a diagnosis, or write it."""
     message = " ".join(found.cause.split()).replace("|", "\\|")
     for pattern, shown in _HIDDEN:
         message = re.sub(pattern, shown, message)
-    page = PAGE.read_text()
+    page = document.read_text()
     row = next((line for line in page.splitlines() if line.startswith(f"| {what} |")), None)
-    assert row, f"docs/kubernetes.md has no row {what!r}"
+    assert row, f"{document.name} has no row {what!r}"
     found_by = row.split(" | ")[1]
     wanted = f"| {what} | {found_by} | {found.level} | `{found.code}` | {message} |"
     if ENVIRON.get("UPDATE_DOCS"):
-        PAGE.write_text(page.replace(row, wanted))
+        document.write_text(page.replace(row, wanted))
     else:
-        assert row == wanted, "docs/kubernetes.md says something else; UPDATE_DOCS=1 writes what is printed"
+        assert row == wanted, f"{document.name} says something else; UPDATE_DOCS=1 writes what is printed"
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from tests import steps
 from tests.cluster import BROKEN_WORKSPACE, kubectl
-from tests.live.diagnosis_table import LONGEST_SECONDS, keep_row, read_time, witnessing
+from tests.live.diagnosis_table import ARGO_PAGE, LONGEST_SECONDS, PAGE, keep_row, read_time, witnessing
 from tests.site import Site, Story
 from zoo_runner.engines.kubernetes import bundle
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
@@ -46,7 +46,7 @@ def fail(
     waits_seconds: float = 0,
     job_id: str | None = None,
 ) -> Diagnosis:
-    """Run a job that fails. Its diagnosis is that of the `row` of the documented table, and it comes within five
+    """Run a job that fails. Its diagnosis is that of the `row` in the table of its engine, and it comes within five
     seconds of what Kubernetes `reported` first: the reason of an event, a state or a condition (or whichever of
     several comes first, written `a|b`), or `deleted`.
     """
@@ -58,7 +58,7 @@ def fail(
     found = story.outcome.diagnosis
     assert found
     if row:
-        keep_row(row, found)
+        keep_row(row, found, ARGO_PAGE if site.settings.engine == "argo" else PAGE)
     if reported:
         # when it is reported: the publishing of the logs, which comes after that, is no part of it
         reported = next(line for line in story.log.splitlines() if "[job] FAILED at" in line)
@@ -95,6 +95,17 @@ def having_quota(site: Site, what: str, hard: str, folder: Path) -> Iterator[Non
         path = "{.status.hard." + what.replace(".", r"\.") + "}"
         kubectl(site, "wait", "quota/small", "-n", NAMESPACE, f"--for=jsonpath={path}={hard}", "--timeout=60s")
         yield
+
+
+@contextmanager
+def having_no_rules(site: Site, role: str, namespace: str) -> Iterator[None]:
+    """Have a role of the job's account allow nothing; the next job creates all roles anew."""
+    kubectl(site, "patch", "role", role, "-n", namespace, "--type=merge", "-p", '{"rules": []}')
+    try:
+        yield
+    finally:
+        every = kubectl(site, "get", "role,rolebinding", "-n", namespace, "-o", "name").split()
+        kubectl(site, "delete", *every, "-n", namespace)
 
 
 def test_an_image_that_does_not_exist(site: Site, tmp_path: Path) -> None:

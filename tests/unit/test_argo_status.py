@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from zoo_runner.engines.argo.pods import find_container_failure, find_own_exit_code, has_container_started, is_job_pod
-from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_waiting, has_failed, is_seen
+from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_refused, find_waiting, has_failed, is_seen
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.codes import CODES
 from zoo_runner.model.diagnosis import Level
@@ -93,6 +93,14 @@ def test_what_waits_for_its_turn_is_healthy(message: str) -> None:
     assert find_waiting(workflow) == message
     assert is_seen(workflow)
     assert find_failure(workflow) is None
+
+
+def test_a_pod_that_a_quota_refuses_is_a_failure_though_its_node_stays_pending() -> None:
+    message = 'pods "job-a-job-2534315291" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0'
+    refused = find_refused(build_workflow("Running", ("Pod", "job-a(0)", "Pending", message)))
+    assert refused
+    assert (refused.diagnosis.code, refused.diagnosis.level) == ("cluster.quota", Level.PLATFORM)
+    assert find_refused(build_workflow("Running", ("Pod", "job-a(0)", "Pending", "PodInitializing"))) is None
 
 
 def test_a_workflow_that_no_controller_has_seen_has_no_phase() -> None:

@@ -16,7 +16,7 @@ from zoo_runner.engines.argo.pods import (
     has_container_started,
     is_job_pod,
 )
-from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_waiting, has_failed, is_seen
+from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_refused, find_waiting, has_failed, is_seen
 from zoo_runner.engines.kubernetes.follower import BINDING_SECONDS, Follower
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pod_log import LastLine, build_no_result
@@ -62,6 +62,8 @@ class WorkflowFollower(Follower):
         self._by_controller = self._by_controller or is_seen(root)
         if waiting := find_waiting(root):
             self._report_once(waiting, f"waiting: {waiting}")
+        if (refused := find_refused(root)) and self._pod is None:
+            self._fail_later(_LOG_SECONDS, refused, lambda: self._pod is None)
         if has_failed(root) and not self._failed:
             self._failed = True
             failure = find_failure(root) or self._build_lost("its Workflow ended and no node reported how")

@@ -43,6 +43,12 @@ def find_waiting(workflow: Manifest) -> str | None:
     return None
 
 
+def find_refused(workflow: Manifest) -> RunnerError | None:
+    """Return why the pod of the job is not created, where Argo tries again for ever; None if nothing prevents it."""
+    pending = [node.get("message") or "" for node in _nodes(workflow) if node.get("phase") == "Pending"]
+    return next((_diagnose(message) for message in pending if "exceeded quota" in message), None)
+
+
 def find_failure(workflow: Manifest) -> RunnerError | None:
     """Return why a job failed, from Argo's messages; None while it has not, or if its nodes have none."""
     if not has_failed(workflow):
