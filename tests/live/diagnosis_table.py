@@ -33,6 +33,8 @@ _HIDDEN = (
         rf"job-{_UUID}(-work(?=-[a-z]{{6}}\b))?(-[a-z0-9]{{5,6}}\b)?",
         lambda m: f"job-…{m[1] or ''}{'-…' if m[2] else ''}",
     ),
+    # the number that Argo computes from a node's name
+    (r"(?<=-job)-\d+\b", lambda _: "-…"),
     (r"\S+:\d+(?=/private/)", lambda _: "…"),
     (r"used: [^,]+", lambda _: "used: …"),
     (r"largest node has \S+ cores and \d+ MiB", lambda _: "largest node has … cores and … MiB"),
