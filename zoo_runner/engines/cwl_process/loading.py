@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
 
-from zoo_runner.engines.cwl_process.binding import bind_quickly
+from zoo_runner.engines.cwl_process.binding import bind_inputs_here
 from zoo_runner.engines.cwl_process.confined import (
     REFUSED,
     ConfinedAccess,
@@ -150,7 +150,7 @@ def build_context_fields(spec: Mapping[str, Any], boundary: Boundary) -> dict[st
 
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
-    bind_quickly()
+    bind_inputs_here()
     try:
         with bounded_javascript(spec.get("time_zone")):
             outputs, status = executor.execute(tool, _read_order(spec), context, cwltool_logger)

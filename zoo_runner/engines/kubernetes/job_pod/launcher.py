@@ -154,9 +154,9 @@ def _read_message(error: WorkflowException) -> str:
 
 
 def _runtime_context(spec: dict[str, Any], executor: _Executor) -> CalrissianRuntimeContext:
-    context = CalrissianRuntimeContext(
-        {**build_context_fields(spec, read_boundary(spec)), "default_container": spec["image"]}
-    )
+    # Calrissian itself only names the image of tools that have none, and cwltool calls for it
+    image = {"default_container": spec["image"], "find_default_container": lambda _: spec["image"]}
+    context = CalrissianRuntimeContext({**build_context_fields(spec, read_boundary(spec)), **image})
     context.select_resources = executor.select_resources
     # for files that a package has written of them; a step's command and variables go to the kubelet as they are
     context.secret_store = SecretStore()
