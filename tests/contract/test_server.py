@@ -181,12 +181,12 @@ def test_the_head_of_a_stream_ends(server: Server) -> None:
     [
         ("/processes", "GET, HEAD, OPTIONS, POST"),
         ("/processes/echo", "DELETE, GET, HEAD, OPTIONS, PUT"),
-        ("/processes/echo/execution", "OPTIONS, POST"),
-        (f"{HUB}/jobs/none", "DELETE, GET, HEAD, OPTIONS"),
+        ("/processes/echo/execution", "GET, OPTIONS, POST"),
+        (f"{HUB}/jobs/none", "DELETE, GET, HEAD, OPTIONS, PATCH"),
     ],
 )
 def test_a_path_states_its_methods(server: Server, path: str, allowed: str) -> None:
-    options, refused = server.request("OPTIONS", path), server.request("PATCH", path)
+    options, refused = server.request("OPTIONS", path), server.request("TRACE", path)
     assert (options.status, options.headers["allow"]) == (204, allowed)
     assert (refused.status, refused.headers["allow"]) == (405, allowed)
 
@@ -426,7 +426,11 @@ def test_w_chooses_the_workflow(server: Server, workflow: str) -> None:
         ("GET", "/jobs?datetime=noon", None, "", 400, f"{OURS}:request.invalid"),
         ("GET", "/jobs?cursor=x", None, "", 400, f"{OURS}:request.cursor"),
         ("GET", "/nothing", None, "", 404, f"{OURS}:request.unknown-path"),
-        ("PATCH", "/jobs", None, "", 405, f"{OURS}:request.method"),
+        ("PUT", "/jobs", None, "", 405, f"{OURS}:request.method"),
+        ("POST", "/jobs", b"{}", "application/json", 400, f"{OURS}:request.invalid"),
+        ("POST", "/jobs", b'{"process": "none"}', "application/json", 404, f"{PART_1}/no-such-process"),
+        ("POST", "/jobs/none/results", b"", "", 404, f"{PART_1}/no-such-job"),
+        ("PATCH", "/jobs/none", b"{}", "application/json", 404, f"{PART_1}/no-such-job"),
         (
             "GET",
             "/api/catalogs/user/catalogs/No_Name/jobs",

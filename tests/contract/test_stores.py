@@ -51,6 +51,13 @@ def open_sql(url: str) -> Iterator[Store]:
     sql.close()
 
 
+def test_a_job_that_was_not_started_is_nobodys_work(store: Store) -> None:
+    created = replace(build_job(), status=Status.CREATED, request={"inputs": {"message": 7}})
+    store.jobs.create(created, PACKAGE)
+    assert store.jobs.get("job-1").request == {"inputs": {"message": 7}}
+    assert store.jobs.find_abandoned() == ()
+
+
 def test_a_job_is_read_as_it_was_created(store: Store) -> None:
     created = store.jobs.create(build_job(secret_inputs=("key",)), PACKAGE)
     assert created.version == 1

@@ -126,7 +126,7 @@ def test_an_execute_request_whose_inputs_are_no_object_is_refused_with_words_bes
 
 def test_a_repeated_word_for_what_is_no_array_is_refused(tmp_path: Path) -> None:
     for words in (("count=1", "count=2"), ("name=a", "name=b")):
-        with pytest.raises(InputError, match=f"-i {words[0].partition('=')[0]} ") as caught:
+        with pytest.raises(InputError, match=f"{words[0].partition('=')[0]} ") as caught:
             read(tmp_path, *words)
         assert caught.value.diagnosis.code == "inputs.type"
 

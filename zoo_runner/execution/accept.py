@@ -12,7 +12,7 @@ from zoo_runner.inputs.neighbours import ensure_secondary_files
 from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
-from zoo_runner.model.job import Job
+from zoo_runner.model.job import Job, Status
 from zoo_runner.model.masking import Masker, is_maskable, list_texts, split_secrets
 from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.package import NO_PACKAGE, Package
@@ -88,6 +88,31 @@ def accept_failed(
     outcome = build_failure(error, masker)
     failed = replace(job, caller=caller, status=outcome.status, outcome=outcome, finished=job.created)
     return context.store.create(failed, draft.package)
+
+
+def create_unstarted(
+    context: Context,
+    draft: JobSpec,
+    engine: str,
+    workspace: Workspace,
+    request: Mapping[str, Any],
+    *,
+    caller: str | None = None,
+) -> Job:
+    """Create a job that nobody works on before `accept_created` starts it; `request` may change until then."""
+    job = replace(_build_job(draft, engine, workspace), caller=caller, status=Status.CREATED, request=request)
+    return context.store.create(job, draft.package)
+
+
+def accept_created(context: Context, job: Job, draft: JobSpec, workspace: Workspace) -> Job:
+    """Start a job that was created before, as what was drafted of its request by now.
+
+    Raises `RunnerError` for what the engine cannot run, `JobChangedError` where somebody else changed or started it.
+    """
+    context.find_engine(job.engine, workspace).plan(draft)
+    started = _build_job(draft, job.engine, workspace)
+    kept = replace(started, caller=job.caller, created=job.created, priority=job.priority, version=job.version)
+    return context.store.update(kept)
 
 
 def build_unaccepted(job_id: str, process_id: str, workspace: Workspace) -> Job:

@@ -28,7 +28,7 @@ def read_order(
     if job_file is not None:
         base, content = _read_job_file(job_file, settings)
         values = _parse(content, job_file)
-    given = _read_words(words, package)
+    given = read_words(words, package)
     if "inputs" in values and not _kinds(package, "inputs"):
         return read_execute_request(package, _merge(values, given), base=base)
     ignored = () if strict else values.keys() - given.keys()
@@ -42,7 +42,7 @@ def read_changed_order(
 
     Its secret inputs were never stored: they have to be among the words.
     """
-    given = _read_words(words, package)
+    given = read_words(words, package)
     missing = [name for name in secret_inputs if name not in given]
     if missing:
         raise InputError(
@@ -116,8 +116,11 @@ def _format_place(error: Exception) -> str:
     return f": line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark and problem else ""
 
 
-def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
-    """Read `name=value` words; JSON is parsed unless the input is a string; a repeated name makes an array."""
+def read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
+    """Read `name=value` words; JSON is parsed unless the input is a string; a repeated name makes an array.
+
+    Raises `InputError`.
+    """
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -129,7 +132,7 @@ def _read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
         if "array" in kinds and not isinstance(value, list):
             value = [*values.get(name, []), value]
         elif name in values:
-            raise InputError(f"-i {name} is given twice, but is not an array", "Give it once.", code="inputs.type")
+            raise InputError(f"{name} is given twice, but is not an array", "Give it once.", code="inputs.type")
         values[name] = value
     return values
 

@@ -253,6 +253,7 @@ _JOB = (
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),
     Code("job.no-output", _U, "The results have no such output or value.", "Choose one of those that are listed."),
     Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),
+    Code("job.locked", _U, "The job was started already, so that it cannot be changed.", "Create another job."),
     Code("job.exists", _U, "A job with this id exists already.", "Choose another id, or leave it out."),
     Code("job.changed", _E, "Another process changed the job at the same time.", "Try again."),
     Code("job.busy", _U, "Another process works on the job.", "Follow its log, or cancel the job."),
@@ -379,6 +380,12 @@ _PROCESS = (
 )
 _REQUEST = (
     Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),
+    Code(
+        "request.cross-site",
+        _U,
+        "A page of another site asked for an execution by its address alone.",
+        "Send a POST, or ask the operator to list the origin.",
+    ),
     Code("request.invalid", _U, "The request is invalid.", "Correct what is shown."),
     Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
     Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),

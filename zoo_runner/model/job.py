@@ -11,10 +11,11 @@ from zoo_runner.model.masking import Masker
 
 
 class Status(str, Enum):
-    """Status of a job: OGC API - Processes, Part 1, `statusCode`."""
+    """Status of a job: OGC API - Processes, Part 1, `statusCode`; Part 4 adds `created`, a job not yet started."""
 
     __str__ = str.__str__
 
+    CREATED = "created"
     ACCEPTED = "accepted"
     RUNNING = "running"
     SUCCESSFUL = "successful"
@@ -56,7 +57,13 @@ class Outcome:
 
 
 FINAL = frozenset({Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED})
-_NEXT = {Status.ACCEPTED: {Status.RUNNING, *FINAL}, Status.RUNNING: FINAL}
+UNFINISHED = frozenset({Status.ACCEPTED, Status.RUNNING})
+"""Of jobs that somebody has to work on."""
+_NEXT = {
+    Status.CREATED: {Status.ACCEPTED, Status.DISMISSED},
+    Status.ACCEPTED: {Status.RUNNING, *FINAL},
+    Status.RUNNING: FINAL,
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Job:
     those with the highest `priority` start first. `uid` distinguishes the job from one of the same id in another store.
     `cancel_requested`: the job is to be stopped, if it is not too late for that; `removal_requested`: its logs and data
     are to be removed, however it ends. `version` grows with each stored change. The outcome is known shortly before the
-    job has ended: in between its logs are published and what the engine created is removed.
+    job has ended: in between its logs are published and what the engine created is removed. `request` is the execute
+    request of a job that is created and not started; it may still change.
     """
 
     id: str
@@ -102,6 +110,7 @@ class Job:
     outcome: Outcome | None = None
     uid: str = ""
     priority: int = 0
+    request: Mapping[str, Any] | None = None
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
+Status = Literal["created", "accepted", "running", "successful", "failed", "dismissed"]
 
 
 class Link(TypedDict):
@@ -135,6 +135,16 @@ class StatusInfo(TypedDict):
     exception: NotRequired[Problem]
     diagnosis: NotRequired[DiagnosisInfo]
     links: list[Link]
+
+
+class Definition(TypedDict):
+    """What a job runs, as it could be sent to create another one (OGC 24-051)."""
+
+    process: str
+    inputs: dict[str, Any]
+    outputs: NotRequired[dict[str, Any]]
+    response: NotRequired[str]
+    subscriber: NotRequired[dict[str, Any]]
 
 
 class JobList(TypedDict):

@@ -1,5 +1,6 @@
 """Reads forms (RFC 7578) that were received as a whole."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from starlette.datastructures import Headers, UploadFile
@@ -10,7 +11,12 @@ from zoo_runner.model.errors import InputError
 _MOST_PARTS = 200
 
 
-async def read_parts(headers: Headers, body: bytes) -> list[tuple[str, str | None, bytes]]:
+def read_parts(headers: Headers, body: bytes) -> list[tuple[str, str | None, bytes]]:
+    """Do what `_read_parts` does, in a thread: a form may be large, and other requests must not wait for it."""
+    return asyncio.run(_read_parts(headers, body))
+
+
+async def _read_parts(headers: Headers, body: bytes) -> list[tuple[str, str | None, bytes]]:
     """Read the parts of a form in their order: name, file name where it is a file, content. Raises `InputError`."""
 
     async def stream() -> AsyncGenerator[bytes, None]:

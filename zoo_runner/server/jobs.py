@@ -47,17 +47,17 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
     except InputError as error:
         if not call.hub:
             raise
-        draft = _draft(api, configuration, process_id, _load_package(api, call, process_id), {})
-        with _calling_back(api, call, draft.id, request):
+        draft = draft_execution(api, configuration, process_id, load_package(api, call, process_id), {})
+        with calling_back(api, call, draft.id, request):
             return accept_failed(api.context, draft, engine, workspace, error, caller=call.caller)
-    with _calling_back(api, call, draft.id, request):
+    with calling_back(api, call, draft.id, request):
         job = accept(api.context, draft, engine, workspace, caller=call.caller)
     api.wake(job.id)
     return job
 
 
 @contextmanager
-def _calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> Iterator[None]:
+def calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> Iterator[None]:
     """Keep whom to call back about the job that the block accepts."""
     if not (subscriber := read_subscriber(request, find_reach(api.settings))):
         yield
@@ -70,37 +70,50 @@ def _calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any])
         raise
 
 
-def prepare_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> JobSpec:
+def prepare_execution(
+    api: Api, call: Call, process_id: str, request: Mapping[str, Any], job_id: str | None = None
+) -> JobSpec:
     """Check an execute request and draft its job; nothing is stored. Raises `ProcessNotFoundError`, `InputError`."""
     read_subscriber(request, find_reach(api.settings))
     configuration = find_configuration(api.configuration, call.workspace)
-    package = _load_package(api, call, process_id)
+    package = load_package(api, call, process_id)
     order = _read_inputs(package, request, configuration, call)
-    draft = _draft(api, configuration, process_id, package, order)
-    if secret := sorted(find_secret_values(draft, configuration.workspace)):
+    draft = draft_execution(api, configuration, process_id, package, order, job_id)
+    ensure_storable(draft, configuration.workspace)
+    return draft
+
+
+def ensure_storable(draft: JobSpec, workspace: Workspace) -> None:
+    """Refuse a job with secret inputs; raises `InputError`."""
+    if secret := sorted(find_secret_values(draft, workspace)):
         raise InputError(
             f"input {secret[0]!r} is secret, and this server stores the inputs of jobs",
             "Leave it out, or run the package with `zoo-runner run`.",
             code="inputs.secret-stored",
         )
-    return draft
 
 
-def _load_package(api: Api, call: Call, process_id: str) -> Package:
+def load_package(api: Api, call: Call, process_id: str) -> Package:
+    """Return the package of a deployed process; raises `ProcessNotFoundError`."""
     return api.store.processes.load_package(api.store.processes.get(call.workspace, process_id).package)
 
 
-def _draft(
-    api: Api, configuration: Configuration, process_id: str, package: Package, order: Mapping[str, Any]
+def draft_execution(
+    api: Api,
+    configuration: Configuration,
+    process_id: str,
+    package: Package,
+    order: Mapping[str, Any],
+    job_id: str | None = None,
 ) -> JobSpec:
+    """Draft a job of a process; nothing is stored. Raises `InputError` for a local file without its
+    secondary files."""
     workspace = configuration.workspace
-    draft = draft_job(
-        package,
-        order,
-        lambda paths: build_destination(api, configuration, paths.job_id),
-        workspace,
-        place=("inputs",),
-    )
+
+    def choose(paths: JobPaths) -> str:
+        return build_destination(api, configuration, paths.job_id)
+
+    draft = draft_job(package, order, choose, workspace, job_id, place=("inputs",))
     return replace(draft, paths=JobPaths.build(workspace.folders, process_id, draft.id))
 
 
@@ -142,7 +155,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
         return replace(job, status=Status.DISMISSED, message="the job was removed")
     store = api.store.jobs
     lease = store.lease(job_id, f"dismissal-{new_job_id()}", _LEASE_TO_DISMISS_SECONDS)
-    if lease and job.status is Status.ACCEPTED and job.handle is None:
+    if lease and job.status in (Status.CREATED, Status.ACCEPTED) and job.handle is None:
         job = end_job(store, job, _build_dismissed())
     else:
         job = request_cancel(store, job)

@@ -16,7 +16,9 @@ def list_methods(scope: Scope) -> tuple[str, ...]:
     """List the methods of the path of a request, in alphabetical order; none where nothing lies there."""
     routes = scope["app"].routes
     found = {method for method in _METHODS if any(_has(route, {**scope, "method": method}) for route in routes)}
-    return tuple(sorted({*found, "OPTIONS", *(("HEAD",) if "GET" in found else ())})) if found else ()
+    # an execution by GET is none that HEAD could only look at
+    has_head = "GET" in found and not scope["path"].endswith("/execution")
+    return tuple(sorted({*found, "OPTIONS", *(("HEAD",) if has_head else ())})) if found else ()
 
 
 def _has(route: BaseRoute, scope: Scope) -> bool:
@@ -37,7 +39,7 @@ class MoreMethods:
         elif method == "OPTIONS":
             await Response(status_code=204, headers={"Allow": ", ".join(allowed)})(scope, receive, send)
         else:
-            await self._answer_head({**scope, "method": "GET"} if "GET" in allowed else scope, receive, send)
+            await self._answer_head({**scope, "method": "GET"} if "HEAD" in allowed else scope, receive, send)
 
     async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_head(message: Message) -> None:

@@ -11,10 +11,13 @@ from zoo_runner.server.documents import DiagnosisInfo, Problem
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0"
 
+PART_4 = "http://www.opengis.net/def/exceptions/ogcapi-processes-4/1.0"
+
 _TYPES = {
     "process.not-found": f"{PART_1}/no-such-process",
     "job.not-found": f"{PART_1}/no-such-job",
     "job.not-ended": f"{PART_1}/result-not-ready",
+    "job.locked": f"{PART_4}/locked",
     "process.exists": f"{PART_2}/duplicated-process",
     "package.workflow": f"{PART_2}/workflow-not-found",
     "request.media-type": f"{PART_2}/unsupported-media-type",
@@ -28,7 +31,9 @@ _STATUSES = {
     "request.method": 405,
     "request.invalid": 400,
     "request.cursor": 400,
+    "request.cross-site": 403,
     "job.not-ended": 404,
+    "job.locked": 423,
     "store.unreachable": 503,
 }
 

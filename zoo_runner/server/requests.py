@@ -29,9 +29,28 @@ def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
         raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
     if not isinstance(request, dict):
         raise _invalid("the body is not an object", 'Send an object such as {"inputs": {…}}.')
+    return check_execute(request)
+
+
+def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an execute request whose `response` there is; raises `InputError`."""
     if request.get("response", "document") not in _RESPONSES:
         raise _invalid(f"response is {request['response']!r}", "Use raw or document.")
     return request
+
+
+def ensure_own_page(headers: Mapping[str, str], origins: Iterable[str]) -> None:
+    """Refuse what a page of another site has a browser ask for: following a link must not start a job.
+
+    Raises `InputError`. Source: Fetch Metadata Request Headers (W3C).
+    """
+    allowed, origin = set(origins), headers.get("origin", "")
+    if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not {"*", origin} & allowed:
+        raise InputError(
+            "a page of another site asked for an execution by its address alone",
+            "Send a POST, or ask the operator to list the origin in ZOO_RUNNER_CORS_ORIGINS.",
+            code="request.cross-site",
+        )
 
 
 def prefers_async(prefer: str) -> bool:

@@ -5,14 +5,16 @@ import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Outcome, Results
 from zoo_runner.server.api import Call
 
+MULTIPART = "multipart/related"
 _JSON = "application/json"
 _JSON_SUFFIXES = (".json", ".geojson")
 
@@ -48,12 +50,28 @@ def get_results(job: Job, call: Call) -> Mapping[str, Any]:
 
 
 def get_raw_result(job: Job, call: Call, outputs: tuple[str, ...]) -> Content:
-    """Return the value of the one output that a request asks for; raises `InputError` where it asks for several."""
+    """Return the value of the one output that a request asks for, or each of several as one part."""
     document = _with_links(_find_results(job).document, job, call)
     wanted = [name for name in document if not outputs or name in outputs]
     if len(wanted) != 1:
-        return Content(json.dumps({name: document[name] for name in wanted}).encode())
+        return _build_multipart({name: _build_content(document[name], job, call) for name in wanted})
     return _build_content(document[wanted[0]], job, call)
+
+
+def get_multipart(job: Job, call: Call) -> Content:
+    """Return all outputs, each as one part; raises as `_find_results`."""
+    document = _with_links(_find_results(job).document, job, call)
+    return _build_multipart({name: _build_content(value, job, call) for name, value in document.items()})
+
+
+def _build_multipart(contents: Mapping[str, Content]) -> Content:
+    """Build a body of several parts (RFC 2387), each with the name of its output; what lies elsewhere is a link."""
+    boundary, lines = token_hex(16), bytearray()
+    for name, content in contents.items():
+        place = f"Content-Location: {content.link}\r\n" if content.link else ""
+        head = f"--{boundary}\r\nContent-ID: <{quote(name)}>\r\nContent-Type: {content.media_type}\r\n{place}\r\n"
+        lines += head.encode() + content.body + b"\r\n"
+    return Content(bytes(lines) + f"--{boundary}--\r\n".encode(), f"{MULTIPART}; boundary={boundary}")
 
 
 def get_result(job: Job, call: Call, output: str, number: int | None = None) -> Content:

@@ -1,6 +1,6 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -9,10 +9,13 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
-from zoo_runner.model.job import FINAL, Job
-from zoo_runner.server import deploying, jobs, logs, preflight, processes, requests, results, streams
+from zoo_runner.model.job import FINAL
+from zoo_runner.server import deploying, jobs, logs, preflight, processes, requests, results, streams, unstarted
+from zoo_runner.server.answers import answer_content, answer_execution
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.bodies import read_deployment, read_execute
 from zoo_runner.server.documents import (
+    Definition,
     JobList,
     LogList,
     Preflight,
@@ -21,7 +24,7 @@ from zoo_runner.server.documents import (
     ProcessSummary,
     StatusInfo,
 )
-from zoo_runner.server.forms import read_parts
+from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Workflow
 
 CWL_JSON = "application/cwl+json"
@@ -41,6 +44,7 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
     _add_deployment(router, api, of)
     _add_execution(router, api, of)
     _add_jobs(router, api, of)
+    _add_management(router, api, of)
     _add_results(router, api, of)
     _add_logs(router, api, of)
     return router
@@ -97,33 +101,28 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
-    values = {"description": "The results of a synchronous execution.", "content": {"*/*": {}}}
-    both: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
-        200: values,
-        204: {"description": "The result, as a link in the header."},
-    }
-
-    @router.post("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=both, **_EXECUTE)
+    @router.post("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED, **_EXECUTE)
     async def execute_process(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
         """Execute a process; with `Prefer: respond-async` the answer is the job, else its results.
 
         With `dryRun` nothing runs, and the answer lists what would fail: inputs, sources that do not answer, sizes.
         """
-        body = requests.read_execute(await read_body(request, api), _media_type(request))
+        body = await read_execute(request, api)
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
-        prefer = request.headers.get("prefer", "")
-        asynchronous = call.hub or requests.prefers_async(prefer)
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
-        if not asynchronous:
-            seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
-            job = await api.endings.wait_aside(api.store, job.id, seconds)
-            if job.status in FINAL:
-                return _answer_results(job, call, body)
-        headers = {"Location": call.link("jobs", job.id)}
-        if prefer:
-            headers["Preference-Applied"] = "respond-async"
-        return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
+        return await answer_execution(api, call, job, request, body)
+
+    @router.get("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED)
+    async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
+        """Execute a process with inputs as parameters: `name=value`, or `name[href]=address`."""
+        requests.ensure_own_page(request.headers, api.settings.cors_origins)
+        package = await run_in_threadpool(jobs.load_package, api, call, process_id)
+        body = requests.check_execute(read_key_values(call.query, package))
+        if dry_run:
+            return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
+        job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
+        return await answer_execution(api, call, job, request, body)
 
 
 def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
@@ -151,28 +150,64 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         return JSONResponse(jobs.describe_job(job, call))
 
 
+def _add_management(router: APIRouter, api: Api, of: Any) -> None:
+    @router.post("/jobs", tags=["jobs"], status_code=201, responses=_answer(StatusInfo, 201), **_EXECUTE)
+    async def create_job(call: of, request: Request) -> Response:
+        """Create a job without starting it: an execute request with the member `process`, its address."""
+        body = await read_execute(request, api)
+        job = await run_in_threadpool(unstarted.create_job, api, call, body)
+        headers = {"Location": call.link("jobs", job.id)}
+        return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
+
+    @router.patch("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo), **_EXECUTE)
+    async def edit_job(call: of, job_id: str, request: Request) -> Response:
+        """Change the request of a job that was not started."""
+        body = await read_execute(request, api)
+        job = await run_in_threadpool(unstarted.edit_job, api, call, job_id, body)
+        return JSONResponse(jobs.describe_job(job, call))
+
+    @router.get("/jobs/{job_id}/definition", tags=["jobs"], responses=_answer(Definition))
+    def get_definition(call: of, job_id: str) -> Response:
+        """Get what a job runs, as it could be sent to create another one."""
+        return JSONResponse(unstarted.get_definition(api, call, job_id))
+
+    @router.get("/jobs/{job_id}/inputs", tags=["jobs"], responses=_answer(dict[str, Any]))
+    def get_inputs(call: of, job_id: str) -> Response:
+        """Get the inputs of a job."""
+        return JSONResponse(unstarted.get_inputs(api, call, job_id))
+
+
 def _add_results(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/results", tags=["jobs"], responses=_RESULTS)
-    def get_results(call: of, job_id: str) -> Response:
-        """Get the results document of a job."""
-        return JSONResponse(results.get_results(jobs.get_job(api, call, job_id), call))
+    def get_results(call: of, job_id: str, request: Request) -> Response:
+        """Get the results document of a job; with `Accept: multipart/related` each output as one part."""
+        job = jobs.get_job(api, call, job_id)
+        if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
+            return answer_content(results.get_multipart(job, call))
+        return JSONResponse(results.get_results(job, call))
+
+    @router.post("/jobs/{job_id}/results", tags=["jobs"], status_code=201, responses=_EXECUTED)
+    async def start_job(call: of, job_id: str, request: Request) -> Response:
+        """Start a job that was created before; the answer is that of an execution."""
+        job, body = await run_in_threadpool(unstarted.start_job, api, call, job_id)
+        return await answer_execution(api, call, job, request, body)
 
     one: dict[int | str, dict[str, Any]] = {200: {"content": {"*/*": {}}}, 204: {"description": "It lies at the link."}}
 
     @router.get("/jobs/{job_id}/results/{output}", tags=["jobs"], responses=one)
     def get_result(call: of, job_id: str, output: str) -> Response:
         """Get the value of one output; a file that lies elsewhere is a link in the header."""
-        return _answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output))
+        return answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output))
 
     @router.get("/jobs/{job_id}/results/{output}/{number}", tags=["jobs"], responses=one)
     def get_result_item(call: of, job_id: str, output: str, number: Number) -> Response:
         """Get one value of an output that has several; the first has the number 0."""
-        return _answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output, number))
+        return answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output, number))
 
     @router.get("/jobs/{job_id}/files/{path:path}", tags=["jobs"], responses={200: {"content": {"*/*": {}}}})
     def get_result_file(call: of, job_id: str, path: str) -> Response:
         """Get a file of the results, where these lie on the server."""
-        return _answer_content(results.read_result_file(jobs.get_job(api, call, job_id), call, path))
+        return answer_content(results.read_result_file(jobs.get_job(api, call, job_id), call, path))
 
 
 def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
@@ -232,47 +267,6 @@ def _list_media_types(route: APIRoute) -> Iterator[str]:
                 yield "application/json"
 
 
-async def read_body(request: Request, api: Api) -> bytes:
-    """Read the body of a request; raises `InputError` for one that is too large."""
-    most, body = int(api.settings.max_body_mib * 2**20), bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise InputError(
-                f"the body is larger than {api.settings.max_body_mib:g} MiB",
-                "Refer to large data by href.",
-                code="request.too-large",
-            )
-    return bytes(body)
-
-
-async def read_deployment(request: Request, api: Api, workflow: str | None) -> deploying.Deployment:
-    """Read a request to deploy; raises `InputError`."""
-    body, media_type = await read_body(request, api), _media_type(request)
-    if media_type != deploying.FORM_TYPE:
-        return deploying.read_deployment(body, media_type, workflow)
-    return deploying.read_form(await read_parts(request.headers, body), workflow)
-
-
-def _media_type(request: Request) -> str:
-    return requests.get_media_type(request.headers.get("content-type", ""))
-
-
-def _answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
-    headers = {"Link": f'<{call.link("jobs", job.id)}>; rel="monitor"'}
-    if body.get("response") == "raw":
-        content = results.get_raw_result(job, call, tuple(body.get("outputs") or ()))
-        return _answer_content(content, headers)
-    return JSONResponse(results.get_results(job, call), headers=headers)
-
-
-def _answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:
-    if content.link:
-        link = f'<{content.link}>; rel="related"'
-        return Response(status_code=204, headers={**(headers or {}), "Link": link})
-    return Response(content.body, media_type=content.media_type, headers=dict(headers or {}))
-
-
 def _answer(model: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": model}}
 
@@ -284,6 +278,11 @@ def _describe_body(*media_types: str) -> dict[str, Any]:
 
 # whatever is in between shall not wait for more
 _AT_ONCE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-_RESULTS: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any]}}
+_RESULTS: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any], "content": {results.MULTIPART: {}}}}
+_VALUES = {"description": "The results of a synchronous execution.", "content": {"*/*": {}}}
+_EXECUTED: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
+    200: _VALUES,
+    204: {"description": "The result, as a link in the header."},
+}
 _DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.FORM_TYPE)
 _EXECUTE = _describe_body("application/json")

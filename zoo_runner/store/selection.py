@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from zoo_runner.model import clock
-from zoo_runner.model.job import FINAL, Job
+from zoo_runner.model.job import UNFINISHED, Job
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease
 
@@ -31,8 +31,8 @@ def select_page(jobs: Iterable[Job], query: JobQuery) -> JobPage:
 
 
 def select_abandoned(jobs: Iterable[tuple[Job, Lease | None]], limit: int) -> tuple[Job, ...]:
-    """Return the jobs that are not at their end and have no lease, oldest first."""
-    found = [job for job, lease in jobs if lease is None and job.status not in FINAL]
+    """Return the jobs that somebody has to work on and that have no lease, oldest first."""
+    found = [job for job, lease in jobs if lease is None and job.status in UNFINISHED]
     return tuple(sorted(found, key=_place)[:limit])
 
 

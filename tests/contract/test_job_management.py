@@ -1,0 +1,124 @@
+"""Jobs that are created, edited and started later, and executions whose inputs are parameters of the address."""
+
+from collections.abc import Iterator
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_callbacks import wait_for_post
+from tests.servers import FileServer
+from tests.serving import ASYNC, Server, serving
+from tests.site import Site
+from tests.values import ROOT
+
+ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+HUB = "/hubs/ws-one"
+LOCKED = "http://www.opengis.net/def/exceptions/ogcapi-processes-4/1.0/locked"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("management")
+    site = Site(folder, package_cache).having(
+        ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"),
+        ZOO_RUNNER_WORKSPACE_PREFIX="/hubs",
+        ZOO_RUNNER_CALLBACK_HOSTS="127.0.0.1",
+    )
+    with serving(site.environ, folder) as server:
+        server.deploy(ECHO)
+        server.deploy(ECHO, HUB)
+        yield server
+
+
+def create(server: Server, base: str = "", **members: object) -> str:
+    request = {"process": f"{server.url}{base}/processes/echo", **members}
+    answer = server.request("POST", f"{base}/jobs", request)
+    assert (answer.status, answer.json["status"]) == (201, "created")
+    assert answer.headers["location"] == f"{server.url}{base}/jobs/{answer.json['jobID']}"
+    return str(answer.json["jobID"])
+
+
+@pytest.mark.parametrize("base", ["", HUB])
+def test_a_job_is_created_edited_and_started(server: Server, base: str) -> None:
+    job = create(server, base, inputs={"message": 7})
+    assert job in [one["jobID"] for one in server.request("GET", f"{base}/jobs?status=created").json["jobs"]]
+    assert server.request("GET", f"{base}/jobs/{job}/results").json["type"].endswith("/result-not-ready")
+    assert server.request("POST", f"{base}/jobs/{job}/results", headers=ASYNC).status == 400
+    assert server.request("PATCH", f"{base}/jobs/{job}", {"inputs": {"message": "edited"}}).json["status"] == "created"
+    definition = {"process": f"{server.url}{base}/processes/echo", "inputs": {"message": "edited"}}
+    assert server.request("GET", f"{base}/jobs/{job}/definition").json == definition
+    started = server.request("POST", f"{base}/jobs/{job}/results", headers=ASYNC)
+    assert (started.status, started.json["jobID"]) == (201, job)
+    assert server.wait(job, base=base)["status"] == "successful"
+    assert server.request("GET", f"{base}/jobs/{job}/inputs").json == {"message": "edited"}
+    assert server.request("GET", f"{base}/jobs/{job}/definition").json == definition
+
+
+def test_a_job_is_started_once_and_not_changed_after_that(server: Server) -> None:
+    job = create(server, inputs={"message": "once"})
+    results = server.request("POST", f"/jobs/{job}/results")
+    assert server.request("GET", results.json["text"]["href"]).body == b"once\n"
+    for method, path, body in (("POST", f"/jobs/{job}/results", None), ("PATCH", f"/jobs/{job}", {"inputs": {}})):
+        refused = server.request(method, path, body)
+        assert (refused.status, refused.json["type"]) == (423, LOCKED)
+
+
+def test_an_edit_that_leaves_an_input_out_has_its_default_apply(server: Server) -> None:
+    job = create(server, inputs={"message": "gone"}, response="raw")
+    server.request("PATCH", f"/jobs/{job}", {"inputs": {"message": None}})
+    assert server.request("POST", f"/jobs/{job}/results").body == b"Hello\n"
+
+
+def test_a_created_job_is_dismissed_and_never_runs(server: Server) -> None:
+    job = create(server)
+    assert server.request("DELETE", f"/jobs/{job}").json["status"] == "dismissed"
+    assert server.request("POST", f"/jobs/{job}/results").status == 423
+
+
+def test_a_created_job_is_seen_in_its_workspace_only(server: Server) -> None:
+    job = create(server, HUB)
+    for path in (f"/jobs/{job}/definition", f"/jobs/{job}/inputs"):
+        assert server.request("GET", path).status == 404
+    refused = server.request("POST", "/jobs", {"process": f"{server.url}{HUB}/processes/echo"})
+    assert (refused.status, refused.json["diagnosis"]["code"]) == (400, "request.invalid")
+
+
+def test_a_started_job_calls_back_below_the_prefix_of_its_workspace(server: Server, web: FileServer) -> None:
+    subscriber = {"successUri": f"{web.url}/success", "inProgressUri": f"{web.url}/begun"}
+    job = create(server, HUB, inputs={"message": "back"}, subscriber=subscriber)
+    server.request("POST", f"{HUB}/jobs/{job}/results")
+    assert wait_for_post(web, "success") == server.request("GET", f"{HUB}/jobs/{job}/results").json
+    begun = [body for path, body in web.posted if path == "begun"]
+    assert all(body["links"][0]["href"] == f"{server.url}{HUB}/jobs/{job}" for body in begun)
+
+
+def test_inputs_are_parameters_of_the_address(server: Server) -> None:
+    answer = server.request("GET", "/processes/echo/execution?message=by%20address&response=raw")
+    assert (answer.status, answer.body) == (200, b"by address\n")
+    job = server.request("GET", "/processes/echo/execution?message=12", headers=ASYNC).json["jobID"]
+    assert server.request("GET", f"/jobs/{job}/inputs").json == {"message": "12"}
+    unknown = server.request("GET", "/processes/echo/execution?massage=x")
+    assert (unknown.status, unknown.json["diagnosis"]["code"]) == (400, "inputs.unknown")
+    assert server.request("GET", "/processes/echo/execution?dryRun=true").json["valid"] is True
+
+
+def test_a_page_of_another_site_starts_nothing_by_an_address(server: Server) -> None:
+    path, before = "/processes/echo/execution", server.request("GET", "/jobs").json["numberTotal"]
+    refused = server.request("GET", path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (refused.status, refused.json["diagnosis"]["code"]) == (403, "request.cross-site")
+    assert server.request("HEAD", path).status == 405
+    assert server.request("GET", "/jobs").json["numberTotal"] == before
+
+
+def test_results_are_parts_where_a_client_asks_for_these(server: Server) -> None:
+    job = create(server, inputs={"message": "a part"})
+    server.request("POST", f"/jobs/{job}/results")
+    answer = server.request("GET", f"/jobs/{job}/results", headers={"Accept": "multipart/related"})
+    head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(EmailMessage, policy=policy.default).parsebytes(head + answer.body)
+    (part,) = message.iter_parts()
+    assert (part["Content-ID"], part.get_content_type()) == ("<text>", "text/plain")
+    assert part.get_content().strip() == "a part"

@@ -1,0 +1,42 @@
+"""Answers that several routes give: an execution, results, one value."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from zoo_runner.model.job import FINAL, Job
+from zoo_runner.server import jobs, requests, results
+from zoo_runner.server.api import Api, Call
+
+
+async def answer_execution(api: Api, call: Call, job: Job, request: Request, body: Mapping[str, Any]) -> Response:
+    """Answer with the job where the client prefers that, or the job takes longer than it waits; else with results."""
+    prefer = request.headers.get("prefer", "")
+    if not (call.hub or requests.prefers_async(prefer)):
+        seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
+        job = await api.endings.wait_aside(api.store, job.id, seconds)
+        if job.status in FINAL:
+            return answer_results(job, call, body)
+    headers = {"Location": call.link("jobs", job.id)}
+    if prefer:
+        headers["Preference-Applied"] = "respond-async"
+    return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
+
+
+def answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
+    """Answer with the results of a job, in the form that its request asks for."""
+    headers = {"Link": f'<{call.link("jobs", job.id)}>; rel="monitor"'}
+    if body.get("response") == "raw":
+        content = results.get_raw_result(job, call, tuple(body.get("outputs") or ()))
+        return answer_content(content, headers)
+    return JSONResponse(results.get_results(job, call), headers=headers)
+
+
+def answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a body, or with the link to what lies elsewhere."""
+    if content.link:
+        link = f'<{content.link}>; rel="related"'
+        return Response(status_code=204, headers={**(headers or {}), "Link": link})
+    return Response(content.body, media_type=content.media_type, headers=dict(headers or {}))

@@ -1,0 +1,49 @@
+"""Reads the bodies of requests: bounded, and parsed in threads, so that other requests do not wait for a large one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+
+from zoo_runner.model.errors import InputError
+from zoo_runner.server import deploying, requests
+from zoo_runner.server.api import Api
+from zoo_runner.server.forms import read_parts
+
+
+async def read_body(request: Request, api: Api) -> bytes:
+    """Read the body of a request; raises `InputError` for one that is too large."""
+    most, body = int(api.settings.max_body_mib * 2**20), bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise InputError(
+                f"the body is larger than {api.settings.max_body_mib:g} MiB",
+                "Refer to large data by href.",
+                code="request.too-large",
+            )
+    return bytes(body)
+
+
+async def read_deployment(request: Request, api: Api, workflow: str | None) -> deploying.Deployment:
+    """Read a request to deploy; raises `InputError`."""
+    body, media_type = await read_body(request, api), find_media_type(request)
+
+    def read() -> deploying.Deployment:
+        if media_type != deploying.FORM_TYPE:
+            return deploying.read_deployment(body, media_type, workflow)
+        return deploying.read_form(read_parts(request.headers, body), workflow)
+
+    return await run_in_threadpool(read)
+
+
+async def read_execute(request: Request, api: Api) -> Mapping[str, Any]:
+    """Read an execute request; raises `InputError`."""
+    body = await read_body(request, api)
+    return await run_in_threadpool(requests.read_execute, body, find_media_type(request))
+
+
+def find_media_type(request: Request) -> str:
+    """Return the media type of the body, without its parameters."""
+    return requests.get_media_type(request.headers.get("content-type", ""))

@@ -1,0 +1,147 @@
+"""Jobs that are created, edited, and started later (OGC API - Processes, Part 4: Job Management, 24-051).
+
+What a client sends is kept as it is, and checked when the job is started: until then it may be incomplete.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+from urllib.parse import unquote
+
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.execution.accept import accept_created, create_unstarted
+from zoo_runner.model import clock
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, InputError
+from zoo_runner.model.job import Job, Status
+from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.documents import Definition
+from zoo_runner.server.jobs import (
+    calling_back,
+    draft_execution,
+    ensure_storable,
+    get_job,
+    load_package,
+    prepare_execution,
+)
+from zoo_runner.server.subscriber import find_reach, read_subscriber
+
+_MEMBERS = ("outputs", "response", "subscriber")
+
+
+def create_job(api: Api, call: Call, request: Mapping[str, Any]) -> Job:
+    """Create a job that does not run yet; raises `InputError`, `ProcessNotFoundError`."""
+    process_id = _read_process(call, request.get("process"))
+    kept = _check(api, request)
+    draft = _draft(api, call, process_id, kept["inputs"])
+    configuration = find_configuration(api.configuration, call.workspace)
+    engine = configuration.settings.engine
+    return create_unstarted(api.context, draft, engine, configuration.workspace, kept, caller=call.caller)
+
+
+def edit_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> Job:
+    """Change the request of a job that was not started: members replace those of before, and so does each input.
+
+    An input that is null is left out. Raises `JobNotFoundError`, `InputError`, and `EngineError` (`job.locked`).
+    """
+    job, request = _get_unstarted(api, call, job_id)
+    if "process" in changes and _read_process(call, changes["process"]) != job.process_id:
+        raise _invalid("process is that of another job", "Create a job of that process.")
+    given = {key: value for key, value in changes.items() if key != "process"}
+    inputs = {**request["inputs"], **_check(api, given)["inputs"]}
+    kept = _check(api, {**request, **given, "inputs": {key: one for key, one in inputs.items() if one is not None}})
+    _draft(api, call, job.process_id, kept["inputs"])
+    return api.store.jobs.update(replace(job, request=kept, updated=clock.now()))
+
+
+def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]]:
+    """Check the request of a job and start it; return both.
+
+    Raises `JobNotFoundError`, `InputError` with all problems, and `EngineError` (`job.locked`) where it was started.
+    """
+    job, request = _get_unstarted(api, call, job_id)
+    workspace = find_configuration(api.configuration, call.workspace).workspace
+    draft = prepare_execution(api, call, job.process_id, request, job_id)
+    with calling_back(api, call, job_id, request):
+        started = accept_created(api.context, job, draft, workspace)
+    api.wake(job_id)
+    return started, request
+
+
+def get_definition(api: Api, call: Call, job_id: str) -> Definition:
+    """Return what a job runs, in the form in which it could be sent; raises `JobNotFoundError`."""
+    job = get_job(api, call, job_id)
+    request = job.request or {"inputs": get_inputs(api, call, job_id)}
+    return cast(Definition, {"process": call.link("processes", job.process_id), **request})
+
+
+def get_inputs(api: Api, call: Call, job_id: str) -> dict[str, Any]:
+    """Return the inputs of a job, as an execute request has them; raises `JobNotFoundError`.
+
+    Files of the server, such as defaults of a package that was uploaded, are left out.
+    """
+    job = get_job(api, call, job_id)
+    if job.request is not None:
+        return dict(job.request["inputs"])
+    return {name: _show(value) for name, value in job.inputs.items() if not _lies_here(value)}
+
+
+def _draft(api: Api, call: Call, process_id: str, inputs: Mapping[str, Any]) -> JobSpec:
+    """Draft a job whose inputs are checked later; raises `InputError` for inputs that must not be stored."""
+    configuration = find_configuration(api.configuration, call.workspace)
+    draft = draft_execution(api, configuration, process_id, load_package(api, call, process_id), {})
+    ensure_storable(replace(draft, order=inputs), configuration.workspace)
+    return draft
+
+
+def _get_unstarted(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]]:
+    job = get_job(api, call, job_id)
+    if job.status is not Status.CREATED or job.request is None:
+        raise EngineError(
+            f"job {job_id} was started before: it is {job.status}",
+            "Create another job: POST /jobs with its definition.",
+            level=Level.USER,
+            code="job.locked",
+        )
+    return job, job.request
+
+
+def _read_process(call: Call, process: Any) -> str:
+    """Read the id of a process from its address, or as it is."""
+    own = call.link("processes", "")
+    if not isinstance(process, str) or not process:
+        raise _invalid("the member process is missing", f'Write {{"process": "{own}…", "inputs": {{…}}}}.')
+    process_id = unquote(process.removeprefix(own).rstrip("/"))
+    if "/" in process_id:
+        raise _invalid(f"{process[:200]!r} is not a process of this workspace", f"Give an address below {own}")
+    return process_id
+
+
+def _check(api: Api, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a request."""
+    inputs = request.get("inputs") or {}
+    if not isinstance(inputs, Mapping):
+        raise _invalid("inputs is not an object", "Give an object with one member per input.")
+    read_subscriber(request, find_reach(api.settings))
+    return {"inputs": dict(inputs), **{name: request[name] for name in _MEMBERS if name in request}}
+
+
+def _lies_here(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return str(value.get("location", "")).startswith("file:") or any(map(_lies_here, value.values()))
+    return isinstance(value, list | tuple) and any(map(_lies_here, value))
+
+
+def _show(value: Any) -> Any:
+    """Show a File or Directory as a link, or by its content."""
+    if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
+        if "contents" in value:
+            return {"value": value["contents"]}
+        return {"href": value["location"]} if "location" in value else dict(value)
+    if isinstance(value, Mapping):
+        return {name: _show(member) for name, member in value.items()}
+    return [_show(member) for member in value] if isinstance(value, list | tuple) else value
+
+
+def _invalid(cause: str, remedy: str) -> InputError:
+    return InputError(cause, remedy, code="request.invalid")
