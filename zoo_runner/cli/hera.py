@@ -1,6 +1,7 @@
-"""Commands for people who run Hera workflows: their configuration."""
+"""Commands for people who run Hera workflows: their configuration, running scripts and workflows, looking at them."""
 
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,9 +12,12 @@ import click
 from zoo_runner.cli.show import print_json, print_message
 
 if TYPE_CHECKING:
+    from zoo_runner.hera.argo_server import ArgoServer, Workflow
     from zoo_runner.hera.configuration import HeraConfiguration
 
 _FILES = ("hera.bash", "hera.config")
+_FAILED = 6
+_TEMPLATE = "template/"
 
 
 def add_hera(cli: click.Group) -> None:
@@ -38,23 +42,170 @@ def add_hera(cli: click.Group) -> None:
         """Write a configuration file to fill in: hera.bash (default) or hera.config, in this folder."""
         _write_template(Path(kind), force)
 
+    _add_run(hera)
+    _add_looks(hera)
+    _add_changes(hera)
+
+
+def _add_run(hera: click.Group) -> None:
+    @hera.command(context_settings={"ignore_unknown_options": True})
+    @configured
+    @click.argument("target", metavar="SCRIPT.py|WORKFLOW.yaml|template/NAME")
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS OF THE SCRIPT]")
+    @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Not for a script.")
+    @click.option("--python", metavar="PATH", help="Python that has the script's Hera. [default: this one]")
+    def run(
+        configuration: "HeraConfiguration",
+        target: str,
+        words: tuple[str, ...],
+        parameters: tuple[str, ...],
+        python: str | None,
+    ) -> None:
+        """Run a Hera script, a workflow or a template, follow its workflows to their end, print their outputs.
+
+        Ctrl-C stops following; the workflows go on. Exit code 6: a workflow failed.
+        """
+        given = read_words(parameters, "-p")
+        if target.endswith(".py"):
+            if given:
+                raise click.UsageError("-p is for workflows and templates; give a script its arguments after --")
+            _run_script(configuration, (python or sys.executable, target, *words))
+        else:
+            _run_workflow(configuration, target, given)
+
+
+def _add_looks(hera: click.Group) -> None:
+    @hera.command("list")
+    @configured
+    def list_workflows(configuration: "HeraConfiguration") -> None:
+        """List the workflows of the namespace, newest first."""
+        from zoo_runner.hera.argo_server import read_phase
+
+        for one in open_server(configuration).find():
+            meta = one["metadata"]
+            click.echo(f"{meta['name']:40} {read_phase(one):10} {meta['creationTimestamp']}")
+
+    @hera.command()
+    @configured
+    @click.argument("name")
+    @click.option("-f", "--follow", is_flag=True, help="Go on until the workflow ends.")
+    def logs(configuration: "HeraConfiguration", name: str, follow: bool) -> None:
+        """Print what the pods of a workflow print."""
+        open_server(configuration).read_log(name, follow, lambda pod, text: click.echo(f"{pod}: {text}"))
+
+    @hera.command()
+    @configured
+    @click.argument("name")
+    def show(configuration: "HeraConfiguration", name: str) -> None:
+        """Print the nodes of a workflow and its output parameters."""
+        _show_end([open_server(configuration).get(name)], with_nodes=True)
+
+
+def _add_changes(hera: click.Group) -> None:
+    @hera.command()
+    @configured
+    @click.argument("name")
+    def stop(configuration: "HeraConfiguration", name: str) -> None:
+        """Stop a workflow; its exit handlers run."""
+        open_server(configuration).change(name, "stop")
+
+    @hera.command()
+    @configured
+    @click.argument("name")
+    def retry(configuration: "HeraConfiguration", name: str) -> None:
+        """Run the failed nodes of a workflow again."""
+        open_server(configuration).change(name, "retry")
+
+    @hera.command()
+    @configured
+    @click.argument("name")
+    def delete(configuration: "HeraConfiguration", name: str) -> None:
+        """Delete a workflow with its pods."""
+        open_server(configuration).delete(name)
+
+
+def open_server(configuration: "HeraConfiguration") -> "ArgoServer":
+    """Return the Argo server of a configuration."""
+    from zoo_runner.hera.argo_server import ArgoServer
+    from zoo_runner.hera.tokens import Tokens
+
+    return ArgoServer(configuration, Tokens(configuration))
+
+
+def _run_script(configuration: "HeraConfiguration", command: tuple[str, ...]) -> None:
+    from zoo_runner.hera.argo_server import ArgoServer
+    from zoo_runner.hera.scripts import run_script
+    from zoo_runner.hera.tokens import Tokens
+
+    if not Path(command[1]).is_file():
+        raise click.UsageError(f"script {command[1]} does not exist")
+    tokens = Tokens(configuration)
+    done = run_script(configuration, tokens, command, os.environ)  # noqa: TID251 the door
+    ended = [_follow(ArgoServer(configuration, tokens, namespace), name) for namespace, name in done.submitted]
+    _conclude(ended, done.exit_code)
+
+
+def _run_workflow(configuration: "HeraConfiguration", target: str, parameters: dict[str, str]) -> None:
+    from zoo_runner.hera.workflows import read_workflow
+
+    server = open_server(configuration)
+    if target.startswith(_TEMPLATE):
+        created = server.submit(target.removeprefix(_TEMPLATE), parameters)
+    else:
+        created = server.create(read_workflow(Path(target), parameters))
+    _conclude([_follow(server, created["metadata"]["name"])], 0)
+
+
+def _follow(server: "ArgoServer", name: str) -> "Workflow":
+    from zoo_runner.hera.nodes import Progress
+
+    progress = Progress()
+
+    def show(workflow: "Workflow") -> None:
+        for line in progress.read(workflow):
+            print_message(line)
+
+    return server.follow(name, show)
+
+
+def _conclude(ended: "list[Workflow]", exit_code: int) -> None:
+    from zoo_runner.hera.argo_server import read_phase
+
+    _show_end(ended, with_nodes=False)
+    if not exit_code and any(read_phase(one) != "Succeeded" for one in ended):
+        exit_code = _FAILED
+    sys.exit(exit_code)
+
+
+def _show_end(workflows: "list[Workflow]", *, with_nodes: bool) -> None:
+    from zoo_runner.hera.argo_server import read_phase
+    from zoo_runner.hera.nodes import Progress, list_outputs
+
+    for one in workflows:
+        for line in Progress().read(one) if with_nodes else [f"{one['metadata']['name']}: {read_phase(one)}"]:
+            click.echo(line)
+        for name, value in list_outputs(one).items():
+            click.echo(f"  {name} = {value}")
+
 
 def configured(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of the configuration, and the configuration as its first argument."""
 
     @click.option(
-        "--set", "words", multiple=True, metavar="NAME=VALUE", help="A value of the configuration; repeatable."
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A value of the configuration; repeatable."
     )
     @click.option("--env-file", type=click.Path(path_type=Path), help="File of KEY=value lines. [default: ./hera.bash]")
     @click.option("--allow-insecure", is_flag=True, help="Accept ARGO_INSECURE_SKIP_VERIFY=true.")
     @wraps(command)
-    def call(*args: Any, words: tuple[str, ...], env_file: Path | None, allow_insecure: bool, **options: Any) -> None:
+    def call(
+        *args: Any, settings: tuple[str, ...], env_file: Path | None, allow_insecure: bool, **options: Any
+    ) -> None:
         from zoo_runner.hera.configuration import load_hera_configuration
 
         configuration = load_hera_configuration(
             os.environ,  # noqa: TID251 the door
             Path.cwd(),
-            given=read_words(words, "--set"),
+            given=read_words(settings, "--set"),
             variables_file=env_file,
             allow_insecure=allow_insecure,
         )

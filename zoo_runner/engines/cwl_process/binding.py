@@ -1,7 +1,7 @@
 """How inputs of a step are bound, where cwltool does too much or too little.
 
-It goes through long arrays of plain values one by one to find that nothing is to be done, and opens a file literal, whose
-content the value has already, to load its content.
+It goes through long arrays of plain values one by one to find that nothing is to be done, and opens a file literal to
+load its content, which the value has already.
 """
 
 from typing import Any

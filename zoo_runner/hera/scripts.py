@@ -1,0 +1,94 @@
+"""Run an unmodified Hera script in a process of its own, with a configuration and the modules in `lent`."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo_runner.hera.argo_server import find_url
+from zoo_runner.hera.configuration import HeraConfiguration
+from zoo_runner.hera.tokens import Tokens
+
+LENT = Path(__file__).parent / "lent"
+_TOKEN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """How a script ended, and the names of the workflows that it submitted, with their namespaces."""
+
+    exit_code: int
+    submitted: tuple[tuple[str, str], ...]
+
+
+def run_script(
+    configuration: HeraConfiguration,
+    tokens: Tokens,
+    command: Sequence[str],
+    variables: Mapping[str, str],
+) -> ScriptRun:
+    """Run `command` (interpreter, script, arguments) and wait for it; `variables` are its environment.
+
+    The token is in memory that only this process and the script share, and is renewed there.
+    """
+    interpreter, *words = command
+    with _shared("token") as token, _shared("submitted") as submitted, _renewing(tokens, token):
+        given = {**variables, **_build_variables(configuration, tokens, variables)}
+        given |= {"ZOO_RUNNER_HERA_TOKEN": _name(token), "ZOO_RUNNER_HERA_SUBMITTED": _name(submitted)}
+        start = [interpreter, str(LENT / "zoo_runner_hera_start.py"), *words]
+        done = subprocess.run(start, env=given, pass_fds=(token, submitted), check=False)
+        os.lseek(submitted, 0, os.SEEK_SET)
+        lines = os.read(submitted, os.fstat(submitted).st_size).decode().splitlines()
+    names = [line.partition(" ")[::2] for line in dict.fromkeys(lines)]
+    return ScriptRun(done.returncode, tuple((namespace, name) for namespace, name in names))
+
+
+def _build_variables(configuration: HeraConfiguration, tokens: Tokens, variables: Mapping[str, str]) -> dict[str, str]:
+    values = {name: value.text for name, value in configuration.values.items() if value.text}
+    path = [str(LENT), *filter(None, [variables.get("PYTHONPATH")])]
+    return {
+        **values,
+        # as the argo command and scripts that read it expect it
+        "ARGO_TOKEN": f"Bearer {tokens()}",
+        "PYTHONPATH": os.pathsep.join(path),
+        "ZOO_RUNNER_HERA_HOST": f"{find_url(configuration)}/",
+        "ZOO_RUNNER_HERA_VERIFY": "false" if configuration.get("ARGO_INSECURE_SKIP_VERIFY") == "true" else "true",
+    }
+
+
+@contextmanager
+def _shared(name: str) -> Iterator[int]:
+    descriptor = os.memfd_create(name)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _name(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
+
+
+@contextmanager
+def _renewing(tokens: Tokens, descriptor: int) -> Iterator[None]:
+    """Keep a valid token in a file while the block runs."""
+    ended = threading.Event()
+
+    def write() -> None:
+        os.pwrite(descriptor, f"{tokens()}\n".encode(), 0)
+
+    def renew() -> None:
+        while not ended.wait(_TOKEN_SECONDS):
+            write()
+
+    write()
+    thread = threading.Thread(target=renew, name="hera-token", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
