@@ -1,6 +1,7 @@
 """Jobs that are created, edited and started later, and executions whose inputs are parameters of the address."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -122,3 +123,13 @@ def test_results_are_parts_where_a_client_asks_for_these(server: Server) -> None
     (part,) = message.iter_parts()
     assert (part["Content-ID"], part.get_content_type()) == ("<text>", "text/plain")
     assert part.get_content().strip() == "a part"
+
+
+def test_a_job_that_many_start_at_once_runs_once_and_calls_back(server: Server, web: FileServer) -> None:
+    job = create(server, inputs={"message": "one"}, subscriber={"successUri": f"{web.url}/many"})
+    with ThreadPoolExecutor(8) as pool:
+        starts = [pool.submit(server.request, "POST", f"/jobs/{job}/results", headers=ASYNC) for _ in range(8)]
+    statuses = sorted(start.result().status for start in starts)
+    assert statuses[0] == 201
+    assert set(statuses[1:]) <= {409, 423}
+    assert wait_for_post(web, "many") == server.request("GET", f"/jobs/{job}/results").json

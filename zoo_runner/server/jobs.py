@@ -16,7 +16,7 @@ from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_s
 from zoo_runner.execution.context import end_job, request_cancel
 from zoo_runner.execution.retention import remove_logs
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError, RunnerError
+from zoo_runner.model.errors import DismissedError, InputError, JobChangedError, JobNotFoundError, RunnerError
 from zoo_runner.model.ids import file_name, new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
@@ -65,6 +65,9 @@ def calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) 
     api.store.callbacks.add(job_id, call.base, call.hub, subscriber)
     try:
         yield
+    except JobChangedError:
+        # somebody else started it, with the same callback
+        raise
     except RunnerError:
         api.store.callbacks.remove(job_id)
         raise

@@ -36,12 +36,16 @@ class SqlCallbacks:
         self._database = database
 
     def add(self, job_id: str, base: str, hub: bool, addresses: Mapping[str, str]) -> None:
-        """Keep a callback, before its job: nothing is sent of a job that does not come to be."""
+        """Keep a callback, before its job: nothing is sent of a job that does not come to be.
+
+        It takes the place of an earlier one of the job, which a start that was interrupted has left.
+        """
         statuses = dict.fromkeys(("known", "tried"), Status.ACCEPTED.value)
-        values = {"job_id": job_id, "base": base, "hub": hub, "addresses": json.dumps(dict(addresses)), **statuses}
+        whom = {"base": base, "hub": hub, "addresses": json.dumps(dict(addresses))}
         with self._database.writing() as connection:
             insert = self._database.insert(CALLBACKS)
-            connection.execute(insert.values(**values, attempts=0, due=now_seconds()))
+            values = insert.values(job_id=job_id, **whom, **statuses, attempts=0, due=now_seconds())
+            connection.execute(values.on_conflict_do_update(index_elements=[CALLBACKS.c.job_id], set_=whom))
 
     def claim(self, seconds: float) -> Callback | None:
         """Take a message that is due for so long, so that nobody else sends it; None where none is.
