@@ -161,6 +161,8 @@ MOUNTING = {
     "mounts that come back": "type=bind,source=SCRATCH/out,target=/x,bind-propagation=shared",
     "a file system in memory": "type=tmpfs,target=/x,tmpfs-size=1",
     "an image": "type=image,source=other,target=/x",
+    "a line break without quotes": "type=bind,source=GIVEN/a\nb,target=/c,readonly",
+    "a line break that podman reads in another way": 'type=bind,"source=GIVEN/a\r\nb",target=/c,readonly',
 }
 
 

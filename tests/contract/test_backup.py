@@ -159,6 +159,8 @@ def find_in(file: Path, text: str) -> list[str]:
 def test_what_one_database_wrote_another_takes(store: SqlStore, other: SqlStore, tmp_path: Path) -> None:
     jobs = [build_job(number) for number in range(3)]
     create(store, *jobs)
+    secret = {"subscriber": {"successUri": f"https://me:{TOKEN}@there.example/x"}, "inputs": {"a": 1}}
+    create(store, replace(build_job(3), status=Status.CREATED, request=secret))
     store.events.append("job-1", [EngineLine("info", "é")])
     store.jobs.lease("job-2", "somebody", LONG)
     process = Process("ws", "p", PACKAGE.digest, {"id": "p"}, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
@@ -167,9 +169,12 @@ def test_what_one_database_wrote_another_takes(store: SqlStore, other: SqlStore,
     store.callbacks.add("job-1", "http://here", False, {"successful": "https://there.example/x"})
     store.callbacks.add("job-2", "http://here", False, {"successful": f"https://me:{TOKEN}@there.example/x"})
     manifest = write_backup(store, {}, tmp_path / "b.zip")
-    assert (manifest.count("jobs"), manifest.count("process_versions"), manifest.left_out) == (3, 2, 1)
+    assert (manifest.count("jobs"), manifest.count("process_versions"), manifest.left_out) == (4, 2, 2)
     restore_backup(other, {}, tmp_path / "b.zip")
-    assert other.jobs.find(JobQuery()) == store.jobs.find(JobQuery())
+    kept = [
+        replace(job, request={"inputs": {"a": 1}} if job.request else None) for job in store.jobs.find(JobQuery()).jobs
+    ]
+    assert list(other.jobs.find(JobQuery()).jobs) == kept
     assert other.processes.get("ws", "p") == store.processes.get("ws", "p")
     assert other.processes.get("ws", "p", 1) == store.processes.get("ws", "p", 1)
     assert list(other.events.read("job-1")) == [(1, EngineLine("info", "é"))]

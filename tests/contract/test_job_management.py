@@ -1,5 +1,6 @@
 """Jobs that are created, edited and started later, and executions whose inputs are parameters of the address."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email import policy
@@ -133,3 +134,14 @@ def test_a_job_that_many_start_at_once_runs_once_and_calls_back(server: Server, 
     assert statuses[0] == 201
     assert set(statuses[1:]) <= {409, 423}
     assert wait_for_post(web, "many") == server.request("GET", f"/jobs/{job}/results").json
+
+
+def test_words_of_an_array_of_strings_are_texts(server: Server, tmp_path: Path) -> None:
+    tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "id": "words", "baseCommand": "echo", "stdout": "o.txt"}
+    inputs = {"bands": {"type": "string[]", "inputBinding": {}}}
+    (tmp_path / "words.cwl").write_text(json.dumps({**tool, "inputs": inputs, "outputs": {"o": "stdout"}}))
+    server.deploy(tmp_path / "words.cwl")
+    answer = server.request("GET", "/processes/words/execution?bands=1&bands=true&response=raw")
+    assert (answer.status, answer.body) == (200, b"1 true\n")
+    half = server.request("GET", "/processes/words/execution?bands=%5B%22%5Cud800%22%5D")
+    assert (half.status, half.json["diagnosis"]["code"]) == (400, "request.invalid")

@@ -4,13 +4,14 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo_runner.hera.argo_server import find_url
 from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.tokens import Tokens
+from zoo_runner.model.errors import RunnerError
 
 LENT = Path(__file__).parent / "lent"
 _TOKEN_SECONDS = 60.0
@@ -82,7 +83,9 @@ def _renewing(tokens: Tokens, descriptor: int) -> Iterator[None]:
 
     def renew() -> None:
         while not ended.wait(_TOKEN_SECONDS):
-            write()
+            # the token in use is valid for a while, and the next turn tries again
+            with suppress(RunnerError):
+                write()
 
     write()
     thread = threading.Thread(target=renew, name="hera-token", daemon=True)

@@ -13,6 +13,8 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.problems import show
 from zoo_runner.package.documents import Documents, as_uri
 
+_TEXTS, _ARRAY_OF_TEXTS = {"string", "enum"}, "array of texts"
+
 
 def read_order(
     package: Package, job_file: str | None, words: Sequence[str], settings: Settings, *, strict: bool = False
@@ -117,7 +119,7 @@ def _format_place(error: Exception) -> str:
 
 
 def read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
-    """Read `name=value` words; JSON is parsed unless the input is a string; a repeated name makes an array.
+    """Read `name=value` words; JSON is parsed unless the input has strings; a repeated name makes an array.
 
     Raises `InputError`.
     """
@@ -128,12 +130,14 @@ def read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
             remedy = "Write, for example, -i threshold=0.2."
             raise InputError(f"{word!r} does not have the form name=value", remedy, code="inputs.syntax")
         kinds = _kinds(package, name)
-        value = text if kinds & {"string", "enum"} else _read_json(text)
+        is_text = bool(kinds & _TEXTS) or (_ARRAY_OF_TEXTS in kinds and not text.startswith("["))
+        value = text if is_text else _read_json(text)
         if "array" in kinds and not isinstance(value, list):
-            value = [*values.get(name, []), value]
+            values.setdefault(name, []).append(value)
         elif name in values:
             raise InputError(f"{name} is given twice, but is not an array", "Give it once.", code="inputs.type")
-        values[name] = value
+        else:
+            values[name] = value
     return values
 
 
@@ -147,12 +151,17 @@ def _read_json(text: str) -> Any:
 
 
 def _kinds(package: Package, name: str) -> set[str]:
-    """Names of the types that an input accepts, `array` for arrays."""
+    """Names of the types that an input accepts, `array` for arrays, and for those of strings another one."""
     for item in package.process["inputs"]:
         if _short(item) == name:
             kinds = item["type"] if isinstance(item["type"], list) else [item["type"]]
-            return {kind["type"] if isinstance(kind, dict) else kind for kind in kinds}
+            texts = {_ARRAY_OF_TEXTS for kind in kinds if isinstance(kind, dict) and _name(kind.get("items")) in _TEXTS}
+            return texts | {_name(kind) for kind in kinds}
     return set()
+
+
+def _name(kind: Any) -> str:
+    return str(kind["type"] if isinstance(kind, dict) else kind)
 
 
 def _short(item: Mapping[str, Any]) -> str:

@@ -134,11 +134,21 @@ class _Writer:
                 if _holds_credential(name, row):
                     self.left_out += 1
                     continue
-                line = json.dumps(row).encode() + b"\n"
+                line = json.dumps(self._leave_out_subscriber(name, row)).encode() + b"\n"
                 member.write(line)
                 digest.update(line)
                 rows += 1
         return TableRows(name, rows, digest.hexdigest())
+
+    def _leave_out_subscriber(self, table: str, row: Row) -> Row:
+        """Leave out whom to call back about a job that was not started, where the addresses hold a credential."""
+        body = json.loads(row["body"]) if table == "jobs" else {}
+        subscriber = (body.get("request") or {}).get("subscriber")
+        if subscriber is None or mask_addresses(text := json.dumps(subscriber), "") == text:
+            return row
+        self.left_out += 1
+        request = {name: one for name, one in body["request"].items() if name != "subscriber"}
+        return {**row, "body": json.dumps({**body, "request": request})}
 
     def write_files(self, row: Row) -> int:
         """Write the logs and results of a job that lie in the folders of this installation; return how many."""
@@ -149,7 +159,8 @@ class _Writer:
         if name is None or name in self._written:
             return False
         try:
-            with path.open("rb") as file:
+            # a pipe that somebody put there would be waited for
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     return False
@@ -301,8 +312,10 @@ def _find_target(parts: list[str], folders: Mapping[str, Path]) -> Path:
 def _restore_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial"[-255:])
+    # a link that somebody put there would be followed
+    partial.unlink(missing_ok=True)
     try:
-        with archive.open(info) as member, partial.open("wb") as file:
+        with archive.open(info) as member, partial.open("xb") as file:
             while chunk := member.read(_CHUNK_BYTES):
                 file.write(chunk)
         partial.chmod(stat.S_IMODE(info.external_attr >> 16) & 0o755 or 0o644)

@@ -21,10 +21,7 @@ def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
     try:
         request = json.loads(body or b"{}")
         if b"\\ud" in body.lower():
-            # half of a surrogate pair, which no answer and no store can hold
-            json.dumps(request, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise _invalid("a text has half of a surrogate pair", "Send complete characters.") from error
+            ensure_characters(request)
     except (ValueError, RecursionError) as error:
         raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
     if not isinstance(request, dict):
@@ -37,6 +34,14 @@ def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:
     if request.get("response", "document") not in _RESPONSES:
         raise _invalid(f"response is {request['response']!r}", "Use raw or document.")
     return request
+
+
+def ensure_characters(request: Mapping[str, Any]) -> None:
+    """Refuse half of a surrogate pair, which no answer and no store can hold; raises `InputError`."""
+    try:
+        json.dumps(request, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _invalid("a text has half of a surrogate pair", "Send complete characters.") from error
 
 
 def ensure_own_page(headers: Mapping[str, str], origins: Iterable[str]) -> None:

@@ -118,7 +118,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         """Execute a process with inputs as parameters: `name=value`, or `name[href]=address`."""
         requests.ensure_own_page(request.headers, api.settings.cors_origins)
         package = await run_in_threadpool(jobs.load_package, api, call, process_id)
-        body = requests.check_execute(read_key_values(call.query, package))
+        body = await run_in_threadpool(read_key_values, call.query, package)
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)

@@ -78,7 +78,8 @@ def find_foreign(words: Sequence[str], scratch: str, readable: Sequence[str]) ->
 
 def _is_own_mount(value: str, writable: Set[str], given: Set[str]) -> bool:
     """Whether a mount is one that cwltool asks for: `type=bind,source=…,target=…`, maybe `readonly`, as CSV."""
-    lines = list(csv.reader([value]))
+    # podman and docker read a carriage return in another way than Python
+    lines = [] if "\r" in value else _read_csv(value)
     if len(lines) != 1 or len(lines[0]) not in (3, 4):
         return False
     kind, source, target, *rest = lines[0]
@@ -88,6 +89,13 @@ def _is_own_mount(value: str, writable: Set[str], given: Set[str]) -> bool:
     if _is_below(place, writable):
         return rest in ([], ["readonly"])
     return rest == ["readonly"] and _is_below(place, given)
+
+
+def _read_csv(value: str) -> list[list[str]]:
+    try:
+        return list(csv.reader([value]))
+    except csv.Error:
+        return []
 
 
 def _is_below(path: str, folders: Set[str]) -> bool:

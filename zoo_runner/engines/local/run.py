@@ -66,9 +66,12 @@ def _is_below(path: Path, roots: tuple[Path, ...]) -> bool:
 
 def _find_readable(paths: Iterable[str], scratch: Path) -> list[str]:
     """Find what steps may read, links followed: inputs, files of the package, and where links in these lead."""
-    given = [*map(Path, paths), scratch / "inputs"]
-    links = (link for path in given for link in list_links(path))
-    return sorted({os.path.realpath(path) for path in (*given, *links)})
+    found: set[str] = set()
+    new = {os.path.realpath(path) for path in (*paths, str(scratch / "inputs"))}
+    while new:
+        found |= new
+        new = {os.path.realpath(link) for path in new for link in list_links(Path(path))} - found
+    return sorted(found)
 
 
 def _build_killed(program: str, number: int) -> EngineError:

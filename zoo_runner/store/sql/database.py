@@ -1,7 +1,10 @@
 """The connection to the database, its transactions, and its schema: created and migrated when it is opened."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +101,7 @@ def build_engine(url: str) -> sqlalchemy.Engine:
         engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
     except (ArgumentError, NoSuchModuleError, OSError) as error:
         raise _bad_url(url, type(error).__name__) from error
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, Path(parsed.database).parent))
     event.listen(engine, "begin", _begin_immediate)
     return engine
 
@@ -111,8 +114,14 @@ def _bad_url(url: str, reason: str) -> SettingsError:
     )
 
 
-def _set_up_sqlite(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+def _set_up_sqlite(folder: Path, connection: Any, _: Any) -> None:
+    # SQLite waits for nobody when it changes the mode, so those who open a new database do it one after the other
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        os.close(lock)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
