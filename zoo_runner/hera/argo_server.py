@@ -7,13 +7,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
+from zoo_runner.engines.argo.server import explain_refusal
 from zoo_runner.engines.kubernetes.background import find_background
 from zoo_runner.engines.kubernetes.connection import Connection
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.tokens import Tokens
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.errors import SettingsError
 from zoo_staging.curl import Tls
 
 Workflow = dict[str, Any]
@@ -154,7 +155,7 @@ class ArgoServer:
             self._access.token = self._tokens()
             return self._background.run(work)
         except ApiError as error:
-            raise _explain(error) from error
+            raise explain_refusal(error, _REFUSED, Level.USER) from error
 
 
 def _read_results(lines: list[str]) -> Iterator[Workflow]:
@@ -168,11 +169,3 @@ def _read_results(lines: list[str]) -> Iterator[Workflow]:
 def read_phase(workflow: Workflow) -> str:
     """Return the phase of a workflow; `Pending` before the controller has seen it."""
     return str((workflow.get("status") or {}).get("phase") or "Pending")
-
-
-def _explain(error: ApiError) -> EngineError:
-    found = error.diagnosis
-    code, remedy = _REFUSED.get(error.status, (found.code, found.remedy))
-    level = Level.PLATFORM if error.status == 0 else Level.USER
-    cause = found.cause.removeprefix("Kubernetes: ")
-    return EngineError(f"Argo: {cause}", remedy, evidence=found.evidence, level=level, code=code)

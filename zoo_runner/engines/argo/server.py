@@ -4,6 +4,7 @@ Source: Argo Workflows documentation, "API Reference" (`/api/v1/workflows`). Her
 drops the base path; this is ours for the Kubernetes API, with another address and another token.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from zoo_runner.config.argo import ArgoSettings
@@ -67,7 +68,7 @@ class ServerRoot:
             created = self._call("POST", self._all, "creating", {"workflow": manifest})
         except ApiError as error:
             if error.status != 409:
-                raise _explain(error) from error
+                raise explain_refusal(error, _REFUSED, Level.ENGINE) from error
             created = self._call("GET", self._one, "adopting")
         # which the server leaves out
         return {**created, **_TYPE}
@@ -79,7 +80,7 @@ class ServerRoot:
         except ApiError as error:
             if error.status == 404:
                 return None
-            raise _explain(error) from error
+            raise explain_refusal(error, _REFUSED, Level.ENGINE) from error
 
     def release(self) -> None:
         """Resume it, so that it starts the job's pod."""
@@ -105,7 +106,7 @@ class ServerRoot:
                     return
                 # the controller has written the Workflow between the server's reading and writing it
                 if error.status != 409 or attempt == _ATTEMPTS - 1:
-                    raise _explain(error) from error
+                    raise explain_refusal(error, _REFUSED, Level.ENGINE) from error
             else:
                 return
 
@@ -114,10 +115,13 @@ class ServerRoot:
         return self._background.run(self._connection.call(method, path, about, None, body))
 
 
-def _explain(error: ApiError) -> EngineError:
-    """Build the error of a refusal of the Argo server, which has its own settings."""
+def explain_refusal(error: ApiError, refused: Mapping[int, tuple[str, str]], level: Level) -> EngineError:
+    """Build the error of a refusal of the Argo server: `refused` has code and remedy by HTTP status.
+
+    `level`: of all but a server that does not answer.
+    """
     found = error.diagnosis
-    code, remedy = _REFUSED.get(error.status, (found.code, found.remedy))
-    level = Level.PLATFORM if error.status == 0 else Level.ENGINE
+    code, remedy = refused.get(error.status, (found.code, found.remedy))
+    level = Level.PLATFORM if error.status == 0 else level
     cause = found.cause.removeprefix("Kubernetes: ")
     return EngineError(f"Argo: {cause}", remedy, evidence=found.evidence, level=level, code=code)
