@@ -12,6 +12,14 @@ from pathlib import Path
 ACCESS_KEY, SECRET_KEY = "bench-access-key", "bench-secret-key"
 START_SECONDS = 20
 
+NGINX_TEMP = """\
+  client_body_temp_path {home};
+  proxy_temp_path {home};
+  fastcgi_temp_path {home};
+  scgi_temp_path {home};
+  uwsgi_temp_path {home};
+"""
+"""Where nginx writes what it does not keep in memory: a part of its `http` block."""
 NGINX_CONFIG = """
 daemon off;
 worker_processes 1;
@@ -22,12 +30,7 @@ http {{
   access_log off;
   sendfile on;
   types {{ application/json json; }}
-  client_body_temp_path {home};
-  proxy_temp_path {home};
-  fastcgi_temp_path {home};
-  scgi_temp_path {home};
-  uwsgi_temp_path {home};
-  server {{
+{temp}  server {{
     listen 127.0.0.1:{port};
     root {folder};
     autoindex on;
@@ -58,7 +61,7 @@ def serve_http(folder: Path, home: Path) -> Iterator[Server]:
     """Serve `folder` over HTTP, with listings; `home` is for the server's own files."""
     port = find_free_port()
     config = home / "nginx.conf"
-    config.write_text(NGINX_CONFIG.format(home=home, port=port, folder=folder))
+    config.write_text(NGINX_CONFIG.format(home=home, port=port, folder=folder, temp=NGINX_TEMP.format(home=home)))
     with run_server([find_program("nginx"), "-c", str(config), "-p", str(home), "-e", "stderr"], port):
         yield Server("nginx", f"http://127.0.0.1:{port}")
 

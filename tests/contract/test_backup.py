@@ -48,20 +48,24 @@ def a_database(kind: str, folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    with a_database(request.param, tmp_path / "old") as url:
+@contextmanager
+def a_store(kind: str, folder: Path) -> Iterator[SqlStore]:
+    with a_database(kind, folder) as url:
         store = open_sql_store(url)
         yield store
         store.close()
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    with a_store(request.param, tmp_path / "old") as opened:
+        yield opened
 
 
 @pytest.fixture(params=DATABASES)
 def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    with a_database(request.param, tmp_path / "new") as url:
-        store = open_sql_store(url)
-        yield store
-        store.close()
+    with a_store(request.param, tmp_path / "new") as opened:
+        yield opened
 
 
 def read_all(server: Server, job: str) -> dict[str, Any]:

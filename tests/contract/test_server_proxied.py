@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.servers import find_free_port, find_program, run_server
+from bench.servers import NGINX_TEMP, find_free_port, find_program, run_server
 from tests.require import require
 from tests.serving import CWL, Server, serving
 from tests.site import Site
@@ -29,12 +29,7 @@ error_log stderr warn;
 events {{}}
 http {{
   access_log off;
-  client_body_temp_path {home};
-  proxy_temp_path {home};
-  fastcgi_temp_path {home};
-  scgi_temp_path {home};
-  uwsgi_temp_path {home};
-  server {{
+{temp}  server {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {home}/server.pem;
     ssl_certificate_key {home}/server.key;
@@ -57,7 +52,7 @@ def proxying(target: int, port: int, home: Path) -> Iterator[ssl.SSLContext]:
     files = ["-keyout", str(home / "server.key"), "-out", str(home / "server.pem")]
     subprocess.run([*make, *names, *files], check=True, capture_output=True)
     config = home / "nginx.conf"
-    config.write_text(CONFIG.format(home=home, port=port, target=target))
+    config.write_text(CONFIG.format(home=home, port=port, target=target, temp=NGINX_TEMP.format(home=home)))
     with run_server([find_program("nginx"), "-c", str(config), "-p", str(home), "-e", "stderr"], port):
         yield ssl.create_default_context(cafile=str(home / "server.pem"))
 

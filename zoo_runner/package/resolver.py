@@ -159,7 +159,7 @@ def _run_child(line: str) -> Resolved:
 
 
 def _be_child(line: str, out: IO[bytes], err: IO[bytes]) -> None:
-    """Resolve the package of an order, and end; the orders after it are none of this process."""
+    """Resolve the package of an order, and end; the parent reads the orders after it."""
     from zoo_runner.package.prepare import resolve
 
     failed = 1

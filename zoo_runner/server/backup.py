@@ -198,7 +198,7 @@ def _list_places(row: Row) -> Iterator[Path]:
 
 
 def _list_files(place: Path) -> Iterator[Path]:
-    """List the files in a folder, or the file; links are nobody's results."""
+    """List the files in a folder, or the file; links are left out."""
     if place.is_file():
         yield place
     for folder, _, names in os.walk(place):

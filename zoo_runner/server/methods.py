@@ -16,7 +16,7 @@ def list_methods(scope: Scope) -> tuple[str, ...]:
     """List the methods of the path of a request, in alphabetical order; none where nothing lies there."""
     routes = scope["app"].routes
     found = {method for method in _METHODS if any(_has(route, {**scope, "method": method}) for route in routes)}
-    # an execution by GET is none that HEAD could only look at
+    # HEAD must not start what GET would execute
     has_head = "GET" in found and not scope["path"].endswith("/execution")
     return tuple(sorted({*found, "OPTIONS", *(("HEAD",) if has_head else ())})) if found else ()
 

@@ -92,7 +92,7 @@ class Counted:
         try:
             await self._app(scope, receive, send_counted)
         except Exception:
-            # a defect: its answer is written further out
+            # an internal error: its answer is written further out
             if not begun:
                 count(500)
             raise
