@@ -6,15 +6,23 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.attacks.hostile import CANARY, Host, output, tool
+from tests.attacks.hostile import CANARY, Document, Host, output, tool
 from tests.site import Site
 from zoo_runner.engines.cwl_process import container_client, javascript_process
 from zoo_runner.engines.cwl_process.container_programs import REFUSED, find_foreign, find_refusal, serve
+from zoo_runner.engines.cwl_process.resources import Machine
+from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
+from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.local.run import PreparedJob, Run
+from zoo_runner.engines.pipeline import Staged
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import RunnerError
 
 FILTER = filter_launcher(os.uname().machine)
 needs_filter = pytest.mark.skipif(not FILTER, reason="calls are filtered on two machines")
@@ -204,7 +212,8 @@ def runtime(tmp_path: Path) -> Path:
     program = tmp_path / "runtime"
     program.write_text('#!/bin/sh\nwhile [ "$1" != IMAGE ]; do shift; done\nshift\nexec "$@"\n')
     program.chmod(0o700)
-    serve(str(tmp_path), {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False, "readable": []})
+    order: Document = {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False, "readable": []}
+    serve(str(tmp_path), order, lambda _: None)
     return tmp_path
 
 
@@ -234,10 +243,49 @@ def test_a_refused_request_ends_without_a_program(runtime: Path) -> None:
 def test_a_mount_of_the_machine_ends_without_a_program(runtime: Path) -> None:
     foreign = "--mount=type=bind,source=/etc/shadow,target=/x,readonly"
     with ask(runtime, [*honest(runtime), foreign, "IMAGE", "touch", str(runtime / "reached")]) as process:
-        _, complaints = process.communicate()
+        process.communicate()
     assert process.returncode == REFUSED
-    assert "/etc/shadow" in complaints
     assert not (runtime / "reached").exists()
+
+
+# in place of the launcher: it asks, ignores that it is to end, and claims that all went well
+TAKEN_OVER = f"""
+import json, os, signal, socket, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+scratch = json.loads(sys.stdin.readline())["scratch"]
+open("outputs.json", "w").write("{{}}")
+subprocess.run([sys.executable, "-I", "-S", {container_client.__file__!r}, scratch, *sys.argv[1:]])
+open("reached", "w").close()
+for _ in range(1000):
+    print("refused: nothing", file=sys.stderr)
+"""
+FORBIDDEN = {
+    "a mount of the machine": [*FIRST, "--mount=type=bind,source=/etc/shadow,target=/x", "--net=none", *STEP],
+    "the network": [*FIRST, "--mount=type=bind,source=SCRATCH/out,target=/x", "--net=host", *STEP],
+    "another image": ["pull", "image"],
+    "nothing": [],
+    "lines": [*OFFLINE, "--privileged\nrefused: a\n", *STEP],
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_forbidden_request_ends_the_job_and_is_reported(name: str, site: Site) -> None:
+    isolated = site.having(ZOO_RUNNER_ISOLATION="isolated", ZOO_RUNNER_CONTAINERS="podman")
+    (site.folder / "package.cwl").write_text(json.dumps(tool("true", output("File", "o.txt"))))
+    job = isolated.accept(site.folder / "package.cwl")
+    scratch = job.paths.scratch
+    (scratch / "out").mkdir(parents=True)
+    words = [word.replace("SCRATCH", str(scratch)) for word in FORBIDDEN[name]]
+    order: Document = {"command": [sys.executable, "-I", "-c", TAKEN_OVER, *words], "env": {}, "cwd": str(scratch)}
+    order |= {"cid_folder": None, "remover": [], "waits": True}
+    prepared = PreparedJob(job, "podman", Machine(1, 1024, 1024), Control(scratch))
+    with closing(prepared.control), Supervised(order, sys.executable) as launcher:
+        run = Run(prepared, isolated.settings, launcher, lambda _: None, Cancellation())
+        with pytest.raises(RunnerError) as ended:
+            run.execute(Staged({}, job.package.document))
+    assert ended.value.diagnosis.code == "engine.refused-request"
+    assert not ended.value.diagnosis.cause.endswith(": nothing")
+    assert not (scratch / "reached").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -236,7 +236,7 @@ _ENGINE = (
     Code(
         "engine.refused-request",
         _E,
-        "The container that evaluates the package made a forbidden request.",
+        "The process that evaluates the package made a forbidden request.",
         "Have somebody look at the package before it runs again.",
     ),
     Code("engine.protocol", _P, "zoo-runner and its job image are of different versions.", "Update the older one."),

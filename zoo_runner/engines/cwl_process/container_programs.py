@@ -3,7 +3,7 @@
 A part of the supervisor, which never reads a package; it needs the standard library only. The launcher finds
 `container_client` under the names of these programs. A request is refused unless it runs a container as an isolated
 step is run: without privileges, without the network unless the job may have it, from an image that is there, and with
-files of the job alone.
+files of the job alone. cwltool asks for nothing else: a refused request ends the run.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 SOCKET = "programs"
 """Name of the socket in the job's scratch folder."""
 REFUSED = 125
-"""The exit code of a request that is refused; podman and docker end with it if they cannot start a container."""
+"""The exit code of a run that a refused request ended; podman and docker end with it if they start no container."""
 _MONITOR_SECONDS = 2.0
 _MONITOR = "--conmon-pidfile="
 _WITHOUT_VALUE = ("-i", "--rm")
@@ -40,6 +40,8 @@ _NOTES = {"--conmon-pidfile": "monitors", "--cidfile": "cids"}
 
 def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
     """Find why podman or docker must not be started with these words; None where it may. Pure."""
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return "no list of words"
     if len(words) == 2 and words[0] in ("inspect", "kill") and not words[1].startswith("-"):
         return None
     if not words or words[0] != "run":
@@ -104,11 +106,19 @@ def _is_below(path: str, folders: Set[str]) -> bool:
     return path in folders
 
 
-def serve(scratch: str, order: Mapping[str, Any]) -> None:
-    """Answer requests in threads of this process until it ends.
+def serve(scratch: str, order: Mapping[str, Any], on_refused: Callable[[str], None]) -> None:
+    """Answer requests in threads of this process until it ends; `on_refused` is called with why one is refused.
 
     `order` has `runtime`, `env`, `network`, and `readable`: inputs and files of the package, without links.
     """
+
+    def execute(words: Sequence[str], streams: Sequence[int], connection: socket.socket) -> int:
+        refusal = find_refusal(words, has_network=order["network"])
+        if refusal := refusal or find_foreign(words, scratch, order["readable"]):
+            on_refused(refusal)
+            return REFUSED
+        return _run([order["runtime"], *words], streams, connection, {"env": order["env"], "cwd": scratch})
+
     folder = os.open(scratch, os.O_PATH | os.O_DIRECTORY)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # the path of a socket has at most 107 bytes
@@ -119,22 +129,16 @@ def serve(scratch: str, order: Mapping[str, Any]) -> None:
     def accept() -> None:
         while True:
             connection, _ = server.accept()
-            threading.Thread(target=_answer, args=(connection, scratch, order), daemon=True).start()
+            threading.Thread(target=_answer, args=(connection, execute), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
 
 
-def _answer(connection: socket.socket, scratch: str, order: Mapping[str, Any]) -> None:
+def _answer(connection: socket.socket, execute: Callable[[Sequence[str], Sequence[int], socket.socket], int]) -> None:
     with connection, contextlib.suppress(OSError, ValueError):
         _, streams, _, _ = socket.recv_fds(connection, 1, 3)
         try:
-            words = json.loads(connection.makefile("rb").readline())
-            refusal = find_refusal(words, has_network=order["network"])
-            if refusal := refusal or find_foreign(words, scratch, order["readable"]):
-                os.write(streams[2], f"refused: {refusal}\n".encode())
-                code = REFUSED
-            else:
-                code = _run([order["runtime"], *words], streams, connection, {"env": order["env"], "cwd": scratch})
+            code = execute(json.loads(connection.makefile("rb").readline()), streams, connection)
         finally:
             for stream in streams:
                 os.close(stream)

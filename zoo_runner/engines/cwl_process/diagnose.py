@@ -11,6 +11,7 @@ from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines
 
 _TAIL_LINES = 8
+_LONGEST_REASON = 500
 _COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
 # the path through an engine's own code: Python, and its marks below; JavaScript
 _FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
@@ -160,6 +161,16 @@ def _glob_nothing(match: re.Match[str], findings: Findings, step: StepEnded | No
         evidence=(*_tail(findings, step), *match[0].splitlines()[:3]),
         step=step.step if step else None,
         code="step.output-missing",
+    )
+
+
+def build_refused(reason: str) -> EngineError:
+    """Build the error of a request that cwltool or Calrissian never make, so that others did; a long reason is cut."""
+    return EngineError(
+        f"the process that evaluates the package made a forbidden request: {reason[:_LONGEST_REASON]}",
+        "Do not run this package again before somebody has looked at it: expressions of it may have left their"
+        " interpreter.",
+        code="engine.refused-request",
     )
 
 

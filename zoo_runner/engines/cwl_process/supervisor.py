@@ -8,7 +8,8 @@ A program of its own that needs the standard library only. The first line on its
 With `"waits": true` the command is started before its job is known: a second line, an object, goes to its stdin as it
 is, and the `cid_folder`, `remover`, `scratch` and `groups` in it count.
 
-With `programs` in it, this process starts podman or docker for the command (see `container_programs`).
+With `programs` in it, this process starts podman or docker for the command (see `container_programs`). A request of it
+that is refused ends the run: the exit code is 125, and the last line of stderr `refused: ` and why.
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
@@ -34,6 +35,7 @@ from typing import Any
 GRACE_SECONDS = 3.0
 _PROGRAMS = Path(__file__).with_name("container_programs.py")
 _CANNOT_START = 127
+_REFUSED = 125
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -141,18 +143,30 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
         return _CANNOT_START
-    _follow(child, order, lifeline)
+    refusals: list[str] = []
+    _follow(child, order, lifeline, refusals)
     code = child.wait()
     kill_descendants()
     remove_containers(order["cid_folder"], order["remover"])
     remove_groups(order.get("groups", ()))
     if order.get("scratch") and _is_orphan(lifeline):
         shutil.rmtree(order["scratch"], ignore_errors=True)
+    if refusals:
+        sys.stderr.write(f"\nrefused: {' '.join(refusals[0].splitlines())}\n")
+        return _REFUSED
     return code if code >= 0 else 128 - code
 
 
-def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: int) -> None:
-    """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for."""
+def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: int, refusals: list[str]) -> None:
+    """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for.
+
+    Notes why requests of it were refused; the first one ends it.
+    """
+
+    def refuse(reason: str) -> None:
+        refusals.append(reason)
+        _signal_group(child.pid, signal.SIGKILL)
+
     while _wait_for_child(child.pid, None, also=lifeline) != "ended":
         line = _read_line(lifeline)
         if child.stdin is None or not line.startswith(b"{"):
@@ -162,7 +176,7 @@ def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: i
         if order.get("programs"):
             import runpy  # for isolated jobs alone
 
-            runpy.run_path(str(_PROGRAMS))["serve"](order["scratch"], order["programs"])
+            runpy.run_path(str(_PROGRAMS))["serve"](order["scratch"], order["programs"], refuse)
         with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
             pipe.write(line)
         child.stdin = None

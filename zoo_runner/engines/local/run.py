@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process import container_client
-from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.container_programs import REFUSED
+from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, diagnose_execution
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
@@ -82,6 +83,12 @@ def _build_killed(program: str, number: int) -> EngineError:
     )
 
 
+def _read_refusal(complaints: Sequence[str]) -> str:
+    """Return the reason in the last line, which is the supervisor's."""
+    _, _, reason = (complaints[-1] if complaints else "").partition("refused: ")
+    return reason or "it is not in the log"
+
+
 class Run:
     """One execution of the CWL by a launcher that waits for it."""
 
@@ -104,6 +111,8 @@ class Run:
         findings = Findings()
         code = self._supervise(self._write_orders(staged), findings)
         self._cancellation.check()
+        if code == REFUSED:
+            raise build_refused(_read_refusal(self._launcher.complaints))
         if code < 0:
             raise _build_killed("supervisor", -code)
         # as the supervisor writes the signal that ended its command

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.engines.cwl_process.diagnose import build_refused
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest, ensure_unlinked, read_request
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import EngineError, RunnerError
@@ -23,7 +24,6 @@ MOST_OPEN_BYTES = 64 << 20
 """What the open requests have together, as JSON."""
 LARGEST_REQUEST_BYTES = 3 << 19
 """What one of them has, without the command for the log: etcd stores no pod above 1.5 MiB."""
-_LONGEST_REASON = 500
 
 
 class Room:
@@ -119,16 +119,6 @@ class Broker:
     def _note(self, failure: RunnerError) -> None:
         with self._lock:
             self.failure = self.failure or failure
-
-
-def build_refused(reason: str) -> RunnerError:
-    """Build the error of a request that is not one of Calrissian's; a long reason is cut."""
-    return EngineError(
-        f"the container that evaluates the package made a forbidden request: {reason[:_LONGEST_REASON]}",
-        "Do not run this package again before somebody has looked at it: expressions of it may have left their"
-        " interpreter.",
-        code="engine.refused-request",
-    )
 
 
 def _build_too_large(step: str, size: int) -> RunnerError:

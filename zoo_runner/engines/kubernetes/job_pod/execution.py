@@ -13,11 +13,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, diagnose_execution
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
-from zoo_runner.engines.kubernetes.job_pod.broker import Broker, build_refused
+from zoo_runner.engines.kubernetes.job_pod.broker import Broker
 from zoo_runner.engines.kubernetes.job_pod.channel import Channel, Offer
 from zoo_runner.engines.kubernetes.manifests import CHANNEL_FOLDER
 from zoo_runner.engines.pipeline import Staged
