@@ -133,6 +133,16 @@ def test_variables_of_a_package_do_not_reach_the_program_that_makes_the_sandbox(
     assert (site.results / "o" / "o.txt").read_text().strip() == ""
 
 
+def test_a_package_sets_the_path_in_a_sandbox_as_in_a_container_but_not_the_folders(
+    sandbox: Sandbox, site: Site
+) -> None:
+    given = {"PATH": "/usr/local/none:/usr/bin:/bin", "HOME": "/root", "TMPDIR": "/var/tmp"}
+    env = {"class": "EnvVarRequirement", "envDef": given}
+    script = 'test "$HOME" = $(runtime.outdir) && test "$TMPDIR" = $(runtime.tmpdir) && echo "$PATH" > o.txt'
+    assert run_here(site, tool(script, output("File", "o.txt"), env), sandbox=sandbox) is None
+    assert (site.results / "o" / "o.txt").read_text().strip() == given["PATH"]
+
+
 def test_an_input_can_be_read_and_not_changed(sandbox: Sandbox, site: Site) -> None:
     (site.folder / "x.txt").write_text("mine")
     document = tool(

@@ -242,6 +242,25 @@ def test_an_isolated_container_has_no_privileges_and_the_network_only_if_its_pac
     assert bool(interfaces - {"lo"}) == asks
 
 
+def test_a_tool_without_an_image_has_the_folders_of_a_container_too(podman_site: Site) -> None:
+    same = 'test "$HOME" = $(runtime.outdir) && test "$TMPDIR" = $(runtime.tmpdir) && : > $(runtime.tmpdir)/x'
+    document = {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "requirements": [{"class": "ShellCommandRequirement"}],
+        "arguments": [{"valueFrom": f"{same} && echo $HOME", "shellQuote": False}],
+        "inputs": [],
+        "stdout": "seen.txt",
+        "outputs": [{"id": "seen", "type": "stdout"}],
+    }
+    package = podman_site.folder / "folders.cwl"
+    package.write_text(json.dumps(document))
+    isolated = podman_site.having(ZOO_RUNNER_ISOLATION="isolated")
+    done = isolated.command("run", package, "-o", isolated.results)
+    assert done.returncode == 0, done.stderr
+    assert str(isolated.folder) not in (isolated.results / "seen" / "seen.txt").read_text()
+
+
 @pytest.mark.parametrize("job_file", sorted(EXAMPLES.rglob("inputs.yml")), ids=lambda path: path.parent.name)
 def test_an_example_runs_in_isolated_mode(job_file: Path, podman_site: Site) -> None:
     [package] = job_file.parent.glob("*.cwl")

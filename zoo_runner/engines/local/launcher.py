@@ -128,6 +128,8 @@ def _build_context(spec: dict[str, Any], boundary: Boundary) -> RuntimeContext:
         "use_container": spec["runtime"] is not None,
         "cidfile_dir": spec["cid_folder"],
         "find_default_container": lambda _: spec["default_image"],
+        # folders of the tool's runtime are then those of a container
+        "default_container": spec["default_image"],
     }
     return RuntimeContext({**build_context_fields(spec, boundary), **own})
 

@@ -40,6 +40,12 @@ def put_into(run: SandboxedRun) -> type[JobBase]:
     """Return a job class whose steps run in a sandbox; they may read the job's folder of inputs."""
 
     class Sandboxed(CommandLineJob):
+        def prepare_environment(self, runtimeContext: RuntimeContext, envVarReq: Mapping[str, str]) -> None:
+            super().prepare_environment(runtimeContext, envVarReq)
+            # as in a container: cwltool lets a package set it there, and not on the host
+            if path := envVarReq.get("PATH"):
+                self.environment["PATH"] = path
+
         def _execute(
             self,
             runtime: list[str],
