@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cwltool.process
+from schema_salad.ref_resolver import Loader
 
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import SettingsError
@@ -59,9 +60,9 @@ def find_kept(cwl_version: str, folder: Path = _FOLDER) -> Path:
 
 
 def _parse(cwl_version: str) -> tuple[Any, ...]:
-    """Let cwltool parse a schema; return it without the part that cannot be pickled and is not needed to run."""
+    """Let cwltool parse a schema; return what of it a run needs, and what can be pickled."""
     loader, names, metadata, metaschema = cwltool.process.get_schema(cwl_version)
-    return loader, names, metadata, {name: metaschema.idx[uri] for name, uri in _TYPES.items()}
+    return loader.ctx, names, metadata, {name: metaschema.idx[uri] for name, uri in _TYPES.items()}
 
 
 def _keep(kept: Path, content: tuple[Any, ...]) -> None:
@@ -72,7 +73,8 @@ def _keep(kept: Path, content: tuple[Any, ...]) -> None:
 
 
 def _share(cwl_version: str, content: tuple[Any, ...]) -> None:
-    loader, names, metadata, types = content
+    context, names, metadata, types = content
+    loader = Loader(context)
     cwltool.process.SCHEMA_CACHE[cwl_version] = (loader, names, metadata, loader)
     for name, value in types.items():
         setattr(cwltool.process, name, value)

@@ -15,6 +15,7 @@ from zoo_runner.engines.cwl_process.supervised import Supervised
 # it ends at once: all it has to say is written, and taking cwltool apart takes as long as a short job
 _LAUNCH = (
     "import json, os, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    " from zoo_runner.engines.cwl_process.postponed import postpone; postpone();"
     " from zoo_runner.engines.local.launcher import main; os._exit(main())"
 )
 
