@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, kubectl, list_jobs, serve_pods
+from tests.cluster import find_argo, find_kubeconfig, join_cluster, kubectl, list_jobs, serve_pods
+from tests.live.hera_site import Hera, HeraSite, make_hera_site
 from tests.live.zoo_kernel import ZOO_URL
 from tests.servers import S3Server
 from tests.site import Site
@@ -44,6 +45,19 @@ def list_left(started: set[str]) -> list[str]:
         for item in json.loads(listed)["items"]
         if item["metadata"]["labels"].get("zoo-runner/job") in labels
     ]
+
+
+@pytest.fixture
+def hera_site(tmp_path: Path) -> HeraSite:
+    """Somebody who uses the toolkit for Hera on the real Argo Workflows."""
+    find_argo()
+    return make_hera_site(tmp_path)
+
+
+@pytest.fixture
+def hera(hera_site: HeraSite) -> Hera:
+    """The commands `zoo-runner hera`."""
+    return hera_site.run
 
 
 @pytest.fixture(scope="module")

@@ -1,49 +1,30 @@
 """The toolkit for Hera workflows on a real Argo Workflows."""
 
-import os
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import ENVIRON, JOB_IMAGE, find_argo, find_kubeconfig
+from tests.cluster import JOB_IMAGE
 from tests.live.hera_scripts import SCRIPTS
+from tests.live.hera_site import Hera, HeraSite
 from zoo_runner.hera.argo_server import ArgoServer
 from zoo_runner.hera.configuration import HeraConfiguration, load_hera_configuration
 from zoo_runner.hera.tokens import Tokens
 from zoo_runner.hera.workflows import read_workflow
 from zoo_runner.model.errors import EngineError
 
-SERVER = ENVIRON.get("ARGO_SERVER", "http://127.0.0.1:2746")
-NAMESPACE = ENVIRON.get("ARGO_NAMESPACE", "argo")
-ACCOUNT = "argo-user"
 
-
-@pytest.fixture(autouse=True)
-def _argo() -> None:
-    find_argo()
+@pytest.fixture
+def environ(hera_site: HeraSite) -> Mapping[str, str]:
+    return hera_site.environ
 
 
 @pytest.fixture
-def environ() -> dict[str, str]:
-    return {
-        "ARGO_SERVER": SERVER,
-        "ARGO_NAMESPACE": NAMESPACE,
-        "ARGO_SERVICE_ACCOUNT": ACCOUNT,
-        "KUBECONFIG": find_kubeconfig(),
-        "PATH": os.defpath,
-    }
-
-
-@pytest.fixture
-def configuration(environ: dict[str, str], tmp_path: Path) -> HeraConfiguration:
-    return load_hera_configuration(environ, tmp_path)
+def configuration(hera_site: HeraSite) -> HeraConfiguration:
+    return hera_site.configuration
 
 
 def test_a_token_of_the_account_is_kept_and_renewed_before_it_ends(configuration: HeraConfiguration) -> None:
@@ -56,25 +37,12 @@ def test_a_token_of_the_account_is_kept_and_renewed_before_it_ends(configuration
     assert tokens() != first
 
 
-def test_an_account_that_does_not_exist_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+def test_an_account_that_does_not_exist_is_named(environ: Mapping[str, str], tmp_path: Path) -> None:
     configuration = load_hera_configuration({**environ, "ARGO_SERVICE_ACCOUNT": "nobody"}, tmp_path)
     with pytest.raises(EngineError) as raised:
         Tokens(configuration)()
     assert "nobody" in raised.value.diagnosis.cause
 
-
-@pytest.fixture
-def hera(environ: dict[str, str], tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "zoo_runner", "hera", *words]
-        return subprocess.run(
-            command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    return run
-
-
-Hera = Callable[..., "subprocess.CompletedProcess[str]"]
 
 MANIFEST = """
 apiVersion: argoproj.io/v1alpha1
@@ -159,12 +127,11 @@ subjects: [{kind: ServiceAccount, name: NAME}]
 
 
 def test_with_the_permission_a_failed_workflow_is_retried(
-    hera: Hera, tmp_path: Path, environ: dict[str, str], configuration: HeraConfiguration
+    hera: Hera, hera_site: HeraSite, tmp_path: Path, configuration: HeraConfiguration
 ) -> None:
     server = ArgoServer(configuration, Tokens(configuration))
     account = f"hera-retries-{time.time_ns()}"
-    (tmp_path / "account.yaml").write_text(ACCOUNT_THAT_RETRIES.replace("NAME", account))
-    with applied(tmp_path / "account.yaml", environ["KUBECONFIG"]):
+    with hera_site.applied(ACCOUNT_THAT_RETRIES.replace("NAME", account)):
         words = ("--set", f"argo_service_account={account}")
         name = hera("run", write_manifest(tmp_path, code=3), *words).stdout.partition(":")[0]
         before = server.get(name)["status"]["finishedAt"]
@@ -186,25 +153,14 @@ def test_a_running_workflow_is_stopped(hera: Hera, tmp_path: Path, configuration
     assert hera("delete", name).returncode == 0
 
 
-def test_a_template_of_the_cluster_is_run_with_parameters(hera: Hera, tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_template_of_the_cluster_is_run_with_parameters(hera: Hera, hera_site: HeraSite) -> None:
     name = f"hera-template-{time.time_ns()}"
     text = MANIFEST.replace("IMAGE", JOB_IMAGE).replace("CODE", "0").replace("kind: Workflow", "kind: WorkflowTemplate")
-    (tmp_path / "template.yaml").write_text(text.replace("{generateName: hera-file-}", f"{{name: {name}}}"))
-    with applied(tmp_path / "template.yaml", environ["KUBECONFIG"]):
+    with hera_site.applied(text.replace("{generateName: hera-file-}", f"{{name: {name}}}")):
         done = hera("run", f"template/{name}", "-p", "text=third")
         assert done.returncode == 0, done.stderr
         assert ".said = third" in done.stdout
         hera("delete", done.stdout.partition(":")[0])
-
-
-@contextmanager
-def applied(path: Path, kubeconfig: str) -> Iterator[None]:
-    kubectl = [str(shutil.which("kubectl")), f"--kubeconfig={kubeconfig}", "-n", NAMESPACE]
-    subprocess.run([*kubectl, "apply", "-f", str(path)], check=True, capture_output=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*kubectl, "delete", "-f", str(path)], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("words", [("logs", "nothing-of-this-name"), ("stop", "nothing-of-this-name")])

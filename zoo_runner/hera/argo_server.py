@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo_runner.engines.argo.server import explain_refusal
 from zoo_runner.engines.kubernetes.background import find_background
-from zoo_runner.engines.kubernetes.connection import Connection
+from zoo_runner.engines.kubernetes.connection import Connection, Head
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.tokens import Tokens
@@ -59,11 +59,11 @@ class ArgoServer:
 
     def __init__(self, configuration: HeraConfiguration, tokens: Tokens, namespace: str = "") -> None:
         self._access, self._tokens = _Access(configuration), tokens
-        self._namespace = namespace or configuration.get("ARGO_NAMESPACE")
+        self.namespace = namespace or configuration.get("ARGO_NAMESPACE")
         self._account = configuration.get("ARGO_SERVICE_ACCOUNT")
         self._background = find_background()
         self._connection = Connection(self._access, self._background)
-        self._all = f"/api/v1/workflows/{self._namespace}"
+        self._all = f"/api/v1/workflows/{self.namespace}"
 
     def close(self) -> None:
         """Close the connections."""
@@ -93,7 +93,7 @@ class ArgoServer:
 
     def change(self, name: str, verb: str) -> None:
         """Let the server do `stop`, `terminate`, `suspend`, `resume` or `retry` to a workflow."""
-        body = {"name": name, "namespace": self._namespace}
+        body = {"name": name, "namespace": self.namespace}
         self._call("PUT", f"{self._all}/{name}/{verb}", f"asking workflow {name} to {verb}", body)
 
     def delete(self, name: str) -> None:
@@ -120,10 +120,16 @@ class ArgoServer:
         query = {"logOptions.container": "main", "logOptions.follow": json.dumps(follow)}
         self._run(self._print_log(f"{self._all}/{name}/log", query, take))
 
+    def download(self, path: str, what: str, take: Callable[[bytes], object]) -> int:
+        """Call `take` with the bytes of an answer as they arrive, none of a redirect; return its HTTP status."""
+        about = f"{what} through the Argo server"
+        head: Head = self._run(self._connection.download(path, about, take, {}, _SILENCE_SECONDS))
+        return head.status
+
     async def _watch(self, name: str, version: str, take: Callable[[Workflow], None]) -> Workflow | None:
         """Return the workflow once it has ended or was deleted; None where the watch ends before."""
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": version}
-        async for event in self._stream(f"/api/v1/workflow-events/{self._namespace}", query):
+        async for event in self._stream(f"/api/v1/workflow-events/{self.namespace}", query):
             found: Workflow = event["object"]
             take(found)
             if event.get("type") == "DELETED" or read_phase(found) in ENDED:

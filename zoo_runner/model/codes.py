@@ -2,8 +2,8 @@
 
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
 `source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
-`protection`, `job`, `process`, `request`, `store`, `runner`. docs/errors.md lists them. The findings of `validate`
-(`package.findings`) have such codes too.
+`protection`, `job`, `results`, `process`, `request`, `store`, `runner`. docs/errors.md lists them. The findings of
+`validate` (`package.findings`) have such codes too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -266,6 +266,10 @@ _JOB = (
     Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
     Code("job.out-of-memory", _E, "The job's own pod ran out of memory.", "Raise ZOO_RUNNER_JOB_RAM_LIMIT."),
 )
+_RESULTS = (
+    Code("results.path", _U, "The path of a result leads outside.", "Download into an empty folder."),
+    Code("results.artifact", _E, "An artifact cannot be downloaded.", "Check Argo's artifact repository."),
+)
 _CLUSTER = (
     Code("cluster.access", _E, "The kubeconfig cannot be read.", "Set KUBECONFIG to a kubeconfig file."),
     Code(
@@ -456,6 +460,7 @@ CODES: Mapping[str, Code] = {
         *_RESOURCES,
         *_STEP,
         *_ENGINE,
+        *_RESULTS,
         *_CLUSTER,
         *_PROTECTION,
         *_JOB,

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from zoo_runner.engines.kubernetes.access import Access
@@ -13,6 +14,14 @@ from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of an answer: HTTP status, and headers with names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
 
 
 class Connection:
@@ -59,13 +68,39 @@ class Connection:
                 content = b"".join([chunk async for chunk in chunks])
         raise read_refusal(what, status, content)
 
+    async def download(
+        self, path: str, what: str, take: Callable[[bytes], object], more: Mapping[str, str], silence_seconds: float
+    ) -> Head:
+        """Call `take` with the bytes of an answer as they arrive; none of a redirect. `more` are further headers.
+
+        Raises `ApiError`; of status 0 if the connection breaks or nothing comes for `silence_seconds`.
+        """
+        async with self._open("GET", path, what, {}, None, more) as transfer:
+            with _translating(what, self._access.url):
+                status, _, headers = await transfer.read_head(silence_seconds)
+                chunks = transfer.read(silence_seconds)
+                if 300 <= status < 400:
+                    return Head(status, headers)
+                if status < 400:
+                    async for chunk in chunks:
+                        take(chunk)
+                    return Head(status, headers)
+                content = b"".join([chunk async for chunk in chunks])
+        raise read_refusal(what, status, content)
+
     @asynccontextmanager
     async def _open(
-        self, method: str, path: str, what: str, query: Mapping[str, str], body: Manifest | None
+        self,
+        method: str,
+        path: str,
+        what: str,
+        query: Mapping[str, str],
+        body: Manifest | None,
+        more: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Transfer]:
         url = f"{self._access.url}{path}" + (f"?{urlencode(query)}" if query else "")
         with _translating(what, self._access.url):
-            fields = await self._build_fields(method)
+            fields = await self._build_fields(method, more or {})
         if self._curl is None:
             self._curl = Curl()
         parts = urlsplit(url)
@@ -92,12 +127,12 @@ class Connection:
         finally:
             transfer.close()
 
-    async def _build_fields(self, method: str) -> tuple[str, ...]:
+    async def _build_fields(self, method: str, more: Mapping[str, str]) -> tuple[str, ...]:
         loop, kind = asyncio.get_running_loop(), "application/json"
         login = await loop.run_in_executor(self._background.login, self._access.headers)
         if method == "PATCH":
             kind = "application/merge-patch+json"
-        fields = {"Accept": "application/json", "Content-Type": kind, "Expect": "", **login}
+        fields = {"Accept": "application/json", "Content-Type": kind, "Expect": "", **more, **login}
         return tuple(f"{name}: {value}" if value else f"{name}:" for name, value in fields.items())
 
 

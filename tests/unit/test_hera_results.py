@@ -1,0 +1,109 @@
+"""What a workflow has left, and the folder that it is downloaded to."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo_runner.hera.results.folder import RECORD, ResultsFolder, Stored
+from zoo_runner.hera.results.listing import list_artifacts, list_claims
+from zoo_runner.model.errors import EngineError, SettingsError
+
+
+def store(folder: ResultsFolder, path: str, data: bytes) -> Stored:
+    with folder.downloading(path) as part:
+        part.write(data)
+        return folder.store(path, part, "here")
+
+
+@pytest.mark.parametrize("path", ["../a/b", "/a/b", "a/../../b", "", "a\0b", "out/b", "link.txt"])
+def test_a_path_that_leads_out_of_the_folder_is_refused(path: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "out").symlink_to(tmp_path)
+    (root / "link.txt").symlink_to(tmp_path / "elsewhere.txt")
+    with pytest.raises(EngineError) as raised:
+        store(ResultsFolder(root), path, b"x")
+    assert raised.value.diagnosis.code == "results.path"
+    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "elsewhere.txt").exists()
+
+
+def test_a_file_is_known_again_only_while_it_is_intact_and_from_the_same_source(tmp_path: Path) -> None:
+    stored = store(ResultsFolder(tmp_path), "a/b.txt", b"content")
+    assert stored.sha256 == hashlib.sha256(b"content").hexdigest()
+    again = ResultsFolder(tmp_path)
+    assert again.find_stored("a/b.txt", "here") == stored
+    assert again.find_stored("a/b.txt", "elsewhere") is None
+    (tmp_path / "a/b.txt").write_bytes(b"CONTENT")
+    assert again.find_stored("a/b.txt", "here") is None
+
+
+def test_a_record_that_a_crash_cut_off_costs_only_its_last_file(tmp_path: Path) -> None:
+    first = store(ResultsFolder(tmp_path), "a", b"1")
+    store(ResultsFolder(tmp_path), "b", b"2")
+    record = tmp_path / RECORD
+    record.write_bytes(record.read_bytes()[:-9])
+    assert ResultsFolder(tmp_path).find_stored("a", "here") == first
+    assert ResultsFolder(tmp_path).find_stored("b", "here") is None
+    store(ResultsFolder(tmp_path), "c", b"3")
+    assert ResultsFolder(tmp_path).find_stored("c", "here") is not None
+
+
+def test_an_unfinished_file_of_the_same_version_is_continued_and_of_another_is_not(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    with pytest.raises(RuntimeError), folder.downloading("a/b", "first") as part:
+        part.write(b"con")
+        raise RuntimeError
+    with folder.downloading("a/b", "second") as part:
+        assert part.size == 0
+    with folder.downloading("a/b", "first") as part:
+        assert part.size == 3
+        part.write(b"tent")
+        assert folder.store("a/b", part, "here").sha256 == hashlib.sha256(b"content").hexdigest()
+
+
+def test_a_folder_that_cannot_be_made_is_a_settings_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError) as raised:
+        ResultsFolder(tmp_path / "file")
+    assert raised.value.diagnosis.code == "disk.failed"
+
+
+def node(name: str, kind: str, begun: str, *artifacts: dict[str, Any]) -> dict[str, Any]:
+    return {"displayName": name, "type": kind, "startedAt": begun, "outputs": {"artifacts": list(artifacts)}}
+
+
+def test_an_artifact_is_listed_once_at_the_pod_that_wrote_it_and_names_do_not_collide() -> None:
+    one = {"name": "map", "s3": {"key": "wf/pod-1/map.tgz"}}
+    other = {"name": "map", "s3": {"key": "wf/pod-2/map.tgz"}, "deleted": True}
+    nodes = {
+        "whole": node("wf", "Steps", "1", one),
+        "pod-1": node("../x", "Pod", "2", one),
+        "pod-2": node("../x", "Pod", "3", other),
+    }
+    found = list_artifacts({"status": {"nodes": nodes}})
+    assert [(one.node_id, one.deleted) for one in found] == [("pod-1", False), ("pod-2", True)]
+    assert len({one.path for one in found}) == 2
+    assert all(not one.path.startswith(("/", ".")) for one in found)
+
+
+def test_claims_of_spec_template_and_status_are_listed_with_their_mounts() -> None:
+    def volume(name: str, claim: str) -> dict[str, Any]:
+        return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+
+    mounts = [{"name": "data", "mountPath": "/data"}, {"name": "work", "mountPath": "/work"}]
+    stored = {
+        "templates": [{"container": {"volumeMounts": mounts}, "volumes": [volume("own", "claim-of-template")]}],
+        "volumes": [volume("data", "shared"), {"name": "secret", "secret": {"secretName": "x"}}],
+    }
+    workflow = {
+        "spec": {"workflowTemplateRef": {"name": "t"}},
+        "status": {"storedWorkflowTemplateSpec": stored, "persistentVolumeClaims": [volume("work", "wf-work")]},
+    }
+    assert {one.name: one.mounts for one in list_claims(workflow)} == {
+        "shared": ("/data",),
+        "wf-work": ("/work",),
+        "claim-of-template": (),
+    }
