@@ -4,7 +4,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -170,10 +170,9 @@ def test_what_one_database_wrote_another_takes(store: SqlStore, other: SqlStore,
     process = Process("ws", "p", PACKAGE.digest, {"id": "p"}, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
     store.processes.deploy(process, PACKAGE)
     store.processes.replace(process, PACKAGE)
-    store.callbacks.add("job-1", "http://here", False, {"successful": "https://there.example/x"})
-    store.callbacks.add("job-2", "http://here", False, {"successful": f"https://me:{TOKEN}@there.example/x"})
+    store.callbacks.add("job-1", "http://here", False)
     manifest = write_backup(store, {}, tmp_path / "b.zip")
-    assert (manifest.count("jobs"), manifest.count("process_versions"), manifest.left_out) == (4, 2, 2)
+    assert (manifest.count("jobs"), manifest.count("process_versions"), manifest.left_out) == (4, 2, 1)
     restore_backup(other, {}, tmp_path / "b.zip")
     kept = [
         replace(job, request={"inputs": {"a": 1}} if job.request else None) for job in store.jobs.find(JobQuery()).jobs
@@ -234,6 +233,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]], s
             one["name"]: [json.loads(line) for line in archive.read(f"tables/{one['name']}.jsonl").splitlines()]
             for one in manifest["tables"]
         }
+        files = {name: archive.read(name) for name in archive.namelist() if name.startswith("files/")}
     texts = {name: "".join(json.dumps(row) + "\n" for row in rows) for name, rows in change(tables).items()}
     manifest["schema"] = schema
     manifest["tables"] = [
@@ -243,6 +243,8 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]], s
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in texts.items():
             archive.writestr(f"tables/{name}.jsonl", text)
+        for name, content in files.items():
+            archive.writestr(name, content)
         archive.writestr(MANIFEST, json.dumps(manifest))
 
 
@@ -309,10 +311,12 @@ def damage(path: Path) -> None:
         (damage, "backup.damaged"),
         (lambda path: path.unlink(), "disk.failed"),
         (lambda path: rewrite(path, lambda tables: tables, "9999"), "backup.newer"),
+        (lambda path: rewrite(path, lambda tables: tables, ""), "backup.damaged"),
+        (lambda path: rewrite(path, lambda tables: tables, "0000"), "backup.damaged"),
         (lambda path: rewrite(path, lambda tables: {**tables, "none": []}), "backup.damaged"),
         (lambda path: rewrite(path, lambda tables: {**tables, "jobs": [{"id": "x"}]}, "0003"), "backup.damaged"),
     ],
-    ids=["cut off", "empty", "one bit", "gone", "newer", "unknown table", "rows that do not fit"],
+    ids=["cut off", "empty", "one bit", "gone", "newer", "no schema", "no such schema", "unknown table", "other rows"],
 )
 def test_an_archive_that_cannot_be_used_changes_nothing(
     store: SqlStore, tmp_path: Path, change: Callable[[Path], object], code: str
@@ -334,6 +338,20 @@ def test_a_backup_of_other_folders_is_refused_with_their_names(tmp_path: Path) -
     assert refuse(lambda: restore_backup(other, {"ZOO_RUNNER_TEMP": tmp_path}, tmp_path / "b.zip")) == "backup.folders"
     store.close()
     other.close()
+
+
+def test_where_the_rows_do_not_fit_no_file_is_replaced(tmp_path: Path) -> None:
+    folders = {"ZOO_RUNNER_TEMP": tmp_path / "temp", "ZOO_RUNNER_RESULTS_FOLDER": tmp_path / "results"}
+    job = make_job_with_files(tmp_path)
+    with closing(open_sql_store(f"sqlite:///{tmp_path / 'a.db'}")) as store:
+        create(store, job)
+        archive = tmp_path / "b.zip"
+        assert write_backup(store, folders, archive).files == 2
+        rewrite(archive, lambda tables: {**tables, "jobs": [{"id": "x"}]}, "0003")
+        Path(job.log).write_text("newer log")
+        assert refuse(lambda: restore_backup(store, folders, archive, overwrite=True)) == "backup.damaged"
+    assert Path(job.log).read_text() == "newer log"
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("name", ["../outside", "ZOO_RUNNER_TEMP/../../outside", "none/x", "ZOO_RUNNER_TEMP"])

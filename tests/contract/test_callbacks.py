@@ -142,14 +142,14 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 def test_a_message_is_claimed_by_one_and_due_again_where_it_was_not_sent(open_store: Callable[[], SqlStore]) -> None:
     one, other = open_store(), open_store()
     job = build_job(1)
-    one.callbacks.add(job.id, "http://base", False, {"failed": "http://x"})
+    one.callbacks.add(job.id, "http://base", False)
     assert one.callbacks.claim(60) is None, "no job yet"
     create(one, job)
     assert one.callbacks.claim(60) is None, "the client knows it"
     one.jobs.update(replace(one.jobs.get(job.id), status=Status.FAILED))
     claimed = one.callbacks.claim(60)
     assert claimed
-    assert (claimed.job_id, claimed.status, claimed.addresses) == (job.id, Status.FAILED, {"failed": "http://x"})
+    assert (claimed.job_id, claimed.status) == (job.id, Status.FAILED)
     assert other.callbacks.claim(60) is None
     other.callbacks.postpone(replace(claimed, due=claimed.due - 1), 0)
     assert other.callbacks.claim(60) is None, "taken by another since"
@@ -165,7 +165,7 @@ def test_a_message_is_claimed_by_one_and_due_again_where_it_was_not_sent(open_st
 
 def test_a_status_is_due_at_once_however_long_the_one_before_waits(open_store: Callable[[], SqlStore]) -> None:
     store, job = open_store(), build_job(1)
-    store.callbacks.add(job.id, "http://base", False, {"running": "http://x", "failed": "http://x"})
+    store.callbacks.add(job.id, "http://base", False)
     create(store, job)
     store.jobs.update(replace(store.jobs.get(job.id), status=Status.RUNNING))
     for attempts in range(3):

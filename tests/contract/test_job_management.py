@@ -115,6 +115,92 @@ def test_a_page_of_another_site_starts_nothing_by_an_address(server: Server) -> 
     assert server.request("GET", "/jobs").json["numberTotal"] == before
 
 
+OWN, FORM = "http://127.0.0.1:{port}", "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("POST", {"Origin": "http://elsewhere.example"}, 403),
+        ("POST", {"Origin": "null"}, 403),
+        ("POST", {"Origin": "http://127.0.0.1:1"}, 403),
+        ("POST", {"Sec-Fetch-Site": "same-site", "Origin": "https://elsewhere.example"}, 403),
+        ("POST", {"Origin": "http://elsewhere.example", "Content-Type": "text/plain"}, 403),
+        ("POST", {"Origin": "http://elsewhere.example", "Content-Type": FORM}, 403),
+        ("POST", {"Origin": OWN}, 201),
+        ("POST", {"Sec-Fetch-Site": "same-origin", "Origin": OWN}, 201),
+        # a browser asks before it sends this: who answers for the origin decides
+        ("POST", {"Origin": "http://elsewhere.example", "Content-Type": "application/json"}, 201),
+        ("GET", {"Referer": "http://elsewhere.example/page"}, 403),
+        ("GET", {"Origin": "http://elsewhere.example"}, 403),
+        ("GET", {"Referer": OWN + "/processes/echo"}, 201),
+    ],
+)
+def test_what_a_page_of_another_site_can_send_unasked_is_refused(
+    server: Server, method: str, headers: dict[str, str], status: int
+) -> None:
+    before = server.request("GET", "/jobs").json["numberTotal"]
+    sent = {name: value.replace("{port}", str(server.port)) for name, value in headers.items()}
+    # urllib gives a body a media type of its own
+    body = b"{}" if "Content-Type" in sent else None
+    answer = server.request(method, "/processes/echo/execution", body, {**sent, **ASYNC})
+    assert answer.status == status
+    if status == 403:
+        assert answer.json["diagnosis"]["code"] == "request.cross-site"
+    assert server.request("GET", "/jobs").json["numberTotal"] == before + (status == 201)
+
+
+def test_an_edit_that_takes_the_subscriber_out_has_nobody_called_back(server: Server, web: FileServer) -> None:
+    job = create(server, inputs={"message": "no"}, subscriber={"successUri": f"{web.url}/stale"})
+    server.request("PATCH", f"/jobs/{job}", {"subscriber": None})
+    server.request("POST", f"/jobs/{job}/results")
+    other = create(server, inputs={"message": "yes"}, subscriber={"successUri": f"{web.url}/other"})
+    server.request("POST", f"/jobs/{other}/results")
+    wait_for_post(web, "other")
+    assert [path for path, _ in web.posted if path == "stale"] == []
+
+
+def test_many_edits_and_starts_at_once_call_back_whom_the_started_request_names(
+    server: Server, web: FileServer
+) -> None:
+    for number in range(5):
+        job = create(server, inputs={"message": "x"}, subscriber={"successUri": f"{web.url}/{number}-0"})
+        with ThreadPoolExecutor(8) as pool:
+            for turn in range(1, 5):
+                edit = {"subscriber": {"successUri": f"{web.url}/{number}-{turn}"}}
+                pool.submit(server.request, "PATCH", f"/jobs/{job}", edit)
+                pool.submit(server.request, "POST", f"/jobs/{job}/results", headers=ASYNC)
+        server.request("POST", f"/jobs/{job}/results", headers=ASYNC)
+        server.wait(job)
+        address = server.request("GET", f"/jobs/{job}/definition").json["subscriber"]["successUri"]
+        wait_for_post(web, address.rpartition("/")[2])
+        assert len([path for path, _ in web.posted if path.startswith(f"{number}-")]) == 1
+
+
+def test_the_definition_of_a_job_is_its_request_before_and_after_its_start(
+    server: Server, web: FileServer, tmp_path: Path
+) -> None:
+    tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "id": "reads", "baseCommand": "cat", "stdout": "o.txt"}
+    inputs = {"scene": {"type": "File", "inputBinding": {}}, "kind": {"type": "string", "default": "all"}}
+    (tmp_path / "reads.cwl").write_text(json.dumps({**tool, "inputs": inputs, "outputs": {"o": "stdout"}}))
+    server.deploy(tmp_path / "reads.cwl")
+    web.put("scene.tif", b"data")
+    request = {
+        "inputs": {"scene": {"href": f"{web.url}/scene.tif", "type": "image/tiff"}},
+        "outputs": {"o": {"transmissionMode": "reference"}},
+        "response": "document",
+        "subscriber": {"successUri": f"{web.url}/defined"},
+    }
+    process = f"{server.url}/processes/reads"
+    created = server.request("POST", "/jobs", {"process": process, **request}).json["jobID"]
+    assert server.request("GET", f"/jobs/{created}/definition").json == {"process": process, **request}
+    server.request("POST", f"/jobs/{created}/results", headers=ASYNC)
+    executed = server.request("POST", "/processes/reads/execution", request, ASYNC).json["jobID"]
+    for job in (created, executed):
+        assert server.request("GET", f"/jobs/{job}/definition").json == {"process": process, **request}
+        assert server.request("GET", f"/jobs/{job}/inputs").json == request["inputs"]
+
+
 def test_results_are_parts_where_a_client_asks_for_these(server: Server) -> None:
     job = create(server, inputs={"message": "a part"})
     server.request("POST", f"/jobs/{job}/results")

@@ -1,17 +1,23 @@
 """Packages that are resolved by a process which has cwltool in memory: the same as by a new one, and as confined."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from tests.serving import kill, wait_for
 from zoo_runner.config.settings import Settings
-from zoo_runner.model.errors import PackageError
+from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.package import Package
-from zoo_runner.package.prepare import prepare_upload
+from zoo_runner.package import prepare as prepare_module
+from zoo_runner.package.prepare import prepare_public, prepare_upload
 from zoo_runner.package.resolver import Resolve, WarmResolver, resolve_in_new_process
 
 LONGEST_SECONDS = 60
@@ -69,3 +75,53 @@ def test_a_package_is_resolved_though_the_process_was_killed_and_there_is_a_new_
     assert prepare(settings, resolver, "third").workflow_id
     prepare(settings, resolver, "fourth")
     assert resolver.pid not in (None, killed)
+
+
+@contextmanager
+def a_silent_server() -> Iterator[tuple[str, threading.Event]]:
+    """A web server that takes connections and answers nothing; the event is set when the first has come."""
+    came, kept = threading.Event(), list[socket.socket]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    kept.append(server.accept()[0])
+                    came.set()
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", came
+        server.shutdown(socket.SHUT_RDWR)
+    for connection in kept:
+        connection.close()
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_resolution_that_waits_for_a_server_is_interrupted(settings: Settings, is_warm: bool) -> None:
+    resolver, found = WarmResolver(), list[str]()
+    settings = replace(settings, package_hosts=("127.0.0.1",))
+    if is_warm:
+        prepare(settings, resolver, "first")
+        wait_for(lambda: resolver.ready, LONGEST_SECONDS)
+
+    def deploy() -> None:
+        with pytest.raises(RunnerError) as raised:
+            prepare_public(f"{url}/a.cwl", settings, resolver)
+        found.append(raised.value.diagnosis.code)
+
+    with a_silent_server() as (url, came):
+        deployment = threading.Thread(target=deploy)
+        deployment.start()
+        assert came.wait(LONGEST_SECONDS)
+        started = monotonic()
+        resolver.close()
+        deployment.join(LONGEST_SECONDS)
+    assert found == ["request.interrupted"]
+    assert monotonic() - started < 5
+
+
+def test_a_server_that_never_answers_is_not_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_module, "LONGEST_SECONDS", 2)
+    with a_silent_server() as (url, _), pytest.raises(PackageError) as raised:
+        prepare_public(f"{url}/a.cwl", replace(settings, package_hosts=("127.0.0.1",)))
+    assert raised.value.diagnosis.code == "package.too-large"

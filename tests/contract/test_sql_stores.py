@@ -229,10 +229,12 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
         body = json.dumps(to_plain(build_job(started=NOW, finished="2026-01-01T00:00:07.000Z")))
         values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
         values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
+        values["addresses"] = json.dumps({"successful": "http://a", "failed": "http://b", "dismissed": "http://b"})
         for statement in (
             *OLD_ROWS,
             *(OLD_TIMES if schema > "0001" else ()),
-            *(OLD_CALLBACK if schema > "0002" else ()),
+            *(OLD_CALLBACK if schema == "0003" else ()),
+            *(CALLBACK if schema > "0003" else ()),
         ):
             connection.execute(sqlalchemy.text(statement), values)
     database.close()
@@ -244,6 +246,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     assert list(store.events.read("job-1")) == [(1, EngineLine("info", "x"))]
     claimed = store.callbacks.claim(LONG)
     assert (claimed.job_id if claimed else None) == ("job-1" if schema > "0002" else None)
+    subscriber = {"successUri": "http://a", "failedUri": "http://b"}
+    assert store.jobs.get("job-1").request == ({"subscriber": subscriber} if schema == "0003" else None)
     with store.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     store.close()
@@ -261,7 +265,11 @@ OLD_ROWS = (
 OLD_TIMES = ("UPDATE jobs SET started = 1767225600.0, finished = 1767225607.0",)
 OLD_CALLBACK = (
     "INSERT INTO callbacks (job_id, base, hub, addresses, known, tried, attempts, due)"
-    " VALUES ('job-1', 'http://here', false, '{}', 'running', 'running', 0, 0)",
+    " VALUES ('job-1', 'http://here', false, :addresses, 'running', 'running', 0, 0)",
+)
+CALLBACK = (
+    "INSERT INTO callbacks (job_id, base, hub, known, tried, attempts, due)"
+    " VALUES ('job-1', 'http://here', false, 'running', 'running', 0, 0)",
 )
 
 

@@ -15,7 +15,7 @@ from tests.values import configuration_in, small_job, small_package
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FAKE_WORK, FakeEngine
 from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
-from zoo_runner.execution.accept import accept, accept_failed, build_masker, draft_job, find_secret_values
+from zoo_runner.execution.accept import Origin, accept, accept_failed, build_masker, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, request_cancel
 from zoo_runner.execution.execute import execute, start
 from zoo_runner.execution.keeper import Keeper
@@ -84,7 +84,7 @@ def test_an_engine_gets_the_limit_of_the_logs(tmp_path: Path) -> None:
 
 
 def test_an_accepted_job_keeps_its_caller_and_its_priority(context: Context, tmp_path: Path) -> None:
-    accept(context, small_job(tmp_path), "fake", context.find_workspace(""), caller="ada", priority=3)
+    accept(context, small_job(tmp_path), "fake", context.find_workspace(""), Origin("ada", priority=3))
     job = context.store.get("j1")
     assert (job.status, job.caller, job.priority) == (Status.ACCEPTED, "ada", 3)
 
@@ -93,7 +93,7 @@ def test_a_request_that_fails_before_it_is_accepted_is_kept_as_a_job_that_has_en
     context: Context, tmp_path: Path
 ) -> None:
     error = InputError(f"the value {SECRET} is not a date", "Correct it.", code="inputs.type")
-    accept_failed(context, small_job(tmp_path), "fake", context.find_workspace(""), error, caller="ada")
+    accept_failed(context, small_job(tmp_path), "fake", context.find_workspace(""), error, Origin("ada"))
     job = context.store.get("j1")
     assert (job.status, job.caller, job.finished) == (Status.FAILED, "ada", job.created)
     assert job.outcome is not None

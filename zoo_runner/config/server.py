@@ -59,6 +59,16 @@ class ServerSettings:
         "ZOO_RUNNER_SHUTDOWN_LIMIT", 30.0, "Time that running jobs get to end when the server is stopped, in seconds."
     )
     max_body_mib: float = setting("ZOO_RUNNER_MAX_BODY_MIB", 16.0, "Largest body of a request, in MiB.")
+    unstarted_max_mib: float = setting(
+        "ZOO_RUNNER_UNSTARTED_MAX_MIB",
+        64.0,
+        "Most that all jobs of a workspace take that were created and not started, in MiB.",
+    )
+    unstarted_hours: float = setting(
+        "ZOO_RUNNER_UNSTARTED_HOURS",
+        168.0,
+        "Hours after which created jobs are removed, if they were not started or changed since.",
+    )
     callback_hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_CALLBACK_HOSTS",
         (),

@@ -1,7 +1,7 @@
 """From a checked request to a stored job: what a door does before it answers or goes on."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
@@ -19,6 +19,22 @@ from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.problems import ValuePath
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a job comes from: who asked for it, what of the request is kept, and how urgent it is.
+
+    Of waiting jobs, those with the highest `priority` start first.
+    """
+
+    caller: str | None = None
+    request: Mapping[str, Any] | None = None
+    priority: int = 0
+
+
+UNKNOWN = Origin()
+"""Nothing is known of the client but that it called this process."""
 
 
 def draft_job(
@@ -50,22 +66,21 @@ def accept(
     draft: JobSpec,
     engine: str,
     workspace: Workspace,
+    origin: Origin = UNKNOWN,
     *,
     leased: bool = False,
-    caller: str | None = None,
-    priority: int = 0,
 ) -> Job:
     """Create a job and return it; nothing of it runs before somebody calls `execute` or `start`.
 
         job = accept(context, draft_job(package, order, choose, workspace), "local", workspace, leased=True)
         outcome = execute(context, job.id, secrets=find_secret_values(draft, workspace))
 
-    `leased`: the caller goes on with it at once, so that no other process takes it meanwhile. `caller` is who asked for
-    it; of waiting jobs, those with the highest `priority` start first. Values of secret inputs are not stored.
+    `leased`: the caller goes on with it at once, so that no other process takes it meanwhile. Values of secret inputs
+    are not stored.
     Raises `RunnerError` for what the engine cannot run, `JobExistsError` where the id is taken.
     """
     context.find_engine(engine, workspace).plan(draft)
-    job = replace(_build_job(draft, engine, workspace), caller=caller, priority=priority)
+    job = _build_job(draft, engine, workspace, origin)
     owner = context.owner if leased else None
     return context.store.create(job, draft.package, owner, context.keeper.lease_seconds)
 
@@ -76,17 +91,16 @@ def accept_failed(
     engine: str,
     workspace: Workspace,
     error: RunnerError,
-    *,
-    caller: str | None = None,
+    origin: Origin = UNKNOWN,
 ) -> Job:
     """Create a job that has failed, for clients that learn of an invalid request by a failed job only.
 
     Raises `JobExistsError` where the id is taken.
     """
-    job = _build_job(draft, engine, workspace)
+    job = _build_job(draft, engine, workspace, origin)
     masker = build_masker(workspace, find_secret_values(draft, workspace), find_secret_inputs(draft.package))
     outcome = build_failure(error, masker)
-    failed = replace(job, caller=caller, status=outcome.status, outcome=outcome, finished=job.created)
+    failed = replace(job, status=outcome.status, outcome=outcome, finished=job.created)
     return context.store.create(failed, draft.package)
 
 
@@ -95,24 +109,21 @@ def create_unstarted(
     draft: JobSpec,
     engine: str,
     workspace: Workspace,
-    request: Mapping[str, Any],
-    *,
-    caller: str | None = None,
+    origin: Origin,
 ) -> Job:
-    """Create a job that nobody works on before `accept_created` starts it; `request` may change until then."""
-    job = replace(_build_job(draft, engine, workspace), caller=caller, status=Status.CREATED, request=request)
+    """Create a job that nobody works on before `accept_created` starts it; its request may change until then."""
+    job = replace(_build_job(draft, engine, workspace, origin), status=Status.CREATED)
     return context.store.create(job, draft.package)
 
 
-def accept_created(context: Context, job: Job, draft: JobSpec, workspace: Workspace) -> Job:
+def accept_created(context: Context, job: Job, draft: JobSpec, workspace: Workspace, origin: Origin) -> Job:
     """Start a job that was created before, as what was drafted of its request by now.
 
     Raises `RunnerError` for what the engine cannot run, `JobChangedError` where somebody else changed or started it.
     """
     context.find_engine(job.engine, workspace).plan(draft)
-    started = _build_job(draft, job.engine, workspace)
-    kept = replace(started, caller=job.caller, created=job.created, priority=job.priority, version=job.version)
-    return context.store.update(kept)
+    started = _build_job(draft, job.engine, workspace, origin)
+    return context.store.update(replace(started, created=job.created, version=job.version))
 
 
 def build_unaccepted(job_id: str, process_id: str, workspace: Workspace) -> Job:
@@ -132,7 +143,7 @@ def build_unaccepted(job_id: str, process_id: str, workspace: Workspace) -> Job:
     )
 
 
-def _build_job(draft: JobSpec, engine: str, workspace: Workspace) -> Job:
+def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin) -> Job:
     secrets = find_secret_values(draft, workspace)
     now, roots = clock.now(), workspace.storage.allowed_roots
     return Job(
@@ -153,6 +164,9 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace) -> Job:
         log=str(draft.paths.job_log),
         log_folder=str(draft.paths.log_folder),
         uid=draft.uid,
+        caller=origin.caller,
+        request=origin.request,
+        priority=origin.priority,
     )
 
 

@@ -77,8 +77,8 @@ class Job:
     those with the highest `priority` start first. `uid` distinguishes the job from one of the same id in another store.
     `cancel_requested`: the job is to be stopped, if it is not too late for that; `removal_requested`: its logs and data
     are to be removed, however it ends. `version` grows with each stored change. The outcome is known shortly before the
-    job has ended: in between its logs are published and what the engine created is removed. `request` is the execute
-    request of a job that is created and not started; it may still change.
+    job has ended: in between its logs are published and what the engine created is removed. `request` has what a
+    client sent that the inputs do not say; of a job that was not started, all of it, and it may still change.
     """
 
     id: str

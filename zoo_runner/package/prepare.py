@@ -30,6 +30,7 @@ UPLOAD_HOST = "upload.invalid"
 """Stands in addresses for the documents of a request; no such host can exist (RFC 2606)."""
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 LONGEST_CPU_SECONDS = 180
+LONGEST_SECONDS = 600
 """What resolving a package may take; of memory, `_LARGEST_BYTES`: a hostile one could take any amount."""
 _LARGEST_BYTES = 4 << 30
 
@@ -133,6 +134,7 @@ def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, st
         "reach": asdict(settings.reach),
         "proxies": asdict(settings.proxies),
         "cpu_seconds": LONGEST_CPU_SECONDS,
+        "seconds": LONGEST_SECONDS,
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
     child = run(order, settings)
@@ -140,6 +142,8 @@ def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, st
         raise problem
     if child.returncode == -signal.SIGXCPU:
         raise _too_large(reference, f"{LONGEST_CPU_SECONDS} s of CPU time")
+    if child.returncode == -signal.SIGALRM:
+        raise _too_large(reference, f"{LONGEST_SECONDS} s")
     package = load_kept_package(reference, settings, _build_fetch(settings, files))
     if package is None:
         raise EngineError(
@@ -174,6 +178,8 @@ def resolve(order: Mapping[str, Any]) -> None:
     """Store the package in the cache, or print why that failed; runs in the child process."""
     _limit(resource.RLIMIT_CPU, order["cpu_seconds"])
     _limit(resource.RLIMIT_AS, _LARGEST_BYTES)
+    # servers that answer slowly take no processor time
+    signal.alarm(order["seconds"])
     settings = Settings(
         cache=Path(order["cache"]),
         package_hosts=tuple(order["hosts"]),

@@ -1,7 +1,7 @@
 """The web application: landing page, conformance, health, errors, and the API for each place where it lies."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -14,6 +14,7 @@ from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
 from zoo_runner.server.limiting import Limited, read_rate
@@ -54,7 +55,7 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
         docs_url=None,
         redoc_url=None,
         responses=ERRORS,
-        dependencies=[Depends(ensure_acceptable)],
+        dependencies=[Depends(ensure_acceptable), Depends(_refuse_others(api))],
     )
     app.add_middleware(MoreMethods)
     if api.settings.rate_limit:
@@ -70,6 +71,13 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
     if prefix := api.settings.workspace_prefix.strip("/"):
         _add_api(app, api, f"/{prefix}/{{workspace}}", _read_hub_calls(api, prefix))
     return app
+
+
+def _refuse_others(api: Api) -> Callable[..., Awaitable[None]]:
+    async def refuse_other_sites(request: Request) -> None:
+        ensure_own_post(request, api.settings)
+
+    return refuse_other_sites
 
 
 def _read_calls(api: Api) -> ReadCall:

@@ -6,6 +6,7 @@ lie on this machine, and `backup.json`, which says what there is. Settings are n
 
 import json
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.store.sql import SqlStore
-from zoo_runner.store.sql.schema import NEWEST
+from zoo_runner.store.sql.schema import NEWEST, OLDEST
 from zoo_runner.store.sql.snapshot import (
     TABLES,
     Row,
@@ -131,9 +132,6 @@ class _Writer:
         rows, digest = 0, sha256()
         with self._archive.open(_name_table(name), "w", force_zip64=True) as member:
             for row in snapshot.read(name):
-                if _holds_credential(name, row):
-                    self.left_out += 1
-                    continue
                 line = json.dumps(self._leave_out_subscriber(name, row)).encode() + b"\n"
                 member.write(line)
                 digest.update(line)
@@ -141,7 +139,7 @@ class _Writer:
         return TableRows(name, rows, digest.hexdigest())
 
     def _leave_out_subscriber(self, table: str, row: Row) -> Row:
-        """Leave out whom to call back about a job that was not started, where the addresses hold a credential."""
+        """Leave out whom to call back about a job, where the addresses hold a credential."""
         body = json.loads(row["body"]) if table == "jobs" else {}
         subscriber = (body.get("request") or {}).get("subscriber")
         if subscriber is None or mask_addresses(text := json.dumps(subscriber), "") == text:
@@ -186,10 +184,6 @@ class _Writer:
                 size -= len(chunk)
 
 
-def _holds_credential(table: str, row: Row) -> bool:
-    return table == "callbacks" and mask_addresses(row["addresses"], "") != row["addresses"]
-
-
 def _list_places(row: Row) -> Iterator[Path]:
     body = json.loads(row["body"])
     for name in ("log", "log_folder", "destination"):
@@ -212,8 +206,9 @@ def _name_table(name: str) -> str:
 def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, overwrite: bool = False) -> Manifest:
     """Put what an archive has into a database, and its files into their folders.
 
-    The archive is checked as a whole before anything changes, and the rows are stored in one transaction. Jobs that
-    had not ended are free for any worker. A database with content is refused, unless it is to be overwritten; without
+    The archive is checked as a whole before anything changes. Its files are unpacked beside their places, the rows are
+    stored in one transaction, then the files are moved: what fails before that changes nothing. Jobs that had not ended
+    are free for any worker. A database with content is refused, unless it is to be overwritten; without
     `overwrite`, files that are there stay as they are. Raises `SettingsError` and `EngineError`.
     """
     try:
@@ -221,10 +216,11 @@ def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, 
             manifest = _read_manifest(archive)
             _ensure_usable(manifest, archive, folders)
             _ensure_free(store, overwrite)
-            _restore_files(archive, folders, overwrite)
-            replace_rows(
-                store.database, manifest.schema, ((one.name, _read_table(archive, one)) for one in manifest.tables)
-            )
+            tables = ((one.name, _read_table(archive, one)) for one in manifest.tables)
+            with _unpacked(archive, folders, overwrite) as files:
+                replace_rows(store.database, manifest.schema, tables)
+                for partial, target in files.items():
+                    partial.replace(target)
     except OSError as error:
         raise _build_disk(path, error) from error
     except (zipfile.BadZipFile, ZlibError, EOFError, ValueError, KeyError, NotImplementedError) as error:
@@ -235,8 +231,8 @@ def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, 
 def _read_manifest(archive: zipfile.ZipFile) -> Manifest:
     document = json.loads(archive.read(MANIFEST))
     newest, schema = document.get("format"), str(document.get("schema"))
-    if not isinstance(newest, int):
-        raise ValueError(f"{MANIFEST} has no format")  # noqa: TRY004 one error for a damaged archive
+    if not isinstance(newest, int) or not (re.fullmatch(r"\d{4}", schema) and schema >= OLDEST):
+        raise ValueError(f"{MANIFEST} has format {newest!r} and schema {schema!r}")
     if newest > FORMAT or schema > NEWEST:
         raise SettingsError(
             f"the backup has format {newest} and schema {schema}, and this release reads up to {FORMAT} and {NEWEST}",
@@ -290,14 +286,24 @@ def _read_table(archive: zipfile.ZipFile, table: TableRows) -> Iterator[Row]:
         raise ValueError(f"{_name_table(table.name)} is not what was written")
 
 
-def _restore_files(archive: zipfile.ZipFile, folders: Mapping[str, Path], overwrite: bool) -> None:
-    for info in archive.infolist():
-        first, *rest = PurePosixPath(info.filename).parts
-        if first != "files" or info.is_dir():
-            continue
-        target = _find_target(rest, folders)
-        if overwrite or not target.exists():
-            _restore_file(archive, info, target)
+@contextmanager
+def _unpacked(archive: zipfile.ZipFile, folders: Mapping[str, Path], overwrite: bool) -> Iterator[dict[Path, Path]]:
+    """Unpack the files beside their places, and give these by the file; what was not moved at the end is removed."""
+    files: dict[Path, Path] = {}
+    try:
+        for info in archive.infolist():
+            first, *rest = PurePosixPath(info.filename).parts
+            if first != "files" or info.is_dir():
+                continue
+            target = _find_target(rest, folders)
+            if overwrite or not target.exists():
+                partial = target.with_name(f".{target.name}.partial"[-255:])
+                files[partial] = target
+                _unpack(archive, info, partial)
+        yield files
+    finally:
+        for partial in files:
+            partial.unlink(missing_ok=True)
 
 
 def _find_target(parts: list[str], folders: Mapping[str, Path]) -> Path:
@@ -309,19 +315,14 @@ def _find_target(parts: list[str], folders: Mapping[str, Path]) -> Path:
     return target
 
 
-def _restore_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial"[-255:])
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     # a link that somebody put there would be followed
-    partial.unlink(missing_ok=True)
-    try:
-        with archive.open(info) as member, partial.open("xb") as file:
-            while chunk := member.read(_CHUNK_BYTES):
-                file.write(chunk)
-        partial.chmod(stat.S_IMODE(info.external_attr >> 16) & 0o755 or 0o644)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    with archive.open(info) as member, path.open("xb") as file:
+        while chunk := member.read(_CHUNK_BYTES):
+            file.write(chunk)
+    path.chmod(stat.S_IMODE(info.external_attr >> 16) & 0o755 or 0o644)
 
 
 def _build_damaged(reason: str) -> SettingsError:

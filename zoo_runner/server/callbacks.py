@@ -20,7 +20,7 @@ from zoo_runner.model.job import Job, Status
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.jobs import describe_job
 from zoo_runner.server.results import get_results
-from zoo_runner.server.subscriber import find_reach
+from zoo_runner.server.subscriber import find_reach, read_subscriber
 from zoo_runner.store.sql.callbacks import Callback
 from zoo_staging.errors import StagingError
 from zoo_staging.http import HttpClient, HttpOptions
@@ -79,10 +79,8 @@ class Notifier:
         await asyncio.gather(*map(self._handle, callbacks))
 
     async def _handle(self, callback: Callback) -> None:
-        address = callback.addresses.get(callback.status.value)
         try:
-            if address:
-                await asyncio.wait_for(self._send(callback, address), _LONGEST_SECONDS)
+            await asyncio.wait_for(self._send(callback), _LONGEST_SECONDS)
         # whatever is wrong with one message or its receiver, it counts as an attempt
         except (StagingError, RunnerError, asyncio.TimeoutError, OSError, ValueError) as error:
             self._fail(callback, error)
@@ -99,14 +97,15 @@ class Notifier:
         logger.warning("job %s: the callback was given up after %d attempts: %s", callback.job_id, tried, why)
         self._api.store.callbacks.conclude(callback)
 
-    async def _send(self, callback: Callback, address: str) -> None:
-        job = self._api.store.jobs.get(callback.job_id)
+    async def _send(self, callback: Callback) -> None:
+        job, reach = self._api.store.jobs.get(callback.job_id), find_reach(self._api.settings)
+        address = read_subscriber(job.request or {}, reach).get(callback.status.value)
+        if address is None:
+            return
         body = json.dumps(_build_message(callback, job)).encode()
         headers = _sign(self._api.settings.callback_secret, f"{job.id}-{callback.status.value}", body)
         # what was redirected would become a GET, and not be received
-        options = HttpOptions(
-            find_reach(self._api.settings), proxies=self._api.configuration.settings.proxies, redirects=False
-        )
+        options = HttpOptions(reach, proxies=self._api.configuration.settings.proxies, redirects=False)
         async with HttpClient(options) as client, client.get(address, body=body, headers=headers):
             # what is answered does not matter: the status was a success
             return

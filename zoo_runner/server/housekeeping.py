@@ -1,4 +1,4 @@
-"""Removes what has become old: records and logs of jobs that ended long ago, and callbacks of jobs that are gone."""
+"""Removes what has become old: jobs that ended or were created long ago, and callbacks of jobs that are gone."""
 
 import logging
 import threading
@@ -6,7 +6,7 @@ import threading
 from zoo_runner.execution.retention import find_expired
 from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.job import FINAL
+from zoo_runner.model.job import FINAL, Status
 from zoo_runner.server.api import Api, find_configuration
 from zoo_runner.server.jobs import remove_ended_job
 from zoo_runner.store.protocol import JobQuery
@@ -14,7 +14,7 @@ from zoo_runner.store.selection import iterate_jobs
 
 EVERY_SECONDS = 3600.0
 _MOST_PER_PAGE = 1000
-_SECONDS_PER_DAY = 86_400
+_SECONDS_PER_HOUR, _SECONDS_PER_DAY = 3600, 86_400
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +39,25 @@ class Housekeeper:
                 self._api.store.callbacks.remove_orphans()
                 if removed := remove_expired(self._api, self._stopped):
                     logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
+                if removed := remove_unstarted(self._api, self._stopped):
+                    logger.info("%d jobs were removed that nobody started for ZOO_RUNNER_UNSTARTED_HOURS", removed)
             # the door of a thread: the next time may go well
             except Exception:
                 logger.exception("old jobs could not be removed")
             self._stopped.wait(self._every_seconds)
+
+
+def remove_unstarted(api: Api, stopped: threading.Event) -> int:
+    """Remove the jobs that were created long ago and neither started nor changed since. Returns how many."""
+    removed, until = 0, clock.after(-api.settings.unstarted_hours * _SECONDS_PER_HOUR)
+    query = JobQuery(statuses=(Status.CREATED,), created_to=until, limit=_MOST_PER_PAGE)
+    for job in iterate_jobs(api.store.jobs, query):
+        if stopped.is_set():
+            break
+        if job.updated <= until:
+            # one that is started at this moment stays
+            removed += api.store.jobs.delete_unchanged(job)
+    return removed
 
 
 def remove_expired(api: Api, stopped: threading.Event) -> int:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -12,17 +12,18 @@ from typing import Any, cast
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.accept import accept, accept_failed, draft_job, find_secret_values
+from zoo_runner.execution.accept import Origin, accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import end_job, request_cancel
 from zoo_runner.execution.retention import remove_logs
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.model.errors import DismissedError, InputError, JobChangedError, JobNotFoundError, RunnerError
+from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
 from zoo_runner.model.ids import file_name, new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.definitions import keep_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
@@ -48,29 +49,23 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
         if not call.hub:
             raise
         draft = draft_execution(api, configuration, process_id, load_package(api, call, process_id), {})
-        with calling_back(api, call, draft.id, request):
-            return accept_failed(api.context, draft, engine, workspace, error, caller=call.caller)
-    with calling_back(api, call, draft.id, request):
-        job = accept(api.context, draft, engine, workspace, caller=call.caller)
+        keep_callback(api, call, draft.id, request)
+        # what is wrong with the inputs may be that they are secret
+        origin = Origin(call.caller, keep_request({**request, "inputs": {}}, {}))
+        return accept_failed(api.context, draft, engine, workspace, error, origin)
+    keep_callback(api, call, draft.id, request)
+    job = accept(api.context, draft, engine, workspace, Origin(call.caller, keep_request(request, draft.order)))
     api.wake(job.id)
     return job
 
 
-@contextmanager
-def calling_back(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> Iterator[None]:
-    """Keep whom to call back about the job that the block accepts."""
-    if not (subscriber := read_subscriber(request, find_reach(api.settings))):
-        yield
-        return
-    api.store.callbacks.add(job_id, call.base, call.hub, subscriber)
-    try:
-        yield
-    except JobChangedError:
-        # somebody else started it, with the same callback
-        raise
-    except RunnerError:
-        api.store.callbacks.remove(job_id)
-        raise
+def keep_callback(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> None:
+    """Keep that somebody is to be called back about a job, before it is accepted; whom, its request says.
+
+    What is kept of a job that does not come to be is removed later.
+    """
+    if read_subscriber(request, find_reach(api.settings)):
+        api.store.callbacks.add(job_id, call.base, call.hub)
 
 
 def prepare_execution(

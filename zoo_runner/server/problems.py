@@ -29,11 +29,13 @@ _STATUSES = {
     "request.too-many": 429,
     "request.unknown-path": 404,
     "request.method": 405,
+    "request.interrupted": 503,
     "request.invalid": 400,
     "request.cursor": 400,
     "request.cross-site": 403,
     "job.not-ended": 404,
     "job.locked": 423,
+    "job.too-many-unstarted": 429,
     "store.unreachable": 503,
 }
 

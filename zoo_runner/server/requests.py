@@ -44,20 +44,6 @@ def ensure_characters(request: Mapping[str, Any]) -> None:
         raise _invalid("a text has half of a surrogate pair", "Send complete characters.") from error
 
 
-def ensure_own_page(headers: Mapping[str, str], origins: Iterable[str]) -> None:
-    """Refuse what a page of another site has a browser ask for: following a link must not start a job.
-
-    Raises `InputError`. Source: Fetch Metadata Request Headers (W3C).
-    """
-    allowed, origin = set(origins), headers.get("origin", "")
-    if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not {"*", origin} & allowed:
-        raise InputError(
-            "a page of another site asked for an execution by its address alone",
-            "Send a POST, or ask the operator to list the origin in ZOO_RUNNER_CORS_ORIGINS.",
-            code="request.cross-site",
-        )
-
-
 def prefers_async(prefer: str) -> bool:
     """Whether a client prefers an asynchronous execution (RFC 7240, `respond-async`)."""
     return "respond-async" in {part.strip().lower() for part in re.split(r"[,;]", prefer)}

@@ -14,6 +14,7 @@ from zoo_runner.server import deploying, jobs, logs, preflight, processes, reque
 from zoo_runner.server.answers import answer_content, answer_execution
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute
+from zoo_runner.server.cross_site import ensure_own_page
 from zoo_runner.server.documents import (
     Definition,
     JobList,
@@ -116,7 +117,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED)
     async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
         """Execute a process with inputs as parameters: `name=value`, or `name[href]=address`."""
-        requests.ensure_own_page(request.headers, api.settings.cors_origins)
+        ensure_own_page(request, api.settings)
         package = await run_in_threadpool(jobs.load_package, api, call, process_id)
         body = await run_in_threadpool(read_key_values, call.query, package)
         if dry_run:

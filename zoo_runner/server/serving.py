@@ -1,7 +1,7 @@
 """Starts and stops what a server consists of: the store, the worker processes, the listening socket."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +29,17 @@ def open_store(settings: ServerSettings, configuration: Configuration) -> SqlSto
 
 
 class _Server(uvicorn.Server):
-    """The HTTP server; when it is asked to stop, it ends the streams, for whose end it would wait otherwise."""
+    """The HTTP server; when it is asked to stop, it ends what it would wait for: streams, and requests that wait."""
 
-    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, api: Api) -> None:
         super().__init__(config)
-        self._end_streams = end_streams
+        self._api = api
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Act on SIGTERM or SIGINT."""
-        self._end_streams()
+        for part in (self._api.following, self._api.endings):
+            part.stop()
+        self._api.resolver.interrupt()
         super().handle_exit(sig, frame)
 
 
@@ -74,7 +76,7 @@ def serve(
             server_header=False,
             forwarded_allow_ips=list(settings.trusted_proxies),
         )
-        _Server(config, api.following.stop).run()
+        _Server(config, api).run()
     finally:
         pool.stop(settings.shutdown_seconds)
         notifier.stop()

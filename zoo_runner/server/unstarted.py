@@ -3,30 +3,30 @@
 What a client sends is kept as it is, and checked when the job is started: until then it may be incomplete.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import unquote
 
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.execution.accept import accept_created, create_unstarted
+from zoo_runner.execution.accept import Origin, accept_created, create_unstarted
 from zoo_runner.model import clock
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.model.job import Job, Status
 from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.definitions import MEMBERS, keep_request, show_request
 from zoo_runner.server.documents import Definition
 from zoo_runner.server.jobs import (
-    calling_back,
     draft_execution,
     ensure_storable,
     get_job,
+    keep_callback,
     load_package,
     prepare_execution,
 )
 from zoo_runner.server.subscriber import find_reach, read_subscriber
-
-_MEMBERS = ("outputs", "response", "subscriber")
 
 
 def create_job(api: Api, call: Call, request: Mapping[str, Any]) -> Job:
@@ -34,9 +34,10 @@ def create_job(api: Api, call: Call, request: Mapping[str, Any]) -> Job:
     process_id = _read_process(call, request.get("process"))
     kept = _check(api, request)
     draft = _draft(api, call, process_id, kept["inputs"])
+    _ensure_room(api, call.workspace, kept, {})
     configuration = find_configuration(api.configuration, call.workspace)
     engine = configuration.settings.engine
-    return create_unstarted(api.context, draft, engine, configuration.workspace, kept, caller=call.caller)
+    return create_unstarted(api.context, draft, engine, configuration.workspace, Origin(call.caller, kept))
 
 
 def edit_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> Job:
@@ -51,6 +52,7 @@ def edit_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> J
     inputs = {**request["inputs"], **_check(api, given)["inputs"]}
     kept = _check(api, {**request, **given, "inputs": {key: one for key, one in inputs.items() if one is not None}})
     _draft(api, call, job.process_id, kept["inputs"])
+    _ensure_room(api, call.workspace, kept, request)
     return api.store.jobs.update(replace(job, request=kept, updated=clock.now()))
 
 
@@ -62,8 +64,9 @@ def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]
     job, request = _get_unstarted(api, call, job_id)
     workspace = find_configuration(api.configuration, call.workspace).workspace
     draft = prepare_execution(api, call, job.process_id, request, job_id)
-    with calling_back(api, call, job_id, request):
-        started = accept_created(api.context, job, draft, workspace)
+    origin = Origin(job.caller, keep_request(request, draft.order), job.priority)
+    keep_callback(api, call, job_id, request)
+    started = accept_created(api.context, job, draft, workspace, origin)
     api.wake(job_id)
     return started, request
 
@@ -71,19 +74,13 @@ def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]
 def get_definition(api: Api, call: Call, job_id: str) -> Definition:
     """Return what a job runs, in the form in which it could be sent; raises `JobNotFoundError`."""
     job = get_job(api, call, job_id)
-    request = job.request or {"inputs": get_inputs(api, call, job_id)}
-    return cast(Definition, {"process": call.link("processes", job.process_id), **request})
+    return cast(Definition, {"process": call.link("processes", job.process_id), **show_request(job)})
 
 
 def get_inputs(api: Api, call: Call, job_id: str) -> dict[str, Any]:
-    """Return the inputs of a job, as an execute request has them; raises `JobNotFoundError`.
-
-    Files of the server, such as defaults of a package that was uploaded, are left out.
-    """
-    job = get_job(api, call, job_id)
-    if job.request is not None:
-        return dict(job.request["inputs"])
-    return {name: _show(value) for name, value in job.inputs.items() if not _lies_here(value)}
+    """Return the inputs of a job, as an execute request has them; raises `JobNotFoundError`."""
+    inputs: dict[str, Any] = show_request(get_job(api, call, job_id))["inputs"]
+    return inputs
 
 
 def _draft(api: Api, call: Call, process_id: str, inputs: Mapping[str, Any]) -> JobSpec:
@@ -92,6 +89,21 @@ def _draft(api: Api, call: Call, process_id: str, inputs: Mapping[str, Any]) -> 
     draft = draft_execution(api, configuration, process_id, load_package(api, call, process_id), {})
     ensure_storable(replace(draft, order=inputs), configuration.workspace)
     return draft
+
+
+def _ensure_room(api: Api, workspace: str, request: Mapping[str, Any], replaced: Mapping[str, Any]) -> None:
+    """Refuse a request for which there is no room among those that were not started; raises `InputError`.
+
+    Requests that are sent at the same time may each find the same room.
+    """
+    grows = len(json.dumps(request)) - len(json.dumps(replaced))
+    most = api.settings.unstarted_max_mib
+    if grows > 0 and api.store.jobs.measure_unstarted(workspace) + grows > most * 2**20:
+        raise InputError(
+            f"the jobs of workspace {workspace} that were created and not started would take more than {most:g} MiB",
+            "Start or dismiss some of them: GET /jobs?status=created lists them.",
+            code="job.too-many-unstarted",
+        )
 
 
 def _get_unstarted(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]]:
@@ -123,24 +135,7 @@ def _check(api: Api, request: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(inputs, Mapping):
         raise _invalid("inputs is not an object", "Give an object with one member per input.")
     read_subscriber(request, find_reach(api.settings))
-    return {"inputs": dict(inputs), **{name: request[name] for name in _MEMBERS if name in request}}
-
-
-def _lies_here(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return str(value.get("location", "")).startswith("file:") or any(map(_lies_here, value.values()))
-    return isinstance(value, list | tuple) and any(map(_lies_here, value))
-
-
-def _show(value: Any) -> Any:
-    """Show a File or Directory as a link, or by its content."""
-    if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
-        if "contents" in value:
-            return {"value": value["contents"]}
-        return {"href": value["location"]} if "location" in value else dict(value)
-    if isinstance(value, Mapping):
-        return {name: _show(member) for name, member in value.items()}
-    return [_show(member) for member in value] if isinstance(value, list | tuple) else value
+    return {"inputs": dict(inputs), **{name: request[name] for name in MEMBERS if name in request}}
 
 
 def _invalid(cause: str, remedy: str) -> InputError:

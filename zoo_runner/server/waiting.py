@@ -16,7 +16,7 @@ class Endings:
     """Those who wait for jobs; there are few, and all look when one has ended."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed, self._stopping = threading.Condition(), False
         # threads of their own: those who wait must not take those that answer
         self._limiter = CapacityLimiter(_MOST_WAITING)
 
@@ -24,6 +24,11 @@ class Endings:
         """Wake those who wait: a job has ended."""
         with self._changed:
             self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Have nobody wait any longer: the server stops. May be called by a signal's handler."""
+        # those who wait look soon; the lock may be held by what the signal has interrupted
+        self._stopping = True
 
     async def wait_aside(self, store: SqlStore, job_id: str, seconds: float) -> Job:
         """Do what `wait` does in a thread, without taking one of those that answer other requests."""
@@ -36,6 +41,6 @@ class Endings:
             while True:
                 job = store.jobs.get(job_id)
                 left = deadline - monotonic()
-                if job.status in FINAL or left <= 0:
+                if job.status in FINAL or left <= 0 or self._stopping:
                     return job
                 self._changed.wait(min(left, _LOOK_SECONDS))

@@ -1,6 +1,5 @@
 """Callbacks in a database: whom to call back about a job's status, which one they know, and when to try again."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ _ORPHAN_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Callback:
-    """A message that is due: `addresses` by status, `base` of the links in it, `attempts` that have failed.
+    """A message that is due: `base` of the links in it, `attempts` that have failed. Whom to send it, its job says.
 
     `hub`: the client is a data hub's. `due` is until when nobody else takes it.
     """
@@ -23,7 +22,6 @@ class Callback:
     job_id: str
     base: str
     hub: bool
-    addresses: Mapping[str, str]
     status: Status
     attempts: int
     due: float
@@ -35,17 +33,16 @@ class SqlCallbacks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, job_id: str, base: str, hub: bool, addresses: Mapping[str, str]) -> None:
+    def add(self, job_id: str, base: str, hub: bool) -> None:
         """Keep a callback, before its job: nothing is sent of a job that does not come to be.
 
-        It takes the place of an earlier one of the job, which a start that was interrupted has left.
+        One that an earlier attempt to start the job has left stays.
         """
         statuses = dict.fromkeys(("known", "tried"), Status.ACCEPTED.value)
-        whom = {"base": base, "hub": hub, "addresses": json.dumps(dict(addresses))}
         with self._database.writing() as connection:
             insert = self._database.insert(CALLBACKS)
-            values = insert.values(job_id=job_id, **whom, **statuses, attempts=0, due=now_seconds())
-            connection.execute(values.on_conflict_do_update(index_elements=[CALLBACKS.c.job_id], set_=whom))
+            values = insert.values(job_id=job_id, base=base, hub=hub, **statuses, attempts=0, due=now_seconds())
+            connection.execute(values.on_conflict_do_nothing())
 
     def claim(self, seconds: float) -> Callback | None:
         """Take a message that is due for so long, so that nobody else sends it; None where none is.
@@ -73,7 +70,7 @@ class SqlCallbacks:
             which = CALLBACKS.c.job_id == row.job_id
             taken = update(CALLBACKS).where(which).values(values).returning(CALLBACKS.c.due)
             due = connection.execute(taken).scalar_one()
-        return Callback(row.job_id, row.base, row.hub, json.loads(row.addresses), Status(row.status), attempts, due)
+        return Callback(row.job_id, row.base, row.hub, Status(row.status), attempts, due)
 
     def conclude(self, callback: Callback) -> None:
         """Note that the status is known now, and forget the callback where no other can follow."""
@@ -86,11 +83,6 @@ class SqlCallbacks:
     def postpone(self, callback: Callback, seconds: float) -> None:
         """Note that it could not be sent, and try again so much later."""
         self._change(callback, {"attempts": callback.attempts + 1, "due": now_seconds() + seconds})
-
-    def remove(self, job_id: str) -> None:
-        """Forget a callback whose job did not come to be."""
-        with self._database.writing() as connection:
-            connection.execute(delete(CALLBACKS).where(CALLBACKS.c.job_id == job_id))
 
     def remove_orphans(self) -> None:
         """Forget the callbacks whose jobs are gone."""

@@ -58,6 +58,19 @@ class SqlJobs:
         with self._database.writing() as connection:
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
 
+    def delete_unchanged(self, job: Job) -> bool:
+        """Forget a job, unless it was changed since it was read; returns whether it is gone."""
+        same = and_(JOBS.c.id == job.id, JOBS.c.version == job.version)
+        with self._database.writing() as connection:
+            return bool(connection.execute(delete(JOBS).where(same)).rowcount)
+
+    def measure_unstarted(self, workspace: str) -> int:
+        """Return how many bytes the records of jobs take that were created and not started."""
+        unstarted = (JOBS.c.workspace == workspace, JOBS.c.status == Status.CREATED.value)
+        with self._database.reading() as connection:
+            # records are ASCII: a character is a byte
+            return connection.execute(select(func.sum(func.length(JOBS.c.body))).where(*unstarted)).scalar() or 0
+
     def find(self, query: JobQuery) -> JobPage:
         """List jobs, newest first; raises `InputError` for an invalid cursor."""
         order = (JOBS.c.created.desc(), JOBS.c.id.desc())

@@ -22,8 +22,8 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-NEWEST = "0003"
-"""The revision of the schema that this release speaks (migrations/versions)."""
+OLDEST, NEWEST = "0001", "0004"
+"""The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
 
@@ -111,7 +111,6 @@ CALLBACKS = Table(
     Column("job_id", sorted_text(128), primary_key=True),
     Column("base", Text, nullable=False),
     Column("hub", Boolean, nullable=False),
-    Column("addresses", Text, nullable=False),
     # the status of the job that the client knows, and the one that the attempts to send are about
     Column("known", String(16), nullable=False),
     Column("tried", String(16), nullable=False),
