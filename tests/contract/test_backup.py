@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 
 from tests.contract.stores import LONG, PACKAGE, build_job, create
+from tests.forms import build_form
 from tests.jobs import leave_submitted
 from tests.postgres import find_postgres, use_schema
 from tests.serving import Server, kill, serving
@@ -121,6 +122,8 @@ def drill(site: Site, folder: Path) -> None:
         server.wait(running, "running")
         waiting = server.execute("echo", {"message": "later"})
         before = {job: read_all(server, job) for job in ended}
+        body, headers = build_form(("file", "a.txt", b"sent"))
+        (sent,) = server.request("POST", "/files", body, headers).json["files"]
         processes = server.request("GET", "/processes").json
         done = site.command("backup", file)
         assert done.returncode == 0, done.stderr
@@ -132,6 +135,7 @@ def drill(site: Site, folder: Path) -> None:
         server.start()
         assert {job: read_all(server, job) for job in ended} == before
         assert server.request("GET", "/processes").json == processes
+        assert server.request("GET", sent["href"]).body == b"sent"
         lost = server.wait(running)
         assert (lost["status"], lost["diagnosis"]["code"]) == ("failed", "job.lost")
         assert server.wait(waiting)["status"] == "successful"

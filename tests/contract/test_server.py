@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.forms import build_form
 from tests.servers import FileServer
 from tests.serving import ASYNC, CWL, Server, serving, wait_for
 from tests.site import Site
@@ -557,14 +558,6 @@ def test_a_package_does_not_come_from_the_servers_own_network(server: Server, we
     answer = server.request("POST", "/processes", {"executionUnit": {"href": href, "type": "application/cwl"}})
     assert (answer.status, answer.json["diagnosis"]["stage"]) == (400, "package")
     assert web.requests == []
-
-
-def build_form(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, str]]:
-    lines: list[bytes] = []
-    for name, file_name, content in parts:
-        shown = f'form-data; name="{name}"' + (f'; filename="{file_name}"' if file_name else "")
-        lines += [b"--limit", f"Content-Disposition: {shown}".encode(), b"", content]
-    return b"\r\n".join([*lines, b"--limit--", b""]), {"Content-Type": "multipart/form-data; boundary=limit"}
 
 
 def send_form(server: Server, *parts: tuple[str, str | None, bytes]) -> Any:

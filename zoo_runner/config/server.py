@@ -69,6 +69,17 @@ class ServerSettings:
         168.0,
         "Hours after which created jobs are removed, if they were not started or changed since.",
     )
+    max_upload_mib: float = setting(
+        "ZOO_RUNNER_MAX_UPLOAD_MIB", 1024.0, "Most that one request may send to /files, in MiB."
+    )
+    uploads_max_mib: float = setting(
+        "ZOO_RUNNER_UPLOADS_MAX_MIB", 10240.0, "Most that the files sent to /files take of one workspace, in MiB."
+    )
+    upload_hours: float = setting(
+        "ZOO_RUNNER_UPLOAD_HOURS",
+        24.0,
+        "Hours after which files sent to /files expire; they are removed once no job needs them.",
+    )
     callback_hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_CALLBACK_HOSTS",
         (),

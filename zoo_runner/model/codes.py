@@ -2,8 +2,8 @@
 
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
 `source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
-`protection`, `job`, `results`, `process`, `request`, `store`, `runner`. docs/errors.md lists them. The findings of
-`validate` (`package.findings`) have such codes too.
+`protection`, `job`, `results`, `process`, `request`, `upload`, `store`, `runner`. docs/errors.md lists them. The
+findings of `validate` (`package.findings`) have such codes too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -406,6 +406,16 @@ _REQUEST = (
     Code("request.too-many", _U, "The client has sent too many requests.", "Wait, and send fewer."),
     Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
 )
+_UPLOAD = (
+    Code("upload.full", _U, "Uploaded files take all the room of their workspace.", "Delete some of them."),
+    Code("upload.not-found", _U, "There are no such uploaded files.", "Send them again: they may have expired."),
+    Code(
+        "upload.out-of-reach",
+        _E,
+        "Jobs on a cluster cannot read files that lie on the server.",
+        "Set STAGEOUT_OUTPUT to object storage.",
+    ),
+)
 _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
     Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
@@ -473,6 +483,7 @@ CODES: Mapping[str, Code] = {
         *_JOB,
         *_PROCESS,
         *_REQUEST,
+        *_UPLOAD,
         *_STORE,
         *_BACKUP,
         *_RUNNER,

@@ -34,9 +34,13 @@ def answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
     return JSONResponse(results.get_results(job, call), headers=headers)
 
 
+SANDBOXED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+"""Has browsers show what users have made without running anything of it at the address of the server."""
+
+
 def answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a body, or with the link to what lies elsewhere."""
     if content.link:
         link = f'<{content.link}>; rel="related"'
         return Response(status_code=204, headers={**(headers or {}), "Link": link})
-    return Response(content.body, media_type=content.media_type, headers=dict(headers or {}))
+    return Response(content.body, media_type=content.media_type, headers={**SANDBOXED, **(headers or {})})

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -23,6 +24,9 @@ from zoo_runner.server.following import Following
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
 
+UPLOADS = "uploads"
+"""The place of files that clients have sent, beside the results of jobs, whose names are their ids."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,6 +43,10 @@ class Api:
     following: Following = field(default_factory=Following)
     resolver: WarmResolver = field(default_factory=WarmResolver)
     wake: Callable[[str], None] = lambda _: None
+
+    def find_configuration(self, workspace: str) -> Configuration:
+        """Return what applies to a workspace."""
+        return find_configuration(self.settings, self.configuration, workspace)
 
     async def read(self, operation: Callable[Concatenate["Api", P], T], *given: P.args, **named: P.kwargs) -> T:
         """Run an operation that reads little: at once where the database is a file, else in a thread.
@@ -78,14 +86,39 @@ class Call:
         return links
 
 
-def find_configuration(configuration: Configuration, name: str) -> Configuration:
-    """Return what applies to a workspace: the server's own, and for any other one folders of its own below it."""
-    own = configuration.workspace
-    if name == own.name:
-        return configuration
-    part = file_name(name)
-    folders = Folders(own.folders.temp / part, own.folders.state / f"ws-{part}", own.folders.scratch / f"ws-{part}")
-    return replace(configuration, workspace=replace(own, name=name, namespace=None, folders=folders))
+def find_configuration(settings: ServerSettings, configuration: Configuration, name: str) -> Configuration:
+    """Return what applies to a workspace: the server's own, and for any other one folders of its own below it.
+
+    Its jobs may read what its clients have sent.
+    """
+    workspace = configuration.workspace
+    if name != workspace.name:
+        own, part = workspace.folders, file_name(name)
+        folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}")
+        workspace = replace(workspace, name=name, namespace=None, folders=folders)
+    storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))
+    if folder and storage.allowed_roots is not None:
+        workspace = replace(workspace, storage=replace(storage, allowed_roots=(*storage.allowed_roots, folder)))
+    return replace(configuration, workspace=workspace)
+
+
+def build_destination(settings: ServerSettings, workspace: Workspace, name: str) -> str:
+    """Say where something is stored, such as the results of a job by its id.
+
+    It is below the workspace's destination, or in the server's own folder.
+    """
+    own, given = file_name(workspace.name), workspace.storage.destination
+    if given:
+        return f"{given.rstrip('/')}/{own}/{name}"
+    return str(Path(settings.results) / own / name)
+
+
+def find_folder(destination: str) -> Path | None:
+    """Return the folder of this machine that a destination is; None for a place in a bucket."""
+    parts = urlsplit(destination)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if parts.scheme else Path(destination).absolute()
 
 
 def open_context(store: SqlStore, settings: ServerSettings, configuration: Configuration) -> Context:
@@ -95,7 +128,7 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
 
     @cache
     def open_once(name: str, workspace: str) -> Engine:
-        found = find_configuration(configuration, workspace)
+        found = find_configuration(settings, configuration, workspace)
         # its jobs are in a database, where nobody could publish what was kept
         return open_engine(name, replace(found, workspace=replace(found.workspace, keeps_results=False)))
 
@@ -107,7 +140,7 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
     return Context(
         store.jobs,
         store.events,
-        lambda name: find_configuration(configuration, name).workspace,
+        lambda name: find_configuration(settings, configuration, name).workspace,
         find_engine,
         keeper,
     )

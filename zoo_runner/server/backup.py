@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zlib import error as ZlibError
@@ -112,7 +113,8 @@ def _write(archive: zipfile.ZipFile, store: SqlStore, folders: Mapping[str, Path
     writer = _Writer(archive, folders)
     with open_snapshot(store.database) as snapshot:
         tables = tuple(writer.write_table(snapshot, name) for name in TABLES)
-        count = sum(map(writer.write_files, snapshot.read("jobs"))) if files else 0
+        rows = chain(snapshot.read("jobs"), snapshot.read("uploads")) if files else ()
+        count = sum(map(writer.write_files, rows))
     places = {name: str(folder) for name, folder in folders.items()}
     manifest = Manifest(FORMAT, clock.now(), snapshot.schema, places, tables, count, writer.left_out)
     archive.writestr(MANIFEST, json.dumps(to_plain(manifest), indent=2))
@@ -149,7 +151,7 @@ class _Writer:
         return {**row, "body": json.dumps({**body, "request": request})}
 
     def write_files(self, row: Row) -> int:
-        """Write the logs and results of a job that lie in the folders of this installation; return how many."""
+        """Write the files of a job, or those of an upload, in the folders of this installation; return how many."""
         return sum(self._write_file(path) for place in _list_places(row) for path in _list_files(place))
 
     def _write_file(self, path: Path) -> bool:

@@ -161,6 +161,25 @@ class LogList(TypedDict):
     links: list[Link]
 
 
+class UploadedFileInfo(TypedDict):
+    """A file that was sent; `href` is how inputs refer to it, `size` in bytes."""
+
+    name: str
+    href: str
+    type: str
+    size: int
+
+
+class UploadInfo(TypedDict):
+    """Files that were sent at once, and until when inputs may refer to them."""
+
+    id: str
+    created: str
+    expires: str
+    files: list[UploadedFileInfo]
+    links: list[Link]
+
+
 class Health(TypedDict):
     """Whether the server can do its work (draft-inadarei-api-health-check)."""
 

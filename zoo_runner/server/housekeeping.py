@@ -1,4 +1,4 @@
-"""Removes what has become old: jobs that ended or were created long ago, and callbacks of jobs that are gone."""
+"""Removes what has become old: jobs that ended or were created long ago, files that expired, callbacks of no job."""
 
 import logging
 import threading
@@ -7,8 +7,9 @@ from zoo_runner.execution.retention import find_expired
 from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import FINAL, Status
-from zoo_runner.server.api import Api, find_configuration
+from zoo_runner.server.api import Api
 from zoo_runner.server.jobs import remove_ended_job
+from zoo_runner.server.uploads import remove_expired_uploads
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.selection import iterate_jobs
 
@@ -37,6 +38,7 @@ class Housekeeper:
         while not self._stopped.is_set():
             try:
                 self._api.store.callbacks.remove_orphans()
+                remove_expired_uploads(self._api, self._stopped)
                 if removed := remove_expired(self._api, self._stopped):
                     logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
                 if removed := remove_unstarted(self._api, self._stopped):
@@ -73,7 +75,7 @@ def remove_expired(api: Api, stopped: threading.Event) -> int:
             break
         if find_expired([job], days):
             try:
-                remove_ended_job(api.store.jobs, job, find_configuration(api.configuration, job.workspace).workspace)
+                remove_ended_job(api.store.jobs, job, api.find_configuration(job.workspace).workspace)
                 removed += 1
             except RunnerError as error:
                 logger.warning("job %s could not be removed: %s", job.id, error)

@@ -17,17 +17,18 @@ from zoo_runner.execution.context import end_job, request_cancel
 from zoo_runner.execution.retention import remove_logs
 from zoo_runner.inputs.joborder import read_execute_request
 from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
-from zoo_runner.model.ids import file_name, new_job_id
+from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
-from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.api import Api, Call, build_destination
 from zoo_runner.server.definitions import keep_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.subscriber import find_reach, read_subscriber
+from zoo_runner.server.uploads import locate_files
 from zoo_runner.store.protocol import JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
@@ -41,7 +42,7 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
 
     Raises `ProcessNotFoundError`, and `InputError` for inputs that do not fit; a data hub gets a failed job instead.
     """
-    configuration = find_configuration(api.configuration, call.workspace)
+    configuration = api.find_configuration(call.workspace)
     engine, workspace = configuration.settings.engine, configuration.workspace
     try:
         draft = prepare_execution(api, call, process_id, request)
@@ -73,9 +74,9 @@ def prepare_execution(
 ) -> JobSpec:
     """Check an execute request and draft its job; nothing is stored. Raises `ProcessNotFoundError`, `InputError`."""
     read_subscriber(request, find_reach(api.settings))
-    configuration = find_configuration(api.configuration, call.workspace)
+    configuration = api.find_configuration(call.workspace)
     package = load_package(api, call, process_id)
-    order = _read_inputs(package, request, configuration, call)
+    order = locate_files(api, call, _read_inputs(package, request, configuration, call))
     draft = draft_execution(api, configuration, process_id, package, order, job_id)
     ensure_storable(draft, configuration.workspace)
     return draft
@@ -109,7 +110,7 @@ def draft_execution(
     workspace = configuration.workspace
 
     def choose(paths: JobPaths) -> str:
-        return build_destination(api, configuration, paths.job_id)
+        return build_destination(api.settings, workspace, paths.job_id)
 
     draft = draft_job(package, order, choose, workspace, job_id, place=("inputs",))
     return replace(draft, paths=JobPaths.build(workspace.folders, process_id, draft.id))
@@ -149,7 +150,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
     """
     job = get_job(api, call, job_id)
     if job.status in FINAL:
-        remove_ended_job(api.store.jobs, job, find_configuration(api.configuration, job.workspace).workspace)
+        remove_ended_job(api.store.jobs, job, api.find_configuration(job.workspace).workspace)
         return replace(job, status=Status.DISMISSED, message="the job was removed")
     store = api.store.jobs
     lease = store.lease(job_id, f"dismissal-{new_job_id()}", _LEASE_TO_DISMISS_SECONDS)
@@ -221,11 +222,3 @@ def _read_inputs(
         own = {parameter.name for parameter in parse_parameters(package)}
         request = {**request, "inputs": {k: v for k, v in inputs.items() if k in own or k not in added}}
     return read_execute_request(package, request, max_values=configuration.settings.max_input_values).values
-
-
-def build_destination(api: Api, configuration: Configuration, job_id: str) -> str:
-    """Say where the results of a job go: below the workspace's destination, or into the server's own folder."""
-    name, given = file_name(configuration.workspace.name), configuration.workspace.storage.destination
-    if given:
-        return f"{given.rstrip('/')}/{name}/{job_id}"
-    return str(Path(api.settings.results) / name / job_id)

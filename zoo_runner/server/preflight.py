@@ -11,7 +11,7 @@ from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.validate import validate_package
-from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.documents import Preflight, PreflightProblem
 from zoo_runner.server.jobs import prepare_execution
@@ -40,7 +40,7 @@ def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[st
 
     Pointers lead into the execute request. Raises `ProcessNotFoundError`.
     """
-    configuration = find_configuration(api.configuration, call.workspace)
+    configuration = api.find_configuration(call.workspace)
     try:
         draft = prepare_execution(api, call, process_id, request)
         api.context.find_engine(configuration.settings.engine, configuration.workspace).plan(draft)

@@ -36,6 +36,8 @@ _STATUSES = {
     "job.not-ended": 404,
     "job.locked": 423,
     "job.too-many-unstarted": 429,
+    "upload.full": 413,
+    "upload.out-of-reach": 403,
     "store.unreachable": 503,
 }
 

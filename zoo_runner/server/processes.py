@@ -9,7 +9,7 @@ from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.package.describe import EXECUTE_REL, build_description
-from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment, load_deployment
 from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
 
@@ -41,7 +41,7 @@ def prepare_process(
     """
     if replaced is not None:
         api.store.processes.get(call.workspace, replaced)
-    settings = find_configuration(api.configuration, call.workspace).settings
+    settings = api.find_configuration(call.workspace).settings
     package = load_deployment(deployment, settings, api.resolver)
     process_id = replaced or deployment.process_id or package.workflow_id
     return _build_process(process_id, package, deployment.texts, call), package

@@ -10,8 +10,19 @@ from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL
-from zoo_runner.server import deploying, jobs, logs, preflight, processes, requests, results, streams, unstarted
-from zoo_runner.server.answers import answer_content, answer_execution
+from zoo_runner.server import (
+    deploying,
+    jobs,
+    logs,
+    preflight,
+    processes,
+    requests,
+    results,
+    streams,
+    unstarted,
+    uploads,
+)
+from zoo_runner.server.answers import SANDBOXED, answer_content, answer_execution
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute
 from zoo_runner.server.cross_site import ensure_own_page
@@ -24,6 +35,7 @@ from zoo_runner.server.documents import (
     ProcessList,
     ProcessSummary,
     StatusInfo,
+    UploadInfo,
 )
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Workflow
@@ -48,6 +60,7 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
     _add_management(router, api, of)
     _add_results(router, api, of)
     _add_logs(router, api, of)
+    _add_files(router, api, of)
     return router
 
 
@@ -245,6 +258,34 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
         return StreamingResponse(streams.stream_events(api, call, job, known), media_type=EVENTS, headers=_AT_ONCE)
 
 
+def _add_files(router: APIRouter, api: Api, of: Any) -> None:
+    @router.post("/files", tags=["files"], status_code=201, responses=_answer(UploadInfo, 201), **_UPLOAD)
+    async def send_files(call: of, request: Request) -> Response:
+        """Send files to be inputs of jobs, as a form; the answer has the addresses by which inputs refer to them."""
+        upload = await uploads.receive_upload(api, call, request)
+        headers = {"Location": call.link(uploads.PATH, upload.id)}
+        return JSONResponse(uploads.describe_upload(upload, call), 201, headers=headers)
+
+    @router.get("/files/{upload_id}", tags=["files"], responses=_answer(UploadInfo))
+    def describe_files(call: of, upload_id: str) -> Response:
+        """List the files that were sent at once, until they expire."""
+        return JSONResponse(uploads.describe_upload(uploads.get_upload(api, call, upload_id), call))
+
+    @router.delete("/files/{upload_id}", tags=["files"], status_code=204)
+    async def delete_files(call: of, upload_id: str) -> Response:
+        """Delete the files that were sent at once."""
+        await uploads.remove_upload(api, await run_in_threadpool(uploads.get_upload, api, call, upload_id))
+        return Response(status_code=204)
+
+    @router.get("/files/{upload_id}/{path:path}", tags=["files"], responses=_ONE_FILE)
+    def get_file(call: of, upload_id: str, path: str) -> Response:
+        """Get a file that was sent; one that lies elsewhere is a link in the header."""
+        place = uploads.find_file(uploads.get_upload(api, call, upload_id), path)
+        if isinstance(place, str):
+            return answer_content(results.Content(link=place))
+        return FileResponse(place, headers=SANDBOXED)
+
+
 async def ensure_acceptable(request: Request) -> None:
     """Refuse a request whose client takes no media type that its path has, before it does anything.
 
@@ -287,3 +328,9 @@ _EXECUTED: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
 }
 _DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.FORM_TYPE)
 _EXECUTE = _describe_body("application/json")
+_UPLOAD = _describe_body(deploying.FORM_TYPE)
+_ONE_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"*/*": {}}},
+    206: {"content": {"*/*": {}}, "description": "The range asked for."},
+    204: {"description": "It lies at the link."},
+}

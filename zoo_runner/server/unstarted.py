@@ -15,7 +15,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.model.job import Job, Status
-from zoo_runner.server.api import Api, Call, find_configuration
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import MEMBERS, keep_request, show_request
 from zoo_runner.server.documents import Definition
 from zoo_runner.server.jobs import (
@@ -35,7 +35,7 @@ def create_job(api: Api, call: Call, request: Mapping[str, Any]) -> Job:
     kept = _check(api, request)
     draft = _draft(api, call, process_id, kept["inputs"])
     _ensure_room(api, call.workspace, kept, {})
-    configuration = find_configuration(api.configuration, call.workspace)
+    configuration = api.find_configuration(call.workspace)
     engine = configuration.settings.engine
     return create_unstarted(api.context, draft, engine, configuration.workspace, Origin(call.caller, kept))
 
@@ -62,7 +62,7 @@ def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]
     Raises `JobNotFoundError`, `InputError` with all problems, and `EngineError` (`job.locked`) where it was started.
     """
     job, request = _get_unstarted(api, call, job_id)
-    workspace = find_configuration(api.configuration, call.workspace).workspace
+    workspace = api.find_configuration(call.workspace).workspace
     draft = prepare_execution(api, call, job.process_id, request, job_id)
     origin = Origin(job.caller, keep_request(request, draft.order), job.priority)
     keep_callback(api, call, job_id, request)
@@ -85,7 +85,7 @@ def get_inputs(api: Api, call: Call, job_id: str) -> dict[str, Any]:
 
 def _draft(api: Api, call: Call, process_id: str, inputs: Mapping[str, Any]) -> JobSpec:
     """Draft a job whose inputs are checked later; raises `InputError` for inputs that must not be stored."""
-    configuration = find_configuration(api.configuration, call.workspace)
+    configuration = api.find_configuration(call.workspace)
     draft = draft_execution(api, configuration, process_id, load_package(api, call, process_id), {})
     ensure_storable(replace(draft, order=inputs), configuration.workspace)
     return draft

@@ -7,6 +7,7 @@ from zoo_runner.store.sql.database import Database, open_database
 from zoo_runner.store.sql.events import SqlEvents
 from zoo_runner.store.sql.jobs import SqlJobs
 from zoo_runner.store.sql.processes import SqlProcesses
+from zoo_runner.store.sql.uploads import SqlUploads
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class SqlStore:
     processes: SqlProcesses
     events: SqlEvents
     callbacks: SqlCallbacks
+    uploads: SqlUploads
 
     def close(self) -> None:
         """Close the connections."""
@@ -31,5 +33,5 @@ def open_sql_store(url: str) -> SqlStore:
     `SettingsError` for a URL that cannot be used and `EngineError` where the database does not answer.
     """
     database = open_database(url)
-    parts = (SqlJobs(database), SqlProcesses(database), SqlEvents(database), SqlCallbacks(database))
-    return SqlStore(database, *parts)
+    jobs, processes, events = SqlJobs(database), SqlProcesses(database), SqlEvents(database)
+    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), SqlUploads(database))

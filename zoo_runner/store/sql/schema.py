@@ -6,6 +6,7 @@ A record is one JSON document (`body`); the columns beside it are what lists, th
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -22,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0004"
+OLDEST, NEWEST = "0001", "0005"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -119,6 +120,18 @@ CALLBACKS = Table(
     Column("due", Double, nullable=False),
 )
 Index("callbacks_due", CALLBACKS.c.due)
+
+UPLOADS = Table(
+    "uploads",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("workspace", String(255), nullable=False),
+    Column("expires", sorted_text(32), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("uploads_of_workspace", UPLOADS.c.workspace, UPLOADS.c.size_bytes)
+Index("uploads_by_end", UPLOADS.c.expires)
 
 
 class now_seconds(FunctionElement[float]):
