@@ -20,7 +20,8 @@ from stagein.sources import Chunk, Content, SourceTable
 from zoo_staging.errors import Kind, RetryableError, StagingError, merge_errors
 from zoo_staging.pool import RetryOptions, retry, run_pool
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError, broken_off
-from zoo_staging.threads import ShortCalls, Workers
+from zoo_staging.short_calls import ShortCalls
+from zoo_staging.threads import Workers
 
 # below this, handing a chunk to a thread costs more than writing it
 SMALL_CHUNK_BYTES = 256 << 10

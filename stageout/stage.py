@@ -4,18 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
 from stageout.earlier_results import claim, discard_unfinished, read_earlier, settle
 from stageout.model import Plan, PlannedDocument, PlannedFile, StageOutOptions
 from stageout.outputs import read_outputs
 from stageout.plan import Reach, build_plan
-from stageout.upload import Uploaded, upload
 from zoo_staging.cancel import Cancellation, run_cancellable
 from zoo_staging.errors import Side, about
 from zoo_staging.media import JSON, get_media_type
 from zoo_staging.progress import Report, ignore
+
+if TYPE_CHECKING:
+    from stageout.upload import Uploaded
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ def stage_out(
 
 async def _replace(
     build: Callable[[str], Plan], destination: Destination, options: StageOutOptions, report: Report
-) -> tuple[Plan, Uploaded, tuple[str, ...]]:
+) -> tuple[Plan, "Uploaded", tuple[str, ...]]:
     """Write new results beside those of an earlier run, then replace these."""
+    from stageout.upload import upload
+
     earlier = await read_earlier(destination)
     plan = earlier.choose_place(build)
     await claim(destination, earlier, plan, options.job_id)
@@ -123,6 +127,8 @@ def put_beside(
 
     Raises StagingError.
     """
+    from stageout.upload import upload
+
     opened = open_destination(destination, options)
     plan = Plan(
         files=tuple(PlannedFile(path, name, get_media_type(name), path.stat().st_size) for name, path in files.items()),
@@ -152,11 +158,10 @@ def check_destination(destination: str, options: StageOutOptions) -> None:
     For the start of a long job. Raises the StagingError that stage-out would end in.
     """
     with about(Side.DESTINATION):
-        opened = open_destination(destination, options)
-        run_cancellable(opened.probe(), "stage-out", destination, None)
+        open_destination(destination, options).probe()
 
 
-def _build_results(plan: Plan, done: Uploaded, warnings: tuple[str, ...]) -> Results:
+def _build_results(plan: Plan, done: "Uploaded", warnings: tuple[str, ...]) -> Results:
     return Results(
         document=plan.results,
         collection=plan.collection,

@@ -1,4 +1,4 @@
-"""Which network addresses may be connected to, and which of them a host name stands for.
+"""Which network addresses may be connected to.
 
 A guard against requests to a cloud's metadata service or a private network.
 """
@@ -10,10 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from urllib.parse import unquote
-
-from zoo_staging.threads import Workers
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -155,47 +152,3 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(word.strip() for word in text.split(",") if word.strip())
     _read_networks(hosts)
     return hosts
-
-
-Origin = tuple[str, str, int]
-"""Scheme, host and port: who gets credentials, and whom a connection is kept for."""
-Resolve = Callable[..., list[tuple[Any, Any, Any, Any, Any]]]
-
-
-class RefusedAddressError(OSError):
-    """A name resolved to refused addresses only; `str()` is the reason."""
-
-
-class Hosts:
-    """The allowed addresses of each origin, resolved once; `resolve` has the signature of `socket.getaddrinfo`.
-
-    libcurl's own resolver would make a cancelled program wait for it (curl_multi_cleanup joins its threads).
-    """
-
-    def __init__(self, reach: Reach, resolve: Resolve) -> None:
-        self._reach = reach
-        self._resolve = resolve
-        self._known: dict[Origin, tuple[str, ...]] = {}
-        self._workers = Workers()
-
-    async def find(self, origin: Origin) -> tuple[str, ...]:
-        """Return the allowed addresses of `origin`; raises `OSError`, `RefusedAddressError` when there are none."""
-        if origin not in self._known:
-            self._known[origin] = await self._workers.run(lambda: self._find(origin[1], origin[2]))
-        return self._known[origin]
-
-    def forget(self, origin: Origin) -> None:
-        """Resolve the name again next time: its addresses did not answer."""
-        self._known.pop(origin, None)
-
-    def close(self) -> None:
-        """Stop the threads."""
-        self._workers.close()
-
-    def _find(self, host: str, port: int) -> tuple[str, ...]:
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in self._resolve(host, port, type=socket.SOCK_STREAM)))
-        reasons = [self._reach.refuse_address(address, host) for address in addresses]
-        allowed = tuple(address for address, reason in zip(addresses, reasons, strict=True) if reason is None)
-        if not allowed:
-            raise RefusedAddressError(reasons[0]) if addresses else socket.gaierror(socket.EAI_NONAME, "no address")
-        return allowed

@@ -1,6 +1,5 @@
 """Stopping a transfer: a switch with callbacks, not polled."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -50,6 +49,7 @@ def run_cancellable(work: Coroutine[Any, Any, T], what: str, where: str, switch:
 
     `what` names the program, `where` its source or destination, for that error.
     """
+    import asyncio  # with TLS it takes 3 MiB, which a job without transfers does not need
 
     async def watched() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()

@@ -14,10 +14,11 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
-from zoo_staging.addresses import ANYWHERE, Hosts, Origin, Reach, Resolve, is_never_asked, parse_address
+from zoo_staging.addresses import ANYWHERE, Reach, is_never_asked, parse_address
 from zoo_staging.content_coding import decode, find_coding
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hosts import Hosts, Origin, Resolve
 from zoo_staging.http_errors import LOGIN_REMEDY, check_status, refused, translate, translate_body
 from zoo_staging.names import read_disposition
 from zoo_staging.proxies import NO_PROXIES, Proxies

@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from zoo_staging.addresses import PRIVATE, RefusedAddressError
+from zoo_staging.addresses import PRIVATE
 from zoo_staging.curl import CurlError
 from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.failures import Failure, Remote, build_failure
+from zoo_staging.hosts import RefusedAddressError
 from zoo_staging.ranges import broken_off
 
 LOGIN_REMEDY = "If the host needs a login, put its credentials in the file set by STAGEIN_HOSTS_FILE."

@@ -3,7 +3,6 @@
 import hashlib
 import posixpath
 import re
-from email.message import Message
 from pathlib import PurePosixPath
 
 LONGEST_NAME_BYTES = 180
@@ -31,6 +30,8 @@ def read_disposition(header: str) -> str:
     """Return the file name of a `Content-Disposition` header (RFC 6266), made safe; empty where it has none."""
     if not header:
         return ""
+    from email.message import Message
+
     message = Message()
     message["content-disposition"] = header
     name = message.get_filename("")

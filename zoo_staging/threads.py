@@ -3,18 +3,12 @@
 import asyncio
 import queue
 import threading
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
-
-# a call in a thread costs a fraction of this, as does a call to a fast disk; a network disk takes more
-QUICK_SECONDS = 0.001
-# this many slow ones in a row: a single one may be slow because the machine is busy
-SLOW_IN_A_ROW = 8
 
 
 class Workers:
@@ -63,24 +57,6 @@ class Workers:
             with suppress(RuntimeError):  # the loop has ended: nothing waits any more
                 loop.call_soon_threadsafe(_settle, future, result, failure)
             del call, job, future, result, failure
-
-
-class ShortCalls:
-    """Makes short calls to a disk in the event loop until they prove slow; from then on, in threads by `in_thread`."""
-
-    def __init__(self, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]) -> None:
-        self._in_thread = in_thread
-        self._slow = 0
-
-    async def run(self, call: Callable[[], T]) -> T:
-        """Make one call; raises what it raises."""
-        if self._slow >= SLOW_IN_A_ROW:
-            return cast("T", await self._in_thread(call))
-        start = time.perf_counter()
-        try:
-            return call()
-        finally:
-            self._slow = 0 if time.perf_counter() - start < QUICK_SECONDS else self._slow + 1
 
 
 def _settle(future: "asyncio.Future[Any]", result: object, failure: BaseException | None) -> None:

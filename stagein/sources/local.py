@@ -13,7 +13,8 @@ from zoo_staging.boundary import list_links
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import local_path
 from zoo_staging.ranges import ByteRange
-from zoo_staging.threads import ShortCalls, Workers
+from zoo_staging.short_calls import ShortCalls
+from zoo_staging.threads import Workers
 
 CHUNK_BYTES = 1 << 20
 

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from stageout.destinations.folder import FolderDestination
-from stageout.destinations.object_store import S3Destination
 from stageout.model import StageOutOptions
 from stageout.storage import Storage
 from zoo_staging.destination import FOLDERS, STORES, read_scheme
@@ -47,13 +45,26 @@ class Destination(Protocol):
     async def discard(self, keys: Sequence[str]) -> None:
         """Remove what a writer left that was broken off, also of objects that it had not written completely."""
 
-    async def probe(self) -> None:
+    def probe(self) -> None:
         """Write an empty object and delete it, to check that results can be written."""
 
 
+def _open_folder(destination: str, options: StageOutOptions) -> Destination:
+    from stageout.destinations.folder import FolderDestination
+
+    return FolderDestination.open(destination, options)
+
+
+def _open_object_store(destination: str, options: StageOutOptions) -> Destination:
+    from stageout.destinations.object_store import S3Destination
+
+    return S3Destination.open(destination, options)
+
+
+# imported when they are needed: a library of clients is most of what a job with results in a folder would import
 _KINDS: Mapping[str, Callable[[str, StageOutOptions], Destination]] = {
-    **dict.fromkeys(FOLDERS, FolderDestination.open),
-    **dict.fromkeys(STORES, S3Destination.open),
+    **dict.fromkeys(FOLDERS, _open_folder),
+    **dict.fromkeys(STORES, _open_object_store),
 }
 
 

@@ -1,6 +1,5 @@
 """Results in a local folder: written under a temporary name, then renamed."""
 
-import asyncio
 import errno
 import os
 import re
@@ -10,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from stageout.destinations.linking import link_file
 from stageout.model import StageOutOptions
 from zoo_staging.boundary import Boundary, OutsideError
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.threads import ShortCalls
+from zoo_staging.short_calls import ShortCalls
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _SMALL_BYTES = 1024 * 1024
@@ -29,6 +28,12 @@ _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.part")
 _CHOOSE = "Choose another folder (--output, or STAGEOUT_OUTPUT)"
 
 
+async def _call_in_thread(call: Callable[[], Any]) -> Any:
+    import asyncio  # with TLS it takes 3 MiB, which a check of the folder before the job does not need
+
+    return await asyncio.to_thread(call)
+
+
 @dataclass(frozen=True)
 class FolderDestination:
     """A folder; it is created if it is missing."""
@@ -37,7 +42,7 @@ class FolderDestination:
     takes_files: bool = False
     storage: None = None
     # a thread for each of thousands of small files takes longer than to write them
-    _short_calls: ShortCalls = field(default_factory=lambda: ShortCalls(asyncio.to_thread), compare=False)
+    _short_calls: ShortCalls = field(default_factory=lambda: ShortCalls(_call_in_thread), compare=False)
 
     @classmethod
     def open(cls, destination: str, options: StageOutOptions) -> "FolderDestination":
@@ -124,11 +129,11 @@ class FolderDestination:
         with suppress(OSError):  # it has files of others
             self.root.rmdir()
 
-    async def probe(self) -> None:
+    def probe(self) -> None:
         """Check that a file can be written in the folder; a folder created for the check is removed again."""
         key, was_there = f".probe-{uuid4().hex}", self.root.exists()
-        await self.put_bytes(key, b"", "text/plain")
         try:
+            self._write_and_rename(key, lambda _target, _stopped: None, threading.Event())
             (self.root / key).unlink()
         except OSError as error:
             raise _translate(error, self.root.as_uri()) from error
@@ -171,7 +176,7 @@ class FolderDestination:
 
     async def _write(self, key: str, write: Callable[[BinaryIO, threading.Event], object], *, is_small: bool) -> None:
         stopped = threading.Event()
-        run = self._short_calls.run if is_small else asyncio.to_thread
+        run = self._short_calls.run if is_small else _call_in_thread
         try:
             await run(partial(self._write_and_rename, key, write, stopped))
         except OSError as error:

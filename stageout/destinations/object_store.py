@@ -112,8 +112,11 @@ class S3Destination:
         """Delete objects; an upload that was broken off has left no object."""
         await self.remove(keys)
 
-    async def probe(self) -> None:
+    def probe(self) -> None:
         """Write an empty object under the prefix and delete it."""
+        asyncio.run(self._probe())
+
+    async def _probe(self) -> None:
         key = f".probe-{uuid4().hex}"
         await self.put_bytes(key, b"", "text/plain")
         with suppress(FileNotFoundError):

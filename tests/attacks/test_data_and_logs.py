@@ -24,8 +24,9 @@ from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.workspace import Folders
-from zoo_staging.addresses import Hosts, Reach, RefusedAddressError
+from zoo_staging.addresses import Reach
 from zoo_staging.errors import StagingError
+from zoo_staging.hosts import Hosts, RefusedAddressError
 
 SERVICE = StageInOptions(allow_private=False, retries=0, allowed_roots=(), max_bytes=1_000_000, max_files=100)
 

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -139,6 +138,8 @@ def list_texts(node: Any) -> Iterator[str]:
 
 def list_forms(secret: str) -> Iterator[str]:
     """List the forms in which a secret may stand in a text: as it is, in an address, in JSON, in base64, in hex."""
+    from html import escape
+
     yield secret
     for quoted in (
         quote(secret, errors="replace"),
@@ -154,7 +155,7 @@ def list_forms(secret: str) -> Iterator[str]:
         # JSON in a string of JSON
         yield json.dumps(written, ensure_ascii=ascii_only)[1:-1]
     yield repr(secret)[1:-1]
-    yield html.escape(secret)
+    yield escape(secret)
     content = secret.encode("utf-8", "replace")
     yield content.hex()
     yield content.hex().upper()

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -81,6 +80,8 @@ def _shorten(text: str) -> str:
 
 def suggest(name: str, known: tuple[str, ...]) -> str:
     """Suggest what was meant by an unknown name: the nearest known one, or all of them."""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
 

@@ -364,7 +364,7 @@ class RecordingDestination:
     async def discard(self, keys: Sequence[str]) -> None:
         raise AssertionError
 
-    async def probe(self) -> None:
+    def probe(self) -> None:
         self.sizes[".probe"] = 0
 
 

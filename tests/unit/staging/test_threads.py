@@ -5,8 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from zoo_staging import threads
-from zoo_staging.threads import SLOW_IN_A_ROW, ShortCalls, Workers
+from zoo_staging import short_calls
+from zoo_staging.short_calls import SLOW_IN_A_ROW, ShortCalls
+from zoo_staging.threads import Workers
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +28,7 @@ def test_quick_calls_run_in_the_event_loop() -> None:
 
 def test_calls_run_in_threads_once_several_in_a_row_were_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
-    monkeypatch.setattr(threads, "time", type("Clock", (), {"perf_counter": lambda: next(clock)}))
+    monkeypatch.setattr(short_calls, "time", type("Clock", (), {"perf_counter": lambda: next(clock)}))
     main = threading.current_thread()
     ran = run_in([threading.current_thread] * (SLOW_IN_A_ROW + 2))
     assert [thread is main for thread in ran] == [True] * SLOW_IN_A_ROW + [False] * 2

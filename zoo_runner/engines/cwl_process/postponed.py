@@ -11,10 +11,12 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 POSTPONED = (
     "asyncio",  # of cwl_utils, for Node.js: expressions run in QuickJS
@@ -22,9 +24,13 @@ POSTPONED = (
     "coloredlogs",
     "cwl_utils.parser",  # of `cwltool --fast-parser`
     "cwltool.cwlprov",
+    "http.client",
+    "importlib.resources",  # the schemas are kept
     "prov",
     "rdflib",  # a package that is resolved has no $schemas
     "requests",  # everything is staged before cwltool runs
+    "ssl",
+    "xml",  # of ontologies
 )
 # each of cwltool's loaders has a session and an ontology, whether it needs them or not
 MADE_LATER = frozenset(
@@ -44,8 +50,11 @@ def postpone(names: Iterable[str] = POSTPONED, made_later: frozenset[str] = MADE
     sys.meta_path.insert(0, _Finder(missing, made_later))
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Finds postponed modules where the real ones are, and makes modules of names of them."""
+class _Finder:
+    """Finds postponed modules where the real ones are, and makes modules of names of them.
+
+    A finder and loader as importlib.abc describes them, whose import would bring a part of what is postponed.
+    """
 
     def __init__(self, names: frozenset[str], made_later: frozenset[str]) -> None:
         self._names, self._made_later = names, made_later
@@ -58,7 +67,7 @@ class _Finder(MetaPathFinder, Loader):
         real = PathFinder.find_spec(fullname, path)
         if real is None:
             return None
-        spec = ModuleSpec(fullname, self, origin=real.origin)
+        spec = ModuleSpec(fullname, cast("Loader", self), origin=real.origin)
         spec.submodule_search_locations = real.submodule_search_locations
         return spec
 

@@ -1,0 +1,49 @@
+"""What the processes of a job load: they take as much memory as their imports, and start as fast."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.contract
+
+LAUNCHER = """
+import json, sys
+from zoo_runner.engines.cwl_process.postponed import POSTPONED, postpone
+postpone()
+import zoo_runner.engines.local.launcher
+from zoo_runner.engines.cwl_process.schemas import use_schema
+use_schema("v1.2")
+import cwltool.process
+cwltool.process.get_schema("v1.2")[0].graph  # as each tool asks for it
+print(json.dumps([name for name in POSTPONED if getattr(sys.modules.get(name), "__file__", None)]))
+"""
+COMMAND = """
+import json, sys
+import zoo_runner.cli.main, zoo_runner.cli.running
+import zoo_runner.engines.local.engine, zoo_runner.execution.execute
+from stageout.model import StageOutOptions
+from stageout.stage import check_destination
+check_destination(sys.argv[1], StageOutOptions(job_id="7"))
+unneeded = ("asyncio", "cwltool", "email", "html.entities", "obstore", "pycurl", "rich", "ssl", "yaml")
+print(json.dumps([name for name in unneeded if name in sys.modules]))
+"""
+
+
+def run(program: str, *words: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, check=True)
+    loaded: list[str] = json.loads(done.stdout)
+    return loaded
+
+
+def test_a_launcher_that_waits_for_its_job_has_loaded_nothing_that_most_runs_do_not_need() -> None:
+    subprocess.run([sys.executable, "-m", "zoo_runner.engines.cwl_process.schemas"], check=True)
+    assert run(LAUNCHER) == []
+
+
+def test_a_command_that_waits_for_a_job_without_transfers_has_loaded_no_client_and_no_event_loop(
+    tmp_path: Path,
+) -> None:
+    assert run(COMMAND, str(tmp_path / "results")) == []
