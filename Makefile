@@ -8,7 +8,7 @@ BIN := .venv/bin
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-servers docs lock images \
+.PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres clients
 
 help: ## list the targets
@@ -62,6 +62,9 @@ bench: env-dev bench-servers images ## compare with similar tools (25 minutes), 
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster
+
+bench-argo: env-dev bench-servers argo ## compare a job on Argo Workflows with `argo submit --watch` of the same container
+	@$(BIN)/python -m bench.argo
 
 bench-servers: go
 	@sh dev/packages.sh bench

@@ -80,6 +80,7 @@ class Ours:
     configuration: Configuration
     cluster: Cluster
     left: list[float] = field(default_factory=list)
+    engine: str = "calrissian"
 
     def run(self, jobs: int, package: Path = ECHO, *words: str) -> float:
         """Start so many jobs at once; seconds until the last has its results document and logs."""
@@ -90,7 +91,7 @@ class Ours:
 
         def run(_: int) -> str:
             draft = draft_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", workspace)
-            job = accept(context, draft, "calrissian", workspace)
+            job = accept(context, draft, self.engine, workspace)
             outcome = execute(context, job.id)
             if outcome.status is not Status.SUCCESSFUL:
                 raise SystemExit(f"{outcome.diagnosis}")
@@ -130,7 +131,7 @@ def main() -> int:
         (folder / "s3" / "results").mkdir(parents=True)
         shutil.copytree(ITEM, folder / "s3" / "source" / ITEM.name)
         with serve_s3(folder / "s3", words.host) as store:
-            table = _measure(load_configuration(_build_environ(folder, store.url)), words.rounds, words.jobs)
+            table = _measure(load_configuration(build_environ(folder, store.url)), words.rounds, words.jobs)
     print(table)
     if not words.no_page:
         write_part("Jobs on Kubernetes", _build_part(table, words.rounds))
@@ -138,7 +139,8 @@ def main() -> int:
     return 1 if "missed" in table else 0
 
 
-def _build_environ(folder: Path, store: str) -> dict[str, str]:
+def build_environ(folder: Path, store: str) -> dict[str, str]:
+    """Build the environment of an installation whose folders are in `folder`, with a results store."""
     environ = {"KUBECONFIG": str(KUBECONFIG), "ZOO_RUNNER_JOB_IMAGE": JOB_IMAGE, **os.environ}  # noqa: TID251 a program
     own = {f"ZOO_RUNNER_{part}": str(folder / part.lower()) for part in ("TEMP", "STATE", "SCRATCH")}
     keys = {"AWS_ENDPOINT_URL": store, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}

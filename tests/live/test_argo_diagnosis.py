@@ -13,12 +13,15 @@ from tests.live.test_calrissian_diagnosis import (
     fail,
     having_no_rules,
     having_quota,
+    run,
     write_package,
 )
-from tests.live.test_calrissian_mishaps import NO_CLASS, storage_class
+from tests.live.test_calrissian_mishaps import NO_CLASS, Once, storage_class
 from tests.site import Site
 from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.events import EngineLine, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.job import Status
 
 NODE_ERROR = "WorkflowNodeError|WorkflowNodeFailed"
 POD_LOSSES = ("delete", "pods", "-n", NAMESPACE, "--force", "--grace-period=0", "-l")
@@ -174,3 +177,53 @@ def test_an_output_that_the_tool_did_not_write(site: Site, tmp_path: Path) -> No
 def test_a_namespace_that_no_controller_manages(site: Site, tmp_path: Path) -> None:
     found = fail(site.having(ARGO_INSTANCE_ID="nobody"), write_package(tmp_path, "true"), row="controller silent")
     assert (found.code, found.level) == ("engine.argo-controller", Level.ENGINE)
+
+
+def test_a_tool_that_fails(site: Site, tmp_path: Path) -> None:
+    found = fail(site, write_package(tmp_path, "echo no band 9 >&2; exit 3"), row="tool failed", reported="Error")
+    assert (found.code, found.level, found.step) == ("step.exit-code", Level.USER, "work")
+
+
+def test_a_pod_that_is_deleted_at_each_attempt(site: Site, tmp_path: Path) -> None:
+    job_id = new_job_id()
+    once = site.having(ZOO_RUNNER_STEP_RETRIES="0")
+    lose = Once(StepStarted, lambda: kubectl(site, *POD_LOSSES, select(job_id)))
+    found = fail(once, write_package(tmp_path, "sleep 300"), lose, row="job pod deleted", job_id=job_id)
+    assert found.level is Level.PLATFORM
+
+
+def test_a_time_limit(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "echo begun >&2; sleep 300")
+    found = fail(site.having(ZOO_RUNNER_TIME_LIMIT="8"), package, row="time limit")
+    assert (found.code, found.level) == ("job.time-limit", Level.USER)
+
+
+def test_a_workflow_that_was_deleted_under_its_pod(site: Site, tmp_path: Path) -> None:
+    """Cause B. Argo has nothing to show any more; the pod ends in Error, or goes with its owner."""
+    job_id = new_job_id()
+
+    def orphan() -> None:
+        kubectl(site, "delete", "workflow", f"job-{job_id}", "-n", NAMESPACE, "--cascade=orphan", "--wait=false")
+
+    package = write_package(tmp_path, "echo begun >&2; sleep 300")
+    try:
+        found = fail(
+            site, package, Once(StepLines, orphan), row="cause B: workflow deleted under its pod", job_id=job_id
+        )
+    finally:
+        kubectl(site, *POD_LOSSES, f"zoo-runner/job=job-{job_id}")
+    assert found.level is Level.PLATFORM
+
+
+def test_what_only_takes_long_raises_nothing(site: Site, tmp_path: Path) -> None:
+    """Healthy look-alikes: a volume that waits for its pod, and a step that prints nothing for a while."""
+    waits = storage_class("zoo-runner-tests-waits", "dev.zoo-runner/folders") | {
+        "volumeBindingMode": "WaitForFirstConsumer"
+    }
+    classes = json.loads(kubectl(site, "get", "storageclass", "-o", "json"))["items"]
+    waits["provisioner"] = classes[0]["provisioner"]
+    with applied(site, waits):
+        story = run(site.having(STORAGE_CLASS="zoo-runner-tests-waits"), write_package(tmp_path, "sleep 8; echo done"))
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert story.engine_errors == []
+    assert not [e for e in story.events if isinstance(e, EngineLine) and e.severity == "warning"]

@@ -10,9 +10,9 @@ import pytest
 from tests.cluster import WORKSPACE, applied, kubectl
 from tests.site import Site
 from tests.steps import write_package
+from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.kubernetes import smoke_test
 from zoo_runner.engines.kubernetes.client import connect
-from zoo_runner.engines.kubernetes.installation import examine_cluster
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.engines.kubernetes.namespace import CONTENT_LABEL, prepare_tenant
 from zoo_runner.engines.kubernetes.protections import check_admission, check_network
@@ -44,7 +44,7 @@ def cluster_settings() -> dict[str, str]:
 
 
 def examine(site: Site) -> dict[str, Check]:
-    return {check.about: check for check in examine_cluster(site.configuration, DESTINATION)}
+    return {check.about: check for check in CalrissianEngine(site.configuration).check(DESTINATION)}
 
 
 def find_bad(site: Site) -> Check:
@@ -212,7 +212,7 @@ def test_a_job_image_of_another_version(site: Site, monkeypatch: pytest.MonkeyPa
 
 
 def test_results_in_a_folder_of_this_machine_are_no_place_for_a_cluster(site: Site, tmp_path: Path) -> None:
-    checks = list(examine_cluster(site.configuration, str(tmp_path / "results")))
+    checks = list(CalrissianEngine(site.configuration).check(str(tmp_path / "results")))
     (bad,) = [check for check in checks if not check.ok]
     assert bad.about == "results store"
     assert str(tmp_path / "results") in bad.found

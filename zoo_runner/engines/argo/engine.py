@@ -6,12 +6,21 @@ from typing import ClassVar
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.follower import WorkflowFollower
 from zoo_runner.engines.argo.server import ServerRoot
+from zoo_runner.engines.argo.smoke_test import (
+    PERMISSIONS,
+    SUBJECTS,
+    SmokeTestFollower,
+    build_smoke_test_workflow,
+    describe_argo,
+)
 from zoo_runner.engines.argo.tenant import build_executor_access
 from zoo_runner.engines.argo.workflow import build_workflow
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.engine import ClusterEngine
+from zoo_runner.engines.kubernetes.installation import Examined
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.root import Root
+from zoo_runner.engines.kubernetes.smoke_test import SmokeJob
 from zoo_runner.engines.protocol import JobSpec
 
 
@@ -34,6 +43,13 @@ class ArgoEngine(ClusterEngine):
 
     def _build_tenant(self, names: Names) -> list[Manifest]:
         return [*super()._build_tenant(names), *build_executor_access(names, self._cluster)]
+
+    def _build_examined(self) -> Examined:
+        return Examined(self._open_smoke_test, self._build_tenant, PERMISSIONS, SUBJECTS, describe_argo)
+
+    def _open_smoke_test(self, cluster: Cluster, names: Names, destination: str | None) -> SmokeJob:
+        workflow = build_smoke_test_workflow(names, self._cluster, self._argo, destination)
+        return SmokeJob(self._open_job(cluster, names), workflow, SmokeTestFollower)
 
     def _open_root(self, cluster: Cluster, names: Names) -> Root:
         return ServerRoot(self._argo, names) if self._argo.server else super()._open_root(cluster, names)

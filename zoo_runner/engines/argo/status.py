@@ -23,6 +23,11 @@ def has_ended(workflow: Manifest) -> bool:
     return workflow.get("status", {}).get("phase") in _FINAL
 
 
+def has_succeeded(workflow: Manifest) -> bool:
+    """Whether the Workflow has ended without a failure."""
+    return bool(workflow.get("status", {}).get("phase") == "Succeeded")
+
+
 def has_failed(workflow: Manifest) -> bool:
     """Whether the job has failed for good; the exit handler may still run."""
     retried = [node.get("phase") for node in _nodes(workflow) if node.get("type") == "Retry"]

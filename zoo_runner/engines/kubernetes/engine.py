@@ -16,7 +16,7 @@ from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pac
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.follower import Follower
-from zoo_runner.engines.kubernetes.installation import examine_cluster
+from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
 from zoo_runner.engines.kubernetes.kept import forget_volume, has_kept, keep_volume, remove_rest
 from zoo_runner.engines.kubernetes.leftovers import delete_objects, list_objects, select_leftovers
@@ -37,6 +37,7 @@ from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
+from zoo_runner.engines.kubernetes.smoke_test import open_smoke_test
 from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.pipeline import build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
@@ -176,7 +177,7 @@ class ClusterEngine(ABC):
 
     def check(self, destination: str | None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
-        return examine_cluster(self._configuration, destination)
+        return examine_cluster(self._configuration, destination, self._build_examined())
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find objects of jobs that do not run."""
@@ -203,6 +204,13 @@ class ClusterEngine(ABC):
     def _build_tenant(self, names: Names) -> list[Manifest]:
         """Return what has to exist in the namespace before a job; pure."""
         return build_tenant(names, self._cluster)
+
+    def _build_examined(self) -> Examined:
+        """Return what `check` looks at, besides the cluster."""
+        return Examined(
+            lambda cluster, names, destination: open_smoke_test(cluster, names, self._cluster, destination),
+            self._build_tenant,
+        )
 
     def _open_root(self, cluster: Cluster, names: Names) -> Root:
         return ClusterRoot(cluster, self.kind, names, self.stopped)

@@ -1,7 +1,8 @@
 """Checks an installation before its first job: each line has what was found, what is expected, and the remedy."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from zoo_runner.config.configuration import Configuration
@@ -9,8 +10,8 @@ from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.kept import describe_kept
-from zoo_runner.engines.kubernetes.names import Names, build_names
-from zoo_runner.engines.kubernetes.namespace import prepare_tenant, remove_namespace
+from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
+from zoo_runner.engines.kubernetes.namespace import create_tenant, mark_content, remove_namespace
 from zoo_runner.engines.kubernetes.protections import (
     UNKNOWN,
     check_account,
@@ -21,13 +22,15 @@ from zoo_runner.engines.kubernetes.protections import (
     is_unknown,
 )
 from zoo_runner.engines.kubernetes.secrets import find_credentials
-from zoo_runner.engines.kubernetes.smoke_test import run_smoke_test
+from zoo_runner.engines.kubernetes.smoke_test import SmokeJob, run_smoke_test
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
 
+Permission = tuple[str, str, tuple[str, ...]]
+"""API group, resource, verbs."""
 # what the runner does with the API, as listed in docs/kubernetes.md
 PERMISSIONS = (
     ("batch", "jobs", ("create", "get", "list", "watch", "patch", "delete")),
@@ -43,7 +46,21 @@ _STORE = "results store"
 _POLICY_PERMISSIONS = ("networking.k8s.io", "networkpolicies", ("create", "get"))
 
 
-def examine_cluster(configuration: Configuration, destination: str | None = None) -> Iterator[Check]:
+@dataclass(frozen=True)
+class Examined:
+    """What an engine adds to the checks of a cluster.
+
+    `subjects`: under which name a code of the smoke test's error is listed; `describe`: what its pods show.
+    """
+
+    open_smoke_test: Callable[[Cluster, Names, str | None], SmokeJob]
+    build_tenant: Callable[[Names], list[Manifest]]
+    permissions: Sequence[Permission] = ()
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    describe: Callable[[Sequence[Manifest]], Iterator[Check]] = lambda _: iter(())
+
+
+def examine_cluster(configuration: Configuration, destination: str | None, examined: Examined) -> Iterator[Check]:
     """Check the cluster step by step; what cannot be checked because of an earlier finding is skipped.
 
     Whether results can be stored is tested from a pod, or from here if no pod started.
@@ -60,8 +77,9 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
         cluster = connect(site)
         version = cluster.read_version()
         yield Check(True, "API", f"Kubernetes {version}", "the API answers")
-        smoke_test = partial(_run_smoke_test, cluster, names, site, storage, destination)
-        for check in _examine(cluster, names, site, smoke_test):
+        installation = _Installation(cluster, names, site, examined)
+        smoke_test = partial(_run_smoke_test, installation, storage, destination)
+        for check in _examine(installation, smoke_test):
             reported.add(check.about)
             yield check
     except RunnerError as error:
@@ -70,13 +88,28 @@ def examine_cluster(configuration: Configuration, destination: str | None = None
         yield Check.run(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
 
 
-def _examine(
-    cluster: Cluster, names: Names, site: KubernetesSettings, smoke_test: Callable[[], Iterator[Check]]
-) -> Iterator[Check]:
-    expected = f"{sum(len(verbs) for _, _, verbs in _list_permissions(site))} permissions in {names.namespace}"
-    yield Check.run("permissions", lambda: _check_permissions(cluster, names, site), expected)
+@dataclass(frozen=True)
+class _Installation:
+    """What is examined."""
+
+    cluster: Cluster
+    names: Names
+    site: KubernetesSettings
+    examined: Examined
+
+    def list_permissions(self) -> list[Permission]:
+        """List the permissions that the runner's account needs."""
+        policies = [_POLICY_PERMISSIONS] if self.site.isolated else []
+        return [*PERMISSIONS, *policies, *self.examined.permissions]
+
+
+def _examine(installation: _Installation, smoke_test: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    cluster, names, site = installation.cluster, installation.names, installation.site
+    needed = installation.list_permissions()
+    expected = f"{sum(len(verbs) for _, _, verbs in needed)} permissions in {names.namespace}"
+    yield Check.run("permissions", lambda: _check_permissions(cluster, names, needed), expected)
     namespace = Check.run(
-        "namespace", lambda: _prepare(cluster, names, site), f"{names.namespace} and its accounts can be used"
+        "namespace", lambda: _prepare(installation), f"{names.namespace} and its accounts can be used"
     )
     yield namespace
     if not namespace.ok:
@@ -119,14 +152,10 @@ def _read(look: Callable[[], str]) -> str:
         return UNKNOWN
 
 
-def _list_permissions(site: KubernetesSettings) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    return (*PERMISSIONS, _POLICY_PERMISSIONS) if site.isolated else PERMISSIONS
-
-
-def _check_permissions(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
+def _check_permissions(cluster: Cluster, names: Names, needed: Sequence[Permission]) -> str:
     refused = [
         f"{verb} {resource}"
-        for group, resource, verbs in _list_permissions(site)
+        for group, resource, verbs in needed
         for verb in verbs
         if not _may(cluster, names.namespace, group, resource, verb)
     ]
@@ -153,8 +182,9 @@ def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str)
     return bool(review["status"]["allowed"])
 
 
-def _prepare(cluster: Cluster, names: Names, site: KubernetesSettings) -> str:
-    prepare_tenant(cluster, names, site)
+def _prepare(installation: _Installation) -> str:
+    cluster, names, site = installation.cluster, installation.names, installation.site
+    create_tenant(cluster, mark_content(installation.examined.build_tenant(names)))
     if names.site_namespace and _is_missing(cluster, "Namespace", "", names.namespace):
         raise EngineError(
             f"the namespace {names.namespace} does not exist",
@@ -238,18 +268,20 @@ def _find_class(cluster: Cluster, site: KubernetesSettings) -> str:
     return f"{name}, which binds {classes[name].get('volumeBindingMode', 'Immediate')}"
 
 
-def _run_smoke_test(
-    cluster: Cluster, names: Names, site: KubernetesSettings, storage: StorageProfile, destination: str | None
-) -> Iterator[Check]:
+def _run_smoke_test(installation: _Installation, storage: StorageProfile, destination: str | None) -> Iterator[Check]:
     """Run a job that does nothing: with a volume, with the images of job and steps, with everything that pods get."""
-    done = run_smoke_test(cluster, names, site, destination, find_credentials(storage))
+    site, examined = installation.site, installation.examined
+    smoke = examined.open_smoke_test(installation.cluster, installation.names, destination)
+    done = run_smoke_test(smoke, site, find_credentials(storage))
     error = done.error
     if done.bound:
         yield Check(True, "volume", "bound", f"{site.volume_size}, {site.access_mode}, is bound")
     if error and not isinstance(error, StageOutError):
         expected = "a pod starts, with its images and its volume"
-        yield Check(False, "smoke test", error.diagnosis.cause, expected, error.diagnosis.remedy)
+        about = examined.subjects.get(error.diagnosis.code or "", "smoke test")
+        yield Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy)
         return
+    yield from examined.describe(done.pods)
     yield Check(True, "images", "pulled", f"{site.image} and {site.step_image} are pulled")
     yield Check(True, "smoke test", "a pod has started, run and written", "a pod starts and writes to its volume")
     if error:

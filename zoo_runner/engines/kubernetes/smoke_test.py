@@ -1,10 +1,11 @@
 """A job that does nothing, for a smoke test: created, followed and diagnosed like every other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.follower import Follower
 from zoo_runner.engines.kubernetes.job_follower import JobFollower
 from zoo_runner.engines.kubernetes.manifests import (
     CONFINED,
@@ -12,6 +13,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     build_claim,
     build_job,
     build_pull_secrets,
+    build_resources,
     build_secret,
     owned_by,
 )
@@ -32,68 +34,97 @@ _NOTHING = Package({"$graph": []}, "#main", "smoke-test", {}, "")
 
 
 @dataclass(frozen=True)
+class SmokeJob:
+    """The job of a smoke test as its engine runs it: the suspended root object, and who follows it."""
+
+    job: ClusterJob
+    manifest: Manifest
+    follower: type[Follower] = JobFollower
+
+
+@dataclass(frozen=True)
 class SmokeTest:
-    """How the smoke test ended: whether the volume was bound, and its error."""
+    """How the smoke test ended: whether the volume was bound, its error, and its pods."""
 
     bound: bool
     error: RunnerError | None
+    pods: Sequence[Manifest] = ()
 
 
-def run_smoke_test(
-    cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None, credentials: Mapping[str, str]
-) -> SmokeTest:
-    """Run the smoke test and remove it; raises `ApiError` if it cannot be removed.
+def open_smoke_test(cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None) -> SmokeJob:
+    """Open the smoke test as a Job."""
+    root = ClusterRoot(cluster, "Job", names, {"suspend": True})
+    return SmokeJob(ClusterJob(cluster, names, root), build_smoke_test_job(names, site, destination))
+
+
+def run_smoke_test(smoke: SmokeJob, site: KubernetesSettings, credentials: Mapping[str, str]) -> SmokeTest:
+    """Run the smoke test and remove it; raises `EngineError` if it cannot be removed.
 
     `credentials` are those of stage-out, by which the pod writes to the destination.
     """
-    error: RunnerError | None = None
+    cluster, names, root = smoke.job.cluster, smoke.job.names, smoke.job.root
     try:
-        job = cluster.create(build_smoke_test_job(names, site, destination))
+        owner = root.create(smoke.manifest)
+    except RunnerError as refused:
+        return SmokeTest(False, refused)
+    try:
         secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
         for manifest in (*secrets, build_claim(names, site, _NOTHING)):
-            cluster.create(owned_by(manifest, job))
-        error = _follow(cluster, names, site)
+            cluster.create(owned_by(manifest, owner))
+        error = _follow(smoke, site)
         bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
-        return SmokeTest(bound, error)
+        return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector))
     except RunnerError as refused:
         return SmokeTest(False, refused)
     finally:
-        cluster.delete("Job", names.namespace, names.job)
+        root.delete()
 
 
 def build_smoke_test_job(names: Names, site: KubernetesSettings, destination: str | None) -> Manifest:
     """Build a Job whose pod starts like that of a job, reports its end, and does nothing else; pure."""
     job = build_job(names, site, 0, None)
     spec = job["spec"]["template"]["spec"]
-    spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] not in _LEFT_OUT]
+    spec["volumes"] = leave_out(spec["volumes"])
     (container,) = spec["containers"] = [one for one in spec["containers"] if one["name"] == MAIN]
-    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] not in _LEFT_OUT]
-    container["command"] = [*_PROGRAM, destination or "", str(PROTOCOL)]
-    # no step pod is needed to check that the image of steps can be pulled
-    spec["initContainers"] = [
-        {
-            "name": "step-image",
-            "image": site.step_image,
-            "command": ["/bin/sh", "-c", "true"],
-            "resources": container["resources"],
-            "securityContext": CONFINED,
-        }
-    ]
+    container["volumeMounts"] = leave_out(container["volumeMounts"])
+    container["command"] = build_command(destination)
+    spec["initContainers"] = [build_step_image(site)]
     return job
 
 
-def _follow(cluster: Cluster, names: Names, site: KubernetesSettings) -> RunnerError | None:
-    root = ClusterRoot(cluster, "Job", names, {"suspend": True})
+def leave_out(volumes: Sequence[Manifest]) -> list[Manifest]:
+    """Return volumes, or their mounts, without those that a smoke test does not have."""
+    return [volume for volume in volumes if volume["name"] not in _LEFT_OUT]
+
+
+def build_command(destination: str | None) -> list[str]:
+    """Build the command of the container."""
+    return [*_PROGRAM, destination or "", str(PROTOCOL)]
+
+
+def build_step_image(site: KubernetesSettings) -> Manifest:
+    """Build the init container that shows that the image of steps can be pulled, without a step."""
+    return {
+        "name": "step-image",
+        "image": site.step_image,
+        "command": ["/bin/sh", "-c", "true"],
+        "resources": build_resources(site),
+        "securityContext": CONFINED,
+    }
+
+
+def _follow(smoke: SmokeJob, site: KubernetesSettings) -> RunnerError | None:
     limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
     try:
         with limit.deadline():
-            follower = JobFollower(ClusterJob(cluster, names, root), site, lambda _: None, root.release)
+            follower = smoke.follower(smoke.job, site, lambda _: None, smoke.job.root.release)
             return restore_error(follower.follow(limit).result())
     except RunnerError as error:
         if limit.reason is None:
             return error
         return EngineError(
             f"a pod of the job image with a volume did not end within {_LONGEST_SECONDS:g} s",
-            f"Run `kubectl describe pod,pvc -n {names.namespace}` for the reason: image, volume or room on the nodes.",
+            f"Run `kubectl describe pod,pvc -n {smoke.job.names.namespace}` for the reason: image, volume or room on"
+            " the nodes.",
             code="cluster.pending",
         )
