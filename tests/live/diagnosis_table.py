@@ -23,6 +23,7 @@ from zoo_runner.model.diagnosis import Diagnosis
 
 PAGE = ROOT / "docs" / "kubernetes.md"
 ARGO_PAGE = ROOT / "docs" / "argo.md"
+DIAGNOSE_PAGE = ROOT / "docs" / "diagnose.md"
 # Kubernetes writes most of its times in whole seconds, cut off
 LONGEST_SECONDS = 5.0 + 1.0
 WITNESS_SECONDS = 30.0
@@ -35,6 +36,10 @@ _HIDDEN = (
     ),
     # the number that Argo computes from a node's name
     (r"(?<=-job)-\d+\b", lambda _: "-…"),
+    # the number of a workflow, and its pod's, in tests/live/test_diagnose.py
+    (r"(?<=[a-z])-\d{6,9}(-main-\d+)?\b", lambda _: "-…"),
+    (r"for \d{2} s$", lambda _: "for 30 s"),
+    (r"ws-\S+-diagnose\b", lambda _: "science"),
     (r"\S+:\d+(?=/private/)", lambda _: "…"),
     (r"used: [^,]+", lambda _: "used: …"),
     (r"largest node has \S+ cores and \d+ MiB", lambda _: "largest node has … cores and … MiB"),
@@ -81,18 +86,22 @@ class Witness:
 
         The job may have heard of it before this witness did.
         """
+        return self.when_of(f"job-{job_id}", *reasons)
+
+    def when_of(self, name: str, *reasons: str) -> float:
+        """When one of the reasons was last new for an object whose name begins so; seconds since the epoch."""
 
         def find() -> dict[str, float]:
             found: dict[str, float] = {}
-            for (name, why), at in self.first.items():
-                if why in reasons and name.startswith(f"job-{job_id}"):
-                    found[name] = min(at, found.get(name, at))
+            for (about, why), at in self.first.items():
+                if why in reasons and about.startswith(name):
+                    found[about] = min(at, found.get(about, at))
             return found
 
         with self._news:
             assert self._news.wait_for(find, WITNESS_SECONDS), (
-                f"Kubernetes never reported {' or '.join(reasons)} of job {job_id}, but of its objects"
-                f" {sorted(reported for reported in self.first if reported[0].startswith(f'job-{job_id}'))}"
+                f"Kubernetes never reported {' or '.join(reasons)} of {name}, but of its objects"
+                f" {sorted(reported for reported in self.first if reported[0].startswith(name))}"
             )
             return max(find().values())
 

@@ -19,7 +19,8 @@ from tests.steps import let_go
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader
-from zoo_runner.engines.kubernetes.pods import find_step, has_started
+from zoo_runner.engines.kubernetes.owners import find_step
+from zoo_runner.engines.kubernetes.pods import has_started
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.events import Event, StageStarted, StepLines
 from zoo_runner.model.job import Status

@@ -16,7 +16,7 @@ def build_workflow(phase: str, *nodes: tuple[str, str, str, str], message: str =
     status: dict[str, Any] = {"phase": phase, "message": message, "nodes": {}}
     for number, (kind, name, node_phase, text) in enumerate(nodes):
         status["nodes"][str(number)] = {"type": kind, "displayName": name, "phase": node_phase, "message": text}
-    return {"metadata": {"name": "job-a"}, "status": status}
+    return {"metadata": {"name": "job-a", "labels": {"zoo-runner/job": "job-a"}}, "status": status}
 
 
 def test_a_failure_is_that_of_the_container_and_not_of_what_depended_on_it_or_of_the_pod() -> None:

@@ -23,6 +23,8 @@ OTHER_PROGRAMS = (
     "No space left on device",
     "Argument list too long",
     "cannot open shared object file: No such file or directory",
+    # Argo Workflows
+    "offload node status is not supported",
     "Too many open files",
     # Kubernetes and etcd
     "etcdserver: request is too large",

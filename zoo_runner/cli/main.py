@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from zoo_runner.cli.completion import add_completion
+from zoo_runner.cli.diagnose import add_diagnose
 from zoo_runner.cli.hera import add_hera
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.job_ids import job_argument
@@ -183,6 +184,7 @@ def cancel(job_id: str) -> None:
 
 
 add_operations(cli, read_configuration)
+add_diagnose(cli, read_configuration)
 add_jobs(cli, read_configuration)
 add_rerun(cli, read_configuration)
 add_completion(cli)

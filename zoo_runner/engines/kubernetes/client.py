@@ -15,7 +15,9 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.paths import build_path
-from zoo_runner.engines.kubernetes.watch import Change, Subscription, Watches, WatchFailed
+from zoo_runner.engines.kubernetes.watch import Change, Subscription, Watches, WatchFailed, watch_kind
+
+_LOG_SECONDS = 10.0
 
 
 def connect(settings: KubernetesSettings) -> "Cluster":
@@ -123,6 +125,27 @@ class Cluster:
         self._watches.subscribe(subscription)
         return lambda: self._watches.unsubscribe(subscription)
 
+    @contextlib.contextmanager
+    def noticing(self, namespace: str, name: str, call: Callable[[], object]) -> Iterator[None]:
+        """Call `call` on the event loop at each change of a Workflow or pod whose name begins so, or event about one.
+
+        What the account may not watch is left out.
+        """
+
+        async def notice(kind: str) -> None:
+            with contextlib.suppress(ApiError):
+                async for _, item in watch_kind(self._connection, kind, namespace, {}, {}):
+                    about = item.get("involvedObject") or item["metadata"]
+                    if str(about.get("name")).startswith(name):
+                        call()
+
+        watching = [self.background.start(notice(kind)) for kind in ("Workflow", "Pod", "Event")]
+        try:
+            yield
+        finally:
+            for one in watching:
+                one.cancel()
+
     def read_log(
         self, namespace: str, pod: str, take: Take, ended: bool = False, container: str | None = None
     ) -> LogReader:
@@ -133,6 +156,17 @@ class Cluster:
         reader = LogReader(self.background, take, ended)
         reader.start(self._connection, namespace, pod, container)
         return reader
+
+    def read_last_lines(self, namespace: str, pod: str, lines: int, container: str | None = None) -> list[str]:
+        """Read the end of a pod's log as it is."""
+        query = {"tailLines": str(lines), **({"container": container} if container else {})}
+        path, what = f"{build_path('Pod', namespace, pod)}/log", f"reading the log of pod {pod}"
+
+        async def read() -> list[str]:
+            stream = self._connection.read_stream(path, what, query, _LOG_SECONDS)
+            return [line async for some in stream for line in some]
+
+        return self.background.run(read())
 
     def _call(
         self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None

@@ -7,8 +7,9 @@ from zoo_runner.engines.kubernetes.follower import LAST_LINE_SECONDS, Follower
 from zoo_runner.engines.kubernetes.log_end import LogEnd, Silence
 from zoo_runner.engines.kubernetes.manifests import MAIN
 from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.owners import find_step
 from zoo_runner.engines.kubernetes.pod_log import LastLine
-from zoo_runner.engines.kubernetes.pods import find_ending, find_start_failure, find_step, has_started
+from zoo_runner.engines.kubernetes.pods import find_ending, find_start_failure, has_started
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.model.events import Report
 from zoo_runner.model.job import Outcome

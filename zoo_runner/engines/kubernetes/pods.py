@@ -1,22 +1,24 @@
 """What a pod's status, an event or a refusal means for a job; pure. Source: Kubernetes API v1."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo_runner.engines.image_errors import is_denied, is_limited, is_missing
 from zoo_runner.engines.kubernetes.errors import find_advice, find_code
 from zoo_runner.engines.kubernetes.manifests import CWL
 from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.owners import WORKFLOW_LABEL, Owner, build_foreign, find_owner
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 
-STEP_ANNOTATION = "zoo-runner/step"
+_EXECUTOR = ("init", "wait", "supervisor")
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _BROKEN = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
 # a busy kubelet that has not read the object yet tries again (kubernetes, pkg/kubelet/util/manager)
 _PASSING = re.compile(r"failed to sync (?:secret|configmap) cache")
+_REFERENCE = re.compile(r'\b(?P<kind>[Ss]ecret|[Cc]onfig[Mm]ap)s? "(?P<name>[^"]+)" not found')
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,6 @@ class Ending:
     exit_code: int
     reason: str
     message: str = ""
-
-
-def name_owner(pod: Manifest) -> str:
-    """Return whose pod it is, for messages."""
-    step = find_step(pod)
-    return f"step {step!r}" if step else "the job"
-
-
-def find_step(pod: Manifest) -> str | None:
-    """The step a pod runs; None for the job pod itself."""
-    step: str | None = (pod["metadata"].get("annotations") or {}).get(STEP_ANNOTATION)
-    return step
 
 
 def _main_statuses(pod: Manifest) -> list[Mapping[str, Any]]:
@@ -98,29 +88,62 @@ def find_start_failure(pod: Manifest) -> RunnerError | None:
         waiting = one.get("state", {}).get("waiting") or {}
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in _IMAGE and (reason != "ErrImagePull" or _is_definite(message)):
+            if is_executor(pod, one.get("name", "")):
+                return _build_no_executor(one["image"], message or reason)
             return _image_error(pod, one["image"], message)
         if reason in _BROKEN and not _PASSING.match(message):
             return _build_not_made(pod, reason, message)
     return None
 
 
+def is_executor(pod: Manifest, container: str) -> bool:
+    """Whether a container is that of Argo's executor, which the controller adds to each pod of a workflow."""
+    return WORKFLOW_LABEL in (pod["metadata"].get("labels") or {}) and container in _EXECUTOR
+
+
+def _build_no_executor(image: str, message: str) -> RunnerError:
+    return EngineError(
+        f"the image {image} of Argo's executor cannot be pulled",
+        "Correct `executor.image` in the ConfigMap of the workflow controller (or its --executor-image), or let the"
+        " nodes reach its registry.",
+        evidence=(message,),
+        code="engine.executor-image",
+    )
+
+
 def _build_not_made(pod: Manifest, reason: str, message: str) -> RunnerError:
-    if find_step(pod) and (found := re.search(r'exec: "([^"]+)".*no such file', message)):
+    owner = find_owner(pod)
+    if owner.step and (found := re.search(r'exec: "([^"]+)".*no such file', message)):
         return EngineError(
-            f"the image {_first_container(pod)['image']} of {name_owner(pod)} has no {found[1]}, which starts steps"
+            f"the image {_first_container(pod)['image']} of {owner.name} has no {found[1]}, which starts steps"
             " on Kubernetes",
             "Use an image with a shell in dockerPull; add /bin/sh to an image that is built from scratch.",
             evidence=(f"{reason}: {message}",),
             level=Level.USER,
-            step=find_step(pod),
+            step=owner.step,
             code="image.no-shell",
         )
+    if found := _REFERENCE.search(message):
+        return _build_no_reference(owner, found, f"{reason}: {message}")
     return EngineError(
-        f"the container of {name_owner(pod)} could not be created: {message or reason}",
+        f"the container of {owner.name} could not be created: {message or reason}",
         "Ask the cluster's operator to check what the message names; the pod's security context or image may not fit.",
         evidence=(f"{reason}: {message}",),
-        step=find_step(pod),
+        level=owner.level if owner.is_foreign else None,
+        step=owner.step,
         code="cluster.container",
+    )
+
+
+def _build_no_reference(owner: Owner, found: "re.Match[str]", evidence: str) -> RunnerError:
+    kind = {"configmap": "ConfigMap", "secret": "Secret"}[found["kind"].lower()]
+    return EngineError(
+        f"the {kind} {found['name']!r} that {owner.name} uses does not exist",
+        f"Create the {kind} in the namespace of the pod, or correct its name.",
+        evidence=(evidence,),
+        level=owner.level,
+        step=owner.step,
+        code="cluster.not-found",
     )
 
 
@@ -129,8 +152,8 @@ def _is_definite(message: str) -> bool:
 
 
 def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
-    low, who = message.lower(), name_owner(pod)
-    where = "dockerPull in the package" if find_step(pod) else "ZOO_RUNNER_JOB_IMAGE (or ZOO_RUNNER_DEFAULT_IMAGE)"
+    owner = find_owner(pod)
+    low, who, where = message.lower(), owner.name, owner.image
     evidence = (message,) if message else ()
     if is_limited(message):
         code, cause = "image.unavailable", f"the registry limits how often the image {image} of {who} is pulled"
@@ -149,23 +172,21 @@ def _image_error(pod: Manifest, image: str, message: str) -> RunnerError:
     else:
         code, cause = "image.unavailable", f"the image {image} of {who} cannot be pulled"
         remedy = "Check that the nodes reach the image's registry; the evidence shows its answer."
-    level = Level.USER if find_step(pod) else Level.ENGINE
-    return EngineError(cause, remedy, evidence=evidence, level=level, step=find_step(pod), code=code)
+    return EngineError(cause, remedy, evidence=evidence, level=owner.level, step=owner.step, code=code)
 
 
 def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
     """Return why a pod ended for another reason than its tool; None if the exit code of the tool counts."""
-    who, step = name_owner(pod), find_step(pod)
+    owner = find_owner(pod)
+    who, step = owner.name, owner.step
     if ending.reason == "OOMKilled":
         limit = _first_container(pod).get("resources", {}).get("limits", {}).get("memory", "none")
         return ToolError(
             f"{who} ran out of memory: it was killed at its limit of {limit}",
-            f"Raise ramMax in the ResourceRequirement of {who} (and DEFAULT_MAX_RAM if that is the bound)."
-            if step
-            else "Raise ZOO_RUNNER_JOB_RAM_LIMIT.",
+            owner.memory,
             evidence=(f"OOMKilled, exit code {ending.exit_code}, memory limit {limit}",),
             step=step,
-            code="step.out-of-memory" if step else "job.out-of-memory",
+            code=owner.out_of_memory,
         )
     if ending.reason == "Evicted":
         return EngineError(
@@ -186,11 +207,11 @@ def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
 def build_lost(pod: Manifest, evidence: str) -> RunnerError:
     """Build the error of a pod that was deleted while it ran."""
     return EngineError(
-        f"the pod {pod['metadata']['name']} of {name_owner(pod)} was deleted while it ran",
+        f"the pod {pod['metadata']['name']} of {find_owner(pod).name} was deleted while it ran",
         "Run the job again; check the cluster's audit log for who deleted the pod or drained its node.",
         evidence=(evidence,),
         level=Level.PLATFORM,
-        step=find_step(pod),
+        step=find_owner(pod).step,
         code="cluster.pod-lost",
     )
 
@@ -210,11 +231,30 @@ def warns(event: Manifest) -> bool:
 
 def diagnose_event(event: Manifest) -> RunnerError | None:
     """Return the error that a warning of the cluster means for the job; None if it may pass."""
-    reason, message = event.get("reason", ""), event.get("message", "")
-    for name, pattern, build in _EVENTS:
-        if reason in name.split("|") and re.search(pattern, message):
-            return build(event["involvedObject"], message)
-    return None
+    rule = _find_rule(event)
+    return rule.build(event["involvedObject"], event["message"]) if rule and not rule.passes else None
+
+
+def explain_event(event: Manifest) -> RunnerError | None:
+    """Return what a warning of the cluster means, also where it may pass; None if it is unknown."""
+    rule = _find_rule(event)
+    return rule.build(event["involvedObject"], event["message"]) if rule else None
+
+
+def _find_rule(event: Manifest) -> "_EventRule | None":
+    reason, message = event.get("reason", ""), event.get("message") or ""
+    fits = (rule for rule in _EVENTS if reason in rule.reasons.split("|") and re.search(rule.pattern, message))
+    return next(fits, None)
+
+
+@dataclass(frozen=True)
+class _EventRule:
+    """Events of these reasons with this message; `passes`: Kubernetes tries again, and may succeed."""
+
+    reasons: str
+    pattern: str
+    build: Callable[[Mapping[str, Any], str], RunnerError]
+    passes: bool = False
 
 
 def _sandbox(about: Mapping[str, Any], message: str) -> RunnerError:
@@ -263,18 +303,35 @@ def _account(about: Mapping[str, Any], message: str) -> RunnerError:
     )
 
 
+def _mount(about: Mapping[str, Any], message: str) -> RunnerError:
+    if found := _REFERENCE.search(message):
+        owner = replace(build_foreign(""), name=f"the pod {about['name']}")
+        return _build_no_reference(owner, found, message)
+    return EngineError(
+        f"the pod {about['name']} waits for its volume, which cannot be attached or mounted: {message}",
+        "Check the volume that the message names: its path or server exists, its access mode allows this node (pods on"
+        " several nodes need ReadWriteMany), and no other node holds it.",
+        evidence=(message,),
+        level=Level.PLATFORM,
+        code="cluster.mount",
+    )
+
+
 def _after_colon(message: str) -> str:
     return message.partition(": ")[2] or message
 
 
 _EVENTS = (
-    ("FailedCreatePodSandBox", r".", _sandbox),
-    (
+    _EventRule("FailedCreatePodSandBox", r".", _sandbox),
+    _EventRule(
         "ProvisioningFailed|FailedBinding",
         r"not found|no storage class|no persistent volumes|no volume plugin",
         _storage_class,
     ),
-    ("FailedCreate", r"exceeded quota", _quota),
+    _EventRule("FailedCreate", r"exceeded quota", _quota),
     # the usage of a quota that was just created is not counted yet: that passes
-    ("FailedCreate", r"^(?!.*status unknown for quota).*(forbidden|not found|denied|violates)", _account),
+    _EventRule("FailedCreate", r"^(?!.*status unknown for quota).*(forbidden|not found|denied|violates)", _account),
+    # every namespace gets kube-root-ca.crt shortly after its creation
+    _EventRule("FailedMount", r"type check failed|^(?!.*kube-root-ca).*(secrets?|configmaps?) \S+ not found", _mount),
+    _EventRule("FailedMount|FailedAttachVolume", r"^(?!.*(kube-root-ca|failed to sync|not registered))", _mount, True),
 )

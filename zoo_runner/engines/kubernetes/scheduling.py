@@ -1,14 +1,18 @@
 """Whether a pod that has no node will ever get one; pure. Source: Kubernetes API v1, PodCondition `PodScheduled`."""
 
+import re
 from collections.abc import Iterable
 
 from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.pods import find_step, name_owner
+from zoo_runner.engines.kubernetes.owners import Owner, find_owner, find_step
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError
 
-_JOB_NEEDS = "ZOO_RUNNER_JOB_CPU and ZOO_RUNNER_JOB_RAM"
+# Kubernetes itself taints a node that is not ready or full, until that is over
+_EXCLUDED = re.compile(
+    r"(\d+) node\(s\) (?:had untolerated taint(?!\(?s?\)? ?\{node\.kubernetes\.io/)|didn't match Pod's node affinity)"
+)
 
 
 def find_unschedulable(pod: Manifest) -> str | None:
@@ -22,36 +26,52 @@ def find_unschedulable(pod: Manifest) -> str | None:
 def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) -> RunnerError | None:
     """Return why no node will ever take the pod; None if waiting may help."""
     sizes = [_allocatable(node) for node in nodes if _fits_selector(pod, node)]
-    who, step = name_owner(pod), find_step(pod)
+    owner = find_owner(pod)
     if not sizes:
         selector = pod["spec"].get("nodeSelector")
-        return EngineError(
-            f"no node of the cluster has the labels {selector} that the pod of {who} asks for",
-            "Correct POD_NODE_SELECTOR, or label a node.",
-            evidence=(message,),
-            level=Level.USER if step else Level.ENGINE,
-            step=step,
-            code="cluster.unschedulable",
+        return _build_unschedulable(
+            owner,
+            f"no node of the cluster has the labels {selector} that the pod of {owner.name} asks for",
+            f"Correct {owner.selector}, or label a node.",
+            message,
+        )
+    if _excludes_all(message):
+        return _build_unschedulable(
+            owner,
+            f"no node of the cluster takes the pod of {owner.name}: {message.partition(': ')[2] or message}",
+            f"Correct {owner.selector}, tolerations and affinity, or ask the operator to open a node to it.",
+            message,
         )
     cores, memory = _requests(pod)
     if any(cores <= there_cores and memory <= there_memory for there_cores, there_memory in sizes):
         return None
     top_cores, top_memory = max(sizes)
-    return EngineError(
-        f"{who} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
+    return _build_unschedulable(
+        owner,
+        f"{owner.name} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
         f" {top_cores:g} cores and {top_memory / 2**20:.0f} MiB",
-        f"Lower {'coresMin and ramMin in the ResourceRequirement' if step else _JOB_NEEDS}, or add a larger node.",
-        evidence=(message,),
-        level=Level.USER if step else Level.ENGINE,
-        step=step,
-        code="cluster.unschedulable",
+        f"Lower {owner.requests}, or add a larger node.",
+        message,
     )
+
+
+def _build_unschedulable(owner: Owner, cause: str, remedy: str, message: str) -> RunnerError:
+    return EngineError(
+        cause, remedy, evidence=(message,), level=owner.level, step=owner.step, code="cluster.unschedulable"
+    )
+
+
+def _excludes_all(message: str) -> bool:
+    """Whether the scheduler excludes each node for a reason that does not pass, such as a taint of the operator."""
+    every = re.match(r"0/(\d+) nodes are available", message)
+    excluded = sum(int(count) for count in _EXCLUDED.findall(message))
+    return every is not None and excluded >= int(every[1]) > 0
 
 
 def build_pending_too_long(pod: Manifest, message: str, seconds: float) -> RunnerError:
     """Build the error of a pod that was not scheduled for as long as the settings allow."""
     return EngineError(
-        f"the pod of {name_owner(pod)} was not scheduled within {seconds:g} s: {message}",
+        f"the pod of {find_owner(pod).name} was not scheduled within {seconds:g} s: {message}",
         "Wait until the cluster is less busy, add nodes, or raise ZOO_RUNNER_PENDING_SECONDS.",
         evidence=(message,),
         level=Level.PLATFORM,
@@ -79,15 +99,18 @@ def _requests(pod: Manifest) -> tuple[float, float]:
 
 
 def find_missing_claim(pod: Manifest, message: str) -> RunnerError | None:
-    """Return the error of a missing PVC of the site; the job's own may be too new for the scheduler."""
+    """Return the error of a PVC that does not exist; the own one of a job may be too new for the scheduler."""
+    owner = find_owner(pod)
     for volume in pod["spec"].get("volumes") or []:
         claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-        if volume["name"].startswith("extra-") and f'persistentvolumeclaim "{claim}" not found' in message:
+        of_site = owner.is_foreign or volume["name"].startswith("extra-")
+        if of_site and f'persistentvolumeclaim "{claim}" not found' in message:
             return EngineError(
-                f"the pod of {name_owner(pod)} mounts the PVC {claim!r}, which does not exist in the namespace",
-                "Correct POD_VOLUMES, or create the PVC in the namespace of the workspace.",
+                f"the pod of {owner.name} mounts the PVC {claim!r}, which does not exist in the namespace",
+                f"Correct {owner.volumes}, or create the PVC in the namespace of the workspace.",
                 evidence=(message,),
-                step=find_step(pod),
+                level=owner.level if owner.is_foreign else Level.ENGINE,
+                step=owner.step,
                 code="cluster.volume",
             )
     return None

@@ -10,7 +10,7 @@ from zoo_runner.engines.kubernetes.job_pod.request import StepRequest
 from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args
 from zoo_runner.engines.kubernetes.manifests import CONFINED, NETWORK_LABEL, build_mounts, build_pod_template
 from zoo_runner.engines.kubernetes.names import Manifest, Names, dns_name
-from zoo_runner.engines.kubernetes.pods import STEP_ANNOTATION
+from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
 from zoo_runner.engines.kubernetes.secret_inputs import build_variables, refer_to_secret_inputs
 from zoo_runner.model.masking import Masker
 
