@@ -1,7 +1,6 @@
 """What attacks share: an installation, and a host with canaries."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 def sandbox() -> Sandbox:
     """A sandbox; why there is none fails where tests have to run, and skips elsewhere."""
     try:
-        return find_sandbox((), has_network=False, path=os.defpath, python=sys.executable)
+        return find_sandbox((), has_network=False, path=os.defpath)
     except EngineError as error:
         if os.environ.get("CI") == "true":  # noqa: TID251
             raise

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,9 +16,11 @@ from schema_salad.exceptions import SchemaSaladException
 
 from tests.site import Site
 from zoo_runner.config.settings import load_settings
+from zoo_runner.engines.cwl_process import step_client
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
 from zoo_runner.engines.cwl_process.loading import report_messages
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
+from zoo_runner.engines.cwl_process.step_server import StepServer
 from zoo_runner.engines.local import launcher
 from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
@@ -30,6 +33,7 @@ from zoo_runner.model.events import EngineLine, Event, Report
 
 CANARY = "canary-7f3a9c51"
 Document = dict[str, Any]
+_MEMORY_MIB = 4096
 _FOLDERS = (".", "inputs", "tmp", "out", "outputs", "cids", "monitors")
 
 
@@ -192,7 +196,7 @@ def _run_stages(site: Site, job: JobSpec, places: Document, report: Report) -> N
         report(event)
 
     for name in _FOLDERS:
-        (scratch / name).mkdir(parents=True)
+        (scratch / name).mkdir(parents=True, exist_ok=True)
     staged = run_stage_in(job, site.workspace.storage, note, Cancellation())
     write_json(scratch / "package.json", staged.document)
     write_json(scratch / "order.json", dict(staged.order))
@@ -207,11 +211,21 @@ def _name_runtime(runtime: str | None, job: JobSpec) -> Document:
 
 
 def _name_sandbox(sandbox: Sandbox | None, job: JobSpec) -> Document:
+    """Say how the launcher asks for sandboxes, and answer in place of the supervisor."""
     if sandbox is None:
         return {}
-    network = "asked" if sandbox.has_network else "none"
-    settings = load_settings({"ZOO_RUNNER_ISOLATION": "isolated", "ZOO_RUNNER_SANDBOX_NETWORK": network})
-    return {"sandbox": asdict(sandbox), "isolated": True, "network": may_use_network(job.package, settings)}
+    asked = "asked" if sandbox.has_network else "none"
+    settings = load_settings({"ZOO_RUNNER_ISOLATION": "isolated", "ZOO_RUNNER_SANDBOX_NETWORK": asked})
+    network, scratch = may_use_network(job.package, settings), job.paths.scratch
+    scratch.mkdir(parents=True)
+    frame = asdict(sandbox.build_frame(scratch.name, _MEMORY_MIB, network=network))
+    StepServer(str(scratch), {"readable": [], "containers": None, "sandbox": frame}, _fail).listen()
+    client = [sys.executable, "-I", "-S", step_client.__file__, str(scratch), "sandbox"]
+    return {"sandbox": client, "isolated": True, "network": network}
+
+
+def _fail(reason: str) -> None:
+    sys.stderr.write(f"refused: {reason}\n")
 
 
 def _launch(spec: Document, emit: Any) -> bool:
@@ -235,13 +249,12 @@ def _build_spec(job: JobSpec) -> Document:
         "runtime": None,
         "limits_memory": False,
         "keeps_user": False,
-        "memory_mib": 4096,
+        "memory_mib": _MEMORY_MIB,
         "package_files": [],
         "cid_folder": None,
         "remover": [],
         "isolated": False,
         "network": True,
-        "offline": False,
         "sandbox": None,
         "default_image": None,
     }

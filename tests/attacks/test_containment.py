@@ -13,7 +13,8 @@ import pytest
 from tests.attacks.hostile import CANARY, Document, Host, find_canary, output, run_here, tool
 from tests.attacks.test_sandbox import gives
 from tests.site import Site
-from zoo_runner.engines.local.sandbox import MOST_PROCESSES, Sandbox
+from zoo_runner.engines.cwl_process.sandbox_programs import MOST_PROCESSES
+from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.events import Event, StepLines
 

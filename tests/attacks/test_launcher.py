@@ -7,19 +7,25 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.attacks.hostile import CANARY, Document, Host, output, tool
 from tests.site import Site
-from zoo_runner.engines.cwl_process import container_client, javascript_process
-from zoo_runner.engines.cwl_process.container_programs import REFUSED, find_foreign, find_refusal, serve
+from zoo_runner.engines.cwl_process import javascript_process, step_client
+from zoo_runner.engines.cwl_process.container_programs import find_foreign, find_refusal
+from zoo_runner.engines.cwl_process.job_places import JobPlaces
 from zoo_runner.engines.cwl_process.resources import Machine
+from zoo_runner.engines.cwl_process.sandbox_programs import RefusedError, opened_mounts, read_step, start
+from zoo_runner.engines.cwl_process.step_server import REFUSED, StepServer
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.control import Control
 from zoo_runner.engines.local.run import PreparedJob, Run
+from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
@@ -178,9 +184,14 @@ MOUNTING = {
 def folders(tmp_path: Path) -> tuple[str, str]:
     """The folder of a job, where a step left a link to the machine, and an input elsewhere."""
     scratch, given = tmp_path / "job", tmp_path / "given"
-    for folder in (scratch / "out", scratch / "cids", scratch / "monitors", given):
+    for folder in (scratch / "out" / "1", scratch / "inputs", scratch / "cids", scratch / "monitors", given):
         folder.mkdir(parents=True)
+    (scratch / "out" / "1" / "kept").write_text("")
     (scratch / "out" / "link").symlink_to("/")
+    (scratch / "out" / "own").symlink_to("1")
+    (scratch.parent / "job-2").mkdir()
+    (scratch.parent / "secret").mkdir()
+    (scratch / "programs").touch()
     return str(scratch), str(given)
 
 
@@ -188,7 +199,7 @@ def folders(tmp_path: Path) -> tuple[str, str]:
 def test_the_supervisor_mounts_nothing_but_files_of_the_job(name: str, folders: tuple[str, str]) -> None:
     scratch, given = folders
     mount = MOUNTING[name].replace("SCRATCH", scratch).replace("GIVEN", given)
-    assert find_foreign(["run", f"--mount={mount}", *STEP], scratch, [given])
+    assert find_foreign(["run", f"--mount={mount}", *STEP], JobPlaces(scratch, [given]))
 
 
 @pytest.mark.parametrize(
@@ -196,14 +207,108 @@ def test_the_supervisor_mounts_nothing_but_files_of_the_job(name: str, folders: 
 )
 def test_the_supervisor_has_nothing_written_elsewhere(option: str, folders: tuple[str, str]) -> None:
     scratch, _ = folders
-    assert find_foreign(["run", option.replace("SCRATCH", scratch), *STEP], scratch, [])
+    assert find_foreign(["run", option.replace("SCRATCH", scratch), *STEP], JobPlaces(scratch, []))
 
 
 def test_the_supervisor_mounts_files_of_the_job(folders: tuple[str, str]) -> None:
     scratch, given = folders
     mounts = [f"source={scratch}/out/a,target=/a", f"source={given}/b,target=/b,readonly"]
     words = [*(f"--mount=type=bind,{mount}" for mount in mounts), f"--cidfile={scratch}/cids/1", *STEP]
-    assert find_foreign(["run", *words], scratch, [given]) is None
+    assert find_foreign(["run", *words], JobPlaces(scratch, [given])) is None
+
+
+PLAIN: Document = {
+    "writable": ["SCRATCH/out/1"],
+    "readable": ["SCRATCH/inputs", "SCRATCH/out/1/kept"],
+    "variables": {"A": "b"},
+    "asks_network": False,
+    "memory_mib": 64,
+    "command": ["true"],
+}
+SANDBOXES: dict[str, Any] = {
+    "no fields": [],
+    "a field of its own": {**PLAIN, "program": "/tmp/evil"},
+    "options of bubblewrap": {**PLAIN, "words": ["--bind", "/", "/"]},
+    "a field too few": {name: value for name, value in PLAIN.items() if name != "memory_mib"},
+    "no folder": {**PLAIN, "writable": []},
+    "no command": {**PLAIN, "command": []},
+    "a word as a command": {**PLAIN, "command": "true"},
+    "an option in a variable": {**PLAIN, "variables": {"A": "b\0--bind\0/\0/host"}},
+    "an option in a name": {**PLAIN, "variables": {"A\0b\0--bind\0/\0/host": ""}},
+    "an option in a folder": {**PLAIN, "readable": ["SCRATCH/inputs\0--bind\0/\0/host"]},
+    "a number as a variable": {**PLAIN, "variables": {"A": 1}},
+    "variables in a list": {**PLAIN, "variables": ["A"]},
+    "a network by another name": {**PLAIN, "asks_network": "host"},
+    "memory without a limit": {**PLAIN, "memory_mib": 0},
+    "memory by words": {**PLAIN, "memory_mib": "64"},
+    "the machine": {**PLAIN, "readable": ["/"]},
+    "passwords": {**PLAIN, "readable": ["/etc/shadow"]},
+    "the machine to write to": {**PLAIN, "writable": ["SCRATCH/out/1", "/"]},
+    "all of its scratch": {**PLAIN, "writable": ["SCRATCH"]},
+    "its scratch to read": {**PLAIN, "readable": ["SCRATCH"]},
+    "the socket of the supervisor": {**PLAIN, "readable": ["SCRATCH/programs"]},
+    "the folder of another job": {**PLAIN, "readable": ["SCRATCH-2"]},
+    "a step up": {**PLAIN, "readable": ["SCRATCH/out/../../secret"]},
+    "a step up and back": {**PLAIN, "readable": ["SCRATCH/out/1/../1/kept"]},
+    "a link": {**PLAIN, "readable": ["SCRATCH/out/link"]},
+    "below a link": {**PLAIN, "readable": ["SCRATCH/out/link/etc"]},
+    "a link to its own folder": {**PLAIN, "readable": ["SCRATCH/out/own"]},
+    "a target behind a link": {**PLAIN, "readable": ["SCRATCH/out/own/kept"]},
+    "a link to write to": {**PLAIN, "writable": ["SCRATCH/out/1", "SCRATCH/out/link"]},
+    "an input to write to": {**PLAIN, "writable": ["SCRATCH/out/1", "GIVEN"]},
+}
+
+
+def fill(value: Any, scratch: str, given: str) -> Any:
+    return json.loads(json.dumps(value).replace("SCRATCH", scratch).replace("GIVEN", given))
+
+
+@pytest.mark.parametrize("name", SANDBOXES)
+def test_the_supervisor_makes_no_sandbox_but_for_a_step_of_the_job(name: str, folders: tuple[str, str]) -> None:
+    scratch, given = folders
+    with pytest.raises(RefusedError):
+        open_all(fill(SANDBOXES[name], scratch, given), scratch, given)
+
+
+def open_all(value: Any, scratch: str, given: str) -> list[tuple[str, bool]]:
+    with opened_mounts(read_step(value), scratch, JobPlaces(scratch, [given])) as mounts:
+        return [(mount.target, mount.writable) for mount in mounts]
+
+
+def test_the_supervisor_makes_a_sandbox_for_a_step_of_the_job(folders: tuple[str, str]) -> None:
+    scratch, given = folders
+    found = open_all(fill({**PLAIN, "readable": [*PLAIN["readable"], "GIVEN"]}, scratch, given), scratch, given)
+    assert found == [
+        (f"{scratch}/out/1", True),
+        (f"{scratch}/inputs", False),
+        (f"{scratch}/out/1/kept", False),
+        (given, False),
+    ]
+
+
+def test_what_is_put_in_the_place_of_a_folder_is_not_mounted(folders: tuple[str, str], sandbox: Sandbox) -> None:
+    scratch, given = folders
+    step = read_step(fill({**PLAIN, "command": ["touch", "SCRATCH/out/1/reached"]}, scratch, given))
+    frame = sandbox.build_frame("job", 64, network=False)
+    with opened_mounts(step, scratch, JobPlaces(scratch, [given])) as mounts:
+        (Path(scratch) / "out" / "1").rename(Path(scratch) / "out" / "2")
+        (Path(scratch) / "out" / "1").symlink_to(given)
+        with start(frame, step, mounts, [], (subprocess.DEVNULL,) * 3) as process:
+            process.wait(60)
+    assert list(Path(given).iterdir()) == []
+
+
+def test_a_step_gets_no_more_memory_than_its_machine_has(runtime: Path, sandbox: Sandbox) -> None:
+    (runtime / "job" / "out").mkdir(parents=True)
+    frame = asdict(sandbox.build_frame("job", 64, network=False))
+    StepServer(str(runtime / "job"), {"containers": None, "sandbox": frame, "readable": []}, lambda _: None).listen()
+    asked = {**PLAIN, "writable": [str(runtime / "job" / "out")], "readable": [], "memory_mib": 1 << 20}
+    (runtime / "step").write_text(json.dumps({name: value for name, value in asked.items() if name != "command"}))
+    words = ["sandbox", str(runtime / "step"), "sh", "-c", "df -k /tmp | tail -1"]
+    client = [sys.executable, "-I", "-S", step_client.__file__, str(runtime / "job"), *words]
+    done = subprocess.run(client, capture_output=True, text=True, check=True, timeout=60)
+    assert int(done.stdout.split()[1]) == 64 << 10 >> 2
+    assert json.loads((runtime / "step").read_text())["used"]["cpu_seconds"] > 0
 
 
 @pytest.fixture
@@ -212,8 +317,10 @@ def runtime(tmp_path: Path) -> Path:
     program = tmp_path / "runtime"
     program.write_text('#!/bin/sh\nwhile [ "$1" != IMAGE ]; do shift; done\nshift\nexec "$@"\n')
     program.chmod(0o700)
-    order: Document = {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False, "readable": []}
-    serve(str(tmp_path), order, lambda _: None)
+    (tmp_path / "monitors").mkdir()
+    containers = {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False}
+    order: Document = {"containers": containers, "sandbox": None, "readable": []}
+    StepServer(str(tmp_path), order, lambda _: None).listen()
     return tmp_path
 
 
@@ -223,7 +330,7 @@ def honest(scratch: Path) -> list[str]:
 
 
 def ask(scratch: Path, words: list[str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-I", "-S", container_client.__file__, str(scratch), *words]
+    command = [sys.executable, "-I", "-S", step_client.__file__, str(scratch), "container", *words]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -254,7 +361,7 @@ import json, os, signal, socket, subprocess, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 scratch = json.loads(sys.stdin.readline())["scratch"]
 open("outputs.json", "w").write("{{}}")
-subprocess.run([sys.executable, "-I", "-S", {container_client.__file__!r}, scratch, *sys.argv[1:]])
+subprocess.run([sys.executable, "-I", "-S", {step_client.__file__!r}, scratch, "container", *sys.argv[1:]])
 open("reached", "w").close()
 for _ in range(1000):
     print("refused: nothing", file=sys.stderr)
@@ -299,17 +406,19 @@ def test_a_program_is_asked_to_end_with_its_client(number: int, runtime: Path) -
     assert process.returncode == (3 if number == signal.SIGTERM else -number)
 
 
-@needs_filter
-@pytest.mark.parametrize(("asks", "filters"), [(False, 2), (True, 1)])
+@pytest.mark.parametrize("asks", [False, True])
 @pytest.mark.usefixtures("sandbox")
-def test_a_launcher_gives_up_the_network_but_for_a_sandbox_that_has_it(asks: bool, filters: int, site: Site) -> None:
+def test_a_step_in_a_sandbox_gets_the_network_that_its_launcher_does_not_have(
+    asks: bool, site: Site, host: Host
+) -> None:
     asking = [{"class": "NetworkAccess", "networkAccess": True}] if asks else []
-    package = site.folder / "seen.cwl"
-    package.write_text(json.dumps(tool("cat /proc/self/status > o.txt", output("File", "o.txt"), *asking)))
+    script = f"cat /proc/self/status > o.txt; bash -c 'echo > /dev/tcp/127.0.0.1/{host.port}'; true"
+    (site.folder / "seen.cwl").write_text(json.dumps(tool(script, output("File", "o.txt"), *asking)))
     variables = {"ZOO_RUNNER_CONTAINERS": "sandbox", "ZOO_RUNNER_ISOLATION": "isolated"}
     isolated = site.having(**variables, ZOO_RUNNER_SANDBOX_NETWORK="asked", PATH=os.defpath)
-    done = isolated.command("run", package, "-o", site.results)
+    done = isolated.command("run", site.folder / "seen.cwl", "-o", site.results)
     assert done.returncode == 0, done.stderr
+    assert bool(host.contacts) == asks
+    # its own, and none of the launcher's
     status = (site.results / "o" / "o.txt").read_text()
-    # what a step inherits, and its own
-    assert re.findall(r"^Seccomp_filters:\s+(\d+)", status, re.MULTILINE) == [str(filters)]
+    assert re.findall(r"^Seccomp_filters:\s+(\d+)", status, re.MULTILINE) == ["1"]

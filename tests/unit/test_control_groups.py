@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo_runner.engines.cwl_process.control_groups import find_candidates, find_parents, name_groups
 from zoo_runner.engines.cwl_process.supervisor import remove_groups
-from zoo_runner.engines.local.control_groups import find_candidates, find_parents, name_groups
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from zoo_runner.config.extras import ensure_extra
-from zoo_runner.model.errors import SettingsError
-
 if TYPE_CHECKING:
-    # every program of a job pod imports this package, and none of them opens an engine
+    # the supervisor, and every program of a job pod, imports this package, and none of them opens an engine
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.engines.protocol import Engine
 
@@ -28,6 +25,9 @@ def register_engine(name: str, target: str) -> None:
 
 def open_engine(name: str, configuration: "Configuration") -> "Engine":
     """Open an engine by its name in the table; raises `SettingsError` that lists the names."""
+    from zoo_runner.config.extras import ensure_extra
+    from zoo_runner.model.errors import SettingsError
+
     if name in NEEDS:
         ensure_extra(NEEDS[name])
     try:

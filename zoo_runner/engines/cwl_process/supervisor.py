@@ -8,7 +8,7 @@ A program of its own that needs the standard library only. The first line on its
 With `"waits": true` the command is started before its job is known: a second line, an object, goes to its stdin as it
 is, and the `cid_folder`, `remover`, `scratch` and `groups` in it count.
 
-With `programs` in it, this process starts podman or docker for the command (see `container_programs`). A request of it
+With `programs` in it, this process starts containers and sandboxes for the command (see `step_server`). A request of it
 that is refused ends the run: the exit code is 125, and the last line of stderr `refused: ` and why.
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
@@ -28,12 +28,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 GRACE_SECONDS = 3.0
-_PROGRAMS = Path(__file__).with_name("container_programs.py")
 _CANNOT_START = 127
 _REFUSED = 125
 _PR_SET_PDEATHSIG = 1
@@ -174,12 +173,18 @@ def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: i
             return
         order.update(json.loads(line))
         if order.get("programs"):
-            import runpy  # for isolated jobs alone
-
-            runpy.run_path(str(_PROGRAMS))["serve"](order["scratch"], order["programs"], refuse)
+            _start_server(order["scratch"], order["programs"], refuse)
         with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
             pipe.write(line)
         child.stdin = None
+
+
+def _start_server(scratch: str, order: dict[str, Any], on_refused: Callable[[str], None]) -> None:
+    """Start steps for the command from now on; not every run has any, and this program must be started quickly."""
+    sys.path.append(str(Path(__file__).parents[3]))
+    from zoo_runner.engines.cwl_process.step_server import StepServer
+
+    StepServer(scratch, order, on_refused).listen()
 
 
 def _is_orphan(lifeline: int) -> bool:

@@ -152,7 +152,7 @@ class LocalEngine:
         settings = self._settings
         path = settings.inherited.get("PATH", os.defpath)
         network = settings.sandbox_network == "asked"
-        return find_sandbox(settings.sandbox_folders, network, path, find_python(settings))
+        return find_sandbox(settings.sandbox_folders, network, path)
 
     def _run(self, submitted: PreparedJob, report: Report, cancellation: Cancellation) -> Results:
         # it loads while stage-in works

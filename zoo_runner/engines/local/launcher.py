@@ -4,9 +4,10 @@ The only user of cwltool's executor, started by the supervisor in a separate pro
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
 `limits_memory`, `keeps_user` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package),
-`isolated` (bool), `network` (whether steps that ask for it get it), `offline` (whether this process gives up the
-network), `sandbox` (the fields of `Sandbox`, or null), `default_image` (of tools without one, or null), `cid_folder`
-and `remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
+`isolated` (this process has no network, and no step runs on the host), `network` (whether steps that ask for it get
+it), `sandbox` (words of the program that asks the supervisor for a sandbox, or null), `default_image` (of tools without
+one, or null), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the original
+stdout.
 """
 
 import contextlib
@@ -44,11 +45,9 @@ from zoo_runner.engines.cwl_process.loading import (
 from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
-from zoo_runner.engines.local.control_groups import name_groups
 from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.realfiles import RealFiles
-from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
@@ -74,7 +73,9 @@ class _Executor(MultithreadedJobExecutor):
 
 
 def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[CommandLineTool]:
-    sandboxed = put_into(_read_sandboxes(spec)) if spec["sandbox"] else None
+    # a part of what is free is for the programs beside the steps
+    memory_mib = spec["memory_mib"] * 9 // 10
+    sandboxed = put_into(SandboxedRun(spec["sandbox"], Path(spec["scratch"]), memory_mib)) if spec["sandbox"] else None
 
     class ObservedTool(ConfinedTool, CommandLineTool):
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
@@ -88,12 +89,6 @@ def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[Com
             return observe(runner, reporting)
 
     return ObservedTool
-
-
-def _read_sandboxes(spec: Mapping[str, Any]) -> SandboxedRun:
-    scratch = Path(spec["scratch"])
-    # a part of what is free is for the programs beside the steps
-    return SandboxedRun(Sandbox(**spec["sandbox"]), scratch, spec["memory_mib"] * 9 // 10, name_groups(scratch.name))
 
 
 def _check_image(docker: Mapping[str, Any]) -> None:
@@ -178,7 +173,7 @@ def main() -> int:
     spec = _read_job()
     if spec is None:
         return 0
-    if spec["offline"]:
+    if spec["isolated"]:
         filter_calls(filter_launcher(os.uname().machine))
     _stop_on_term(spec)
     report_messages(emit)

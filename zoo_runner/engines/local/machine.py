@@ -51,8 +51,7 @@ def _check_containers(settings: Settings) -> Check:
 def _check_sandbox(settings: Settings) -> Check:
     path = settings.inherited.get("PATH", os.defpath)
     try:
-        network, python = settings.sandbox_network == "asked", find_python(settings)
-        found = find_sandbox(settings.sandbox_folders, network, path, python)
+        found = find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
     except EngineError as error:
         said = error.diagnosis
         return Check(False, "containers", said.evidence[0], "sandbox", said.remedy, said.code)

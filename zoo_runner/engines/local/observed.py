@@ -10,7 +10,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
-from zoo_runner.engines.cwl_process.container_programs import name_usage
+from zoo_runner.engines.cwl_process.step_client import name_notes
 from zoo_runner.engines.local.memory_limits import read_memory_limit
 from zoo_runner.engines.local.realfiles import RealFiles, StepInputs
 from zoo_runner.engines.local.watch import Container, Emit, Watch
@@ -46,6 +46,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
 
     class Observed(runner):  # type: ignore[misc, valid-type]
         container: Container | None = None
+        notes: Path | None = None
 
         def _setup(self, runtimeContext: RuntimeContext) -> None:
             super()._setup(runtimeContext)
@@ -61,8 +62,9 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             runtime = limit_container(runtime, memory_mib, shared)
             if id_file is not None:
                 self.container = _describe_container(shared, Path(id_file), memory_mib)
-                if self.container.monitor_file is not None:
-                    runtime.insert(2, f"--conmon-pidfile={self.container.monitor_file}")
+                if (monitor := self.container.monitor_file) is not None:
+                    runtime.insert(2, f"--conmon-pidfile={monitor}")
+                    self.notes = name_notes(monitor) if shared.isolated else None
             return runtime, id_file
 
         def _execute(
@@ -75,7 +77,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             links = _find_links(self) if issubclass(runner, CommandLineJob) else ()
             inputs = shared.files.replace_links(links)
             command = " ".join(str(word) for word in self.command_line)
-            watch = Watch(self.name, command, shared.emit, self.container, self.timelimit)
+            watch = Watch(self.name, command, shared.emit, self.container, self.timelimit, self.notes)
 
             def wait(process: "subprocess.Popen[str]") -> None:
                 watch.wait(process)
@@ -128,5 +130,4 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
 
 def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:
     monitor = id_file.parent.parent / "monitors" / id_file.name if shared.runtime == "podman" else None
-    used = name_usage(monitor) if monitor and shared.isolated else None
-    return Container(shared.runtime or "docker", id_file, monitor, memory_mib, used)
+    return Container(shared.runtime or "docker", id_file, monitor, memory_mib)

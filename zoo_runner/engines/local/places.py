@@ -72,12 +72,6 @@ def may_use_network(package: Package, settings: Settings) -> bool:
     return settings.isolation != "isolated" or (settings.sandbox_network == "asked" and asks)
 
 
-def asks_network(package: Package) -> bool:
-    """Whether a step asks for the network, or may: what an expression says is known only when it runs."""
-    wanted = (find_effective(use.holders, "NetworkAccess") for use in walk_tools(package))
-    return any(one is not None and one.body.get("networkAccess") is not False for one in wanted)
-
-
 def _check_image(step: str, docker: Document) -> None:
     if made := list_made_here(docker):
         raise _build_made_here(step, made)

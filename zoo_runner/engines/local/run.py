@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines.cwl_process import container_client
-from zoo_runner.engines.cwl_process.container_programs import REFUSED
+from zoo_runner.engines.cwl_process import step_client
+from zoo_runner.engines.cwl_process.control_groups import name_groups
 from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, diagnose_execution
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
+from zoo_runner.engines.cwl_process.step_server import REFUSED
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
-from zoo_runner.engines.local.control_groups import name_groups
-from zoo_runner.engines.local.places import asks_network, may_use_network
+from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.files import write_json
+from zoo_runner.files import read_unlinked, write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report, decode_event
@@ -34,7 +34,7 @@ from zoo_runner.model.package import Package
 from zoo_staging.boundary import list_links
 
 _SIGNALLED = 128
-_CLIENT = Path(container_client.__file__)
+_CLIENT = Path(step_client.__file__)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Run:
             raise _build_killed("launcher", code - _SIGNALLED)
         if code != 0:
             raise diagnose_execution(findings)
-        outputs: dict[str, Any] = json.loads((self._scratch / "outputs.json").read_bytes())
+        outputs: dict[str, Any] = json.loads(read_unlinked(self._scratch / "outputs.json"))
         return outputs
 
     def _write_orders(self, staged: Staged) -> dict[str, Any]:
@@ -138,11 +138,10 @@ class Run:
             "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
             "remover": [self._find_runtime(), "rm", "--force"],
-            "sandbox": self._sandbox and asdict(self._sandbox),
+            "sandbox": [*self._client, "sandbox"] if self._sandbox else None,
             "default_image": self._settings.default_image if isolated else None,
             "isolated": isolated,
             "network": network,
-            "offline": isolated and not (self._sandbox and network and asks_network(self._job.package)),
             "time_zone": self._settings.inherited.get("TZ"),
         }
         write_json(scratch / "run.json", spec)
@@ -154,7 +153,7 @@ class Run:
             "cid_folder": spec["cid_folder"],
             "remover": spec["remover"],
             "scratch": str(scratch),
-            "programs": self._allow_programs(network, staged) if isolated and self._runtime else None,
+            "programs": self._allow_steps(network, staged) if isolated or self._sandbox else None,
             "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
 
@@ -172,14 +171,20 @@ class Run:
         runtime = self._runtime or ""
         return shutil.which(runtime, path=self._settings.inherited.get("PATH", os.defpath)) or runtime
 
-    def _allow_programs(self, network: bool, staged: Staged) -> dict[str, Any]:
-        """Describe what the supervisor starts for a launcher that has no network."""
+    def _allow_steps(self, network: bool, staged: Staged) -> dict[str, Any]:
+        """Describe what the supervisor starts for a launcher (see `step_server`)."""
+        containers = {"runtime": self._find_runtime(), "env": dict(self._settings.inherited), "network": network}
+        memory_mib, sandbox = self._machine.memory_mib, self._sandbox
         return {
-            "runtime": self._find_runtime(),
-            "env": dict(self._settings.inherited),
-            "network": network,
+            "containers": containers if self._runtime and self._is_isolated else None,
+            "sandbox": sandbox and asdict(sandbox.build_frame(self._scratch.name, memory_mib, network=network)),
             "readable": _find_readable((*list_paths(staged.order), *self._package_files), self._scratch),
         }
+
+    @property
+    def _client(self) -> list[str]:
+        """The words of the program that asks the supervisor to run a step."""
+        return [find_python(self._settings), "-I", "-S", str(_CLIENT), str(self._scratch)]
 
     def _link_programs(self) -> Path:
         """Create a folder with podman or docker under its name, and under the one that cwltool looks for.
@@ -189,7 +194,7 @@ class Run:
         programs = self._scratch / "bin"
         programs.mkdir()
         if self._runtime and self._is_isolated:
-            words = [find_python(self._settings), "-I", "-S", str(_CLIENT), str(self._scratch)]
+            words = [*self._client, "container"]
             for name in {"docker", self._runtime}:
                 (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
                 (programs / name).chmod(0o700)

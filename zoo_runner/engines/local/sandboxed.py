@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,7 @@ from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 from cwltool.loghandler import _logger
 
-from zoo_runner.engines.local.control_groups import lacked_memory, limited_groups
 from zoo_runner.engines.local.memory_limits import read_memory_limit
-from zoo_runner.engines.local.sandbox import MOST_PROCESSES, Sandbox, SandboxedStep
 
 if TYPE_CHECKING:
     import subprocess
@@ -28,23 +26,31 @@ _MOST_KEPT = 100
 
 @dataclass(frozen=True)
 class SandboxedRun:
-    """What the sandboxes of one run share: the scratch folder, the memory of a step that asks for none, group names."""
+    """What the sandboxes of one run share: `client`, the words of the program that asks the supervisor for one; the
+    scratch folder; the memory of a step that asks for none."""
 
-    sandbox: Sandbox
+    client: Sequence[str]
     scratch: Path
     memory_mib: int
-    group_prefix: str
 
 
 def put_into(run: SandboxedRun) -> type[JobBase]:
     """Return a job class whose steps run in a sandbox; they may read the job's folder of inputs."""
 
     class Sandboxed(CommandLineJob):
+        notes: Path
+
         def prepare_environment(self, runtimeContext: RuntimeContext, envVarReq: Mapping[str, str]) -> None:
             super().prepare_environment(runtimeContext, envVarReq)
             # as in a container: cwltool lets a package set it there, and not on the host
             if path := envVarReq.get("PATH"):
                 self.environment["PATH"] = path
+
+        def _setup(self, runtimeContext: RuntimeContext) -> None:
+            super()._setup(runtimeContext)
+            descriptor, notes = tempfile.mkstemp(dir=run.scratch, prefix="step-")
+            os.close(descriptor)
+            self.notes = Path(notes)
 
         def _execute(
             self,
@@ -54,25 +60,20 @@ def put_into(run: SandboxedRun) -> type[JobBase]:
             monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
         ) -> None:
             _check_variables(self.name, env)
-            step = SandboxedStep(
-                [self.outdir, self.tmpdir, *_find_updated(self)],
-                [str(run.scratch / "inputs"), self.builder.stagedir, *_find_kept(self)],
-                env,
-                asks_network=bool(self.networkaccess),
-                memory_mib=read_memory_limit(self) or run.memory_mib,
-            )
-            descriptor, order = tempfile.mkstemp(dir=run.scratch, prefix="step-")
-            name = f"{run.group_prefix}{Path(order).name}"
-            parents = run.sandbox.group_parents
-            with limited_groups(parents, name, step.memory_mib << 20, MOST_PROCESSES) as groups:
-                with os.fdopen(descriptor, "w") as file:
-                    json.dump(run.sandbox.build_order(step, groups), file)
-                words = run.sandbox.build_words(order)
-                # the package's variables are for the step: the program outside of the sandbox must not see them
-                super()._execute([*words, *runtime], {}, runtimeContext, monitor_function)
-                if lacked_memory(groups):
-                    # the diagnosis finds it by these words
-                    _logger.error("[job %s] ran out of memory at its limit of %d MiB", self.name, step.memory_mib)
+            memory_mib = read_memory_limit(self) or run.memory_mib
+            step = {
+                "writable": [self.outdir, self.tmpdir, *_find_updated(self)],
+                "readable": [str(run.scratch / "inputs"), self.builder.stagedir, *_find_kept(self)],
+                "variables": dict(env),
+                "asks_network": bool(self.networkaccess),
+                "memory_mib": memory_mib,
+            }
+            self.notes.write_text(json.dumps(step))
+            # the package's variables are for the step: the program outside of the sandbox must not see them
+            super()._execute([*run.client, str(self.notes), *runtime], {}, runtimeContext, monitor_function)
+            if json.loads(self.notes.read_bytes()).get("lacked_memory"):
+                # the diagnosis finds it by these words
+                _logger.error("[job %s] ran out of memory at its limit of %d MiB", self.name, memory_mib)
 
     return Sandboxed
 

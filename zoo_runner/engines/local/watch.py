@@ -34,16 +34,12 @@ Emit = Callable[[StepStarted | StepLines | StepEnded | EngineLine], None]
 
 @dataclass(frozen=True)
 class Container:
-    """A step's container: the program that runs it, files with its id and its monitor's process id.
-
-    `used_file` is where the supervisor notes what it used, where the launcher is not the parent of its monitor.
-    """
+    """A step's container: the program that runs it, files with its id and its monitor's process id."""
 
     program: str
     id_file: Path
     monitor_file: Path | None
     memory_mib: int | None
-    used_file: Path | None = None
 
     def kill(self) -> None:
         """Kill the container; one that has ended is not an error."""
@@ -61,7 +57,10 @@ class Used:
 
 
 class Watch:
-    """One step. `writer` receives its standard output and error unless the package redirects them."""
+    """One step. `writer` receives its standard output and error unless the package redirects them.
+
+    `notes` is where its program notes what it used, where the supervisor ran it (see `step_client`).
+    """
 
     def __init__(
         self,
@@ -70,9 +69,10 @@ class Watch:
         emit: Emit,
         container: Container | None,
         time_limit_seconds: int | None,
+        notes: Path | None = None,
         last_lines_seconds: float = LAST_LINES_SECONDS,
     ) -> None:
-        self._step, self._emit, self._container = step, emit, container
+        self._step, self._emit, self._container, self._notes = step, emit, container, notes
         self._time_limit_seconds = time_limit_seconds or None
         self._late = False
         self.started, self._began = time.time(), time.monotonic()
@@ -125,16 +125,16 @@ class Watch:
                 os.kill(number, 9)
 
     def _measure(self, used: resource.struct_rusage) -> Used:
+        if self._notes is not None:
+            return _read_used(self._notes)
         if self._container is None:
             # a child begins as a copy of this process, and is charged with its size
             return _as_used(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        if self._container.used_file is not None:
-            return _read_used(self._container.used_file)
         if self._container.monitor_file is None:
             return Used()
         monitor = _wait_for_monitor(self._container.monitor_file)
         # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
-        return _as_used(monitor, _enlarge(used.ru_maxrss)) if monitor else Used()
+        return _as_used(monitor, used.ru_maxrss * 5 // 4) if monitor else Used()
 
     def abandon(self) -> None:
         """Note that the step could not be started."""
@@ -158,21 +158,17 @@ def _as_used(used: resource.struct_rusage, others_kib: int) -> Used:
 
 
 def _read_used(file: Path) -> Used:
-    """Read what the supervisor noted (see `container_programs`)."""
+    """Read what the supervisor found out (see `step_process`)."""
     try:
-        noted = json.loads(file.read_bytes())
+        used = json.loads(file.read_bytes()).get("used")
     except OSError:
         return Used()
-    return _build_used(noted["cpu_seconds"], noted["peak_kib"], _enlarge(noted["program_kib"]))
+    return _build_used(used["cpu_seconds"], used["peak_kib"], used["others_kib"]) if used else Used()
 
 
 def _build_used(cpu_seconds: float, peak_kib: int, others_kib: int) -> Used:
     """Build usage; a peak that may be another process's counts as unknown."""
     return Used(round(cpu_seconds, 3), round(peak_kib / 1024, 1) if peak_kib > others_kib else None)
-
-
-def _enlarge(program_kib: int) -> int:
-    return program_kib * 5 // 4
 
 
 def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
