@@ -507,3 +507,13 @@ def test_a_secret_input_that_is_no_string_is_refused_at_its_place_and_not_shown(
         [problem] = caught.value.diagnosis.problems
         assert (problem.code, problem.pointer) == ("inputs.secret", pointer)
         assert not any(text in str(caught.value.diagnosis) for text in ("4711", "canary"))
+
+
+@pytest.mark.parametrize("value", [{"value": "a", "language": "de"}, {"value": {"value": "a", "language": "de"}}])
+def test_a_record_may_have_a_member_of_the_name_of_qualified_values(value: Any) -> None:
+    assert request(record("#main/x/r", value="string", language="string"), value) == {"value": "a", "language": "de"}
+
+
+def test_content_is_a_file_where_folders_are_possible_too() -> None:
+    assert request(["File", "Directory"], {"value": "a", "mediaType": "text/plain"})["contents"] == "a"
+    assert request(["File", "string"], {"value": "a", "mediaType": "text/plain"}) == "a"

@@ -69,6 +69,11 @@ class ServerSettings:
         168.0,
         "Hours after which created jobs are removed, if they were not started or changed since.",
     )
+    echo: bool = setting(
+        "ZOO_RUNNER_ECHO",
+        False,
+        "Whether the server deploys EchoProcess, which returns its inputs: for tests of conformance.",
+    )
     max_upload_mib: float = setting(
         "ZOO_RUNNER_MAX_UPLOAD_MIB", 1024.0, "Most that one request may send to /files, in MiB."
     )

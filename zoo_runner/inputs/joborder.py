@@ -28,6 +28,7 @@ from zoo_runner.package.cwltypes import (
     DirectoryType,
     FileType,
     Parameter,
+    Primitive,
     Record,
     Union,
     holds,
@@ -176,20 +177,32 @@ def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath)
     if not isinstance(value, Mapping) or "value" not in value:
         return value
     wanted = without_null(cwl_type)
+    if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
+        return value["value"] if isinstance(value["value"], Mapping) else _drop_descriptive(value, wanted)
     unknown = _find_unknown_members(value)
     if unknown and holds(wanted, AnyType, Record, Union):
         return value
     for key in unknown:
         known = (*sorted(QUALIFIED_KEYS), *sorted(DESCRIPTIVE_KEYS))
         checker.refuse((*path, str(key)), "inputs.unknown", f"unknown member beside value; {suggest(str(key), known)}")
-    value = {key: member for key, member in value.items() if key not in DESCRIPTIVE_KEYS}
-    if isinstance(wanted, FileType | DirectoryType) and not _is_reference(value):
+    value = _drop_descriptive(value)
+    if _takes_content(wanted) and not _is_reference(value):
         return value
-    if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
-        return value["value"] if isinstance(value["value"], Mapping) else value
     if str(value.get("encoding", "utf-8")).lower() not in TEXT_ENCODINGS:
         checker.expect((*path, "encoding"), "no encoding, or utf-8", value["encoding"], "inputs.value")
     return value["value"]
+
+
+def _drop_descriptive(value: Mapping[str, Any], record: Record | None = None) -> dict[str, Any]:
+    """Leave out what clients copy from process descriptions, unless the type has a member of that name."""
+    own = {member.name for member in record.fields} if record else set()
+    return {key: member for key, member in value.items() if key in own or key not in DESCRIPTIVE_KEYS}
+
+
+def _takes_content(wanted: CwlType) -> bool:
+    """Whether a value is a file; where it may be a text too, content is the text."""
+    options = wanted.options if isinstance(wanted, Union) else (wanted,)
+    return Primitive("string") not in options and any(isinstance(one, FileType | DirectoryType) for one in options)
 
 
 def _is_reference(value: Mapping[str, Any]) -> bool:

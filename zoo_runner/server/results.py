@@ -44,14 +44,15 @@ class FailedJobError(RunnerError):
 
 def get_results(job: Job, call: Call) -> Mapping[str, Any]:
     """Return the results document, or the STAC Collection where a data hub asks. Raises as `_find_results`."""
-    results = _find_results(job)
-    document: Mapping[str, Any] = _with_links(results.collection if call.hub else results.document, job, call)
-    return document
+    if not call.hub:
+        return _read_document(job, call)
+    collection: Mapping[str, Any] = _with_links(_find_results(job).collection, job, call)
+    return collection
 
 
 def get_raw_result(job: Job, call: Call, outputs: tuple[str, ...]) -> Content:
     """Return the value of the one output that a request asks for, or each of several as one part."""
-    document = _with_links(_find_results(job).document, job, call)
+    document = _read_document(job, call)
     wanted = [name for name in document if not outputs or name in outputs]
     if len(wanted) != 1:
         return _build_multipart({name: _build_content(document[name], job, call) for name in wanted})
@@ -60,7 +61,7 @@ def get_raw_result(job: Job, call: Call, outputs: tuple[str, ...]) -> Content:
 
 def get_multipart(job: Job, call: Call) -> Content:
     """Return all outputs, each as one part; raises as `_find_results`."""
-    document = _with_links(_find_results(job).document, job, call)
+    document = _read_document(job, call)
     return _build_multipart({name: _build_content(value, job, call) for name, value in document.items()})
 
 
@@ -76,7 +77,7 @@ def _build_multipart(contents: Mapping[str, Content]) -> Content:
 
 def get_result(job: Job, call: Call, output: str, number: int | None = None) -> Content:
     """Return the value of one output, or one of its values; raises as `_find_results`, and `JobNotFoundError`."""
-    document = _with_links(_find_results(job).document, job, call)
+    document = _read_document(job, call)
     if output not in document:
         raise _build_no_output(job, f"output {output!r}", f"It has: {', '.join(document) or 'none'}.")
     value = document[output]
@@ -117,6 +118,12 @@ def _find_file(destination: str, path: str) -> Path | None:
         # too long for the disk, or with a null character
         return None
     return file if known else None
+
+
+def _read_document(job: Job, call: Call) -> dict[str, Any]:
+    """Return the results document; an output without a value is absent from it, as the standard has no null."""
+    document = _with_links(_find_results(job).document, job, call)
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _find_results(job: Job) -> Results:

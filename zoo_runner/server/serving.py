@@ -16,6 +16,7 @@ from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
 from zoo_runner.server.callbacks import Notifier
+from zoo_runner.server.echo import deploy_echo
 from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
@@ -63,6 +64,8 @@ def serve(
 
     pool = WorkerPool(settings.workers, variables, end)
     try:
+        if settings.echo:
+            deploy_echo(api)
         app = build_app(replace(api, wake=pool.wake), version, lambda: pool.alive)
         host, port = address
         # uvicorn stops on these itself, and raises them again once it has stopped
