@@ -33,10 +33,25 @@ class HeraSite:
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run `zoo-runner hera` in the folder."""
-        command = [sys.executable, "-m", "zoo_runner", "hera", *words]
         return subprocess.run(
-            command, env=self.environ, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120
+            self._build(words),
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Start `zoo-runner hera` in the folder."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self._build(words), env=self.environ, cwd=self.folder, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def _build(self, words: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "zoo_runner", "hera", *words]
 
     def kubectl(self, *words: str) -> str:
         """Run kubectl in the namespace; return what it prints."""

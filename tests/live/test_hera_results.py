@@ -3,15 +3,24 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import JOB_IMAGE, serve_pods
-from tests.live.hera_site import Hera, HeraSite
+from tests.cluster import JOB_IMAGE, find_argo, serve_pods
+from tests.live.hera_site import ACCOUNT, NAMESPACE, Hera, HeraSite, make_hera_site
+from tests.live.line import line_to_cluster
 from tests.servers import S3Server
-from zoo_runner.hera.results.folder import compute_sha256
+from zoo_runner.hera.argo_server import ArgoServer
+from zoo_runner.hera.results.folder import ResultsFolder, compute_sha256
+from zoo_runner.hera.results.listing import choose_claim
+from zoo_runner.hera.results.reader_pod import ReaderPod, running_reader
+from zoo_runner.hera.results.volume import Volume
+from zoo_runner.hera.tokens import Tokens, open_cluster
+from zoo_runner.model.errors import EngineError
 
+SIZE = 50_000_000
 SECRET = "hera-artifact-secret"
 
 
@@ -132,3 +141,151 @@ def test_an_artifact_that_is_gone_from_the_repository_is_named(
     assert done.returncode == 7
     assert "results.artifact" in done.stderr
     assert "map of node write" in done.stderr
+
+
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: NAME}
+spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Gi}}}
+"""
+
+WRITES = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: hera-volume-}
+spec:
+  entrypoint: write
+  volumes: [{name: data, persistentVolumeClaim: {claimName: NAME}}]
+  templates:
+  - name: write
+    script:
+      image: IMAGE
+      command: [sh]
+      volumeMounts: [{name: data, mountPath: /mnt/data}]
+      source: |
+        mkdir -p /mnt/data/out/inner /mnt/data/other
+        head -c SIZE /dev/urandom >/mnt/data/out/large.bin
+        sha256sum /mnt/data/out/large.bin
+        echo two >"/mnt/data/out/inner/a b%20 ü.txt"
+        echo no >/mnt/data/other/no.txt
+        ln -s /etc/passwd /mnt/data/out/leads-outside
+        ln -s inner /mnt/data/out/inside
+        mkfifo /mnt/data/out/pipe
+"""
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A workflow that has ended and has files on a volume; for all tests of this module, which only read them."""
+    find_argo()
+    site, name = make_hera_site(tmp_path_factory.mktemp("writer")), f"hera-claim-{time.time_ns()}"
+    with site.applied(CLAIM.replace("NAME", name)):
+        text = WRITES.replace("NAME", name).replace("SIZE", str(SIZE)).replace("IMAGE", JOB_IMAGE)
+        (site.folder / "workflow.yaml").write_text(text)
+        done = site.run("run", "workflow.yaml")
+        assert done.returncode == 0, done.stderr
+        workflow = done.stdout.partition(":")[0]
+        yield workflow
+        site.run("delete", workflow)
+
+
+IMAGE = ("--set", f"results_image={JOB_IMAGE}")
+
+
+def test_files_of_a_volume_are_downloaded_without_links_that_lead_outside(
+    hera: Hera, hera_site: HeraSite, writer: str, tmp_path: Path
+) -> None:
+    done = hera("results", writer, "--download", "out", "--files", "/mnt/data/out", *IMAGE)
+    assert done.returncode == 0, done.stderr
+    (volume,) = (tmp_path / "out/volumes").iterdir()
+    assert {str(path.relative_to(volume)) for path in volume.rglob("*") if path.is_file()} == {
+        "out/large.bin",
+        "out/inner/a b%20 ü.txt",
+    }
+    printed = hera("logs", writer).stdout
+    assert compute_sha256(volume / "out/large.bin") in printed
+    assert "zoo-runner-results" not in hera_site.kubectl("get", "jobs", "-o", "name")
+
+
+def test_a_download_is_continued_after_each_break_of_the_connection(
+    hera: Hera, hera_site: HeraSite, writer: str, tmp_path: Path
+) -> None:
+    cuts = (5_000_000, 20_000_000, 40_000_000)
+    with line_to_cluster(hera_site.environ["KUBECONFIG"], tmp_path, *cuts) as (line, kubeconfig):
+        words = ("results", writer, "--download", "out", "--files", "/mnt/data/out/large.bin", *IMAGE)
+        done = hera(*words, "--set", f"KUBECONFIG={kubeconfig}", *token(hera_site))
+        assert done.returncode == 0, done.stderr
+        assert line.cuts == []
+        assert SIZE < line.came_bytes < SIZE * 1.2
+    (large,) = (tmp_path / "out").rglob("large.bin")
+    assert compute_sha256(large) in hera("logs", writer).stdout
+
+
+def test_a_download_whose_process_was_killed_is_continued_by_the_next(
+    hera: Hera, hera_site: HeraSite, writer: str, tmp_path: Path
+) -> None:
+    words = ("results", writer, "--download", "out", "--files", "/mnt/data/out/large.bin", *IMAGE)
+    kubeconfig = hera_site.environ["KUBECONFIG"]
+    with (
+        line_to_cluster(kubeconfig, tmp_path, stands_still_at=SIZE // 2) as (line, through),
+        hera_site.start(*words, "--set", f"KUBECONFIG={through}", *token(hera_site)) as process,
+    ):
+        assert line.still.wait(60)
+        process.kill()
+    (part,) = (tmp_path / "out").rglob("*.part")
+    there = part.stat().st_size
+    assert 0 < there < SIZE
+    with line_to_cluster(kubeconfig, tmp_path) as (line, through):
+        done = hera(*words, "--set", f"KUBECONFIG={through}", *token(hera_site))
+        assert done.returncode == 0, done.stderr
+        assert line.came_bytes < SIZE - there + 1_000_000
+    (large,) = (tmp_path / "out").rglob("large.bin")
+    assert compute_sha256(large) in hera("logs", writer).stdout
+    assert list((tmp_path / "out").rglob("*.part")) == []
+
+
+def test_a_volume_answers_for_files_that_are_damaged_changed_missing_or_outside(
+    hera_site: HeraSite, writer: str, tmp_path: Path
+) -> None:
+    configuration, folder = hera_site.configuration, ResultsFolder(tmp_path / "out")
+    cluster = open_cluster(configuration)
+    workflow = ArgoServer(configuration, Tokens(configuration)).get(writer)
+    reader = ReaderPod(NAMESPACE, choose_claim(workflow, "").name, JOB_IMAGE, ACCOUNT)
+    with running_reader(cluster, reader) as running:
+        volume = Volume(cluster, reader, running)
+        (file,) = volume.list_files("other")
+        with folder.downloading(f"volumes/{reader.claim}/{file.path}", file.version) as part:
+            part.write(b"X")
+        stored = volume.download(file, folder)
+        assert (tmp_path / "out" / stored.path).read_text() == "no\n"
+        codes = []
+        for wrong in (replace(file, version="1-3-1", size=9), replace(file, path="other/nothing")):
+            with pytest.raises(EngineError) as raised:
+                volume.download(wrong, folder)
+            codes.append(raised.value.diagnosis.code)
+        for path in ("out/leads-outside", "../../etc/passwd", "out/pipe"):
+            with pytest.raises(EngineError) as raised:
+                volume.list_files(path)
+            codes.append(raised.value.diagnosis.code)
+        assert codes == ["results.changed", "results.not-found", *["results.refused"] * 3]
+        stranger = Volume(cluster, reader, replace(running, token="guessed"))
+        with pytest.raises(EngineError):
+            stranger.list_files("other")
+
+
+@pytest.mark.parametrize(
+    ("claim", "image", "code"),
+    [("no-such-claim", JOB_IMAGE, "cluster.volume"), ("", "docker.io/zoo-runner/nothing:1", "results.reader")],
+)
+def test_a_reader_that_cannot_start_says_why(claim: str, image: str, code: str, hera: Hera, writer: str) -> None:
+    done = hera(
+        *("results", writer, "--download", "out", "--files", ".", "--claim", claim, "--set", f"results_image={image}")
+    )
+    assert done.returncode == 7
+    assert code in done.stderr
+
+
+def token(hera_site: HeraSite) -> tuple[str, ...]:
+    """The options with a token, for a kubeconfig that logs in to nothing."""
+    return ("--set", f"argo_token={Tokens(hera_site.configuration)()}")

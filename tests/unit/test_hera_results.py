@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zoo_runner.hera.results.folder import RECORD, ResultsFolder, Stored
-from zoo_runner.hera.results.listing import list_artifacts, list_claims
+from zoo_runner.hera.results.listing import Claim, Mount, list_artifacts, list_claims
 from zoo_runner.model.errors import EngineError, SettingsError
 
 
@@ -102,8 +102,23 @@ def test_claims_of_spec_template_and_status_are_listed_with_their_mounts() -> No
         "spec": {"workflowTemplateRef": {"name": "t"}},
         "status": {"storedWorkflowTemplateSpec": stored, "persistentVolumeClaims": [volume("work", "wf-work")]},
     }
-    assert {one.name: one.mounts for one in list_claims(workflow)} == {
+    assert {one.name: tuple(mount.path for mount in one.mounts) for one in list_claims(workflow)} == {
         "shared": ("/data",),
         "wf-work": ("/work",),
         "claim-of-template": (),
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("out/a", "out/a"), ("/mnt/a", "a"), ("/mnt", "."), ("/mnt/in/b", "inputs/b"), ("/mnt/inner", "inner")],
+)
+def test_a_path_as_containers_see_it_is_found_on_the_volume(asked: str, found: str) -> None:
+    claim = Claim("data", (Mount("/mnt"), Mount("/mnt/in", "inputs")))
+    assert claim.find_path(asked) == found
+
+
+def test_a_path_in_no_mount_is_refused_with_the_mounts() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Claim("data", (Mount("/mnt"),)).find_path("/other/a")
+    assert "/mnt" in raised.value.diagnosis.remedy

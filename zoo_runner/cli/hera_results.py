@@ -1,5 +1,6 @@
 """The command that shows and downloads what a workflow has left."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,30 @@ def add_results(hera: click.Group) -> None:
     @configured
     @click.argument("name")
     @click.option("--download", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Download artifacts.")
+    @click.option(
+        "--files",
+        "paths",
+        multiple=True,
+        metavar="PATH",
+        help="Download from the volume too, a file or a whole folder; repeatable.",
+    )
+    @click.option("--claim", default="", help="Volume claim of --files. [default: the one that the workflow mounts]")
     @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="[default: text]")
-    def results(configuration: "HeraConfiguration", name: str, folder: Path | None, form: str) -> None:
-        """Print the output parameters, artifacts and volume claims of a workflow; download its artifacts.
+    def results(
+        configuration: "HeraConfiguration",
+        name: str,
+        folder: Path | None,
+        paths: tuple[str, ...],
+        claim: str,
+        form: str,
+    ) -> None:
+        """Print the output parameters, artifacts and volume claims of a workflow; download artifacts and files.
 
-        What was downloaded before and is intact is not fetched again; DIR/results.jsonl has sizes and checksums.
+        PATH is one as the workflow's containers see it (/mnt/data/out), or a relative one on the volume. What was
+        downloaded before and is intact is not fetched again; DIR/results.jsonl has sizes and checksums.
         """
+        if paths and folder is None:
+            raise click.UsageError("--files needs --download DIR")
         server = open_server(configuration)
         workflow = server.get(name)
         if form == "json":
@@ -37,6 +56,7 @@ def add_results(hera: click.Group) -> None:
             show_results(workflow)
         if folder is not None:
             _download(server, workflow, folder)
+            _download_files(configuration, workflow, folder, paths, claim)
 
 
 def show_results(workflow: "Workflow") -> None:
@@ -49,7 +69,7 @@ def show_results(workflow: "Workflow") -> None:
     for artifact in list_artifacts(workflow):
         click.echo(f"  {artifact.node}.{artifact.name}: artifact{', deleted' * artifact.deleted}")
     for claim in list_claims(workflow):
-        click.echo(f"  volume claim {claim.name}: {', '.join(claim.mounts) or 'not mounted'}")
+        click.echo(f"  volume claim {claim.name}: {', '.join(mount.path for mount in claim.mounts) or 'not mounted'}")
 
 
 def _download(server: "ArgoServer", workflow: "Workflow", folder: Path) -> None:
@@ -57,12 +77,36 @@ def _download(server: "ArgoServer", workflow: "Workflow", folder: Path) -> None:
     from zoo_runner.hera.results.folder import ResultsFolder
     from zoo_runner.hera.results.listing import list_artifacts
 
-    def show(stored: "Stored") -> None:
-        print_message(f"{folder / stored.path}: {stored.size} bytes, sha256 {stored.sha256}")
-
     place = ResultsFolder(folder)
     for artifact in list_artifacts(workflow):
         if artifact.deleted:
             print_message(f"warning: Argo has deleted the artifact {artifact.name} of node {artifact.node}")
         else:
-            download_artifact(server, str(workflow["metadata"]["name"]), artifact, place, show)
+            download_artifact(server, str(workflow["metadata"]["name"]), artifact, place, partial(_show, folder))
+
+
+def _download_files(
+    configuration: "HeraConfiguration", workflow: "Workflow", folder: Path, paths: tuple[str, ...], claim: str
+) -> None:
+    from zoo_runner.hera.results.folder import ResultsFolder
+    from zoo_runner.hera.results.listing import choose_claim, find_security
+    from zoo_runner.hera.results.reader_pod import ReaderPod
+    from zoo_runner.hera.results.volume import download_files
+    from zoo_runner.hera.tokens import open_cluster
+
+    if not paths:
+        return
+    chosen = choose_claim(workflow, claim)
+    found = [chosen.find_path(path) for path in paths]
+    reader = ReaderPod(
+        str(workflow["metadata"]["namespace"]),
+        chosen.name,
+        configuration.get("KUBE_RESULTS_IMAGE"),
+        configuration.get("ARGO_SERVICE_ACCOUNT"),
+        find_security(workflow),
+    )
+    download_files(open_cluster(configuration), reader, found, ResultsFolder(folder), partial(_show, folder))
+
+
+def _show(folder: Path, stored: "Stored") -> None:
+    print_message(f"{folder / stored.path}: {stored.size} bytes, sha256 {stored.sha256}")

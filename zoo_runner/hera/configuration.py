@@ -60,6 +60,12 @@ SETTINGS = (
     Setting("KUBECONFIGMAP", "k8s_configmap_name", "ConfigMap with variables of the cluster, such as proxies."),
     Setting("KUBEVOLUMECLAIMNAME", "k8s_volume_claim_name", "Persistent volume claim for data and results."),
     Setting("KUBE_DOCKER_REGISTRY", "docker_registry", "Registry of the images, with a slash at its end."),
+    Setting(
+        "KUBE_RESULTS_IMAGE",
+        "results_image",
+        "Image with python3 for the pod that reads a volume; by default that of Hera's scripts.",
+        "python:3.10",
+    ),
 )
 """All values, in the order in which they are printed and written to templates."""
 

@@ -301,6 +301,11 @@ _JOB = (
 )
 _RESULTS = (
     Code("results.path", _U, "The path of a result leads outside.", "Download into an empty folder."),
+    Code("results.reader", _E, "The pod that reads a volume cannot start.", "Correct its image, KUBE_RESULTS_IMAGE."),
+    Code("results.not-found", _U, "The volume has no such file.", "Check the path; it is that on the volume."),
+    Code("results.refused", _U, "The pod may not read a file of the volume.", "Let it run as the files' owner."),
+    Code("results.changed", _U, "A file changed while it was downloaded.", "Run it again once nobody writes it."),
+    Code("results.damaged", _P, "A file arrived with another checksum.", "Try again; ask the operator."),
     Code("results.artifact", _E, "An artifact cannot be downloaded.", "Check Argo's artifact repository."),
 )
 _CLUSTER = (

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.access import open_access
@@ -16,7 +17,12 @@ from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.paths import build_path
 from zoo_runner.engines.kubernetes.watch import Change, Subscription, Watches, WatchFailed, watch_kind
+from zoo_staging.pool import within
 
+T = TypeVar("T")
+
+# a checksum of a large file takes a while, in which nothing is sent
+_DOWNLOAD_SILENCE_SECONDS = 3600.0
 _LOG_SECONDS = 10.0
 
 
@@ -167,6 +173,26 @@ class Cluster:
             return [line async for some in stream for line in some]
 
         return self.background.run(read())
+
+    def wait_for(
+        self, kind: str, namespace: str, selector: str, choose: Callable[[Manifest], T | None], seconds: float
+    ) -> T:
+        """Return what `choose` first makes of an object that a selector names, or of a change of it.
+
+        `choose` is called on the event loop and has to be quick; what it raises is raised here. Raises `TimeoutError`.
+        """
+
+        async def find() -> T:
+            async for _, item in watch_kind(self._connection, kind, namespace, {"labelSelector": selector}, {}):
+                if (chosen := choose(item)) is not None:
+                    return chosen
+            raise TimeoutError
+
+        return self.background.run(within(seconds, find()))
+
+    def download(self, path: str, what: str, take: Callable[[bytes], object], headers: Mapping[str, str]) -> None:
+        """Call `take`, on the event loop, with the bytes of an answer as they arrive; `headers` are sent besides."""
+        self.background.run(self._connection.download(path, what, take, headers, _DOWNLOAD_SILENCE_SECONDS))
 
     def _call(
         self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None

@@ -50,11 +50,15 @@ class Part:
             self._file.truncate()
         self._digest, self.size, self.tail = hashlib.sha256(), 0, b""
 
-    def close(self) -> str:
-        """Close the file; return the SHA-256 of its bytes."""
+    @property
+    def sha256(self) -> str:
+        """Return the checksum of the bytes that are there, in lower-case hex."""
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Write what is buffered, and close the file."""
         with _writing(self._path):
             self._file.close()
-        return self._digest.hexdigest()
 
     def move(self, place: Path) -> None:
         """Put it in its place."""
@@ -122,7 +126,8 @@ class ResultsFolder:
     def store(self, path: str, part: Part, source: str) -> Stored:
         """Put a complete part in its place and write it down."""
         place = self.find_place(path)
-        stored = Stored(path, part.size, part.close(), source)
+        stored = Stored(path, part.size, part.sha256, source)
+        part.close()
         with _writing(place):
             part.move(place)
         self._stored[path] = stored

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo_runner.hera.argo_server import Workflow, read_phase
 from zoo_runner.hera.nodes import list_outputs
+from zoo_runner.model.errors import SettingsError
 from zoo_staging.names import safe_name, unique_name
 
 _LOCATIONS = ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "git", "raw", "plugin")
@@ -79,16 +80,57 @@ def _find_suffix(key: str) -> str:
     return "".join(suffixes) if len("".join(suffixes)) <= 16 else ""
 
 
+@dataclass(frozen=True, order=True)
+class Mount:
+    """Where containers see a volume, and which folder of it, if not the whole."""
+
+    path: str
+    folder: str = ""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """A persistent volume claim that a workflow mounts, and the paths of its mounts (`name:path`, in templates)."""
+    """A persistent volume claim that a workflow mounts."""
 
     name: str
-    mounts: tuple[str, ...]
+    mounts: tuple[Mount, ...] = ()
 
     def describe(self) -> dict[str, object]:
         """Return it as JSON-like data."""
-        return {"name": self.name, "mounts": list(self.mounts)}
+        return asdict(self)
+
+    def find_path(self, path: str) -> str:
+        """Return the path on the volume for one as containers see it; a relative path is that already.
+
+        >>> Claim("data", (Mount("/mnt", "results"),)).find_path("/mnt/map.tif")
+        'results/map.tif'
+
+        Raises `SettingsError` for a path that is in no mount.
+        """
+        if not path.startswith("/"):
+            return path
+        for mount in sorted(self.mounts, key=lambda one: len(one.path), reverse=True):
+            if PurePosixPath(path).is_relative_to(mount.path):
+                return str(mount.folder / PurePosixPath(path).relative_to(mount.path))
+        mounted = ", ".join(one.path for one in self.mounts) or "nowhere"
+        raise SettingsError(
+            f"{path} is in no mount of volume claim {self.name}",
+            f"The workflow mounts it at: {mounted}. A relative path is one on the volume.",
+        )
+
+
+def choose_claim(workflow: Workflow, name: str) -> Claim:
+    """Return the claim with a name, which the workflow need not mount; without a name, the only one that it mounts.
+
+    Raises `SettingsError` where there are none or several.
+    """
+    claims = list_claims(workflow)
+    if name:
+        return next((one for one in claims if one.name == name), Claim(name))
+    if len(claims) == 1:
+        return claims[0]
+    names = ", ".join(one.name for one in claims) or "none"
+    raise SettingsError(f"which volume claim? The workflow mounts {names}", "Name it with --claim.")
 
 
 def list_claims(workflow: Workflow) -> tuple[Claim, ...]:
@@ -104,7 +146,7 @@ def list_claims(workflow: Workflow) -> tuple[Claim, ...]:
     }
     mounts = _list_mounts(spec)
     return tuple(
-        Claim(name, tuple(sorted({path for volume, path in mounts if claims.get(volume) == name})))
+        Claim(name, tuple(sorted({mount for volume, mount in mounts if claims.get(volume) == name})))
         for name in dict.fromkeys(claims.values())
     )
 
@@ -119,13 +161,13 @@ def _list_templates(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in spec.get("templates") or [] if isinstance(one, dict)]
 
 
-def _list_mounts(spec: dict[str, Any]) -> list[tuple[str, str]]:
+def _list_mounts(spec: dict[str, Any]) -> list[tuple[str, Mount]]:
     containers: list[dict[str, Any]] = []
     for template in _list_templates(spec):
         containers += [template[kind] for kind in ("container", "script") if template.get(kind)]
         containers += (template.get("containerSet") or {}).get("containers") or []
     mounts = [mount for one in containers for mount in one.get("volumeMounts") or []]
-    return [(str(one["name"]), str(one["mountPath"])) for one in mounts]
+    return [(str(one["name"]), Mount(str(one["mountPath"]), str(one.get("subPath") or ""))) for one in mounts]
 
 
 def find_security(workflow: Workflow) -> dict[str, Any]:
