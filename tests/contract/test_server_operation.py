@@ -1,16 +1,25 @@
 """How a server is run: its limits, and how it stops."""
 
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
+from tests.contract.stores import LONG, build_job, create
 from tests.contract.test_resolver import a_silent_server
-from tests.serving import LONGEST_SECONDS, Server, serving, wait_for
+from tests.serving import ASYNC, LONGEST_SECONDS, Server, serving, wait_for
 from tests.site import Site
 from tests.values import ROOT
+from zoo_runner.model.job import Status
+from zoo_runner.server.housekeeping import end_overdue
+from zoo_runner.store.sql import open_sql_store
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"
@@ -66,3 +75,102 @@ def test_a_server_that_is_stopped_waits_for_no_resolution_and_for_no_job_of_a_re
 
 def _count(server: Server, status: str) -> int:
     return int(server.request("GET", f"/jobs?status={status}").json["numberTotal"])
+
+
+def read_lines(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in server.log.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("limit", [{"ZOO_RUNNER_WORKER_JOBS": "2"}, {"ZOO_RUNNER_WORKER_MAX_MIB": "1"}])
+def test_a_worker_starts_anew_after_its_limit_and_loses_no_job(
+    site: Site, tmp_path: Path, limit: dict[str, str]
+) -> None:
+    with serving(site.having(**limit).environ, tmp_path) as server:
+        server.deploy(ECHO)
+        workers = server.find_workers()
+        jobs = [server.execute("echo", {"message": f"number {number}"}) for number in range(5)]
+        for number, job in enumerate(jobs):
+            assert server.wait(job)["status"] == "successful"
+            results = server.request("GET", f"/jobs/{job}/results").json
+            assert server.request("GET", results["text"]["href"]).body == f"number {number}\n".encode()
+        assert server.find_workers() == workers
+        lines = [line for line in read_lines(server) if line["part"] == "worker"]
+    ended = [line["job"] for line in lines if line.get("status") == "successful"]
+    assert ended == jobs
+    assert len([line for line in lines if line["logger"] == "zoo_runner.server.serving"]) >= 2
+
+
+def test_a_separate_worker_starts_anew_and_goes_on(site: Site, tmp_path: Path) -> None:
+    with serving(site.having(ZOO_RUNNER_WORKERS="0").environ, tmp_path) as server:
+        server.deploy(ECHO)
+        jobs = [server.execute("echo", {"message": "x"}) for _ in range(3)]
+        environ = site.having(ZOO_RUNNER_WORKER_JOBS="1").environ
+        worker = subprocess.Popen([sys.executable, "-m", "zoo_runner", "worker"], env=environ)
+        try:
+            for job in jobs:
+                assert server.wait(job)["status"] == "successful"
+            assert worker.poll() is None
+        finally:
+            worker.kill()
+            worker.wait()
+
+
+def test_a_job_that_waits_too_long_for_a_worker_has_failed(site: Site, tmp_path: Path) -> None:
+    limited = site.having(ZOO_RUNNER_QUEUE_LIMIT="1", ZOO_RUNNER_WORKERS="0")
+    with serving(limited.environ, tmp_path) as server:
+        server.deploy(ECHO)
+        created = str(server.request("POST", "/jobs", {"process": "echo"}).json["jobID"])
+        failed = server.wait(server.execute("echo", {"message": "never"}))
+        assert (failed["status"], failed["diagnosis"]["code"]) == ("failed", "job.queue-limit")
+        # a synchronous execution learns of it too
+        refused = server.request("POST", "/processes/echo/execution", {"inputs": {}})
+        assert refused.json["diagnosis"]["code"] == "job.queue-limit"
+        # it was created longer ago, and waits only now
+        assert server.request("GET", f"/jobs/{created}").json["status"] == "created"
+        server.request("POST", f"/jobs/{created}/results", headers=ASYNC)
+        started = monotonic()
+        assert server.wait(created)["diagnosis"]["code"] == "job.queue-limit"
+        assert monotonic() - started > 0.9
+
+
+def test_a_job_that_somebody_works_on_waits_for_nobody(tmp_path: Path) -> None:
+    with closing(open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")) as store:
+        create(store, build_job(1), build_job(2))
+        assert store.jobs.lease("job-1", "somebody", LONG)
+        assert [end_overdue(store.jobs, store.jobs.get(name), 1) for name in ("job-1", "job-2")] == [False, True]
+        assert [store.jobs.get(name).status for name in ("job-1", "job-2")] == [Status.ACCEPTED, Status.FAILED]
+
+
+SECRET = "canary-of-the-callbacks"
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_each_event_is_one_line_with_its_job_workspace_and_request(site: Site, tmp_path: Path, form: str) -> None:
+    more = {"ZOO_RUNNER_WORKSPACE_PREFIX": "/hubs", "ZOO_RUNNER_CALLBACK_SECRET": SECRET}
+    more |= {"ZOO_RUNNER_LOG_FORMAT": form, "ZOO_RUNNER_LOG_LEVEL": "debug"}
+    with serving(site.having(**more).environ, tmp_path) as server:
+        server.deploy(ECHO, "/hubs/ws-one")
+        path = f"/hubs/ws-one/processes/echo/execution?token={SECRET}"
+        answer = server.request("POST", path, {"inputs": {}}, {"X-Request-Id": "mine-1"})
+        job = answer.json["jobID"]
+        assert answer.headers["x-request-id"] == "mine-1"
+        assert server.wait(job, base="/hubs/ws-one")["status"] == "successful"
+        other = server.request("GET", "/jobs/none", headers={"X-Request-Id": "not\tan id"})
+        assert other.headers["x-request-id"] not in ("", "not\tan id")
+        server.stop()
+        text = server.log.read_text()
+        assert SECRET not in text
+        if form == "text":
+            assert f" job={job} workspace=ws-one" in text
+            return
+        lines = read_lines(server)
+    assert all({"time", "level", "message", "part", "logger"} <= set(line) for line in lines)
+    assert [line["workspace"] for line in lines if line.get("job") == job] == ["ws-one"] * 3
+    accepted = [line for line in lines if line.get("job") == job and line.get("request") == "mine-1"]
+    assert len(accepted) == 1
+    answered = [line for line in lines if line.get("path") == "/hubs/ws-one/processes/echo/execution"]
+    assert [(line["request"], line["method"], line["status"]) for line in answered] == [("mine-1", "POST", 201)]
+    assert [line["status"] for line in lines if line.get("path") == "/jobs/none"] == [404]
+    ended = [line for line in lines if line["part"] == "worker" and line.get("status")]
+    assert [(line["job"], line["status"]) for line in ended] == [(job, "successful")]
+    assert any(line["logger"].startswith("uvicorn") for line in lines)

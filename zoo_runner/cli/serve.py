@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 ReadConfiguration = Callable[..., "Configuration"]
 
 
+_LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "text"]),
+    help="Form of what is logged. [default: auto]",
+)
+
+
+def _read_environ(log_format: str | None) -> dict[str, str]:
+    """Read the environment, for this process and its workers; the option wins."""
+    environ = dict(os.environ)  # noqa: TID251 the commands' one place
+    return environ | ({"ZOO_RUNNER_LOG_FORMAT": log_format} if log_format else {})
+
+
 def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
     """Add the commands to the command line."""
     read = partial(read_configuration, for_service=True)
@@ -26,7 +39,8 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
     @cli.command()
     @click.option("--host", default="127.0.0.1", help="Address to listen on. [default: 127.0.0.1]")
     @click.option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on. [default: 8080]")
-    def serve(host: str, port: int) -> None:
+    @_LOG_FORMAT
+    def serve(host: str, port: int, log_format: str | None) -> None:
         """Serve OGC API - Processes over HTTP; jobs are kept in a database and run by workers.
 
         There is no authentication: listen on loopback, or behind something that has it.
@@ -37,14 +51,14 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
         with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
             from zoo_runner.server.serving import serve as run
 
-        environ = dict(os.environ)  # noqa: TID251 the command's one place
+        environ = _read_environ(log_format)
         hide_process()
-        print_message(f"serving at http://{host}:{port}/")
         run(load_server_settings(environ), _check(read()), environ, (host, port), read_version() or "0")
 
     @cli.command()
     @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")
-    def worker(listens: bool) -> None:
+    @_LOG_FORMAT
+    def worker(listens: bool, log_format: str | None) -> None:
         """Run the jobs of a server's database, until SIGTERM or Ctrl-C; the job that runs then is finished first."""
         from zoo_runner.config.extras import extra
         from zoo_runner.config.server import load_server_settings
@@ -52,9 +66,12 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
         with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
             from zoo_runner.server.serving import work
 
-        environ = dict(os.environ)  # noqa: TID251
+        environ = _read_environ(log_format)
         hide_process()
-        work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout)
+        if work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout):
+            # the same process with a new program: whoever watches or feeds it notices nothing
+            program = [sys.executable, "-m", "zoo_runner", "worker", *(["--stdin"] if listens else [])]
+            os.execve(sys.executable, program, environ)
 
     _add_backup(cli, read)
 

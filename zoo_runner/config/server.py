@@ -8,6 +8,8 @@ from zoo_runner.config.settings import read_fields, setting
 from zoo_runner.model.errors import SettingsError
 from zoo_staging.addresses import parse_hosts
 
+LOG_FORMATS, LOG_LEVELS = ("auto", "json", "text"), ("debug", "info", "warning", "error")
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -40,6 +42,17 @@ class ServerSettings:
     remote_jobs: int = setting("ZOO_RUNNER_REMOTE_JOBS", 200, "Most jobs on a cluster that one worker follows at once.")
     jobs_per_workspace: int | None = setting(
         "ZOO_RUNNER_JOBS_PER_WORKSPACE", None, "Most jobs of one workspace that run at once; unset: no limit."
+    )
+    queue_seconds: float | None = setting(
+        "ZOO_RUNNER_QUEUE_LIMIT",
+        None,
+        "Longest time that a job waits for a worker, in seconds; it has failed then. Unset: no limit.",
+    )
+    worker_jobs: int | None = setting(
+        "ZOO_RUNNER_WORKER_JOBS", 1000, "A worker starts anew after so many jobs, so that what libraries leave is gone."
+    )
+    worker_mib: float | None = setting(
+        "ZOO_RUNNER_WORKER_MAX_MIB", 1024.0, "A worker starts anew when it takes more memory than this, in MiB."
     )
     lease_seconds: float = setting(
         "ZOO_RUNNER_LEASE", 30.0, "A job whose worker gave no sign of life for so long goes to another one, in seconds."
@@ -85,6 +98,14 @@ class ServerSettings:
         24.0,
         "Hours after which files sent to /files expire; they are removed once no job needs them.",
     )
+    log_format: str = setting(
+        "ZOO_RUNNER_LOG_FORMAT",
+        "auto",
+        "Lines that servers and workers log: json, text, or auto (text on a terminal, else json).",
+    )
+    log_level: str = setting(
+        "ZOO_RUNNER_LOG_LEVEL", "info", "Least level that is logged: debug (every request), info, warning or error."
+    )
     callback_hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_CALLBACK_HOSTS",
         (),
@@ -124,4 +145,11 @@ def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
         parse_hosts(",".join(settings.callback_hosts))
     except ValueError as error:
         raise SettingsError(f"ZOO_RUNNER_CALLBACK_HOSTS is invalid: {error}", "Write names and networks.") from error
+    _ensure_one_of("ZOO_RUNNER_LOG_FORMAT", settings.log_format, LOG_FORMATS)
+    _ensure_one_of("ZOO_RUNNER_LOG_LEVEL", settings.log_level, LOG_LEVELS)
     return settings
+
+
+def _ensure_one_of(variable: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{variable} is {value!r}", f"Use one of: {', '.join(allowed)}.")

@@ -296,6 +296,12 @@ _JOB = (
         "The process that accepted the job ended before the engine had its secret inputs, which are never stored.",
         "Run the job again.",
     ),
+    Code(
+        "job.queue-limit",
+        _E,
+        "No worker took the job within the time that it may wait.",
+        "Run it again when fewer jobs wait; the operator can start more workers, or raise ZOO_RUNNER_QUEUE_LIMIT.",
+    ),
     Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
     Code("job.out-of-memory", _E, "The job's own pod ran out of memory.", "Raise ZOO_RUNNER_JOB_RAM_LIMIT."),
 )

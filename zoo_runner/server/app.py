@@ -18,6 +18,7 @@ from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
 from zoo_runner.server.limiting import Limited, read_rate
+from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logged
 from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
@@ -39,7 +40,7 @@ _WORKSPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _CORS: dict[str, Any] = {
     "allow_methods": ["*"],
     "allow_headers": ["*"],
-    "expose_headers": ["Location", "Link", "Preference-Applied", "Retry-After"],
+    "expose_headers": ["Location", "Link", "Preference-Applied", "Retry-After", REQUEST_HEADER],
 }
 _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
@@ -64,6 +65,7 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
     if origins := api.settings.cors_origins:
         # the outermost: pages of other origins read errors and refusals too
         app.add_middleware(CORSMiddleware, allow_origins=origins, **_CORS)
+    app.add_middleware(Logged)
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)
     add_health(app, api, count_workers)
@@ -84,6 +86,7 @@ def _read_calls(api: Api) -> ReadCall:
     # a coroutine, as it only reads: FastAPI would take a thread for each request otherwise
     async def read_call(request: Request) -> Call:
         workspace = api.configuration.workspace.name
+        CURRENT_WORKSPACE.set(workspace)
         return Call(workspace, _find_base(api, request), query=tuple(request.query_params.multi_items()))
 
     return read_call
@@ -93,6 +96,7 @@ def _read_hub_calls(api: Api, prefix: str) -> ReadCall:
     async def read_call(request: Request, workspace: str) -> Call:
         if not _WORKSPACE.fullmatch(workspace):
             raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
+        CURRENT_WORKSPACE.set(workspace)
         base = f"{_find_base(api, request)}/{prefix}/{workspace}"
         return Call(workspace, base, hub=True, query=tuple(request.query_params.multi_items()))
 

@@ -1,52 +1,113 @@
-"""Removes what has become old: jobs that ended or were created long ago, files that expired, callbacks of no job."""
+"""Removes what has become old, and ends jobs that wait too long for a worker.
+
+Old are jobs that ended or were created long ago, files that expired, and callbacks of no job. Several servers of one
+database may look at the same time.
+"""
 
 import logging
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 
+from zoo_runner.execution.context import end_job
 from zoo_runner.execution.retention import find_expired
 from zoo_runner.model import clock
-from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.job import FINAL, Status
+from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.server.api import Api
 from zoo_runner.server.jobs import remove_ended_job
 from zoo_runner.server.uploads import remove_expired_uploads
-from zoo_runner.store.protocol import JobQuery
+from zoo_runner.store.protocol import JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
 EVERY_SECONDS = 3600.0
+# how often a limit of waiting is looked at, as a part of it, and in seconds
+_LOOKS_PER_LIMIT, _LEAST_SECONDS, _MOST_SECONDS = 10, 0.2, 30.0
+_LEASE_TO_END_SECONDS = 30.0
 _MOST_PER_PAGE = 1000
 _SECONDS_PER_HOUR, _SECONDS_PER_DAY = 3600, 86_400
 
 logger = logging.getLogger(__name__)
 
 
-class Housekeeper:
-    """A thread that looks once an hour; several servers of one database may do the same."""
+@dataclass
+class _Chore:
+    """What is done again and again; `due` is of the monotonic clock."""
 
-    def __init__(self, api: Api, every_seconds: float = EVERY_SECONDS) -> None:
-        self._api, self._every_seconds = api, every_seconds
+    do: Callable[[], None]
+    every_seconds: float
+    due: float = 0.0
+
+
+class Housekeeper:
+    """A thread that does each chore when it is due; `on_end` is called with the id of each job that it has ended."""
+
+    def __init__(self, api: Api, on_end: Callable[[str], None], every_seconds: float = EVERY_SECONDS) -> None:
+        self._api, self._on_end = api, on_end
+        self._chores = [_Chore(self._remove_old, every_seconds)]
+        if (limit := api.settings.queue_seconds) is not None:
+            often = min(max(limit / _LOOKS_PER_LIMIT, _LEAST_SECONDS), _MOST_SECONDS)
+            self._chores.append(_Chore(self._end_overdue, often))
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Remove nothing more."""
+        """Do nothing more."""
         self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            try:
-                self._api.store.callbacks.remove_orphans()
-                remove_expired_uploads(self._api, self._stopped)
-                if removed := remove_expired(self._api, self._stopped):
-                    logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
-                if removed := remove_unstarted(self._api, self._stopped):
-                    logger.info("%d jobs were removed that nobody started for ZOO_RUNNER_UNSTARTED_HOURS", removed)
-            # the door of a thread: the next time may go well
-            except Exception:
-                logger.exception("old jobs could not be removed")
-            self._stopped.wait(self._every_seconds)
+            for chore in self._chores:
+                if chore.due <= monotonic():
+                    self._do(chore)
+            self._stopped.wait(min(chore.due for chore in self._chores) - monotonic())
+
+    def _do(self, chore: _Chore) -> None:
+        chore.due = monotonic() + chore.every_seconds
+        try:
+            chore.do()
+        except RunnerError as error:
+            logger.warning("housekeeping is put off: %s", error)
+        # the door of a thread: the next time may go well
+        except Exception:
+            logger.exception("housekeeping failed")
+
+    def _remove_old(self) -> None:
+        self._api.store.callbacks.remove_orphans()
+        remove_expired_uploads(self._api, self._stopped)
+        if removed := remove_expired(self._api, self._stopped):
+            logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
+        if removed := remove_unstarted(self._api, self._stopped):
+            logger.info("%d jobs were removed that nobody started for ZOO_RUNNER_UNSTARTED_HOURS", removed)
+
+    def _end_overdue(self) -> None:
+        limit = self._api.settings.queue_seconds or 0.0
+        until = clock.after(-limit)
+        for job in iterate_jobs(self._api.store.jobs, JobQuery(statuses=(Status.ACCEPTED,), created_to=until)):
+            # one that was created before it was accepted waits since then
+            if job.updated <= until and end_overdue(self._api.store.jobs, job, limit):
+                self._on_end(job.id)
+
+
+def end_overdue(store: JobStore, job: Job, seconds: float) -> bool:
+    """End a job that waits longer than so many seconds for a worker; returns whether none has taken it meanwhile."""
+    lease = store.lease(job.id, f"queue-limit-{new_job_id()}", _LEASE_TO_END_SECONDS)
+    if lease is None:
+        return False
+    job = store.get(job.id)
+    if job.status is Status.ACCEPTED and job.handle is None:
+        error = EngineError(
+            f"no worker took the job within {seconds:g} s (ZOO_RUNNER_QUEUE_LIMIT)",
+            "Run the job again when fewer jobs wait, or ask the operator for more workers.",
+            code="job.queue-limit",
+        )
+        job = end_job(store, job, Outcome(Status.FAILED, diagnosis=error.diagnosis, exit_code=error.exit_code))
+    store.release(lease)
+    return job.status in FINAL
 
 
 def remove_unstarted(api: Api, stopped: threading.Event) -> int:

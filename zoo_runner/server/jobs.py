@@ -1,6 +1,7 @@
 """Operations on jobs: accept an execution, list, status, dismiss."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.server.api import Api, Call, build_destination
 from zoo_runner.server.definitions import keep_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
+from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.subscriber import find_reach, read_subscriber
@@ -35,6 +37,8 @@ from zoo_runner.store.selection import iterate_jobs
 RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
 MOST_PER_PAGE = 1000
 _LEASE_TO_DISMISS_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
 
 
 def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Job:
@@ -56,6 +60,7 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
         return accept_failed(api.context, draft, engine, workspace, error, origin)
     keep_callback(api, call, draft.id, request)
     job = accept(api.context, draft, engine, workspace, Origin(call.caller, keep_request(request, draft.order)))
+    logger.info("job accepted", extra=about(job))
     api.wake(job.id)
     return job
 
@@ -149,6 +154,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
     A job that waits is dismissed at once, one that runs by its worker soon after. Raises `JobNotFoundError`.
     """
     job = get_job(api, call, job_id)
+    logger.info("job dismissed", extra=about(job, {"status": job.status.value}))
     if job.status in FINAL:
         remove_ended_job(api.store.jobs, job, api.find_configuration(job.workspace).workspace)
         return replace(job, status=Status.DISMISSED, message="the job was removed")

@@ -1,8 +1,9 @@
 """Starts and stops what a server consists of: the store, the worker processes, the listening socket."""
 
+import logging
 import signal
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -12,15 +13,19 @@ import uvicorn
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.server import ServerSettings
+from zoo_runner.model.errors import EngineError
 from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
 from zoo_runner.server.callbacks import Notifier
 from zoo_runner.server.echo import deploy_echo
 from zoo_runner.server.housekeeping import Housekeeper
+from zoo_runner.server.log_lines import set_up_logging
 from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql import SqlStore, open_sql_store
+
+logger = logging.getLogger(__name__)
 
 
 def open_store(settings: ServerSettings, configuration: Configuration) -> SqlStore:
@@ -54,14 +59,16 @@ def serve(
     """Serve until SIGTERM or SIGINT; the workers get `variables` as their environment.
 
     Raises `RunnerError` before anything listens."""
+    set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration))
-    notifier, housekeeper = Notifier(api), Housekeeper(api)
+    notifier = Notifier(api)
 
     def end(job_id: str) -> None:
         api.endings.notify(job_id)
         notifier.wake()
 
+    housekeeper = Housekeeper(api, end)
     pool = WorkerPool(settings.workers, variables, end)
     try:
         if settings.echo:
@@ -75,11 +82,15 @@ def serve(
             app,
             host=host,
             port=port,
-            log_level="warning",
+            log_config=None,
+            # the lines of requests are ours
+            access_log=False,
             server_header=False,
             forwarded_allow_ips=list(settings.trusted_proxies),
         )
+        logger.info("serving at http://%s:%d/", host, port)
         _Server(config, api).run()
+        logger.info("the server stops")
     finally:
         pool.stop(settings.shutdown_seconds)
         notifier.stop()
@@ -88,8 +99,13 @@ def serve(
         store.close()
 
 
-def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> None:
-    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT; running jobs end first."""
+def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> bool:
+    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT; running jobs end first.
+
+    Returns whether it is to be started anew: it has run enough jobs, or takes too much memory. Jobs on a cluster that
+    it followed are free for any worker then.
+    """
+    set_up_logging(settings, configuration.workspace.secrets, "worker")
     store = open_store(settings, configuration)
     try:
         context = open_context(store, settings, configuration)
@@ -100,6 +116,13 @@ def work(settings: ServerSettings, configuration: Configuration, source: TextIO 
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: worker.stop())
         worker.run(source, sink)
+        if not worker.worn:
+            return False
+        logger.info("the worker starts anew")
+        # one that cannot be given back ends by itself
+        with suppress(EngineError):
+            store.jobs.release_all(context.owner)
+        return True
     finally:
         store.close()
 

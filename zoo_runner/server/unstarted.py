@@ -4,6 +4,7 @@ What a client sends is kept as it is, and checked when the job is started: until
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -26,7 +27,10 @@ from zoo_runner.server.jobs import (
     load_package,
     prepare_execution,
 )
+from zoo_runner.server.log_lines import about
 from zoo_runner.server.subscriber import find_reach, read_subscriber
+
+logger = logging.getLogger(__name__)
 
 
 def create_job(api: Api, call: Call, request: Mapping[str, Any]) -> Job:
@@ -67,6 +71,7 @@ def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]
     origin = Origin(job.caller, keep_request(request, draft.order), job.priority)
     keep_callback(api, call, job_id, request)
     started = accept_created(api.context, job, draft, workspace, origin)
+    logger.info("job accepted", extra=about(started))
     api.wake(job_id)
     return started, request
 

@@ -3,13 +3,16 @@
 A server that started it says on a stream what happens elsewhere: a line with a job's id has the worker look at the
 queue and at that job, the end of the stream means that it shall stop after the jobs that it works on. On another stream
 the worker writes the id of each job that has ended, one a line. Of a local engine it runs one job at a time, of a
-remote one it follows many.
+remote one it follows many. After a number of jobs, or with too much memory, it is worn and takes no more.
 """
 
 import contextlib
 import logging
+import os
 import threading
 from concurrent.futures import Future
+from pathlib import Path
+from time import monotonic
 from typing import TextIO
 
 from zoo_runner.config.server import ServerSettings
@@ -19,6 +22,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, JobNotFoundError, NotReachedError, RunnerError
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
+from zoo_runner.server.log_lines import about
 from zoo_runner.store.protocol import JobQueue, Share
 
 # before the next job, where an engine did not answer
@@ -48,9 +52,13 @@ class Worker:
         self._running: dict[str, Cancellation] = {}
         self._changed = threading.Condition()
         self._woken = self._stopping = self._away = False
+        self._jobs_begun = 0
 
     def run(self, source: TextIO | None, sink: TextIO) -> None:
-        """Work until `source` ends or `stop` is called, and on to the end of the jobs that run then."""
+        """Work until `source` ends or `stop` is called, and on to the end of the jobs that run then.
+
+        A worker that is worn returns too, of a remote engine at once: its jobs go on, and any worker can follow them.
+        """
         if source:
             threading.Thread(target=self._listen, args=(source,), name="listener", daemon=True).start()
         while self._wait_for_room():
@@ -60,7 +68,17 @@ class Worker:
             else:
                 self._wait_for_work()
         with self._changed:
-            self._changed.wait_for(lambda: not self._running)
+            self._changed.wait_for(lambda: not self._running or (self._most_jobs > 1 and not self._stopping))
+
+    @property
+    def worn(self) -> bool:
+        """Whether it has run so many jobs, or takes so much memory, that it is to be started anew.
+
+        One that has not run a job is never worn, and one that is stopped is not either.
+        """
+        jobs, mib = self._settings.worker_jobs, self._settings.worker_mib
+        is_worn = (jobs is not None and self._jobs_begun >= jobs) or (mib is not None and _measure_mib() > mib)
+        return is_worn and self._jobs_begun > 0 and not self._stopping
 
     def _claim(self) -> Job | None:
         try:
@@ -83,7 +101,7 @@ class Worker:
                 # its job is the next of the queue again: no busy loop
                 self._changed.wait_for(lambda: self._stopping, self._away_seconds)
             self._woken = self._away = False
-            return not self._stopping
+            return not (self._stopping or self.worn)
 
     def _wait_for_work(self) -> None:
         with self._changed:
@@ -93,11 +111,16 @@ class Worker:
     def _begin(self, job: Job, sink: TextIO) -> None:
         cancellation = Cancellation(job.time_limit_seconds)
         with self._changed:
+            self._jobs_begun += 1
             self._running[job.id] = cancellation
+
+        logger.info("job taken", extra=about(job, {"engine": job.engine}))
+        begun = monotonic()
 
         def end(done: Future[Outcome]) -> None:
             try:
                 self._settle(job, done.exception())
+                _log_end(job, done, monotonic() - begun)
                 # a server that was killed hears nothing any more
                 with contextlib.suppress(OSError, ValueError):
                     sink.write(f"{job.id}\n")
@@ -137,3 +160,24 @@ class Worker:
         except RunnerError:
             # the keeper looks again soon
             return
+
+
+def _log_end(job: Job, done: Future[Outcome], seconds: float) -> None:
+    """Log how the work on a job has ended; one that could not be worked on now is taken up later."""
+    error, said = done.exception(), about(job, {"seconds": round(seconds, 3)})
+    if error is None:
+        outcome = done.result()
+        code = {"code": outcome.diagnosis.code} if outcome.diagnosis else {}
+        said["about"] |= {"status": outcome.status.value, **code}
+        logger.info("job ended", extra=said)
+    elif isinstance(error, RunnerError):
+        said["about"]["code"] = error.diagnosis.code
+        logger.warning("job not worked on: %s", error, extra=said)
+    else:
+        logger.error("job not worked on", extra=said, exc_info=error)
+
+
+def _measure_mib() -> float:
+    """Measure the memory of this process (proc(5), /proc/pid/statm: pages)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

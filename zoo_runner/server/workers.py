@@ -1,10 +1,13 @@
 """The worker processes of a server: started, woken, listened to, started again when they die, stopped in time."""
 
 import contextlib
+import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
 
 
 class WorkerPool:
@@ -57,7 +60,8 @@ class WorkerPool:
             process = self._start()
             for line in process.stdout or ():
                 self._on_end(line.strip())
-            process.wait()
+            if process.wait() and not self._stopping.is_set():
+                logger.error("a worker has ended with %d, and is started again", process.returncode)
             with self._lock:
                 self._processes.remove(process)
             # one that cannot start must not be started again at once, for ever

@@ -115,6 +115,12 @@ class SqlJobs:
         with self._database.writing() as connection:
             connection.execute(update(JOBS).where(mine).values(lease_owner=None, lease_expires=None))
 
+    def release_all(self, owner: str) -> None:
+        """Give back all leases of an owner."""
+        with self._database.writing() as connection:
+            mine = update(JOBS).where(JOBS.c.lease_owner == owner)
+            connection.execute(mine.values(lease_owner=None, lease_expires=None))
+
     def find_lease(self, job_id: str) -> Lease | None:
         """Return the lease that holds now; None where nobody works on the job."""
         held = and_(JOBS.c.id == job_id, JOBS.c.lease_expires > now_seconds())
