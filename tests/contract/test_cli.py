@@ -117,8 +117,8 @@ def test_the_doctor_examines_this_machine_for_the_local_engine(site: Site) -> No
 def test_the_doctor_reads_settings_as_services_do_where_it_is_asked_to(site: Site) -> None:
     done = site.having(STAGEIN_ALLOW_PRIVATE="true").command("doctor", "--engine", "local", "--service")
     assert done.returncode == 7
-    assert "(code: protection.private-hosts)" in done.stdout
-    assert "(code: protection.isolation)" in done.stdout
+    assert "code: protection.private-hosts)" in done.stdout
+    assert "code: protection.isolation)" in done.stdout
 
 
 @pytest.mark.parametrize("variable", ["ZOO_RUNNER_TEMP", "ZOO_RUNNER_STATE", "ZOO_RUNNER_CACHE", "ZOO_RUNNER_SCRATCH"])

@@ -33,7 +33,7 @@ def test_a_sound_argo(site: Site) -> None:
     found = examine(site)
     assert [check.found for check in found.values() if not check.ok] == []
     assert {"permissions", "account", "volume", "images", "smoke test", "results store"} <= found.keys()
-    assert {"Argo controller", "Argo executor"} <= found.keys()
+    assert {"Argo controller", "Argo executor", "API from a pod", "DNS from a pod"} <= found.keys()
     assert "image " in found["Argo executor"].found
     left = kubectl(site, "get", "workflows,pvc,secrets", "-n", NAMESPACE, "-o", "name", "-l", "zoo-runner/role=job")
     assert left == ""

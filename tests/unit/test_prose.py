@@ -23,8 +23,6 @@ OTHER_PROGRAMS = (
     "No space left on device",
     "Argument list too long",
     "cannot open shared object file: No such file or directory",
-    # Argo Workflows
-    "offload node status is not supported",
     "Too many open files",
     # Kubernetes and etcd
     "etcdserver: request is too large",
@@ -36,6 +34,7 @@ OTHER_PROGRAMS = (
     "The container could not be located",
     # Argo Workflows
     "Workflow processing has been postponed because too many workflows are already running",
+    "offload node status is not supported",
     # cwltool, Calrissian and schema-salad
     "Error collecting output for parameter",
     "Did not find output file with glob pattern",

@@ -139,7 +139,8 @@ def _examine(configuration: "Configuration", destination: str | None) -> None:
         sound = sound and check.ok
         click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
         if check.remedy:
-            click.echo(f"    what to do: {check.remedy}{f' (code: {check.code})' if check.code else ''}")
+            code = f", code: {check.code}" if check.code else ""
+            click.echo(f"    what to do: {check.remedy} (level: {check.level}{code})")
     sys.exit(0 if sound else EngineError.exit_code)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import Report
 from zoo_runner.model.job import Results
@@ -99,7 +100,7 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Check:
-    """One finding of `doctor`: what was checked, found and expected; its code and what to do if it is not ok."""
+    """One finding of `doctor`: what was checked, found and expected; code, level and what to do if it is not ok."""
 
     ok: bool
     about: str
@@ -107,6 +108,7 @@ class Check:
     expected: str
     remedy: str = ""
     code: str = ""
+    level: Level = Level.ENGINE
 
     @classmethod
     def run(cls, about: str, look: Callable[[], str], expected: str) -> "Check":
@@ -114,7 +116,13 @@ class Check:
         try:
             return cls(True, about, look(), expected)
         except RunnerError as error:
-            return cls(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy, error.diagnosis.code)
+            return cls.refuse(about, error, expected)
+
+    @classmethod
+    def refuse(cls, about: str, error: RunnerError, expected: str) -> "Check":
+        """Return the finding of an error."""
+        found = error.diagnosis
+        return cls(False, about, found.cause, expected, found.remedy, found.code, found.level)
 
 
 @dataclass(frozen=True)

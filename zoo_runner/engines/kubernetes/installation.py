@@ -12,6 +12,7 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.kept import describe_kept
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.namespace import create_tenant, mark_content, remove_namespace
+from zoo_runner.engines.kubernetes.pod_network import read_network
 from zoo_runner.engines.kubernetes.protections import (
     UNKNOWN,
     check_account,
@@ -83,7 +84,7 @@ def examine_cluster(configuration: Configuration, destination: str | None, exami
             reported.add(check.about)
             yield check
     except RunnerError as error:
-        yield Check(False, "API", error.diagnosis.cause, "the API answers", error.diagnosis.remedy)
+        yield Check.refuse("API", error, "the API answers")
     if destination and _STORE not in reported:
         yield Check.run(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
 
@@ -276,16 +277,17 @@ def _run_smoke_test(installation: _Installation, storage: StorageProfile, destin
     error = done.error
     if done.bound:
         yield Check(True, "volume", "bound", f"{site.volume_size}, {site.access_mode}, is bound")
+    yield from read_network(done.events)
     if error and not isinstance(error, StageOutError):
         expected = "a pod starts, with its images and its volume"
         about = examined.subjects.get(error.diagnosis.code or "", "smoke test")
-        yield Check(False, about, error.diagnosis.cause, expected, error.diagnosis.remedy)
+        yield Check.refuse(about, error, expected)
         return
     yield from examined.describe(done.pods)
     yield Check(True, "images", "pulled", f"{site.image} and {site.step_image} are pulled")
     yield Check(True, "smoke test", "a pod has started, run and written", "a pod starts and writes to its volume")
     if error:
-        yield Check(False, _STORE, error.diagnosis.cause, _say_from_pod(destination), error.diagnosis.remedy)
+        yield Check.refuse(_STORE, error, _say_from_pod(destination))
     elif destination:
         yield Check(True, _STORE, "written and removed again", _say_from_pod(destination))
 

@@ -23,6 +23,7 @@ from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.volumes import is_bound
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.events import Event, Report
 from zoo_runner.model.outcomes import restore_error
 from zoo_runner.model.package import Package
 
@@ -44,11 +45,12 @@ class SmokeJob:
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """How the smoke test ended: whether the volume was bound, its error, and its pods."""
+    """How the smoke test ended: whether the volume was bound, its error, its pods, and what they reported."""
 
     bound: bool
     error: RunnerError | None
     pods: Sequence[Manifest] = ()
+    events: Sequence[Event] = ()
 
 
 def open_smoke_test(cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None) -> SmokeJob:
@@ -71,9 +73,10 @@ def run_smoke_test(smoke: SmokeJob, site: KubernetesSettings, credentials: Mappi
         secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
         for manifest in (*secrets, build_claim(names, site, _NOTHING)):
             cluster.create(owned_by(manifest, owner))
-        error = _follow(smoke, site)
+        events: list[Event] = []
+        error = _follow(smoke, site, events.append)
         bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
-        return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector))
+        return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector), events)
     except RunnerError as refused:
         return SmokeTest(False, refused)
     finally:
@@ -113,11 +116,11 @@ def build_step_image(site: KubernetesSettings) -> Manifest:
     }
 
 
-def _follow(smoke: SmokeJob, site: KubernetesSettings) -> RunnerError | None:
+def _follow(smoke: SmokeJob, site: KubernetesSettings, report: Report) -> RunnerError | None:
     limit = Cancellation(min(site.pending_seconds, _LONGEST_SECONDS))
     try:
         with limit.deadline():
-            follower = smoke.follower(smoke.job, site, lambda _: None, smoke.job.root.release)
+            follower = smoke.follower(smoke.job, site, report, smoke.job.root.release)
             return restore_error(follower.follow(limit).result())
     except RunnerError as error:
         if limit.reason is None:

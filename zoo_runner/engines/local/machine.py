@@ -54,7 +54,7 @@ def _check_sandbox(settings: Settings) -> Check:
         found = find_sandbox(settings.sandbox_folders, settings.sandbox_network == "asked", path)
     except EngineError as error:
         said = error.diagnosis
-        return Check(False, "containers", said.evidence[0], "sandbox", said.remedy, said.code)
+        return Check(False, "containers", said.evidence[0], "sandbox", said.remedy, said.code, said.level)
     holds = (
         "together, by control groups" if found.group_parents else "for each process (no control group may be created)"
     )
@@ -121,7 +121,7 @@ def _check_destination(destination: str, storage: StorageProfile) -> Check:
     try:
         probe_destination(destination, storage, "doctor", "doctor")
     except RunnerError as error:
-        return Check(False, "results store", error.diagnosis.cause, expected, error.diagnosis.remedy)
+        return Check.refuse("results store", error, expected)
     return Check(True, "results store", "written and removed again", expected)
 
 

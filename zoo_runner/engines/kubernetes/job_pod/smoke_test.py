@@ -15,9 +15,11 @@ from pathlib import Path
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
 from zoo_runner.engines.kubernetes.pod_log import encode_line
+from zoo_runner.engines.kubernetes.pod_network import find_network
 from zoo_runner.engines.kubernetes.protocol import check_protocol
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.workspace import StorageProfile
@@ -52,5 +54,8 @@ def _try_volume(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _outcome = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(os.environ))  # noqa: TID251 the entry point
-    sys.stdout.write("".join(f"{line}\n" for line in encode_line(_outcome)))
+    _environ = os.environ  # noqa: TID251 the entry point
+    _outcome = run_checks(Path(WORK_FOLDER), sys.argv[1:], load_storage_profile(_environ))
+    _host, _port = (_environ.get(f"KUBERNETES_SERVICE_{part}", "0") for part in ("HOST", "PORT"))
+    _events: list[EngineLine | Outcome] = [*find_network(_host, int(_port)), _outcome]
+    sys.stdout.write("".join(f"{line}\n" for event in _events for line in encode_line(event)))
