@@ -8,6 +8,7 @@ from zoo_runner.config.configuration import Configuration, load_configuration
 SERVICE_DEFAULTS: Mapping[str, str] = {
     "ZOO_RUNNER_ISOLATION": "isolated",
     "ZOO_RUNNER_TIME_LIMIT": str(24 * 60 * 60),
+    "ZOO_RUNNER_SCRATCH_MAX_BYTES": str(300 << 30),
     "ZOO_RUNNER_MAX_INPUT_VALUES": "100000",
     "STAGEIN_ALLOW_PRIVATE": "false",
     "STAGEIN_MAX_BYTES": str(100 << 30),

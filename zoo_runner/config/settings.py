@@ -79,6 +79,12 @@ class Settings:
         "Local engine: trusted (a step without a container runs with the permissions of this user) or isolated (each"
         " step runs in a container or sandbox, or the job is refused); services are isolated unless this is set.",
     )
+    scratch_max_bytes: int | None = setting(
+        "ZOO_RUNNER_SCRATCH_MAX_BYTES",
+        None,
+        "Local engine: most bytes that the files of a job in ZOO_RUNNER_SCRATCH have together, inputs included, and"
+        " each file that its steps write; in any case nine tenths of what is free when it starts. Unset: no limit.",
+    )
     default_image: str = setting(
         "ZOO_RUNNER_DEFAULT_IMAGE",
         "docker.io/library/debian:bookworm-slim",

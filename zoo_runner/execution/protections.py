@@ -93,6 +93,8 @@ def check_limits(settings: Settings, workspace: Workspace) -> str:
     """Check that what a job reads, stores and is given has limits."""
     missing = [name for name in _OF_ALL_JOBS if not workspace.storage.variables.get(name)]
     missing += [] if settings.max_input_values is not None else ["ZOO_RUNNER_MAX_INPUT_VALUES"]
+    if settings.engine == "local" and settings.scratch_max_bytes is None:
+        missing.append("ZOO_RUNNER_SCRATCH_MAX_BYTES")
     if missing:
         raise EngineError(
             f"without a limit: {', '.join(missing)}",

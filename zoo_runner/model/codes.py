@@ -182,6 +182,7 @@ _STEP = (
         "Give the data as an input: steps have no credentials.",
     ),
     Code("step.time-limit", _U, "A step took longer than its ToolTimeLimit.", "Raise the ToolTimeLimit."),
+    Code("step.file-limit", _U, "A step wrote a file above the allowed size.", "Let it write smaller files."),
     Code("step.program-not-found", _U, "The program of a step does not exist.", "Correct baseCommand or the image."),
     Code("step.not-started", _U, "The program of a step could not be started.", "Correct baseCommand and arguments."),
     Code("step.not-ready", _U, "The inputs of a step cannot be prepared.", "Correct what the package says of it."),
@@ -270,6 +271,7 @@ _ENGINE = (
 )
 _JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
+    Code("job.disk-limit", _U, "The job's files took more of the disk than allowed.", "Let its steps write less."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
     Code(
         "job.nothing-kept",

@@ -9,7 +9,6 @@ is the outcome of the job, or a handover to the next node. Credentials are in th
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +42,7 @@ from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
+from zoo_runner.removal import remove_tree
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _prepare(bundle: bytes, volume: Volume) -> None:
     """Unpack the bundle; of an earlier attempt whose pod was lost, only the time of the start and the logs stay."""
     # the folder itself is mounted by the container that evaluates the package
     for left in (volume.folder / "run").glob("*"):
-        shutil.rmtree(left, ignore_errors=True) if left.is_dir() and not left.is_symlink() else left.unlink()
+        remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     unpack_bundle(bundle, volume.folder)
     if not volume.started.exists():
         write_anew(volume.started, str(time.time()).encode())

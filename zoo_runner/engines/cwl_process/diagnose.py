@@ -174,6 +174,15 @@ def build_refused(reason: str) -> EngineError:
     )
 
 
+def build_too_much(reason: str) -> EngineError:
+    """Build the error of a job that filled more of the disk than it may."""
+    return EngineError(
+        f"the job was ended: its scratch folder has {reason}",
+        "Let its steps write less; or ask the operator for a higher limit (ZOO_RUNNER_SCRATCH_MAX_BYTES) or more disk.",
+        code="job.disk-limit",
+    )
+
+
 def build_too_small(step: str | None, kind: str, asked: float | str, there: float | str) -> EngineError:
     """Build the error for a machine that has less than a package requires; `kind` is ram, cores, tmpdir or outdir."""
     where = f" for its step {step!r}" if step else ""
@@ -302,7 +311,7 @@ _CAUSES = (
         ),
         _outside,
     ),
-    (re.compile(r"No space left on device"), _disk_full),
+    (re.compile(r"No space left on device|Disk quota exceeded"), _disk_full),
     # before the missing tool: podman's network may lack a program of this machine
     (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
     (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),

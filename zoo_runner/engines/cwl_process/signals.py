@@ -37,6 +37,11 @@ _BY_SIGNAL = {
     signal.SIGSYS: "The program made a system call that its container does not allow: ask its author, or the operator"
     " who limits what containers may do.",
 }
+FILE_REMEDY = (
+    "Let the tool write smaller files; or ask the operator for a higher limit (ZOO_RUNNER_SCRATCH_MAX_BYTES, or that of"
+    " the container)."
+)
+"""What to do about a file above the limit of its process."""
 _TERMINATED = "Run the job again. If it always ends so, something in the step sends the signal, such as `timeout`."
 
 
@@ -53,6 +58,8 @@ def explain_exit_code(exit_code: int) -> ExplainedExit:
     number = exit_code - _ABOVE
     if number == signal.SIGTERM:
         return ExplainedExit(f"was terminated: SIGTERM (exit code {exit_code})", _TERMINATED, "step.terminated")
+    if number == signal.SIGXFSZ:
+        return ExplainedExit(f"wrote too large a file: SIGXFSZ (exit code {exit_code})", FILE_REMEDY, "step.file-limit")
     if number in _BY_SIGNAL:
         named = signal.Signals(number)
         return ExplainedExit(f"crashed: {named.name} (exit code {exit_code})", _BY_SIGNAL[named])
@@ -62,5 +69,5 @@ def explain_exit_code(exit_code: int) -> ExplainedExit:
 def is_of_shell(line: str, exit_code: int) -> bool:
     """Whether a line of a program that a signal ended is what its shell printed about it (`Segmentation fault`)."""
     number = exit_code - _ABOVE
-    common = signal.strsignal(number) if number in _BY_SIGNAL or number == signal.SIGTERM else None
+    common = signal.strsignal(number) if number in (*_BY_SIGNAL, signal.SIGTERM, signal.SIGXFSZ) else None
     return common is not None and line.strip().removesuffix("(core dumped)").rstrip().endswith(common)

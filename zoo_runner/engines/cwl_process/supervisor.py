@@ -9,7 +9,10 @@ With `"waits": true` the command is started before its job is known: a second li
 is, and the `cid_folder`, `remover`, `scratch` and `groups` in it count.
 
 With `programs` in it, this process starts containers and sandboxes for the command (see `step_server`). A request of it
-that is refused ends the run: the exit code is 125, and the last line of stderr `refused: ` and why.
+that is refused ends the run: the exit code is 125, and the last line of stderr `ended: ` and why.
+
+With `disk_bytes` in it, the files in `scratch` may have so many bytes together, and each by itself; a run that has more
+ends in the same way, with exit code 124.
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
@@ -22,19 +25,23 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo_runner.engines.cwl_process.disk import DiskWatch
 
 GRACE_SECONDS = 3.0
 _CANNOT_START = 127
 _REFUSED = 125
+_TOO_LARGE = 124
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -142,38 +149,48 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
         return _CANNOT_START
-    refusals: list[str] = []
-    _follow(child, order, lifeline, refusals)
+    endings: dict[int, str] = {}
+    _follow(child, order, lifeline, endings)
     code = child.wait()
     kill_descendants()
     remove_containers(order["cid_folder"], order["remover"])
     remove_groups(order.get("groups", ()))
     if order.get("scratch") and _is_orphan(lifeline):
-        shutil.rmtree(order["scratch"], ignore_errors=True)
-    if refusals:
-        sys.stderr.write(f"\nrefused: {' '.join(refusals[0].splitlines())}\n")
-        return _REFUSED
+        _find_modules()
+        from zoo_runner.removal import remove_tree
+
+        remove_tree(order["scratch"])
+    for early, reason in endings.items():
+        sys.stderr.write(f"\nended: {' '.join(reason.splitlines())}\n")
+        return early
     return code if code >= 0 else 128 - code
 
 
-def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: int, refusals: list[str]) -> None:
+def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: int, endings: dict[int, str]) -> None:
     """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for.
 
-    Notes why requests of it were refused; the first one ends it.
+    `endings` gets why the run was ended from here, by the exit code.
     """
 
-    def refuse(reason: str) -> None:
-        refusals.append(reason)
+    def end(code: int, reason: str) -> None:
+        endings[code] = reason
         _signal_group(child.pid, signal.SIGKILL)
 
-    while _wait_for_child(child.pid, None, also=lifeline) != "ended":
+    disk: DiskWatch | None = None
+    while (change := _wait_for_child(child.pid, disk.seconds if disk else None, also=lifeline)) != "ended":
+        if change == "late":
+            if disk and (reason := disk.look(descendants(os.getpid()))):
+                end(_TOO_LARGE, reason)
+            continue
         line = _read_line(lifeline)
         if child.stdin is None or not line.startswith(b"{"):
             _stop(child)
             return
         order.update(json.loads(line))
         if order.get("programs"):
-            _start_server(order["scratch"], order["programs"], refuse)
+            _start_server(order["scratch"], order["programs"], lambda reason: end(_REFUSED, reason))
+        if order.get("disk_bytes"):
+            disk = _watch_disk(child.pid, order)
         with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
             pipe.write(line)
         child.stdin = None
@@ -181,10 +198,27 @@ def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: i
 
 def _start_server(scratch: str, order: dict[str, Any], on_refused: Callable[[str], None]) -> None:
     """Start steps for the command from now on; not every run has any, and this program must be started quickly."""
-    sys.path.append(str(Path(__file__).parents[3]))
+    _find_modules()
     from zoo_runner.engines.cwl_process.step_server import StepServer
 
     StepServer(scratch, order, on_refused).listen()
+
+
+def _watch_disk(pid: int, order: dict[str, Any]) -> "DiskWatch":
+    """Limit each file that a process and this one's further children write, and watch all of them together."""
+    _find_modules()
+    from zoo_runner.engines.cwl_process.disk import DiskWatch
+
+    for process in (pid, os.getpid()):
+        hard = resource.prlimit(process, resource.RLIMIT_FSIZE)[1]
+        most = order["disk_bytes"] if hard == resource.RLIM_INFINITY else min(order["disk_bytes"], hard)
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (most, most))
+    return DiskWatch(order["scratch"], order["disk_bytes"])
+
+
+def _find_modules() -> None:
+    """Have further modules of this package found."""
+    sys.path.append(str(Path(__file__).parents[3]))
 
 
 def _is_orphan(lifeline: int) -> bool:

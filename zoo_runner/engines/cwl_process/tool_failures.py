@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from zoo_runner.engines.cwl_process.signals import FILE_REMEDY
+
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 _STAGE = "Give the data as an input of type File or Directory: inputs are staged in, with the credentials of the site."
 
@@ -143,6 +145,11 @@ TOOL_FAILURES = (
         re.compile(r"Too many open files"),
         "Let the tool close its files, or open fewer at once (GDAL_MAX_DATASET_POOL_SIZE); the operator may raise the"
         " limit of open files (`ulimit -n`).",
+    ),
+    ToolFailure(
+        re.compile(r"\bFile too large$", re.MULTILINE),
+        FILE_REMEDY,
+        "step.file-limit",
     ),
     ToolFailure(
         re.compile(r"'ascii' codec can't (?:de|en)code"),

@@ -1,8 +1,6 @@
 """The local engine: cwltool on this machine, in containers where podman or docker answers."""
 
-import contextlib
 import os
-import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -30,6 +28,7 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError, StageOutError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
+from zoo_runner.removal import remove_tree
 
 
 class LocalEngine:
@@ -77,7 +76,7 @@ class LocalEngine:
                 self._submitted[job.id] = self._prepare(job, control, report, cancellation)
         except BaseException:
             control.close()
-            _remove_folder(scratch)
+            remove_tree(scratch)
             raise
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
@@ -99,7 +98,7 @@ class LocalEngine:
         if has_listener(scratch):
             return
         if read_kept(scratch) is None:
-            _remove_folder(scratch)
+            remove_tree(scratch)
         else:
             remove_rest(scratch, _remove)
 
@@ -126,7 +125,7 @@ class LocalEngine:
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
         """Remove scratch folders."""
         for left in leftovers:
-            _remove_folder(Path(left.name))
+            remove_tree(Path(left.name))
 
     def _prepare(self, job: JobSpec, control: Control, report: Report, cancellation: Cancellation) -> PreparedJob:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
@@ -209,7 +208,7 @@ def _make_scratch(scratch: Path) -> None:
     try:
         # of an earlier attempt, which ended before its handle was stored
         if scratch.exists() and not has_listener(scratch):
-            _remove_folder(scratch)
+            remove_tree(scratch)
         for name in (".", "inputs", "tmp", "out", "outputs", "cids", "monitors"):
             (scratch / name).mkdir(parents=True, mode=0o700)
     except OSError as error:
@@ -222,18 +221,6 @@ def _make_scratch(scratch: Path) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        _remove_folder(path)
+        remove_tree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _remove_folder(folder: Path) -> None:
-    shutil.rmtree(folder, onerror=_force_removal)
-
-
-def _force_removal(remove: Any, path: str, _: Any) -> None:
-    """Retry a removal: tools and cwltool leave read-only folders behind, and a tool may have removed files already."""
-    with contextlib.suppress(OSError):
-        Path(path).parent.chmod(0o700)
-        Path(path).chmod(0o700)
-        remove(path)

@@ -14,7 +14,8 @@ from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process import step_client
 from zoo_runner.engines.cwl_process.control_groups import name_groups
-from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, diagnose_execution
+from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, build_too_much, diagnose_execution
+from zoo_runner.engines.cwl_process.disk import TOO_LARGE
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
@@ -35,6 +36,8 @@ from zoo_staging.boundary import list_links
 
 _SIGNALLED = 128
 _CLIENT = Path(step_client.__file__)
+# by the supervisor's exit code
+_ENDED = {TOO_LARGE: build_too_much, REFUSED: build_refused}
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,10 @@ def _build_killed(program: str, number: int) -> EngineError:
     )
 
 
-def _read_refusal(complaints: Sequence[str]) -> str:
-    """Return the reason in the last line, which is the supervisor's."""
-    _, _, reason = (complaints[-1] if complaints else "").partition("refused: ")
-    return reason or "it is not in the log"
+def _build_ended(code: int, complaints: Sequence[str]) -> EngineError:
+    """Build the error of a run that the supervisor ended; the last line, which is its own, has the reason."""
+    _, _, reason = (complaints[-1] if complaints else "").partition("ended: ")
+    return _ENDED[code](reason or "not in the log")
 
 
 class Run:
@@ -111,8 +114,8 @@ class Run:
         findings = Findings()
         code = self._supervise(self._write_orders(staged), findings)
         self._cancellation.check()
-        if code == REFUSED:
-            raise build_refused(_read_refusal(self._launcher.complaints))
+        if code in _ENDED:
+            raise _build_ended(code, self._launcher.complaints)
         if code < 0:
             raise _build_killed("supervisor", -code)
         # as the supervisor writes the signal that ended its command
@@ -154,8 +157,14 @@ class Run:
             "remover": spec["remover"],
             "scratch": str(scratch),
             "programs": self._allow_steps(network, staged) if isolated or self._sandbox else None,
+            "disk_bytes": self._limit_disk(),
             "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
+
+    def _limit_disk(self) -> int | None:
+        """Limit the bytes of the job to what the settings say, and to nine tenths of what was free."""
+        most = self._settings.scratch_max_bytes
+        return None if most is None else min(most, (self._machine.disk_mib << 20) * 9 // 10)
 
     def _environment(self) -> dict[str, str]:
         """Steps get the Python of the user, and that of the runner only where the user has none."""
