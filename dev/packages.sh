@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench or postgres.
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench, postgres or keycloak.
 # As root on Debian, what is missing is installed, and reported; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
@@ -20,7 +20,10 @@ case "${1:-}" in
   postgres)
     programs="pg_ctlcluster"
     packages="postgresql" ;;
-  *) say "name a part: podman, sandbox, cluster, bench or postgres" >&2; exit 2 ;;
+  keycloak)
+    programs="java curl unzip"
+    packages="openjdk-17-jre-headless ca-certificates curl unzip" ;;
+  *) say "name a part: podman, sandbox, cluster, bench, postgres or keycloak" >&2; exit 2 ;;
 esac
 
 missing=""

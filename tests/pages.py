@@ -8,6 +8,7 @@ from typing import Any
 
 from stagein.settings import SETTINGS as STAGEIN_SETTINGS
 from zoo_runner.config.argo import ARGO_SETTINGS
+from zoo_runner.config.identity import IDENTITY_SETTINGS
 from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
 from zoo_runner.config.server import SERVER_SETTINGS
 from zoo_runner.config.service import SERVICE_DEFAULTS
@@ -64,6 +65,7 @@ def build_settings_page() -> str:
     ]
     argo = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in ARGO_SETTINGS]
     server = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in SERVER_SETTINGS]
+    identity = [(f"`{one.metadata['variable']}`", one.default, one.metadata["meaning"]) for one in IDENTITY_SETTINGS]
     services = "\n".join(f"| `{name}` | `{default}` |" for name, default in SERVICE_DEFAULTS.items())
     parts = [
         f"# Settings\n\nEnvironment variables, read once at the start; an empty one counts as unset. {BY}",
@@ -72,6 +74,7 @@ def build_settings_page() -> str:
         f"## The engines on Kubernetes\n\n{_build_table(cluster)}",
         f"## The engine on Argo Workflows\n\n{_build_table(argo)}",
         f"## The server and its workers\n\nRead by `zoo-runner serve` and `worker`.\n\n{_build_table(server)}",
+        f"## Callers of the server\n\nRead by `zoo-runner serve` ([api.md](api.md)).\n\n{_build_table(identity)}",
         f"## Stage-in\n\nRead by the `stagein` command and every run.\n\n{_build_table(_plain(STAGEIN_SETTINGS))}",
         f"## Stage-out\n\nRead by the `stageout` command and every run.\n\n{_build_table(_plain(STAGEOUT_SETTINGS))}",
         f"## Services\n\n{_SERVICES}\n\n| variable | default |\n|---|---|\n{services}",

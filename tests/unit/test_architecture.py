@@ -47,6 +47,7 @@ READS_AN_ENVIRONMENT = {
     "config/kubernetes.py": "reads its part",
     "config/workspace.py": "reads its part",
     "config/argo.py": "reads its part",
+    "config/identity.py": "reads its part",
     "config/server.py": "reads its part",
     "cli/options.py": "door: the command line",
     "cli/hera.py": "door: what it runs inherits its environment",

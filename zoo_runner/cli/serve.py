@@ -43,9 +43,11 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
     def serve(host: str, port: int, log_format: str | None) -> None:
         """Serve OGC API - Processes over HTTP; jobs are kept in a database and run by workers.
 
-        There is no authentication: listen on loopback, or behind something that has it.
+        With ZOO_RUNNER_OIDC_ISSUER, callers need a token of that OpenID Connect provider. Without, anybody may call:
+        listen on loopback, or behind something that asks who calls.
         """
         from zoo_runner.config.extras import extra
+        from zoo_runner.config.identity import load_identity_settings
         from zoo_runner.config.server import load_server_settings
 
         with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
@@ -53,7 +55,9 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
 
         environ = _read_environ(log_format)
         hide_process()
-        run(load_server_settings(environ), _check(read()), environ, (host, port), read_version() or "0")
+        identity = load_identity_settings(environ)
+        address, version = (host, port), read_version() or "0"
+        run(load_server_settings(environ), _check(read()), environ, address, version, identity)
 
     @cli.command()
     @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")

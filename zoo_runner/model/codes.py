@@ -458,6 +458,25 @@ _UPLOAD = (
         "Set STAGEOUT_OUTPUT to object storage.",
     ),
 )
+_IDENTITY = (
+    Code("identity.missing", _U, "The request has no token.", "Send `Authorization: Bearer …`."),
+    Code("identity.token", _U, "What the request has is not a signed JSON Web Token.", "Send an access token."),
+    Code("identity.algorithm", _U, "The token is signed in a way that is not accepted.", "Ask the operator."),
+    Code("identity.key", _U, "No key of the provider signed the token.", "Get a token from the server's provider."),
+    Code("identity.signature", _U, "The signature of the token is wrong.", "Get a new one from the provider."),
+    Code("identity.kind", _U, "The token is not one for access.", "Send the access token."),
+    Code("identity.issuer", _U, "The token is of another provider.", "Get one from the server's provider."),
+    Code("identity.audience", _U, "The token is for another service.", "Get one for this service."),
+    Code("identity.expired", _U, "The token has expired.", "Get a new one from the provider."),
+    Code("identity.claim", _U, "A claim of the token is missing or invalid.", "Ask the provider's operator."),
+    Code("identity.workspace", _U, "The caller may not use the workspace.", "Ask its owner; then get a new token."),
+    Code(
+        "identity.provider",
+        _P,
+        "Tokens cannot be verified, as the provider does not answer.",
+        "Check the provider and ZOO_RUNNER_OIDC_ISSUER.",
+    ),
+)
 _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
     Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
@@ -526,6 +545,7 @@ CODES: Mapping[str, Code] = {
         *_PROCESS,
         *_REQUEST,
         *_UPLOAD,
+        *_IDENTITY,
         *_STORE,
         *_BACKUP,
         *_RUNNER,

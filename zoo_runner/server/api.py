@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
@@ -39,6 +40,7 @@ class Api:
     settings: ServerSettings
     configuration: Configuration
     context: Context
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     endings: Endings = field(default_factory=Endings)
     following: Following = field(default_factory=Following)
     resolver: WarmResolver = field(default_factory=WarmResolver)

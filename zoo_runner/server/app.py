@@ -14,6 +14,7 @@ from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.callers import Identify, build_identify, find_challenge
 from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
@@ -23,7 +24,9 @@ from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.problems import ERRORS, build_problem
+from zoo_runner.server.provider import Provider, open_provider
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
+from zoo_runner.server.tokens import Caller, ensure_member
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
@@ -69,10 +72,16 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)
     add_health(app, api, count_workers)
-    _add_api(app, api, "", _read_calls(api))
+    identify = build_identify(_open_provider(api))
+    _add_api(app, api, "", _read_calls(api, identify), _read_calls(api, build_identify(None)))
     if prefix := api.settings.workspace_prefix.strip("/"):
-        _add_api(app, api, f"/{prefix}/{{workspace}}", _read_hub_calls(api, prefix))
+        read_call = _read_hub_calls(api, prefix, identify)
+        _add_api(app, api, f"/{prefix}/{{workspace}}", read_call, read_call)
     return app
+
+
+def _open_provider(api: Api) -> Provider | None:
+    return open_provider(api.identity, api.configuration.settings.proxies) if api.identity.issuer else None
 
 
 def _refuse_others(api: Api) -> Callable[..., Awaitable[None]]:
@@ -82,23 +91,27 @@ def _refuse_others(api: Api) -> Callable[..., Awaitable[None]]:
     return refuse_other_sites
 
 
-def _read_calls(api: Api) -> ReadCall:
+def _read_calls(api: Api, identify: Identify) -> ReadCall:
     # a coroutine, as it only reads: FastAPI would take a thread for each request otherwise
-    async def read_call(request: Request) -> Call:
+    async def read_call(request: Request, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
         workspace = api.configuration.workspace.name
+        ensure_member(caller, workspace)
         CURRENT_WORKSPACE.set(workspace)
-        return Call(workspace, _find_base(api, request), query=tuple(request.query_params.multi_items()))
+        query = tuple(request.query_params.multi_items())
+        return Call(workspace, _find_base(api, request), caller=caller.name if caller else None, query=query)
 
     return read_call
 
 
-def _read_hub_calls(api: Api, prefix: str) -> ReadCall:
-    async def read_call(request: Request, workspace: str) -> Call:
+def _read_hub_calls(api: Api, prefix: str, identify: Identify) -> ReadCall:
+    async def read_call(request: Request, workspace: str, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
         if not _WORKSPACE.fullmatch(workspace):
             raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
+        ensure_member(caller, workspace)
         CURRENT_WORKSPACE.set(workspace)
         base = f"{_find_base(api, request)}/{prefix}/{workspace}"
-        return Call(workspace, base, hub=True, query=tuple(request.query_params.multi_items()))
+        query = tuple(request.query_params.multi_items())
+        return Call(workspace, base, hub=True, caller=caller.name if caller else None, query=query)
 
     return read_call
 
@@ -107,14 +120,16 @@ def _find_base(api: Api, request: Request) -> str:
     return (api.settings.base_url or str(request.base_url)).rstrip("/")
 
 
-def _add_api(app: FastAPI, api: Api, path: str, read_call: ReadCall) -> None:
+def _add_api(app: FastAPI, api: Api, path: str, read_call: ReadCall, read_open_call: ReadCall) -> None:
+    """Add an API; `read_open_call` reads requests for what anybody may see."""
+
     @app.get(f"{path}/", responses={200: {"model": LandingPage}}, tags=["api"])
-    def get_landing_page(request: Request, call: Annotated[Call, Depends(read_call)]) -> Response:
+    def get_landing_page(request: Request, call: Annotated[Call, Depends(read_open_call)]) -> Response:
         """Show what there is."""
         return JSONResponse(_build_landing_page(call, _find_base(api, request)))
 
     @app.get(f"{path}/conformance", responses={200: {"model": Conformance}}, tags=["api"])
-    def get_conformance(call: Annotated[Call, Depends(read_call)]) -> Response:
+    def get_conformance(call: Annotated[Call, Depends(read_open_call)]) -> Response:
         """List the conformance classes."""
         return JSONResponse({"conformsTo": list(CONFORMANCE)})
 
@@ -175,4 +190,7 @@ def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Res
     problem = masker.mask_data(build_problem(error))
     accept = request.headers.get("accept", "")
     plain = accept in ("", "application/json") or ("application/json" in accept and "problem+json" not in accept)
-    return JSONResponse(problem, problem["status"], media_type=None if plain else "application/problem+json")
+    challenge = find_challenge(error.diagnosis.code)
+    headers = {"WWW-Authenticate": challenge} if challenge else None
+    media_type = None if plain else "application/problem+json"
+    return JSONResponse(problem, problem["status"], headers, media_type=media_type)

@@ -7,6 +7,7 @@ from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import Job
 from zoo_runner.server.documents import DiagnosisInfo, Problem
+from zoo_runner.server.tokens import REFUSALS
 
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0"
@@ -39,6 +40,10 @@ _STATUSES = {
     "upload.full": 413,
     "upload.out-of-reach": 403,
     "store.unreachable": 503,
+    "identity.missing": 401,
+    **dict.fromkeys(REFUSALS, 401),
+    "identity.workspace": 403,
+    "identity.provider": 503,
 }
 
 

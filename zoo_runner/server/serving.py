@@ -12,6 +12,7 @@ from typing import TextIO
 import uvicorn
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import EngineError
 from zoo_runner.server.api import Api, open_context
@@ -55,13 +56,14 @@ def serve(
     variables: Mapping[str, str],
     address: tuple[str, int],
     version: str,
+    identity: IdentitySettings,
 ) -> None:
     """Serve until SIGTERM or SIGINT; the workers get `variables` as their environment.
 
     Raises `RunnerError` before anything listens."""
     set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
-    api = Api(store, settings, configuration, open_context(store, settings, configuration))
+    api = Api(store, settings, configuration, open_context(store, settings, configuration), identity)
     notifier = Notifier(api)
 
     def end(job_id: str) -> None:

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Starts a Keycloak with the realm of realm.json for tests, once; further calls find it running. It listens on this
+# machine only, keeps its data in memory, and is in this user's cache. With KEYCLOAK_URL set, that server is used and
+# nothing is started. Stop it with: dev/keycloak/up.sh stop
+set -euo pipefail
+[ -z "${KEYCLOAK_URL:-}" ] || exit 0
+VERSION=26.0.7
+SHA256=25353b74613bcf72db67f8addbd88d832c705a69333091a16573d249d665fe21
+MAVEN=${MAVEN_REPOSITORY:-https://repo1.maven.org/maven2}
+HERE=$(cd "$(dirname "$0")" && pwd)
+FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/zoo-runner/keycloak
+PORT=8480
+say() { echo "keycloak: $*"; }
+
+answers() { curl --silent --fail --max-time 5 --output /dev/null "http://127.0.0.1:$PORT/realms/eo/.well-known/openid-configuration"; }
+runs() { [ -f "$FOLDER/pid" ] && kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null; }
+
+if [ "${1:-}" = stop ]; then
+  if runs; then kill "$(cat "$FOLDER/pid")"; fi
+  exit
+fi
+mkdir -p "$FOLDER" && chmod 700 "$FOLDER"
+exec 9>"$FOLDER/lock" && flock 9
+# a server that runs has the realm that it was started with
+wanted=$(cat "$HERE/realm.json" "$HERE/up.sh" | sha256sum)
+if runs && answers && [ "$(cat "$FOLDER/realm" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
+if runs; then kill "$(cat "$FOLDER/pid")"; tail --pid="$(cat "$FOLDER/pid")" --follow /dev/null; fi
+
+home=$FOLDER/keycloak-$VERSION
+if [ ! -d "$home" ]; then
+  say "fetching Keycloak $VERSION (150 MB) from Maven Central"
+  curl --silent --show-error --fail --location --output "$FOLDER/keycloak.zip" \
+    "$MAVEN/org/keycloak/keycloak-quarkus-dist/$VERSION/keycloak-quarkus-dist-$VERSION.zip"
+  echo "$SHA256  $FOLDER/keycloak.zip" | sha256sum --check --quiet
+  unzip -q -d "$FOLDER/new" "$FOLDER/keycloak.zip"
+  mv "$FOLDER/new/keycloak-$VERSION" "$home" && rm -rf "$FOLDER/new" "$FOLDER/keycloak.zip"
+  say "building it for this machine (half a minute)"
+  JAVA_OPTS_KC_HEAP=-Xmx512m "$home/bin/kc.sh" build --db=dev-mem --features-disabled=kerberos >"$FOLDER/log" 2>&1
+fi
+mkdir -p "$home/data/import" && cp "$HERE/realm.json" "$home/data/import/realm.json"
+say "starting (20 seconds)"
+JAVA_OPTS_KC_HEAP="-Xms64m -Xmx512m" KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=only-for-tests \
+  setsid "$home/bin/kc.sh" start --optimized --http-enabled=true --http-host=127.0.0.1 --http-port=$PORT \
+  --hostname-strict=false --import-realm --cache=local --log-level=warn >"$FOLDER/log" 2>&1 9>&- </dev/null &
+echo $! >"$FOLDER/pid"
+for _ in $(seq 240); do
+  if answers; then
+    echo "$wanted" >"$FOLDER/realm"
+    say "up: KEYCLOAK_URL=http://127.0.0.1:$PORT"
+    exit 0
+  fi
+  runs || break
+  sleep 0.5
+done
+tail -n 20 "$FOLDER/log" >&2
+say "it did not start; its last lines are above" >&2
+exit 1

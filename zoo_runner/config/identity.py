@@ -1,0 +1,80 @@
+"""Settings of who may call the server: an OpenID Connect provider, and what its tokens say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
+
+from zoo_runner.config.settings import read_fields, setting
+from zoo_runner.model.errors import SettingsError
+
+# asymmetric ones: a key that only verifies is no secret
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class IdentitySettings:
+    """Whose tokens are accepted, and which of their claims have the name and the workspaces of a caller.
+
+    A claim inside of another is written with dots: `realm_access.roles`.
+    """
+
+    issuer: str = setting(
+        "ZOO_RUNNER_OIDC_ISSUER",
+        "",
+        "Address of the OpenID Connect provider whose bearer tokens callers must send; unset: anybody may call.",
+    )
+    audience: str = setting(
+        "ZOO_RUNNER_OIDC_AUDIENCE", "", "What tokens must name as their audience (`aud`); needed with an issuer."
+    )
+    algorithms: tuple[str, ...] = setting(
+        "ZOO_RUNNER_OIDC_ALGORITHMS",
+        ("RS256", "PS256", "ES256"),
+        "Algorithms of signatures that are accepted, separated by commas; none with a shared secret.",
+    )
+    workspaces_claim: str = setting(
+        "ZOO_RUNNER_OIDC_WORKSPACES_CLAIM",
+        "workspaces",
+        "Claim with the names of a caller's workspaces, a list; a leading slash, as of Keycloak's groups, is left out.",
+    )
+    name_claim: str = setting(
+        "ZOO_RUNNER_OIDC_NAME_CLAIM",
+        "preferred_username",
+        "Claim with the name under which the jobs of a caller are recorded; tokens without it: `sub`.",
+    )
+    leeway_seconds: int = setting(
+        "ZOO_RUNNER_OIDC_LEEWAY", 30, "How far the clocks of provider and server may differ, in seconds."
+    )
+
+
+IDENTITY_SETTINGS = fields(IdentitySettings)
+"""The documented settings, in order; `metadata` has `variable` and `meaning`."""
+
+
+def load_identity_settings(environ: Mapping[str, str]) -> IdentitySettings:
+    """Read the settings from an environment; an empty value counts as unset. Raises `SettingsError`."""
+    settings = IdentitySettings(**read_fields(IDENTITY_SETTINGS, environ))
+    if not settings.issuer:
+        return settings
+    try:
+        parts = urlsplit(settings.issuer)
+        is_web = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    except ValueError:
+        is_web = False
+    if not is_web or not parts.hostname or parts.query or parts.fragment:
+        raise _invalid("ZOO_RUNNER_OIDC_ISSUER", settings.issuer, "an https address; http on this machine only")
+    if not settings.audience:
+        raise SettingsError(
+            "ZOO_RUNNER_OIDC_AUDIENCE is not set: tokens for any other service of the provider would be accepted",
+            "Set it to the audience that the provider writes into tokens for this service.",
+        )
+    if not settings.algorithms or set(settings.algorithms) - set(_ALGORITHMS):
+        names = ",".join(settings.algorithms)
+        raise _invalid("ZOO_RUNNER_OIDC_ALGORITHMS", names, f"one or more of {', '.join(_ALGORITHMS)}")
+    if not 0 <= settings.leeway_seconds <= 300:
+        raise _invalid("ZOO_RUNNER_OIDC_LEEWAY", str(settings.leeway_seconds), "a number from 0 to 300")
+    return settings
+
+
+def _invalid(variable: str, value: str, wanted: str) -> SettingsError:
+    return SettingsError(f"{variable}={value!r} is invalid", f"Write {wanted}.")

@@ -1,0 +1,144 @@
+"""Who sends a request: what a bearer token says, once its signature and its claims hold; pure.
+
+joserfc does the cryptography (JWS and JWT, RFC 7515 and 7519). Keys come from the provider only: those that a token
+names or brings itself (`jku`, `jwk`, `x5u`, `x5c`) are not looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import (
+    BadSignatureError,
+    ClaimError,
+    ExpiredTokenError,
+    InvalidKeyIdError,
+    JoseError,
+    UnsupportedAlgorithmError,
+)
+from joserfc.jwk import KeySet
+
+from zoo_runner.config.identity import IdentitySettings
+from zoo_runner.model.errors import InputError
+
+MOST_CHARACTERS = 16384
+"""Longest token; as long as the headers of a request may be."""
+# what providers issue beside access tokens; these name the client as their audience too
+_OTHER_KINDS = ("ID", "Refresh", "Offline", "Logout")
+_ACCESS_TYPES = ("", "jwt", "at+jwt", "application/at+jwt")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request, and the workspaces that this caller may use."""
+
+    name: str
+    workspaces: frozenset[str]
+
+
+class UnknownKeyError(Exception):
+    """No key of the provider has the id that a token names: it may be new."""
+
+
+def read_caller(token: str, keys: KeySet, settings: IdentitySettings, now: float) -> Caller:
+    """Verify a token and read who sent it; `now` is in seconds since 1970.
+
+    Raises `InputError`, whose code (one of `REFUSALS`) and words say what is wrong, and `UnknownKeyError`.
+    """
+    if len(token) > MOST_CHARACTERS:
+        raise refuse("identity.token", f"it has {len(token)} characters, and at most {MOST_CHARACTERS} are read")
+    try:
+        decoded = jwt.decode(token, keys, algorithms=list(settings.algorithms))
+        _ensure_access_token(decoded.header, decoded.claims)
+        _build_registry(settings, now).validate(decoded.claims)
+    except InvalidKeyIdError as error:
+        raise UnknownKeyError from error
+    except ClaimError as error:
+        raise _refuse_claim(error, settings) from error
+    # joserfc raises the other two for some keys and values that do not fit their algorithm
+    except (JoseError, ValueError, TypeError) as error:
+        raise _refuse_form(error, settings) from error
+    return _build_caller(decoded.claims, settings)
+
+
+REFUSALS = (
+    *("identity.token", "identity.algorithm", "identity.key", "identity.signature", "identity.kind"),
+    *("identity.issuer", "identity.audience", "identity.expired", "identity.claim"),
+)
+"""The codes of a token that is not accepted: its form, who signed it and how, what it is for."""
+
+
+def refuse(code: str, why: str) -> InputError:
+    """Build the error of a token that is not accepted."""
+    return InputError(
+        f"the token of the request is not accepted: {why}",
+        "Get a new token for this service from the provider, and send it as `Authorization: Bearer …`.",
+        code=code,
+    )
+
+
+def ensure_member(caller: Caller | None, workspace: str) -> None:
+    """Refuse a caller who is not one of a workspace; raises `InputError`. None is anybody, where nobody is asked."""
+    if caller is not None and workspace not in caller.workspaces:
+        raise InputError(
+            f"{caller.name} may not use the workspace {workspace}",
+            "Use a workspace of your own, or ask its owner to let you in; then get a new token.",
+            code="identity.workspace",
+        )
+
+
+def _build_registry(settings: IdentitySettings, now: float) -> jwt.JWTClaimsRegistry:
+    return jwt.JWTClaimsRegistry(
+        now=int(now),
+        leeway=settings.leeway_seconds,
+        iss={"essential": True, "value": settings.issuer},
+        aud={"essential": True, "value": settings.audience},
+        exp={"essential": True},
+        sub={"essential": True},
+    )
+
+
+def _ensure_access_token(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+    """Refuse what is signed by the same keys and is no access token (RFC 9068, section 4; Keycloak's claim `typ`)."""
+    named = str(header.get("typ", "")).lower()
+    if named not in _ACCESS_TYPES:
+        raise refuse("identity.kind", f"it is of the type {named[:40]!r}, and not an access token")
+    if claims.get("typ") in _OTHER_KINDS:
+        raise refuse("identity.kind", f"it is of the kind {claims['typ']!r}, and not an access token")
+
+
+def _refuse_claim(error: ClaimError, settings: IdentitySettings) -> InputError:
+    if isinstance(error, ExpiredTokenError):
+        return refuse("identity.expired", "it has expired")
+    wanted = {"iss": ("identity.issuer", settings.issuer), "aud": ("identity.audience", settings.audience)}
+    code, value = wanted.get(error.claim, ("identity.claim", ""))
+    return refuse(code, f"{error.description}".rstrip(".") + (f", expected {value!r}" if value else ""))
+
+
+def _refuse_form(error: Exception, settings: IdentitySettings) -> InputError:
+    if isinstance(error, BadSignatureError):
+        return refuse("identity.signature", "its signature is not that of the provider's key")
+    if isinstance(error, UnsupportedAlgorithmError):
+        return refuse("identity.algorithm", f"its algorithm is none of {', '.join(settings.algorithms)}")
+    return refuse("identity.token", "it is not a signed JSON Web Token")
+
+
+def _build_caller(claims: Mapping[str, Any], settings: IdentitySettings) -> Caller:
+    name = _find(claims, settings.name_claim) or claims["sub"]
+    workspaces = _find(claims, settings.workspaces_claim)
+    if not isinstance(name, str) or not name.strip() or len(name) > 200 or not name.isprintable():
+        raise refuse("identity.claim", f"its claim {settings.name_claim} is not a name")
+    # a claim of another shape gives no workspace rather than a wrong one
+    named = workspaces if isinstance(workspaces, list) else []
+    return Caller(name, frozenset(one.removeprefix("/") for one in named if isinstance(one, str)))
+
+
+def _find(claims: Mapping[str, Any], path: str) -> Any:
+    """Find a claim by its name, else inside of others by its parts; None where there is none."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
