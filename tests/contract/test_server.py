@@ -74,11 +74,11 @@ def test_both_versions_of_openapi_describe_the_same(server: Server) -> None:
     assert {**new.json, "openapi": ""} == {**old.json, "openapi": ""}
 
 
-def test_what_is_declared_is_core_list_callback_dismiss_and_deployment(server: Server) -> None:
+def test_what_is_declared_is_known(server: Server) -> None:
     document = server.request("GET", "/conformance").json
     fits(document, standard.CONFORMANCE)
     assert {uri.rpartition("/")[2] for uri in document["conformsTo"]} == {
-        *("core", "ogc-process-description", "json", "oas30", "job-list", "callback", "dismiss"),
+        *("core", "ogc-process-description", "json", "html", "oas30", "job-list", "callback", "dismiss"),
         *("deploy-replace-undeploy", "ogcapppkg", "cwl"),
     }
 
@@ -195,10 +195,11 @@ def test_a_path_states_its_methods(server: Server, path: str, allowed: str) -> N
 @pytest.mark.parametrize(
     ("accept", "status"),
     [
-        ("text/html", 406),
-        ("application/json;q=0, text/html", 406),
-        ("text/html, application/*;q=0.1", 200),
-        ("text/html,*/*;q=0.8", 200),
+        ("text/csv", 406),
+        ("application/json;q=0, text/csv", 406),
+        ("*/*;q=0", 406),
+        ("text/csv, application/*;q=0.1", 200),
+        ("text/csv,*/*;q=0.8", 200),
         ("", 200),
     ],
 )

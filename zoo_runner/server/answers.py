@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import jobs, requests, results
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.pages import Document
 
 
 async def answer_execution(api: Api, call: Call, job: Job, request: Request, body: Mapping[str, Any]) -> Response:
@@ -22,7 +22,7 @@ async def answer_execution(api: Api, call: Call, job: Job, request: Request, bod
     headers = {"Location": call.link("jobs", job.id)}
     if prefer:
         headers["Preference-Applied"] = "respond-async"
-    return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
+    return Document(jobs.describe_job(job, call), "job", call.base, status_code=201, headers=headers)
 
 
 def answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
@@ -31,7 +31,7 @@ def answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
     if body.get("response") == "raw":
         content = results.get_raw_result(job, call, tuple(body.get("outputs") or ()))
         return answer_content(content, headers)
-    return JSONResponse(results.get_results(job, call), headers=headers)
+    return Document(results.get_results(job, call), "results", call.base, headers=headers)
 
 
 SANDBOXED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}

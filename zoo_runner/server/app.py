@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -23,6 +22,7 @@ from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logge
 from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
+from zoo_runner.server.pages import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.provider import Provider, open_provider
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
@@ -33,7 +33,7 @@ PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
 CONFORMANCE = (
     *(
         f"{PART_1}/{name}"
-        for name in ("core", "ogc-process-description", "json", "oas30", "job-list", "callback", "dismiss")
+        for name in ("core", "ogc-process-description", "json", "html", "oas30", "job-list", "callback", "dismiss")
     ),
     *(f"{PART_2}/{name}" for name in ("deploy-replace-undeploy", "ogcapppkg", "cwl")),
 )
@@ -123,15 +123,15 @@ def _find_base(api: Api, request: Request) -> str:
 def _add_api(app: FastAPI, api: Api, path: str, read_call: ReadCall, read_open_call: ReadCall) -> None:
     """Add an API; `read_open_call` reads requests for what anybody may see."""
 
-    @app.get(f"{path}/", responses={200: {"model": LandingPage}}, tags=["api"])
+    @app.get(f"{path}/", tags=["api"], **describe_document(LandingPage))
     def get_landing_page(request: Request, call: Annotated[Call, Depends(read_open_call)]) -> Response:
         """Show what there is."""
-        return JSONResponse(_build_landing_page(call, _find_base(api, request)))
+        return Document(_build_landing_page(call, _find_base(api, request)), "landing", call.base)
 
-    @app.get(f"{path}/conformance", responses={200: {"model": Conformance}}, tags=["api"])
+    @app.get(f"{path}/conformance", tags=["api"], **describe_document(Conformance))
     def get_conformance(call: Annotated[Call, Depends(read_open_call)]) -> Response:
         """List the conformance classes."""
-        return JSONResponse({"conformsTo": list(CONFORMANCE)})
+        return Document({"conformsTo": list(CONFORMANCE)}, "conformance", call.base)
 
     app.include_router(build_router(api, read_call), prefix=path)
 
@@ -193,4 +193,4 @@ def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Res
     challenge = find_challenge(error.diagnosis.code)
     headers = {"WWW-Authenticate": challenge} if challenge else None
     media_type = None if plain else "application/problem+json"
-    return JSONResponse(problem, problem["status"], headers, media_type=media_type)
+    return Document(problem, "problem", status_code=problem["status"], headers=headers, media_type=media_type)

@@ -1,11 +1,12 @@
 """The description of the API as OpenAPI documents of both versions that clients read: one content, two headers."""
 
-import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI, Response
+
+from zoo_runner.server.pages import Document
 
 PATHS = {"3.1": "/api", "3.0": "/api/3.0"}
 """Where the document of each version lies."""
@@ -26,12 +27,12 @@ def add_documents(app: FastAPI) -> None:
 
 def _build_answer(app: FastAPI, version: str) -> Callable[[], Response]:
     @cache
-    def build() -> bytes:
+    def build() -> Document:
         document = simplify(app.openapi())
-        return json.dumps({**document, "openapi": _NUMBERS[version]}).encode()
+        return Document({**document, "openapi": _NUMBERS[version]}, "api", media_type=get_media_type(version))
 
     def get_document() -> Response:
-        return Response(build(), media_type=get_media_type(version))
+        return build()
 
     return get_document
 

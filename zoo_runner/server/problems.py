@@ -96,7 +96,7 @@ def describe_failure(job: Job) -> Problem | None:
     return describe_problem(diagnosis, 500 if diagnosis.level != "user" else 400) if diagnosis else None
 
 
-_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}, "text/html": {}}
 ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "content": _PROBLEM, "description": "The request cannot be fulfilled."},
     "5XX": {"model": Problem, "content": _PROBLEM, "description": "The server could not do its part."},

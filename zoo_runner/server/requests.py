@@ -11,7 +11,7 @@ from zoo_runner.server.parameters import JobParameters
 from zoo_runner.store.protocol import JobQuery
 
 _RESPONSES = ("raw", "document")
-_REFUSED = re.compile(r";\s*q=0(\.0*)?\s*(;|$)")
+_QUALITY = re.compile(r";\s*q=(\d(?:\.\d{0,3})?)\s*(?:;|$)")
 
 
 def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
@@ -61,19 +61,31 @@ def accepts(accept: str, media_type: str) -> bool:
 
 
 def accepts_any(accept: str, media_types: Iterable[str]) -> bool:
-    """Whether a client takes one of these media types (RFC 9110, section 12.5.1); one that states nothing takes all."""
-    ranges = [get_media_type(part) for part in accept.split(",") if not _REFUSED.search(part)]
-    wanted = [one for one in ranges if one]
-    return not accept.strip() or any(_covers(one, media_type) for one in wanted for media_type in media_types)
+    """Whether a client takes one of these media types; one that states nothing takes all."""
+    return not accept.strip() or any(find_quality(accept, media_type) > 0 for media_type in media_types)
 
 
-def _covers(wanted: str, media_type: str) -> bool:
+def find_quality(accept: str, media_type: str) -> float:
+    """Return how much a client wants a media type, from 0 to 1: what the most specific of its ranges says.
+
+    Source: RFC 9110, section 12.5.1.
+    """
+    found = [(0, 0.0)]
+    for part in accept.split(","):
+        if level := _cover(get_media_type(part), media_type):
+            quality = _QUALITY.search(part)
+            found.append((level, min(float(quality[1]), 1.0) if quality else 1.0))
+    return max(found)[1]
+
+
+def _cover(wanted: str, media_type: str) -> int:
+    """Return how specific a range is that covers a media type; 0 where it does not. Offered may be anything: `*/*`."""
     kind, _, subtype = wanted.partition("/")
-    return (
-        "*/*" in (wanted, media_type)
-        or wanted in (media_type, "*")
-        or (subtype == "*" and media_type.startswith(f"{kind}/"))
-    )
+    if wanted == media_type:
+        return 3
+    if subtype == "*" and kind != "*" and media_type.startswith((f"{kind}/", "*/")):
+        return 2
+    return 1 if wanted in ("*/*", "*") or (wanted and media_type == "*/*") else 0
 
 
 def read_last_event(text: str | None) -> int | None:

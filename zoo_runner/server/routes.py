@@ -38,6 +38,7 @@ from zoo_runner.server.documents import (
     UploadInfo,
 )
 from zoo_runner.server.key_values import read_key_values
+from zoo_runner.server.pages import Document, describe_document, read_format
 from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Workflow
 
 CWL_JSON = "application/cwl+json"
@@ -65,15 +66,15 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
 
 
 def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
-    @router.get("/processes", tags=["processes"], responses=_answer(ProcessList))
+    @router.get("/processes", tags=["processes"], **describe_document(ProcessList))
     async def list_processes(call: of, limit: Limit = 100, cursor: Cursor = None) -> Response:
         """List the deployed processes, by id."""
-        return JSONResponse(await api.read(processes.list_processes, call, limit, cursor))
+        return Document(await api.read(processes.list_processes, call, limit, cursor), "processes", call.base)
 
-    @router.get("/processes/{process_id}", tags=["processes"], responses=_answer(ProcessDescription))
+    @router.get("/processes/{process_id}", tags=["processes"], **describe_document(ProcessDescription))
     async def describe_process(call: of, process_id: str) -> Response:
         """Describe a process with its inputs and outputs."""
-        return JSONResponse(await api.read(processes.describe_process, call, process_id))
+        return Document(await api.read(processes.describe_process, call, process_id), "process", call.base)
 
     @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
     def undeploy_process(call: of, process_id: str) -> Response:
@@ -140,28 +141,29 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
-    listed: dict[int | str, dict[str, Any]] = {200: {"model": JobList, "content": {NDJSON: {}}}}
+    listed = describe_document(JobList)
+    listed["responses"][200]["content"][NDJSON] = {}
 
-    @router.get("/jobs", tags=["jobs"], responses=listed)
+    @router.get("/jobs", tags=["jobs"], **listed)
     def list_jobs(call: of, request: Request, parameters: Annotated[JobParameters, Depends()]) -> Response:
         """List the jobs, newest first; all of them, one a line, where `application/x-ndjson` is accepted."""
         query = requests.build_query(parameters)
         if requests.accepts(request.headers.get("accept", ""), NDJSON):
             return StreamingResponse(jobs.export_jobs(api, call, query), media_type=NDJSON)
-        return JSONResponse(jobs.list_jobs(api, call, query))
+        return Document(jobs.list_jobs(api, call, query), "jobs", call.base)
 
-    @router.get("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo))
+    @router.get("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     def get_job(call: of, job_id: str) -> Response:
         """Show the status of a job."""
-        return JSONResponse(jobs.describe_job(jobs.get_job(api, call, job_id), call))
+        return Document(jobs.describe_job(jobs.get_job(api, call, job_id), call), "job", call.base)
 
-    @router.delete("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo))
+    @router.delete("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     async def dismiss_job(call: of, job_id: str) -> Response:
         """Stop a job, or remove one that has ended."""
         job = await run_in_threadpool(jobs.dismiss_job, api, call, job_id)
         if job.status not in FINAL:
             job = await api.endings.wait_aside(api.store, job_id, api.settings.dismiss_seconds)
-        return JSONResponse(jobs.describe_job(job, call))
+        return Document(jobs.describe_job(job, call), "job", call.base)
 
 
 def _add_management(router: APIRouter, api: Api, of: Any) -> None:
@@ -180,25 +182,25 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
         job = await run_in_threadpool(unstarted.edit_job, api, call, job_id, body)
         return JSONResponse(jobs.describe_job(job, call))
 
-    @router.get("/jobs/{job_id}/definition", tags=["jobs"], responses=_answer(Definition))
+    @router.get("/jobs/{job_id}/definition", tags=["jobs"], **describe_document(Definition))
     def get_definition(call: of, job_id: str) -> Response:
         """Get what a job runs, as it could be sent to create another one."""
-        return JSONResponse(unstarted.get_definition(api, call, job_id))
+        return Document(unstarted.get_definition(api, call, job_id), base=call.base)
 
-    @router.get("/jobs/{job_id}/inputs", tags=["jobs"], responses=_answer(dict[str, Any]))
+    @router.get("/jobs/{job_id}/inputs", tags=["jobs"], **describe_document(dict[str, Any]))
     def get_inputs(call: of, job_id: str) -> Response:
         """Get the inputs of a job."""
-        return JSONResponse(unstarted.get_inputs(api, call, job_id))
+        return Document(unstarted.get_inputs(api, call, job_id), base=call.base)
 
 
 def _add_results(router: APIRouter, api: Api, of: Any) -> None:
-    @router.get("/jobs/{job_id}/results", tags=["jobs"], responses=_RESULTS)
+    @router.get("/jobs/{job_id}/results", tags=["jobs"], **_RESULTS)
     def get_results(call: of, job_id: str, request: Request) -> Response:
         """Get the results document of a job; with `Accept: multipart/related` each output as one part."""
         job = jobs.get_job(api, call, job_id)
         if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
             return answer_content(results.get_multipart(job, call))
-        return JSONResponse(results.get_results(job, call))
+        return Document(results.get_results(job, call), "results", call.base)
 
     @router.post("/jobs/{job_id}/results", tags=["jobs"], status_code=201, responses=_EXECUTED)
     async def start_job(call: of, job_id: str, request: Request) -> Response:
@@ -225,10 +227,10 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
-    @router.get("/jobs/{job_id}/logs", tags=["jobs"], responses=_answer(LogList))
+    @router.get("/jobs/{job_id}/logs", tags=["jobs"], **describe_document(LogList))
     def list_logs(call: of, job_id: str) -> Response:
         """List the logs of a job."""
-        return JSONResponse(logs.list_logs(jobs.get_job(api, call, job_id), call))
+        return Document(logs.list_logs(jobs.get_job(api, call, job_id), call), base=call.base)
 
     text: dict[str, Any] = {"content": {"text/plain": {}}}
     parts: dict[int | str, dict[str, Any]] = {200: text, 206: {**text, "description": "The range asked for."}}
@@ -266,10 +268,10 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
         headers = {"Location": call.link(uploads.PATH, upload.id)}
         return JSONResponse(uploads.describe_upload(upload, call), 201, headers=headers)
 
-    @router.get("/files/{upload_id}", tags=["files"], responses=_answer(UploadInfo))
+    @router.get("/files/{upload_id}", tags=["files"], **describe_document(UploadInfo))
     def describe_files(call: of, upload_id: str) -> Response:
         """List the files that were sent at once, until they expire."""
-        return JSONResponse(uploads.describe_upload(uploads.get_upload(api, call, upload_id), call))
+        return Document(uploads.describe_upload(uploads.get_upload(api, call, upload_id), call), base=call.base)
 
     @router.delete("/files/{upload_id}", tags=["files"], status_code=204)
     async def delete_files(call: of, upload_id: str) -> Response:
@@ -292,7 +294,9 @@ async def ensure_acceptable(request: Request) -> None:
     A dependency of every path; raises `InputError`.
     """
     offered = list(_list_media_types(request.scope["route"]))
-    if offered and not requests.accepts_any(request.headers.get("accept", ""), offered):
+    # what the address asks for comes before what the client accepts
+    accept = "*/*" if read_format(request.scope) else request.headers.get("accept", "")
+    if offered and not requests.accepts_any(accept, offered):
         raise InputError(
             f"the answer would be {' or '.join(offered)}, which the Accept header does not have",
             "Accept one of these, or send no Accept header.",
@@ -320,7 +324,8 @@ def _describe_body(*media_types: str) -> dict[str, Any]:
 
 # whatever is in between shall not wait for more
 _AT_ONCE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-_RESULTS: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any], "content": {results.MULTIPART: {}}}}
+_RESULTS = describe_document(dict[str, Any])
+_RESULTS["responses"][200]["content"][results.MULTIPART] = {}
 _VALUES = {"description": "The results of a synchronous execution.", "content": {"*/*": {}}}
 _EXECUTED: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
     200: _VALUES,
