@@ -1,8 +1,12 @@
 """Formats of files: media types of web requests, and the format URIs of CWL that mean the same."""
 
-import mimetypes
 import re
 from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mimetypes import MimeTypes
 
 MEDIA_TYPE = re.compile(r"[A-Za-z0-9][\w.+-]*/[A-Za-z0-9][\w.+-]*(\s*;[^\x00-\x1f]*)?")
 IANA = "https://www.iana.org/assignments/media-types/"
@@ -33,7 +37,6 @@ EXTENSIONS: Mapping[str, str] = {
     "image/tiff": ".tif",
     "text/plain": ".txt",
 }
-_REGISTERED = mimetypes.MimeTypes()  # Python's built-in table, independent of this machine
 
 
 def media_type_uri(media_type: str) -> str:
@@ -53,8 +56,16 @@ def media_type_of(format_uri: str) -> str | None:
 def extension_of(media_type: str) -> str:
     """Return the usual file name extension, with its dot; empty if there is none."""
     plain = _plain(media_type)
-    return EXTENSIONS.get(plain) or _REGISTERED.guess_extension(plain) or ""
+    return EXTENSIONS.get(plain) or _open_registry().guess_extension(plain) or ""
 
 
 def _plain(media_type: str) -> str:
     return media_type.partition(";")[0].strip().lower()
+
+
+@cache
+def _open_registry() -> "MimeTypes":
+    """Open Python's built-in table, which does not depend on this machine; few jobs have media types without names."""
+    from mimetypes import MimeTypes
+
+    return MimeTypes()

@@ -33,9 +33,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # each run has a supervisor: what it does not import is memory that many of them do not take
+    from typing import Any
+
     from zoo_runner.engines.cwl_process.disk import DiskWatch
 
 GRACE_SECONDS = 3.0
@@ -166,7 +168,7 @@ def main() -> int:
     return code if code >= 0 else 128 - code
 
 
-def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: int, endings: dict[int, str]) -> None:
+def _follow(child: "subprocess.Popen[bytes]", order: "dict[str, Any]", lifeline: int, endings: dict[int, str]) -> None:
     """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for.
 
     `endings` gets why the run was ended from here, by the exit code.
@@ -196,7 +198,7 @@ def _follow(child: "subprocess.Popen[bytes]", order: dict[str, Any], lifeline: i
         child.stdin = None
 
 
-def _start_server(scratch: str, order: dict[str, Any], on_refused: Callable[[str], None]) -> None:
+def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[str], None]) -> None:
     """Start steps for the command from now on; not every run has any, and this program must be started quickly."""
     _find_modules()
     from zoo_runner.engines.cwl_process.step_server import StepServer
@@ -204,7 +206,7 @@ def _start_server(scratch: str, order: dict[str, Any], on_refused: Callable[[str
     StepServer(scratch, order, on_refused).listen()
 
 
-def _watch_disk(pid: int, order: dict[str, Any]) -> "DiskWatch":
+def _watch_disk(pid: int, order: "dict[str, Any]") -> "DiskWatch":
     """Limit each file that a process and this one's further children write, and watch all of them together."""
     _find_modules()
     from zoo_runner.engines.cwl_process.disk import DiskWatch
