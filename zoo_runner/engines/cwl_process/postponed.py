@@ -25,6 +25,7 @@ POSTPONED = (
     "cwl_utils.parser",  # of `cwltool --fast-parser`
     "cwltool.cwlprov",
     "http.client",
+    "importlib.metadata",
     "importlib.resources",  # the schemas are kept
     "prov",
     "rdflib",  # a package that is resolved has no $schemas

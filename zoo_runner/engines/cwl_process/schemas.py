@@ -55,8 +55,14 @@ def _load(cwl_version: str, folder: Path) -> tuple[Any, ...]:
 
 def find_kept(cwl_version: str, folder: Path = _FOLDER) -> Path:
     """Find where the schema of a CWL version is kept, for this Python and these releases of the parsers."""
-    releases = [importlib.metadata.version(name) for name in ("cwltool", "schema-salad")]
+    releases = [_read_release(name) for name in ("cwltool", "schema_salad")]
     return folder / f"schema-{'-'.join([cwl_version, *releases])}.{sys.implementation.cache_tag}.pickle"
+
+
+def _read_release(name: str) -> str:
+    """Read the release of an installed parser, as importlib.metadata does: its import takes as long as this module."""
+    found = list(Path(cwltool.__file__).parents[1].glob(f"{name}-*.dist-info"))
+    return found[0].stem.partition("-")[2] if len(found) == 1 else importlib.metadata.version(name)
 
 
 def _parse(cwl_version: str) -> tuple[Any, ...]:
