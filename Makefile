@@ -9,7 +9,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak clients
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa clients
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,7 +34,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(BIN)/python -m pytest tests/attacks
 
-test-live: env-dev images cluster argo keycloak ## live tests: real containers, a real cluster, Keycloak, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo keycloak opa ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
@@ -110,6 +110,9 @@ postgres: ## start a PostgreSQL for tests, in this user's cache (dev/postgres/up
 keycloak: ## start a Keycloak for tests, in this user's cache (dev/keycloak/up.sh stop ends it)
 	@sh dev/packages.sh keycloak
 	@bash dev/keycloak/up.sh
+
+opa: go ## build Open Policy Agent for tests, into this user's cache
+	@bash dev/opa/install.sh
 
 template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
 	@sh template/publish.sh "$(TO)"

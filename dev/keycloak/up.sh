@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a Keycloak with the realm of realm.json for tests, once; further calls find it running. It listens on this
-# machine only, keeps its data in memory, and is in this user's cache. With KEYCLOAK_URL set, that server is used and
+# machine only, begins with new data each time, and is in this user's cache. With KEYCLOAK_URL set, that server is used and
 # nothing is started. Stop it with: dev/keycloak/up.sh stop
 set -euo pipefail
 [ -z "${KEYCLOAK_URL:-}" ] || exit 0
@@ -10,6 +10,7 @@ MAVEN=${MAVEN_REPOSITORY:-https://repo1.maven.org/maven2}
 HERE=$(cd "$(dirname "$0")" && pwd)
 FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/zoo-runner/keycloak
 PORT=8480
+BUILD=(--db=dev-file --features-disabled=kerberos)
 say() { echo "keycloak: $*"; }
 
 answers() { curl --silent --fail --max-time 5 --output /dev/null "http://127.0.0.1:$PORT/realms/eo/.well-known/openid-configuration"; }
@@ -34,10 +35,13 @@ if [ ! -d "$home" ]; then
   echo "$SHA256  $FOLDER/keycloak.zip" | sha256sum --check --quiet
   unzip -q -d "$FOLDER/new" "$FOLDER/keycloak.zip"
   mv "$FOLDER/new/keycloak-$VERSION" "$home" && rm -rf "$FOLDER/new" "$FOLDER/keycloak.zip"
-  say "building it for this machine (half a minute)"
-  JAVA_OPTS_KC_HEAP=-Xmx512m "$home/bin/kc.sh" build --db=dev-mem --features-disabled=kerberos >"$FOLDER/log" 2>&1
 fi
-mkdir -p "$home/data/import" && cp "$HERE/realm.json" "$home/data/import/realm.json"
+if [ "$(cat "$home/built" 2>/dev/null)" != "${BUILD[*]}" ]; then
+  say "building it for this machine (half a minute)"
+  JAVA_OPTS_KC_HEAP=-Xmx512m "$home/bin/kc.sh" build "${BUILD[@]}" >"$FOLDER/log" 2>&1
+  echo "${BUILD[*]}" >"$home/built"
+fi
+rm -rf "$home/data" && mkdir -p "$home/data/import" && cp "$HERE/realm.json" "$home/data/import/realm.json"
 say "starting (20 seconds)"
 JAVA_OPTS_KC_HEAP="-Xms64m -Xmx512m" KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=only-for-tests \
   setsid "$home/bin/kc.sh" start --optimized --http-enabled=true --http-host=127.0.0.1 --http-port=$PORT \

@@ -140,6 +140,8 @@ def test_a_caller_uses_own_workspaces_only() -> None:
         ({"ZOO_RUNNER_OIDC_ALGORITHMS": "RS256,HS256"}, "HS256"),
         ({"ZOO_RUNNER_OIDC_ALGORITHMS": "none"}, "none"),
         ({"ZOO_RUNNER_OIDC_LEEWAY": "86400"}, "86400"),
+        ({"ZOO_RUNNER_OPA_URL": "http://opa.example.org/v1/data/zoo_runner/decision"}, "ZOO_RUNNER_OPA_URL"),
+        ({"ZOO_RUNNER_OPA_CACHE": "3600"}, "3600"),
     ],
 )
 def test_settings_that_would_accept_too_much_are_refused(variables: Mapping[str, str], word: str) -> None:

@@ -1,4 +1,4 @@
-"""Settings of who may call the server: an OpenID Connect provider, and what its tokens say."""
+"""Settings of who may call the server: an OpenID Connect provider, what its tokens say, and a policy agent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,12 +9,13 @@ from zoo_runner.model.errors import SettingsError
 
 # asymmetric ones: a key that only verifies is no secret
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
+_LONGEST_CACHE_SECONDS = 60
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
 class IdentitySettings:
-    """Whose tokens are accepted, and which of their claims have the name and the workspaces of a caller.
+    """Whose tokens are accepted, which of their claims have the name and the workspaces of a caller, and who decides.
 
     A claim inside of another is written with dots: `realm_access.roles`.
     """
@@ -45,6 +46,15 @@ class IdentitySettings:
     leeway_seconds: int = setting(
         "ZOO_RUNNER_OIDC_LEEWAY", 30, "How far the clocks of provider and server may differ, in seconds."
     )
+    policy_url: str = setting(
+        "ZOO_RUNNER_OPA_URL",
+        "",
+        "Address of the decision of an Open Policy Agent, such as http://127.0.0.1:8181/v1/data/zoo_runner/decision, by"
+        " which every request is allowed or denied. Unset: members may do everything in their workspaces.",
+    )
+    policy_seconds: float = setting(
+        "ZOO_RUNNER_OPA_CACHE", 2.0, "How long a decision holds for the same question, in seconds."
+    )
 
 
 IDENTITY_SETTINGS = fields(IdentitySettings)
@@ -54,15 +64,17 @@ IDENTITY_SETTINGS = fields(IdentitySettings)
 def load_identity_settings(environ: Mapping[str, str]) -> IdentitySettings:
     """Read the settings from an environment; an empty value counts as unset. Raises `SettingsError`."""
     settings = IdentitySettings(**read_fields(IDENTITY_SETTINGS, environ))
-    if not settings.issuer:
-        return settings
-    try:
-        parts = urlsplit(settings.issuer)
-        is_web = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    except ValueError:
-        is_web = False
-    if not is_web or not parts.hostname or parts.query or parts.fragment:
-        raise _invalid("ZOO_RUNNER_OIDC_ISSUER", settings.issuer, "an https address; http on this machine only")
+    _check_address("ZOO_RUNNER_OPA_URL", settings.policy_url)
+    if settings.policy_seconds > _LONGEST_CACHE_SECONDS:
+        wanted = f"at most {_LONGEST_CACHE_SECONDS}"
+        raise _invalid("ZOO_RUNNER_OPA_CACHE", str(settings.policy_seconds), wanted)
+    if settings.issuer:
+        _check_provider(settings)
+    return settings
+
+
+def _check_provider(settings: IdentitySettings) -> None:
+    _check_address("ZOO_RUNNER_OIDC_ISSUER", settings.issuer)
     if not settings.audience:
         raise SettingsError(
             "ZOO_RUNNER_OIDC_AUDIENCE is not set: tokens for any other service of the provider would be accepted",
@@ -73,7 +85,19 @@ def load_identity_settings(environ: Mapping[str, str]) -> IdentitySettings:
         raise _invalid("ZOO_RUNNER_OIDC_ALGORITHMS", names, f"one or more of {', '.join(_ALGORITHMS)}")
     if not 0 <= settings.leeway_seconds <= 300:
         raise _invalid("ZOO_RUNNER_OIDC_LEEWAY", str(settings.leeway_seconds), "a number from 0 to 300")
-    return settings
+
+
+def _check_address(variable: str, address: str) -> None:
+    """Check that what is said there is kept from others on the way; raises `SettingsError`."""
+    if not address:
+        return
+    try:
+        parts = urlsplit(address)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    except ValueError:
+        is_safe = False
+    if not is_safe or not parts.hostname or parts.query or parts.fragment:
+        raise _invalid(variable, address, "an https address; http on this machine only")
 
 
 def _invalid(variable: str, value: str, wanted: str) -> SettingsError:

@@ -477,6 +477,15 @@ _IDENTITY = (
         "Check the provider and ZOO_RUNNER_OIDC_ISSUER.",
     ),
 )
+_POLICY = (
+    Code("policy.denied", _U, "The policy of this server denies the request.", "Ask who keeps the policy."),
+    Code(
+        "policy.unavailable",
+        _P,
+        "The policy agent does not answer, or not with a decision.",
+        "Check the agent and ZOO_RUNNER_OPA_URL.",
+    ),
+)
 _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
     Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
@@ -546,6 +555,7 @@ CODES: Mapping[str, Code] = {
         *_REQUEST,
         *_UPLOAD,
         *_IDENTITY,
+        *_POLICY,
         *_STORE,
         *_BACKUP,
         *_RUNNER,

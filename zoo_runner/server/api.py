@@ -65,7 +65,8 @@ class Call:
     """Of one request: its workspace, the address under which the workspace's API lies, and whether it is a data hub's.
 
     `base` has no slash at its end; `query` are the parameters of the request. A data hub's platform adds inputs of its
-    own, expects results as a STAC Collection, and learns of wrong inputs by a failed job.
+    own, expects results as a STAC Collection, and learns of wrong inputs by a failed job. `visible` are the processes
+    that lists may show, with their jobs; None: all.
     """
 
     workspace: str
@@ -73,6 +74,7 @@ class Call:
     hub: bool = False
     caller: str | None = None
     query: tuple[tuple[str, str], ...] = ()
+    visible: frozenset[str] | None = None
 
     def link(self, *parts: str) -> str:
         """Return the address of something below the workspace's API."""

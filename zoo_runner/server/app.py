@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -12,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
+from zoo_runner.server.admission import Admission, Members, open_admission
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.callers import Identify, build_identify, find_challenge
 from zoo_runner.server.cross_site import ensure_own_post
@@ -26,7 +28,7 @@ from zoo_runner.server.pages import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.provider import Provider, open_provider
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
-from zoo_runner.server.tokens import Caller, ensure_member
+from zoo_runner.server.tokens import Caller
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
@@ -72,10 +74,10 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)
     add_health(app, api, count_workers)
-    identify = build_identify(_open_provider(api))
-    _add_api(app, api, "", _read_calls(api, identify), _read_calls(api, build_identify(None)))
+    identify, admission = build_identify(_open_provider(api)), open_admission(api)
+    _add_api(app, api, "", _read_calls(api, identify, admission), _read_calls(api, build_identify(None), Members()))
     if prefix := api.settings.workspace_prefix.strip("/"):
-        read_call = _read_hub_calls(api, prefix, identify)
+        read_call = _read_hub_calls(api, prefix, identify, admission)
         _add_api(app, api, f"/{prefix}/{{workspace}}", read_call, read_call)
     return app
 
@@ -91,29 +93,34 @@ def _refuse_others(api: Api) -> Callable[..., Awaitable[None]]:
     return refuse_other_sites
 
 
-def _read_calls(api: Api, identify: Identify) -> ReadCall:
+def _read_calls(api: Api, identify: Identify, admission: Admission) -> ReadCall:
     # a coroutine, as it only reads: FastAPI would take a thread for each request otherwise
     async def read_call(request: Request, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
         workspace = api.configuration.workspace.name
-        ensure_member(caller, workspace)
         CURRENT_WORKSPACE.set(workspace)
-        query = tuple(request.query_params.multi_items())
-        return Call(workspace, _find_base(api, request), caller=caller.name if caller else None, query=query)
+        visible = await admission.admit(request, caller, workspace)
+        return _build_call(request, workspace, _find_base(api, request), caller, visible)
 
     return read_call
 
 
-def _read_hub_calls(api: Api, prefix: str, identify: Identify) -> ReadCall:
+def _read_hub_calls(api: Api, prefix: str, identify: Identify, admission: Admission) -> ReadCall:
     async def read_call(request: Request, workspace: str, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
         if not _WORKSPACE.fullmatch(workspace):
             raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
-        ensure_member(caller, workspace)
         CURRENT_WORKSPACE.set(workspace)
+        visible = await admission.admit(request, caller, workspace)
         base = f"{_find_base(api, request)}/{prefix}/{workspace}"
-        query = tuple(request.query_params.multi_items())
-        return Call(workspace, base, hub=True, caller=caller.name if caller else None, query=query)
+        return replace(_build_call(request, workspace, base, caller, visible), hub=True)
 
     return read_call
+
+
+def _build_call(
+    request: Request, workspace: str, base: str, caller: Caller | None, visible: frozenset[str] | None
+) -> Call:
+    query = tuple(request.query_params.multi_items())
+    return Call(workspace, base, caller=caller.name if caller else None, query=query, visible=visible)
 
 
 def _find_base(api: Api, request: Request) -> str:

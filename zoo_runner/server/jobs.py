@@ -31,7 +31,7 @@ from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.subscriber import find_reach, read_subscriber
 from zoo_runner.server.uploads import locate_files
-from zoo_runner.store.protocol import JobQuery, JobStore
+from zoo_runner.store.protocol import JobPage, JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
 RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
@@ -123,10 +123,11 @@ def draft_execution(
 
 def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:
     """List the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
-    query = replace(query, workspace=call.workspace)
-    page = api.store.jobs.find(query)
+    narrowed = _narrow(query, call)
+    page = api.store.jobs.find(narrowed) if narrowed else JobPage(())
     jobs = [describe_job(job, call, logs=False) for job in page.jobs]
-    return {"jobs": jobs, "numberTotal": api.store.jobs.count(query), "links": call.link_pages("jobs", page.next)}
+    total = api.store.jobs.count(narrowed) if narrowed else 0
+    return {"jobs": jobs, "numberTotal": total, "links": call.link_pages("jobs", page.next)}
 
 
 def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
@@ -134,10 +135,19 @@ def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
 
     The first one is read at once, so that an invalid cursor is an error of the request: raises `InputError`.
     """
-    query = replace(query, workspace=call.workspace, limit=MOST_PER_PAGE)
-    rest = iterate_jobs(api.store.jobs, query)
+    narrowed = _narrow(query, call)
+    rest = iterate_jobs(api.store.jobs, replace(narrowed, limit=MOST_PER_PAGE)) if narrowed else iter(())
     first = list(islice(rest, 1))
     return (json.dumps(describe_job(job, call, logs=False)) + "\n" for job in chain(first, rest))
+
+
+def _narrow(query: JobQuery, call: Call) -> JobQuery | None:
+    """Narrow a query to the workspace, and to what the caller may see of it; None where that is nothing."""
+    query = replace(query, workspace=call.workspace)
+    if call.visible is None:
+        return query
+    shown = call.visible.intersection(query.process_ids) if query.process_ids else call.visible
+    return replace(query, process_ids=tuple(sorted(shown))) if shown else None
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:

@@ -44,6 +44,8 @@ _STATUSES = {
     **dict.fromkeys(REFUSALS, 401),
     "identity.workspace": 403,
     "identity.provider": 503,
+    "policy.denied": 403,
+    "policy.unavailable": 503,
 }
 
 

@@ -12,16 +12,34 @@ from zoo_runner.package.describe import EXECUTE_REL, build_description
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment, load_deployment
 from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
+from zoo_runner.store.cursors import write_cursor
+from zoo_runner.store.protocol import ProcessPage
 
 MOST_PER_PAGE = 1000
 _PROCESS_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 
 
 def list_processes(api: Api, call: Call, limit: int, cursor: str | None) -> ProcessList:
-    """List the deployed processes of a workspace."""
-    page = api.store.processes.find(call.workspace, limit, cursor)
+    """List the deployed processes of a workspace that the caller may see."""
+    if call.visible is None:
+        page = api.store.processes.find(call.workspace, limit, cursor)
+    else:
+        page = _find_visible(api, call.workspace, call.visible, limit, cursor)
     summaries = [summarize(process, call) for process in page.processes]
     return {"processes": summaries, "links": call.link_pages("processes", page.next)}
+
+
+def _find_visible(api: Api, workspace: str, visible: frozenset[str], limit: int, cursor: str | None) -> ProcessPage:
+    """Return a page of what may be seen, which may be little of what there is."""
+    found: list[Process] = []
+    while True:
+        page = api.store.processes.find(workspace, MOST_PER_PAGE, cursor)
+        found += [process for process in page.processes if process.id in visible]
+        cursor = page.next
+        if cursor is None or len(found) > limit:
+            break
+    following = write_cursor(found[limit - 1].id) if len(found) > limit else None
+    return ProcessPage(tuple(found[:limit]), following)
 
 
 def describe_process(api: Api, call: Call, process_id: str) -> ProcessDescription:

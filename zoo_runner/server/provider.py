@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from time import monotonic, time
-from typing import Any
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
@@ -16,10 +15,9 @@ from joserfc.jwk import KeySet
 
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import EngineError
+from zoo_runner.server.fetching import Service
 from zoo_runner.server.tokens import Caller, UnknownKeyError, read_caller, refuse
-from zoo_staging.addresses import Reach
 from zoo_staging.errors import StagingError
-from zoo_staging.http import HttpClient, HttpOptions
 from zoo_staging.proxies import NO_PROXIES, Proxies
 
 FRESH_SECONDS = 600.0
@@ -28,7 +26,6 @@ LONGEST_SECONDS = 3600.0
 """For so long keys are used while the provider does not answer."""
 PAUSE_SECONDS = 10.0
 """At most once in so many seconds a request has the provider asked: anybody can send tokens with unknown keys."""
-_MOST_BYTES = 1 << 20
 _ANSWER_SECONDS = 10.0
 
 Read = Callable[[str], Awaitable[bytes]]
@@ -128,21 +125,5 @@ def _unavailable(issuer: str, why: str) -> EngineError:
 
 def open_provider(settings: IdentitySettings, proxies: Proxies = NO_PROXIES) -> Provider:
     """Open the provider of the settings; nothing is asked yet."""
-    # the operator named this host, wherever it is; the place of its keys is the provider's word
-    reach = Reach(private=False, hosts=(urlsplit(settings.issuer).hostname or "",))
-    options = HttpOptions(reach, read_timeout_seconds=_ANSWER_SECONDS, proxies=proxies, redirects=False)
-
-    async def read(address: str) -> bytes:
-        async with HttpClient(options) as client, client.get(address) as answer:
-            return await asyncio.wait_for(_collect(answer.chunks), _ANSWER_SECONDS)
-
-    return Provider(settings, read)
-
-
-async def _collect(chunks: Any) -> bytes:
-    found = b""
-    async for chunk in chunks:
-        found += chunk
-        if len(found) > _MOST_BYTES:
-            raise ValueError(f"its answer has more than {_MOST_BYTES} bytes")
-    return found
+    # the place of its keys is the provider's word
+    return Provider(settings, Service(settings.issuer, _ANSWER_SECONDS, proxies).read)

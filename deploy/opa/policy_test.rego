@@ -1,0 +1,55 @@
+package zoo_runner_test
+
+import data.zoo_runner
+
+access := {"alpha": {"workflows": {
+	"ndvi": {"access": "public"},
+	"hidden": {"access": "private"},
+}}}
+
+ada := {"name": "ada", "workspaces": ["alpha"]}
+
+ben := {"name": "ben", "workspaces": ["beta"]}
+
+ended := {"id": "1", "process": "ndvi", "status": "successful", "caller": "ada", "has_ended": true}
+
+ask(caller, action, facts) := decision if {
+	question := object.union({"action": action, "workspace": "alpha", "caller": caller, "process": null, "job": null}, facts)
+	decision := zoo_runner.decision with input as question with data.workflow_access as access
+}
+
+test_members_do_everything if {
+	every action in ["process.deploy", "process.execute", "job.list", "job.dismiss", "file.send", "job.results"] {
+		ask(ada, action, {}).allow
+	}
+	not ask(ada, "job.list", {}).processes
+}
+
+test_others_change_nothing if {
+	every action in ["process.deploy", "process.replace", "process.undeploy", "process.execute", "job.create", "job.edit", "job.start", "job.dismiss", "file.send", "file.read", "file.delete", "job.inputs"] {
+		not ask(ben, action, {"process": {"id": "ndvi"}, "job": ended}).allow
+	}
+}
+
+test_others_list_what_is_public if {
+	ask(ben, "process.list", {}).processes == ["ndvi"]
+	ask(ben, "job.list", {}).processes == ["ndvi"]
+}
+
+test_others_read_public_processes_and_their_jobs_that_have_ended if {
+	ask(ben, "process.read", {"process": {"id": "ndvi"}}).allow
+	not ask(ben, "process.read", {"process": {"id": "hidden"}}).allow
+	ask(ben, "job.results", {"job": ended}).allow
+	not ask(ben, "job.results", {"job": object.union(ended, {"has_ended": false})}).allow
+	not ask(ben, "job.results", {"job": object.union(ended, {"process": "hidden"})}).allow
+}
+
+test_nobody_without_a_name_is_let_in if {
+	every action in ["process.list", "process.read", "job.list"] {
+		not ask(null, action, {"process": {"id": "ndvi"}}).allow
+	}
+}
+
+test_an_action_that_is_unknown_is_for_members_only if {
+	not ask(ben, null, {}).allow
+}

@@ -1,0 +1,98 @@
+"""Decisions of a policy agent: what is no decision lets nobody in, and a decision holds for its time only."""
+
+import asyncio
+import json
+from typing import Any, cast
+
+import pytest
+from fastapi.routing import APIRoute
+
+from tests.unit.messages import Check
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.server.actions import ACTIONS
+from zoo_runner.server.api import Api
+from zoo_runner.server.policy import Decision, Policy
+from zoo_runner.server.routes import build_router
+from zoo_staging.errors import Kind, StagingError
+
+QUESTION = {"action": "job.list", "workspace": "alpha", "caller": {"name": "ada", "workspaces": ["alpha"]}}
+
+
+class Agent:
+    """An agent with one answer, and its clock; questions are counted."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer, self.now, self.asked = answer, 0.0, 0
+        self.policy = Policy(self.ask, 2.0, lambda: self.now)
+
+    async def ask(self, question: bytes) -> bytes:
+        self.asked += 1
+        assert json.loads(question)["input"]["workspace"] == "alpha"
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer if isinstance(self.answer, bytes) else json.dumps(self.answer).encode()
+
+    def decide(self) -> Decision:
+        return asyncio.run(self.policy.decide(QUESTION))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        {"result": True},
+        {"result": {"allow": "true"}},
+        {"result": {"allow": 1}},
+        {"result": {"reason": "undefined"}},
+        {"result": {"allow": True, "processes": "ndvi"}},
+        {"result": {"allow": True, "processes": [7]}},
+        b"<html>",
+        b"\xff",
+        b"[" * 100_000,
+        StagingError(Kind.UNREACHABLE, "http://127.0.0.1:8181/", "no connection", "Look."),
+        asyncio.TimeoutError(),
+    ],
+)
+def test_without_a_decision_nobody_is_let_in(answer: Any, check: Check) -> None:
+    agent = Agent(answer)
+    with pytest.raises(RunnerError) as caught:
+        agent.decide()
+    check(caught.value, "policy.unavailable")
+    # nor is that kept: the agent may be back
+    agent.answer = {"result": {"allow": True}}
+    assert agent.decide() == Decision(allow=True)
+
+
+def test_every_operation_has_a_name_in_policies() -> None:
+    async def read_call() -> Any:
+        raise NotImplementedError
+
+    # the operations of a router take their parts from the caller when they are called
+    router = build_router(cast(Api, None), read_call)
+    names = {route.name for route in router.routes if isinstance(route, APIRoute)}
+    assert names - set(ACTIONS) == set()
+    assert set(ACTIONS) - names == {"get_landing_page", "get_conformance"}
+
+
+def test_a_denial_says_who_may_not_do_what_and_why(check: Check) -> None:
+    agent = Agent({"result": {"allow": False, "reason": "closed on Sundays"}, "decision_id": "7"})
+    with pytest.raises(RunnerError) as caught:
+        agent.decide()
+    check(caught.value, "policy.denied", "ada", "alpha", "job.list", "closed on Sundays")
+
+
+def test_a_decision_holds_for_its_time_only() -> None:
+    agent = Agent({"result": {"allow": True, "processes": ["ndvi"]}})
+    assert agent.decide().processes == frozenset({"ndvi"})
+    agent.answer = {"result": {"allow": False}}
+    agent.now = 1.9
+    assert agent.decide().allow
+    agent.now = 2.1
+    with pytest.raises(RunnerError):
+        agent.decide()
+    # a denial holds as long
+    agent.answer = {"result": {"allow": True}}
+    with pytest.raises(RunnerError):
+        agent.decide()
+    assert agent.asked == 2

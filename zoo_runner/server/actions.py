@@ -1,0 +1,36 @@
+"""What each operation of the API is called in a policy."""
+
+from collections.abc import Mapping
+
+ACTIONS: Mapping[str, str] = {
+    "get_landing_page": "workspace.read",
+    "get_conformance": "workspace.read",
+    "list_processes": "process.list",
+    "describe_process": "process.read",
+    "get_package": "process.package",
+    "deploy_process": "process.deploy",
+    "replace_process": "process.replace",
+    "undeploy_process": "process.undeploy",
+    "execute_process": "process.execute",
+    "execute_by_address": "process.execute",
+    "list_jobs": "job.list",
+    "get_job": "job.status",
+    "stream_events": "job.status",
+    "dismiss_job": "job.dismiss",
+    "create_job": "job.create",
+    "edit_job": "job.edit",
+    "start_job": "job.start",
+    "get_definition": "job.inputs",
+    "get_inputs": "job.inputs",
+    "get_results": "job.results",
+    "get_result": "job.results",
+    "get_result_item": "job.results",
+    "get_result_file": "job.results",
+    "list_logs": "job.logs",
+    "get_log": "job.logs",
+    "send_files": "file.send",
+    "describe_files": "file.read",
+    "get_file": "file.read",
+    "delete_files": "file.delete",
+}
+"""By the name of the function that answers; a path that has none here is refused, and a test finds it."""
