@@ -16,7 +16,7 @@ from tests.live.test_calrissian_diagnosis import (
     run,
     write_package,
 )
-from tests.live.test_calrissian_mishaps import NO_CLASS, Once, storage_class
+from tests.live.test_calrissian_mishaps import NO_CLASS, Once, build_broken_volume, build_waiting_class, storage_class
 from tests.site import Site
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, StepLines, StepStarted
@@ -75,6 +75,17 @@ def test_a_volume_of_the_site_that_does_not_exist(site: Site, tmp_path: Path) ->
     broken = site.having(POD_VOLUMES='[{"claim": "not-there", "path": "/data"}]')
     found = fail(broken, write_package(tmp_path, "true"), row="volume of the site missing", reported="Unschedulable")
     assert (found.code, found.level) == ("cluster.volume", Level.ENGINE)
+
+
+def test_a_volume_of_the_site_that_cannot_be_mounted(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "true")
+    ensure_namespace(site, package)
+    volume, claim = build_broken_volume(NAMESPACE)
+    volumes = json.dumps([{"claim": claim["metadata"]["name"], "path": "/data"}])
+    with applied(site, volume, claim):
+        broken = site.having(POD_VOLUMES=volumes)
+        found = fail(broken, package, row="volume of the site not mountable", reported="FailedMount")
+    assert (found.code, found.level) == ("cluster.mount", Level.PLATFORM)
 
 
 def test_a_storage_class_that_is_not_there(site: Site, tmp_path: Path) -> None:
@@ -212,17 +223,13 @@ def test_a_workflow_that_was_deleted_under_its_pod(site: Site, tmp_path: Path) -
         )
     finally:
         kubectl(site, *POD_LOSSES, f"zoo-runner/job=job-{job_id}")
+        kubectl(site, "delete", "pvc,secret,configmap", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job_id}")
     assert found.level is Level.PLATFORM
 
 
 def test_what_only_takes_long_raises_nothing(site: Site, tmp_path: Path) -> None:
     """Healthy look-alikes: a volume that waits for its pod, and a step that prints nothing for a while."""
-    waits = storage_class("zoo-runner-tests-waits", "dev.zoo-runner/folders") | {
-        "volumeBindingMode": "WaitForFirstConsumer"
-    }
-    classes = json.loads(kubectl(site, "get", "storageclass", "-o", "json"))["items"]
-    waits["provisioner"] = classes[0]["provisioner"]
-    with applied(site, waits):
+    with applied(site, *build_waiting_class("zoo-runner-tests-waits", tmp_path / "volume")):
         story = run(site.having(STORAGE_CLASS="zoo-runner-tests-waits"), write_package(tmp_path, "sleep 8; echo done"))
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert story.engine_errors == []

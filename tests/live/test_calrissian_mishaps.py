@@ -1,6 +1,7 @@
 """What the cluster does to a job that is sound: evictions, no place, claims, accounts, networks; each for real."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,45 @@ def have_evicted(site: Site, job_id: str, role: str) -> None:
     """Fill the disk of a pod beyond its limit, so that the kubelet evicts it; it looks every ten seconds."""
     for pod in find_pods(site, job_id, role):
         kubectl(site, "exec", pod, "-n", NAMESPACE, "--", "sh", "-c", "head -c 60000000 /dev/zero > /var/tmp/filling")
+
+
+def build_broken_volume(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Build a volume that no node can mount, and a claim that is bound to it."""
+    name, size = f"{namespace}-nowhere", {"storage": "1Mi"}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    host = {"path": "/no/such/folder", "type": "Directory"}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {**common, "capacity": size, "hostPath": host},
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {**common, "volumeName": name, "resources": {"requests": size}},
+    }
+    return volume, claim
+
+
+def build_waiting_class(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Build a storage class whose volumes wait for their pod, and the one volume that it has."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    waits = storage_class(name, "kubernetes.io/no-provisioner") | {"volumeBindingMode": "WaitForFirstConsumer"}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"{name}-{uuid.uuid4().hex[:8]}"},
+        "spec": {
+            "accessModes": ["ReadWriteMany", "ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"},
+            "hostPath": {"path": str(folder), "type": "Directory"},
+            "storageClassName": name,
+        },
+    }
+    return waits, volume
 
 
 class Once:

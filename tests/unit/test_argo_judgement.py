@@ -187,6 +187,11 @@ def test_the_image_of_the_executor_is_the_operators(check: Check) -> None:
         ("failed to get artifact repository: not configured", "engine.artifact-repository", Level.ENGINE),
         ("offload node status is not supported", "engine.argo-too-large", Level.ENGINE),
         ("invalid spec: templates.a failed to resolve {{x}}", "engine.argo-invalid", Level.USER),
+        (
+            "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+            "cluster.evicted",
+            Level.PLATFORM,
+        ),
         ("Max duration limit exceeded", "job.time-limit", Level.USER),
         ("timeout", "cluster.pending", Level.PLATFORM),
         ("something that nobody has seen", "step.failed", Level.USER),

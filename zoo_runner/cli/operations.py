@@ -42,12 +42,13 @@ def add_operations(cli: click.Group, read: ReadConfiguration) -> None:
     @click.option(
         "--service", "for_service", is_flag=True, help="Read the settings as services do, and check what protects them."
     )
-    def doctor(engine: str, destination: str | None, for_service: bool) -> None:
+    @click.option("--package", metavar="PACKAGE", help="Check also that a cluster can run the steps of this package.")
+    def doctor(engine: str, destination: str | None, for_service: bool, package: str | None) -> None:
         """Check an engine, and the results store, before the first job.
 
         With --service, also each protection from hostile packages and callers that the settings switch off.
         """
-        _examine(read(engine=engine, for_service=for_service), destination)
+        _examine(read(engine=engine, for_service=for_service), destination, package)
 
     @cli.command()
     @_engine
@@ -128,14 +129,16 @@ def _reattach(job_id: str, configuration: "Configuration", quiet: bool) -> None:
     sys.exit(outcome.exit_code)
 
 
-def _examine(configuration: "Configuration", destination: str | None) -> None:
+def _examine(configuration: "Configuration", destination: str | None, reference: str | None) -> None:
     from zoo_runner.engines import open_engine
     from zoo_runner.execution.protections import examine_protections
     from zoo_runner.model.errors import EngineError
+    from zoo_runner.package.loading import load_package
 
     sound = True
     engine = open_engine(configuration.settings.engine, configuration)
-    for check in chain(examine_protections(configuration), engine.check(destination)):
+    package = load_package(reference, configuration.settings) if reference else None
+    for check in chain(examine_protections(configuration), engine.check(destination, package)):
         sound = sound and check.ok
         click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
         if check.remedy:

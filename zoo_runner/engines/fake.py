@@ -13,6 +13,7 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
 from zoo_runner.model.job import Results
+from zoo_runner.model.package import Package
 
 FAKE_WORK = "nothing, by the fake engine"
 """What it reports to execute."""
@@ -84,7 +85,7 @@ class FakeEngine:
     def forget(self, handle: Handle) -> None:
         """Have nothing to forget."""
 
-    def check(self, destination: str | None) -> Iterator[Check]:
+    def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Find everything in order."""
         yield Check(ok=True, about="fake engine", found="ready", expected="ready")
 

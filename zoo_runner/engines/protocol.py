@@ -198,8 +198,11 @@ class Engine(Protocol):
         """Keep the results of a job no longer: it is stored that they were published. `remove` then removes them."""
         ...
 
-    def check(self, destination: str | None) -> Iterator[Check]:
-        """Examine this engine, and the results store `destination` from where jobs run, before the first job."""
+    def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
+        """Examine this engine, and the results store `destination` from where jobs run, before the first job.
+
+        An engine on a cluster also examines whether it can run the steps of a `package`.
+        """
         ...
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:

@@ -35,6 +35,7 @@ _REFUSED = {
 class _Access:
     proxy: str | None = None
     no_proxy = ""
+    renews = True
 
     def __init__(self, configuration: HeraConfiguration) -> None:
         self.url = find_url(configuration)

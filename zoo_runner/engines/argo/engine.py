@@ -1,9 +1,12 @@
 """The argo engine: one Argo Workflow for each job, whose nodes stage in, run Calrissian and stage out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.engines.argo.artifacts import check_artifacts
 from zoo_runner.engines.argo.follower import WorkflowFollower
 from zoo_runner.engines.argo.server import ServerRoot
 from zoo_runner.engines.argo.smoke_test import (
@@ -11,6 +14,7 @@ from zoo_runner.engines.argo.smoke_test import (
     SUBJECTS,
     SmokeTestFollower,
     build_smoke_test_workflow,
+    check_server,
     describe_argo,
 )
 from zoo_runner.engines.argo.tenant import build_executor_access
@@ -21,7 +25,7 @@ from zoo_runner.engines.kubernetes.installation import Examined
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.root import Root
 from zoo_runner.engines.kubernetes.smoke_test import SmokeJob
-from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.engines.protocol import Check, JobSpec
 
 
 class ArgoEngine(ClusterEngine):
@@ -45,7 +49,21 @@ class ArgoEngine(ClusterEngine):
         return [*super()._build_tenant(names), *build_executor_access(names, self._cluster)]
 
     def _build_examined(self) -> Examined:
-        return Examined(self._open_smoke_test, self._build_tenant, PERMISSIONS, SUBJECTS, describe_argo)
+        return Examined(
+            self._open_smoke_test,
+            self._build_tenant,
+            PERMISSIONS,
+            SUBJECTS,
+            lambda: check_server(self._argo),
+            self._describe,
+        )
+
+    def _describe(self, cluster: Cluster, names: Names, pods: Sequence[Manifest]) -> Iterator[Check]:
+        yield from describe_argo(pods)
+        own = replace(names, job=f"{names.job}-artifact")
+        root = self._open_root(cluster, own)
+        look = partial(check_artifacts, cluster, root, own, self._cluster, self._argo)
+        yield Check.run("artifact repository", look, "written by a Workflow, where one is set")
 
     def _open_smoke_test(self, cluster: Cluster, names: Names, destination: str | None) -> SmokeJob:
         workflow = build_smoke_test_workflow(names, self._cluster, self._argo, destination)

@@ -139,6 +139,12 @@ _RULES = (
         Level.PLATFORM,
     ),
     _Rule(
+        r"ephemeral(?:-| local )storage",
+        "cluster.evicted",
+        "{who} was evicted from its node: it wrote more to disk, besides its volumes, than it may",
+        "Raise `resources.limits.ephemeral-storage`, or write to a volume.",
+    ),
+    _Rule(
         r"exceeded its deadline|active on the node longer than the specified deadline|[Mm]ax duration limit",
         "job.time-limit",
         "the Workflow took longer than its deadline",

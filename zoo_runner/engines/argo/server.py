@@ -39,6 +39,7 @@ class _ServerAccess:
 
     proxy: str | None = None
     no_proxy = ""
+    renews = False
 
     def __init__(self, settings: ArgoSettings) -> None:
         self.url = f"{settings.server}{settings.base_path}"
@@ -48,6 +49,19 @@ class _ServerAccess:
     def headers(self) -> dict[str, str]:
         """Return the headers that authenticate a request."""
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+
+def read_server_version(settings: ArgoSettings) -> str:
+    """Return the version of the Argo server, such as `v4.0.5`; raises `EngineError` for what it refuses."""
+    background = find_background()
+    connection = Connection(_ServerAccess(settings), background)
+    try:
+        answer = background.run(connection.call("GET", "/api/v1/version", "asking the Argo server for its version"))
+    except ApiError as error:
+        raise explain_refusal(error, _REFUSED, Level.ENGINE) from error
+    finally:
+        background.run(connection.close())
+    return str(answer.get("version"))
 
 
 class ServerRoot:

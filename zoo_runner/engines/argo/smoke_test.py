@@ -7,8 +7,10 @@ from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.argo.follower import WorkflowFollower
 from zoo_runner.engines.argo.nodes import STAGE_IN
+from zoo_runner.engines.argo.server import read_server_version
 from zoo_runner.engines.argo.status import has_succeeded
 from zoo_runner.engines.argo.workflow import build_workflow
+from zoo_runner.engines.kubernetes.expiry import check_expiry
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.pod_log import LastLine
 from zoo_runner.engines.kubernetes.smoke_test import build_command, build_step_image, leave_out
@@ -86,6 +88,17 @@ def build_smoke_test_workflow(
         }
     ]
     return workflow
+
+
+def check_server(argo: ArgoSettings) -> Iterator[Check]:
+    """Check the Argo server, and the token for it, where the settings name one."""
+    if not argo.server:
+        return
+    yield Check.run("Argo server", lambda: read_server_version(argo), f"{argo.server} answers")
+    if argo.token:
+        remedy = "Set ARGO_TOKEN to a new token, as from `kubectl create token <service account>`."
+        token = argo.token
+        yield Check.run("Argo token", lambda: check_expiry(token, "engine.argo-login", remedy), "valid for an hour")
 
 
 def describe_argo(pods: Sequence[Manifest]) -> Iterator[Check]:

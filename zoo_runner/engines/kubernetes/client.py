@@ -50,7 +50,8 @@ class Cluster:
 
     def __init__(self, settings: KubernetesSettings) -> None:
         self.background = find_background()
-        self._connection = Connection(open_access(settings), self.background)
+        self.access = open_access(settings)
+        self._connection = Connection(self.access, self.background)
         self._watches = Watches(self._connection, self.background)
         # also after a kubeconfig has changed and the last job of the former one has ended
         weakref.finalize(self, _close, self._connection, self.background).atexit = False

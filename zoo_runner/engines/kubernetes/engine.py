@@ -47,6 +47,7 @@ from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, St
 from zoo_runner.model.events import Event, Report, StageStarted
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.outcomes import restore_error
+from zoo_runner.model.package import Package
 from zoo_staging.destination import is_object_storage
 
 # refusals that may pass when this account has its permissions again
@@ -175,9 +176,9 @@ class ClusterEngine(ABC):
             else:
                 remove_job(job, handle.data["uid"])
 
-    def check(self, destination: str | None) -> Iterator[Check]:
+    def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
-        return examine_cluster(self._configuration, destination, self._build_examined())
+        return examine_cluster(self._configuration, destination, self._build_examined(), package)
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find objects of jobs that do not run."""

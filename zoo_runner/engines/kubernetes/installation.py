@@ -9,10 +9,12 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.expiry import check_expiry
 from zoo_runner.engines.kubernetes.kept import describe_kept
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.namespace import create_tenant, mark_content, remove_namespace
 from zoo_runner.engines.kubernetes.pod_network import read_network
+from zoo_runner.engines.kubernetes.preflight import StepRequest, check_sizes, list_step_requests
 from zoo_runner.engines.kubernetes.protections import (
     UNKNOWN,
     check_account,
@@ -27,6 +29,7 @@ from zoo_runner.engines.kubernetes.smoke_test import SmokeJob, run_smoke_test
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
+from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
 
@@ -51,18 +54,24 @@ _POLICY_PERMISSIONS = ("networking.k8s.io", "networkpolicies", ("create", "get")
 class Examined:
     """What an engine adds to the checks of a cluster.
 
-    `subjects`: under which name a code of the smoke test's error is listed; `describe`: what its pods show.
+    `subjects`: under which name a code of the smoke test's error is listed; `prepare`: what is checked before it, where
+    the first that is not ok ends the checks; `describe`: what its pods show, and what is tried besides.
     """
 
     open_smoke_test: Callable[[Cluster, Names, str | None], SmokeJob]
     build_tenant: Callable[[Names], list[Manifest]]
     permissions: Sequence[Permission] = ()
     subjects: Mapping[str, str] = field(default_factory=dict)
-    describe: Callable[[Sequence[Manifest]], Iterator[Check]] = lambda _: iter(())
+    prepare: Callable[[], Iterator[Check]] = lambda: iter(())
+    describe: Callable[[Cluster, Names, Sequence[Manifest]], Iterator[Check]] = lambda *_: iter(())
 
 
-def examine_cluster(configuration: Configuration, destination: str | None, examined: Examined) -> Iterator[Check]:
+def examine_cluster(
+    configuration: Configuration, destination: str | None, examined: Examined, package: Package | None = None
+) -> Iterator[Check]:
     """Check the cluster step by step; what cannot be checked because of an earlier finding is skipped.
+
+    Of a package, the images and sizes of its steps are checked too.
 
     Whether results can be stored is tested from a pod, or from here if no pod started.
     """
@@ -78,7 +87,8 @@ def examine_cluster(configuration: Configuration, destination: str | None, exami
         cluster = connect(site)
         version = cluster.read_version()
         yield Check(True, "API", f"Kubernetes {version}", "the API answers")
-        installation = _Installation(cluster, names, site, examined)
+        yield Check.run("login", lambda: _check_login(cluster), "valid for an hour, or renewed")
+        installation = _Installation(cluster, names, site, examined, list_step_requests(package, site))
         smoke_test = partial(_run_smoke_test, installation, storage, destination)
         for check in _examine(installation, smoke_test):
             reported.add(check.about)
@@ -97,6 +107,7 @@ class _Installation:
     names: Names
     site: KubernetesSettings
     examined: Examined
+    steps: Sequence[StepRequest] = ()
 
     def list_permissions(self) -> list[Permission]:
         """List the permissions that the runner's account needs."""
@@ -118,10 +129,13 @@ def _examine(installation: _Installation, smoke_test: Callable[[], Iterator[Chec
     try:
         yield from _check_protections(cluster, names, site)
         yield from _check_quotas(cluster, names, site)
+        yield Check.run("nodes", lambda: check_sizes(cluster, site, installation.steps), "each request fits a node")
         yield Check(True, "kept results", describe_kept(cluster, names.namespace), "published or removed in time")
         storage = Check.run("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
-        if storage.ok:
+        prepared = list(installation.examined.prepare())
+        yield from prepared
+        if all(check.ok for check in (storage, *prepared)):
             yield from smoke_test()
     finally:
         if names.own_namespace:
@@ -142,6 +156,16 @@ def _check_protections(cluster: Cluster, names: Names, site: KubernetesSettings)
     )
     for about, look, expected in rows:
         yield Check.run(about, partial(_read, look), expected)
+
+
+def _check_login(cluster: Cluster) -> str:
+    fields = {name.lower(): value for name, value in cluster.access.headers().items()}
+    kind, _, token = fields.get("authorization", "").partition(" ")
+    if not token or kind.lower() != "bearer":
+        return "without a token"
+    if cluster.access.renews:
+        return "a token that is renewed"
+    return check_expiry(token, "cluster.login", "Log in to the cluster again, so that KUBECONFIG has a new token.")
 
 
 def _read(look: Callable[[], str]) -> str:
@@ -273,17 +297,18 @@ def _run_smoke_test(installation: _Installation, storage: StorageProfile, destin
     """Run a job that does nothing: with a volume, with the images of job and steps, with everything that pods get."""
     site, examined = installation.site, installation.examined
     smoke = examined.open_smoke_test(installation.cluster, installation.names, destination)
-    done = run_smoke_test(smoke, site, find_credentials(storage))
+    done = run_smoke_test(smoke, site, find_credentials(storage), installation.steps)
     error = done.error
     if done.bound:
         yield Check(True, "volume", "bound", f"{site.volume_size}, {site.access_mode}, is bound")
+    yield from done.images
     yield from read_network(done.events)
     if error and not isinstance(error, StageOutError):
         expected = "a pod starts, with its images and its volume"
         about = examined.subjects.get(error.diagnosis.code or "", "smoke test")
         yield Check.refuse(about, error, expected)
         return
-    yield from examined.describe(done.pods)
+    yield from examined.describe(installation.cluster, installation.names, done.pods)
     yield Check(True, "images", "pulled", f"{site.image} and {site.step_image} are pulled")
     yield Check(True, "smoke test", "a pod has started, run and written", "a pod starts and writes to its volume")
     if error:

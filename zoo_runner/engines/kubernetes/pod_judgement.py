@@ -74,6 +74,10 @@ def describe_wait(pod: Manifest, around: Surroundings) -> str | None:
     who = f"the pod {pod['metadata']['name']}"
     if message := find_unschedulable(pod):
         return f"{who} waits for a place: {message}"
+    for name in list_claims(pod):
+        if name in around.claims and not is_bound(around.claims[name]):
+            said = [event.get("message", "") for event in around.find_events("PersistentVolumeClaim", name)]
+            return f"{who} waits for its volume {name}{f': {said[-1]}' if said else ''}"
     events = around.find_events("Pod", pod["metadata"]["name"])
     pulling = [event for event in events if event.get("reason") in ("Pulling", "Pulled")]
     if pulling and pulling[-1]["reason"] == "Pulling":

@@ -45,14 +45,22 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
     cores, memory = _requests(pod)
     if any(cores <= there_cores and memory <= there_memory for there_cores, there_memory in sizes):
         return None
-    top_cores, top_memory = max(sizes)
     return _build_unschedulable(
         owner,
         f"{owner.name} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
-        f" {top_cores:g} cores and {top_memory / 2**20:.0f} MiB",
+        f" {_describe(max(sizes))}",
         f"Lower {owner.requests}, or add a larger node.",
         message,
     )
+
+
+def describe_largest(nodes: Iterable[Manifest]) -> str:
+    """Describe the size of the largest node, for messages."""
+    return _describe(max(map(_allocatable, nodes), default=(0.0, 0.0)))
+
+
+def _describe(size: tuple[float, float]) -> str:
+    return f"{size[0]:g} cores and {size[1] / 2**20:.0f} MiB"
 
 
 def _build_unschedulable(owner: Owner, cause: str, remedy: str, message: str) -> RunnerError:

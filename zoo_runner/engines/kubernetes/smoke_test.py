@@ -18,9 +18,11 @@ from zoo_runner.engines.kubernetes.manifests import (
     owned_by,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.preflight import StepRequest, probe_images
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.volumes import is_bound
+from zoo_runner.engines.protocol import Check
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import Event, Report
@@ -45,12 +47,16 @@ class SmokeJob:
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """How the smoke test ended: whether the volume was bound, its error, its pods, and what they reported."""
+    """How the smoke test ended: whether the volume was bound, its error, its pods, and what they reported.
+
+    `images`: what was found of the images of steps.
+    """
 
     bound: bool
     error: RunnerError | None
     pods: Sequence[Manifest] = ()
     events: Sequence[Event] = ()
+    images: Sequence[Check] = ()
 
 
 def open_smoke_test(cluster: Cluster, names: Names, site: KubernetesSettings, destination: str | None) -> SmokeJob:
@@ -59,10 +65,12 @@ def open_smoke_test(cluster: Cluster, names: Names, site: KubernetesSettings, de
     return SmokeJob(ClusterJob(cluster, names, root), build_smoke_test_job(names, site, destination))
 
 
-def run_smoke_test(smoke: SmokeJob, site: KubernetesSettings, credentials: Mapping[str, str]) -> SmokeTest:
+def run_smoke_test(
+    smoke: SmokeJob, site: KubernetesSettings, credentials: Mapping[str, str], steps: Sequence[StepRequest] = ()
+) -> SmokeTest:
     """Run the smoke test and remove it; raises `EngineError` if it cannot be removed.
 
-    `credentials` are those of stage-out, by which the pod writes to the destination.
+    `credentials` are those of stage-out, by which the pod writes to the destination. The images of `steps` are pulled.
     """
     cluster, names, root = smoke.job.cluster, smoke.job.names, smoke.job.root
     try:
@@ -73,10 +81,11 @@ def run_smoke_test(smoke: SmokeJob, site: KubernetesSettings, credentials: Mappi
         secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
         for manifest in (*secrets, build_claim(names, site, _NOTHING)):
             cluster.create(owned_by(manifest, owner))
+        images = tuple(probe_images(cluster, names, site, owner, steps)) if steps else ()
         events: list[Event] = []
         error = _follow(smoke, site, events.append)
         bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
-        return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector), events)
+        return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector), events, images)
     except RunnerError as refused:
         return SmokeTest(False, refused)
     finally:

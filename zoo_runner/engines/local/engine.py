@@ -28,6 +28,7 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError, StageOutError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
+from zoo_runner.model.package import Package
 from zoo_runner.removal import remove_tree
 
 
@@ -114,7 +115,7 @@ class LocalEngine:
         """Let go of the outputs in the scratch folder: `remove` then removes them too."""
         forget_kept(Path(handle.data["scratch"]))
 
-    def check(self, destination: str | None) -> Iterator[Check]:
+    def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Check this machine, and the results store."""
         yield from examine_machine(self._settings, self._workspace, destination)
 

@@ -1,0 +1,150 @@
+"""Whether a cluster can run the steps of a package: their images can be pulled, and their requests fit a node.
+
+The nodes are asked to pull, by pods that then run nothing, and not the registry from here: mirrors, certificates and
+pull secrets are those of the nodes and of the service account.
+"""
+
+import queue
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.cwl_process.resources import find_asked
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.manifests import CONFINED, build_pod_template, build_resources, owned_by
+from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
+from zoo_runner.engines.kubernetes.pods import find_start_failure, has_started
+from zoo_runner.engines.kubernetes.scheduling import describe_largest, judge_unschedulable
+from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
+from zoo_runner.engines.protocol import Check
+from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.package import Package
+from zoo_runner.package.requirements import find_effective, walk_tools
+
+_PULL_SECONDS = 300.0
+# no image has it: what counts is that a container could be created, and so its image was pulled
+_NO_PROGRAM = ["/zoo-runner/pulled"]
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """What a step asks a cluster for, as far as its package says it in numbers."""
+
+    step: str
+    image: str
+    cores: float
+    memory_mib: float
+
+
+def list_step_requests(package: Package | None, site: KubernetesSettings) -> list[StepRequest]:
+    """List what the steps of a package ask for; pure."""
+    if package is None:
+        return []
+    asked = {(one.step, one.kind): one.amount for one in find_asked(package)}
+    found = []
+    for use in walk_tools(package):
+        docker = find_effective(use.holders, "DockerRequirement")
+        image = str(docker.body.get("dockerPull") or site.step_image) if docker else site.step_image
+        found.append(
+            StepRequest(use.step, image, float(asked.get((use.step, "cores"), 0)), asked.get((use.step, "ram"), 0))
+        )
+    return found
+
+
+def check_sizes(cluster: Cluster, site: KubernetesSettings, steps: Sequence[StepRequest]) -> str:
+    """Check that the job's own pod and each step fit a node; raises `EngineError` for the first that does not."""
+    try:
+        nodes = cluster.find("Node")
+    except ApiError:
+        return "this account may not list nodes"
+    own = {"cpu": site.job_cpu, "memory": site.job_ram}
+    for pod in (_build_sized(site, own), *(_build_sized(site, _size(step), step.step) for step in steps)):
+        if failure := judge_unschedulable(pod, "", nodes):
+            raise failure
+    return f"the largest node has {describe_largest(nodes)}"
+
+
+def _size(step: StepRequest) -> Mapping[str, str]:
+    return {"cpu": f"{step.cores:g}", "memory": f"{step.memory_mib:.0f}Mi"}
+
+
+def _build_sized(site: KubernetesSettings, requests: Mapping[str, str], step: str | None = None) -> Manifest:
+    """Build as much of a pod as the scheduler looks at."""
+    return {
+        "metadata": {"annotations": {STEP_ANNOTATION: step} if step else {}},
+        "spec": {
+            "containers": [{"resources": {"requests": dict(requests)}}],
+            "nodeSelector": dict(site.node_selector),
+        },
+    }
+
+
+def probe_images(
+    cluster: Cluster, names: Names, site: KubernetesSettings, owner: Manifest, steps: Sequence[StepRequest]
+) -> Iterator[Check]:
+    """Have the nodes pull the images of steps, and yield a finding for each image; the pods are those of `owner`."""
+    by_image = {step.image: step.step for step in steps}
+    pods = {f"{names.job}-image-{number}": image for number, image in enumerate(sorted(by_image))}
+    changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
+    stop = cluster.watch(names.namespace, names.job, {"Pod"}, changes.put)
+    try:
+        for name, image in pods.items():
+            cluster.create(owned_by(_build_probe(name, names, site, image, by_image[image]), owner))
+        for name, failure in _wait(set(pods), changes):
+            expected = f"the nodes can pull {pods[name]}"
+            check = Check(True, "image", f"{pods[name]} is pulled", expected)
+            yield Check.refuse("image", failure, expected) if failure else check
+    finally:
+        stop()
+        for name in pods:
+            cluster.delete("Pod", names.namespace, name, 0)
+
+
+def _build_probe(name: str, names: Names, site: KubernetesSettings, image: str, step: str) -> Manifest:
+    template = build_pod_template(names, site, "step")
+    meta = {**template["metadata"], "name": name, "namespace": names.namespace}
+    meta["annotations"] = {**meta["annotations"], STEP_ANNOTATION: step}
+    container = {
+        "name": "image",
+        "image": image,
+        "command": _NO_PROGRAM,
+        "resources": build_resources(site),
+        "securityContext": CONFINED,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {**template["spec"], "containers": [container]},
+    }
+
+
+def _wait(
+    pods: set[str], changes: "queue.SimpleQueue[Change | WatchFailed]"
+) -> Iterator[tuple[str, RunnerError | None]]:
+    """Yield each pod once it is known whether its image can be pulled; raises what ends the watch."""
+    until = time.monotonic() + _PULL_SECONDS
+    while pods:
+        try:
+            change = changes.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            yield from ((name, _build_late(name)) for name in sorted(pods))
+            return
+        if isinstance(change, WatchFailed):
+            raise change.error
+        name, failure = change.item["metadata"]["name"], find_start_failure(change.item)
+        pulled = has_started(change.item) or (failure and not failure.diagnosis.code.startswith("image."))
+        if name in pods and (pulled or failure):
+            pods.discard(name)
+            yield name, None if pulled else failure
+
+
+def _build_late(pod: str) -> RunnerError:
+    return EngineError(
+        f"the pod {pod} did not start within {_PULL_SECONDS:g} s",
+        "Pull the image once by hand if it is very large; `zoo-runner diagnose` says what else holds pods up.",
+        code="image.unavailable",
+    )
