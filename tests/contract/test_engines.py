@@ -109,11 +109,18 @@ class ArgoDriver(CalrissianDriver):
     name = "argo"
 
 
+class NativeDriver(CalrissianDriver):
+    """The same jobs as Workflows with one pod for each step."""
+
+    name = "argo-native"
+
+
 DRIVERS: dict[str, Callable[[Site], Driver]] = {
     "fake": FakeDriver,
     "local": LocalDriver,
     "calrissian": CalrissianDriver,
     "argo": ArgoDriver,
+    "argo-native": NativeDriver,
 }
 
 
@@ -125,9 +132,9 @@ def canary_site(site: Site) -> Site:
 @pytest.fixture(params=list(DRIVERS))
 def driver(request: pytest.FixtureRequest, canary_site: Site) -> Driver:
     make: Callable[[Site], Driver] = DRIVERS[request.param]
-    if request.param not in ("calrissian", "argo"):
+    if request.param not in ("calrissian", "argo", "argo-native"):
         return make(canary_site)
-    if request.param == "argo":
+    if request.param != "calrissian":
         find_argo()
     cluster = request.getfixturevalue("kubeconfig"), request.getfixturevalue("pods_s3")
     return make(join_cluster(canary_site, *cluster))

@@ -1,4 +1,4 @@
-"""`run --engine calrissian` gives what the local engine gives in containers: every example package, same results.
+"""The engines on a cluster give what the local engine gives in containers: every example package, same results.
 
 Results document, collection and every file in the bucket are equal after one normalisation: tests/normal.py.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import find_kubeconfig, join_cluster, list_jobs, serve_pods
+from tests.cluster import find_argo, find_kubeconfig, join_cluster, list_jobs, serve_pods
 from tests.normal import timing
 from tests.require import require
 from tests.servers import S3Server
@@ -22,6 +22,7 @@ from tests.values import EXAMPLES, PACKAGES
 from zoo_runner.model.job import Status
 
 AT_ONCE = 4
+ENGINES = ("calrissian", "argo-native")
 IMAGES = ("docker.io/library/debian:bookworm-slim", "docker.io/zoo-runner/eo-tools:1")
 PODMAN = {name: value for name, value in os.environ.items() if name.startswith("CONTAINERS_")}  # noqa: TID251 podman reads it
 FEATURES = PACKAGES / "features"
@@ -72,7 +73,7 @@ Outcomes = Mapping[tuple[str, str], "Future[dict[str, Any]]"]
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, started_jobs: set[str]
 ) -> Iterator[Outcomes]:
-    """Every case that was chosen, on both engines, a few at once."""
+    """Every case that was chosen, on the engine that was chosen and the local one, a few at once."""
     kubeconfig = find_kubeconfig()
     for image in IMAGES:
         words = ["podman", "image", "exists", image]
@@ -81,21 +82,26 @@ def outcomes(
             f"podman or the image {image} is missing: `make images`",
         )
     folder = tmp_path_factory.mktemp("agree")
-    chosen = [item.callspec.params["case"] for item in request.session.items if item.module is request.module]  # type: ignore[attr-defined]
+    params = [item.callspec.params for item in request.session.items if item.module is request.module]  # type: ignore[attr-defined]
+    chosen = dict.fromkeys(pair for one in params for pair in ((one["case"], one["engine"]), (one["case"], "local")))
+    if any(engine == "argo-native" for _, engine in chosen):
+        find_argo()
     (folder / "s3").mkdir()
     with serve_pods(folder / "s3", "some-secret-key") as s3, ThreadPoolExecutor(AT_ONCE) as pool:
         cluster = join_cluster(Site(folder, folder / "cache"), kubeconfig, s3)
         local = cluster.having(ZOO_RUNNER_ENGINE="local", ZOO_RUNNER_CONTAINERS="podman", **PODMAN)
         yield {
-            (case, site.settings.engine): pool.submit(run, site, s3, case)
-            for case in chosen
-            for site in (cluster, local)
+            (case, engine): pool.submit(
+                run, local if engine == "local" else cluster.having(ZOO_RUNNER_ENGINE=engine), s3, case
+            )
+            for case, engine in chosen
         }
     started_jobs |= list_jobs(cluster)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_both_engines_give_the_same(case: str, outcomes: Outcomes) -> None:
-    ours, theirs = outcomes[case, "calrissian"].result(), outcomes[case, "local"].result()
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_gives_what_the_local_one_gives(engine: str, case: str, outcomes: Outcomes) -> None:
+    ours, theirs = outcomes[case, engine].result(), outcomes[case, "local"].result()
     assert ours["files"]
     assert ours == theirs

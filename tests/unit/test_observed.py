@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_runner.engines.local.observed import Reporting, limit_container
-from zoo_runner.engines.local.realfiles import RealFiles
 from zoo_staging.boundary import Boundary
 
 COMMAND = ["podman", "run", "-i", "--memory=256m", "--user=1000:1000", "image", "sh"]

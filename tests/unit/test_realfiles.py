@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_runner.engines.local.realfiles import RealFiles
+from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_staging.boundary import Boundary, OutsideError
 
 

@@ -14,6 +14,7 @@ ENGINES = {
     "local": "zoo_runner.engines.local.engine:LocalEngine",
     "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
     "argo": "zoo_runner.engines.argo.engine:ArgoEngine",
+    "argo-native": "zoo_runner.engines.argo.native.engine:NativeEngine",
 }
 _registered: dict[str, str] = {}
 

@@ -33,7 +33,7 @@ _VERDICT_SECONDS = 20.0
 _LOG_SECONDS = 3.0
 # an idle controller looks at a new Workflow within a second
 _CONTROLLER_SECONDS = 30.0
-_EXECUTOR_LINE = re.compile(r"time=\S+ level=\S+ .*\bargo=true\b")
+_EXECUTOR_LINE = re.compile(r"time=\S+ level=\S+ .*\bargo=true\b|Error: exit status \d+$")
 
 
 class WorkflowFollower(Follower):
@@ -64,10 +64,18 @@ class WorkflowFollower(Follower):
             self._report_once(waiting, f"waiting: {waiting}")
         if (refused := find_refused(root)) and self._pod is None:
             self._fail_later(_LOG_SECONDS, refused, lambda: self._pod is None)
-        if has_failed(root) and not self._failed:
+        if self._is_over(root) and not self._failed:
             self._failed = True
             failure = find_failure(root) or self._build_lost("its Workflow ended and no node reported how")
-            self._fail_later(_LOG_SECONDS, failure)
+            self._fail_later(_LOG_SECONDS, failure, self._lacks_outcome)
+
+    def _is_over(self, root: Manifest) -> bool:
+        """Whether no line of a log will say how the job ended, unless it is on its way."""
+        return has_failed(root)
+
+    def _lacks_outcome(self) -> bool:
+        """Whether no log has said yet how the job ended; this follower ends as soon as one does."""
+        return True
 
     def _take_event(self, event: Manifest) -> None:
         # those of the Workflow repeat its status
@@ -114,7 +122,7 @@ class WorkflowFollower(Follower):
         node = SEQUENCE[self._node]
         is_over = change == "DELETED" or has_container_ended(pod, node)
         if self._log is None and has_container_started(pod, node):
-            self._open_log(pod, is_over, lambda: self._note_log_end(pod["metadata"]["uid"], node), node)
+            self._log = self._open_log(pod, is_over, lambda: self._note_log_end(pod["metadata"]["uid"], node), node)
         elif self._log is not None and is_over:
             self._log.note_end()
 

@@ -79,12 +79,13 @@ class Volume:
 
 @dataclass(frozen=True)
 class Node:
-    """What a node works with."""
+    """What a node works with; `record` writes events to the logs alone, those that other nodes have reported."""
 
     job: JobSpec
     steps: Mapping[str, Any]
     settings: PodSettings
     volume: Volume
+    record: Report
     report: Report
     cancellation: Cancellation
 
@@ -125,15 +126,12 @@ def keep_logs(node: Node) -> LastLine:
         ) from None
 
 
-NODES: Mapping[str, Callable[[Node], LastLine]] = {
-    STAGE_IN: stage_in,
-    RUN: run,
-    STAGE_OUT: stage_out,
-    KEEP_LOGS: keep_logs,
-}
+Nodes = Mapping[str, Callable[[Node], LastLine]]
+"""What each node does, by its name."""
+NODES: Nodes = {STAGE_IN: stage_in, RUN: run, STAGE_OUT: stage_out, KEEP_LOGS: keep_logs}
 
 
-def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> LastLine:
+def run_node(nodes: Nodes, name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> LastLine:
     """Run a node, keep its logs, and publish all logs if the job has ended and this node has credentials."""
     volume = Volume(Path(WORK_FOLDER))
     bundle = read_bundle(Path(BUNDLE_FOLDER))
@@ -147,7 +145,7 @@ def run_node(name: str, settings: PodSettings, emit: PodOutput, cancellation: Ca
             log(event)
             emit(event)
 
-        last = conclude(lambda: NODES[name](Node(job, steps, settings, volume, report, limited)))
+        last = conclude(lambda: nodes[name](Node(job, steps, settings, volume, log, report, limited)))
         if isinstance(last, Outcome):
             _keep_outcome(last, volume, log)
             if name == (STAGE_OUT if last.results else KEEP_LOGS):
@@ -190,10 +188,15 @@ def _limited(job: JobSpec, volume: Volume, cancellation: Cancellation) -> Iterat
             timer.cancel()
 
 
-if __name__ == "__main__":
-    _output = sys.stdout
+def main(nodes: Nodes) -> None:
+    """Run the node that the command line names, and exit."""
+    output = sys.stdout
     with redirect_stdout(sys.stderr):
-        _code = run_program(partial(run_node, sys.argv[1]), os.environ, _output)  # noqa: TID251 the pod's one place
+        code = run_program(partial(run_node, nodes, sys.argv[1]), os.environ, output)  # noqa: TID251 the pod's one place
     sys.stderr.flush()
     # threads of the storage library may abort a process that is torn down, and the next node looks at the exit code
-    os._exit(_code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main(NODES)

@@ -34,7 +34,8 @@ from zoo_runner.engines.kubernetes.manifests import (
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
 
 INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
-_PROGRAM = ("/opt/runner/bin/python", "-m", "zoo_runner.engines.argo.job_pod")
+_PYTHON = ("/opt/runner/bin/python", "-m")
+_PROGRAM = "zoo_runner.engines.argo.job_pod"
 # the pod and its follower enforce the limit; this is for when neither can
 _LATE_SECONDS = 60
 # why a pod is deleted or lost, without the job being the reason (Argo: workflow/controller/operator.go)
@@ -58,6 +59,22 @@ def build_workflow(
     `chunks` is the number of ConfigMaps of the bundle; `secret_inputs` are the variables of the job's Secret with the
     secret inputs.
     """
+    templates = [_build_job(names, cluster, secret_inputs), build_keep_logs(names, cluster)]
+    deadline = math.ceil(time_limit_seconds) + _LATE_SECONDS if time_limit_seconds else None
+    return build_from_templates(names, cluster, argo, templates, chunks=chunks, deadline_seconds=deadline)
+
+
+def build_from_templates(
+    names: Names,
+    cluster: KubernetesSettings,
+    argo: ArgoSettings,
+    templates: list[Manifest],
+    *,
+    chunks: int,
+    deadline_seconds: int | None,
+    parallelism: int | None = None,
+) -> Manifest:
+    """Build a Workflow that begins with the template `job` and ends with `keep-logs`, whatever happens."""
     # Hera's models take more than half a second to load, and who follows a job does not need them
     with extra("hera"):
         from hera.workflows.models import Workflow
@@ -70,14 +87,14 @@ def build_workflow(
         "entrypoint": "job",
         # always: of the hook `exit` of a whole Workflow, Argo 4.0 does not look at the expression
         "onExit": KEEP_LOGS,
-        "templates": [_build_job(names, cluster, secret_inputs), _build_keep_logs(names, cluster)],
+        "templates": templates,
         "ttlStrategy": {"secondsAfterCompletion": count_kept_seconds(cluster)},
         "archiveLogs": False,
+        "activeDeadlineSeconds": deadline_seconds,
+        "parallelism": parallelism,
         **_build_pod_fields(names, cluster, chunks),
         **({"synchronization": _build_synchronization(argo)} if argo.semaphore else {}),
     }
-    if time_limit_seconds:
-        spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + _LATE_SECONDS
     workflow = Workflow.model_validate(
         {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": meta, "spec": spec}
     )
@@ -132,53 +149,64 @@ def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterabl
         {"name": variable, "valueFrom": {"secretKeyRef": {"name": names.secret, "key": variable}}}
         for variable in secret_inputs
     ]
-    run = _build_container(RUN, cluster)
+    run = build_container(RUN, cluster)
     run["volumeMounts"] += [{"name": "channel", "mountPath": CHANNEL_FOLDER}, build_token_mount()]
     nodes: list[Manifest] = [
-        {**_build_container(STAGE_IN, cluster), "envFrom": storage},
+        {**build_container(STAGE_IN, cluster), "envFrom": storage},
         {**build_cwl_container(cluster), "dependencies": [STAGE_IN]},
         {**run, "env": [*run["env"], *secret], "dependencies": [STAGE_IN]},
-        {**_build_container(STAGE_OUT, cluster), "envFrom": storage, "dependencies": [RUN]},
+        {**build_container(STAGE_OUT, cluster), "envFrom": storage, "dependencies": [RUN]},
     ]
-    retry = {
+    return {
+        "name": "job",
+        "retryStrategy": build_retry(cluster),
+        "containerSet": {"containers": nodes, "volumeMounts": build_shared_mounts(cluster)},
+    }
+
+
+def build_retry(cluster: KubernetesSettings) -> Manifest:
+    """Build the rule by which a pod that was deleted or lost is started again, and no other."""
+    return {
         "limit": str(cluster.step_retries),
         "retryPolicy": "Always",
         "expression": f"lastRetry.message matches '{_LOST}'",
     }
-    return {
-        "name": "job",
-        "retryStrategy": retry,
-        "containerSet": {"containers": nodes, "volumeMounts": _build_shared_mounts(cluster)},
-    }
 
 
-def _build_keep_logs(names: Names, cluster: KubernetesSettings) -> Manifest:
+def build_keep_logs(names: Names, cluster: KubernetesSettings, program: str = _PROGRAM) -> Manifest:
+    """Build the template of the exit handler."""
+    return {"name": KEEP_LOGS, "container": build_single_container(KEEP_LOGS, names, cluster, program)}
+
+
+def build_single_container(node: str, names: Names, cluster: KubernetesSettings, program: str) -> Manifest:
+    """Build the one container of a pod that stages."""
     container = {
-        **_build_container(KEEP_LOGS, cluster),
+        **build_container(node, cluster, program),
         "envFrom": [{"secretRef": {"name": names.secret}}],
+        "resources": build_resources(cluster),
     }
-    container["volumeMounts"] += _build_shared_mounts(cluster)
-    return {"name": KEEP_LOGS, "container": {name: value for name, value in container.items() if name != "name"}}
+    container["volumeMounts"] += build_shared_mounts(cluster)
+    return {name: value for name, value in container.items() if name != "name"}
 
 
-def _build_container(node: str, cluster: KubernetesSettings) -> dict[str, Any]:
+def build_container(node: str, cluster: KubernetesSettings, program: str = _PROGRAM) -> dict[str, Any]:
+    """Build the container of a node that `program` (a module) runs, with the whole volume of the job."""
     return {
         "name": node,
         "image": cluster.image,
-        "command": [*_PROGRAM, node],
+        "command": [*_PYTHON, program, node],
         "env": build_pod_variables(),
-        "resources": _build_resources(node, cluster),
+        "resources": build_resources(cluster) if node == RUN else build_unrequested(cluster),
         "securityContext": dict(CONFINED),
         "volumeMounts": [{"name": "work", "mountPath": WORK_FOLDER}],
     }
 
 
-def _build_shared_mounts(cluster: KubernetesSettings) -> list[Manifest]:
+def build_shared_mounts(cluster: KubernetesSettings) -> list[Manifest]:
     """Build the mounts of all nodes; there is no secret in the bundle."""
     return [{"name": "bundle", "mountPath": BUNDLE_FOLDER, "readOnly": True}, *build_mounts(cluster)]
 
 
-def _build_resources(node: str, cluster: KubernetesSettings) -> Manifest:
-    """Request the resources of a job pod only once: the nodes share the pod, and `run` and `cwl` work together."""
-    resources = build_resources(cluster)
-    return resources if node in (RUN, KEEP_LOGS) else {**resources, "requests": {"cpu": "0", "memory": "0"}}
+def build_unrequested(cluster: KubernetesSettings) -> Manifest:
+    """Limit a container that requests nothing, because another one of its pod does; `run` and `cwl` work together."""
+    return {**build_resources(cluster), "requests": {"cpu": "0", "memory": "0"}}

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -148,11 +149,18 @@ def build_context_fields(spec: Mapping[str, Any], boundary: Boundary) -> dict[st
     }
 
 
+@contextmanager
+def evaluating_safely(spec: Mapping[str, Any]) -> Iterator[None]:
+    """Have cwltool evaluate in this process as this project wants it, within the block: with bounded JavaScript."""
+    bind_inputs_here()
+    with bounded_javascript(spec.get("time_zone")):
+        yield
+
+
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
-    bind_inputs_here()
     try:
-        with bounded_javascript(spec.get("time_zone")):
+        with evaluating_safely(spec):
             outputs, status = executor.execute(tool, _read_order(spec), context, cwltool_logger)
     except WorkflowException as error:
         raise WorkflowException(f"Cannot run the package: {error}") from error.__cause__ or error

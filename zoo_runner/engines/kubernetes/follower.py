@@ -143,8 +143,8 @@ class Follower(ABC):
 
     def _open_log(
         self, pod: Manifest, is_over: bool, note_end: Callable[[], None], container: str | None = None
-    ) -> None:
-        """Read the log of a container; `note_end` is called after its last line."""
+    ) -> LogReader:
+        """Read the log of a container until the job ends; `note_end` is called after its last line."""
 
         def take_end(error: BaseException | None) -> None:
             if error:
@@ -159,8 +159,10 @@ class Follower(ABC):
             return self._inbox.put(partial(self._take_lines, texts))
 
         name = pod["metadata"]["name"]
-        self._log = self._cluster.read_log(self._names.namespace, name, take, is_over, container)
-        self._log.done.add_done_callback(note_done)
+        log = self._cluster.read_log(self._names.namespace, name, take, is_over, container)
+        self._held.callback(log.close)
+        log.done.add_done_callback(note_done)
+        return log
 
     def _report_once(self, key: object, text: str) -> None:
         if key not in self._reported:
@@ -187,8 +189,6 @@ class Follower(ABC):
     def _end(self, end: Outcome | BaseException) -> None:
         self._inbox.close()
         self._held.close()
-        if self._log:
-            self._log.close()
         if isinstance(end, Outcome):
             self._outcome.set_result(end)
         else:

@@ -32,7 +32,7 @@ class JobFollower(Follower):
         if has_started(pod) and self._log is None:
             # events about the Job concern the start of its pod
             self._started.add(self._root_name)
-            self._open_log(pod, ending is not None, self._log_end.note_over, MAIN)
+            self._log = self._open_log(pod, ending is not None, self._log_end.note_over, MAIN)
         failure = find_start_failure(pod)
         if failure and not self._stopping:
             raise failure

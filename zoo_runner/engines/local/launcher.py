@@ -31,6 +31,7 @@ from cwltool.job import ContainerCommandLineJob, JobBase
 from cwltool.utils import processes_to_kill
 from schema_salad.exceptions import SchemaSaladException
 
+from zoo_runner.engines.cwl_process.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 from zoo_runner.engines.cwl_process.loading import (
     ConfinedTool,
@@ -42,12 +43,11 @@ from zoo_runner.engines.cwl_process.loading import (
     report_messages,
     run_document,
 )
+from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
-from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.local.observed import Reporting, observe
-from zoo_runner.engines.local.realfiles import RealFiles
 from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event

@@ -1,7 +1,7 @@
 """cwltool's job classes, extended to report while they run, to get real files, and to enforce limits."""
 
 import os
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,9 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
+from zoo_runner.engines.cwl_process.realfiles import RealFiles, StepInputs, list_staged_links
 from zoo_runner.engines.cwl_process.step_client import name_notes
 from zoo_runner.engines.local.memory_limits import read_memory_limit
-from zoo_runner.engines.local.realfiles import RealFiles, StepInputs
 from zoo_runner.engines.local.watch import Container, Emit, Watch
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             runtimeContext: RuntimeContext,
             monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
         ) -> None:
-            links = _find_links(self) if issubclass(runner, CommandLineJob) else ()
+            links = list_staged_links(self) if issubclass(runner, CommandLineJob) else ()
             inputs = shared.files.replace_links(links)
             command = " ".join(str(word) for word in self.command_line)
             watch = Watch(self.name, command, shared.emit, self.container, self.timelimit, self.notes)
@@ -98,14 +98,6 @@ def limit_container(command: list[str], memory_mib: int | None, shared: Reportin
     program, run, *words = (f"--memory={memory_mib}m" if word.startswith("--memory=") else word for word in command)
     user = ("--userns=keep-id",) if shared.keeps_user else ()
     return [program, run, *(_NO_PRIVILEGES if shared.isolated else ()), *user, *words]
-
-
-def _find_links(job: Any) -> Iterator[str]:
-    """Give where cwltool staged an input that the tool may only read, as a link."""
-    for mapper in (job.pathmapper, job.generatemapper):
-        for entry in mapper or ():
-            if entry.staged and entry.type in ("File", "Directory"):
-                yield entry.target
 
 
 def _check_unchanged(step: str, inputs: StepInputs) -> None:

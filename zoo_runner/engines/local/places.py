@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines.local.images import is_image_name, list_made_here, read_image_names
+from zoo_runner.engines.cwl_process.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.requirements import ToolUse, find_effective, walk_tools

@@ -44,7 +44,11 @@ def build_reporting_args(args: list[str]) -> list[str]:
 def read_used(pod: Manifest) -> Used:
     """Read what the main container reported at its end; one that was killed reports nothing."""
     statuses = pod.get("status", {}).get("containerStatuses") or [{}]
-    message = (statuses[0].get("state", {}).get("terminated") or {}).get("message") or ""
+    return parse_used((statuses[0].get("state", {}).get("terminated") or {}).get("message") or "")
+
+
+def parse_used(message: str) -> Used:
+    """Read what a container reported."""
     peak, cpu = _PEAK.search(message), _CPU.search(message)
     return Used(
         round(int(cpu[2]) / _PER_SECOND[cpu[1]], 3) if cpu else None,

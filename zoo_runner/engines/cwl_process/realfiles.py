@@ -1,4 +1,4 @@
-"""Real files and folders for the steps that run without container.
+"""Real files and folders for the steps into whose container cwltool mounts no inputs, or that have none.
 
 cwltool gives such a step its inputs as symbolic links. A tool that walks its input folder then finds nothing
 (`find DIR -type f`), packs links instead of files, looks for neighbouring files at the target of the link, and can
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from zoo_staging.boundary import Boundary, OutsideError
 
@@ -53,13 +54,16 @@ class RealFiles:
     """Puts real files in place of links; one per job, used by the threads of all steps.
 
     Links in an input folder that lead out of it stay links; what they lead to belongs to the job (see `Boundary`).
-    `report` gets a message for each large file (1 GiB) that has to be copied.
+    `report` gets a message for each large file (1 GiB) that has to be copied. `copies` is the name of the folder of
+    copies: each process that copies for the job has its own.
     """
 
-    def __init__(self, scratch: Path, report: Callable[[str], None], boundary: Boundary) -> None:
+    def __init__(
+        self, scratch: Path, report: Callable[[str], None], boundary: Boundary, copies: str = "copies"
+    ) -> None:
         self._boundary = boundary
         self._own = scratch.resolve()
-        self._copies = self._own / "copies"
+        self._copies = self._own / copies
         self._report = report
         self._copied: dict[Path, Path] = {}
         self._lock = threading.Lock()
@@ -132,6 +136,14 @@ class RealFiles:
             shutil.copyfileobj(reader, writer, 1 << 20)
         target.chmod(stat.S_IMODE(status.st_mode) & 0o777 | stat.S_IRUSR)
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def list_staged_links(job: Any) -> Iterator[str]:
+    """List where cwltool staged an input of a job that its tool may only read, as a link."""
+    for mapper in (job.pathmapper, job.generatemapper):
+        for entry in mapper or ():
+            if entry.staged and entry.type in ("File", "Directory"):
+                yield entry.target
 
 
 def _walk(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:

@@ -1,0 +1,172 @@
+"""The engine argo-native on a real Argo Workflows: one pod for each step, failures with their codes, nothing left.
+
+That it gives what the local engine gives is in test_engines_agree.
+"""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import NAMESPACE, find_argo, find_kubeconfig, join_cluster, kubectl
+from tests.live.test_argo import ECHO, HOSTILE, accept, once
+from tests.live.test_calrissian import wait_until_gone
+from tests.live.test_lost_callers import read_log, wait_for
+from tests.require import require
+from tests.servers import S3Server
+from tests.site import Site, Story
+from tests.steps import WAITS, write_package
+from tests.values import EXAMPLES, FAILING, PACKAGES
+from zoo_runner.engines import open_engine
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.events import StepLines
+from zoo_runner.model.job import Status
+
+# whatever would be a way out of a slot: exits with 1 where one is open
+CONFINED = """
+for place in /job/run/slots /job/run/finished /job/run/inputs /job/run /job; do
+  if touch "$place/there"; then echo "wrote $place" >&2; exit 1; fi
+done
+if [ -e /var/run/secrets/kubernetes.io ] || [ -e /bundle ]; then echo "a token or the bundle" >&2; exit 1; fi
+if env | grep -E 'AWS_|SECRET|TOKEN'; then echo "credentials" >&2; exit 1; fi
+echo confined
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, s3: S3Server) -> Site:
+    find_argo()
+    joined = join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), s3)
+    return joined.having(ZOO_RUNNER_ENGINE="argo-native")
+
+
+def read_text(story: Story, s3: S3Server) -> str:
+    assert story.outcome.results, story.outcome.diagnosis
+    href: str = story.outcome.results.document["text"]["href"]
+    return (s3.folder / href.removeprefix("s3://")).read_text()
+
+
+def list_pods(site: Site, job_id: str) -> list[str]:
+    pods = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job_id}", "-o", "json")
+    return [pod["metadata"]["annotations"]["zoo-runner/node"] for pod in json.loads(pods)["items"]]
+
+
+def let_tool_go(site: Site, job_id: str) -> None:
+    pods = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job_id}", "-o", "name").split()
+    (pod,) = [one for one in pods if "step-work" in one]
+    words = ("exec", pod, "-c", "tool", "-n", NAMESPACE, "--", "sh", "-c", "echo go > /var/tmp/go")
+    kubectl(site, *words)
+
+
+def test_each_step_is_a_pod_and_nothing_is_left(site: Site, tmp_path: Path) -> None:
+    job = accept(site, write_package(tmp_path, WAITS))
+    nodes: list[str] = []
+
+    def look() -> None:
+        nodes.extend(list_pods(site, job.id))
+        let_tool_go(site, job.id)
+
+    story = site.run(job, on=once(StepLines, look))
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    assert sorted(nodes) == ["stage-in", "step-work"]
+    assert story.outcome.usage[0].step == "work"
+    assert story.outcome.usage[0].peak_memory_mib
+    wait_until_gone(site, job.id, 15)
+
+
+def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server) -> None:
+    assert read_text(site.run(accept(site, ECHO, f"message={HOSTILE}")), s3) == f"{HOSTILE}\n"
+
+
+def test_a_tool_reaches_neither_credentials_nor_the_folders_of_others(site: Site, tmp_path: Path, s3: S3Server) -> None:
+    story = site.run(accept(site, write_package(tmp_path, CONFINED)))
+    assert read_text(story, s3) == "confined\n"
+
+
+FAILURES: dict[str, tuple[str, dict[str, Any], str | None, Level]] = {
+    "exit code": ("echo sorry >&2; exit 3", {}, "step.exit-code", Level.USER),
+    "memory": (
+        "head -c 200m /dev/zero | tail > /dev/null",
+        {"ramMin": 64, "ramMax": 64},
+        "step.out-of-memory",
+        Level.USER,
+    ),
+    "image": ("true", {"image": "docker.io/library/never:there"}, "image.not-found", Level.USER),
+    "size": ("true", {"ramMin": 4_000_000, "ramMax": 4_000_000}, None, Level.USER),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_step_that_fails_is_reported_with_its_code_and_its_name(what: str, site: Site, tmp_path: Path) -> None:
+    script, asks, code, level = FAILURES[what]
+    roomy = site.having(DEFAULT_MAX_RAM="8Ti")
+    job = accept(roomy, write_package(tmp_path, script, **asks))
+    diagnosis = roomy.run(job).outcome.diagnosis
+    assert diagnosis
+    assert (diagnosis.step, diagnosis.level) == ("work", level), diagnosis
+    assert diagnosis.code == (code or "cluster.unschedulable")
+    wait_until_gone(site, job.id, 15)
+
+
+def test_the_logs_of_a_failed_job_are_published(site: Site, s3: S3Server, tmp_path: Path) -> None:
+    job = accept(site, write_package(tmp_path, "echo sorry >&2; exit 3"))
+    site.run(job)
+    (log,) = s3.folder.rglob(f"logs/{job.id}/job.log")
+    assert "[work] sorry" in log.read_text()
+
+
+def test_a_job_is_cancelled_from_another_process_and_its_pods_are_gone_in_fifteen_seconds(site: Site) -> None:
+    job = accept(site, FAILING / "slow" / "slow.cwl")
+
+    def cancel() -> None:
+        site.command("cancel", job.id)
+
+    story = site.run(job, on=once(StepLines, cancel))
+    assert story.outcome.status is Status.DISMISSED, story.outcome.diagnosis
+    wait_until_gone(site, job.id, 15)
+
+
+def test_a_job_whose_caller_was_killed_is_followed_by_another_process(site: Site, tmp_path: Path) -> None:
+    package, job_id = write_package(tmp_path, WAITS), f"native-{int(time.time())}"
+    words = ("run", package, "-o", "s3://results/killed", "--job-id", job_id)
+    with site.started(*words) as process:
+        wait_for(lambda: "[work] begun" in read_log(site, job_id), 120)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    let_tool_go(site, job_id)
+    done = site.command("reattach", job_id)
+    assert done.returncode == 0, done.stderr
+    assert "s3://results/killed" in done.stdout
+    assert read_log(site, job_id).count("[work] begun") == 1
+    wait_until_gone(site, job_id, 15)
+
+
+def test_a_package_that_needs_one_pod_gets_it_and_the_job_log_says_why(site: Site) -> None:
+    folder = PACKAGES / "features" / "expression-entry"
+    job = site.accept(
+        f"{folder / folder.name}.cwl#{folder.name}", folder / "inputs.yml", destination="s3://results/one"
+    )
+    engine = open_engine("argo-native", site.configuration)
+    (reason,) = engine.plan(job).submission["onePodBecause"]
+    story = site.run(job, engine)
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    assert reason in story.log
+
+
+def test_a_plan_is_what_argo_lint_accepts(site: Site, tmp_path: Path) -> None:
+    programs = sorted(Path("~/.cache/zoo-runner/argo/bin").expanduser().glob("*/argo"))
+    argo = shutil.which("argo") or next(map(str, programs), "")
+    require(bool(argo), "the program argo is missing: `make argo` builds it")
+    package = EXAMPLES / "features" / "scatter" / "scatter.cwl"
+    words = ("plan", "--format", "yaml", f"{package}#scatter", package.with_name("inputs.yml"), "-o", "s3://results/p")
+    printed = site.command(*words)
+    assert printed.returncode == 0, printed.stderr
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(printed.stdout)
+    linted = subprocess.run([argo, "lint", "--offline", plan], capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr

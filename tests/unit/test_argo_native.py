@@ -1,0 +1,229 @@
+"""A Workflow with one pod for each step: what Argo is given, what it is not, and how the jobs of steps are found."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hera.workflows.models import Workflow
+
+from tests.unit.test_argo_dag import package_of, step, workflow
+from tests.values import small_package, workspace_of
+from zoo_runner.config.argo import ArgoSettings
+from zoo_runner.config.kubernetes import load_kubernetes_settings
+from zoo_runner.engines.argo.native.dag import build_dag
+from zoo_runner.engines.argo.native.pods import find_container_failure
+from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
+from zoo_runner.engines.argo.native.script import build_tool_script
+from zoo_runner.engines.argo.native.slots import Slot, SlotJob, compute_key, find_result, keep_result
+from zoo_runner.engines.argo.native.workflow import build_native_workflow
+from zoo_runner.engines.kubernetes.manifests import CONFINED
+from zoo_runner.engines.kubernetes.names import Manifest, build_names
+from zoo_runner.model.package import Package
+
+OPEN = package_of(
+    workflow(
+        "main",
+        step("main", "a"),
+        step("main", "many", "a/out", scatter="#main/many/a"),
+        step("main", "b", "many/out"),
+        source="b/out",
+    )
+)
+
+
+def build(package: Package, environ: dict[str, str] | None = None, limit: float | None = None) -> Manifest:
+    cluster = load_kubernetes_settings(environ or {})
+    names = build_names("j1", cluster, workspace_of())
+    return build_native_workflow(names, cluster, ArgoSettings(), build_dag(package), limit)
+
+
+def get_template(manifest: Manifest, name: str) -> Manifest:
+    (found,) = [one for one in manifest["spec"]["templates"] if one["name"] == name]
+    return dict(found)
+
+
+def get_containers(manifest: Manifest, name: str) -> dict[str, Manifest]:
+    return {one["name"]: one for one in get_template(manifest, name)["containerSet"]["containers"]}
+
+
+def get_tasks(manifest: Manifest) -> dict[str, Manifest]:
+    return {one["name"]: one for one in get_template(manifest, "job")["dag"]["tasks"]}
+
+
+def test_all_fields_are_those_of_argos_api() -> None:
+    manifest = build(OPEN, {"POD_ENV_VARS": '{"HTTP_PROXY": "http://proxy:1"}'}, 30.0)
+    # a field that Hera's models do not know is dropped by them
+    assert Workflow.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True) == manifest
+    assert manifest["spec"]["activeDeadlineSeconds"] == 30
+    assert manifest["spec"]["suspend"] is True
+
+
+def test_each_step_is_a_node_that_waits_for_those_before_it() -> None:
+    waits = {name: task.get("dependencies") for name, task in get_tasks(build(OPEN)).items()}
+    assert waits == {
+        "stage-in": None,
+        "step-a": ["stage-in"],
+        "step-many-list": ["step-a"],
+        "step-many": ["step-many-list"],
+        "step-b": ["step-many"],
+        "stage-out": ["step-a", "step-many", "step-b"],
+    }
+
+
+def test_a_scattered_step_has_a_pod_for_each_job_that_was_found() -> None:
+    tasks = get_tasks(build(OPEN))
+    assert tasks["step-many"]["withParam"] == "{{tasks.step-many-list.outputs.parameters.numbers}}"
+    assert tasks["step-many"]["arguments"]["parameters"] == [{"name": "number", "value": "{{item}}"}]
+    assert tasks["step-a"]["arguments"]["parameters"] == [{"name": "number", "value": "0"}]
+
+
+def test_what_evaluates_or_runs_a_package_has_neither_credentials_nor_token_nor_the_whole_volume() -> None:
+    manifest = build(OPEN)
+    containers = [*get_containers(manifest, "step-a").values(), get_containers(manifest, "stage-out")["finish"]]
+    containers.append(get_template(manifest, "step-many-list")["container"])
+    for container in containers:
+        assert "envFrom" not in container
+        assert all("valueFrom" not in entry for entry in container.get("env") or ())
+        assert all(mount["name"] == "work" and mount["subPath"] for mount in container["volumeMounts"])
+        assert container["securityContext"] == CONFINED
+
+
+def test_a_tool_reads_the_run_and_writes_to_its_own_slot_only() -> None:
+    tool = get_containers(build(OPEN), "step-many")["tool"]
+    writable = {one["mountPath"] for one in tool["volumeMounts"] if not one.get("readOnly")}
+    slot = "step-many-{{inputs.parameters.number}}"
+    assert writable == {f"/job/run/out/{slot}", f"/job/run/tmp/{slot}"}
+    assert tool["command"] == ["/bin/sh", f"/job/run/slots/{slot}.sh"]
+
+
+def test_only_the_nodes_that_stage_have_the_secret_of_the_job() -> None:
+    manifest = build(OPEN)
+    having = [one["name"] for one in manifest["spec"]["templates"] if "envFrom" in json.dumps(one)]
+    assert having == ["stage-in", "stage-out", "keep-logs"]
+
+
+def test_argo_replaces_nothing_but_numbers_of_jobs() -> None:
+    text = json.dumps(build(OPEN))
+    for known in ("{{inputs.parameters.number}}", "{{item}}", "{{tasks.step-many-list.outputs.parameters.numbers}}"):
+        text = text.replace(known, "")
+    assert "{{" not in text
+
+
+@pytest.mark.parametrize(
+    ("requirement", "settings", "number"),
+    [
+        ({}, {}, 4),
+        ({"coresMin": 0.01, "ramMin": 16}, {}, 200),
+        ({"coresMin": 1, "ramMin": 4096}, {}, 2),
+        ({"coresMin": 8}, {}, 1),
+    ],
+)
+def test_no_more_pods_run_at_a_time_than_the_settings_allow_a_job(
+    requirement: dict[str, Any], settings: dict[str, str], number: int
+) -> None:
+    package = small_package(requirements=[{"class": "ResourceRequirement", **requirement}])
+    assert build(package, settings)["spec"]["parallelism"] == number
+
+
+def test_a_step_requests_what_it_asks_for_at_least_and_is_limited_to_the_most() -> None:
+    asks = {"class": "ResourceRequirement", "coresMin": 0.1, "coresMax": 2, "ramMin": 4_000_000, "ramMax": 5_000_000}
+    tool = get_containers(build(small_package(requirements=[asks])), "step-water")["tool"]
+    assert tool["resources"] == {
+        "requests": {"cpu": "100m", "memory": "4000000Mi"},
+        "limits": {"cpu": "2000m", "memory": "5000000Mi"},
+    }
+
+
+def test_a_key_is_that_of_the_content_and_forgets_where_a_literal_lies() -> None:
+    literal = {"class": "File", "location": "_:1", "contents": "x"}
+    assert compute_key("a", {"x": literal}) == compute_key("a", {"x": {**literal, "location": "_:2"}})
+    assert len({compute_key("a", {"x": 1}), compute_key("b", {"x": 1}), compute_key("a", {"x": 1}, 1)}) == 3
+
+
+def test_a_result_is_found_by_its_key_once_it_is_stored(tmp_path: Path) -> None:
+    assert find_result(tmp_path, "k") is None
+    keep_result(tmp_path, "k", {"x": "ü\ud800"})
+    assert find_result(tmp_path, "k") == {"x": "ü\ud800"}
+
+
+def test_a_slot_remembers_its_job(tmp_path: Path) -> None:
+    slot = Slot(tmp_path, "step-a", 3)
+    assert slot.read() is None
+    slot.keep(SlotJob("k", "a_4", {"x": [1]}))
+    assert slot.read() == SlotJob("k", "a_4", {"x": [1]})
+
+
+def test_words_of_a_command_stay_words_and_output_goes_to_its_file() -> None:
+    slot = Slot(Path("/job/run"), "step-a", 0)
+    script = build_tool_script(["echo", "a b", "$(x)"], {"X": "1;2"}, slot, stdin="/in put", stdout="sub/out")
+    assert "echo 'a b' '$(x)' < '/in put' > sub/out" in script
+    assert "export 'X=1;2'" in script
+    assert "mkdir -p -- sub" in script
+    assert script.endswith("exit 0\n")
+
+
+def make_slot(tmp_path: Path) -> Slot:
+    slot = Slot(tmp_path, "step-a", 0)
+    slot.create()
+    return slot
+
+
+def test_what_was_printed_is_read_to_the_end_of_the_program(tmp_path: Path) -> None:
+    slot = make_slot(tmp_path)
+    slot.log.write_text("one\ntwo")
+    slot.exit_code.write_text("3.\n")
+    assert [line for lines in Printed(slot, 100).read() for line in lines] == ["one", "two"]
+    assert read_exit_code(slot) == 3
+
+
+def test_no_more_is_read_than_may_be_kept(tmp_path: Path) -> None:
+    slot = make_slot(tmp_path)
+    slot.log.write_text("one\n" * 100)
+    slot.exit_code.write_text("0.\n")
+    assert sum(len(lines) for lines in Printed(slot, 20).read()) == 5
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.", "x.\n"])
+def test_an_exit_code_counts_once_all_of_it_is_written(text: str, tmp_path: Path) -> None:
+    slot = make_slot(tmp_path)
+    slot.exit_code.write_text(text)
+    assert read_exit_code(slot) is None
+
+
+def test_no_link_that_a_program_left_is_followed(tmp_path: Path) -> None:
+    slot = make_slot(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text("7.\n")
+    slot.log.symlink_to(secret)
+    slot.exit_code.symlink_to(secret)
+    assert read_exit_code(slot) is None
+    slot.exit_code.unlink()
+    slot.exit_code.write_text("0.\n")
+    assert list(Printed(slot, 100).read()) == []
+
+
+def make_pod(container: str, **ended: Any) -> Manifest:
+    limits = {"resources": {"limits": {"memory": "64Mi"}}}
+    return {
+        "metadata": {"name": "p", "annotations": {"zoo-runner/step": "work"}},
+        "spec": {"containers": [{"name": container, **limits}]},
+        "status": {"containerStatuses": [{"name": container, "image": "i:1", "state": {"terminated": ended}}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("container", "ended", "code"),
+    [
+        ("tool", {"exitCode": 137, "reason": "OOMKilled"}, "step.out-of-memory"),
+        ("collect", {"exitCode": 137, "reason": "OOMKilled"}, "engine.memory"),
+        ("tool", {"exitCode": 64, "message": 'exec: "/bin/sh": stat /bin/sh: no such file'}, "image.no-shell"),
+        ("tool", {"exitCode": 64, "message": 'dependency "prepare" exited with non-zero code: 1'}, None),
+        ("tool", {"exitCode": 0}, None),
+    ],
+)
+def test_a_container_that_could_not_report_its_end_is_explained(
+    container: str, ended: dict[str, Any], code: str | None
+) -> None:
+    failure = find_container_failure(make_pod(container, **ended))
+    assert (failure and failure.diagnosis.code) == code

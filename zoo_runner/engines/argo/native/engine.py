@@ -1,0 +1,68 @@
+"""The argo-native engine: one Argo Workflow for each job, with one pod for each step of its package.
+
+A package that cannot be planned so is run by the engine argo, in one pod, and the job log says why.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.engines.argo.engine import ArgoEngine
+from zoo_runner.engines.argo.native.dag import build_dag, list_obstacles
+from zoo_runner.engines.argo.native.follower import StepsFollower
+from zoo_runner.engines.argo.native.workflow import build_native_workflow
+from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.protocol import Handle, JobSpec, Plan
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.events import EngineLine, Report
+from zoo_runner.model.job import Results
+
+_REASONS = "onePodBecause"
+
+
+class NativeEngine(ArgoEngine):
+    """Runs a job as a Workflow whose nodes are the steps of the package."""
+
+    name = "argo-native"
+    follower = StepsFollower
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration)
+        self._one_pod = ArgoEngine(configuration)
+
+    def plan(self, job: JobSpec) -> Plan:
+        """Do the same; where steps cannot have pods of their own, return the plan of the engine argo, with reasons."""
+        reasons = self._list_reasons(job)
+        if not reasons:
+            return super().plan(job)
+        plan = self._one_pod.plan(job)
+        handle = replace(plan.handle, engine=self.name, data={**plan.handle.data, _REASONS: reasons})
+        return replace(plan, handle=handle, submission={**plan.submission, _REASONS: reasons})
+
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
+        """Do the same, and report why steps have no pods of their own."""
+        for reason in plan.submission.get(_REASONS, ()):
+            report(EngineLine("warning", f"one pod for the whole job, as by the engine argo: {reason}"))
+        super().submit(plan, report, cancellation)
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
+        """Follow the job, with no thread of its own."""
+        if _REASONS in handle.data:
+            return self._one_pod.follow(handle, report, cancellation)
+        return super().follow(handle, report, cancellation)
+
+    def _list_reasons(self, job: JobSpec) -> list[str]:
+        reasons = list_obstacles(job.package)
+        if not self._cluster.user:
+            reasons.append("its steps run as the users of their images (ZOO_RUNNER_RUN_AS_USER=0)")
+        if self._cluster.isolated and self._configuration.settings.isolation == "isolated":
+            reasons += [
+                f"step {step.path!r} does not ask for the network, which Argo's executor needs in its pod"
+                for step in build_dag(job.package)
+                if not step.network
+            ]
+        return reasons
+
+    def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:
+        return build_native_workflow(names, self._cluster, self._argo, build_dag(job.package), job.time_limit_seconds)

@@ -1,0 +1,307 @@
+"""Evaluates a package up to one of its steps, in a container without credentials, token and network.
+
+python -m zoo_runner.engines.argo.native.evaluation list NODE FILE        write the numbers of its jobs
+python -m zoo_runner.engines.argo.native.evaluation prepare NODE NUMBER   stage the inputs of a job, write its script
+python -m zoo_runner.engines.argo.native.evaluation collect NODE NUMBER   report what it prints, find its outputs
+python -m zoo_runner.engines.argo.native.evaluation finish                find the outputs of the package
+
+cwltool goes through the workflow; jobs that have ended give the outputs that are stored for them. So scatter,
+conditions, merging of links and expressions are cwltool's own, as on every other engine. Events are lines on stdout,
+and kept on the volume for the published logs.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cwltool.command_line_tool import CommandLineTool
+from cwltool.context import RuntimeContext
+from cwltool.errors import WorkflowException
+from cwltool.executors import JobExecutor
+from cwltool.process import Process, shortname, uniquename
+from schema_salad.exceptions import SchemaSaladException
+
+from zoo_runner.engines.argo.native.slots import (
+    EVENTS,
+    OUTPUTS,
+    SPEC,
+    Slot,
+    SlotJob,
+    compute_key,
+    find_result,
+)
+from zoo_runner.engines.argo.native.stepjob import JobContext, NumberedMapper, StepJob
+from zoo_runner.engines.cwl_process.javascript_process import filter_calls
+from zoo_runner.engines.cwl_process.loading import (
+    ConfinedTool,
+    build_context_fields,
+    evaluating_safely,
+    load_document,
+    read_boundary,
+    read_cwl_version,
+    report_messages,
+    run_document,
+)
+from zoo_runner.engines.cwl_process.realfiles import RealFiles
+from zoo_runner.engines.cwl_process.schemas import use_schema
+from zoo_runner.engines.cwl_process.system_calls import filter_launcher
+from zoo_runner.engines.kubernetes.pod_log import encode_line
+from zoo_runner.files import write_json
+from zoo_runner.model.events import EngineLine, Event
+
+Emit = Callable[[Event], None]
+
+
+class _Failed(Exception):
+    """A step or the package has failed, and events say why."""
+
+
+@dataclass
+class _Found:
+    """A job of a step, as the executor gets it: cwltool asks for nothing more than to run it."""
+
+    tool: "_Tool"
+    key: str
+    name: str
+    order: dict[str, Any]
+    callback: Callable[[Any, str], None]
+    outdir: str | None = None
+    prov_obj: Any = None
+
+
+class _Tool(ConfinedTool, CommandLineTool):
+    """A tool whose jobs are run by pods."""
+
+    path = ""
+    seen: "_Seen"
+
+    def make_job_runner(self, runtimeContext: RuntimeContext) -> Any:
+        return StepJob
+
+    def build_job(self, order: Any, context: RuntimeContext) -> StepJob:
+        """Build cwltool's job in the folders of `context`."""
+        return next(super().job(order, lambda *_: None, context))  # type: ignore[return-value]
+
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: RuntimeContext) -> Any:
+        name = uniquename(runtimeContext.name or shortname(self.tool.get("id", "job")))
+        yield _Found(self, self.seen.count(self.path, job_order), name, job_order, output_callbacks)
+
+
+class _Seen:
+    """Gives jobs of a step that have the same inputs different keys."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def count(self, path: str, order: Mapping[str, Any]) -> str:
+        """Return the key of the next job with these inputs."""
+        first = compute_key(path, order)
+        number = self._counts[first] = self._counts.get(first, -1) + 1
+        return compute_key(path, order, number) if number else first
+
+
+class _Executor(JobExecutor):
+    """Goes on until nothing more is known; `found` are the jobs of the step `path`, in order."""
+
+    def __init__(self, run: Path, path: str | None) -> None:
+        super().__init__()
+        self._run, self._path = run, path
+        self.found: list[_Found] = []
+
+    def run_jobs(self, process: Process, order: Any, logger: Any, context: RuntimeContext) -> None:
+        for job in process.job(order, self.output_callback, context):
+            if job is None:
+                return
+            self._take(job, context)
+
+    def _take(self, job: Any, context: RuntimeContext) -> None:
+        if not isinstance(job, _Found):  # an expression
+            job.run(context)
+            return
+        if job.tool.path == self._path:
+            self.found.append(job)
+        outputs = find_result(self._run, job.key)
+        if outputs is not None:
+            job.callback(outputs, "success")
+
+    def select_resources(self, request: dict[str, Any], context: RuntimeContext) -> dict[str, Any]:
+        """Grant what a step asks for: its pod was planned with it."""
+        return {
+            "cores": request["coresMax"],
+            "ram": request["ramMax"],
+            "tmpdirSize": request["tmpdirMin"],
+            "outdirSize": request["outdirMin"],
+        }
+
+
+class Evaluation:
+    """The package of a run, loaded."""
+
+    def __init__(self, run: Path, emit: Emit) -> None:
+        self._run, self._emit = run, emit
+        self._spec: dict[str, Any] = json.loads((run / SPEC).read_bytes())
+        use_schema(read_cwl_version(self._spec))
+        self._process = load_document(self._spec, _Tool)
+        self._tools: dict[str, _Tool] = {}
+        self._add_tools(self._process, "", _Seen())
+        self._boundary = read_boundary(self._spec)
+
+    def list_jobs(self, node: str) -> list[int]:
+        """Give each job of a step its slot; return the numbers of those that have not ended."""
+        jobs = self._replay(self._spec["nodes"][node]).found
+        for number, job in enumerate(jobs):
+            Slot(self._run, node, number).keep(SlotJob(job.key, job.name, job.order))
+        return [number for number, job in enumerate(jobs) if find_result(self._run, job.key) is None]
+
+    def prepare(self, node: str, number: int) -> None:
+        """Stage the inputs of a job and write its script."""
+        slot = Slot(self._run, node, number)
+        if slot.read() is None:
+            self.list_jobs(node)
+        _empty(slot)
+        given = _read(slot)
+        if find_result(self._run, given.key) is not None:
+            slot.script.write_text("exit 0\n")
+            return
+        context = self._build_context(slot)
+        with evaluating_safely(self._spec):
+            self._build_job(node, given, context).run(context)
+
+    def collect(self, node: str, number: int) -> None:
+        """Report what a job prints, until it has ended, and store its outputs."""
+        slot = Slot(self._run, node, number)
+        given = _read(slot)
+        if find_result(self._run, given.key) is not None:
+            return
+        context = self._build_context(slot)
+        with evaluating_safely(self._spec):
+            succeeded = self._build_job(node, given, context).collect(given.key, context)
+        if not succeeded:
+            raise _Failed
+
+    def finish(self) -> None:
+        """Write the output object of the package."""
+        if self._replay(None).final_status != ["success"]:
+            self._emit(EngineLine("error", "the package has no outputs: a step gave no result"))
+            raise _Failed
+
+    def _build_job(self, node: str, given: SlotJob, context: JobContext) -> StepJob:
+        job = self._tools[self._spec["nodes"][node]].build_job(dict(given.order), context)
+        job.name = given.name
+        return job
+
+    def _build_context(self, slot: Slot) -> JobContext:
+        files = RealFiles(
+            self._run, lambda text: self._emit(EngineLine("info", text)), self._boundary, f"copies/{slot.name}"
+        )
+        context: JobContext = self._build_common_context(JobContext)
+        context.path_mapper = partial(NumberedMapper, self._boundary)  # type: ignore[assignment]
+        context.slot, context.files, context.emit = slot, files, self._emit
+        context.log_bytes = self._spec["log_bytes"]
+        context.outdir, context.tmpdir, context.stagedir = str(slot.out), str(slot.temporary), str(slot.staged)
+        return context
+
+    def _build_common_context(self, kind: type[RuntimeContext]) -> Any:
+        own = {"use_container": False, "rm_tmpdir": False, "move_outputs": "move"}
+        context = kind({**build_context_fields(self._spec, self._boundary), **own})
+        context.select_resources = _Executor(self._run, None).select_resources
+        return context
+
+    def _replay(self, path: str | None) -> _Executor:
+        """Go through the package as far as results are known."""
+        executor = _Executor(self._run, path)
+        spec = {**self._spec, "outputs": str(self._run / OUTPUTS)}
+        run_document(spec, self._process, executor, self._build_common_context(RuntimeContext))
+        return executor
+
+    def _add_tools(self, process: Process, path: str, seen: _Seen) -> None:
+        """Find the tools by the paths of their steps, and tell each which step it is."""
+        if isinstance(process, _Tool):
+            process.path, process.seen = path or self._spec["name"], seen
+            self._tools[process.path] = process
+        for step in getattr(process, "steps", ()):
+            name = str(step.tool["id"]).rpartition("#")[2].rpartition("/")[2]
+            self._add_tools(step.embedded_tool, f"{path}/{name}".lstrip("/"), seen)
+
+
+def _read(slot: Slot) -> SlotJob:
+    job = slot.read()
+    if job is None:
+        raise WorkflowException(f"the step {slot.node} has no job {slot.number}: what it needs is not there")
+    return job
+
+
+def _empty(slot: Slot) -> None:
+    """Remove what an earlier attempt has left; the folders stay, which are mounted."""
+    for folder in (slot.out, slot.private, slot.staged):
+        for left in folder.iterdir() if folder.exists() else ():
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    slot.create()
+    slot.temporary.mkdir()
+
+
+def _open_stream(run: Path, name: str) -> Emit:
+    """Reserve stdout for events, and keep a copy of them; what others print goes to stderr, and to the copy."""
+    (run / EVENTS).mkdir(exist_ok=True)
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    kept = (run / EVENTS / f"{time.time_ns():020}-{name}").open("w", encoding="utf-8")
+
+    def emit(event: Event) -> None:
+        text = "".join(f"{line}\n" for line in encode_line(event))
+        for file in (stream, kept):
+            file.write(text)
+            file.flush()
+
+    return emit
+
+
+def evaluate(run: Path, what: str, names: list[str], emit: Emit) -> None:
+    """Do one thing; raises what cwltool raises, and `_Failed`."""
+    evaluation = Evaluation(run, emit)
+    match what, names:
+        case "list", [node, file]:
+            write_json(Path(file), evaluation.list_jobs(node))
+        case "prepare", [node, number]:
+            evaluation.prepare(node, int(number))
+        case "collect", [node, number]:
+            evaluation.collect(node, int(number))
+        case _:
+            evaluation.finish()
+
+
+def main(run: Path, what: str, *names: str) -> int:
+    """Do one thing; every failure ends as an event and exit code 1."""
+    filter_calls(filter_launcher(os.uname().machine))
+    emit = _open_stream(run, "-".join([*names[:1], what]))
+    os.chdir(run)
+    report_messages(lambda line: None if line.severity == "info" else emit(line))
+    try:
+        evaluate(run, what, list(names), emit)
+    except _Failed:
+        return 1
+    except (WorkflowException, SchemaSaladException, OSError) as error:
+        emit(EngineLine("error", str(error)))
+        return 1
+    except Exception as error:  # noqa: BLE001 the door of the process: whatever cwltool raises is its answer
+        traceback.print_exc()
+        emit(EngineLine("error", f"internal error of cwltool: {type(error).__name__}: {error}"))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    _code = main(Path(sys.argv[1]), *sys.argv[2:])
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(_code)

@@ -1,0 +1,12 @@
+"""Names of the containers of a step's pod, and how a pod says which node it is."""
+
+PREPARE, TOOL, COLLECT = "prepare", "tool", "collect"
+LIST, FINISH = "list", "finish"
+NUMBERS_FILE = "/tmp/numbers.json"
+"""Where Argo reads for which jobs of a step it starts pods."""
+NODE_ANNOTATION = "zoo-runner/node"
+
+
+def name_list(step: str) -> str:
+    """Name the node that finds the jobs of a scattered or conditional step."""
+    return f"{step}-list"

@@ -1,0 +1,147 @@
+"""Where the jobs of steps are on the volume: a job has a slot, which its pod mounts; results are found by content.
+
+A tool may write to `out` and `private` of its own slot, and reads everything else of the run. The key of a job is
+computed from its step and its inputs, which name the results of earlier jobs by their place.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.files import encode_json, read_unlinked, write_anew
+
+OUTPUTS = "native-outputs.json"
+"""The output object of the package, in the folder of the run."""
+SPEC = "native.json"
+"""What stage-in wrote for the evaluation, in the folder of the run."""
+EVENTS = "events"
+"""The folder in which each program of the evaluation keeps its events, as lines of a pod's log."""
+OUT, PRIVATE, STAGED = "out", "tmp", "tmp/staged"
+"""The folders of all slots: outputs, what belongs to the execution, and inputs, which are read only."""
+
+
+@dataclass(frozen=True)
+class SlotJob:
+    """The job that has a slot: its key, its name in logs, and its inputs."""
+
+    key: str
+    name: str
+    order: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one job: the node of its step and a number."""
+
+    run: Path
+    node: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The name of its folders."""
+        return name_slot(self.node, str(self.number))
+
+    @property
+    def out(self) -> Path:
+        """The output folder, which is also where the tool works."""
+        return self.run / OUT / self.name
+
+    @property
+    def private(self) -> Path:
+        """What belongs to the execution, and the tool may change: its log, exit code, temporary folder."""
+        return self.run / PRIVATE / self.name
+
+    @property
+    def temporary(self) -> Path:
+        """The temporary folder of the tool."""
+        return self.private / "tmp"
+
+    @property
+    def staged(self) -> Path:
+        """The inputs, where the tool sees them."""
+        return self.run / STAGED / self.name
+
+    @property
+    def script(self) -> Path:
+        """What the tool's container runs; the tool cannot change it."""
+        return self.run / "slots" / f"{self.name}.sh"
+
+    @property
+    def exit_code(self) -> Path:
+        """Written by the script at its end."""
+        return self.private / "exit"
+
+    @property
+    def began(self) -> Path:
+        """Written by the script at its begin."""
+        return self.private / "began"
+
+    @property
+    def used(self) -> Path:
+        """What the kernel counted for the tool's container."""
+        return self.private / "used"
+
+    @property
+    def log(self) -> Path:
+        """What the tool prints."""
+        return self.private / "log"
+
+    @property
+    def _job(self) -> Path:
+        return self.run / "slots" / f"{self.name}.json"
+
+    def read(self) -> SlotJob | None:
+        """Read which job has the slot; None where it is not known yet."""
+        if not self._job.exists():
+            return None
+        return SlotJob(**json.loads(read_unlinked(self._job)))
+
+    def keep(self, job: SlotJob) -> None:
+        """Give the slot to a job."""
+        self.create()
+        write_anew(self._job, encode_json({"key": job.key, "name": job.name, "order": job.order}))
+
+    def create(self) -> None:
+        """Create the folders."""
+        for folder in (self.out, self.private, self.staged, self._job.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def name_slot(node: str, number: str) -> str:
+    """Name the slot of a job; `number` may be a parameter of Argo's."""
+    return f"{node}-{number}"
+
+
+def compute_key(step: str, order: Mapping[str, Any], occurrence: int = 0) -> str:
+    """Compute the key of a job; `occurrence` counts the jobs of a step that have the same inputs."""
+    content = json.dumps([step, _forget_literals(order), occurrence], sort_keys=True, default=str)
+    return sha256(content.encode(errors="surrogatepass")).hexdigest()
+
+
+def _forget_literals(value: Any) -> Any:
+    """Leave out the locations of literals, which cwltool invents each time."""
+    if isinstance(value, Mapping):
+        kept = {name: _forget_literals(one) for name, one in value.items()}
+        return kept if not str(kept.get("location", "")).startswith("_:") else {**kept, "location": None}
+    return [_forget_literals(one) for one in value] if isinstance(value, list) else value
+
+
+def find_result(run: Path, key: str) -> dict[str, Any] | None:
+    """Read the outputs of a job that has ended with success; None for any other."""
+    path = run / "finished" / key
+    if not path.exists():
+        return None
+    outputs: dict[str, Any] = json.loads(read_unlinked(path))
+    return outputs
+
+
+def keep_result(run: Path, key: str, outputs: Mapping[str, Any]) -> None:
+    """Store the outputs of a job."""
+    (run / "finished").mkdir(exist_ok=True)
+    partial = run / "finished" / f".{key}"
+    write_anew(partial, encode_json(outputs))
+    partial.rename(run / "finished" / key)

@@ -1,0 +1,102 @@
+"""The nodes of a native Workflow that have credentials: stage in, stage out, keep the logs; no package is evaluated.
+
+python -m zoo_runner.engines.argo.native.staging stage-in|stage-out|keep-logs
+
+The containers that evaluate keep their events on the volume. They are written to the logs here, before these are
+published.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from zoo_runner.engines.argo.job_pod import Node, Nodes, keep_logs, main, stage_in, stage_out
+from zoo_runner.engines.argo.native.dag import build_dag
+from zoo_runner.engines.argo.native.slots import EVENTS, OUTPUTS, SPEC, Slot
+from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
+from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
+from zoo_runner.engines.kubernetes.job_pod.execution import prepare
+from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines
+from zoo_runner.engines.pipeline import Staged, run_execute
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.files import encode_json, read_unlinked, write_anew, write_json
+from zoo_runner.model.codec import from_plain
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import Event, StageStarted
+from zoo_runner.model.job import Outcome
+
+_LARGEST_EVENTS_BYTES = 256 << 20
+
+
+def start(node: Node) -> LastLine:
+    """Stage in, and write what the evaluation needs to know."""
+    last = stage_in(node)
+    staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
+    write_run(node.job, staged)
+    node.report(StageStarted(Stage.EXECUTE, f"{node.job.workflow_id} ({node.job.package.cwl_version})"))
+    return last
+
+
+def write_run(job: JobSpec, staged: Staged) -> None:
+    """Write package, order and folders; the kubelet would create a folder that it mounts as root."""
+    run, steps = job.paths.scratch, build_dag(job.package)
+    spec = prepare(replace(job, package=replace(job.package, document=staged.document)))
+    named = {step.name: step.path for step in steps}
+    write_json(run / SPEC, {**spec, "nodes": named, "log_bytes": job.log_bytes})
+    write_json(Path(spec["order"]), dict(staged.order))
+    (run.parent / FILES_FOLDER).mkdir(exist_ok=True)
+    for step in steps:
+        if not step.is_open:
+            Slot(run, step.name, 0).create()
+
+
+def finish(node: Node) -> LastLine:
+    """Store the outputs that the evaluation found, and publish the logs beside them."""
+    _record_events(node)
+    run = node.job.paths.scratch
+    outputs = json.loads(read_unlinked(run / OUTPUTS))
+    checked = run_execute(node.job, Staged({}, {}), lambda _: outputs, lambda _: None)
+    write_anew(node.volume.outputs, encode_json(checked))
+    return stage_out(node)
+
+
+def keep(node: Node) -> LastLine:
+    """Return how the job ended: as a node stored it, else as the events of the steps say."""
+    failure = _record_events(node)
+    if failure.failed and not node.volume.outcome.exists():
+        raise diagnose_execution(failure)
+    return keep_logs(node)
+
+
+def _record_events(node: Node) -> Findings:
+    """Write the events of the evaluation to the logs, once, and return what they say of a failure."""
+    findings = Findings()
+    recorded = node.volume.folder / "recorded"
+    is_first = not recorded.exists()
+    recorded.touch()
+    for event in _read_events(node.job.paths.scratch / EVENTS):
+        findings.add(event)
+        if is_first:
+            node.record(event)
+    return findings
+
+
+def _read_events(folder: Path) -> Iterator[Event]:
+    """Read the events of all programs of the evaluation, in the order in which they began."""
+    left = _LARGEST_EVENTS_BYTES
+    for path in sorted(folder.glob("*")):
+        size = path.lstat().st_size
+        left -= size
+        if left < 0:
+            return
+        for event in decode_lines(read_unlinked(path).decode(errors="replace").splitlines()):
+            if not isinstance(event, Outcome | Handover):
+                yield event
+
+
+NODES: Nodes = {STAGE_IN: start, STAGE_OUT: finish, KEEP_LOGS: keep}
+
+if __name__ == "__main__":
+    main(NODES)

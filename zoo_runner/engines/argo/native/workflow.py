@@ -1,0 +1,214 @@
+"""What a package is on Argo Workflows with one pod for each of its steps: a DAG; pure.
+
+The pod of a step has three containers. `prepare` evaluates the package up to the step, stages the inputs of a job and
+writes its script; `tool` runs it in the image of the package; `collect` reports what it prints and finds its outputs.
+None of them has a Secret, a token or the bundle. How many jobs a scattered or conditional step has, is known when it is
+its turn: `…-list` finds it, and Argo starts a pod for each. Of the package, names of steps and images are in the
+Workflow, both checked (`dag`).
+"""
+
+import math
+from collections.abc import Sequence
+
+from zoo_runner.config.argo import ArgoSettings
+from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
+from zoo_runner.engines.argo.native.dag import StepNode
+from zoo_runner.engines.argo.native.nodes import (
+    COLLECT,
+    FINISH,
+    LIST,
+    NODE_ANNOTATION,
+    NUMBERS_FILE,
+    PREPARE,
+    TOOL,
+    name_list,
+)
+from zoo_runner.engines.argo.native.slots import OUT, PRIVATE, name_slot
+from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
+from zoo_runner.engines.argo.workflow import (
+    build_container,
+    build_from_templates,
+    build_keep_logs,
+    build_retry,
+    build_shared_mounts,
+    build_single_container,
+    build_unrequested,
+)
+from zoo_runner.engines.kubernetes.manifests import (
+    CONFINED,
+    CWL_FOLDERS,
+    NETWORK_LABEL,
+    WORK_FOLDER,
+    build_mounts,
+    build_resources,
+)
+from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
+
+RUN_FOLDER = f"{WORK_FOLDER}/run"
+_STAGING = "zoo_runner.engines.argo.native.staging"
+_EVALUATION = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.argo.native.evaluation", RUN_FOLDER)
+_NUMBER = "{{inputs.parameters.number}}"
+# as for the steps of the other engines on a cluster
+_MOST_PODS = 200
+
+
+def build_native_workflow(
+    names: Names,
+    cluster: KubernetesSettings,
+    argo: ArgoSettings,
+    steps: Sequence[StepNode],
+    time_limit_seconds: float | None = None,
+) -> Manifest:
+    """Build the Workflow of a package, suspended as that of the engine argo is."""
+    templates = [
+        _build_dag(steps),
+        _build_stage_in(names, cluster),
+        *(template for step in steps for template in _build_step(step, cluster)),
+        _build_stage_out(names, cluster),
+        _annotate(KEEP_LOGS, build_keep_logs(names, cluster, _STAGING)),
+    ]
+    return build_from_templates(
+        names,
+        cluster,
+        argo,
+        templates,
+        chunks=1,
+        deadline_seconds=math.ceil(time_limit_seconds) if time_limit_seconds else None,
+        parallelism=_count_parallel(steps, cluster),
+    )
+
+
+def _count_parallel(steps: Sequence[StepNode], cluster: KubernetesSettings) -> int:
+    """Return how many pods of the largest step fit into what a job may use at the same time."""
+    ram_mib = parse_quantity(cluster.max_ram) / 2**20
+    fitting = (min(cluster.max_cores / step.cores[0], ram_mib / step.ram[0]) for step in steps)
+    return max(1, min(_MOST_PODS, *(math.floor(number) for number in fitting)))
+
+
+def _build_dag(steps: Sequence[StepNode]) -> Manifest:
+    tasks = [{"name": STAGE_IN, "template": STAGE_IN}]
+    for step in steps:
+        tasks += _build_tasks(step)
+    everything = [step.name for step in steps]
+    return {
+        "name": "job",
+        "dag": {"tasks": [*tasks, {"name": STAGE_OUT, "template": STAGE_OUT, "dependencies": everything}]},
+    }
+
+
+def _build_tasks(step: StepNode) -> list[Manifest]:
+    before = list(step.needs or (STAGE_IN,))
+    task = {"name": step.name, "template": step.name}
+    if not step.is_open:
+        return [{**task, "dependencies": before, "arguments": _give("0")}]
+    listing = name_list(step.name)
+    numbers = f"{{{{tasks.{listing}.outputs.parameters.numbers}}}}"
+    return [
+        {"name": listing, "template": listing, "dependencies": before},
+        {**task, "dependencies": [listing], "withParam": numbers, "arguments": _give("{{item}}")},
+    ]
+
+
+def _give(number: str) -> Manifest:
+    return {"parameters": [{"name": "number", "value": number}]}
+
+
+def _build_stage_in(names: Names, cluster: KubernetesSettings) -> Manifest:
+    container = build_single_container(STAGE_IN, names, cluster, _STAGING)
+    return _annotate(STAGE_IN, {"name": STAGE_IN, "retryStrategy": build_retry(cluster), "container": container})
+
+
+def _build_stage_out(names: Names, cluster: KubernetesSettings) -> Manifest:
+    stage_out = {
+        **build_container(STAGE_OUT, cluster, _STAGING),
+        "envFrom": [{"secretRef": {"name": names.secret}}],
+        "resources": build_resources(cluster),
+        "dependencies": [FINISH],
+    }
+    containers = [_build_evaluation(FINISH, cluster, [FINISH]), stage_out]
+    template = {
+        "name": STAGE_OUT,
+        "containerSet": {"containers": containers, "volumeMounts": build_shared_mounts(cluster)},
+    }
+    return _annotate(STAGE_OUT, template)
+
+
+def _build_step(step: StepNode, cluster: KubernetesSettings) -> list[Manifest]:
+    """Build the template of a step's pods, and for an open one that of the pod that finds its jobs."""
+    containers = [
+        _build_evaluation(PREPARE, cluster, [PREPARE, step.name, _NUMBER]),
+        {**_build_tool(step, cluster), "dependencies": [PREPARE]},
+        {**_build_evaluation(COLLECT, cluster, [COLLECT, step.name, _NUMBER]), "dependencies": [PREPARE]},
+    ]
+    template = {
+        "name": step.name,
+        "inputs": {"parameters": [{"name": "number"}]},
+        "retryStrategy": build_retry(cluster),
+        "containerSet": {"containers": containers, "volumeMounts": build_mounts(cluster)},
+    }
+    found = [_annotate(step.name, template, step)]
+    if step.is_open:
+        found.append(_build_list(step, cluster))
+    return found
+
+
+def _build_list(step: StepNode, cluster: KubernetesSettings) -> Manifest:
+    container = {
+        **_build_evaluation("main", cluster, [LIST, step.name, NUMBERS_FILE]),
+        "resources": build_resources(cluster),
+    }
+    container["volumeMounts"] += build_mounts(cluster)
+    template = {
+        "name": name_list(step.name),
+        "retryStrategy": build_retry(cluster),
+        "container": {name: value for name, value in container.items() if name != "name"},
+        "outputs": {"parameters": [{"name": "numbers", "valueFrom": {"path": NUMBERS_FILE}}]},
+    }
+    return _annotate(name_list(step.name), template)
+
+
+def _annotate(node: str, template: Manifest, step: StepNode | None = None) -> Manifest:
+    """Give the pods of a template the name of their node, and of their step."""
+    annotations = {NODE_ANNOTATION: node, **({STEP_ANNOTATION: step.path} if step else {})}
+    labels = {"labels": {NETWORK_LABEL: "allowed"}} if step and step.network else {}
+    return {**template, "metadata": {"annotations": annotations, **labels}}
+
+
+def _build_evaluation(name: str, cluster: KubernetesSettings, words: Sequence[str]) -> Manifest:
+    """Build a container that evaluates the package, without credentials, token, bundle, or the rest of the volume."""
+    return {
+        "name": name,
+        "image": cluster.image,
+        "command": [*_EVALUATION, *words],
+        "resources": build_unrequested(cluster),
+        "securityContext": dict(CONFINED),
+        "volumeMounts": [
+            {"name": "work", "mountPath": f"{WORK_FOLDER}/{folder}", "subPath": folder} for folder in CWL_FOLDERS
+        ],
+    }
+
+
+def _build_tool(step: StepNode, cluster: KubernetesSettings) -> Manifest:
+    """Build the container of the package's image: it reads the run, and writes to its own slot."""
+    slot = name_slot(step.name, _NUMBER)
+    mounts = [
+        {"name": "work", "mountPath": f"{WORK_FOLDER}/{folder}", "subPath": folder, "readOnly": True}
+        for folder in CWL_FOLDERS
+    ]
+    mounts += [
+        {"name": "work", "mountPath": f"{RUN_FOLDER}/{folder}/{slot}", "subPath": f"run/{folder}/{slot}"}
+        for folder in (OUT, PRIVATE)
+    ]
+    return {
+        "name": TOOL,
+        "image": step.image or cluster.step_image,
+        "command": ["/bin/sh", f"{RUN_FOLDER}/slots/{slot}.sh"],
+        "env": [{"name": name, "value": text} for name, text in sorted(cluster.step_variables.items())],
+        "resources": {
+            kind: {"cpu": f"{math.ceil(cores * 1000)}m", "memory": f"{math.ceil(ram)}Mi"}
+            for kind, cores, ram in zip(("requests", "limits"), step.cores, step.ram, strict=True)
+        },
+        "securityContext": dict(CONFINED),
+        "volumeMounts": mounts,
+    }
