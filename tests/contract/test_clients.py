@@ -82,6 +82,10 @@ def test_the_client_of_the_data_hub_works_below_the_prefix(server: Server, tmp_p
         check("pyeodh", use("use_pyeodh", server.url, address, str(ECHO)))
 
 
+def test_the_openapi_documents_are_valid_in_their_versions(server: Server) -> None:
+    assert use("validate_openapi", server.url) == {"3.0.3": [], "3.1.0": []}
+
+
 def check(client: str, facts: dict[str, Any]) -> None:
     """Compare what came out with what is documented."""
     if jobs := facts.pop("list jobs", None):

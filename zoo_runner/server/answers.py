@@ -18,19 +18,28 @@ async def answer_execution(api: Api, call: Call, job: Job, request: Request, bod
         seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
         job = await api.endings.wait_aside(api.store, job.id, seconds)
         if job.status in FINAL:
-            return answer_results(job, call, body)
+            return answer_results(job, call, body, request.headers.get("accept", ""))
     headers = {"Location": call.link("jobs", job.id)}
     if prefer:
         headers["Preference-Applied"] = "respond-async"
     return Document(jobs.describe_job(job, call), "job", call.base, status_code=201, headers=headers)
 
 
-def answer_results(job: Job, call: Call, body: Mapping[str, Any]) -> Response:
+def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
+    """Return the request with other values of some headers, which its answer is sent by too."""
+    kept = [(name, value) for name, value in request.scope["headers"] if name.decode("latin-1") not in headers]
+    given = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    request.scope["headers"] = [*kept, *given]
+    return Request(request.scope)
+
+
+def answer_results(job: Job, call: Call, body: Mapping[str, Any], accept: str) -> Response:
     """Answer with the results of a job, in the form that its request asks for."""
     headers = {"Link": f'<{call.link("jobs", job.id)}>; rel="monitor"'}
     if body.get("response") == "raw":
-        content = results.get_raw_result(job, call, tuple(body.get("outputs") or ()))
-        return answer_content(content, headers)
+        return answer_content(results.get_raw_result(job, call), headers)
+    if requests.accepts(accept, results.MULTIPART):
+        return answer_content(results.get_multipart(job, call), headers)
     return Document(results.get_results(job, call), "results", call.base, headers=headers)
 
 

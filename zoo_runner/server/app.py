@@ -31,12 +31,14 @@ from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
 from zoo_runner.server.tokens import Caller
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
+PART_1_DRAFT = "http://www.opengis.net/spec/ogcapi-processes-1/2.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
 CONFORMANCE = (
     *(
         f"{PART_1}/{name}"
         for name in ("core", "ogc-process-description", "json", "html", "oas30", "job-list", "callback", "dismiss")
     ),
+    *(f"{PART_1_DRAFT}/{name}" for name in ("oas31", "kvp-execute")),
     *(f"{PART_2}/{name}" for name in ("deploy-replace-undeploy", "ogcapppkg", "cwl")),
 )
 TITLE = "zoo-runner"

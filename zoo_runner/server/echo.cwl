@@ -105,9 +105,15 @@ $graph:
       fileOutput: ["null", File, Directory]
     expression: |
       ${
+        function leaveOutNull(value) {
+          if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+          var kept = {};
+          Object.keys(value).forEach(function (name) { if (value[name] !== null) kept[name] = value[name]; });
+          return kept;
+        }
         var found = {};
         ["string", "integer", "double", "boolean", "array", "object", "boundingBox", "file"].forEach(function (kind) {
-          found[kind + "Output"] = inputs[kind + "Input"];
+          found[kind + "Output"] = leaveOutNull(inputs[kind + "Input"]);
         });
         return found;
       }

@@ -50,13 +50,13 @@ def get_results(job: Job, call: Call) -> Mapping[str, Any]:
     return collection
 
 
-def get_raw_result(job: Job, call: Call, outputs: tuple[str, ...]) -> Content:
+def get_raw_result(job: Job, call: Call) -> Content:
     """Return the value of the one output that a request asks for, or each of several as one part."""
     document = _read_document(job, call)
-    wanted = [name for name in document if not outputs or name in outputs]
-    if len(wanted) != 1:
-        return _build_multipart({name: _build_content(document[name], job, call) for name in wanted})
-    return _build_content(document[wanted[0]], job, call)
+    if len(document) != 1:
+        return get_multipart(job, call)
+    (value,) = document.values()
+    return _build_content(value, job, call)
 
 
 def get_multipart(job: Job, call: Call) -> Content:
@@ -121,9 +121,13 @@ def _find_file(destination: str, path: str) -> Path | None:
 
 
 def _read_document(job: Job, call: Call) -> dict[str, Any]:
-    """Return the results document; an output without a value is absent from it, as the standard has no null."""
+    """Return the results document, of those outputs that the request asked for, or of all.
+
+    An output without a value is absent from it, as the standard has no null.
+    """
     document = _with_links(_find_results(job).document, job, call)
-    return {name: value for name, value in document.items() if value is not None}
+    wanted = (job.request or {}).get("outputs") or document
+    return {name: value for name, value in document.items() if name in wanted and value is not None}
 
 
 def _find_results(job: Job) -> Results:

@@ -22,7 +22,7 @@ from zoo_runner.server import (
     unstarted,
     uploads,
 )
-from zoo_runner.server.answers import SANDBOXED, answer_content, answer_execution
+from zoo_runner.server.answers import SANDBOXED, answer_content, answer_execution, replace_headers
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute
 from zoo_runner.server.cross_site import ensure_own_page
@@ -130,10 +130,15 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
 
     @router.get("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED)
     async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
-        """Execute a process with inputs as parameters: `name=value`, or `name[href]=address`."""
+        """Execute a process with inputs as parameters: `name=value`, `name=a,b`, or `name[href]=address`.
+
+        `output[include]=true` asks for an output; `response[f]` and `response[prefer]` stand for the headers Accept and
+        Prefer.
+        """
         ensure_own_page(request, api.settings)
         package = await run_in_threadpool(jobs.load_package, api, call, process_id)
-        body = await run_in_threadpool(read_key_values, call.query, package)
+        given = await run_in_threadpool(read_key_values, request.scope["query_string"].decode("latin-1"), package)
+        body, request = given.request, replace_headers(request, given.headers)
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
