@@ -443,6 +443,7 @@ _REQUEST = (
     Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
     Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
     Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
+    Code("request.range", _U, "The file has none of the bytes asked for.", "Ask for a range that it has."),
     Code("request.subscriber", _U, "An address for callbacks is invalid or not allowed.", "Correct what is shown."),
     Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
     Code("request.too-many", _U, "The client has sent too many requests.", "Wait, and send fewer."),

@@ -1,14 +1,20 @@
 """Answers that several routes give: an execution, results, one value."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import FileResponse
 
+from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import jobs, requests, results
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages import Document
+
+_RANGES = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+)){0,9}")
 
 
 async def answer_execution(api: Api, call: Call, job: Job, request: Request, body: Mapping[str, Any]) -> Response:
@@ -28,7 +34,7 @@ async def answer_execution(api: Api, call: Call, job: Job, request: Request, bod
 def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
     """Return the request with other values of some headers, which its answer is sent by too."""
     kept = [(name, value) for name, value in request.scope["headers"] if name.decode("latin-1") not in headers]
-    given = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    given = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items() if value]
     request.scope["headers"] = [*kept, *given]
     return Request(request.scope)
 
@@ -45,6 +51,28 @@ def answer_results(job: Job, call: Call, body: Mapping[str, Any], accept: str) -
 
 SANDBOXED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 """Has browsers show what users have made without running anything of it at the address of the server."""
+
+
+def answer_file(request: Request, path: Path, media_type: str | None = None) -> Response:
+    """Answer with a file of this machine, or with the ranges of it that are asked for (RFC 9110, section 14).
+
+    Raises `InputError` where it has none of them; what is no range is passed over.
+    """
+    asked = request.headers.get("range")
+    if asked is not None and not _RANGES.fullmatch(asked):
+        replace_headers(request, {"range": ""})
+    elif asked is not None and not _has_range(asked, path.stat().st_size):
+        raise InputError(
+            f"the file has {path.stat().st_size} bytes, and none of those asked for: {asked[:200]}",
+            "Ask for a range of bytes that it has.",
+            code="request.range",
+        )
+    return FileResponse(path, media_type=media_type, headers=SANDBOXED)
+
+
+def _has_range(asked: str, size: int) -> bool:
+    pairs = [part.strip().split("-") for part in asked.partition("=")[2].split(",")]
+    return any(int(start) < size if start else int(end) > 0 and size > 0 for start, end in pairs)
 
 
 def answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:

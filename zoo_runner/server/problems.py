@@ -30,6 +30,7 @@ _STATUSES = {
     "request.too-many": 429,
     "request.unknown-path": 404,
     "request.method": 405,
+    "request.range": 416,
     "request.interrupted": 503,
     "request.invalid": 400,
     "request.cursor": 400,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
@@ -22,7 +22,7 @@ from zoo_runner.server import (
     unstarted,
     uploads,
 )
-from zoo_runner.server.answers import SANDBOXED, answer_content, answer_execution, replace_headers
+from zoo_runner.server.answers import answer_content, answer_execution, answer_file, replace_headers
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute
 from zoo_runner.server.cross_site import ensure_own_page
@@ -241,13 +241,13 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
     parts: dict[int | str, dict[str, Any]] = {200: text, 206: {**text, "description": "The range asked for."}}
 
     @router.get("/jobs/{job_id}/logs/{name}", tags=["jobs"], responses=parts)
-    def get_log(call: of, job_id: str, name: str, follow: Follow = False) -> Response:
+    def get_log(call: of, request: Request, job_id: str, name: str, follow: Follow = False) -> Response:
         """Get a log as it is now, with ranges; with `follow`, as it grows until the job has ended."""
         job = jobs.get_job(api, call, job_id)
         if follow:
             content = streams.follow_log(api, job, logs.locate_log(job, name))
             return StreamingResponse(content, media_type=TEXT, headers=_AT_ONCE)
-        return FileResponse(logs.find_log(job, name), media_type=TEXT)
+        return answer_file(request, logs.find_log(job, name), TEXT)
 
     stream: dict[int | str, dict[str, Any]] = {
         200: {"content": {EVENTS: {}}, "description": "Events and states of the job, until it has ended."},
@@ -285,12 +285,12 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
         return Response(status_code=204)
 
     @router.get("/files/{upload_id}/{path:path}", tags=["files"], responses=_ONE_FILE)
-    def get_file(call: of, upload_id: str, path: str) -> Response:
+    def get_file(call: of, request: Request, upload_id: str, path: str) -> Response:
         """Get a file that was sent; one that lies elsewhere is a link in the header."""
         place = uploads.find_file(uploads.get_upload(api, call, upload_id), path)
         if isinstance(place, str):
             return answer_content(results.Content(link=place))
-        return FileResponse(place, headers=SANDBOXED)
+        return answer_file(request, place)
 
 
 async def ensure_acceptable(request: Request) -> None:
