@@ -1,20 +1,21 @@
-"""docs/security.md counts the attacks; it names every file of them, and no more than there are."""
-
-import re
-import subprocess
-import sys
+"""docs/security.md counts the attacks; it names every file and kind of them, and no more than there are."""
 
 import pytest
 
+from tests.attacks.counts import PAGE, ROW_OF_FILE, ROW_OF_KIND, count_attacks, count_kind
 from tests.values import ROOT
+
+# these hold the others
+_NO_ATTACKS = {"test_counts.py", "test_fuzzer.py"}
 
 
 @pytest.mark.timeout(300)
-def test_the_table_of_attacks_names_each_file_and_no_more_attacks_than_it_has() -> None:
-    page = (ROOT / "docs" / "security.md").read_text()
-    rows = re.findall(r"^\|[^|]*\| `(test_\w+\.py)` \| (\d+) \|", page, re.MULTILINE)
-    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "tests/attacks"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    found = {name: int(count) for name, count in re.findall(r"(test_\w+\.py): (\d+)", listed)}
-    assert {name: count for name, count in rows if int(count) > found.get(name, 0)} == {}
-    assert sum(int(count) for _, count in rows) >= 150
+def test_the_tables_of_attacks_name_each_file_and_kind_and_no_more_attacks_than_there_are() -> None:
+    page, found = PAGE.read_text(), count_attacks()
+    files = {row[2]: int(row[3]) for row in ROW_OF_FILE.finditer(page)}
+    assert files.keys() == {path.name for path in (ROOT / "tests" / "attacks").glob("test_*.py")} - _NO_ATTACKS
+    assert {name: count for name, count in files.items() if count > found[name]} == {}
+    assert sum(files.values()) >= 150
+    kinds = {int(row[2]): (int(row[3]), row[5]) for row in ROW_OF_KIND.finditer(page)}
+    assert [*kinds] == [*range(1, 11)]
+    assert {kind: count for kind, (count, names) in kinds.items() if count > count_kind(names, found)} == {}

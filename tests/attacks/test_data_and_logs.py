@@ -297,6 +297,14 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "in hexadecimal": lambda s: s.encode().hex(),
     "in hexadecimal capitals": lambda s: s.encode().hex().upper(),
     "of Python": repr,
+    "in JSON of Go": lambda s: json.dumps(s).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
+    "in escapes of Unicode": lambda s: "".join(f"\\u{ord(character):04X}" for character in s),
+    "in escapes of bytes": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
+    "in octal escapes": lambda s: "".join(f"\\{byte:03o}" for byte in s.encode()),
+    "in numbers of HTML": lambda s: "".join(f"&#{ord(character)};" for character in s),
+    "in hexadecimal numbers of HTML": lambda s: "".join(f"&#x{ord(character):X};" for character in s),
+    "in escapes within JSON": lambda s: json.dumps("".join(f"\\x{byte:02x}" for byte in s.encode())),
+    "in one escape": lambda s: f"\\x{ord(s[0]):02x}{s[1:]}",
     "in a URL's password": lambda s: f"https://u:{urllib.parse.quote(s, safe='')}@h/",
 }
 
@@ -309,6 +317,25 @@ def test_no_encoding_gets_a_secret_past_the_masker(name: str) -> None:
     assert masked.endswith(" after")
     inner = encoded.strip("\"'")[8:-8]
     assert inner not in masked
+
+
+NAMED = {
+    "a cookie": f"< Set-Cookie: sid={CANARY}; Path=/",
+    "cookies": f"'Cookie': 'a=1; session={CANARY}'",
+    "an option": f"tool --password {CANARY} in.tif",
+    "an option with more in its name": f"tool --token-of-user {CANARY}",
+    "an option with a sign": f"tool --secret={CANARY}",
+    "a header": f"> X-Api-Key: {CANARY}",
+    "a variable": f"export MY_SECRET_ACCESS_KEY={CANARY}",
+    "a proxy": f"Proxy-Authorization: Basic {CANARY}",
+    "a bucket": f"s3://id:{CANARY}@bucket/key",
+    "an address in an address": f"https://h/?next=https%3A%2F%2Fi%2F%3Fsig%3D{CANARY}",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_no_secret_that_has_a_name_is_left_in_a_text(name: str) -> None:
+    assert CANARY not in Masker().mask(NAMED[name])
 
 
 def test_a_canary_is_found_where_nothing_is_refused(host: Host, tmp_path: Path) -> None:

@@ -51,9 +51,16 @@ _FORMS = (
             r"(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
         ),
     ),
+    _Form(
+        ("--secret", "--passw", "--token", "--api"),
+        re.compile(r"(?i)(--(?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}\s{1,8})[^\s\"'-][^\s\"']*"),
+    ),
+    _Form(("cookie",), re.compile(r"(?i)(cookie[\"']?:\s{0,8}[\"']?)(?=[^\s=;,\"']{1,80}=)[^\r\n\"']+")),
     # a JSON Web Token (RFC 7519): its header begins with {"
     _Form(("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")),
 )
+# of what is escaped: in addresses, in strings of code and JSON, in HTML
+_ESCAPES = ("%", "\\", "&#")
 _SHORTEST_ENCODED = 8
 # longer ones, which are keys of several lines, are found as they are and encoded as a whole
 _LONGEST_MIXED = 256
@@ -175,14 +182,27 @@ def _list_plain_forms(secret: str) -> Iterator[str]:
 
 
 def _build_mixed(secret: str) -> str:
-    """Build the pattern of a secret of which any characters are percent-encoded, once or several times."""
+    """Build the pattern of a secret of which any characters are escaped, as in addresses, strings of code or HTML."""
     return "".join(map(_build_character, secret))
 
 
 def _build_character(character: str) -> str:
-    code = "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in character.encode("utf-8", "replace"))
+    content, number = character.encode("utf-8", "replace"), ord(character)
+    codes = [
+        "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in content),
+        "".join(rf"\\{{1,4}}x{byte:02x}" for byte in content),
+        "".join(rf"\\{{1,4}}{byte:03o}" for byte in content),
+        "".join(rf"\\{{1,4}}u{unit:04x}" for unit in _list_units(character)),
+        f"&#(?:0{{0,4}}{number}|x0{{0,4}}{number:x});",
+    ]
     space = r"|\+|(?i:%(?:25){0,3}2b)" if character == " " else ""
-    return f"(?:{re.escape(character)}|(?i:{code}){space})"
+    return f"(?:{re.escape(character)}|(?i:{'|'.join(codes)}){space})"
+
+
+def _list_units(character: str) -> Iterator[int]:
+    """List the units of UTF-16 that a character has, by which JSON and JavaScript escape it."""
+    content = character.encode("utf-16-be", "surrogatepass")
+    return (int.from_bytes(content[at : at + 2], "big") for at in range(0, len(content), 2))
 
 
 def mask_lines(lines: Sequence[str], mask: Callable[[str], str]) -> Sequence[str]:
@@ -207,7 +227,7 @@ class Masker:
         """Return the text with every secret replaced by `*****`."""
         if self._known and any(form in text for form in self._forms):
             text = self._known.sub(MASK, text)
-        if "%" in text and self._mixed:
+        if self._mixed and any(mark in text for mark in _ESCAPES):
             text = self._mixed.sub(MASK, text)
         text = mask_addresses(text, MASK)
         folded = text.casefold()
