@@ -49,7 +49,7 @@ def test_a_service_with_its_defaults_lacks_nothing(service: Site) -> None:
     rows = examine(service)
     assert list(rows) == [
         *("private hosts", "local inputs", "time limit", "limits", "folders", "logs"),
-        *("JavaScript", "isolation", "network of steps", "scratch folder"),
+        *("JavaScript", "launcher", "isolation", "network of steps", "scratch folder"),
     ]
     assert [check.found for check in rows.values() if not check.ok] == []
 
@@ -137,7 +137,8 @@ def test_a_machine_whose_system_calls_are_not_filtered_has_a_row_with_its_code(s
     python = tmp_path / "python3"
     python.write_text(f'#!/bin/sh\nexec setarch linux32 {sys.executable} "$@"\n')
     python.chmod(0o755)
-    assert find_codes(service.having(ZOO_RUNNER_PYTHON=str(python))) == {"JavaScript": "protection.javascript"}
+    lacked = {"JavaScript": "protection.javascript", "launcher": "protection.launcher"}
+    assert find_codes(service.having(ZOO_RUNNER_PYTHON=str(python))) == lacked
 
 
 def test_a_user_who_trusts_packages_has_no_rows_of_services(service: Site) -> None:
@@ -151,5 +152,5 @@ def test_each_row_is_in_the_documentation() -> None:
         (ROOT / "zoo_runner" / path).read_text() for path in ("execution/protections.py", "engines/local/machine.py")
     )
     codes = {word for word in source.replace('"', " ").split() if word.startswith("protection.")}
-    assert len(codes) == 10
+    assert len(codes) == 11
     assert {code for code in codes if f"`{code}`" not in page} == set()

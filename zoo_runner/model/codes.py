@@ -398,6 +398,12 @@ _PROTECTION = (
         "Install QuickJS where the engine's Python finds it; use a kernel that filters system calls.",
     ),
     Code(
+        "protection.launcher",
+        _E,
+        "The process that runs cwltool sees the files and processes of the user who runs the job.",
+        "Use Linux 5.12 or later on x86-64 or ARM64; allow this user to create user namespaces.",
+    ),
+    Code(
         "protection.step-network",
         _E,
         "Steps that ask for the network get that of the machine.",

@@ -91,7 +91,7 @@ def run_container(
 ) -> dict[str, Any]:
     """Run podman or docker; return the exit code and, where podman's monitor of a container tells it, the usage."""
     stdin, stdout, stderr = streams
-    with subprocess.Popen(words, stdin=stdin, stdout=stdout, stderr=stderr, **place) as process:
+    with subprocess.Popen(_as_this_user(words), stdin=stdin, stdout=stdout, stderr=stderr, **place) as process:
         ended = follow(process, connection)
     monitor = next((word.removeprefix(_MONITOR) for word in words if word.startswith(_MONITOR)), None)
     used = _measure(Path(monitor)) if monitor and ended.used else None
@@ -99,6 +99,16 @@ def run_container(
         return {"code": ended.code}
     # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
     return {"code": ended.code, "used": describe_usage(used, ended.used.ru_maxrss * 5 // 4)}
+
+
+def _as_this_user(words: Sequence[str]) -> list[str]:
+    """Have a container run as the user of this process, who has another number for the launcher."""
+    program, verb, *rest = words
+    if verb != "run":
+        return [*words]
+    end = next((number for number, word in enumerate(rest) if not word.startswith("-")), len(rest))
+    options = [word for word in rest[:end] if not word.startswith("--user=")]
+    return [program, verb, f"--user={os.geteuid()}:{os.getegid()}", *options, *rest[end:]]
 
 
 def _measure(monitor: Path) -> resource.struct_rusage | None:

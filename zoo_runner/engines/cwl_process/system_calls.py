@@ -1,8 +1,9 @@
 """Which system calls the kernel refuses to processes that run code of a package (seccomp); pure.
 
 Three processes have a filter: that of JavaScript may only compute, a step in a sandbox may do what programs do and
-nothing that administers a machine, and an isolated launcher has no network. libseccomp would have the numbers of more
-machines than these two; its Python binding is no package of its own. On other machines there is no filter.
+nothing that administers a machine, and neither may an isolated launcher, which has no network besides. libseccomp would
+have the numbers of more machines than these two; its Python binding is no package of its own. On other machines there
+is no filter.
 Sources: linux/seccomp.h, linux/filter.h, linux/audit.h, the tables of calls of x86-64 and ARM64 (asm-generic/unistd.h),
 and, for steps, the default profile of podman and docker.
 """
@@ -37,15 +38,13 @@ class _Machine:
     mremap, madvise, exit, gettimeofday, futex, clock_gettime, exit_group, getrandom. `mapping`: mmap, mprotect.
     `administering`: mounts, other roots, namespaces, modules, clocks, swap, host names, quotas, accounting, keys,
     parameters of the kernel, files by handle, memory and calls of other processes (ptrace among them), BPF, io_uring
-    (which evades filters), userfaultfd, perf. `spying`: those of them by which a launcher would use another process of
-    its user.
+    (which evades filters), userfaultfd, perf.
     """
 
     architecture: int
     computing: tuple[int, ...]
     mapping: tuple[int, ...]
     administering: tuple[int, ...]
-    spying: tuple[int, ...]
     socket: int
     ioctl: int
     clone: int
@@ -65,7 +64,6 @@ _MACHINES = {
             *(174, 175, 176, 177, 178, 179, 180, 212, 227, 246, 248, 249, 250, 256, 272, 279, 298, 300, 303, 304, 305),
             *(308, 310, 311, 312, 313, 320, 321, 323, *_SAME),
         ),
-        (101, 310, 311, 425, 426, 427, 438),
         socket=41,
         ioctl=16,
         clone=56,
@@ -78,7 +76,6 @@ _MACHINES = {
             *(18, 39, 40, 41, 42, 51, 58, 60, 89, 97, 104, 105, 106, 112, 116, 117, 142, 161, 162, 170, 171, 217, 218),
             *(219, 224, 225, 238, 239, 241, 262, 264, 265, 266, 268, 270, 271, 272, 273, 280, 282, 294, *_SAME),
         ),
-        (117, 270, 271, 425, 426, 427, 438),
         socket=198,
         ioctl=29,
         clone=220,
@@ -108,17 +105,21 @@ def _list_for_javascript(numbers: _Machine) -> Iterable[list[_Instruction]]:
 
 def _list_for_step(numbers: _Machine) -> Iterable[list[_Instruction]]:
     yield [(_AT_LEAST, 0, 1, _FIRST_UNKNOWN), (_RETURN, 0, 0, _refuse(errno.ENOSYS))]
-    # its flags lie in memory, where a filter cannot read them; programs then take clone
-    yield _answer(_CLONE3, _refuse(errno.ENOSYS))
-    yield _refuse_bits(numbers.clone, 0, _NAMESPACES)
     yield _judge(numbers.socket, 0, (_UNIX, _IPV4, _IPV6, _NETLINK), _ALLOW, _refuse(errno.EAFNOSUPPORT))
     yield _judge(numbers.ioctl, 1, _TERMINAL_INPUT, _refuse(errno.EPERM), _ALLOW)
-    yield from (_answer(number, _refuse(errno.EPERM)) for number in numbers.administering)
+    yield from _list_for_programs(numbers)
 
 
 def _list_for_launcher(numbers: _Machine) -> Iterable[list[_Instruction]]:
     yield _judge(numbers.socket, 0, (_UNIX, _NETLINK), _ALLOW, _refuse(errno.EPERM))
-    yield from (_answer(number, _refuse(errno.EPERM)) for number in numbers.spying)
+    yield from _list_for_programs(numbers)
+
+
+def _list_for_programs(numbers: _Machine) -> Iterable[list[_Instruction]]:
+    # its flags lie in memory, where a filter cannot read them; programs then take clone
+    yield _answer(_CLONE3, _refuse(errno.ENOSYS))
+    yield _refuse_bits(numbers.clone, 0, _NAMESPACES)
+    yield from (_answer(number, _refuse(errno.EPERM)) for number in numbers.administering)
 
 
 def _build(machine: str, list_blocks: Callable[[_Machine], Iterable[list[_Instruction]]], otherwise: int) -> bytes:

@@ -4,10 +4,10 @@ The only user of cwltool's executor, started by the supervisor in a separate pro
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
 `limits_memory`, `keeps_user` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package),
-`isolated` (this process has no network, and no step runs on the host), `network` (whether steps that ask for it get
-it), `sandbox` (words of the program that asks the supervisor for a sandbox, or null), `default_image` (of tools without
-one, or null), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the original
-stdout.
+`isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed run reads beside its scratch
+folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words of the program that asks the
+supervisor for a sandbox, or null), `default_image` (of tools without one, or null), `cid_folder` and `remover` (as the
+supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
@@ -47,6 +47,7 @@ from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
+from zoo_runner.engines.local.enclosure import View, run_apart, run_enclosed
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
 from zoo_runner.engines.local.watch import Emit
@@ -173,9 +174,28 @@ def main() -> int:
     spec = _read_job()
     if spec is None:
         return 0
-    if spec["isolated"]:
-        filter_calls(filter_launcher(os.uname().machine))
     _stop_on_term(spec)
+    return _run_isolated(spec, emit) if spec["isolated"] else _run_reported(spec, emit)
+
+
+def _run_isolated(spec: dict[str, Any], emit: Emit) -> int:
+    """Run in a process that can do no more than the run needs; this one reads nothing of the package."""
+    # it could not keep the schema
+    use_schema(spec["cwl_version"])
+
+    def run_confined() -> int:
+        _stop_on_term(spec)
+        filter_calls(filter_launcher(os.uname().machine))
+        return _run_reported(spec, emit)
+
+    try:
+        return run_enclosed(View(tuple(spec["shown"]), spec["scratch"]), run_confined)
+    except OSError as error:
+        emit(EngineLine("info", f"the process that runs cwltool sees the files of this user: {error}"))
+        return run_apart(run_confined)
+
+
+def _run_reported(spec: dict[str, Any], emit: Emit) -> int:
     report_messages(emit)
     # it does not know hints that are extensions, which cwltool follows nevertheless
     logging.getLogger("salad").setLevel(logging.ERROR)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
+from zoo_runner.engines.local import enclosure
 from zoo_runner.engines.local.containers import find_runtime
 from zoo_runner.engines.local.control import has_listener
 from zoo_runner.engines.local.kept import read_kept
@@ -28,6 +29,7 @@ def examine_machine(settings: Settings, workspace: Workspace, destination: str |
     yield _check_sandbox(settings) if settings.containers == "sandbox" else _check_containers(settings)
     yield _check_javascript(settings)
     if settings.confined or settings.isolation == "isolated":
+        yield _check_launcher(settings)
         yield _check_isolation(settings)
         yield _check_network(settings)
     yield _check_scratch(workspace.folders.scratch)
@@ -64,13 +66,7 @@ def _check_sandbox(settings: Settings) -> Check:
 def _check_javascript(settings: Settings) -> Check:
     """Evaluate an expression as the launcher would, by its Python."""
     program = "from zoo_runner.engines.cwl_process.javascript import explain_unusable; print(explain_unusable() or '')"
-    why: str | None = None
-    try:
-        words = [find_python(settings), "-c", program]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
-        why = done.stdout.strip() if done.returncode == 0 else (done.stderr.strip().splitlines() or [""])[-1]
-    except (OSError, subprocess.TimeoutExpired, RunnerError) as error:
-        why = str(error)
+    why = _run_python(settings, "-c", program)
     return Check(
         not why,
         "JavaScript",
@@ -82,6 +78,29 @@ def _check_javascript(settings: Settings) -> Check:
         else "",
         code="protection.javascript" if why else "",
     )
+
+
+def _check_launcher(settings: Settings) -> Check:
+    """Have the launcher's Python enclose itself."""
+    why = _run_python(settings, "-I", "-S", enclosure.__file__)
+    return Check(
+        not why,
+        "launcher",
+        why or "sees programs and its job alone",
+        "the process that runs cwltool sees no other files, sockets, networks and processes",
+        "Use Linux 5.12 or later on x86-64 or ARM64, and allow this user to create user namespaces." if why else "",
+        code="protection.launcher" if why else "",
+    )
+
+
+def _run_python(settings: Settings, *words: str) -> str:
+    """Run something by the launcher's Python; return what it prints, or why it failed."""
+    try:
+        command = [find_python(settings), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired, RunnerError) as error:
+        return str(error)
+    return done.stdout.strip() if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it failed"])[-1]
 
 
 def _check_isolation(settings: Settings) -> Check:

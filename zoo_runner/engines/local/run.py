@@ -68,13 +68,14 @@ def _is_below(path: Path, roots: tuple[Path, ...]) -> bool:
     return any(path.resolve().is_relative_to(root.resolve()) for root in roots)
 
 
-def _find_readable(paths: Iterable[str], scratch: Path) -> list[str]:
-    """Find what steps may read, links followed: inputs, files of the package, and where links in these lead."""
+def _find_given(paths: Iterable[str], scratch: Path) -> list[str]:
+    """Find what is given to a run, by its names: inputs, files of the package, and where links in these lead."""
     found: set[str] = set()
-    new = {os.path.realpath(path) for path in (*paths, str(scratch / "inputs"))}
+    new = {*paths, str(scratch / "inputs")}
     while new:
         found |= new
-        new = {os.path.realpath(link) for path in new for link in list_links(Path(path))} - found
+        links = (link for path in new for link in list_links(Path(path)))
+        new = {str(link.parent / link.readlink()) for link in links} - found
     return sorted(found)
 
 
@@ -132,6 +133,7 @@ class Run:
         network = may_use_network(self._job.package, self._settings)
         write_json(scratch / "package.json", staged.document)
         write_json(scratch / "order.json", dict(staged.order))
+        given = _find_given((*list_paths(staged.order), *self._package_files), scratch)
         spec = {
             **build_launch_parameters(self._job, scratch),
             "runtime": self._runtime,
@@ -144,6 +146,8 @@ class Run:
             "sandbox": [*self._client, "sandbox"] if self._sandbox else None,
             "default_image": self._settings.default_image if isolated else None,
             "isolated": isolated,
+            "shown": given,
+            "cwl_version": self._job.package.document["cwlVersion"],
             "network": network,
             "time_zone": self._settings.inherited.get("TZ"),
         }
@@ -156,7 +160,7 @@ class Run:
             "cid_folder": spec["cid_folder"],
             "remover": spec["remover"],
             "scratch": str(scratch),
-            "programs": self._allow_steps(network, staged) if isolated or self._sandbox else None,
+            "programs": self._allow_steps(network, given) if isolated or self._sandbox else None,
             "disk_bytes": self._limit_disk(),
             "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
@@ -180,14 +184,14 @@ class Run:
         runtime = self._runtime or ""
         return shutil.which(runtime, path=self._settings.inherited.get("PATH", os.defpath)) or runtime
 
-    def _allow_steps(self, network: bool, staged: Staged) -> dict[str, Any]:
+    def _allow_steps(self, network: bool, given: Iterable[str]) -> dict[str, Any]:
         """Describe what the supervisor starts for a launcher (see `step_server`)."""
         containers = {"runtime": self._find_runtime(), "env": dict(self._settings.inherited), "network": network}
         memory_mib, sandbox = self._machine.memory_mib, self._sandbox
         return {
             "containers": containers if self._runtime and self._is_isolated else None,
             "sandbox": sandbox and asdict(sandbox.build_frame(self._scratch.name, memory_mib, network=network)),
-            "readable": _find_readable((*list_paths(staged.order), *self._package_files), self._scratch),
+            "readable": sorted({os.path.realpath(path) for path in given}),
         }
 
     @property
