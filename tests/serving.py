@@ -165,16 +165,20 @@ class Server:
 @contextmanager
 def serving(environ: Mapping[str, str], folder: Path) -> Iterator[Server]:
     """Run a server on a free port while the block runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Server(port, environ, folder / "server.log")
+    server = Server(find_free_port(), environ, folder / "server.log")
     server.start()
     try:
         yield server
     finally:
         if server.process.poll() is None:
             server.stop()
+
+
+def find_free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(ready: Callable[[], bool], seconds: float) -> None:

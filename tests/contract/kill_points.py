@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tests.network import Network
+from tests.postgres import PrivatePostgres, use_schema
 from tests.serving import Server, serving, wait_for
 from tests.site import Site, wait_until_none_is_left
 from tests.values import ROOT
@@ -126,6 +128,57 @@ def kill_worker(site: Site, point: KillPoint) -> Finding:
             wait_for(lambda: store.jobs.get(job.id).status in FINAL, END_SECONDS)
             wait_for(lambda: store.jobs.find_lease(job.id) is None, END_SECONDS)
         return check(site, store.jobs.get(job.id))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What breaks between a worker and its PostgreSQL: the database is killed, or the network to it cut."""
+
+    name: str
+    postgres: PrivatePostgres
+    network: Network
+
+    def begin(self) -> None:
+        """Break it."""
+        if self.name == "killed":
+            self.postgres.kill()
+        else:
+            self.network.cut()
+
+    def end(self) -> None:
+        """Have it work again, once somebody has noticed."""
+        refused = self.network.refused
+        wait_for(lambda: self.network.refused > refused, END_SECONDS)
+        if self.name == "killed":
+            self.postgres.start()
+        else:
+            self.network.heal()
+
+
+FAULTS = ("killed", "cut")
+# the claim, the submission, the handle, the run, the outcome, the end
+LOST_POINTS = tuple(
+    KillPoint("worker", when, number) for number in (4, 10, 15, 18, 38, 43, 45, 46) for when in ("before", "after")
+)
+
+
+def lose_database(fault: Fault, point: KillPoint, folder: Path, cache: Path) -> Finding:
+    """Break the way to the database at a point of a worker, have it work again, and check what comes of the job."""
+    with use_schema(fault.postgres.url) as url:
+        site = build_site(folder, cache, url)
+        through = url.replace(f":{fault.postgres.port}/", f":{fault.network.port}/")
+        held = add_kill(site.having(ZOO_RUNNER_DATABASE=through, HOLD=str(folder / "go-on")), point)
+        with opening(site) as store:
+            job = accept_job(site, store)
+        with working(held):
+            wait_for((folder / "killed").exists, END_SECONDS)
+            fault.begin()
+            (folder / "go-on").touch()
+            fault.end()
+            with opening(site) as store:
+                wait_for(lambda: store.jobs.get(job.id).status in FINAL, END_SECONDS)
+                wait_for(lambda: store.jobs.find_lease(job.id) is None, END_SECONDS)
+                return check(site, store.jobs.get(job.id))
 
 
 def check(site: Site, job: Job) -> Finding:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.kill_points import POINTS, KillPoint, kill_at
-from tests.contract.kill_points_table import PAGE
+from tests.contract.kill_points import LOST_POINTS, POINTS, KillPoint, kill_at
+from tests.contract.kill_points_table import read_parts
 from tests.contract.stores import DATABASES, use_database
 
 # the claim, the submission, the run, the outcome, the end; and of a server the insertion of the job
@@ -30,7 +30,8 @@ def test_at_every_point(point: KillPoint, database: str, tmp_path: Path, package
         kill_at(point, tmp_path, package_cache, url)
 
 
-def test_the_page_has_every_point() -> None:
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(("| worker", "| serve"))]
+@pytest.mark.parametrize(("part", "points"), [("processes", POINTS), ("database", LOST_POINTS)])
+def test_the_page_has_every_point(part: str, points: tuple[KillPoint, ...]) -> None:
+    rows = [line for line in read_parts()[part].splitlines() if line.startswith(("| worker,", "| serve,"))]
+    assert [row.split("|")[1].strip() for row in rows] == [f"{p.command}, {p.when} {p.number}" for p in points]
     assert len(POINTS) >= 50
-    assert [row.split("|")[1].strip() for row in rows] == [f"{p.command}, {p.when} {p.number}" for p in POINTS]

@@ -48,7 +48,8 @@ def test_a_worker_outlives_a_database_that_does_not_answer(tmp_path: Path) -> No
             asked.release()
             raise EngineError("away", "Try again.", code="store.unreachable")
 
-    context = open_context(configuration_in(tmp_path), FakeEngine(configuration_in(tmp_path)))
+    engine = FakeEngine(configuration_in(tmp_path))
+    context = open_context(configuration_in(tmp_path), engine, beat_seconds=0.1)
     worker = Worker(context, cast(JobQueue, Queue()), ServerSettings(lease_seconds=0.3), 1)
     running = threading.Thread(target=worker.run, args=(None, io.StringIO()))
     running.start()

@@ -10,6 +10,7 @@ from zoo_runner.engines.background import fail
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
+from zoo_runner.execution.insist import insist
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.journal import Journal
 from zoo_runner.execution.kept_results import remove_with_results
@@ -177,12 +178,12 @@ class _Work:
             # only now does nothing of the job write there any more
             discard_partial_results(log.paths, *place, journal)
         outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
-        journal.end(mask_outcome(outcome, log.masker))
+        insist(lambda: journal.end(mask_outcome(outcome, log.masker)))
         return outcome
 
     def _is_removal_requested(self) -> bool:
         """Whether somebody wants nothing of the job to stay, as a kernel does that deletes it."""
-        return self._context.store.get(self._lease.job_id).removal_requested
+        return insist(lambda: self._context.store.get(self._lease.job_id)).removal_requested
 
     def _keep_outcome(self, following: Future[Results]) -> Outcome:
         """Store how the job ended, before anything is removed: whoever takes it up from here needs no engine.
@@ -193,10 +194,11 @@ class _Work:
         keep_trace = (log.paths.record / "internal-error.txt").write_text
         outcome = catch_outcome(following.result, log.masker, str(log.paths.job_log), keep_trace)
         journal.expect_no_more()
-        if self._context.store.renew(self._lease, self._context.keeper.lease_seconds) is None:
+        store, seconds = self._context.store, self._context.keeper.lease_seconds
+        if insist(lambda: store.renew(self._lease, seconds)) is None:
             raise _build_busy(self._lease.job_id)
         known = mask_outcome(outcome, log.masker)
-        journal.change(lambda stored: replace(stored, outcome=stored.outcome or known))
+        insist(lambda: journal.change(lambda stored: replace(stored, outcome=stored.outcome or known)))
         stored = journal.job.outcome
         return outcome if stored in (None, known) else stored
 
@@ -234,7 +236,7 @@ class _Work:
             raise _build_secrets_lost(missing)
         journal.log.write_plan(plan.describe())
         engine.submit(plan, journal, self._cancellation)
-        journal.change(lambda stored: replace(stored, handle=asdict(plan.handle)))
+        insist(lambda: journal.change(lambda stored: replace(stored, handle=asdict(plan.handle))))
         return plan.handle
 
     def _build_spec(self, job: Job, missing: Sequence[str]) -> JobSpec:

@@ -38,7 +38,7 @@ class Keeper:
     def __init__(
         self, store: JobStore, beat_seconds: float = BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
     ) -> None:
-        self._store, self._beat, self.lease_seconds = store, beat_seconds, lease_seconds
+        self._store, self.beat_seconds, self.lease_seconds = store, beat_seconds, lease_seconds
         self._changed = threading.Condition()
         self._kept: dict[str, _Kept] = {}
         self._thread: threading.Thread | None = None
@@ -49,7 +49,7 @@ class Keeper:
         now = time.monotonic()
         deadline = None if seconds_left is None else now + seconds_left
         with self._changed:
-            self._kept[lease.job_id] = _Kept(lease, cancellation, deadline, now + self._beat)
+            self._kept[lease.job_id] = _Kept(lease, cancellation, deadline, now + self.beat_seconds)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
                 self._thread.start()
@@ -92,7 +92,7 @@ class Keeper:
     def _renew(self, kept: _Kept) -> None:
         if kept.next_beat > time.monotonic():
             return
-        kept.next_beat = time.monotonic() + self._beat
+        kept.next_beat = time.monotonic() + self.beat_seconds
         # None: another process took over, which `_Work.conclude` finds out for itself
         kept.lease = self._store.renew(kept.lease, self.lease_seconds) or kept.lease
         if self._store.get(kept.lease.job_id).cancel_requested:

@@ -138,7 +138,7 @@ class EngineError(RunnerError):
 
 
 class NotReachedError(EngineError):
-    """The engine could not be asked about a job, which may still run."""
+    """The engine, or the store, could not be asked about a job, which may still run."""
 
     default_code = "engine.unreachable"
 

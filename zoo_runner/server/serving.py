@@ -3,13 +3,14 @@
 import logging
 import signal
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
 import uvicorn
+from fastapi import FastAPI
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
@@ -25,6 +26,7 @@ from zoo_runner.server.log_lines import set_up_logging
 from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql import SqlStore, open_sql_store
+from zoo_runner.store.sql.notices import Listener, send_notice
 
 logger = logging.getLogger(__name__)
 
@@ -64,41 +66,57 @@ def serve(
     set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration), identity)
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        stack.callback(api.resolver.close)
+        pool = _start_parts(api, variables, stack)
+
+        def wake(job_id: str) -> None:
+            pool.wake(job_id)
+            # who gets none looks by the clock
+            with suppress(EngineError):
+                send_notice(store.database, job_id)
+
+        if settings.echo:
+            deploy_echo(api)
+        api = replace(api, wake=wake)
+        _listen(api, build_app(api, version, lambda: pool.alive), address)
+
+
+def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> WorkerPool:
+    """Start what works beside the requests, and return the workers; `stack` stops them first, and the others then."""
     notifier = Notifier(api)
 
     def end(job_id: str) -> None:
         api.endings.notify(job_id)
         notifier.wake()
 
-    housekeeper = Housekeeper(api, end)
-    pool = WorkerPool(settings.workers, variables, end)
-    try:
-        if settings.echo:
-            deploy_echo(api)
-        app = build_app(replace(api, wake=pool.wake), version, lambda: pool.alive)
-        host, port = address
-        # uvicorn stops on these itself, and raises them again once it has stopped
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            # the lines of requests are ours
-            access_log=False,
-            server_header=False,
-            forwarded_allow_ips=list(settings.trusted_proxies),
-        )
-        logger.info("serving at http://%s:%d/", host, port)
-        _Server(config, api).run()
-        logger.info("the server stops")
-    finally:
-        pool.stop(settings.shutdown_seconds)
-        notifier.stop()
-        housekeeper.stop()
-        api.resolver.close()
-        store.close()
+    pool = WorkerPool(api.settings.workers, variables, end)
+    for stop in (Housekeeper(api, end).stop, notifier.stop, Listener(api.store.database, end).stop):
+        stack.callback(stop)
+    stack.callback(pool.stop, api.settings.shutdown_seconds)
+    return pool
+
+
+def _listen(api: Api, app: FastAPI, address: tuple[str, int]) -> None:
+    """Answer requests until SIGTERM or SIGINT."""
+    host, port = address
+    # uvicorn stops on these itself, and raises them again once it has stopped
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        # the lines of requests are ours
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=list(api.settings.trusted_proxies),
+    )
+    logger.info("serving at http://%s:%d/", host, port)
+    _Server(config, api).run()
+    logger.info("the server stops")
 
 
 def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> bool:
@@ -117,7 +135,9 @@ def work(settings: ServerSettings, configuration: Configuration, source: TextIO 
         if source is None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: worker.stop())
+        listener = Listener(store.database, worker.look_at)
         worker.run(source, sink)
+        listener.stop()
         if not worker.worn:
             return False
         logger.info("the worker starts anew")

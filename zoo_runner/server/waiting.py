@@ -1,6 +1,8 @@
 """Waiting for the end of jobs: woken by the workers of this server, and looking now and then for those of others."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from anyio import CapacityLimiter, to_thread
@@ -13,17 +15,18 @@ _MOST_WAITING = 500
 
 
 class Endings:
-    """Those who wait for jobs; there are few, and all look when one has ended."""
+    """Those who wait for jobs; each looks at its job when something happens to it."""
 
     def __init__(self) -> None:
-        self._changed, self._stopping = threading.Condition(), False
+        self._lock, self._waiting, self._stopping = threading.Lock(), dict[str, list[threading.Event]](), False
         # threads of their own: those who wait must not take those that answer
         self._limiter = CapacityLimiter(_MOST_WAITING)
 
-    def notify(self, _job_id: str) -> None:
-        """Wake those who wait: a job has ended."""
-        with self._changed:
-            self._changed.notify_all()
+    def notify(self, job_id: str) -> None:
+        """Wake those who wait for a job: it may have ended."""
+        with self._lock:
+            for changed in self._waiting.get(job_id, ()):
+                changed.set()
 
     def stop(self) -> None:
         """Have nobody wait any longer: the server stops. May be called by a signal's handler."""
@@ -37,10 +40,24 @@ class Endings:
     def wait(self, store: SqlStore, job_id: str, seconds: float) -> Job:
         """Wait for the end of a job, so long at most, and return it as it is then; raises `JobNotFoundError`."""
         deadline = monotonic() + seconds
-        with self._changed:
+        with self._expecting(job_id) as changed:
             while True:
+                changed.clear()
                 job = store.jobs.get(job_id)
                 left = deadline - monotonic()
                 if job.status in FINAL or left <= 0 or self._stopping:
                     return job
-                self._changed.wait(min(left, _LOOK_SECONDS))
+                changed.wait(min(left, _LOOK_SECONDS))
+
+    @contextmanager
+    def _expecting(self, job_id: str) -> Iterator[threading.Event]:
+        changed = threading.Event()
+        with self._lock:
+            self._waiting.setdefault(job_id, []).append(changed)
+        try:
+            yield changed
+        finally:
+            with self._lock:
+                self._waiting[job_id].remove(changed)
+                if not self._waiting[job_id]:
+                    del self._waiting[job_id]

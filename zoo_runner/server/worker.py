@@ -60,7 +60,7 @@ class Worker:
         A worker that is worn returns too, of a remote engine at once: its jobs go on, and any worker can follow them.
         """
         if source:
-            threading.Thread(target=self._listen, args=(source,), name="listener", daemon=True).start()
+            threading.Thread(target=self._read, args=(source,), name="listener", daemon=True).start()
         while self._wait_for_room():
             job = self._claim()
             if job is not None:
@@ -86,7 +86,25 @@ class Worker:
         except EngineError as error:
             # the jobs that run go on without the database, and must not end with this process
             logger.warning("no job could be taken: %s", error)
+            self._wait_for_database()
             return None
+
+    def _wait_for_database(self) -> None:
+        """Wait until the database answers again, and then until those who work had time to renew their leases."""
+        while not self._pause(1.0):
+            try:
+                self._context.store.find_lease(self._context.owner)
+            except NotReachedError:
+                continue
+            except RunnerError:
+                pass
+            self._pause(2 * self._context.keeper.beat_seconds)
+            return
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait so long, or until the worker is stopped; returns whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._stopping, seconds)
 
     def stop(self) -> None:
         """Take no further job; may be called by a signal's handler."""
@@ -144,12 +162,13 @@ class Worker:
         outcome = Outcome(Status.FAILED, diagnosis=failure.diagnosis, exit_code=failure.exit_code)
         end_job(self._context.store, job, outcome)
 
-    def _listen(self, source: TextIO) -> None:
+    def _read(self, source: TextIO) -> None:
         for line in source:
-            self._look_at(line.strip())
+            self.look_at(line.strip())
         self.stop()
 
-    def _look_at(self, job_id: str) -> None:
+    def look_at(self, job_id: str) -> None:
+        """Look at the queue, and at a job if it is one of those that run: it may be to be cancelled."""
         with self._changed:
             self._woken = True
             cancellation = self._running.get(job_id)

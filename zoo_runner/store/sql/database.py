@@ -6,18 +6,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from sqlalchemy import Connection, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, RunnerError, SettingsError
+from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError, SettingsError
 from zoo_runner.store.sql.schema import NEWEST
 
+if TYPE_CHECKING:
+    import psycopg
+
 _BUSY_SECONDS = 30
+# after half a minute without an answer a connection is lost, on the side of the client and on that of the database
+# (libpq, section 34.1.2; PostgreSQL, section 20.3.2)
+_LOST_CONNECTIONS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+_LOST_CLIENTS = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 4,
+    "idle_in_transaction_session_timeout": 60_000,
+}
 
 
 class Database:
@@ -65,6 +91,19 @@ class Database:
             lock = text("SELECT pg_advisory_xact_lock(hashtext('zoo-runner'), hashtext(:subject))")
             connection.execute(lock, {"subject": subject})
 
+    @contextmanager
+    def connect_alone(self) -> Iterator["psycopg.Connection[Any]"]:
+        """Give a connection of PostgreSQL that is none of the others, each statement a transaction."""
+        import psycopg
+        from psycopg.conninfo import make_conninfo
+
+        _, words = self._engine.dialect.create_connect_args(self._engine.url)
+        # how values are adapted is a matter of SQLAlchemy
+        words.pop("context", None)
+        address = make_conninfo(**{**words, **_LOST_CONNECTIONS})
+        with psycopg.connect(address, autocommit=True) as connection:
+            yield connection
+
     def check(self) -> None:
         """Raise `EngineError` where the database does not answer."""
         with self.reading() as connection:
@@ -94,7 +133,7 @@ def build_engine(url: str) -> sqlalchemy.Engine:
         if dialect not in ("sqlite", "postgresql"):
             raise _bad_url(url, f"{dialect} is not supported")
         if dialect == "postgresql":
-            return sqlalchemy.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            return _build_postgresql(parsed.set(drivername="postgresql+psycopg"))
         if not parsed.database or parsed.database == ":memory:":
             raise _bad_url(url, "SQLite needs a file")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -104,6 +143,20 @@ def build_engine(url: str) -> sqlalchemy.Engine:
     event.listen(engine, "connect", partial(_set_up_sqlite, Path(parsed.database).parent))
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _build_postgresql(url: sqlalchemy.URL) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(url, pool_pre_ping=True, connect_args=_LOST_CONNECTIONS)
+    event.listen(engine, "connect", _set_up_postgresql)
+    return engine
+
+
+def _set_up_postgresql(connection: Any, _: Any) -> None:
+    # what a lost client has locked is free again soon
+    with connection.cursor() as cursor:
+        for name, value in _LOST_CLIENTS.items():
+            cursor.execute(f"SET {name} = {value}")
+    connection.commit()
 
 
 def _bad_url(url: str, reason: str) -> SettingsError:
@@ -141,7 +194,8 @@ def _translated() -> Iterator[None]:
     except SQLAlchemyError as error:
         # the statement's values may hold what is private
         reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
-        raise EngineError(
+        is_away = isinstance(error, OperationalError | InterfaceError | TimeoutError)
+        raise (NotReachedError if is_away else EngineError)(
             f"the database did not do its part: {' '.join(str(reason).split())[:300]}",
             "Check that the database is up and that this user may write to it.",
             level=Level.PLATFORM,
