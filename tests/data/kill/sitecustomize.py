@@ -1,7 +1,8 @@
 """Kills the process that imports it at one statement to the database, once: Python imports this when it starts.
 
-KILL_AT is `<command>:<before or after>:<number of the statement>`; KILLED names a file that says what it was. With
-HOLD it is not killed, but waits there until the file of that name is there: something else is broken meanwhile.
+KILL_AT is `<command>:<before or after>:<number of the statement>`, counting those that begin with KILL_KIND; KILLED names
+a file that says what it was. With HOLD it is not killed, but waits there until the file of that name is there: something
+else happens meanwhile.
 """
 
 import os
@@ -23,6 +24,8 @@ def _watch() -> None:
         nonlocal count
         # these look by the clock; and only SQLite sees the begin of a transaction
         if threading.current_thread().name in ("notifier", "housekeeper", "job-keeper") or statement[:5] == "BEGIN":
+            return
+        if not statement.startswith(os.environ.get("KILL_KIND", "")):  # noqa: TID251
             return
         count += 1
         if count != int(number):
