@@ -1,8 +1,8 @@
 """Kills the process that imports it at one statement to the database, once: Python imports this when it starts.
 
-KILL_AT is `<command>:<before or after>:<number of the statement>`, counting those that begin with KILL_KIND; KILLED names
-a file that says what it was. With HOLD it is not killed, but waits there until the file of that name is there: something
-else happens meanwhile.
+KILL_AT is `<command>:<before or after>:<number of the statement>`, counting those that begin with KILL_KIND; KILLED
+names a file that says what it was. With HOLD it is not killed, but waits there until the file of that name is there:
+something else happens meanwhile.
 """
 
 import os
