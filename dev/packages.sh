@@ -21,8 +21,8 @@ case "${1:-}" in
     programs="pg_ctlcluster"
     packages="postgresql" ;;
   keycloak)
-    programs="java curl unzip"
-    packages="openjdk-17-jre-headless ca-certificates curl unzip" ;;
+    programs="java mvn curl unzip"
+    packages="openjdk-17-jre-headless maven ca-certificates curl unzip" ;;
   *) say "name a part: podman, sandbox, cluster, bench, postgres or keycloak" >&2; exit 2 ;;
 esac
 

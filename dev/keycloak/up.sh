@@ -6,7 +6,6 @@ set -euo pipefail
 [ -z "${KEYCLOAK_URL:-}" ] || exit 0
 VERSION=26.0.7
 SHA256=25353b74613bcf72db67f8addbd88d832c705a69333091a16573d249d665fe21
-MAVEN=${MAVEN_REPOSITORY:-https://repo1.maven.org/maven2}
 HERE=$(cd "$(dirname "$0")" && pwd)
 FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/zoo-runner/keycloak
 PORT=8480
@@ -29,12 +28,14 @@ if runs; then kill "$(cat "$FOLDER/pid")"; tail --pid="$(cat "$FOLDER/pid")" --f
 
 home=$FOLDER/keycloak-$VERSION
 if [ ! -d "$home" ]; then
-  say "fetching Keycloak $VERSION (150 MB) from Maven Central"
-  curl --silent --show-error --fail --location --output "$FOLDER/keycloak.zip" \
-    "$MAVEN/org/keycloak/keycloak-quarkus-dist/$VERSION/keycloak-quarkus-dist-$VERSION.zip"
-  echo "$SHA256  $FOLDER/keycloak.zip" | sha256sum --check --quiet
-  unzip -q -d "$FOLDER/new" "$FOLDER/keycloak.zip"
-  mv "$FOLDER/new/keycloak-$VERSION" "$home" && rm -rf "$FOLDER/new" "$FOLDER/keycloak.zip"
+  say "fetching Keycloak $VERSION (150 MB) by Maven"
+  new=$(mktemp -d "$FOLDER/new.XXXX")
+  trap 'rm -rf "$new"' EXIT
+  mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+    "-Dartifact=org.keycloak:keycloak-quarkus-dist:$VERSION:zip" "-DoutputDirectory=$new"
+  echo "$SHA256  $new/keycloak-quarkus-dist-$VERSION.zip" | sha256sum --check --quiet
+  unzip -q -d "$new" "$new/keycloak-quarkus-dist-$VERSION.zip"
+  mv "$new/keycloak-$VERSION" "$home"
 fi
 if [ "$(cat "$home/built" 2>/dev/null)" != "${BUILD[*]}" ]; then
   say "building it for this machine (half a minute)"
