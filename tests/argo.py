@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.servers import find_free_port
 from tests.cluster import applied, kubectl
 from tests.require import require
 from tests.site import Site
@@ -34,6 +35,7 @@ class Controller:
     kubeconfig: str
     log: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    executor: str = ""
     _process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -41,7 +43,7 @@ class Controller:
         folder, image = find_programs()
         words = ["--kubeconfig", self.kubeconfig, "--namespaced", "--namespace", self.namespace]
         words += ["--managed-namespace", self.namespace, "--configmap", _CONFIG]
-        words += ["--executor-image", image, "--executor-image-pull-policy", "IfNotPresent"]
+        words += ["--executor-image", self.executor or image, "--executor-image-pull-policy", "IfNotPresent"]
         own = {"LEADER_ELECTION_DISABLE": "true", "DEFAULT_REQUEUE_TIME": "1s", "ARGO_NAMESPACE": self.namespace}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -67,7 +69,12 @@ def ensure_namespace(site: Site, namespace: str) -> None:
 
 @contextmanager
 def controlling(
-    site: Site, namespace: str, instance: str, settings: Mapping[str, str] | None = None, **environ: str
+    site: Site,
+    namespace: str,
+    instance: str,
+    settings: Mapping[str, str] | None = None,
+    executor: str = "",
+    **environ: str,
 ) -> Iterator[Controller]:
     """Have a controller of a namespace and an instance id while the block runs; `settings` are put in its ConfigMap."""
     config = {
@@ -76,10 +83,27 @@ def controlling(
         "metadata": {"name": _CONFIG, "namespace": namespace},
         "data": {"instanceID": instance, **_QUIET, **(settings or {})},
     }
-    controller = Controller(namespace, site.environ["KUBECONFIG"], site.folder / "controller.log", environ)
+    controller = Controller(namespace, site.environ["KUBECONFIG"], site.folder / "controller.log", environ, executor)
     with applied(site, config):
         controller.start()
         try:
             yield controller
         finally:
             controller.kill()
+
+
+@contextmanager
+def serving(site: Site, namespace: str) -> Iterator[str]:
+    """Serve the workflows of a namespace with the settings of its controller while the block runs; its URL."""
+    folder, _ = find_programs()
+    port = find_free_port()
+    words = ["server", "--kubeconfig", site.environ["KUBECONFIG"], "--namespaced", "--namespace", namespace]
+    words += ["--configmap", _CONFIG, "--auth-mode", "client", "--secure=false", "--port", str(port)]
+    environ = {**os.environ, "ARGO_NAMESPACE": namespace}  # noqa: TID251 a program as a shell would start it
+    with (site.folder / "server.log").open("ab") as log:
+        process = subprocess.Popen([folder / "argo", *words], env=environ, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()

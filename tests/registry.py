@@ -11,11 +11,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.cluster import ENVIRON, NODE_ADDRESS
 from tests.require import require
 
+_OCI = "application/vnd.oci.image"
 _USER, PASSWORD = "reader", "pass-of-the-registry"
 _HASH = "$2y$05$rCzkSgCZpxc4kMMqODW.QeO/NvSgKC2UWNbQg/cFS8vgB3.uL2TKS"
 # what dev/cluster calls its folder; containerd reads it again for each pull
@@ -89,3 +92,54 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]") -> str:
     else:
         raise AssertionError("the registry wants no password")
     return address
+
+
+@contextmanager
+def serve_slow_registry() -> Iterator[str]:
+    """Serve a registry with one image whose layer never comes to its end while the block runs; the image's name."""
+    require((_CLUSTER / "certs.d").is_dir(), "needs a node of dev/cluster")
+    layer = {"mediaType": f"{_OCI}.layer.v1.tar", "digest": f"sha256:{'0' * 64}", "size": 1 << 30}
+    rootfs = {"type": "layers", "diff_ids": [layer["digest"]]}
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).encode()
+    described = {"mediaType": f"{_OCI}.config.v1+json", "digest": _digest(config), "size": len(config)}
+    kind = f"{_OCI}.manifest.v1+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": described, "layers": [layer]}).encode()
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            if str(layer["digest"]) in self.path:
+                self.send_response(200)
+                self.send_header("Content-Length", str(layer["size"]))
+                self.end_headers()
+                over.wait()
+            else:
+                self._answer(config if str(described["digest"]) in self.path else manifest)
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Docker-Content-Digest", _digest(manifest))
+            self.send_header("Content-Length", str(len(body) or len(manifest)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer((NODE_ADDRESS, 0), Handler) as server:
+        address = f"{NODE_ADDRESS}:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with _trusted(address):
+            try:
+                yield f"{address}/slow:1"
+            finally:
+                over.set()
+                server.shutdown()
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{sha256(content).hexdigest()}"

@@ -1,5 +1,6 @@
 """The argo engine on a real Argo Workflows: equal results, nothing lost, nothing left, failures with their codes."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -78,6 +79,26 @@ def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server)
     assert story.outcome.results
     href = story.outcome.results.document["text"]["href"]
     assert (s3.folder / href.removeprefix("s3://")).read_text() == f"{HOSTILE}\n"
+
+
+def test_five_mebibytes_of_such_text_reach_a_step_as_they_are(site: Site, s3: S3Server, tmp_path: Path) -> None:
+    text = f"{HOSTILE}\n" * (5 * 2**20 // len(f"{HOSTILE}\n".encode()) + 1)
+    package = write_package(tmp_path, "sha256sum < $0")
+    document = json.loads(package.read_text())
+    document["$graph"][0]["inputs"] = {"x": "File"}
+    document["$graph"][0]["steps"]["work"]["in"] = {"x": "x"}
+    document["$graph"][1]["inputs"] = {"x": {"type": "File", "inputBinding": {}}}
+    package.write_text(json.dumps(document))
+    order = tmp_path / "job.json"
+    order.write_text(json.dumps({"x": {"class": "File", "basename": "x.txt", "contents": text}}))
+    job = site.accept(package, order, destination="s3://results/argo")
+    story = site.run(job)
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    assert story.outcome.results
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    href = story.outcome.results.document["text"]["href"]
+    assert len(text.encode()) > 5 * 2**20
+    assert (s3.folder / href.removeprefix("s3://")).read_text().split()[0] == digest
 
 
 @pytest.mark.parametrize("place", ["s3", "this machine"])

@@ -9,18 +9,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.argo import controlling, ensure_namespace
+from tests.argo import controlling, ensure_namespace, serving
 from tests.cluster import WORKSPACE, applied, find_argo, kubectl
+from tests.live.diagnosis_table import ARGO_PAGE, keep_row
 from tests.live.test_argo import once
 from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_calrissian_mishaps import Once
 from tests.live.test_lost_callers import read_log, wait_for
 from tests.postgres import find_postgres
 from tests.site import Site
-from tests.steps import WAITS, let_go, write_package
+from tests.steps import DEBIAN, WAITS, let_go, write_package
 from zoo_runner.engines.argo.judgement import State
+from zoo_runner.engines.argo.workflow import INSTANCE_LABEL
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.diagnose import find_judgements
+from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.job import Status
 
@@ -184,3 +187,61 @@ def test_jobs_run_and_fail_alike_where_nodes_and_ended_workflows_are_in_a_databa
     # nothing but the version of what the database has
     assert "nodes" not in nodes[0]
     assert nodes[0]["offloadNodeStatusVersion"]
+
+
+def test_an_executor_image_that_does_not_exist_is_the_operators(site: Site, tmp_path: Path) -> None:
+    missing = "docker.io/zoo-runner/argoexec:never"
+    with controlling(site, NAMESPACE, INSTANCE, executor=missing):
+        found = site.run(accept(site, write_package(tmp_path, "true"))).outcome.diagnosis
+    assert found
+    assert (found.code, found.level) == ("engine.executor-image", Level.ENGINE)
+    keep_row("executor image missing", found, ARGO_PAGE)
+
+
+def test_an_executor_that_runs_out_of_memory_is_the_operators(site: Site, tmp_path: Path) -> None:
+    little = {"limits": {"memory": "8Mi"}, "requests": {"memory": "8Mi"}}
+    with controlling(site, NAMESPACE, INSTANCE, {"executor": json.dumps({"resources": little})}):
+        found = site.run(accept(site, write_package(tmp_path, "true"))).outcome.diagnosis
+    assert found
+    assert (found.code, found.level) == ("engine.executor-memory", Level.ENGINE)
+    keep_row("executor out of memory", found, ARGO_PAGE)
+
+
+def test_an_archived_workflow_is_diagnosed_through_the_argo_server(site: Site, database: dict[str, str]) -> None:
+    name, main = "archived", {"image": DEBIAN, "command": ["sh", "-c", "exit 3"]}
+    workflow = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {INSTANCE_LABEL: INSTANCE}},
+        "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": main}]},
+    }
+    archived = "jsonpath={.metadata.labels.workflows\\.argoproj\\.io/workflow-archiving-status}"
+    path = site.folder / "archived.json"
+    path.write_text(json.dumps(workflow))
+    with controlling(site, NAMESPACE, INSTANCE, database), serving(site, NAMESPACE) as url:
+        kubectl(site, "create", "-f", str(path))
+        look = ("get", "workflow", name, "-n", NAMESPACE, "-o", archived)
+        wait_for(lambda: kubectl(site, *look) == "Archived")
+        kubectl(site, "delete", "workflow", name, "-n", NAMESPACE)
+        # its pods go with it, a little later
+        wait_for(lambda: next(find_judgements(site.configuration, name)).state is State.NOT_FOUND)
+        token = kubectl(site, "create", "token", "argo-user", "-n", "argo").strip()
+        with applied(site, *build_reader()):
+            (there,) = find_judgements(site.having(ARGO_SERVER=url, ARGO_TOKEN=token).configuration, name)
+    assert (there.state, [one.code for one in there.diagnoses]) == (State.FAILED, ["step.exit-code"])
+
+
+def build_reader() -> list[dict[str, object]]:
+    """Build the permission of the account argo-user to read workflows of the namespace."""
+    group, meta = "rbac.authorization.k8s.io", {"name": "reader", "namespace": NAMESPACE}
+    rule = {"apiGroups": ["argoproj.io"], "resources": ["workflows"], "verbs": ["get", "list", "watch"]}
+    return [
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": [rule]},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "reader"},
+            "subjects": [{"kind": "ServiceAccount", "name": "argo-user", "namespace": "argo"}],
+        },
+    ]

@@ -13,6 +13,7 @@ from tests.cluster import WORKSPACE, applied, find_argo, kubectl
 from tests.live.diagnosis_table import DIAGNOSE_PAGE, LONGEST_SECONDS, keep_row, witnessing
 from tests.live.test_calrissian_mishaps import NO_CLASS, build_broken_volume, build_waiting_class, storage_class
 from tests.live.test_lost_callers import wait_for
+from tests.registry import serve_slow_registry
 from tests.site import Site
 from tests.steps import DEBIAN
 from zoo_runner.engines.argo.judgement import Judgement, State
@@ -365,6 +366,14 @@ def test_a_volume_that_waits_for_its_pod_is_healthy(site: Site, tmp_path: Path) 
         seen.append(look(site, name))
     assert {one.diagnoses for one in seen} == {()}
     assert seen[-1].state is State.RUNNING
+
+
+def test_an_image_that_takes_long_to_pull_is_healthy(site: Site) -> None:
+    name = name_workflow("pulls")
+    with serve_slow_registry() as image, submitted(site, build_workflow(name, image=image)):
+        wait_for(lambda: any(image in wait for wait in look(site, name).waits))
+        found = look(site, name)
+    assert (found.state, found.diagnoses) == (State.WAITING, ())
 
 
 def test_a_workflow_is_watched_until_it_moves(site: Site) -> None:
