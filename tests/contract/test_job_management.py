@@ -9,16 +9,20 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.contract.test_callbacks import wait_for_post
 from tests.servers import FileServer
 from tests.serving import ASYNC, Server, serving
 from tests.site import Site
+from tests.unit import ogc_processes as standard
 from tests.values import ROOT
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 HUB = "/hubs/ws-one"
-LOCKED = "http://www.opengis.net/def/exceptions/ogcapi-processes-4/1.0/locked"
+PART_4 = "http://www.opengis.net/def/exceptions/ogcapi-processes-4/1.0"
+LOCKED = f"{PART_4}/locked"
+SCHEMA = "https://schemas.opengis.net/ogcapi/processes/execute-workflows.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,8 @@ def test_a_job_is_created_edited_and_started(server: Server, base: str) -> None:
     definition = {"process": f"{server.url}{base}/processes/echo", "inputs": {"message": "edited"}}
     assert server.request("GET", f"{base}/jobs/{job}/definition").json == definition
     started = server.request("POST", f"{base}/jobs/{job}/results", headers=ASYNC)
-    assert (started.status, started.json["jobID"]) == (201, job)
+    assert (started.status, started.json["jobID"]) == (200, job)
+    Draft202012Validator(standard.STATUS_INFO).validate(started.json)
     assert server.wait(job, base=base)["status"] == "successful"
     assert server.request("GET", f"{base}/jobs/{job}/inputs").json == {"message": "edited"}
     assert server.request("GET", f"{base}/jobs/{job}/definition").json == definition
@@ -61,17 +66,34 @@ def test_a_job_is_created_edited_and_started(server: Server, base: str) -> None:
 
 def test_a_job_is_started_once_and_not_changed_after_that(server: Server) -> None:
     job = create(server, inputs={"message": "once"})
-    results = server.request("POST", f"/jobs/{job}/results")
-    assert server.request("GET", results.json["text"]["href"]).body == b"once\n"
+    started = server.request("POST", f"/jobs/{job}/results")
+    assert (started.status, started.json["status"]) == (200, "successful")
+    assert server.request("GET", f"/jobs/{job}/results/text").body == b"once\n"
     for method, path, body in (("POST", f"/jobs/{job}/results", None), ("PATCH", f"/jobs/{job}", {"inputs": {}})):
         refused = server.request(method, path, body)
         assert (refused.status, refused.json["type"]) == (423, LOCKED)
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_the_request_of_a_job_is_json_of_a_known_schema(server: Server, method: str) -> None:
+    path, process = ("/jobs" if method == "POST" else f"/jobs/{create(server)}"), f"{server.url}/processes/echo"
+    body = json.dumps({"process": process, "inputs": {"message": "x"}}).encode()
+    for media_type in ("application/json", "application/ogcapi-processes+json"):
+        answer = server.request(method, path, body, {"Content-Type": media_type, "Content-Schema": SCHEMA})
+        assert (answer.status, answer.json["status"]) == (201 if method == "POST" else 200, "created")
+    for headers, status, name in (
+        ({"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
+        ({"Content-Type": "application/json", "Content-Schema": "https://x.example/y.json"}, 422, "unsupported-schema"),
+    ):
+        refused = server.request(method, path, body, headers)
+        assert (refused.status, refused.json["type"]) == (status, f"{PART_4}/{name}")
+
+
 def test_an_edit_that_leaves_an_input_out_has_its_default_apply(server: Server) -> None:
     job = create(server, inputs={"message": "gone"}, response="raw")
     server.request("PATCH", f"/jobs/{job}", {"inputs": {"message": None}})
-    assert server.request("POST", f"/jobs/{job}/results").body == b"Hello\n"
+    server.request("POST", f"/jobs/{job}/results")
+    assert server.request("GET", f"/jobs/{job}/results/text").body == b"Hello\n"
 
 
 def test_a_created_job_is_dismissed_and_never_runs(server: Server) -> None:
@@ -217,7 +239,7 @@ def test_a_job_that_many_start_at_once_runs_once_and_calls_back(server: Server, 
     with ThreadPoolExecutor(8) as pool:
         starts = [pool.submit(server.request, "POST", f"/jobs/{job}/results", headers=ASYNC) for _ in range(8)]
     statuses = sorted(start.result().status for start in starts)
-    assert statuses[0] == 201
+    assert statuses[0] == 200
     assert set(statuses[1:]) <= {409, 423}
     assert wait_for_post(web, "many") == server.request("GET", f"/jobs/{job}/results").json
 

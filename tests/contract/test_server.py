@@ -79,7 +79,7 @@ def test_what_is_declared_is_known(server: Server) -> None:
     fits(document, standard.CONFORMANCE)
     assert {uri.rpartition("/")[2] for uri in document["conformsTo"]} == {
         *("core", "ogc-process-description", "json", "html", "oas30", "job-list", "callback", "dismiss"),
-        *("oas31", "kvp-execute", "deploy-replace-undeploy", "ogcapppkg", "cwl"),
+        *("oas31", "kvp-execute", "deploy-replace-undeploy", "ogcapppkg", "cwl", "job-management", "ogcapi-processes"),
     }
 
 

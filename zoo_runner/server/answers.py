@@ -20,15 +20,21 @@ _RANGES = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+)){0,9}")
 async def answer_execution(api: Api, call: Call, job: Job, request: Request, body: Mapping[str, Any]) -> Response:
     """Answer with the job where the client prefers that, or the job takes longer than it waits; else with results."""
     prefer = request.headers.get("prefer", "")
-    if not (call.hub or requests.prefers_async(prefer)):
-        seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
-        job = await api.endings.wait_aside(api.store, job.id, seconds)
-        if job.status in FINAL:
-            return answer_results(job, call, body, request.headers.get("accept", ""))
+    job = await wait_for_end(api, call, job, prefer)
+    if job.status in FINAL and not (call.hub or requests.prefers_async(prefer)):
+        return answer_results(job, call, body, request.headers.get("accept", ""))
     headers = {"Location": call.link("jobs", job.id)}
     if prefer:
         headers["Preference-Applied"] = "respond-async"
     return Document(jobs.describe_job(job, call), "job", call.base, status_code=201, headers=headers)
+
+
+async def wait_for_end(api: Api, call: Call, job: Job, prefer: str) -> Job:
+    """Wait for the end of a job as long as its client and the server want, and return it as it is then."""
+    if call.hub or requests.prefers_async(prefer):
+        return job
+    seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
+    return await api.endings.wait_aside(api.store, job.id, seconds)
 
 
 def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:

@@ -31,6 +31,7 @@ from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
 from zoo_runner.server.tokens import Caller
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
+PART_4 = "http://www.opengis.net/spec/ogcapi-processes-4/1.0/conf"
 PART_1_DRAFT = "http://www.opengis.net/spec/ogcapi-processes-1/2.0/conf"
 PART_2 = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf"
 CONFORMANCE = (
@@ -40,6 +41,7 @@ CONFORMANCE = (
     ),
     *(f"{PART_1_DRAFT}/{name}" for name in ("oas31", "kvp-execute")),
     *(f"{PART_2}/{name}" for name in ("deploy-replace-undeploy", "ogcapppkg", "cwl")),
+    *(f"{PART_4}/{name}" for name in ("job-management", "ogcapi-processes")),
 )
 TITLE = "zoo-runner"
 DESCRIPTION = "Runs Earth-observation application packages (CWL) near the data."

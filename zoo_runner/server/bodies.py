@@ -44,6 +44,12 @@ async def read_execute(request: Request, api: Api) -> Mapping[str, Any]:
     return await run_in_threadpool(requests.read_execute, body, find_media_type(request))
 
 
+async def read_job(request: Request, api: Api) -> Mapping[str, Any]:
+    """Read the request of a job that is created or edited; raises `InputError`."""
+    body, schema = await read_body(request, api), request.headers.get("content-schema", "")
+    return await run_in_threadpool(requests.read_job, body, find_media_type(request), schema)
+
+
 def find_media_type(request: Request) -> str:
     """Return the media type of the body, without its parameters."""
     return requests.get_media_type(request.headers.get("content-type", ""))

@@ -10,14 +10,36 @@ from zoo_runner.model.job import Status
 from zoo_runner.server.parameters import JobParameters
 from zoo_runner.store.protocol import JobQuery
 
+JOB_TYPES = ("application/json", "application/ogcapi-processes+json")
+"""The media types of a job that is created or edited."""
+_JOB_SCHEMAS = ("execute-workflows.yaml", "execute.yaml")
+_JSON = "application/json"
 _RESPONSES = ("raw", "document")
 _QUALITY = re.compile(r";\s*q=(\d(?:\.\d{0,3})?)\s*(?:;|$)")
 
 
 def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
     """Read an execute request (OGC 18-062r2, section 7.11); raises `InputError`."""
-    if media_type not in ("application/json", ""):
-        raise InputError(f"the body is {media_type}", "Send application/json.", code="request.media-type")
+    if media_type not in (_JSON, ""):
+        raise InputError(f"the body is {media_type}", f"Send {_JSON}.", code="request.media-type")
+    return _read_object(body)
+
+
+def read_job(body: bytes, media_type: str, schema: str) -> Mapping[str, Any]:
+    """Read the request of a job that is created or edited (OGC 24-051); raises `InputError`.
+
+    `schema` is that of the body, from the header `Content-Schema`; empty: it has none.
+    """
+    if media_type not in (*JOB_TYPES, ""):
+        raise InputError(f"the body is {media_type}", f"Send {' or '.join(JOB_TYPES)}.", code="job.media-type")
+    if schema and not schema.strip("<> ").endswith(_JOB_SCHEMAS):
+        raise InputError(
+            f"the schema of the body is {schema[:200]!r}", f"Use {' or '.join(_JOB_SCHEMAS)}.", code="job.schema"
+        )
+    return _read_object(body)
+
+
+def _read_object(body: bytes) -> Mapping[str, Any]:
     try:
         request = json.loads(body or b"{}")
         if b"\\ud" in body.lower():

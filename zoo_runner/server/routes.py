@@ -22,9 +22,9 @@ from zoo_runner.server import (
     unstarted,
     uploads,
 )
-from zoo_runner.server.answers import answer_content, answer_execution, answer_file, replace_headers
+from zoo_runner.server.answers import answer_content, answer_execution, answer_file, replace_headers, wait_for_end
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.bodies import read_deployment, read_execute
+from zoo_runner.server.bodies import read_deployment, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
 from zoo_runner.server.documents import (
     Definition,
@@ -172,18 +172,18 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _add_management(router: APIRouter, api: Api, of: Any) -> None:
-    @router.post("/jobs", tags=["jobs"], status_code=201, responses=_answer(StatusInfo, 201), **_EXECUTE)
+    @router.post("/jobs", tags=["jobs"], status_code=201, responses=_answer(StatusInfo, 201), **_JOB)
     async def create_job(call: of, request: Request) -> Response:
         """Create a job without starting it: an execute request with the member `process`, its address."""
-        body = await read_execute(request, api)
+        body = await read_job(request, api)
         job = await run_in_threadpool(unstarted.create_job, api, call, body)
         headers = {"Location": call.link("jobs", job.id)}
         return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
 
-    @router.patch("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo), **_EXECUTE)
+    @router.patch("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo), **_JOB)
     async def edit_job(call: of, job_id: str, request: Request) -> Response:
         """Change the request of a job that was not started."""
-        body = await read_execute(request, api)
+        body = await read_job(request, api)
         job = await run_in_threadpool(unstarted.edit_job, api, call, job_id, body)
         return JSONResponse(jobs.describe_job(job, call))
 
@@ -207,11 +207,12 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
             return answer_content(results.get_multipart(job, call))
         return Document(results.get_results(job, call), "results", call.base)
 
-    @router.post("/jobs/{job_id}/results", tags=["jobs"], status_code=201, responses=_EXECUTED)
+    @router.post("/jobs/{job_id}/results", tags=["jobs"], **describe_document(StatusInfo))
     async def start_job(call: of, job_id: str, request: Request) -> Response:
-        """Start a job that was created before; the answer is that of an execution."""
-        job, body = await run_in_threadpool(unstarted.start_job, api, call, job_id)
-        return await answer_execution(api, call, job, request, body)
+        """Start a job that was created before; the answer is its status, at its end unless the client does not wait."""
+        job = await run_in_threadpool(unstarted.start_job, api, call, job_id)
+        job = await wait_for_end(api, call, job, request.headers.get("prefer", ""))
+        return Document(jobs.describe_job(job, call), "job", call.base)
 
     one: dict[int | str, dict[str, Any]] = {200: {"content": {"*/*": {}}}, 204: {"description": "It lies at the link."}}
 
@@ -338,6 +339,7 @@ _EXECUTED: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
 }
 _DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.FORM_TYPE)
 _EXECUTE = _describe_body("application/json")
+_JOB = _describe_body(*requests.JOB_TYPES)
 _UPLOAD = _describe_body(deploying.FORM_TYPE)
 _ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": {}}},

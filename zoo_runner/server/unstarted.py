@@ -60,8 +60,8 @@ def edit_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> J
     return api.store.jobs.update(replace(job, request=kept, updated=clock.now()))
 
 
-def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]]:
-    """Check the request of a job and start it; return both.
+def start_job(api: Api, call: Call, job_id: str) -> Job:
+    """Check the request of a job and start it.
 
     Raises `JobNotFoundError`, `InputError` with all problems, and `EngineError` (`job.locked`) where it was started.
     """
@@ -73,7 +73,7 @@ def start_job(api: Api, call: Call, job_id: str) -> tuple[Job, Mapping[str, Any]
     started = accept_created(api.context, job, draft, workspace, origin)
     logger.info("job accepted", extra=about(started))
     api.wake(job_id)
-    return started, request
+    return started
 
 
 def get_definition(api: Api, call: Call, job_id: str) -> Definition:
