@@ -843,6 +843,17 @@ def test_a_part_is_of_the_version_that_was_begun(cloud: Cloud) -> None:
         asyncio.run(read(part))
 
 
+@pytest.mark.parametrize(("pays", "sent"), [(True, {"requester"}), (False, {None})])
+def test_requests_to_a_bucket_say_who_pays_for_them(tmp_path: Path, pays: bool, sent: set[str | None]) -> None:
+    with serve_files(tmp_path / "store") as server:
+        server.put("bucket/scene.tif", b"pixels")
+        keys = {"access_key_id": "AK", "secret_access_key": "SK"}  # such a bucket answers nobody without
+        options = replace(QUICK, s3=S3Options(server.url, **keys, request_payer=pays))
+        staged = stage_in({"scene": {"class": "File", "location": "s3://bucket/scene.tif"}}, tmp_path / "in", options)
+    assert Path(staged["scene"]["path"]).read_bytes() == b"pixels"
+    assert {headers.get("X-Amz-Request-Payer") for _, headers in server.headers} == sent
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
