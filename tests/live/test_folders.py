@@ -1,6 +1,7 @@
 """Products that are folders (zarr, SAFE) and files with others beside them go through every engine as they are."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -39,6 +40,8 @@ ASSETS = {
     "points": {"href": "./points.copc.laz", "type": "application/vnd.laszip+copc"},
     "aux": {"href": "./points.copc.laz.aux.xml", "type": "application/xml", "roles": ["metadata"]},
 }
+# both ways; where each file took a second it would be hours
+SECONDS_FOR_TEN_THOUSAND = 120
 ITEM: Mapping[str, object] = {
     "type": "Feature",
     "stac_version": "1.0.0",
@@ -93,3 +96,29 @@ def test_a_product_of_folders_goes_through_an_engine_and_comes_back_as_it_left(
     )
     [back] = Path(staged["again"]["path"]).rglob("cube.zarr")
     assert read_scene(back.parent) == FILES
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_store_of_ten_thousand_chunks_goes_through_an_engine_within_two_minutes(
+    site: Site, s3: S3Server, tmp_path: Path
+) -> None:
+    engine = site.settings.engine
+    source = s3.folder / "results" / "many" / engine
+    write_scene(source, {**ITEM, "assets": {"cube": ASSETS["cube"]}})
+    for row in range(100):
+        folder = source / "cube.zarr" / "B02" / "c" / str(row)  # as zarr 3 names chunks
+        folder.mkdir(parents=True)
+        for column in range(100):
+            (folder / str(column)).write_bytes(b"c" * 1024)
+    package = tmp_path / "copy.cwl"
+    package.write_text(PACKAGE)
+    scene = {"class": "Directory", "location": f"s3://results/many/{engine}/scene.json"}
+    spec = site.accept(package, None, f"scene={json.dumps(scene)}", destination=f"s3://results/copied/{engine}")
+    started = time.monotonic()
+    story = site.run(spec)
+    took = time.monotonic() - started
+    assert story.outcome.results, story.outcome.diagnosis
+    chunks = s3.folder / "results" / "copied" / engine / "product" / "cube.zarr" / "B02" / "c"
+    assert len(list(chunks.glob("*/*"))) == 10_000
+    assert took < SECONDS_FOR_TEN_THOUSAND

@@ -57,3 +57,13 @@ def test_each_exit_code_of_the_command_line_is_explained() -> None:
 def test_a_page_links_only_to_files_that_are_there(page: Path) -> None:
     linked = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [link for link in linked if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["what-users-meet.md", "public-packages.md"])
+def test_the_tests_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    written = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    files = re.findall(r"`((?:tests/)?\S*test_\w+\.py)`", text)
+    assert [name for name in files if not any(path.endswith(name) for path in written)] == []
+    tests = re.findall(r"`(test_\w+)`", text)
+    assert [name for name in tests if not any(f"def {name}(" in source for source in written.values())] == []
