@@ -13,7 +13,7 @@ from tests.keycloak import find_keycloak, get_service_token, get_token, rotate_k
 from tests.serving import ASYNC, Server, serving, wait_for
 from tests.site import Site
 from tests.values import EXAMPLES
-from zoo_runner.server.provider import PAUSE_SECONDS
+from zoo_runner.server.access.provider import PAUSE_SECONDS
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 HUB = "/catalogs/user/catalogs"

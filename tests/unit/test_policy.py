@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 
 from tests.unit.messages import Check
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.server.actions import ACTIONS
+from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.policy import Decision, Policy
 from zoo_runner.server.api import Api
-from zoo_runner.server.policy import Decision, Policy
 from zoo_runner.server.routes import build_router
 from zoo_staging.errors import Kind, StagingError
 

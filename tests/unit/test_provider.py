@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.test_tokens import CLAIMS, KEY, OTHER_KEY, SETTINGS, sign
 from zoo_runner.model.errors import EngineError, InputError
-from zoo_runner.server.provider import FRESH_SECONDS, LONGEST_SECONDS, PAUSE_SECONDS, Provider
+from zoo_runner.server.access.provider import FRESH_SECONDS, LONGEST_SECONDS, PAUSE_SECONDS, Provider
 from zoo_staging.errors import Kind, StagingError
 
 DOCUMENT = f"{SETTINGS.issuer}/.well-known/openid-configuration"

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from tests.unit.messages import Check
 from zoo_runner.config.identity import IdentitySettings, load_identity_settings
 from zoo_runner.model.errors import InputError, SettingsError
-from zoo_runner.server.tokens import Caller, UnknownKeyError, ensure_member, read_caller
+from zoo_runner.server.access.tokens import Caller, UnknownKeyError, ensure_member, read_caller
 
 SETTINGS = IdentitySettings(issuer="https://login.example.org/realms/eo", audience="zoo-runner")
 KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True) for _ in range(2))

@@ -13,9 +13,11 @@ from starlette.middleware.cors import CORSMiddleware
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
-from zoo_runner.server.admission import Admission, Members, open_admission
+from zoo_runner.server.access.admission import Admission, Members, open_admission
+from zoo_runner.server.access.callers import Identify, build_identify, find_challenge
+from zoo_runner.server.access.provider import Provider, open_provider
+from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.callers import Identify, build_identify, find_challenge
 from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
@@ -26,9 +28,7 @@ from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.pages import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
-from zoo_runner.server.provider import Provider, open_provider
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
-from zoo_runner.server.tokens import Caller
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_4 = "http://www.opengis.net/spec/ogcapi-processes-4/1.0/conf"

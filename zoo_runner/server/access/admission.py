@@ -7,11 +7,11 @@ from fastapi import Request
 
 from zoo_runner.model.errors import JobNotFoundError, ProcessNotFoundError
 from zoo_runner.model.job import FINAL
-from zoo_runner.server.actions import ACTIONS
+from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.fetching import Service
+from zoo_runner.server.access.policy import Policy
+from zoo_runner.server.access.tokens import Caller, ensure_member
 from zoo_runner.server.api import Api
-from zoo_runner.server.fetching import Service
-from zoo_runner.server.policy import Policy
-from zoo_runner.server.tokens import Caller, ensure_member
 
 _ANSWER_SECONDS = 2.0
 

@@ -15,8 +15,8 @@ from joserfc.jwk import KeySet
 
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import EngineError
-from zoo_runner.server.fetching import Service
-from zoo_runner.server.tokens import Caller, UnknownKeyError, read_caller, refuse
+from zoo_runner.server.access.fetching import Service
+from zoo_runner.server.access.tokens import Caller, UnknownKeyError, read_caller, refuse
 from zoo_staging.errors import StagingError
 from zoo_staging.proxies import NO_PROXIES, Proxies
 

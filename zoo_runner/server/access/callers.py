@@ -10,8 +10,8 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from zoo_runner.model.errors import InputError
-from zoo_runner.server.provider import Provider
-from zoo_runner.server.tokens import REFUSALS, Caller
+from zoo_runner.server.access.provider import Provider
+from zoo_runner.server.access.tokens import REFUSALS, Caller
 
 _BEARER = HTTPBearer(
     scheme_name="bearer",
