@@ -89,6 +89,25 @@ def test_the_request_of_a_job_is_json_of_a_known_schema(server: Server, method: 
         assert (refused.status, refused.json["type"]) == (status, f"{PART_4}/{name}")
 
 
+def test_a_job_is_validated_before_it_is_started(server: Server) -> None:
+    job = create(server, inputs={"message": 7})
+    found = server.request("GET", f"/jobs/{job}/validation").json
+    assert (found["valid"], [problem["pointer"] for problem in found["problems"]]) == (False, ["/inputs/message"])
+    server.request("PATCH", f"/jobs/{job}", {"inputs": {"message": "x"}})
+    assert server.request("GET", f"/jobs/{job}/validation").json["valid"] is True
+    assert server.request("GET", f"/jobs/{job}").json["status"] == "created"
+    assert server.request("GET", "/jobs/none/validation").status == 404
+
+
+@pytest.mark.parametrize("name", ["dryRun", "dry-run"])
+def test_a_dry_run_has_two_names(server: Server, name: str) -> None:
+    before = server.request("GET", "/jobs").json["numberTotal"]
+    path = f"/processes/echo/execution?{name}=true"
+    assert server.request("POST", path, {"inputs": {"message": 7}}).json["valid"] is False
+    assert server.request("GET", f"{path}&message=x").json["valid"] is True
+    assert server.request("GET", "/jobs").json["numberTotal"] == before
+
+
 def test_an_edit_that_leaves_an_input_out_has_its_default_apply(server: Server) -> None:
     job = create(server, inputs={"message": "gone"}, response="raw")
     server.request("PATCH", f"/jobs/{job}", {"inputs": {"message": None}})

@@ -27,6 +27,7 @@ from zoo_runner.package.cwltypes import (
     parse_parameters,
     without_null,
 )
+from zoo_runner.server.parameters import DRY_RUNS
 from zoo_runner.server.requests import check_execute, ensure_characters
 
 _MEMBER = re.compile(r"(.+)\[(\w+)\]", re.DOTALL)
@@ -56,19 +57,21 @@ class _Found:
 def read_key_values(query: str, package: Package) -> KeyValues:
     """Build an execute request from a query as it was sent; raises `InputError`.
 
-    A repeated name makes an array. `response` and `dryRun` are members of the request, unless an input has this name.
+    A repeated name makes an array. `response` is that of the request, unless an input has this name.
     """
     inputs = {parameter.name: parameter for parameter in parse_parameters(package)}
     outputs = {parameter.name: parameter for parameter in parse_outputs(package)}
     found, more = _Found(), dict[str, Any]()
     for name, values in _split(query):
-        if name in ("response", "dryRun") and name not in inputs:
+        if name in DRY_RUNS and name not in inputs:
+            # it is no part of the request
+            continue
+        if name == "response" and name not in inputs:
             more[name] = ",".join(values)
         elif member := _MEMBER.fullmatch(name):
             _add_member(found, member[1], member[2], ",".join(values), inputs, outputs)
         else:
             _add_value(found, _find_name(name, inputs), values, inputs)
-    more.pop("dryRun", None)
     if wanted := {name: one for name, one in found.outputs.items() if one.pop("include", "true") == "true"}:
         more["outputs"] = wanted
     whole = {**more, "inputs": {**read_words(found.words, package), **_join(found)}}

@@ -3,12 +3,25 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
 Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
 Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflow, where a document has several.")]
-DryRun = Annotated[bool, Query(alias="dryRun", description="Find out what would fail, and create nothing.")]
+DRY_RUNS = ("dryRun", "dry-run")
+"""Names of the parameter of a dry run: ours, and that of OGC API - Styles, to which the standard's authors point."""
+_DRY_RUN = "Find out what would fail, and create nothing."
+
+
+async def read_dry_run(
+    ours: Annotated[bool, Query(alias=DRY_RUNS[0], description=_DRY_RUN)] = False,
+    theirs: Annotated[bool, Query(alias=DRY_RUNS[1], description=f"The same as {DRY_RUNS[0]}.")] = False,
+) -> bool:
+    """Whether only what would fail is to be found out; a dependency of FastAPI."""
+    return ours or theirs
+
+
+DryRun = Annotated[bool, Depends(read_dry_run)]
 Seconds = Annotated[float | None, Query(ge=0, le=1e9)]
 Follow = Annotated[bool, Query(description="Go on as the log grows, until the job has ended.")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The number of the last event that is known.")]

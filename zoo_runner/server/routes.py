@@ -26,6 +26,7 @@ from zoo_runner.server.answers import answer_content, answer_execution, answer_f
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
+from zoo_runner.server.definitions import show_request
 from zoo_runner.server.documents import (
     Definition,
     JobList,
@@ -59,6 +60,7 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
     _add_execution(router, api, of)
     _add_jobs(router, api, of)
     _add_management(router, api, of)
+    _add_validation(router, api, of)
     _add_results(router, api, of)
     _add_logs(router, api, of)
     _add_files(router, api, of)
@@ -92,9 +94,7 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
     deployed = _answer(ProcessSummary, 201) | _answer(Preflight)
 
     @router.post("/processes", tags=["processes"], status_code=201, responses=deployed, **_DEPLOY)
-    async def deploy_process(
-        call: of, request: Request, workflow: Workflow = None, dry_run: DryRun = False
-    ) -> Response:
+    async def deploy_process(call: of, request: Request, dry_run: DryRun, workflow: Workflow = None) -> Response:
         """Deploy an application package; with `dryRun`, report what would be refused and what is wrong with it."""
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
@@ -104,7 +104,7 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
 
     @router.put("/processes/{process_id}", tags=["processes"], status_code=204, responses=_answer(Preflight), **_DEPLOY)
     async def replace_process(
-        call: of, process_id: str, request: Request, workflow: Workflow = None, dry_run: DryRun = False
+        call: of, process_id: str, request: Request, dry_run: DryRun, workflow: Workflow = None
     ) -> Response:
         """Put another package in the place of a process; with `dryRun`, report what would be refused."""
         deployment = await read_deployment(request, api, workflow)
@@ -117,7 +117,7 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
 
 def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
     @router.post("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED, **_EXECUTE)
-    async def execute_process(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
+    async def execute_process(call: of, process_id: str, request: Request, dry_run: DryRun) -> Response:
         """Execute a process; with `Prefer: respond-async` the answer is the job, else its results.
 
         With `dryRun` nothing runs, and the answer lists what would fail: inputs, sources that do not answer, sizes.
@@ -129,7 +129,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         return await answer_execution(api, call, job, request, body)
 
     @router.get("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED)
-    async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun = False) -> Response:
+    async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun) -> Response:
         """Execute a process with inputs as parameters: `name=value`, `name=a,b`, or `name[href]=address`.
 
         `output[include]=true` asks for an output; `response[f]` and `response[prefer]` stand for the headers Accept and
@@ -196,6 +196,15 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
     def get_inputs(call: of, job_id: str) -> Response:
         """Get the inputs of a job."""
         return Document(unstarted.get_inputs(api, call, job_id), base=call.base)
+
+
+def _add_validation(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get("/jobs/{job_id}/validation", tags=["jobs"], **describe_document(Preflight))
+    def validate_job(call: of, job_id: str) -> Response:
+        """Report what would fail if a job ran as it is now, such as one that was created and not started."""
+        job = jobs.get_job(api, call, job_id)
+        found = preflight.examine_execution(api, call, job.process_id, show_request(job))
+        return Document(found, base=call.base)
 
 
 def _add_results(router: APIRouter, api: Api, of: Any) -> None:
