@@ -265,6 +265,15 @@ def test_a_job_is_shown_with_its_places_and_its_end(site: Site, ended: dict[str,
     assert "message.txt" in text.stdout
 
 
+def test_a_job_that_has_ended_is_diagnosed_from_its_record_without_a_cluster(site: Site, ended: dict[str, int]) -> None:
+    failed = site.command("diagnose", "bad", "--format", "json")
+    found = json.loads(failed.stdout)
+    assert (failed.returncode, found["state"]) == (7, "failed")
+    assert (found["diagnoses"][0]["code"], found["diagnoses"][0]["level"]) == ("step.exit-code", "user")
+    succeeded = site.command("diagnose", "good")
+    assert (succeeded.returncode, "succeeded" in succeeded.stdout) == (0, True)
+
+
 def test_the_results_of_a_job_are_printed_again_with_its_exit_code(site: Site, ended: dict[str, int]) -> None:
     assert ended == {"good": 0, "bad": 6}
     for job, code in ended.items():

@@ -38,6 +38,14 @@ def test_a_job_that_has_not_ended_is_shown_without_an_end() -> None:
 
 
 @pytest.mark.usefixtures("state")
+def test_a_job_that_was_not_submitted_is_healthy() -> None:
+    done = CliRunner().invoke(cli, ["diagnose", "waits", "--format", "json"])
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["state"], found["diagnoses"]) == (0, "waiting", [])
+    assert found["waits"]
+
+
+@pytest.mark.usefixtures("state")
 def test_a_list_has_a_line_for_each_job_that_is_asked_for() -> None:
     assert "waits" in CliRunner().invoke(cli, ["jobs", "--process", "water"]).stdout
     assert CliRunner().invoke(cli, ["jobs", "--process", "fire"]).stdout == ""

@@ -41,9 +41,6 @@ def add_diagnose(cli: click.Group, read: "Callable[..., Configuration]") -> None
 
 
 def _diagnose(configuration: "Configuration", name: str, namespace: str | None, watch: bool, form: str) -> None:
-    from zoo_runner.config.extras import ensure_extra
-
-    ensure_extra("kubernetes")
     from zoo_runner.execution.diagnose import find_judgements
     from zoo_runner.model.errors import EngineError
 

@@ -1,8 +1,9 @@
 """What holds up, or made fail, a job of this store, or anything else on the cluster that has the name given."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.evidence import Evidence, Subject, find_subject, read_evidence
@@ -11,7 +12,7 @@ from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.names import name_namespace
 from zoo_runner.execution.context import open_context
 from zoo_runner.model.errors import JobNotFoundError
-from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.job import Job, Status
 
 # what only time shows, such as a controller that stays silent
 _LOOK_SECONDS = 10.0
@@ -55,8 +56,8 @@ def find_judgements(
     `namespace` is by default that of the workspace. Raises `EngineError` where the cluster does not answer.
     """
     job = None if namespace else _find_job(configuration, name)
-    if job and job.outcome:
-        yield _judge_outcome(job, job.outcome)
+    if job and (judgement := _judge_record(job)):
+        yield judgement
         return
     look = _open_look(configuration, job, name, namespace)
     if watch:
@@ -67,8 +68,7 @@ def find_judgements(
 
 def _open_look(configuration: Configuration, job: Job | None, name: str, namespace: str | None) -> Look:
     cluster = connect(configuration.kubernetes)
-    names = (job.handle or {}).get("data", {}).get("names") if job else None
-    if names:
+    if names := _find_names(job):
         return Look(configuration, cluster, Subject(names["namespace"], names["job"]))
     place = namespace or name_namespace(configuration.workspace)
     return Look(configuration, cluster, find_subject(cluster, place, name))
@@ -81,7 +81,20 @@ def _find_job(configuration: Configuration, name: str) -> Job | None:
         return None
 
 
-def _judge_outcome(job: Job, outcome: Outcome) -> Judgement:
-    """Return what was stored when a job ended: nothing else is left of it."""
-    about, state = f"Job {job.id}", State.SUCCEEDED if outcome.status is Status.SUCCESSFUL else State.FAILED
-    return Judgement(about, state, (outcome.diagnosis,) if outcome.diagnosis else ())
+def _judge_record(job: Job) -> Judgement | None:
+    """Return what the record of a job says, where it says all: of one that has ended, or is on no cluster."""
+    about = f"Job {job.id}"
+    if outcome := job.outcome:
+        state = State.SUCCEEDED if outcome.status is Status.SUCCESSFUL else State.FAILED
+        return Judgement(about, state, (outcome.diagnosis,) if outcome.diagnosis else ())
+    if _find_names(job):
+        return None
+    if job.status is Status.RUNNING:
+        return Judgement(about, State.RUNNING, waits=(f"it runs on the engine {job.engine}; its log is {job.log}",))
+    return Judgement(about, State.WAITING, waits=(f"it is {job.status}, and no process has submitted it so far",))
+
+
+def _find_names(job: Job | None) -> Mapping[str, Any] | None:
+    """Return the names of what a job has on a cluster; None for one that is on none."""
+    names: Mapping[str, Any] | None = ((job.handle or {}).get("data") or {}).get("names") if job else None
+    return names

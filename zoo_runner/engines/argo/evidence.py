@@ -98,7 +98,10 @@ class _Reading:
         """Read the Workflow: through the Argo server where one is set, which has the archived and offloaded too."""
         namespace, name = self._subject.namespace, self._subject.name
         if self._argo.server:
-            return ServerRoot(self._argo, Names(namespace, name)).get()
+            try:
+                return ServerRoot(self._argo, Names(namespace, name)).get()
+            except RunnerError as error:
+                self.unread.append(f"the Argo server: {error.diagnosis.cause}")
         return self._cluster.get("Workflow", namespace, name)
 
     def find_pods(self) -> list[Manifest]:
