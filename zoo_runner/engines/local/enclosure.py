@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -258,13 +259,16 @@ def _list_python() -> Iterator[str]:
 
     A path of modules may be any folder, such as the home of a user.
     """
-    for prefix in (sys.prefix, sys.base_prefix):
-        yield from (f"{prefix}/{name}" for name in ("bin", "lib", "lib64", "pyvenv.cfg"))
+    prefixes = (sys.prefix, sys.base_prefix)
+    whole = [f"{prefix}/{name}" for prefix in prefixes for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
     for path in filter(os.path.isdir, sys.path):
         if any(name.endswith(".dist-info") for name in os.listdir(path)):  # noqa: PTH208 names alone
-            yield path
+            whole.append(path)
+    yield from whole
+    below = tuple(f"{path}/" for path in whole)
     for name, module in list(sys.modules.items()):
-        if "." not in name and name != "__main__" and (file := getattr(module, "__file__", None)):
+        file = None if "." in name or name == "__main__" else getattr(module, "__file__", None)
+        if file and not file.startswith(below):
             yield file.removesuffix("/__init__.py")
 
 
@@ -287,10 +291,14 @@ def _restrict(path: str, attributes: int, flags: int = 0) -> None:
     _call("syscall", _MOUNT_SETATTR, _HERE, os.fsencode(path), flags, wanted, ctypes.c_size_t(32))
 
 
+@cache
+def _load_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _call(name: str, *arguments: Any) -> None:
     """Call a function of the C library; raises `OSError`."""
-    function = getattr(ctypes.CDLL(None, use_errno=True), name)
-    if function(*arguments) < 0:
+    if getattr(_load_library(), name)(*arguments) < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
