@@ -42,7 +42,21 @@ FACTS: dict[str, dict[str, Any]] = {
         "undeploy": [],
     },
 }
-CLIENTS = ("pyeodh", "ogc-api-processes-client", "OWSLib", "cuiman")
+CLIENTS = ("pyeodh", "ogc-api-processes-client", "OWSLib", "cuiman", "curl")
+# what each command of curl does, in the scripts that tests run as they are documented
+CURL = {
+    "deploy by body": r"-X POST \S+/processes ",
+    "describe a process": r"curl \S+/processes/echo$",
+    "execute, asynchronous": r"/execution[^\n]*(\\\n[^\n]*)?respond-async",
+    "execute, synchronous": r"/execution -H 'Content-Type: application/json' -d",
+    "status of a job": r"curl \S+/jobs/\$JOB$",
+    "list jobs": r"curl \S+/jobs$",
+    "results": r"curl \S+/results$",
+    "logs": r"curl \S+/jobs/\$JOB/logs",
+    "events": r"curl \S+ ?\S+/events$",
+    "dismiss": r"-X DELETE \S+/jobs/",
+    "undeploy": r"-X DELETE \S+/processes/",
+}
 LISTING_JOBS = ("pyeodh", "ogc-api-processes-client", "cuiman")
 LONGEST_SECONDS = 120
 
@@ -93,9 +107,13 @@ def check(client: str, facts: dict[str, Any]) -> None:
     assert facts == FACTS[client]
 
 
+def read_script(page: str) -> str:
+    (block,) = re.findall(r"```sh\n(zoo-runner serve.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    return str(block)
+
+
 def test_curl_does_what_the_documentation_shows(server: Server) -> None:
-    page = (ROOT / "docs" / "api.md").read_text()
-    (block,) = re.findall(r"```sh\n(zoo-runner serve.*?)```", page, flags=re.DOTALL)
+    block = read_script("docs/api.md")
     script = block.replace("zoo-runner serve --port 8080 &", "").replace("localhost:8080", server.url)
     server.request("DELETE", "/processes/echo")
     words = ["bash", "-euo", "pipefail", "-c", script.replace("curl ", "curl --silent --fail-with-body ")]
@@ -115,4 +133,8 @@ def test_the_documentation_lists_what_each_client_does() -> None:
         if cell.strip() == "✓"
     }
     done = {(name, client) for client, facts in FACTS.items() for name in facts}
-    assert documented == done | {("list jobs", client) for client in LISTING_JOBS}
+    done |= {("list jobs", client) for client in LISTING_JOBS}
+    # these two are run as they are written, here and in test_walk_through
+    scripts = read_script("docs/api.md") + read_script("README.md")
+    done |= {(name, "curl") for name, pattern in CURL.items() if re.search(pattern, scripts, flags=re.MULTILINE)}
+    assert documented == done
