@@ -54,11 +54,12 @@ lint: env-dev ## style, types, layers
 format: env-dev ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: env-dev bench-servers images ## compare with similar tools (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
+bench: env-dev bench-servers images postgres ## compare with similar tools (25 minutes), data in memory if it fits, or in FOLDER=…; writes docs/bench.md
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.isolation
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
 	@$(BIN)/python -m bench.api
+	@$(BIN)/python -m bench.job_list
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster

@@ -3,10 +3,10 @@
 An unknown member is ignored and a missing one takes its default, so that two releases can share a store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -50,12 +50,17 @@ def from_plain(kind: type[Value], data: Any) -> Value:
     """Return the value of a dataclass from the output of `to_plain`; raises `ValueError` for invalid data."""
     if not isinstance(data, Mapping):
         raise ValueError(f"expected an object for {kind.__name__}, got {type(data).__name__}")  # noqa: TRY004 one error for bad data
+    values, missing = {}, []
     known: Any = kind
-    hints = _read_hints(known)
-    missing = [one.name for one in fields(known) if _is_required(one) and one.name not in data]
+    for name, read, is_required in _plan(known):
+        if name in data:
+            value = data[name]
+            values[name] = value if read is None or value is None else read(value)
+        elif is_required:
+            missing.append(name)
     if missing:
         raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-    return kind(**{name: _read(hint, data[name]) for name, hint in hints.items() if name in data})
+    return kind(**values)
 
 
 def event_to_plain(event: Event) -> dict[str, Any]:
@@ -72,26 +77,33 @@ def event_from_plain(data: Mapping[str, Any]) -> Event:
     return event
 
 
+_Read = Callable[[Any], Any]
+
+
 @cache
-def _read_hints(kind: type[Any]) -> Mapping[str, Any]:
+def _plan(kind: type[Any]) -> tuple[tuple[str, _Read | None, bool], ...]:
+    """Return for each member what reads it, None for what is taken as it is, and whether it has to be there."""
     hints = get_type_hints(kind)
-    return {member.name: hints[member.name] for member in fields(kind)}
+    return tuple((one.name, _find_reader(hints[one.name]), _is_required(one)) for one in fields(kind))
 
 
 def _is_required(member: Any) -> bool:
     return member.default is MISSING and member.default_factory is MISSING
 
 
-def _read(hint: Any, data: Any) -> Any:
+def _find_reader(hint: Any) -> _Read | None:
     if get_origin(hint) in (Union, UnionType):
         options = [option for option in get_args(hint) if option is not type(None)]
-        return data if data is None or len(options) > 1 else _read(options[0], data)
-    if get_origin(hint) is tuple and data is not None:
-        item = get_args(hint)[0]
-        return tuple(_read(item, one) for one in data)
-    if isinstance(hint, type) and data is not None:
-        if is_dataclass(hint):
-            return from_plain(hint, data)
-        if issubclass(hint, Enum | Path):
-            return hint(data)
-    return data
+        return _find_reader(options[0]) if len(options) == 1 else None
+    if get_origin(hint) is tuple:
+        read = _find_reader(get_args(hint)[0])
+        return tuple if read is None else partial(_read_items, read)
+    if not isinstance(hint, type):
+        return None
+    if is_dataclass(hint):
+        return partial(from_plain, hint)
+    return hint if issubclass(hint, Enum | Path) else None
+
+
+def _read_items(read: _Read, data: Any) -> tuple[Any, ...]:
+    return tuple(one if one is None else read(one) for one in data)

@@ -32,7 +32,7 @@ class SqlJobs:
         """Keep a new job and its package, leased where there is an owner; raises `JobExistsError`."""
         kept = replace(job, version=1)
         lease = {"lease_owner": owner, "lease_expires": now_seconds() + seconds} if owner else {}
-        insert = self._database.insert(JOBS).values(id=job.id, **_columns(kept), **lease)
+        insert = self._database.insert(JOBS).values(id=job.id, **build_columns(kept), **lease)
         with self._database.writing() as connection:
             keep_package(self._database, connection, package)
             if connection.execute(insert.on_conflict_do_nothing().returning(JOBS.c.id)).scalar() is None:
@@ -49,7 +49,7 @@ class SqlJobs:
         kept = replace(job, version=job.version + 1)
         same = and_(JOBS.c.id == job.id, JOBS.c.version == job.version)
         with self._database.writing() as connection:
-            if not connection.execute(update(JOBS).where(same).values(**_columns(kept))).rowcount:
+            if not connection.execute(update(JOBS).where(same).values(**build_columns(kept))).rowcount:
                 raise build_changed(job.id, job.version, _get(connection, job.id).version)
         return kept
 
@@ -74,9 +74,12 @@ class SqlJobs:
     def find(self, query: JobQuery) -> JobPage:
         """List jobs, newest first; raises `InputError` for an invalid cursor."""
         order = (JOBS.c.created.desc(), JOBS.c.id.desc())
-        statement = select(JOBS.c.body, JOBS.c.version).where(*_conditions(query)).order_by(*order)
+        # the page is found in an index, which has all that lists are narrowed by; records are read of this page only
+        page = select(JOBS.c.id).where(*_conditions(query)).order_by(*order)
+        found = page.limit(query.limit + 1).offset(query.skip).subquery()
+        statement = select(JOBS.c.body, JOBS.c.version).join(found, found.c.id == JOBS.c.id).order_by(*order)
         with self._database.reading() as connection:
-            rows = connection.execute(statement.limit(query.limit + 1).offset(query.skip)).all()
+            rows = connection.execute(statement).all()
         jobs = tuple(map(_read_job, rows[: query.limit]))
         more = len(rows) > query.limit and jobs
         return JobPage(jobs, write_cursor(jobs[-1].created, jobs[-1].id) if more else None)
@@ -227,10 +230,11 @@ def _get(connection: Connection, job_id: str) -> Job:
 
 
 def _read_job(row: Any) -> Job:
-    return replace(from_plain(Job, json.loads(row.body)), version=row.version)
+    return from_plain(Job, json.loads(row.body) | {"version": row.version})
 
 
-def _columns(job: Job) -> dict[str, Any]:
+def build_columns(job: Job) -> dict[str, Any]:
+    """Return what the row of a job has, without its id and its lease."""
     return {
         "workspace": job.workspace,
         "process_id": job.process_id,
