@@ -9,7 +9,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa clients
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa clients hera5
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,7 +34,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(BIN)/python -m pytest tests/attacks
 
-test-live: env-dev images cluster argo keycloak opa ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo keycloak opa hera5 ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
@@ -119,7 +119,7 @@ template-repo: ## publish template/ as a git repository that ZOO can clone: make
 	@sh template/publish.sh "$(TO)"
 
 clean: ## remove what the other targets created here
-	@rm -rf .venv .venv-newest .venv-clients .venv-conformance demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-newest .venv-clients .venv-conformance .venv-hera5 demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
@@ -131,6 +131,12 @@ go: env-dev
 
 azurite: env-dev
 	@$(BIN)/python dev/azurite/install.py >/dev/null
+
+# scripts of an older Hera, in an environment of their own
+hera5: env-dev
+	@[ -x .venv-hera5/bin/python ] || { echo "environment: creating .venv-hera5" && \
+	  $(BIN)/uv venv --quiet --python $(BIN)/python .venv-hera5; }
+	@$(BIN)/uv pip sync --quiet --python .venv-hera5 --require-hashes requirements/hera5.lock
 
 # other people's clients of the server, in an environment of their own
 clients: env-dev

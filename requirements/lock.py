@@ -54,6 +54,8 @@ LOCKS = {
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),
     "calrissian": Lock(only=("calrissian.in",), keeps_pins_of_dev=False),
     "clients": Lock(only=("clients.in",), keeps_pins_of_dev=False),
+    # the older idiom of Hera scripts: another pydantic, too
+    "hera5": Lock(only=("hera5.in",), keeps_pins_of_dev=False),
     "conformance": Lock(only=("conformance.in",)),
     "go": Lock(only=("go.in",), keeps_pins_of_dev=False),
 }

@@ -16,6 +16,9 @@ SERVER = ENVIRON.get("ARGO_SERVER", "http://127.0.0.1:2746")
 NAMESPACE = ENVIRON.get("ARGO_NAMESPACE", "argo")
 ACCOUNT = "argo-user"
 
+# of a command on a busy machine
+_MOST_SECONDS = 400
+
 Hera = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -40,7 +43,7 @@ class HeraSite:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=_MOST_SECONDS,
         )
 
     def start(self, *words: str) -> "subprocess.Popen[str]":

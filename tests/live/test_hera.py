@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import JOB_IMAGE
-from tests.live.hera_scripts import SCRIPTS
 from tests.live.hera_site import Hera, HeraSite
 from zoo_runner.hera.argo_server import ArgoServer
 from zoo_runner.hera.configuration import HeraConfiguration, load_hera_configuration
@@ -62,19 +61,6 @@ spec:
 def write_manifest(folder: Path, code: int = 0) -> str:
     (folder / "workflow.yaml").write_text(MANIFEST.replace("IMAGE", JOB_IMAGE).replace("CODE", str(code)))
     return "workflow.yaml"
-
-
-@pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_an_unmodified_script_runs_and_its_workflow_is_followed_to_its_end(
-    name: str, hera: Hera, tmp_path: Path
-) -> None:
-    (tmp_path / "script.py").write_text(SCRIPTS[name])
-    done = hera("run", "script.py")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": Succeeded") == 1
-    assert "Pod " in done.stderr
-    assert "eyJ" not in done.stdout + done.stderr
-    hera("delete", next(line for line in done.stdout.splitlines() if ": Succeeded" in line).partition(":")[0])
 
 
 def test_a_workflow_in_a_file_gets_its_parameters_and_is_listed_read_and_deleted(hera: Hera, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo_runner.cli.hera_options import configured, open_server, read_words
-from zoo_runner.cli.hera_results import add_results
-from zoo_runner.cli.show import print_json, print_message
+from zoo_runner.cli.hera_results import add_results, show_results
+from zoo_runner.cli.show import print_json, print_message, show_checks
+from zoo_runner.cli.workflow_display import WorkflowLines, open_workflow_display
+from zoo_runner.model.printable import make_lines
 
 if TYPE_CHECKING:
     from zoo_runner.hera.argo_server import ArgoServer, Workflow
@@ -41,6 +43,15 @@ def add_hera(cli: click.Group) -> None:
     def init(kind: str, force: bool) -> None:
         """Write a configuration file to fill in: hera.bash (default) or hera.config, in this folder."""
         _write_template(Path(kind), force)
+
+    @hera.command()
+    @configured
+    def check(configuration: "HeraConfiguration") -> None:
+        """Check what a workflow needs: cluster, namespace, accounts, volume claim, ConfigMap, token, Argo server."""
+        from zoo_runner.hera.preflight import Preflight
+        from zoo_runner.model.errors import EngineError
+
+        sys.exit(0 if show_checks(Preflight(configuration).list_checks()) else EngineError.exit_code)
 
     _add_run(hera)
     _add_looks(hera)
@@ -98,8 +109,23 @@ def _add_looks(hera: click.Group) -> None:
     @configured
     @click.argument("name")
     def show(configuration: "HeraConfiguration", name: str) -> None:
-        """Print the nodes of a workflow and its output parameters."""
-        _show_end([open_server(configuration).get(name)], with_nodes=True)
+        """Print the nodes of a workflow, and what it has left."""
+        from zoo_runner.hera.nodes import list_tree
+
+        workflow = open_server(configuration).get(name)
+        for line in list_tree(workflow):
+            click.echo(make_lines(str(line)))
+        show_results(workflow)
+
+    @hera.command()
+    @configured
+    @click.argument("name")
+    def follow(configuration: "HeraConfiguration", name: str) -> None:
+        """Follow a workflow to its end: its nodes and what they print; then print what it has left.
+
+        An Argo server that is away for a while is waited for. Exit code 6: the workflow failed.
+        """
+        _conclude([_follow(open_server(configuration), name)], 0)
 
 
 def _add_changes(hera: click.Group) -> None:
@@ -127,15 +153,21 @@ def _add_changes(hera: click.Group) -> None:
 
 def _run_script(configuration: "HeraConfiguration", command: tuple[str, ...]) -> None:
     from zoo_runner.hera.argo_server import ArgoServer
+    from zoo_runner.hera.following import follow_workflow, start
     from zoo_runner.hera.scripts import run_script
     from zoo_runner.hera.tokens import Tokens
 
     if not Path(command[1]).is_file():
         raise click.UsageError(f"script {command[1]} does not exist")
-    tokens = Tokens(configuration)
-    done = run_script(configuration, tokens, command, os.environ)  # noqa: TID251 the door
-    ended = [_follow(ArgoServer(configuration, tokens, namespace), name) for namespace, name in done.submitted]
-    _conclude(ended, done.exit_code)
+    tokens, followed = Tokens(configuration), []
+
+    def follow(namespace: str, name: str) -> None:
+        # the script prints where a tree would be drawn
+        server = ArgoServer(configuration, tokens, namespace)
+        followed.append(start(lambda: follow_workflow(server, name, WorkflowLines())))
+
+    exit_code = run_script(configuration, tokens, command, os.environ, follow)  # noqa: TID251 the door
+    _conclude([one.result() for one in followed], exit_code)
 
 
 def _run_workflow(configuration: "HeraConfiguration", target: str, parameters: dict[str, str]) -> None:
@@ -150,35 +182,21 @@ def _run_workflow(configuration: "HeraConfiguration", target: str, parameters: d
 
 
 def _follow(server: "ArgoServer", name: str) -> "Workflow":
-    from zoo_runner.hera.nodes import Progress
+    from zoo_runner.hera.following import follow_workflow
 
-    progress = Progress()
-
-    def show(workflow: "Workflow") -> None:
-        for line in progress.read(workflow):
-            print_message(line)
-
-    return server.follow(name, show)
+    with open_workflow_display() as display:
+        return follow_workflow(server, name, display)
 
 
 def _conclude(ended: "list[Workflow]", exit_code: int) -> None:
     from zoo_runner.hera.argo_server import read_phase
 
-    _show_end(ended, with_nodes=False)
+    for one in ended:
+        click.echo(f"{one['metadata']['name']}: {read_phase(one)}")
+        show_results(one)
     if not exit_code and any(read_phase(one) != "Succeeded" for one in ended):
         exit_code = _FAILED
     sys.exit(exit_code)
-
-
-def _show_end(workflows: "list[Workflow]", *, with_nodes: bool) -> None:
-    from zoo_runner.hera.argo_server import read_phase
-    from zoo_runner.hera.nodes import Progress, list_outputs
-
-    for one in workflows:
-        for line in Progress().read(one) if with_nodes else [f"{one['metadata']['name']}: {read_phase(one)}"]:
-            click.echo(line)
-        for name, value in list_outputs(one).items():
-            click.echo(f"  {name} = {value}")
 
 
 def _show_configuration(described: dict[str, Any]) -> None:

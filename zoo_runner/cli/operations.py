@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo_runner.cli.job_ids import job_argument
-from zoo_runner.cli.show import show_diagnosis
+from zoo_runner.cli.show import show_checks, show_diagnosis
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -135,15 +135,9 @@ def _examine(configuration: "Configuration", destination: str | None, reference:
     from zoo_runner.model.errors import EngineError
     from zoo_runner.package.loading import load_package
 
-    sound = True
     engine = open_engine(configuration.settings.engine, configuration)
     package = load_package(reference, configuration.settings) if reference else None
-    for check in chain(examine_protections(configuration), engine.check(destination, package)):
-        sound = sound and check.ok
-        click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
-        if check.remedy:
-            code = f", code: {check.code}" if check.code else ""
-            click.echo(f"    what to do: {check.remedy} (level: {check.level}{code})")
+    sound = show_checks(chain(examine_protections(configuration), engine.check(destination, package)))
     sys.exit(0 if sound else EngineError.exit_code)
 
 

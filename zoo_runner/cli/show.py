@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from zoo_runner.model.masking import Masker
 from zoo_runner.model.printable import make_lines
 
 if TYPE_CHECKING:
+    from zoo_runner.engines.protocol import Check
     from zoo_runner.model.job import Job, Outcome, Results
 
 
@@ -37,6 +38,18 @@ def print_objects(submission: Mapping[str, Any], engine: str) -> None:
             f"the engine {engine} submits no objects to a cluster", "Use --format json, or an engine on a cluster."
         )
     YAML(typ="safe", pure=True).dump_all(objects, sys.stdout)
+
+
+def show_checks(checks: "Iterable[Check]") -> bool:
+    """Show what was found, each finding as soon as it is there; return whether all is as expected."""
+    sound = True
+    for check in checks:
+        sound = sound and check.ok
+        click.echo(f"{'ok' if check.ok else 'BAD':<4}{check.about}: {check.found} (expected: {check.expected})")
+        if check.remedy:
+            code = f", code: {check.code}" if check.code else ""
+            click.echo(f"    what to do: {check.remedy} (level: {check.level}{code})")
+    return sound
 
 
 def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:

@@ -4,6 +4,7 @@ Source: Argo Workflows documentation, "API Reference" (`/api/v1/workflows`, `/ap
 """
 
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,11 @@ from zoo_runner.engines.argo.server import explain_refusal
 from zoo_runner.engines.kubernetes.background import find_background
 from zoo_runner.engines.kubernetes.connection import Connection, Head
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.patience import Patience
 from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.tokens import Tokens
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_staging.curl import Tls
 
 Workflow = dict[str, Any]
@@ -22,6 +24,7 @@ Workflow = dict[str, Any]
 ENDED = ("Succeeded", "Failed", "Error")
 """The phases in which a workflow stays."""
 _SILENCE_SECONDS = 300.0
+_NOT_FOUND = 404
 # a program may print nothing for hours
 _QUIET_SECONDS = 86400.0
 _REFUSED = {
@@ -70,6 +73,10 @@ class ArgoServer:
         """Close the connections."""
         self._background.run(self._connection.close())
 
+    def read_version(self) -> str:
+        """Return the version of the Argo server."""
+        return str(self._call("GET", "/api/v1/version", "asking for the version")["version"])
+
     def create(self, manifest: Workflow) -> Workflow:
         """Create a workflow, with the configured service account unless it has one."""
         spec = {"serviceAccountName": self._account, **manifest.get("spec", {})} if self._account else manifest["spec"]
@@ -101,24 +108,46 @@ class ArgoServer:
         """Delete a workflow with its pods."""
         self._call("DELETE", f"{self._all}/{name}", f"deleting workflow {name}")
 
-    def follow(self, name: str, take: Callable[[Workflow], None]) -> Workflow:
+    def follow(
+        self, name: str, take: Callable[[Workflow], None], away: Callable[[str], None] | None = None
+    ) -> Workflow:
         """Call `take` with the workflow as it is and at each change, until it ends; return it as it was then.
 
-        A watch that breaks, or that the server ends, begins again.
+        A watch that breaks, or that the server ends, begins again. A server that is away after it has answered once is
+        waited for: `away` is called with the reason, once for each time.
         """
-        while True:
-            found = self.get(name)
-            take(found)
-            if read_phase(found) in ENDED:
-                return found
-            version = str(found["metadata"]["resourceVersion"])
-            if (ended := self._run(self._watch(name, version, take))) is not None:
-                return dict(ended)
+        found, patience, pause = self.get(name), Patience(), threading.Event()
+        patience.note_success()
+        while read_phase(found) not in ENDED:
+            try:
+                found = self._follow(name, take)
+                patience.note_success()
+            except EngineError as error:
+                status = _find_status(error)
+                if status == _NOT_FOUND or not patience.retries(status):
+                    raise
+                if away and not patience.has_waited:
+                    away(error.diagnosis.cause)
+                pause.wait(patience.next_wait_seconds())
+        return found
 
-    def read_log(self, name: str, follow: bool, take: Callable[[str, str], None]) -> None:
-        """Call `take` with pod and text of each line of the main containers, as they arrive."""
+    def _follow(self, name: str, take: Callable[[Workflow], None]) -> Workflow:
+        """Watch a workflow as long as the server lets; return its last state."""
+        found = self.get(name)
+        take(found)
+        if read_phase(found) in ENDED:
+            return found
+        version = str(found["metadata"]["resourceVersion"])
+        return dict(self._run(self._watch(name, version, take)) or found)
+
+    def read_log(self, name: str, follow: bool, take: Callable[[str, str], None], timestamps: bool = False) -> None:
+        """Call `take` with pod and text of each line of the main containers, as they arrive.
+
+        With `timestamps`, a text begins with its time (RFC 3339) and a blank.
+        """
         self.get(name)
         query = {"logOptions.container": "main", "logOptions.follow": json.dumps(follow)}
+        query |= {"logOptions.timestamps": json.dumps(timestamps)}
         self._run(self._print_log(f"{self._all}/{name}/log", query, take))
 
     def download(self, path: str, what: str, take: Callable[[bytes], object]) -> int:
@@ -165,10 +194,20 @@ class ArgoServer:
             raise explain_refusal(error, _REFUSED, Level.USER) from error
 
 
+def _find_status(error: EngineError) -> int:
+    """Return the HTTP status of a refusal; that of a client's error where it is no refusal."""
+    refusal = error if isinstance(error, ApiError) else error.__cause__
+    return refusal.status if isinstance(refusal, ApiError) else 400
+
+
 def _read_results(lines: list[str]) -> Iterator[Workflow]:
     for line in lines:
         if line.strip():
-            result = json.loads(line).get("result")
+            try:
+                result = json.loads(line).get("result")
+            except ValueError as error:
+                # half a line: the server has gone away
+                raise ApiError("reading a stream", 0, "broken-off", "the connection broke") from error
             if result is not None:
                 yield result
 

@@ -3,9 +3,8 @@
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from zoo_runner.hera.argo_server import find_url
@@ -17,12 +16,7 @@ LENT = Path(__file__).parent / "lent"
 _TOKEN_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class ScriptRun:
-    """How a script ended, and the names of the workflows that it submitted, with their namespaces."""
-
-    exit_code: int
-    submitted: tuple[tuple[str, str], ...]
+Submitted = Callable[[str, str], None]
 
 
 def run_script(
@@ -30,21 +24,19 @@ def run_script(
     tokens: Tokens,
     command: Sequence[str],
     variables: Mapping[str, str],
-) -> ScriptRun:
-    """Run `command` (interpreter, script, arguments) and wait for it; `variables` are its environment.
+    submitted: Submitted,
+) -> int:
+    """Run `command` (interpreter, script, arguments) and return its exit code; `variables` are its environment.
 
-    The token is in memory that only this process and the script share, and is renewed there.
+    `submitted` is called, in another thread, with namespace and name of each workflow, as soon as the script has
+    submitted it. The token is in memory that only this process and the script share, and is renewed there.
     """
     interpreter, *words = command
-    with _shared("token") as token, _shared("submitted") as submitted, _renewing(tokens, token):
+    with _shared("token") as token, _renewing(tokens, token), _reading(submitted) as names:
         given = {**variables, **_build_variables(configuration, tokens, variables)}
-        given |= {"ZOO_RUNNER_HERA_TOKEN": _name(token), "ZOO_RUNNER_HERA_SUBMITTED": _name(submitted)}
+        given |= {"ZOO_RUNNER_HERA_TOKEN": _name(token), "ZOO_RUNNER_HERA_SUBMITTED": _name(names)}
         start = [interpreter, str(LENT / "zoo_runner_hera_start.py"), *words]
-        done = subprocess.run(start, env=given, pass_fds=(token, submitted), check=False)
-        os.lseek(submitted, 0, os.SEEK_SET)
-        lines = os.read(submitted, os.fstat(submitted).st_size).decode().splitlines()
-    names = [line.partition(" ")[::2] for line in dict.fromkeys(lines)]
-    return ScriptRun(done.returncode, tuple((namespace, name) for namespace, name in names))
+        return subprocess.run(start, env=given, pass_fds=(token, names), check=False).returncode
 
 
 def _build_variables(configuration: HeraConfiguration, tokens: Tokens, variables: Mapping[str, str]) -> dict[str, str]:
@@ -58,6 +50,28 @@ def _build_variables(configuration: HeraConfiguration, tokens: Tokens, variables
         "ZOO_RUNNER_HERA_HOST": f"{find_url(configuration)}/",
         "ZOO_RUNNER_HERA_VERIFY": "false" if configuration.get("ARGO_INSECURE_SKIP_VERIFY") == "true" else "true",
     }
+
+
+@contextmanager
+def _reading(submitted: Submitted) -> Iterator[int]:
+    """Give the end of a pipe to which namespaces and names are written, one workflow a line."""
+    outlet, inlet = os.pipe()
+
+    def read() -> None:
+        with os.fdopen(outlet, encoding="utf-8") as lines:
+            # an empty line ends it, because children of the script may keep the pipe open
+            for line in iter(lines.readline, "\n"):
+                namespace, _, name = line.strip().partition(" ")
+                submitted(namespace, name)
+
+    thread = threading.Thread(target=read, name="hera-submitted", daemon=True)
+    thread.start()
+    try:
+        yield inlet
+    finally:
+        os.write(inlet, b"\n")
+        os.close(inlet)
+        thread.join()
 
 
 @contextmanager

@@ -29,6 +29,11 @@ class Patience:
         self._refused_since = self._refused_since or self._clock()
         return self._worked and self._clock() - self._refused_since < _REFUSED_SECONDS
 
+    @property
+    def has_waited(self) -> bool:
+        """Whether something was waited for since the stream worked."""
+        return self._wait_seconds > _FIRST_WAIT_SECONDS
+
     def next_wait_seconds(self) -> float:
         """Return how long to wait before the next try."""
         self._wait_seconds = min(self._wait_seconds * 2, _LONGEST_WAIT_SECONDS)

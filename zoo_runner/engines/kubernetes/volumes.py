@@ -7,7 +7,7 @@ is bound, or waits for the pod, or takes long.
 
 from zoo_runner.engines.kubernetes.names import Manifest
 
-_FIRST_CONSUMER = "WaitForFirstConsumer"
+FIRST_CONSUMER = "WaitForFirstConsumer"
 
 
 def is_bound(claim: Manifest | None) -> bool:
@@ -17,4 +17,4 @@ def is_bound(claim: Manifest | None) -> bool:
 
 def awaits_pod(event: Manifest) -> bool:
     """Whether an event says that a claim gets its volume where its pod is going to be (`volumeBindingMode`)."""
-    return event.get("reason") == _FIRST_CONSUMER
+    return event.get("reason") == FIRST_CONSUMER

@@ -1,22 +1,29 @@
 """Main program of a script that `zoo-runner hera run` starts: configures Hera, then runs the script unmodified.
 
 Arguments: the script and its own arguments. What is changed in Hera, for 5.6 and 7: host, namespace, service account
-and token are configured; `Workflow.wait` waits while a workflow is pending (Hera 7.1 takes that for its end); each
-workflow that the script submits is written to a file, so that the command can follow it.
+and token are configured; a token may have the word Bearer or not; `Workflow.wait` waits while a workflow is pending
+(Hera 7.1 takes that for its end) and while the server is away; each workflow that the script submits is reported to the
+command, which follows it.
 """
 
 import os
+import re
 import runpy
 import sys
 import threading
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import requests
+from hera.exceptions import InternalServerError
 from hera.shared import global_config
 from hera.workflows import Workflow, WorkflowsService
 
 _ENVIRON = os.environ  # noqa: TID251 the door of a process of its own
+# requests' own errors, which are those of the connection, or of an answer that is not JSON; and 5xx
+_AWAY = (requests.RequestException, InternalServerError)
 _ENDED = ("Succeeded", "Failed", "Error")
 
 
@@ -45,20 +52,33 @@ def _record(method: str) -> None:
     setattr(WorkflowsService, method, call)
 
 
+def _accept_bearer() -> None:
+    """Let a token that scripts set have the word Bearer: Hera 5.6 writes it before every token, also before that."""
+    if WorkflowsService(host="http://localhost", token="x").token != "x":
+        return
+    original = WorkflowsService.__init__
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        if self.token:
+            self.token = re.sub(r"(?i)^bearer\s+", "", self.token)
+
+    WorkflowsService.__init__ = init  # type: ignore[method-assign]
+
+
 def wait(self: Any, poll_interval: int = 5) -> Any:
-    """Wait until the workflow ends, also while it is pending; each change of its phase and progress is printed."""
-    shown = None
+    """Wait until the workflow ends, also while it is pending, and while the server is away; return it.
+
+    The command that runs the script shows the progress.
+    """
     pause = threading.Event()
     while True:
         service = self.workflows_service or WorkflowsService()
-        found = service.get_workflow(self.name, namespace=self.namespace or global_config.namespace)
-        phase = getattr(found.status, "phase", None) or "Pending"
-        news = f"{self.name}: {phase} {getattr(found.status, 'progress', None) or ''}".rstrip()
-        if news != shown:
-            print(news, file=sys.stderr, flush=True)  # noqa: T201 the progress of a script
-            shown = news
-        if phase in _ENDED:
-            return found
+        with suppress(*_AWAY):
+            found = service.get_workflow(self.name, namespace=self.namespace or global_config.namespace)
+            if getattr(found.status, "phase", None) in _ENDED:
+                return found
         pause.wait(poll_interval)
 
 
@@ -68,6 +88,7 @@ def main() -> None:
     sys.argv = sys.argv[1:]
     sys.path[0] = str(Path(script).resolve().parent)
     configure()
+    _accept_bearer()
     for method in ("create_workflow", "submit_workflow"):
         _record(method)
     Workflow.wait = wait  # type: ignore[method-assign]

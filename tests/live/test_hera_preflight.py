@@ -1,0 +1,99 @@
+"""What a workflow needs, checked on a real cluster with a real Argo Workflows before anything is submitted."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.live.hera_site import Hera, HeraSite
+from zoo_runner.hera.preflight import Preflight
+from zoo_runner.hera.tokens import Tokens
+from zoo_runner.model.errors import RunnerError
+
+OBJECTS = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: NAME}
+spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: NAME-pending}
+spec: {accessModes: [ReadWriteMany], storageClassName: no-such-class, resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: NAME}
+data: {HTTP_PROXY: proxy.example.org}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: NAME}
+"""
+
+
+@pytest.fixture
+def prepared(hera_site: HeraSite) -> Iterator[HeraSite]:
+    """A site with a claim that has a volume, one that gets none, a ConfigMap, and an account without permissions."""
+    name = f"hera-check-{time.time_ns()}"
+    with hera_site.applied(OBJECTS.replace("NAME", name)):
+        hera_site.kubectl("wait", f"pvc/{name}", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+        yield replace(hera_site, environ={**hera_site.environ, "KUBECONFIGMAP": name, "KUBEVOLUMECLAIMNAME": name})
+
+
+FAILING: dict[str, tuple[Callable[[Preflight, str], object], str]] = {
+    "missing claim": (lambda it, _: it.assert_volume_claim("nothing"), "cluster.volume"),
+    "unbound claim": (lambda it, name: it.assert_volume_claim(f"{name}-pending"), "cluster.volume"),
+    "missing ConfigMap": (lambda it, _: it.assert_configmap("nothing"), "cluster.not-found"),
+    "missing key": (lambda it, name: it.assert_configmap(name, "NO_PROXY"), "cluster.not-found"),
+    "missing Secret": (lambda it, _: it.assert_secret("nothing"), "cluster.not-found"),
+    "missing account": (lambda it, _: it.assert_service_account("nobody"), "cluster.service-account"),
+    "account without permissions": (lambda it, name: it.assert_executor(name), "engine.executor-permission"),
+}
+
+
+def test_each_assertion_returns_what_it_found_or_raises_its_code(prepared: HeraSite) -> None:
+    preflight, name = Preflight(prepared.configuration), prepared.environ["KUBECONFIGMAP"]
+    assert "Bound" in preflight.assert_volume_claim()
+    assert preflight.assert_configmap("", "HTTP_PROXY") == "1 values"
+    found = {}
+    for about, (ask, _) in FAILING.items():
+        with pytest.raises(RunnerError) as raised:
+            ask(preflight, name)
+        found[about] = raised.value.diagnosis.code
+        assert raised.value.diagnosis.remedy
+    assert found == {about: code for about, (_, code) in FAILING.items()}
+
+
+def test_all_checks_of_a_sound_site_are_good(prepared: HeraSite) -> None:
+    done = prepared.run("check")
+    assert done.returncode == 0, done.stdout
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("ok")] == []
+    assert {line[4:].partition(":")[0] for line in lines} == {
+        *("cluster", "nodes", "namespace", "service account", "executor", "volume claim", "ConfigMap", "token"),
+        "Argo server",
+    }
+    assert "eyJ" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("ARGO_NAMESPACE=no-such-namespace", "cluster.not-found"),
+        ("ARGO_SERVER=http://127.0.0.1:1", "engine.argo-unreachable"),
+        ("ARGO_TOKEN=wrong", "engine.argo-login"),
+        ("KUBECONFIG=/nowhere", "cluster.access"),
+    ],
+)
+def test_a_check_that_fails_has_its_code_and_what_to_do(value: str, code: str, hera: Hera) -> None:
+    done = hera("check", "--set", value)
+    assert done.returncode == 7
+    assert f"code: {code})" in done.stdout
+    assert "what to do" in done.stdout
+
+
+def test_a_token_that_ended_is_reported(hera_site: HeraSite) -> None:
+    environ = {**hera_site.environ, "ARGO_TOKEN": Tokens(hera_site.configuration)()}
+    assert "valid for" in Preflight(replace(hera_site, environ=environ).configuration).assert_token()
