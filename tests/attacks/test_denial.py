@@ -17,7 +17,7 @@ from stageout.earlier_results import RECORD
 from stageout.model import StageOutOptions
 from stageout.stage import stage_out
 from tests.attacks.hostile import Document, Host, expression, output, run_here, tool
-from tests.servers import serve_files
+from tests.servers import Fault, serve_files
 from tests.site import Site
 from tests.unit.stagein.items import build_item
 from zoo_runner.inputs.joborder import read_execute_request
@@ -198,6 +198,58 @@ def test_no_catalog_takes_more_than_the_operator_allows(name: str, tmp_path: Pat
     assert caught.value.kind is Kind.REFUSED
     assert any(setting in caught.value.remedy for setting in ("STAGEIN_MAX_FILES", "STAGEIN_MAX_BYTES"))
     assert not list((tmp_path / "in").rglob("*.tif"))
+
+
+def linking(*links: tuple[str, str]) -> bytes:
+    catalog: Document = {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "description": "c"}
+    return json.dumps({**catalog, "links": [{"rel": rel, "href": href} for rel, href in links]}).encode()
+
+
+def paging(number: int) -> bytes:
+    features = [build_item(f"i{number}", {})]
+    links = [{"rel": "next", "href": f"./{number + 1}.json"}]
+    return json.dumps({"type": "FeatureCollection", "features": features, "links": links}).encode()
+
+
+CATALOGS: dict[str, dict[str, bytes]] = {
+    "a catalog in itself": {"0.json": linking(("child", "./0.json"), ("item", "./0.json"))},
+    "a circle of catalogs": {"0.json": linking(("child", "./1.json")), "1.json": linking(("child", "./0.json"))},
+    "children without end": {f"{n}.json": linking(("child", f"./{n + 1}.json")) for n in range(60)},
+    "pages without end": {f"{n}.json": paging(n) for n in range(60)},
+    "a page that follows itself": {"0.json": paging(-1)},
+    "items without end": {"0.json": linking(*(("item", f"./{n}.json") for n in range(1, 90)))}
+    | {f"{n}.json": json.dumps(build_item(f"i{n}", {})).encode() for n in range(1, 90)},
+}
+
+
+@pytest.mark.parametrize("name", CATALOGS)
+@pytest.mark.timeout(120)
+def test_no_catalog_is_read_for_ever(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    with serve_files(tmp_path / "web") as web:
+        for path, content in CATALOGS[name].items():
+            web.put(path, content)
+        order = {"x": {"class": "Directory", "location": f"{web.url}/0.json"}}
+        with suppress(StagingError):
+            stage_in(order, tmp_path / "in", StageInOptions(retries=0, max_items=20))
+    # so many items, and as many other documents
+    assert len(web.requests) <= 45
+
+
+REDIRECTS = {"to itself": ("/a.tif",), "in a circle": ("/b.tif", "/a.tif"), "and on": ("/b.tif", "/c.tif", "/b.tif")}
+
+
+@pytest.mark.parametrize("name", REDIRECTS)
+@pytest.mark.timeout(60)
+def test_no_redirects_are_followed_for_ever(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    with serve_files(tmp_path / "web") as web:
+        for path, target in zip(("a.tif", "b.tif", "c.tif"), REDIRECTS[name], strict=False):
+            web.fail_always(path, Fault(302, {"Location": target}))
+        order = {"x": {"class": "File", "location": f"{web.url}/a.tif"}}
+        with pytest.raises(StagingError):
+            stage_in(order, tmp_path / "in", StageInOptions(retries=0))
+    assert len(web.requests) <= 60
 
 
 def test_a_list_of_files_has_no_more_than_the_operator_allows(tmp_path: Path) -> None:

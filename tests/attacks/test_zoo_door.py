@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.attacks.hostile import CANARY, Document, Host, find_canary, output, tool
+from tests.servers import Fault, FileServer, serve_files
+from tests.unit.stagein.items import build_item
 from zoo_runner.testing import KernelDouble, SubmittedJob
 
 SITE_PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
@@ -21,6 +23,10 @@ COPYING = tool(
 @pytest.fixture
 def kernel(tmp_path: Path) -> KernelDouble:
     """A kernel with credentials in its environment and its configuration."""
+    return open_kernel(tmp_path)
+
+
+def open_kernel(folder: Path, **more: str) -> KernelDouble:
     environ = {
         "ZOO_RUNNER_CONTAINERS": "none",
         # the steps have to run, so that what holds them is the boundary
@@ -30,9 +36,10 @@ def kernel(tmp_path: Path) -> KernelDouble:
         "STAGEIN_AWS_SECRET_ACCESS_KEY": CREDENTIAL,
         "STAGEOUT_MAX_FILES": "20",
         "ZOO_RUNNER_MAX_INPUT_VALUES": "1000",
+        **more,
     }
     sections = {"additional_parameters": {"APP": "zoo", "STAGEOUT_AWS_SECRET_ACCESS_KEY": CREDENTIAL}}
-    return KernelDouble(tmp_path / "zoo", environ=environ, sections=sections, python_path=SITE_PACKAGES)
+    return KernelDouble(folder / "zoo", environ=environ, sections=sections, python_path=SITE_PACKAGES)
 
 
 @pytest.fixture
@@ -123,6 +130,42 @@ def test_no_package_reads_what_belongs_to_others(
 ) -> None:
     job = run(kernel, PACKAGES[name](host, neighbour), tmp_path)
     ensure_nothing_learned(kernel, job, host)
+
+
+def reaching(host: Host, web: FileServer) -> dict[str, str]:
+    """Addresses of a host that the operator has listed, whose publisher is hostile, and what they lead to."""
+    away = host.at("127.0.0.2")
+    web.fail_always("redirect.tif", Fault(302, {"Location": away}))
+    web.fail_always("kept.tif", Fault(307, {"Location": host.secret.as_uri()}))
+    web.put("item.json", json.dumps(build_item("a", {"a": {"href": away}})).encode())
+    web.put("file.json", json.dumps(build_item("a", {"a": {"href": host.secret.as_uri()}})).encode())
+    page = {"type": "FeatureCollection", "features": [], "links": [{"rel": "next", "href": away}]}
+    web.put("page.json", json.dumps(page).encode())
+    return {
+        "a redirect": f"{web.url}/redirect.tif",
+        "a redirect to a file": f"{web.url}/kept.tif",
+        "an asset": f"{web.url}/item.json",
+        "an asset that is a file": f"{web.url}/file.json",
+        "a page": f"{web.url}/page.json",
+    }
+
+
+LEADING = ("a redirect", "a redirect to a file", "an asset", "an asset that is a file", "a page")
+
+
+@pytest.mark.parametrize("name", LEADING)
+def test_no_publisher_leads_a_job_elsewhere(name: str, host: Host, tmp_path: Path) -> None:
+    listing = open_kernel(tmp_path, STAGEIN_PRIVATE_HOSTS="127.0.0.1")
+    (tmp_path / "web").mkdir()
+    with serve_files(tmp_path / "web") as web:
+        place = {"class": "File" if "redirect" in name else "Directory", "location": reaching(host, web)[name]}
+        script = "cp -rL $0 shown"
+        inputs = {"x": {"type": place["class"], "inputBinding": {"position": 1}}}
+        document = tool(script, output("Any", "shown"), inputs=inputs)
+        job = run(listing, document, tmp_path, {"x": {"value": json.dumps(place)}})
+    assert not job.succeeded
+    assert web.requests != []
+    ensure_nothing_learned(listing, job, host)
 
 
 def test_no_caller_gives_more_values_than_the_operator_allows(kernel: KernelDouble, host: Host, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.log_files import LOG_FILES, link_names
+from zoo_runner.files import write_anew
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
@@ -235,7 +236,7 @@ class JobLog:
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_write_json(self.masker.mask_data(content)), encoding="utf-8", errors="backslashreplace")
+            write_anew(path, _write_json(self.masker.mask_data(content)).encode("utf-8", "backslashreplace"))
 
 
 def _write_json(content: Any) -> str:
@@ -251,6 +252,8 @@ def _iso(seconds: float) -> str:
 def _make_folder(folder: Path, mode: int, variable: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        # a neighbour may have put a link into a public folder
+        os.close(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
     except OSError as error:
         raise SettingsError(
             f"cannot write the logs of the job: cannot create {folder}: {error.strerror}",

@@ -6,7 +6,8 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+# a neighbour may have put a link into a public folder
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 # of all jobs of a process: a scattered package may have thousands of steps, a worker hundreds of jobs, a process
 # few files
 _KEPT_OPEN = 64
@@ -53,7 +54,7 @@ def link_names(first: Path, second: Path) -> bool:
     False where that is not possible: on two disks, or where both are files already.
     """
     with contextlib.suppress(OSError):
-        return first.samefile(second)
+        return os.path.samestat(first.lstat(), second.lstat())
     try:
         if not second.exists():
             os.close(_open_for_appending(first))
@@ -68,7 +69,7 @@ def link_names(first: Path, second: Path) -> bool:
 
 def _leads_to(path: Path, handle: int) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
+        return os.path.samestat(path.lstat(), os.fstat(handle))
     except OSError:
         return False
 

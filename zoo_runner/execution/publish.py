@@ -90,7 +90,8 @@ def _pressed_after(seconds: float) -> Iterator[Switch]:
 
 
 def _find_logs(paths: JobPaths) -> dict[str, Path]:
-    # a platform's dismissal may have emptied the public folder
-    story = paths.job_log if paths.job_log.is_file() else paths.kept_log
+    # the private name: others may have emptied the public folder, or put a link there
+    story = paths.kept_log if paths.kept_log.is_file() else paths.job_log
     logs = {"job.log": story, **{path.name: path for path in sorted(paths.log_folder.glob("*.log"))}}
-    return {name: path for name, path in {**logs, paths.usage.name: paths.usage}.items() if path.is_file()}
+    found = {**logs, paths.usage.name: paths.usage}
+    return {name: path for name, path in found.items() if path.is_file() and not path.is_symlink()}
