@@ -121,3 +121,20 @@ def test_an_attempt_that_was_lost_leaves_nothing_for_the_next(site: Site, tmp_pa
     (Slot(pods.run, step.name, 0).out / "half").write_text("x")
     assert pods.run_job(step, 0)
     assert not (Slot(pods.run, step.name, 0).out / "half").exists()
+
+
+def test_a_step_that_changes_an_input_which_others_share_fails(site: Site, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "echo more >> data.txt")
+    document = json.loads(package.read_text())
+    flow, tool = document["$graph"]
+    tool["requirements"].append({"class": "InitialWorkDirRequirement", "listing": ["$(inputs.x)"]})
+    tool["inputs"] = {"x": "File"}
+    flow["inputs"], flow["steps"]["work"]["in"] = {"x": "File"}, {"x": "x"}
+    package.write_text(json.dumps(document))
+    data = tmp_path / "data.txt"
+    data.write_text("one\n")
+    pods = Pods(site, site.accept(package, None, f"x={data}"))
+    (step,) = pods.steps
+    assert not pods.run_job(step, 0)
+    assert any("changed its input: data.txt" in line for line in pods.said)
+    assert data.read_text() == "one\n"

@@ -7,15 +7,17 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import NAMESPACE, find_argo, find_kubeconfig, join_cluster, kubectl
+from tests.cluster import NAMESPACE, find_argo, find_kubeconfig, join_cluster, kubectl, list_jobs
 from tests.live.test_argo import ECHO, HOSTILE, accept, once
 from tests.live.test_calrissian import wait_until_gone
+from tests.live.test_kept_volumes import DESTINATION, Store, ensure_kept, publish
 from tests.live.test_lost_callers import read_log, wait_for
 from tests.require import require
 from tests.servers import S3Server
@@ -24,7 +26,7 @@ from tests.steps import WAITS, write_package
 from tests.values import EXAMPLES, FAILING, PACKAGES
 from zoo_runner.engines import open_engine
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.events import StepLines
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Status
 
 # whatever would be a way out of a slot: exits with 1 where one is open
@@ -56,10 +58,17 @@ def list_pods(site: Site, job_id: str) -> list[str]:
     return [pod["metadata"]["annotations"]["zoo-runner/node"] for pod in json.loads(pods)["items"]]
 
 
-def let_tool_go(site: Site, job_id: str) -> None:
+def find_step(site: Site, job_id: str) -> str:
     pods = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job_id}", "-o", "name").split()
-    (pod,) = [one for one in pods if "step-work" in one]
-    words = ("exec", pod, "-c", "tool", "-n", NAMESPACE, "--", "sh", "-c", "echo go > /var/tmp/go")
+    return [one for one in pods if "step-work" in one][-1]
+
+
+def delete_step(site: Site, job_id: str) -> None:
+    kubectl(site, "delete", find_step(site, job_id), "-n", NAMESPACE, "--grace-period=1", "--wait=false")
+
+
+def let_tool_go(site: Site, job_id: str) -> None:
+    words = ("exec", find_step(site, job_id), "-c", "tool", "-n", NAMESPACE, "--", "sh", "-c", "echo go > /var/tmp/go")
     kubectl(site, *words)
 
 
@@ -97,6 +106,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str | None, Level]] = {
         Level.USER,
     ),
     "image": ("true", {"image": "docker.io/library/never:there"}, "image.not-found", Level.USER),
+    "shell": ("true", {"image": "docker.io/library/pause:dev"}, "image.no-shell", Level.USER),
     "size": ("true", {"ramMin": 4_000_000, "ramMax": 4_000_000}, None, Level.USER),
 }
 
@@ -111,6 +121,20 @@ def test_a_step_that_fails_is_reported_with_its_code_and_its_name(what: str, sit
     assert (diagnosis.step, diagnosis.level) == ("work", level), diagnosis
     assert diagnosis.code == (code or "cluster.unschedulable")
     wait_until_gone(site, job.id, 15)
+
+
+def test_a_step_whose_pod_was_deleted_is_started_again(site: Site, tmp_path: Path) -> None:
+    job = accept(site, write_package(tmp_path, WAITS))
+    begun: list[str] = []
+
+    def act(event: Event) -> None:
+        if isinstance(event, StepLines):
+            begun.append(event.step)
+            (delete_step if len(begun) == 1 else let_tool_go)(site, job.id)
+
+    story = site.run(job, on=lambda event: threading.Thread(target=act, args=(event,)).start())
+    assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    assert begun == ["work", "work"]
 
 
 def test_the_logs_of_a_failed_job_are_published(site: Site, s3: S3Server, tmp_path: Path) -> None:
@@ -170,3 +194,28 @@ def test_a_plan_is_what_argo_lint_accepts(site: Site, tmp_path: Path) -> None:
     plan.write_text(printed.stdout)
     linted = subprocess.run([argo, "lint", "--offline", plan], capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_results_that_cannot_be_stored_wait_and_are_published(tmp_path: Path, started_jobs: set[str]) -> None:
+    find_argo()
+    (tmp_path / "s3").mkdir()
+    store = Store(tmp_path / "s3")
+    joined = join_cluster(Site(tmp_path, tmp_path / "cache"), find_kubeconfig(), store.server)
+    site = joined.having(ZOO_RUNNER_ENGINE="argo-native")
+    job = site.accept(write_package(tmp_path, f"{WAITS}; echo work"), None, destination=DESTINATION)
+
+    def spoil() -> None:
+        store.stop()
+        let_tool_go(site, job.id)
+
+    try:
+        story = site.run(job, on=once(StepLines, spoil))
+        ensure_kept(site, story)
+        again = site.having(AWS_ENDPOINT_URL=str(store.start_again().options.endpoint))
+        code, said = publish(again, job.id)
+        assert code == 0, said
+        assert store.read() != []
+        wait_until_gone(site, job.id, 30)
+    finally:
+        store.stop()
+    started_jobs |= list_jobs(site)

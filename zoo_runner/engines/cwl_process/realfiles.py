@@ -50,6 +50,12 @@ class StepInputs:
                     yield shown
 
 
+def describe_changes(step: str, inputs: StepInputs) -> str | None:
+    """Describe which inputs a step has changed; None where it has changed none."""
+    changed = sorted(path.name for path in inputs.changed())
+    return f"[job {step}] changed its input: {', '.join(changed[:5])}" if changed else None
+
+
 class RealFiles:
     """Puts real files in place of links; one per job, used by the threads of all steps.
 

@@ -10,7 +10,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
-from zoo_runner.engines.cwl_process.realfiles import RealFiles, StepInputs, list_staged_links
+from zoo_runner.engines.cwl_process.realfiles import RealFiles, StepInputs, describe_changes, list_staged_links
 from zoo_runner.engines.cwl_process.step_client import name_notes
 from zoo_runner.engines.local.memory_limits import read_memory_limit
 from zoo_runner.engines.local.watch import Container, Emit, Watch
@@ -101,9 +101,8 @@ def limit_container(command: list[str], memory_mib: int | None, shared: Reportin
 
 
 def _check_unchanged(step: str, inputs: StepInputs) -> None:
-    changed = [path.name for path in inputs.changed()]
-    if changed:
-        raise WorkflowException(f"[job {step}] changed its input: {', '.join(sorted(changed)[:5])}")
+    if changes := describe_changes(step, inputs):
+        raise WorkflowException(changes)
 
 
 def _confine(job: Any, shared: Reporting) -> None:

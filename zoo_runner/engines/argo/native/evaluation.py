@@ -250,7 +250,7 @@ def _empty(slot: Slot) -> None:
 
 
 def _open_stream(run: Path, name: str) -> Emit:
-    """Reserve stdout for events, and keep a copy of them; what others print goes to stderr, and to the copy."""
+    """Reserve stdout for events, and keep a copy of them on the volume; what others print goes to stderr."""
     (run / EVENTS).mkdir(exist_ok=True)
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

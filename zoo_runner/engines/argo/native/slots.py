@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.engines.cwl_process.realfiles import StepInputs
 from zoo_runner.files import encode_json, read_unlinked, write_anew
 
 OUTPUTS = "native-outputs.json"
@@ -104,6 +105,20 @@ class Slot:
         """Give the slot to a job."""
         self.create()
         write_anew(self._job, encode_json({"key": job.key, "name": job.name, "order": job.order}))
+
+    def keep_inputs(self, inputs: StepInputs) -> None:
+        """Note the files that the job shares with others."""
+        files = [[str(shown), str(kept), *state] for shown, (kept, *state) in inputs.files.items()]
+        write_anew(self._inputs, encode_json(files))
+
+    def read_inputs(self) -> StepInputs:
+        """Read which files the job shares with others, and what they were before it ran."""
+        files = json.loads(read_unlinked(self._inputs)) if self._inputs.exists() else []
+        return StepInputs({Path(shown): (Path(kept), size, time) for shown, kept, size, time in files})
+
+    @property
+    def _inputs(self) -> Path:
+        return self.run / "slots" / f"{self.name}-inputs.json"
 
     def create(self) -> None:
         """Create the folders."""

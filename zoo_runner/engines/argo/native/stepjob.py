@@ -14,7 +14,7 @@ from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
 from zoo_runner.engines.argo.native.script import build_tool_script
 from zoo_runner.engines.argo.native.slots import Slot, keep_result
 from zoo_runner.engines.cwl_process.confined import ConfinedMapper
-from zoo_runner.engines.cwl_process.realfiles import RealFiles, list_staged_links
+from zoo_runner.engines.cwl_process.realfiles import RealFiles, describe_changes, list_staged_links
 from zoo_runner.engines.kubernetes.job_pod.used import parse_used
 from zoo_runner.files import read_unlinked
 from zoo_runner.model.events import Event, StepEnded, StepLines, StepStarted
@@ -56,7 +56,7 @@ class StepJob(CommandLineJob):
 
     def _execute(self, runtime: list[str], env: Any, runtimeContext: Any, monitor_function: Any = None) -> None:
         context: JobContext = runtimeContext
-        context.files.replace_links(list_staged_links(self))
+        context.slot.keep_inputs(context.files.replace_links(list_staged_links(self)))
         words = [str(word) for word in self.command_line]
         if not words:
             raise WorkflowException("Cannot run a CommandLineTool that produces an empty command line.")
@@ -98,6 +98,8 @@ class StepJob(CommandLineJob):
         return True
 
     def _find_outputs(self, code: int, context: JobContext) -> Any:
+        if changes := describe_changes(self.name, context.slot.read_inputs()):
+            raise WorkflowException(changes)
         self._setup(context)
         if self.generatemapper is not None:
             relink_initialworkdir(self.generatemapper, self.outdir, self.builder.outdir, self.inplace_update)

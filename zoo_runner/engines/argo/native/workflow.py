@@ -37,7 +37,6 @@ from zoo_runner.engines.argo.workflow import (
 from zoo_runner.engines.kubernetes.manifests import (
     CONFINED,
     CWL_FOLDERS,
-    NETWORK_LABEL,
     WORK_FOLDER,
     build_mounts,
     build_resources,
@@ -171,8 +170,7 @@ def _build_list(step: StepNode, cluster: KubernetesSettings) -> Manifest:
 def _annotate(node: str, template: Manifest, step: StepNode | None = None) -> Manifest:
     """Give the pods of a template the name of their node, and of their step."""
     annotations = {NODE_ANNOTATION: node, **({STEP_ANNOTATION: step.path} if step else {})}
-    labels = {"labels": {NETWORK_LABEL: "allowed"}} if step and step.network else {}
-    return {**template, "metadata": {"annotations": annotations, **labels}}
+    return {**template, "metadata": {"annotations": annotations}}
 
 
 def _build_evaluation(name: str, cluster: KubernetesSettings, words: Sequence[str]) -> Manifest:
