@@ -57,8 +57,9 @@ def find_bad(site: Site) -> Check:
 def test_a_sound_cluster(site: Site) -> None:
     found = examine(site)
     protections = ["pod security", "admission policy", "network policy", "tokens", "account"]
-    pods = ["quota", "kept results", "storage class", "volume", "images", "smoke test", "results store"]
-    assert list(found) == ["API", "permissions", "namespace", *protections, *pods]
+    places = ["quota", "nodes", "kept results", "storage class", "volume"]
+    pods = ["API from a pod", "DNS from a pod", "images", "smoke test", "results store"]
+    assert list(found) == ["API", "login", "permissions", "namespace", *protections, *places, *pods]
     assert all(check.ok and check.found and check.expected for check in found.values())
     left = kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "name").split()
     assert not [name for name in left if name.startswith("job.batch/job-doctor")]
@@ -76,7 +77,7 @@ def test_a_sound_cluster(site: Site) -> None:
             "library/nojob:1 of the job does",
         ),
         ("ZOO_RUNNER_DEFAULT_IMAGE", "docker.io/library/no:1", "smoke test", "library/no:1 of the job does"),
-        ("POD_NODE_SELECTOR", '{"pool": "gpu"}', "smoke test", "{'pool': 'gpu'}"),
+        ("POD_NODE_SELECTOR", '{"pool": "gpu"}', "nodes", "{'pool': 'gpu'}"),
         ("ZOO_RUNNER_NAMESPACE", "nobody-made-it", "namespace", 'namespaces "nobody-made-it" not found'),
         ("ZOO_RUNNER_SERVICE_ACCOUNT", "nobody", "namespace", "the service account nobody does not exist"),
         ("AWS_SECRET_ACCESS_KEY", "wrong-key", "results store", "s3://results/doctor"),

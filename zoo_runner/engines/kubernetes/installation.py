@@ -129,13 +129,14 @@ def _examine(installation: _Installation, smoke_test: Callable[[], Iterator[Chec
     try:
         yield from _check_protections(cluster, names, site)
         yield from _check_quotas(cluster, names, site)
-        yield Check.run("nodes", lambda: check_sizes(cluster, site, installation.steps), "each request fits a node")
+        nodes = Check.run("nodes", lambda: check_sizes(cluster, site, installation.steps), "each request fits a node")
+        yield nodes
         yield Check(True, "kept results", describe_kept(cluster, names.namespace), "published or removed in time")
         storage = Check.run("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")
         yield storage
         prepared = list(installation.examined.prepare())
         yield from prepared
-        if all(check.ok for check in (storage, *prepared)):
+        if all(check.ok for check in (nodes, storage, *prepared)):
             yield from smoke_test()
     finally:
         if names.own_namespace:
