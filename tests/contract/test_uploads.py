@@ -1,6 +1,8 @@
 """Files that clients send to be inputs: what is stored, who may read it, and when it goes."""
 
 import json
+import re
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 from tests.contract.stores import DATABASES, build_job, create, use_database
 from tests.forms import build_form
 from tests.servers import S3Server
-from tests.serving import Answer, Server, serving
+from tests.serving import Answer, Server, serving, wait_for
 from tests.site import Site
 from tests.unit.stagein.items import build_item
 from zoo_runner.config.server import load_server_settings
@@ -202,6 +204,24 @@ def test_what_cannot_be_stored_is_refused_and_leaves_nothing(
     answer = server.request("POST", "/files", body, {"Content-Type": media_type})
     assert (answer.status, answer.json["diagnosis"]["code"]) == (status, code)
     assert find_places(server) == []
+    assert not list(Path(server.environ["ZOO_RUNNER_SCRATCH"]).rglob("upload-*"))
+
+
+@pytest.mark.parametrize("path", ["/files", "/processes"])
+def test_a_client_that_goes_away_leaves_nothing_and_is_no_internal_error(server: Server, path: str) -> None:
+    form, headers = build_form(("file", "a", b" " * 100_000))
+    lines = [f"POST {path} HTTP/1.1", "Host: here", f"Content-Length: {len(form)}"]
+    head = "\r\n".join([*lines, f"Content-Type: {headers['Content-Type']}", "", ""])
+    counted = re.compile(rf'requests_total{{method="POST",path="{path}",status="400"}} (\d+)')
+
+    def count() -> int:
+        found = counted.search(server.request("GET", "/metrics").body.decode())
+        return int(found[1].partition(".")[0]) if found else 0
+
+    before = count()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode() + form[:50_000])
+    wait_for(lambda: count() == before + 1, 30)
     assert not list(Path(server.environ["ZOO_RUNNER_SCRATCH"]).rglob("upload-*"))
 
 

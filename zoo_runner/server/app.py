@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
@@ -187,6 +188,12 @@ def _add_errors(app: FastAPI, masker: Masker) -> None:
         if error.status_code == 405:
             response.headers["Allow"] = ", ".join(list_methods(request.scope))
         return response
+
+    @app.exception_handler(ClientDisconnect)
+    async def answer_gone(request: Request, error: ClientDisconnect) -> Response:
+        # nobody reads it, but it is no internal error
+        cause = "the client closed the connection before its request ended"
+        return answer(request, InputError(cause, "Send the request again.", code="request.invalid"))
 
     @app.exception_handler(Exception)
     async def answer_defect(request: Request, error: Exception) -> Response:
