@@ -25,7 +25,7 @@ from zoo_runner.model.workspace import Folders
 
 PLANTED: dict[str, Callable[[JobPaths], Path]] = {
     "the job log": lambda paths: paths.job_log,
-    "the folder of logs": lambda paths: paths.log_folder,
+    "the log folder": lambda paths: paths.log_folder,
     "the log of a step": lambda paths: paths.step_log("s"),
     "the log of stage-in": lambda paths: paths.stage_in_log,
     "the plan": lambda paths: paths.plan,
