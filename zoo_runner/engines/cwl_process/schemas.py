@@ -27,6 +27,8 @@ _TYPES = {
 }
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _FOLDER = Path(__file__).parent / "__pycache__"
+_FORM = 2
+"""Of what is kept: another one for each change of it, as an upgrade may leave what an earlier release kept."""
 
 
 def use_schema(cwl_version: str, folder: Path = _FOLDER) -> None:
@@ -56,7 +58,7 @@ def _load(cwl_version: str, folder: Path) -> tuple[Any, ...]:
 def find_kept(cwl_version: str, folder: Path = _FOLDER) -> Path:
     """Find where the schema of a CWL version is kept, for this Python and these releases of the parsers."""
     releases = [_read_release(name) for name in ("cwltool", "schema_salad")]
-    return folder / f"schema-{'-'.join([cwl_version, *releases])}.{sys.implementation.cache_tag}.pickle"
+    return folder / f"schema-{_FORM}-{'-'.join([cwl_version, *releases])}.{sys.implementation.cache_tag}.pickle"
 
 
 def _read_release(name: str) -> str:
