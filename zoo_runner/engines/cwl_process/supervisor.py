@@ -19,6 +19,9 @@ run: SIGTERM to its process group, after a grace SIGKILL to every descendant, an
 `cid_folder` and the control groups that match `groups` are removed, and where the parent is gone the `scratch` folder
 too, which nobody else would remove.
 The exit code is the run's (128 + n where signal n ended it).
+
+Each run has a supervisor: what it does not import is memory that many of them do not take. `subprocess` and `pathlib`
+are a fifth of it.
 """
 
 import contextlib
@@ -28,14 +31,12 @@ import os
 import resource
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # each run has a supervisor: what it does not import is memory that many of them do not take
+if TYPE_CHECKING:
     from typing import Any
 
     from zoo_runner.engines.cwl_process.disk import DiskWatch
@@ -62,10 +63,11 @@ def adopt_orphans() -> None:
 def descendants(pid: int) -> list[int]:
     """Every living descendant of a process, by /proc; empty where there is no /proc."""
     children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
+    with contextlib.suppress(OSError):
+        for number in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{number}/stat") as stat:  # noqa: PTH123
+                parent = int(stat.read().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(number))
     found: list[int] = []
     queue = [pid]
     while queue:
@@ -110,6 +112,9 @@ def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
     """Remove the containers whose ids lie in a folder; how the run ended stands, whatever comes of it."""
     if cid_folder is None:
         return
+    import subprocess
+    from pathlib import Path
+
     ids = [path.read_text().strip() for path in Path(cid_folder).glob("*") if path.is_file()]
     if ids:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -118,17 +123,58 @@ def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
 
 def remove_groups(patterns: Iterable[str]) -> None:
     """Remove the control groups of a run that its launcher could not remove; they are empty now."""
-    for pattern in map(Path, patterns):
-        for group in pattern.parent.glob(pattern.name):
+    for pattern in patterns:
+        import glob
+
+        for group in glob.glob(pattern):  # noqa: PTH207
             with contextlib.suppress(OSError):
-                group.rmdir()
+                os.rmdir(group)  # noqa: PTH106
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
-    _signal_group(child.pid, signal.SIGTERM)
-    if _wait_for_child(child.pid, GRACE_SECONDS) == "late":
-        _signal_group(child.pid, signal.SIGKILL)
-        _wait_for_child(child.pid, None)
+def _stop(child: int) -> None:
+    _signal_group(child, signal.SIGTERM)
+    if _wait_for_child(child, GRACE_SECONDS) == "late":
+        _signal_group(child, signal.SIGKILL)
+        _wait_for_child(child, None)
+
+
+def _start(order: "dict[str, Any]") -> tuple[int, int | None]:
+    """Start the command in a session of its own; return its process id, and the pipe by which it gets its job.
+
+    Raises `OSError`. This program has one thread.
+    """
+    waits = bool(order.get("waits"))
+    source, pipe = os.pipe() if waits else (os.open(os.devnull, os.O_RDONLY), -1)
+    # it is closed where the command begins
+    failure, report = os.pipe()
+    child = os.fork()
+    if not child:
+        _become(order, source, report)
+    os.close(source)
+    os.close(report)
+    with open(failure) as failed:  # noqa: PTH123
+        if said := failed.read():
+            os.waitpid(child, 0)
+            number, _, path = said.partition(" ")
+            raise OSError(int(number), os.strerror(int(number)), path)
+    return child, pipe if waits else None
+
+
+def _become(order: "dict[str, Any]", source: int, report: int) -> None:
+    """Become the command, or report why that is not possible and end."""
+    try:
+        os.dup2(source, 0)
+        os.setsid()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Python ignores these, and what ignores them hands that on
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        os.chdir(order["cwd"])
+        os.execvpe(order["command"][0], order["command"], order["env"])
+    except OSError as error:
+        os.write(report, f"{error.errno} {error.filename or order['command'][0]}".encode(errors="replace"))
+    finally:
+        os._exit(_CANNOT_START)
 
 
 def main() -> int:
@@ -140,20 +186,13 @@ def main() -> int:
     order = json.loads(first)
     adopt_orphans()
     try:
-        child = subprocess.Popen(
-            order["command"],
-            env=order["env"],
-            cwd=order["cwd"],
-            stdin=subprocess.PIPE if order.get("waits") else subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),  # this program has one thread
-        )
+        child, pipe = _start(order)
     except OSError as error:
         sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
         return _CANNOT_START
     endings: dict[int, str] = {}
-    _follow(child, order, lifeline, endings)
-    code = child.wait()
+    _follow(child, pipe, order, lifeline, endings)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     kill_descendants()
     remove_containers(order["cid_folder"], order["remover"])
     remove_groups(order.get("groups", ()))
@@ -168,7 +207,7 @@ def main() -> int:
     return code if code >= 0 else 128 - code
 
 
-def _follow(child: "subprocess.Popen[bytes]", order: "dict[str, Any]", lifeline: int, endings: dict[int, str]) -> None:
+def _follow(child: int, pipe: int | None, order: "dict[str, Any]", lifeline: int, endings: dict[int, str]) -> None:
     """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for.
 
     `endings` gets why the run was ended from here, by the exit code.
@@ -176,26 +215,26 @@ def _follow(child: "subprocess.Popen[bytes]", order: "dict[str, Any]", lifeline:
 
     def end(code: int, reason: str) -> None:
         endings[code] = reason
-        _signal_group(child.pid, signal.SIGKILL)
+        _signal_group(child, signal.SIGKILL)
 
     disk: DiskWatch | None = None
-    while (change := _wait_for_child(child.pid, disk.seconds if disk else None, also=lifeline)) != "ended":
+    while (change := _wait_for_child(child, disk.seconds if disk else None, also=lifeline)) != "ended":
         if change == "late":
             if disk and (reason := disk.look(descendants(os.getpid()))):
                 end(_TOO_LARGE, reason)
             continue
         line = _read_line(lifeline)
-        if child.stdin is None or not line.startswith(b"{"):
+        if pipe is None or not line.startswith(b"{"):
             _stop(child)
             return
         order.update(json.loads(line))
         if order.get("programs"):
             _start_server(order["scratch"], order["programs"], lambda reason: end(_REFUSED, reason))
         if order.get("disk_bytes"):
-            disk = _watch_disk(child.pid, order)
-        with contextlib.suppress(OSError), child.stdin as pipe:  # it may just have ended
-            pipe.write(line)
-        child.stdin = None
+            disk = _watch_disk(child, order)
+        with contextlib.suppress(OSError), open(pipe, "wb") as job:  # it may just have ended  # noqa: PTH123
+            job.write(line)
+        pipe = None
 
 
 def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[str], None]) -> None:
@@ -220,7 +259,7 @@ def _watch_disk(pid: int, order: "dict[str, Any]") -> "DiskWatch":
 
 def _find_modules() -> None:
     """Have further modules of this package found."""
-    sys.path.append(str(Path(__file__).parents[3]))
+    sys.path.append(os.path.abspath(f"{__file__}/../../../.."))  # noqa: PTH100
 
 
 def _is_orphan(lifeline: int) -> bool:

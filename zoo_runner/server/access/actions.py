@@ -22,6 +22,7 @@ ACTIONS: Mapping[str, str] = {
     "start_job": "job.start",
     "get_definition": "job.inputs",
     "get_inputs": "job.inputs",
+    "validate_job": "job.inputs",
     "get_results": "job.results",
     "get_result": "job.results",
     "get_result_item": "job.results",
@@ -33,4 +34,4 @@ ACTIONS: Mapping[str, str] = {
     "get_file": "file.read",
     "delete_files": "file.delete",
 }
-"""By the name of the function that answers; a path that has none here is refused, and a test finds it."""
+"""By the name of the function that answers; a path that has none here fails, and a test finds it."""

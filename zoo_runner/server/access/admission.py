@@ -43,7 +43,7 @@ class Asked:
         """Let in who is allowed to; raises `InputError`, `EngineError` as `Policy.decide` does."""
         facts = await self._api.read(_find_facts, workspace, request.path_params)
         question = {
-            "action": ACTIONS.get(request.scope["route"].name),
+            "action": ACTIONS[request.scope["route"].name],
             "workspace": workspace,
             "caller": caller and {"name": caller.name, "workspaces": sorted(caller.workspaces)},
             **facts,
