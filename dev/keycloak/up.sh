@@ -13,7 +13,8 @@ BUILD=(--db=dev-file --features-disabled=kerberos)
 say() { echo "keycloak: $*"; }
 
 answers() { curl --silent --fail --max-time 5 --output /dev/null "http://127.0.0.1:$PORT/realms/eo/.well-known/openid-configuration"; }
-runs() { [ -f "$FOLDER/pid" ] && kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null; }
+# the number may be another program's since this machine was started anew
+runs() { [ -f "$FOLDER/pid" ] && grep -qa keycloak "/proc/$(cat "$FOLDER/pid")/cmdline" 2>/dev/null; }
 
 if [ "${1:-}" = stop ]; then
   if runs; then kill "$(cat "$FOLDER/pid")"; fi

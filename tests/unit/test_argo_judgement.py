@@ -203,17 +203,33 @@ def test_a_message_of_a_workflow_of_others_has_a_code_and_a_level(message: str, 
 
 
 @pytest.mark.parametrize(
-    ("message", "code"),
+    ("taints", "tolerated", "code"),
     [
-        ("0/2 nodes are available: 2 node(s) had untolerated taint {team: other}.", "cluster.unschedulable"),
-        ("0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.", None),
-        ("0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {team: other}.", None),
+        (["team", "team"], [], "cluster.unschedulable"),
+        (["team", "team"], ["team"], None),
+        (["team", None], [], None),
+        (["team", "node.kubernetes.io/not-ready"], [], None),
+        (["node.cloudprovider.kubernetes.io/uninitialized"] * 2, [], None),
+        (["node.cilium.io/agent-not-ready"] * 2, [], None),
+        (["ToBeDeletedByClusterAutoscaler"] * 2, [], None),
     ],
 )
-def test_a_taint_of_the_operator_does_not_pass_and_one_of_kubernetes_does(message: str, code: str | None) -> None:
+def test_a_taint_of_the_operator_does_not_pass_and_one_of_the_platform_does(
+    taints: list[str | None], tolerated: list[str], code: str | None
+) -> None:
     pod = build_pod("Pending")
+    # as Kubernetes 1.34 says it, without the keys
+    message = "0/2 nodes are available: 2 node(s) had untolerated taint(s)."
     pod["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": message}]
-    node = {"metadata": {"name": "a"}, "status": {"allocatable": {"cpu": "4", "memory": "8Gi"}}}
-    found = look(build_workflow("Running", build_node("Pending")), pod, nodes=[node])
+    pod["spec"]["tolerations"] = [{"key": key, "operator": "Exists"} for key in tolerated]
+    nodes = [
+        {
+            "metadata": {"name": f"node-{number}"},
+            "spec": {"taints": [{"key": key, "value": "other", "effect": "NoSchedule"}] if key else []},
+            "status": {"allocatable": {"cpu": "4", "memory": "8Gi"}},
+        }
+        for number, key in enumerate(taints)
+    ]
+    found = look(build_workflow("Running", build_node("Pending")), pod, nodes=nodes)
     assert [one.code for one in found.diagnoses] == ([code] if code else [])
     assert found.state is (State.STUCK if code else State.WAITING)

@@ -63,11 +63,11 @@ QUOTED = {
 def read_texts(folder: Path) -> Iterator[tuple[str, str]]:
     """Every text in the code below a folder with its place, but no docstring and no title of a failure in a page."""
     for path in sorted(folder.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree, place = ast.parse(path.read_text(encoding="utf-8")), path.relative_to(ROOT)
         described = {id(text) for node in ast.walk(tree) for text in _find_descriptions(node)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+                yield f"{place}:{node.lineno}", node.value
 
 
 def _find_descriptions(node: ast.AST) -> Iterator[ast.expr]:
@@ -97,8 +97,8 @@ def find_repeats() -> tuple[list[tuple[str, str]], int]:
     """Texts of the tests that repeat a message of the product, and the number of texts that could."""
     messages = {run for folder in PRODUCT for _, text in read_texts(ROOT / folder) for run in list_runs(text)}
     messages -= {run for text in OTHER_PROGRAMS for run in list_runs(text)}
-    texts = [(place, text) for place, text in read_texts(ROOT / "tests") if list_runs(text)]
-    repeats = [(place, text) for place, text in texts if list_runs(text) & messages]
+    texts = [(place, text, runs) for place, text in read_texts(ROOT / "tests") if (runs := list_runs(text))]
+    repeats = [(place, text) for place, text, runs in texts if runs & messages]
     return [(place, text) for place, text in repeats if place.split(":")[0] not in QUOTED], len(texts)
 
 

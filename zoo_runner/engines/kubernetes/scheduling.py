@@ -1,7 +1,7 @@
 """Whether a pod that has no node will ever get one; pure. Source: Kubernetes API v1, PodCondition `PodScheduled`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.engines.kubernetes.names import Manifest
@@ -9,10 +9,13 @@ from zoo_runner.engines.kubernetes.owners import Owner, find_owner, find_step
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, RunnerError
 
-# Kubernetes itself taints a node that is not ready or full, until that is over
-_EXCLUDED = re.compile(
-    r"(\d+) node\(s\) (?:had untolerated taint(?!\(?s?\)? ?\{node\.kubernetes\.io/)|didn't match Pod's node affinity)"
+_AFFINITY = re.compile(r"(\d+) node\(s\) didn't match Pod's node affinity")
+# set by Kubernetes, clouds, network plug-ins and autoscalers until something is over
+_PASSING = re.compile(
+    r"node\.kubernetes\.io/|cloudprovider|ToBeDeleted|DeletionCandidate|not-?ready|uninitialized|startup|karpenter",
+    re.I,
 )
+_CLOSING = ("NoSchedule", "NoExecute")
 
 
 def find_unschedulable(pod: Manifest) -> str | None:
@@ -23,7 +26,7 @@ def find_unschedulable(pod: Manifest) -> str | None:
     return None
 
 
-def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) -> RunnerError | None:
+def judge_unschedulable(pod: Manifest, message: str, nodes: Collection[Manifest]) -> RunnerError | None:
     """Return why no node will ever take the pod; None if waiting may help."""
     sizes = [_allocatable(node) for node in nodes if _fits_selector(pod, node)]
     owner = find_owner(pod)
@@ -35,7 +38,7 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Iterable[Manifest]) 
             f"Correct {owner.selector}, or label a node.",
             message,
         )
-    if _excludes_all(message):
+    if _excludes_all(pod, message, nodes):
         return _build_unschedulable(
             owner,
             f"no node of the cluster takes the pod of {owner.name}: {message.partition(': ')[2] or message}",
@@ -69,11 +72,29 @@ def _build_unschedulable(owner: Owner, cause: str, remedy: str, message: str) ->
     )
 
 
-def _excludes_all(message: str) -> bool:
-    """Whether the scheduler excludes each node for a reason that does not pass, such as a taint of the operator."""
+def _excludes_all(pod: Manifest, message: str, nodes: Iterable[Manifest]) -> bool:
+    """Whether each node is excluded for a reason that does not pass, such as a taint of the operator."""
     every = re.match(r"0/(\d+) nodes are available", message)
-    excluded = sum(int(count) for count in _EXCLUDED.findall(message))
+    excluded = sum(map(int, _AFFINITY.findall(message))) + sum(_is_closed(pod, node) for node in nodes)
     return every is not None and excluded >= int(every[1]) > 0
+
+
+def _is_closed(pod: Manifest, node: Manifest) -> bool:
+    """Whether a node has a taint that stays and that the pod does not tolerate."""
+    tolerations = pod["spec"].get("tolerations") or []
+    return any(
+        taint.get("effect") in _CLOSING
+        and not _PASSING.search(taint["key"])
+        and not any(_tolerates(toleration, taint) for toleration in tolerations)
+        for taint in node.get("spec", {}).get("taints") or []
+    )
+
+
+def _tolerates(toleration: Manifest, taint: Manifest) -> bool:
+    """Whether a toleration is for a taint (Kubernetes documentation, "Taints and Tolerations")."""
+    has_key = toleration.get("key") in (None, "", taint["key"])
+    has_value = toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", "")
+    return has_key and has_value and toleration.get("effect") in (None, "", taint["effect"])
 
 
 def build_pending_too_long(pod: Manifest, message: str, seconds: float) -> RunnerError:
