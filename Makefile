@@ -34,11 +34,11 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(BIN)/python -m pytest tests/attacks
 
-test-live: env-dev images cluster argo keycloak opa hera5 ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo postgres keycloak opa hera5 ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
-test-long: env-dev images cluster postgres ## tests that take minutes, such as killing a client at every point of its job
+test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job
 	@echo "tests: long"
 	@$(BIN)/python -m pytest -m long tests
 

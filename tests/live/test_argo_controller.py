@@ -27,6 +27,8 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.job import Status
 
+# each needs a controller of its own, or stops one
+pytestmark = pytest.mark.long
 OWN_WORKSPACE = f"{WORKSPACE}-controller"
 NAMESPACE = f"ws-{OWN_WORKSPACE}"
 INSTANCE = f"zoo-runner-{OWN_WORKSPACE}"

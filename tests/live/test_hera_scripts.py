@@ -16,7 +16,12 @@ from tests.require import require
 from tests.values import ROOT
 
 PYTHONS = {5: str(ROOT / ".venv-hera5" / "bin" / "python"), 7: sys.executable}
-CASES = [(generation, name) for name, script in SCRIPTS.items() for generation in script.generations]
+# one generation of each script, in turn; the others take longer than all else that is tested of Hera
+CASES = [
+    pytest.param(generation, name, marks=[pytest.mark.long] if place != number % len(script.generations) else [])
+    for number, (name, script) in enumerate(SCRIPTS.items())
+    for place, generation in enumerate(script.generations)
+]
 AT_ONCE = 4
 
 OBJECTS = """
