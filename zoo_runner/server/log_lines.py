@@ -83,8 +83,13 @@ class Lines(logging.Formatter):
         if self._as_json:
             return json.dumps({**head, **fields, "part": self._part, "logger": name}, ensure_ascii=False)
         words = "".join(f" {key}={value}" for key, value in fields.items() if key != "trace")
-        trace = f"\n{fields['trace']}" if "trace" in fields else ""
-        return f"{head['time']} {head['level'].upper()} {self._part}: {head['message']}{words}{trace}"
+        trace = "".join(f"\n  {_escape(line)}" for line in fields.get("trace", "").splitlines())
+        return f"{head['time']} {head['level'].upper()} {self._part}: {_escape(head['message'] + words)}{trace}"
+
+
+def _escape(text: str) -> str:
+    """Escape what is not printable: a path with a line break must not look like a second line."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class Logged:
