@@ -18,6 +18,7 @@ from tests.postgres import find_postgres, use_schema
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import (
     EngineError,
+    NotReachedError,
     ProcessExistsError,
     ProcessNotFoundError,
     SettingsError,
@@ -303,3 +304,41 @@ def test_whatever_the_database_library_raises_is_an_error_of_the_runner(store: S
     with pytest.raises(EngineError) as caught, store.database.reading():
         raise sqlalchemy.exc.TimeoutError("all connections are in use")
     assert caught.value.diagnosis.code == "store.unreachable"
+
+
+@pytest.fixture
+def postgresql() -> Iterator[Database]:
+    with use_schema(find_postgres()) as schema:
+        store = open_sql_store(schema)
+        yield store.database
+        store.close()
+
+
+@pytest.mark.parametrize(("state", "is_away"), [("25006", True), ("25P03", True), ("XX000", False)])
+def test_a_database_that_lost_its_role_or_the_transaction_is_away(
+    postgresql: Database, state: str, is_away: bool
+) -> None:
+    with pytest.raises(EngineError) as caught, postgresql.writing() as connection:
+        connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+    assert isinstance(caught.value, NotReachedError) == is_away
+    postgresql.check()
+
+
+def test_a_primary_that_became_a_standby_is_away_and_its_connection_is_not_used_again(postgresql: Database) -> None:
+    def read_process(connection: sqlalchemy.Connection) -> int:
+        return connection.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar_one()
+
+    with pytest.raises(NotReachedError), postgresql.writing() as connection:
+        before = read_process(connection)
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+    with postgresql.writing() as connection:
+        assert read_process(connection) != before
+
+
+def test_a_view_may_be_idle_as_long_as_files_are_copied_and_others_may_not(postgresql: Database) -> None:
+    asked = sqlalchemy.text("SHOW idle_in_transaction_session_timeout")
+    with postgresql.viewing() as connection:
+        assert connection.execute(asked).scalar_one() == "0"
+    with postgresql.writing() as connection:
+        assert connection.execute(asked).scalar_one() == "1min"

@@ -44,6 +44,8 @@ _LOST_CLIENTS = {
     "tcp_keepalives_count": 4,
     "idle_in_transaction_session_timeout": 60_000,
 }
+# a primary that became a standby writes no more, and an idle transaction was ended (PostgreSQL, appendix A)
+_LOST_STATES = ("25006", "25P03")
 
 
 class Database:
@@ -83,6 +85,9 @@ class Database:
             if self.dialect == "sqlite":
                 # without IMMEDIATE, which is for those who write
                 connection.exec_driver_sql("BEGIN")
+            else:
+                # files are copied between two statements: that may take long
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
 
     def take_turn(self, connection: Connection, subject: str) -> None:
@@ -153,7 +158,14 @@ def build_engine(url: str) -> sqlalchemy.Engine:
 def _build_postgresql(url: sqlalchemy.URL) -> sqlalchemy.Engine:
     engine = sqlalchemy.create_engine(url, pool_pre_ping=True, connect_args=_LOST_CONNECTIONS)
     event.listen(engine, "connect", _set_up_postgresql)
+    event.listen(engine, "handle_error", _drop_lost)
     return engine
+
+
+def _drop_lost(context: sqlalchemy.ExceptionContext) -> None:
+    # the next connection may lead to the new primary
+    if getattr(context.original_exception, "sqlstate", None) in _LOST_STATES:
+        context.is_disconnect = True
 
 
 def _set_up_postgresql(connection: Any, _: Any) -> None:
@@ -200,6 +212,7 @@ def _translated() -> Iterator[None]:
         # the statement's values may hold what is private
         reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
         is_away = isinstance(error, OperationalError | InterfaceError | TimeoutError)
+        is_away = is_away or (isinstance(error, DBAPIError) and error.connection_invalidated)
         raise (NotReachedError if is_away else EngineError)(
             f"the database did not do its part: {' '.join(str(reason).split())[:300]}",
             "Check that the database is up and that this user may write to it.",
