@@ -1,13 +1,16 @@
 """What a workflow has left, and the folder that it is downloaded to."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from zoo_runner.hera.results.folder import RECORD, ResultsFolder, Stored
 from zoo_runner.hera.results.listing import Claim, Mount, list_artifacts, list_claims
+from zoo_runner.hera.results.reader_pod import ReaderPod, Running
+from zoo_runner.hera.results.volume import Volume, VolumeFile
 from zoo_runner.model.errors import EngineError, SettingsError
 
 
@@ -62,6 +65,44 @@ def test_an_unfinished_file_of_the_same_version_is_continued_and_of_another_is_n
         assert part.size == 3
         part.write(b"tent")
         assert folder.store("a/b", part, "here").sha256 == hashlib.sha256(b"content").hexdigest()
+
+
+def test_what_fails_after_a_file_is_in_its_place_is_the_error_that_is_raised(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    with pytest.raises(RuntimeError), folder.downloading("a") as part:
+        part.write(b"1")
+        folder.store("a", part, "here")
+        raise RuntimeError
+    assert folder.find_stored("a", "here") is not None
+
+
+class Answering:
+    """A cluster whose pod answers with certain bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def download(self, _: str, __: str, take: Callable[[bytes], object], ___: object) -> None:
+        take(self._answer)
+
+
+LINE = b'{"path": "a", "size": 1, "version": "1"}\n'
+
+
+def list_files(answer: bytes) -> list[VolumeFile]:
+    reader = ReaderPod("ns", "claim", "image")
+    return Volume(cast(Any, Answering(answer)), reader, Running("pod", "token")).list_files(".")
+
+
+@pytest.mark.parametrize("answer", [b"", LINE, LINE[:9], LINE + b'{"end"', LINE + b'{"end": 2}'])
+def test_a_list_of_files_that_was_cut_off_is_damaged(answer: bytes) -> None:
+    with pytest.raises(EngineError) as raised:
+        list_files(answer)
+    assert raised.value.diagnosis.code == "results.damaged"
+
+
+def test_a_list_of_files_ends_with_their_number() -> None:
+    assert list_files(LINE + b'{"end": 1}\n') == [VolumeFile("a", 1, "1")]
 
 
 def test_a_folder_that_cannot_be_made_is_a_settings_error(tmp_path: Path) -> None:

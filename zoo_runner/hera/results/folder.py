@@ -65,8 +65,8 @@ class Part:
         self._path.replace(place)
 
     def discard(self) -> None:
-        """Remove it."""
-        self._path.unlink()
+        """Remove it, unless it is in its place already."""
+        self._path.unlink(missing_ok=True)
 
     def _count(self, data: bytes) -> None:
         self._digest.update(data)

@@ -61,8 +61,12 @@ class Volume:
     def list_files(self, path: str) -> list[VolumeFile]:
         """List the files below a path."""
         about = f"listing {path} on volume claim {self._reader.claim}"
-        lines = self._ask(f"/list?{_encode(path)}", about).decode().splitlines()
-        *files, end = (json.loads(line) for line in lines)
+        lines = self._ask(f"/list?{_encode(path)}", about).splitlines()
+        try:
+            *files, end = (json.loads(line) for line in lines)
+        except ValueError:
+            # it is empty, or ends inside of a line
+            files, end = [], None
         if end != {"end": len(files)}:
             raise EngineError(f"{about}: the list was cut off", "Try again.", code="results.damaged")
         return [VolumeFile(**one) for one in files]
