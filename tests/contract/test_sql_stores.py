@@ -326,7 +326,8 @@ def test_a_database_that_lost_its_role_or_the_transaction_is_away(
 
 def test_a_primary_that_became_a_standby_is_away_and_its_connection_is_not_used_again(postgresql: Database) -> None:
     def read_process(connection: sqlalchemy.Connection) -> int:
-        return connection.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar_one()
+        pid: int = connection.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar_one()
+        return pid
 
     with pytest.raises(NotReachedError), postgresql.writing() as connection:
         before = read_process(connection)

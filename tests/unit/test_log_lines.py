@@ -24,7 +24,11 @@ def write(message: str, error: Exception | None = None, **fields: str) -> str:
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x85", "\u2028", "\x1b[2K"])
 def test_a_record_is_one_line_whatever_is_in_its_message_and_values(end: str) -> None:
-    for line in (write("asked", path=f"/x{end}{FORGED}"), write(f"asked{end}{FORGED}"), write("asked", **{end: ""})):
+    for line in (
+        write("asked", path=f"/x{end}{FORGED}"),
+        write(f"asked{end}{FORGED}"),
+        write("asked", None, **{end: ""}),
+    ):
         assert line.isprintable()
 
 
