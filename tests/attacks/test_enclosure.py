@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ X86 = os.uname().machine == "x86_64"
 PREPARED = """
 import ctypes, json, os, pwd, signal, socket, stat, subprocess, sys
 from pathlib import Path
-sys.path[:], folder, port, attack, encloses = json.loads(sys.argv[1])
+sys.path[:], folder, port, attack, encloses, named = json.loads(sys.argv[1])
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.enclosure import View, run_enclosed
@@ -69,7 +69,7 @@ def run():
     sys.stdout.flush()
     return 0
 
-sys.exit(run_enclosed(View((str(GIVEN),), str(JOB)), run) if encloses else run())
+sys.exit(run_enclosed(View((str(GIVEN), *named), str(JOB)), run) if encloses else run())
 """
 READING = {
     "a secret": "read(HOST / 'secret.txt')",
@@ -186,9 +186,9 @@ def machine(tmp_path: Path, host: Host) -> Iterator[Host]:
         server.close()
 
 
-def run(folder: Path, host: Host, attack: str, *before: str, encloses: bool = True) -> str:
-    """Run an attack; return what it printed."""
-    given = json.dumps([sys.path, str(folder), host.port, attack, encloses])
+def run(folder: Path, host: Host, attack: str, *before: str, encloses: bool = True, named: Sequence[str] = ()) -> str:
+    """Run an attack, with further paths in its view; return what it printed."""
+    given = json.dumps([sys.path, str(folder), host.port, attack, encloses, named])
     words = [*before, sys.executable, "-I", "-c", PREPARED, given]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, start_new_session=True)
     assert "Traceback" not in done.stderr, done.stderr
@@ -237,6 +237,72 @@ def test_an_enclosed_launcher_has_what_it_needs(name: str, is_ordinary: bool, ma
     assert run(tmp_path, machine, HONEST[name], *words) == "given"
 
 
+NAMING = {
+    "below a file": "GIVEN/input.txt/y",
+    "a long name": f"GIVEN/{'x' * 300}",
+    "a long path": "GIVEN" + "/x" * 3000,
+    "a zero byte": "GIVEN/x\0y",
+    "half a character": "GIVEN/\ud800",
+    "a process": "/proc/self/status",
+    "all processes": "/proc",
+    "the root of a process": "/proc/self/root",
+    "a descriptor": "/dev/fd/0",
+    "a stream": "/dev/stdin",
+    "a terminal": "/dev/tty",
+    "all devices": "/dev",
+    "a link to a process": "GIVEN/to a process",
+    "a link to itself": "GIVEN/to itself",
+    "a socket": "HOST/socket",
+    "the root": "/",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("name", NAMING)
+def test_what_a_package_names_never_ends_the_enclosure(name: str, machine: Host, tmp_path: Path) -> None:
+    (tmp_path / "given" / "to a process").symlink_to("/proc/self/status")
+    (tmp_path / "given" / "to itself").symlink_to("to itself")
+    named = [NAMING[name].replace("GIVEN", str(tmp_path / "given")).replace("HOST", str(tmp_path / "host"))]
+    assert run(tmp_path, machine, HONEST["an input"], named=named) == "given"
+    assert run(tmp_path, machine, READING["a secret"], named=named) == ""
+    assert run(tmp_path, machine, READING["devices"], named=named) == ""
+
+
+def test_the_folder_of_a_job_is_writable_in_what_is_shown_and_nothing_beside_it(machine: Host, tmp_path: Path) -> None:
+    named = [str(tmp_path)]
+    assert run(tmp_path, machine, HONEST["a file of its own"], named=named) == "given"
+    assert run(tmp_path, machine, CHANGING["a file"], named=named) == ""
+
+
+FAILING = """
+import sys
+sys.path[:] = {path!r}
+from zoo_runner.engines.local.enclosure import View, run_apart, run_enclosed
+def fail():
+    {how}
+try:
+    {where}
+except BaseException as error:
+    print("unwound", type(error).__name__)
+print("once")
+"""
+BREAKING = {
+    "an error": ("raise ValueError", "run_apart(fail)"),
+    "a request to end": ("sys.exit(0)", "run_apart(fail)"),
+    "an error in its root": ("raise ValueError", "run_enclosed(View((), '/tmp'), fail)"),
+    "a folder that cannot be": ("pass", "run_enclosed(View((), '/tmp/\\0'), fail)"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_a_child_that_fails_never_goes_on_with_what_its_parent_does(name: str) -> None:
+    how, where = BREAKING[name]
+    code = FAILING.format(path=sys.path, how=how, where=where)
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.splitlines() in (["once"], ["unwound OSError", "once"])
+    assert done.returncode == 0
+
+
 NAMESPACES = ("mnt", "pid", "net", "user", "ipc", "uts", "cgroup")
 OWN = Path("/proc/self/ns")
 
@@ -275,6 +341,28 @@ def test_the_launcher_of_an_isolated_job_is_enclosed(site: Site, host: Host) -> 
     assert story.outcome.status is Status.DISMISSED
     assert seen == [{"shared": [], "sees": [], "permissions": [0, 0, 0], "filter": "2"}]
     assert [pid for pid in descendants(os.getpid()) if b"launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()] == []
+
+
+NAMED = {
+    "below a file": "FOLDER/x.txt/y",
+    "a long name": f"FOLDER/{'x' * 300}",
+    "a process": "/proc/self/status",
+    "a descriptor": "/dev/fd/0",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.usefixtures("sandbox")
+def test_a_package_cannot_switch_off_the_enclosure_of_its_launcher(name: str, site: Site) -> None:
+    (site.folder / "x.txt").write_text("x")
+    named = f"file://{NAMED[name].replace('FOLDER', str(site.folder))}"
+    given = {"type": "File", "default": {"class": "File", "location": named}}
+    (site.folder / "names.cwl").write_text(json.dumps(tool("true", {}, inputs={"given": given})))
+    isolated = site.having(ZOO_RUNNER_CONTAINERS="sandbox", ZOO_RUNNER_ISOLATION="isolated")
+    (site.folder / "job.json").write_text(json.dumps({"given": {"class": "File", "path": str(site.folder / "x.txt")}}))
+    story = isolated.run(isolated.accept(site.folder / "names.cwl", site.folder / "job.json"))
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert [event for event in story.events if isinstance(event, EngineLine) and "sees the files" in event.text] == []
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -105,6 +105,23 @@ def test_a_job_that_has_ended_is_not_run_again(site: Site, tmp_path: Path) -> No
     assert (pods.run / "out" / "count").read_text() == "begun\n"
 
 
+def test_a_pod_that_is_started_again_keeps_the_outputs_of_a_job_that_has_ended(site: Site, tmp_path: Path) -> None:
+    pods = Pods(site, site.accept(write_package(tmp_path, "echo kept")))
+    (step,) = pods.steps
+    assert pods.run_job(step, 0)
+    slot, other = Slot(pods.run, step.name, 0), Slot(pods.run, step.name, 1)
+    before = {path: path.read_bytes() for path in slot.out.iterdir()}
+    assert list(before.values()) == [b"kept\n"]
+    assert pods.run_job(step, 0)
+    # a slot that has the same job finds the same result
+    given = slot.read()
+    assert given
+    other.keep(given)
+    assert pods.run_job(step, 1)
+    assert {path: path.read_bytes() for path in slot.out.iterdir()} == before
+    assert pods.evaluate("finish")
+
+
 def test_a_step_that_fails_says_so_with_its_exit_code(site: Site, tmp_path: Path) -> None:
     pods = Pods(site, site.accept(write_package(tmp_path, "echo sorry >&2; exit 3")))
     (step,) = pods.steps

@@ -5,6 +5,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,27 @@ def test_a_workspace_has_room_for_so_much(server: Server) -> None:
     assert send(server, {"a": b"x"}, HUB).status == 201
     for answer in kept:
         remove(server, answer)
+    again = send(server, {"a": b"x" * 1000_000})
+    assert again.status == 201
+    remove(server, again)
+
+
+@pytest.mark.parametrize("says_size", [True, False])
+def test_what_is_still_arriving_takes_room_too(server: Server, says_size: bool) -> None:
+    form, headers = build_form(("file", "a", b"x" * 1000_000))
+    length = f"Content-Length: {len(form)}" if says_size else "Transfer-Encoding: chunked"
+    lines = ["POST /files HTTP/1.1", "Host: localhost", length, f"Content-Type: {headers['Content-Type']}", "", ""]
+    begun = form[:50_000] if says_size else b"c350\r\n%b\r\n" % form[:50_000]
+    with ExitStack() as stack:
+        for _ in range(2):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            connection.sendall("\r\n".join(lines).encode() + begun)
+        wait_for(lambda: len(list(Path(server.environ["ZOO_RUNNER_SCRATCH"]).rglob("upload-*"))) == 2, 30)
+        refused = send(server, {"a": b"x" * 1000_000})
+        assert (refused.status, refused.json["diagnosis"]["code"]) == (413, "upload.full")
+        other = send(server, {"a": b"x"}, HUB)
+        assert other.status == 201
+    wait_for(lambda: not list(Path(server.environ["ZOO_RUNNER_SCRATCH"]).rglob("upload-*")), 30)
     again = send(server, {"a": b"x" * 1000_000})
     assert again.status == 201
     remove(server, again)

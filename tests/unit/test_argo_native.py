@@ -1,6 +1,8 @@
 """A Workflow with one pod for each step: what Argo is given, what it is not, and how the jobs of steps are found."""
 
 import json
+import resource
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +66,8 @@ def test_each_step_is_a_node_that_waits_for_those_before_it() -> None:
     assert waits == {
         "stage-in": None,
         "step-a": ["stage-in"],
-        "step-many-list": ["step-a"],
-        "step-many": ["step-many-list"],
+        "list-many": ["step-a"],
+        "step-many": ["list-many"],
         "step-b": ["step-many"],
         "stage-out": ["step-a", "step-many", "step-b"],
     }
@@ -73,7 +75,7 @@ def test_each_step_is_a_node_that_waits_for_those_before_it() -> None:
 
 def test_a_scattered_step_has_a_pod_for_each_job_that_was_found() -> None:
     tasks = get_tasks(build(OPEN))
-    assert tasks["step-many"]["withParam"] == "{{tasks.step-many-list.outputs.parameters.numbers}}"
+    assert tasks["step-many"]["withParam"] == "{{tasks.list-many.outputs.parameters.numbers}}"
     assert tasks["step-many"]["arguments"]["parameters"] == [{"name": "number", "value": "{{item}}"}]
     assert tasks["step-a"]["arguments"]["parameters"] == [{"name": "number", "value": "0"}]
 
@@ -81,7 +83,7 @@ def test_a_scattered_step_has_a_pod_for_each_job_that_was_found() -> None:
 def test_what_evaluates_or_runs_a_package_has_neither_credentials_nor_token_nor_the_whole_volume() -> None:
     manifest = build(OPEN)
     containers = [*get_containers(manifest, "step-a").values(), get_containers(manifest, "stage-out")["finish"]]
-    containers.append(get_template(manifest, "step-many-list")["container"])
+    containers.append(get_template(manifest, "list-many")["container"])
     for container in containers:
         assert "envFrom" not in container
         assert all("valueFrom" not in entry for entry in container.get("env") or ())
@@ -105,7 +107,7 @@ def test_only_the_nodes_that_stage_have_the_secret_of_the_job() -> None:
 
 def test_argo_replaces_nothing_but_numbers_of_jobs() -> None:
     text = json.dumps(build(OPEN))
-    for known in ("{{inputs.parameters.number}}", "{{item}}", "{{tasks.step-many-list.outputs.parameters.numbers}}"):
+    for known in ("{{inputs.parameters.number}}", "{{item}}", "{{tasks.list-many.outputs.parameters.numbers}}"):
         text = text.replace(known, "")
     assert "{{" not in text
 
@@ -117,6 +119,8 @@ def test_argo_replaces_nothing_but_numbers_of_jobs() -> None:
         ({"coresMin": 0.01, "ramMin": 16}, {}, 200),
         ({"coresMin": 1, "ramMin": 4096}, {}, 2),
         ({"coresMin": 8}, {}, 1),
+        ({"coresMin": 0, "ramMin": 0}, {}, 200),
+        ({"coresMin": 0}, {}, 32),
     ],
 )
 def test_no_more_pods_run_at_a_time_than_the_settings_allow_a_job(
@@ -133,6 +137,35 @@ def test_a_step_requests_what_it_asks_for_at_least_and_is_limited_to_the_most() 
         "requests": {"cpu": "100m", "memory": "4000000Mi"},
         "limits": {"cpu": "2000m", "memory": "5000000Mi"},
     }
+
+
+@pytest.mark.parametrize(
+    ("asks", "requests", "limits"),
+    [
+        ({"coresMin": 0, "ramMin": 0}, {"cpu": "0m", "memory": "0Mi"}, {}),
+        ({"coresMin": 0, "coresMax": 2}, {"cpu": "0m", "memory": "256Mi"}, {"cpu": "2000m", "memory": "256Mi"}),
+    ],
+)
+def test_a_step_that_asks_for_nothing_is_not_limited_to_nothing(
+    asks: dict[str, Any], requests: dict[str, str], limits: dict[str, str]
+) -> None:
+    package = small_package(requirements=[{"class": "ResourceRequirement", **asks}])
+    tool = get_containers(build(package), "step-water")["tool"]
+    assert tool["resources"] == {"requests": requests, "limits": limits}
+
+
+def test_nodes_have_different_names_whatever_the_names_of_steps() -> None:
+    main = workflow(
+        "main",
+        step("main", "crop", scatter="#main/crop/a"),
+        step("main", "crop-list", "crop/out"),
+        step("main", "list-crop", "crop/out"),
+        source="crop-list/out",
+    )
+    manifest = build(package_of(main))
+    expected = {"stage-in", "step-crop", "list-crop", "step-crop-list", "step-list-crop", "stage-out"}
+    assert sorted(one["name"] for one in get_template(manifest, "job")["dag"]["tasks"]) == sorted(expected)
+    assert sorted(one["name"] for one in manifest["spec"]["templates"]) == sorted({*expected, "job", "keep-logs"})
 
 
 def test_a_key_is_that_of_the_content_and_forgets_where_a_literal_lies() -> None:
@@ -175,6 +208,26 @@ def test_what_was_printed_is_read_to_the_end_of_the_program(tmp_path: Path) -> N
     slot.exit_code.write_text("3.\n")
     assert [line for lines in Printed(slot, 100).read() for line in lines] == ["one", "two"]
     assert read_exit_code(slot) == 3
+
+
+def test_a_program_is_followed_to_its_end_where_no_change_can_be_watched(tmp_path: Path) -> None:
+    slot = make_slot(tmp_path)
+    slot.log.write_text("one\n")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def end() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        slot.exit_code.write_text("0.\n")
+
+    ending = threading.Timer(0.2, end)
+    ending.start()
+    # as with too many instances of inotify, none is given
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        printed = [line for lines in Printed(slot, 100).read() for line in lines]
+    finally:
+        ending.join()
+    assert printed == ["one"]
 
 
 def test_no_more_is_read_than_may_be_kept(tmp_path: Path) -> None:

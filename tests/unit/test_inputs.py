@@ -517,3 +517,57 @@ def test_a_record_may_have_a_member_of_the_name_of_qualified_values(value: Any) 
 def test_content_is_a_file_where_folders_are_possible_too() -> None:
     assert request(["File", "Directory"], {"value": "a", "mediaType": "text/plain"})["contents"] == "a"
     assert request(["File", "string"], {"value": "a", "mediaType": "text/plain"}) == "a"
+
+
+LINKS = [{"href": f"{URL}?1"}, {"href": f"{URL}?2"}]
+FILES_OF_LINKS = [{"class": "File", "location": link["href"]} for link in LINKS]
+POINT = record("#main/x/point", x="double")
+NAMED = record("#main/x/named", value="string", language="string")
+
+
+@pytest.mark.parametrize(
+    ("cwl_type", "value", "expected"),
+    [
+        (["File", {"type": "array", "items": "File"}], {"value": LINKS}, FILES_OF_LINKS),
+        (["File", {"type": "array", "items": "int"}], {"value": [{"value": 1}, 2]}, [1, 2]),
+        (["File", "int"], {"value": 5}, 5),
+        (["null", "File", "double"], {"value": 2.5}, 2.5),
+        (["null", "File", "boolean"], {"value": False}, False),
+        (["null", "File", "int"], {"value": None}, None),
+        (["File", "string"], {"value": "a", "mediaType": "text/plain"}, "a"),
+        (["File", {"type": "enum", "symbols": ["#main/x/a"]}], {"value": "a", "mediaType": "text/plain"}, "a"),
+        (["File", "#string_format.yaml/Date"], {"value": "2024-07-31"}, {"value": "2024-07-31"}),
+        (["File", POINT], {"value": {"x": 1.5}}, {"x": 1.5}),
+        (["File", NAMED], {"value": {"value": "a", "language": "de"}}, {"value": "a", "language": "de"}),
+        (["File", "int"], {"value": LINKS[0]}, FILES_OF_LINKS[0]),
+        (["File", "Directory"], {"value": {"class": "Directory", "location": URL}}, directory(URL)),
+        (["File", "int"], {"value": URL}, {"class": "File", "location": URL}),
+    ],
+)
+def test_a_qualified_value_goes_to_the_option_of_a_union_that_takes_it(
+    cwl_type: Any, value: Any, expected: Any
+) -> None:
+    assert request(cwl_type, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("cwl_type", "value", "contents"),
+    [
+        (["File", "int"], {"value": "5", "mediaType": "text/plain"}, "5"),
+        (["File", {"type": "enum", "symbols": ["#main/x/a"]}], {"value": "b", "mediaType": "text/plain"}, "b"),
+        (["File", "#string_format.yaml/Date"], {"value": "now", "mediaType": "text/plain"}, "now"),
+        (["File", {"type": "array", "items": "File"}], {"value": {"a": 1}}, '{"a": 1}'),
+        (["File", POINT], {"value": [1, 2]}, "[1, 2]"),
+        (["string", "File"], {"value": "YQ==", "encoding": "base64"}, None),
+    ],
+)
+def test_what_no_other_option_of_a_union_takes_is_the_content_of_a_file(
+    cwl_type: Any, value: Any, contents: str | None
+) -> None:
+    file = request(cwl_type, value)
+    assert (file["class"], file.get("contents")) == ("File", contents)
+
+
+def test_a_list_with_a_wrong_item_is_no_content_where_a_union_has_an_array() -> None:
+    files = ["File", {"type": "array", "items": "File"}]
+    assert_refused(lambda: request(files, {"value": [LINKS[0], {"href": 5}]}), ("inputs.reference", "x[1].href", "5"))

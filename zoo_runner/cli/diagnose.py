@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo_runner.cli.show import print_json, print_message
+from zoo_runner.cli.show import print_json, print_json_line, print_message
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
@@ -28,7 +28,11 @@ def add_diagnose(cli: click.Group, read: "Callable[..., Configuration]") -> None
     @click.option("-n", "--namespace", help="Where the workflow or pod is. [default: that of the workspace]")
     @click.option("--watch", is_flag=True, help="Go on until it moves, and show each new finding.")
     @click.option(
-        "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: one document on stdout."
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="json: one document on stdout; with --watch one document for each finding, each on one line.",
     )
     def diagnose(name: str, namespace: str | None, watch: bool, form: str) -> None:
         """Say what holds up a job, a workflow or a pod, or why it failed: level, cause, evidence, remedy.
@@ -44,7 +48,8 @@ def _diagnose(configuration: "Configuration", name: str, namespace: str | None, 
     from zoo_runner.execution.diagnose import find_judgements
     from zoo_runner.model.errors import EngineError
 
-    show = _show if form == "text" else lambda judgement: print_json(describe_judgement(judgement))
+    print_document = print_json_line if watch else print_json
+    show = _show if form == "text" else lambda judgement: print_document(describe_judgement(judgement))
     wrong = False
     for judgement in find_judgements(configuration, name, namespace, watch=watch):
         wrong = bool(judgement.diagnoses)

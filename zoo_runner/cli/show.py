@@ -28,6 +28,11 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
+def print_json_line(document: Any) -> None:
+    """Print one of several documents of stdout, each of which is a line."""
+    click.echo(json.dumps(document))
+
+
 def print_objects(submission: Mapping[str, Any], engine: str) -> None:
     """Print the objects that an engine on a cluster submits, as YAML documents; raises `SettingsError` for others."""
     from ruamel.yaml import YAML

@@ -14,6 +14,7 @@ from zoo_runner.execution.context import open_context
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.job import Job, Status
 
+_OVER = (State.FAILED, State.SUCCEEDED, State.NOT_FOUND)
 # what only time shows, such as a controller that stays silent
 _LOOK_SECONDS = 10.0
 
@@ -31,13 +32,13 @@ class Look:
         return read_evidence(self.cluster, self.configuration.argo, self.subject)
 
     def follow(self) -> Iterator[Judgement]:
-        """Yield each new judgement, until a phase of the workflow, a node or a pod has changed."""
+        """Yield each new judgement until the end, where nothing is found, or until a phase of anything has changed."""
         changed = threading.Event()
         with self.cluster.noticing(self.subject.namespace, self.subject.name, changed.set):
             seen = self.read()
             first, last = read_progress(seen), judge(seen)
             yield last
-            while last.state not in (State.FAILED, State.SUCCEEDED):
+            while last.state not in _OVER:
                 changed.wait(_LOOK_SECONDS)
                 changed.clear()
                 seen = self.read()

@@ -2,9 +2,11 @@
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from zoo_runner.engines.kubernetes.patience import Patience
@@ -76,7 +78,7 @@ def _following_log(server: ArgoServer, name: str, take: TakeLine) -> Iterator[No
         while not over:
             over = ended.is_set()
             try:
-                server.read_log(name, not over, once, timestamps=True)
+                server.read_log(name, not over, once.open_stream(), timestamps=True)
                 whole = True
             except EngineError:
                 # whether the server answers again is seen, and reported, by who follows the workflow
@@ -93,16 +95,47 @@ def _following_log(server: ArgoServer, name: str, take: TakeLine) -> Iterator[No
         thread.join(_REST_SECONDS)
 
 
+@dataclass
+class _Newest:
+    """The newest time of a pod's lines, and how many lines of that time were handed on."""
+
+    time: str = ""
+    lines: int = 0
+
+    def count(self, time: str) -> None:
+        """Count a line that is handed on."""
+        if time > self.time:
+            self.time, self.lines = time, 0
+        self.lines += time == self.time
+
+
 class Once:
-    """Hands on each line of a log once, without its time stamp, although a stream that is opened again repeats them."""
+    """Hands on each line of a log once, without its time stamp, although a stream that is opened again repeats them.
+
+    Lines may have equal stamps: CRI-O gives one to all lines of a buffer.
+    """
 
     def __init__(self, take: TakeLine) -> None:
         self._take = take
-        self._last: dict[str, str] = {}
+        self._newest: defaultdict[str, _Newest] = defaultdict(_Newest)
 
-    def __call__(self, pod: str, text: str) -> None:
-        """Hand on a line, unless it is known."""
-        time, _, line = text.partition(" ")
-        if time > self._last.get(pod, ""):
-            self._last[pod] = time
+    def open_stream(self) -> TakeLine:
+        """Return what takes the lines of a new stream, and leaves out those that earlier ones had."""
+        known = {pod: replace(newest) for pod, newest in self._newest.items()}
+
+        def take(pod: str, text: str) -> None:
+            time, _, line = text.partition(" ")
+            if pod in known and _is_repeated(known[pod], time):
+                return
+            self._newest[pod].count(time)
             self._take(pod, line)
+
+        return take
+
+
+def _is_repeated(known: _Newest, time: str) -> bool:
+    """Whether a line was handed on before; takes it off those that are still to be repeated."""
+    if time != known.time:
+        return time < known.time
+    known.lines -= 1
+    return known.lines >= 0

@@ -29,12 +29,17 @@ def read_inline(checker: Checker, value: Mapping[str, Any], path: ValuePath) -> 
         return None
     encoding = about.get("encoding") or "utf-8"
     content = value["value"]
-    if isinstance(encoding, str) and encoding.lower() == "base64":
+    if is_binary(value):
         return _read_base64(checker, content, media_type or "application/octet-stream", path)
     if not isinstance(encoding, str) or encoding.lower() not in TEXT_ENCODINGS:
         checker.expect((*path, "encoding"), ENCODINGS_ACCEPTED, encoding, "inputs.value")
         return None
     return _read_text(checker, content, media_type, path)
+
+
+def is_binary(value: Mapping[str, Any]) -> bool:
+    """Whether `{"value": content}` is said to be base64."""
+    return str(_read_about(value).get("encoding")).lower() == "base64"
 
 
 def _read_about(value: Mapping[str, Any]) -> dict[str, Any]:

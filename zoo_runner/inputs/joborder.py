@@ -12,7 +12,7 @@ from zoo_runner.inputs.checking import build_checker
 from zoo_runner.inputs.defaults import read_default
 from zoo_runner.inputs.extent import check_extent
 from zoo_runner.inputs.files import fit_files
-from zoo_runner.inputs.inline import TEXT_ENCODINGS
+from zoo_runner.inputs.inline import TEXT_ENCODINGS, is_binary
 from zoo_runner.inputs.overrides import OVERRIDES, REQUIREMENTS, apply_overrides
 from zoo_runner.inputs.package_files import ensure_reachable
 from zoo_runner.inputs.references import is_type_uri
@@ -28,10 +28,10 @@ from zoo_runner.package.cwltypes import (
     DirectoryType,
     FileType,
     Parameter,
-    Primitive,
     Record,
     Union,
     holds,
+    list_options,
     parse_outputs,
     parse_parameters,
     without_null,
@@ -186,7 +186,7 @@ def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath)
         known = (*sorted(QUALIFIED_KEYS), *sorted(DESCRIPTIVE_KEYS))
         checker.refuse((*path, str(key)), "inputs.unknown", f"unknown member beside value; {suggest(str(key), known)}")
     value = _drop_descriptive(value)
-    if _takes_content(wanted) and not _is_reference(value):
+    if _takes_content(checker, wanted, value, path) and not _is_reference(value):
         return value
     if str(value.get("encoding", "utf-8")).lower() not in TEXT_ENCODINGS:
         checker.expect((*path, "encoding"), "no encoding, or utf-8", value["encoding"], "inputs.value")
@@ -199,10 +199,32 @@ def _drop_descriptive(value: Mapping[str, Any], record: Record | None = None) ->
     return {key: member for key, member in value.items() if key in own or key not in DESCRIPTIVE_KEYS}
 
 
-def _takes_content(wanted: CwlType) -> bool:
-    """Whether a value is a file; where it may be a text too, content is the text."""
-    options = wanted.options if isinstance(wanted, Union) else (wanted,)
-    return Primitive("string") not in options and any(isinstance(one, FileType | DirectoryType) for one in options)
+def _takes_content(checker: Checker, wanted: CwlType, value: Mapping[str, Any], path: ValuePath) -> bool:
+    """Whether a qualified value is the content of a file: in a union only what no other option takes is."""
+    if not isinstance(wanted, Union):
+        return isinstance(wanted, FileType | DirectoryType)
+    others = tuple(option for option in wanted.options if not isinstance(option, FileType | DirectoryType))
+    return others != wanted.options and _is_left_to_files(checker, others, value, path)
+
+
+def _is_left_to_files(checker: Checker, others: tuple[CwlType, ...], value: Mapping[str, Any], path: ValuePath) -> bool:
+    """Whether content can only be that of a file; lists and objects are of the options of their kind, right or not."""
+    match value["value"]:
+        case str() as text:
+            return is_binary(value) or bool(checker.attempt(Union(others), text, path)[1])
+        case list():
+            return not _has_option(others, Array)
+        case Mapping() as members:
+            return not (_is_link(members) or _has_option(others, Record))
+    return False
+
+
+def _is_link(members: Mapping[str, Any]) -> bool:
+    return "href" in members or members.get("class") in ("File", "Directory")
+
+
+def _has_option(options: tuple[CwlType, ...], kind: type) -> bool:
+    return any(isinstance(one, kind | AnyType) for one in list_options(Union(options)))
 
 
 def _is_reference(value: Mapping[str, Any]) -> bool:

@@ -198,12 +198,18 @@ def _check_union(checker: Checker, wanted: Union, value: Any, path: ValuePath) -
 
 
 def _sort_options(checker: Checker, union: Union, value: Any) -> tuple[CwlType, ...]:
-    """Decide between a file and a string by the text, whatever the order of the union."""
+    """Decide between a file and a string by the text, and between content and a record, whatever the union's order."""
     files = tuple(option for option in union.options if isinstance(option, FileType | DirectoryType))
+    others = tuple(option for option in union.options if option not in files)
+    if isinstance(value, Mapping) and "value" in value and any(_has_members(one, value) for one in others):
+        return (*others, *files)
     if not isinstance(value, str) or not files or Primitive("string") not in union.options:
         return union.options
-    others = tuple(option for option in union.options if option not in files)
     return (*files, *others) if checker.refers(value) else others
+
+
+def _has_members(option: CwlType, value: Mapping[str, Any]) -> bool:
+    return isinstance(option, Record) and value.keys() <= {member.name for member in option.fields}
 
 
 def check_record(checker: Checker, wanted: Record, value: Any, path: ValuePath) -> Any:

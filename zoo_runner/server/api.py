@@ -1,6 +1,7 @@
 """What every operation is given: the store, the settings, and of one request its workspace and its addresses."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -34,7 +35,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Api:
-    """The server's own parts; one for the whole process. `wake` has the workers look at a job now."""
+    """The server's own parts; one for the whole process. `wake` has the workers look at a job now.
+
+    `arriving` are the bytes of files that each workspace is being sent.
+    """
 
     store: SqlStore
     settings: ServerSettings
@@ -44,6 +48,7 @@ class Api:
     endings: Endings = field(default_factory=Endings)
     following: Following = field(default_factory=Following)
     resolver: WarmResolver = field(default_factory=WarmResolver)
+    arriving: Counter[str] = field(default_factory=Counter)
     wake: Callable[[str], None] = lambda _: None
 
     def find_configuration(self, workspace: str) -> Configuration:

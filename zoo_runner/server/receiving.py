@@ -36,8 +36,15 @@ async def receive_files(request: Request, folder: Path, most_bytes: float) -> tu
             raise _build_too_large(most_bytes)
         return await _receive(chunks, _Receiver(folder, _read_boundary(request)), most_bytes)
     except InputError:
-        await _discard(chunks)
+        await discard(chunks)
         raise
+
+
+def read_size(request: Request, most_bytes: int) -> int:
+    """Return how many bytes of a request may arrive; `most_bytes` where it does not say, or says more."""
+    if "transfer-encoding" in request.headers:
+        return most_bytes
+    return min(int(request.headers.get("content-length", "0")), most_bytes)
 
 
 async def _receive(chunks: AsyncIterator[bytes], receiver: "_Receiver", most_bytes: float) -> tuple[UploadedFile, ...]:
@@ -53,7 +60,7 @@ async def _receive(chunks: AsyncIterator[bytes], receiver: "_Receiver", most_byt
         receiver.close()
 
 
-async def _discard(chunks: AsyncIterator[bytes]) -> None:
+async def discard(chunks: AsyncIterator[bytes]) -> None:
     """Read what is left of a body that is refused, unless it is much: many clients read no answer before."""
     size = 0
     async for chunk in chunks:

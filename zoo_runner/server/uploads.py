@@ -4,8 +4,8 @@ import asyncio
 import logging
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from zoo_runner.model.upload import Upload
 from zoo_runner.model.workspace import StorageProfile, Workspace
 from zoo_runner.server.api import UPLOADS, Api, Call, build_destination, find_folder
 from zoo_runner.server.documents import UploadInfo
-from zoo_runner.server.receiving import receive_files
+from zoo_runner.server.receiving import discard, read_size, receive_files
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.selection import iterate_jobs
 
@@ -50,16 +50,40 @@ async def receive_upload(api: Api, call: Call, request: Request) -> Upload:
     _ensure_within_reach(api, workspace, folder)
     destination = f"{folder or place}/{upload_id}"
     scratch = workspace.folders.scratch / f"upload-{upload_id}"
+    most_bytes = int(api.settings.max_upload_mib * 2**20)
     try:
-        files = await receive_files(request, scratch, api.settings.max_upload_mib * 2**20)
-        times = clock.now(), clock.after(api.settings.upload_hours * _SECONDS_PER_HOUR)
-        upload = Upload(upload_id, workspace.name, destination, files, *times, call.caller)
-        # known before it is stored: nothing stays that nobody knows
-        await run_in_threadpool(api.store.uploads.add, upload, api.settings.uploads_max_mib * 2**20)
+        async with _reserving(api, workspace.name, request, read_size(request, most_bytes)):
+            files = await receive_files(request, scratch, most_bytes)
+            times = clock.now(), clock.after(api.settings.upload_hours * _SECONDS_PER_HOUR)
+            upload = Upload(upload_id, workspace.name, destination, files, *times, call.caller)
+            # known before it is stored: nothing stays that nobody knows
+            await run_in_threadpool(api.store.uploads.add, upload, _find_room(api))
         await _store(api, upload, workspace.storage, scratch)
     finally:
         await run_in_threadpool(shutil.rmtree, scratch, ignore_errors=True)
     return upload
+
+
+@asynccontextmanager
+async def _reserving(api: Api, workspace: str, request: Request, size_bytes: int) -> AsyncIterator[None]:
+    """Keep room for what arrives: many requests at once must not fill the disk. Raises `InputError`."""
+    # counted before it is compared, so that two that come at once see each other
+    api.arriving[workspace] += size_bytes
+    try:
+        try:
+            await run_in_threadpool(api.store.uploads.ensure_room, workspace, api.arriving[workspace], _find_room(api))
+        except InputError:
+            await discard(request.stream())
+            raise
+        yield
+    finally:
+        api.arriving[workspace] -= size_bytes
+        if not api.arriving[workspace]:
+            del api.arriving[workspace]
+
+
+def _find_room(api: Api) -> float:
+    return api.settings.uploads_max_mib * 2**20
 
 
 def _ensure_within_reach(api: Api, workspace: Workspace, folder: Path | None) -> None:

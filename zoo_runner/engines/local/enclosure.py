@@ -14,6 +14,7 @@ import os
 import signal
 import stat
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ class View:
 def run_enclosed(view: View, run: Callable[[], int]) -> int:
     """Call `run` in a process with a root of its own, which ends with this one; return its exit code.
 
-    This process must have one thread. Raises `OSError` where there can be no such root; then nothing was called.
+    This process must have one thread. What cannot be shown is left out. Raises `OSError` where there is no such root;
+    then nothing was called. A view may be the reason: `explain_unusable` says whether there can be one at all.
     """
     reader, writer = os.pipe()
     child = _fork(lambda: _start(view, run, writer))
@@ -86,9 +88,15 @@ def explain_unusable() -> str | None:
 def _fork(run: Callable[[], int]) -> int:
     child = os.fork()
     if not child:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _end_with_parent()
-        os._exit(run())
+        code = 1
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _end_with_parent()
+            code = run()
+        except BaseException:  # noqa: BLE001 it must never go on with what its parent does
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     return child
 
 
@@ -104,29 +112,33 @@ def _wait(pid: int) -> int:
 def _start(view: View, run: Callable[[], int], writer: int) -> int:
     """Leave the namespaces of the machine, and start the first process of those for processes; return its exit code."""
     user, group = os.geteuid(), os.getegid()
-    try:
-        is_root = _unshare()
-        if not is_root:
-            _map_user("/proc/self", user, group)
-    except OSError as error:
-        os.write(writer, f"no namespaces: {error.strerror}".encode())
-        return 1
-    # what permissions it had decides whether the signal stays set
-    _end_with_parent()
 
     def run_first() -> int:
         try:
             _enter(view, user, group, is_root=is_root)
-        except OSError as error:
-            os.write(writer, f"no root of its own: {error}".encode())
+        except Exception as error:  # noqa: BLE001 the parent has to know
+            _report(writer, "no root of its own", error)
             return 1
         os.write(writer, _ENTERED)
         os.close(writer)
         return run()
 
-    inner = _fork(run_first)
+    try:
+        is_root = _unshare()
+        if not is_root:
+            _map_user("/proc/self", user, group)
+        # what permissions it had decides whether the signal stays set
+        _end_with_parent()
+        inner = _fork(run_first)
+    except Exception as error:  # noqa: BLE001 the parent has to know
+        _report(writer, "no namespaces", error)
+        return 1
     os.close(writer)
     return _wait(inner)
+
+
+def _report(writer: int, what: str, error: Exception) -> None:
+    os.write(writer, f"{what}: {error}".encode(errors="replace"))
 
 
 def _unshare() -> bool:
@@ -183,13 +195,13 @@ def _build_root(view: View) -> None:
     for path in (*_SYSTEM, *sorted({*_list_python(), *view.readable})):
         root.show(path)
     for path in _DEVICES:
-        root.show(path, attributes=_NO_SUID | _NO_PROGRAMS | _READ_ONLY)
+        root.show_device(path)
     Path("/dev/fd").symlink_to("/proc/self/fd")
     Path("/proc").mkdir()
     _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS | _READ_ONLY)
     for path in filter(os.path.exists, _HIDDEN):
         _mount("/dev/null", path, "", _BIND)
-    root.show(view.writable, attributes=_NO_SUID | _NO_DEVICES)
+    root.show_writable(view.writable)
     _call("sethostname", _NAME, len(_NAME))
 
 
@@ -199,8 +211,31 @@ class _Root:
     def __init__(self) -> None:
         self._shown: set[str] = set()
 
-    def show(self, path: str, attributes: int = _READ_ONLY | _NO_SUID | _NO_DEVICES) -> None:
-        """Show a file or folder of the old root, if there is one, in its place, with the links on the way to it."""
+    def show(self, path: str) -> None:
+        """Show a file or folder of the old root in its place, with the links on the way to it.
+
+        What does not exist, cannot be shown or is the kernel's is left out: a package names some of the paths.
+        """
+        with suppress(OSError, ValueError):
+            place = self._follow(path)
+            if place and not self._is_shown(place) and _prepare(place):
+                self._bind(place, _READ_ONLY | _NO_SUID | _NO_DEVICES)
+
+    def show_device(self, path: str) -> None:
+        """Show a device, if there is one."""
+        with suppress(OSError):
+            if _prepare(path):
+                self._bind(path, _NO_SUID | _NO_PROGRAMS | _READ_ONLY)
+
+    def show_writable(self, path: str) -> None:
+        """Show a folder that may be written to, also where it lies in what is shown; raises `OSError`."""
+        place = self._follow(path)
+        if not place or not _prepare(place):
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self._bind(place, _NO_SUID | _NO_DEVICES)
+
+    def _follow(self, path: str) -> str:
+        """Copy the links on the way to a path, and return where it leads; nothing if it leads in a circle."""
         place, names, links = "", _split(path), 0
         while names:
             name = names.pop()
@@ -208,17 +243,18 @@ class _Root:
                 place = place.rpartition("/")[0]
                 continue
             there = f"{place}/{name}"
+            if _is_kernels(there):
+                return ""
             if not os.path.islink(f"{_OLD}{there}"):  # noqa: PTH114
                 place = there
                 continue
             links += 1
             if links > _MOST_LINKS:
-                return
+                return ""
             target = self._copy_link(there)
             place = "" if target.startswith("/") else place
             names.extend(_split(target))
-        if place and not self._is_shown(place):
-            self._bind(place, attributes)
+        return "" if place == "/dev" else place
 
     def _copy_link(self, there: str) -> str:
         target = os.readlink(f"{_OLD}{there}")  # noqa: PTH115
@@ -228,25 +264,38 @@ class _Root:
         return target
 
     def _bind(self, place: str, attributes: int) -> None:
-        try:
-            mode = os.stat(f"{_OLD}{place}").st_mode  # noqa: PTH116
-        except FileNotFoundError:
-            return
-        if stat.S_ISDIR(mode):
-            Path(place).mkdir(parents=True, exist_ok=True)
-        elif stat.S_ISREG(mode) or stat.S_ISCHR(mode):
-            Path(place).parent.mkdir(parents=True, exist_ok=True)
-            Path(place).touch()
-        else:
-            return
         _mount(f"{_OLD}{place}", place, "", _BIND | _RECURSIVE)
-        _restrict(place, attributes, _ALL_BELOW)
+        try:
+            _restrict(place, attributes, _ALL_BELOW)
+        except OSError:
+            # never without its attributes
+            _call("umount2", os.fsencode(place), _DETACH)
+            raise
         self._shown.add(place)
 
     def _is_shown(self, path: str) -> bool:
         while path and path not in self._shown:
             path = path.rpartition("/")[0]
         return bool(path)
+
+
+def _prepare(place: str) -> bool:
+    """Create the place of a file, device or folder of the old root; return whether it is one. Raises `OSError`."""
+    mode = os.stat(f"{_OLD}{place}").st_mode  # noqa: PTH116
+    if stat.S_ISDIR(mode):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    elif stat.S_ISREG(mode) or stat.S_ISCHR(mode):
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).touch()
+    else:
+        return False
+    return True
+
+
+def _is_kernels(path: str) -> bool:
+    """Whether a path is one of processes or devices, which has no place among the files of a job."""
+    is_device = path.startswith("/dev/") and not f"{path}/".startswith("/dev/shm/")
+    return is_device or f"{path}/".startswith("/proc/")
 
 
 def _split(path: str) -> list[str]:

@@ -47,7 +47,7 @@ from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
-from zoo_runner.engines.local.enclosure import View, run_apart, run_enclosed
+from zoo_runner.engines.local.enclosure import View, explain_unusable, run_apart, run_enclosed
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
 from zoo_runner.engines.local.watch import Emit
@@ -191,7 +191,11 @@ def _run_isolated(spec: dict[str, Any], emit: Emit) -> int:
     try:
         return run_enclosed(View(tuple(spec["shown"]), spec["scratch"]), run_confined)
     except OSError as error:
-        emit(EngineLine("info", f"the process that runs cwltool sees the files of this user: {error}"))
+        # its view, which a package has a part in, never decides that it runs without one
+        if (why := explain_unusable()) is None:
+            emit(EngineLine("error", f"the process that runs cwltool cannot be enclosed for this job: {error}"))
+            return 1
+        emit(EngineLine("info", f"the process that runs cwltool sees the files of this user: {why}"))
         return run_apart(run_confined)
 
 

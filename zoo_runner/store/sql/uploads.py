@@ -30,15 +30,13 @@ class SqlUploads:
         with self._database.writing() as connection:
             # two that are sent at once must not both find room
             self._database.take_turn(connection, f"uploads of {upload.workspace}")
-            used = _sum(connection, upload.workspace)
-            if used + upload.size_bytes > most_bytes:
-                raise InputError(
-                    f"uploaded files would take {used + upload.size_bytes} bytes of workspace {upload.workspace},"
-                    f" and may take {most_bytes:.0f}",
-                    "Delete files that are not needed any more, or wait until they expire.",
-                    code="upload.full",
-                )
+            _ensure_room(connection, upload.workspace, upload.size_bytes, most_bytes)
             connection.execute(UPLOADS.insert().values(values))
+
+    def ensure_room(self, workspace: str, size_bytes: int, most_bytes: float) -> None:
+        """Refuse so many bytes more where a workspace would have more than it may have; raises `InputError`."""
+        with self._database.reading() as connection:
+            _ensure_room(connection, workspace, size_bytes, most_bytes)
 
     def get(self, workspace: str, upload_id: str) -> Upload:
         """Return an upload; raises `JobNotFoundError` (`upload.not-found`)."""
@@ -61,6 +59,16 @@ class SqlUploads:
         with self._database.reading() as connection:
             bodies = connection.execute(select(UPLOADS.c.body).where(UPLOADS.c.expires < until)).scalars().all()
         return (from_plain(Upload, json.loads(body)) for body in bodies)
+
+
+def _ensure_room(connection: Connection, workspace: str, size_bytes: int, most_bytes: float) -> None:
+    wanted = _sum(connection, workspace) + size_bytes
+    if wanted > most_bytes:
+        raise InputError(
+            f"uploaded files would take {wanted} bytes of workspace {workspace}, and may take {most_bytes:.0f}",
+            "Delete files that are not needed any more, or wait until they expire.",
+            code="upload.full",
+        )
 
 
 def _sum(connection: Connection, workspace: str) -> int:

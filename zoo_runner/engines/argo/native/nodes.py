@@ -8,5 +8,5 @@ NODE_ANNOTATION = "zoo-runner/node"
 
 
 def name_list(step: str) -> str:
-    """Name the node that finds the jobs of a scattered or conditional step."""
-    return f"{step}-list"
+    """Name the node that finds the jobs of a scattered or conditional step; no step's own name begins so."""
+    return f"list-{step.removeprefix('step-')}"

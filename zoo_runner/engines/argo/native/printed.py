@@ -18,6 +18,8 @@ _CHANGES = 0x2 | 0x8 | 0x80 | 0x100  # IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_TO, I
 _CHUNK_BYTES = 1 << 20
 # where a file system reports no changes, the files are looked at nevertheless
 _LONGEST_WAIT_SECONDS = 5.0
+# where there is no instance of inotify left
+_PAUSE_SECONDS = 0.5
 
 
 class Printed:
@@ -30,21 +32,28 @@ class Printed:
 
     def read(self) -> Iterator[list[str]]:
         """Yield the lines as they come, until the program has ended."""
-        changes = self._libc.inotify_init1(os.O_CLOEXEC)
-        self._libc.inotify_add_watch(changes, os.fsencode(self._slot.private), _CHANGES)
+        changes = self._watch()
         try:
             yield from iterate_lines(lambda: self._read_some(changes), LONGEST_LINE)
         finally:
-            os.close(changes)
+            if changes is not None:
+                os.close(changes)
 
-    def _read_some(self, changes: int) -> bytes:
+    def _watch(self) -> int | None:
+        """Watch the folder; None where the kernel gives no instance (`fs.inotify.max_user_instances`)."""
+        changes: int = self._libc.inotify_init1(os.O_CLOEXEC)
+        if changes < 0:
+            return None
+        self._libc.inotify_add_watch(changes, os.fsencode(self._slot.private), _CHANGES)
+        return changes
+
+    def _read_some(self, changes: int | None) -> bytes:
         while True:
             ended = read_exit_code(self._slot) is not None
             content = self._read_more()
             if content or ended:
                 return content
-            if select.select([changes], [], [], _LONGEST_WAIT_SECONDS)[0]:
-                os.read(changes, 1 << 16)
+            _wait_for_change(changes)
 
     def _read_more(self) -> bytes:
         """Read what is new; nothing where it is too much, or the program has put something else in its place."""
@@ -60,6 +69,13 @@ class Printed:
         self._place += len(content)
         self._left_bytes -= len(content)
         return content
+
+
+def _wait_for_change(changes: int | None) -> None:
+    if changes is None:
+        select.select([], [], [], _PAUSE_SECONDS)
+    elif select.select([changes], [], [], _LONGEST_WAIT_SECONDS)[0]:
+        os.read(changes, 1 << 16)
 
 
 def _is_regular(descriptor: int) -> bool:

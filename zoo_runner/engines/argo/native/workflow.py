@@ -3,7 +3,7 @@
 The pod of a step has three containers. `prepare` evaluates the package up to the step, stages the inputs of a job and
 writes its script; `tool` runs it in the image of the package; `collect` reports what it prints and finds its outputs.
 None of them has a Secret, a token or the bundle. How many jobs a scattered or conditional step has, is known when it is
-its turn: `…-list` finds it, and Argo starts a pod for each. Of the package, names of steps and images are in the
+its turn: `list-…` finds it, and Argo starts a pod for each. Of the package, names of steps and images are in the
 Workflow, both checked (`dag`).
 """
 
@@ -81,7 +81,8 @@ def build_native_workflow(
 def _count_parallel(steps: Sequence[StepNode], cluster: KubernetesSettings) -> int:
     """Return how many pods of the largest step fit into what a job may use at the same time."""
     ram_mib = parse_quantity(cluster.max_ram) / 2**20
-    fitting = (min(cluster.max_cores / step.cores[0], ram_mib / step.ram[0]) for step in steps)
+    # a step may ask for nothing
+    fitting = (min(cluster.max_cores / max(step.cores[0], 0.001), ram_mib / max(step.ram[0], 1)) for step in steps)
     return max(1, min(_MOST_PODS, *(math.floor(number) for number in fitting)))
 
 
@@ -203,10 +204,19 @@ def _build_tool(step: StepNode, cluster: KubernetesSettings) -> Manifest:
         "image": step.image or cluster.step_image,
         "command": ["/bin/sh", f"{RUN_FOLDER}/slots/{slot}.sh"],
         "env": [{"name": name, "value": text} for name, text in sorted(cluster.step_variables.items())],
-        "resources": {
-            kind: {"cpu": f"{math.ceil(cores * 1000)}m", "memory": f"{math.ceil(ram)}Mi"}
-            for kind, cores, ram in zip(("requests", "limits"), step.cores, step.ram, strict=True)
-        },
+        "resources": _build_amounts(step),
         "securityContext": dict(CONFINED),
         "volumeMounts": mounts,
+    }
+
+
+def _build_amounts(step: StepNode) -> Manifest:
+    """Request what a step asks for at least, and limit it to the most; a step that asks for nothing has no limit."""
+    requests, limits = (
+        {"cpu": f"{math.ceil(cores * 1000)}m", "memory": f"{math.ceil(ram)}Mi"}
+        for cores, ram in zip(step.cores, step.ram, strict=True)
+    )
+    return {
+        "requests": requests,
+        "limits": {name: amount for name, amount in limits.items() if amount not in ("0m", "0Mi")},
     }
