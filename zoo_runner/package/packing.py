@@ -100,7 +100,8 @@ class _Fetcher(Fetcher):
         path = urlsplit(url)
         # whether a file is there that a package may not read is not for it to know
         is_own = path.scheme == "file" and self._documents.is_readable(url)
-        return not is_own or Path(unquote(path.path)).exists()
+        # False, too, for what is no path at all, such as a name that is too long
+        return not is_own or os.path.exists(unquote(path.path))  # noqa: PTH110
 
     def urljoin(self, base_url: str, url: str) -> str:
         return join_uri(base_url, url)
