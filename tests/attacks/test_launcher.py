@@ -136,6 +136,14 @@ ASKING: dict[str, list[str]] = {
     "a hook": [*HONEST, "--hooks-dir=/tmp", *STEP],
     "another runtime": [*HONEST, "--runtime=/tmp/evil", *STEP],
     "a step that keeps its capabilities": [word for word in (*HONEST, *STEP) if word != "--cap-drop=ALL"],
+    "any number of processes": [*HONEST, "--pids-limit=-1", *STEP],
+    "a step without a limit of processes": [word for word in (*HONEST, *STEP) if word != "--pids-limit=4096"],
+    "the end of somebody's container": ["kill", "postgres"],
+    "the end of a container by a part of its id": ["kill", "0a1b"],
+    "an archive of this machine": [*HONEST, "docker-archive:/home/user/x.tar", "sh"],
+    "a folder of this machine": [*HONEST, "dir:/home/user/x", "sh"],
+    "what an archive has": ["inspect", "docker-archive:/home/user/x.tar"],
+    "no image": HONEST,
     "a step that pulls": [word for word in (*HONEST, *STEP) if word != "--pull=never"],
 }
 
@@ -151,7 +159,7 @@ def test_the_supervisor_starts_steps() -> None:
     online = [word for word in (*HONEST, *STEP) if word != "--net=none"]
     assert find_refusal(online, has_network=True) is None
     assert find_refusal(["inspect", "debian:bookworm-slim"], has_network=False) is None
-    assert find_refusal(["kill", "0a1b"], has_network=False) is None
+    assert find_refusal(["kill", "0a1b" * 16], has_network=False) is None
 
 
 MOUNTING = {
@@ -315,7 +323,7 @@ def test_a_step_gets_no_more_memory_than_its_machine_has(runtime: Path, sandbox:
 def runtime(tmp_path: Path) -> Path:
     """A program in place of podman, which runs what comes after the image; the supervisor's part listens."""
     program = tmp_path / "runtime"
-    program.write_text('#!/bin/sh\nwhile [ "$1" != IMAGE ]; do shift; done\nshift\nexec "$@"\n')
+    program.write_text('#!/bin/sh\nwhile [ "$1" != image ]; do shift; done\nshift\nexec "$@"\n')
     program.chmod(0o700)
     (tmp_path / "monitors").mkdir()
     containers = {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False}
@@ -335,13 +343,13 @@ def ask(scratch: Path, words: list[str]) -> "subprocess.Popen[str]":
 
 
 def test_a_program_has_the_streams_of_its_client_and_its_exit_code(runtime: Path) -> None:
-    with ask(runtime, [*honest(runtime), "IMAGE", "sh", "-c", "cat; echo $SEEN >&2; pwd; exit 7"]) as process:
+    with ask(runtime, [*honest(runtime), "image", "sh", "-c", "cat; echo $SEEN >&2; pwd; exit 7"]) as process:
         printed, complaints = process.communicate("given\n")
     assert (process.returncode, printed, complaints) == (7, f"given\n{runtime}\n", "its own\n")
 
 
 def test_a_refused_request_ends_without_a_program(runtime: Path) -> None:
-    with ask(runtime, [*honest(runtime), "--net=host", "IMAGE", "touch", str(runtime / "reached")]) as process:
+    with ask(runtime, [*honest(runtime), "--net=host", "image", "touch", str(runtime / "reached")]) as process:
         process.communicate()
     assert process.returncode == REFUSED
     assert not (runtime / "reached").exists()
@@ -349,7 +357,7 @@ def test_a_refused_request_ends_without_a_program(runtime: Path) -> None:
 
 def test_a_mount_of_the_machine_ends_without_a_program(runtime: Path) -> None:
     foreign = "--mount=type=bind,source=/etc/shadow,target=/x,readonly"
-    with ask(runtime, [*honest(runtime), foreign, "IMAGE", "touch", str(runtime / "reached")]) as process:
+    with ask(runtime, [*honest(runtime), foreign, "image", "touch", str(runtime / "reached")]) as process:
         process.communicate()
     assert process.returncode == REFUSED
     assert not (runtime / "reached").exists()
@@ -398,7 +406,7 @@ def test_a_forbidden_request_ends_the_job_and_is_reported(name: str, site: Site)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_program_is_asked_to_end_with_its_client(number: int, runtime: Path) -> None:
     script = f"trap 'echo ended; : > {runtime}/ended; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
-    with ask(runtime, [*honest(runtime), "IMAGE", "sh", "-c", script]) as process:
+    with ask(runtime, [*honest(runtime), "image", "sh", "-c", script]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)

@@ -119,14 +119,21 @@ def test_a_daemon_that_a_successful_run_left_behind_is_killed() -> None:
 def test_containers_whose_ids_were_left_are_removed(tmp_path: Path) -> None:
     ids = tmp_path / "cids"
     ids.mkdir()
-    (ids / "one.cid").write_text("c1\n")
+    (ids / "one.cid").write_text(f"{'0a1b' * 16}\n")
     (ids / "empty.cid").write_text("")
+    # a launcher that a package took over writes there too
+    (ids / "all.cid").write_text("--all")
+    (ids / "name.cid").write_text("postgres")
+    (ids / "bytes.cid").write_bytes(b"\xff" * 64)
+    (ids / "large.cid").write_text("0" * 1000)
+    (ids / "link.cid").symlink_to(ids / "one.cid")
+    os.mkfifo(ids / "pipe.cid")
     remover = tmp_path / "remover"
     remover.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/removed\n')
     remover.chmod(0o700)
     with supervised(["true"], cid_folder=str(ids), remover=[str(remover), "rm", "--force"]) as (process, _, _):
         assert process.wait(60) == 0
-    assert (tmp_path / "removed").read_text() == "rm --force c1\n"
+    assert (tmp_path / "removed").read_text() == f"rm --force {'0a1b' * 16}\n"
 
 
 def test_nothing_is_started_when_the_parent_ends_before_it_said_what() -> None:

@@ -7,27 +7,40 @@ there, and with files of the job alone.
 
 import csv
 import os
+import re
 import resource
 import select
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.engines.cwl_process.images import is_image_name
 from zoo_runner.engines.cwl_process.job_places import JobPlaces
 from zoo_runner.engines.cwl_process.step_process import describe_usage, follow
 
 _MONITOR_SECONDS = 2.0
 _MONITOR = "--conmon-pidfile="
 _WITHOUT_VALUE = ("-i", "--rm")
-_VALUES = {"--net": "none", "--pull": "never", "--cap-drop": "ALL", "--security-opt": "no-new-privileges"}
+_VALUES = {
+    "--net": "none",
+    "--pull": "never",
+    "--cap-drop": "ALL",
+    "--security-opt": "no-new-privileges",
+    "--pids-limit": "4096",
+}
 _OPTIONS = (
-    *("--conmon-pidfile", "--pids-limit", "--mount", "--workdir", "--read-only", "--log-driver", "--user", "--cidfile"),
+    *("--conmon-pidfile", "--mount", "--workdir", "--read-only", "--log-driver", "--user", "--cidfile"),
     *("--gpus", "--env", "--memory", "--cpus", "--shm-size"),
 )
 _SAME_USER = "--userns=keep-id"
 _REQUIRED = tuple(f"{name}={value}" for name, value in _VALUES.items())
+# a name could be that of somebody's container; the id of a container is known to who started it
+_ABOUT_ONE: Mapping[str, Callable[[str], object]] = {
+    "inspect": is_image_name,
+    "kill": re.compile("[0-9a-f]{64}").fullmatch,
+}
 _NOTES = {"--conmon-pidfile": "monitors", "--cidfile": "cids"}
 
 
@@ -35,8 +48,8 @@ def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
     """Find why podman or docker must not be started with these words; None where it may. Pure."""
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         return "no list of words"
-    if len(words) == 2 and words[0] in ("inspect", "kill") and not words[1].startswith("-"):
-        return None
+    if len(words) == 2 and words[0] in _ABOUT_ONE:
+        return None if _ABOUT_ONE[words[0]](words[1]) else f"not of a step: {words[0]} {words[1]}"
     if not words or words[0] != "run":
         return f"not a request of a step: {' '.join(words[:1])}"
     options = []
@@ -44,13 +57,19 @@ def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
         if not word.startswith("-"):
             break
         options.append(word)
-    for option in options:
-        name, equals, value = option.partition("=")
-        known = option in (*_WITHOUT_VALUE, _SAME_USER) or (equals and (name in _OPTIONS or _VALUES.get(name) == value))
-        if not known or (name == "--mount" and not value.startswith("type=bind,")):
-            return f"not an option of a step: {name}"
+    if unknown := next((one for one in options if not _is_known(one)), None):
+        return f"not an option of a step: {unknown.partition('=')[0]}"
     missing = [one for one in _REQUIRED if one not in options and not (has_network and one == "--net=none")]
-    return f"lacks {', '.join(missing)}" if missing else None
+    if missing:
+        return f"lacks {', '.join(missing)}"
+    image = next(iter(words[1 + len(options) :]), "")
+    return None if is_image_name(image) else f"not the name of an image: {image}"
+
+
+def _is_known(option: str) -> bool:
+    name, equals, value = option.partition("=")
+    known = option in (*_WITHOUT_VALUE, _SAME_USER) or (equals and (name in _OPTIONS or _VALUES.get(name) == value))
+    return bool(known) and not (name == "--mount" and not value.startswith("type=bind,"))
 
 
 def find_foreign(words: Sequence[str], places: JobPlaces) -> str | None:

@@ -5,8 +5,10 @@ Source: the grammar of references of the OCI distribution project, and the list 
 """
 
 import re
+from typing import TYPE_CHECKING
 
-from zoo_runner.model.package import Document
+if TYPE_CHECKING:  # the supervisor judges names too
+    from zoo_runner.model.package import Document
 
 _MADE_HERE = ("dockerFile", "dockerLoad", "dockerImport")
 _TRANSPORTS = (
@@ -26,11 +28,11 @@ def is_image_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def read_image_names(docker: Document) -> list[str]:
+def read_image_names(docker: "Document") -> list[str]:
     """Read all names of images of a DockerRequirement; the first is that of the image that runs."""
     return [str(docker[key]) for key in ("dockerImageId", "dockerPull") if key in docker]
 
 
-def list_made_here(docker: Document) -> list[str]:
+def list_made_here(docker: "Document") -> list[str]:
     """List the members of a DockerRequirement by which the image would be built or loaded on this machine."""
     return [key for key in _MADE_HERE if key in docker]

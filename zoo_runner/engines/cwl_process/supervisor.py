@@ -45,6 +45,7 @@ GRACE_SECONDS = 3.0
 _CANNOT_START = 127
 _REFUSED = 125
 _TOO_LARGE = 124
+_LONGEST_ID = 80
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -110,15 +111,26 @@ def kill_descendants() -> None:
 
 def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
     """Remove the containers whose ids lie in a folder; how the run ended stands, whatever comes of it."""
-    if cid_folder is None:
+    if cid_folder is None or not os.path.isdir(cid_folder):  # noqa: PTH112
         return
-    import subprocess
-    from pathlib import Path
-
-    ids = [path.read_text().strip() for path in Path(cid_folder).glob("*") if path.is_file()]
+    ids = [found for name in os.listdir(cid_folder) if (found := _read_id(f"{cid_folder}/{name}"))]  # noqa: PTH208
     if ids:
+        import subprocess
+
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run([*remover, *filter(None, ids)], check=False, capture_output=True, timeout=60)
+            subprocess.run([*remover, *ids], check=False, capture_output=True, timeout=60)
+
+
+def _read_id(path: str) -> str | None:
+    """Read the id of a container; None for anything else, which a launcher that a package took over may put there."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(file, "rb") as content:  # noqa: PTH123
+        found = content.read(_LONGEST_ID)
+    text = found.strip().decode(errors="replace")
+    return text if len(text) == 64 and set(text) <= set("0123456789abcdef") else None
 
 
 def remove_groups(patterns: Iterable[str]) -> None:
