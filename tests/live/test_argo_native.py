@@ -123,6 +123,7 @@ def test_a_step_that_fails_is_reported_with_its_code_and_its_name(what: str, sit
     wait_until_gone(site, job.id, 15)
 
 
+@pytest.mark.long
 def test_a_step_whose_pod_was_deleted_is_started_again(site: Site, tmp_path: Path) -> None:
     job = accept(site, write_package(tmp_path, WAITS))
     begun: list[str] = []
@@ -144,6 +145,7 @@ def test_the_logs_of_a_failed_job_are_published(site: Site, s3: S3Server, tmp_pa
     assert "[work] sorry" in log.read_text()
 
 
+@pytest.mark.long
 def test_a_job_is_cancelled_from_another_process_and_its_pods_are_gone_in_fifteen_seconds(site: Site) -> None:
     job = accept(site, FAILING / "slow" / "slow.cwl")
 
@@ -155,6 +157,7 @@ def test_a_job_is_cancelled_from_another_process_and_its_pods_are_gone_in_fiftee
     wait_until_gone(site, job.id, 15)
 
 
+@pytest.mark.long
 def test_a_job_whose_caller_was_killed_is_followed_by_another_process(site: Site, tmp_path: Path) -> None:
     package, job_id = write_package(tmp_path, WAITS), f"native-{int(time.time())}"
     words = ("run", package, "-o", "s3://results/killed", "--job-id", job_id)
@@ -196,6 +199,7 @@ def test_a_plan_is_what_argo_lint_accepts(site: Site, tmp_path: Path) -> None:
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
+@pytest.mark.long
 def test_results_that_cannot_be_stored_wait_and_are_published(tmp_path: Path, started_jobs: set[str]) -> None:
     find_argo()
     (tmp_path / "s3").mkdir()

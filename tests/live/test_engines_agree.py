@@ -99,8 +99,18 @@ def outcomes(
     started_jobs |= list_jobs(cluster)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("engine", ENGINES)
+# on argo-native, one of each kind of step: each is a pod, which takes seconds
+NATIVE = ("echo", "features/scatter", "features/conditional", "features/subworkflow", "features/outputs", "water")
+CHOSEN = [
+    pytest.param(
+        engine, case, marks=[pytest.mark.long] if engine == "argo-native" and not case.startswith(NATIVE) else []
+    )
+    for engine in ENGINES
+    for case in CASES
+]
+
+
+@pytest.mark.parametrize(("engine", "case"), CHOSEN)
 def test_an_engine_gives_what_the_local_one_gives(engine: str, case: str, outcomes: Outcomes) -> None:
     ours, theirs = outcomes[case, engine].result(), outcomes[case, "local"].result()
     assert ours["files"]
