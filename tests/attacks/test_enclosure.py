@@ -288,7 +288,7 @@ BREAKING = {
     "an error": ("raise ValueError", "run_apart(fail)"),
     "a request to end": ("sys.exit(0)", "run_apart(fail)"),
     "an error in its root": ("raise ValueError", "run_enclosed(View((), '/tmp'), fail)"),
-    "a folder that cannot be": ("pass", "run_enclosed(View((), '/tmp/\\0'), fail)"),
+    "a zero byte": ("pass", "run_enclosed(View((), '/tmp/\\0'), fail)"),
 }
 
 
