@@ -38,7 +38,7 @@ test-live: env-dev images cluster argo postgres keycloak opa hera5 ## live tests
 	@echo "tests: live"
 	@$(BIN)/python -m pytest tests/live
 
-test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job
+test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job, or each example on argo-native
 	@echo "tests: long"
 	@$(BIN)/python -m pytest -m long tests
 
