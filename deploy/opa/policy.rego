@@ -3,7 +3,7 @@
 #   opa run --server --addr 127.0.0.1:8181 deploy/opa/policy.rego access.json
 #
 # The members of a workspace do everything there. Whoever has a token reads what a workspace publishes: the description
-# and package of a public process, and status, logs and results of its jobs that have ended. What is public stands in
+# and package of a public process, and status, logs and results of its jobs that have ended. What is public is in
 # the data, `{"workflow_access": {"<workspace>": {"workflows": {"<process>": {"access": "public"}}}}}`.
 # What is asked and answered is in docs/api.md. Test it: opa test deploy/opa
 package zoo_runner

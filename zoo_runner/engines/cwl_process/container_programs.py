@@ -108,7 +108,7 @@ def _read_csv(value: str) -> list[list[str]]:
 def run_container(
     words: list[str], streams: Sequence[int], connection: socket.socket, place: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Run podman or docker; return the exit code and, where podman's monitor of a container tells it, the usage."""
+    """Run podman or docker; return the exit code and, where podman's monitor of a container reports it, the usage."""
     stdin, stdout, stderr = streams
     with subprocess.Popen(_as_this_user(words), stdin=stdin, stdout=stdout, stderr=stderr, **place) as process:
         ended = follow(process, connection)

@@ -1,6 +1,6 @@
 """Files on a volume, downloaded through a pod that reads it: resumed after interruptions, verified by checksum.
 
-The bytes come through the Kubernetes API (`pods/proxy`), so that the cluster needs no further door.
+The bytes come through the Kubernetes API (`pods/proxy`), so that the cluster needs no further way in.
 """
 
 import json

@@ -120,7 +120,7 @@ def _refuse_form(error: Exception, settings: IdentitySettings) -> InputError:
     if isinstance(error, BadSignatureError):
         return refuse("identity.signature", "its signature is not that of the provider's key")
     if isinstance(error, UnsupportedAlgorithmError):
-        return refuse("identity.algorithm", f"its algorithm is none of {', '.join(settings.algorithms)}")
+        return refuse("identity.algorithm", f"its algorithm is not one of {', '.join(settings.algorithms)}")
     return refuse("identity.token", "it is not a signed JSON Web Token")
 
 

@@ -226,7 +226,7 @@ class Evaluation:
         return executor
 
     def _add_tools(self, process: Process, path: str, seen: _Seen) -> None:
-        """Find the tools by the paths of their steps, and tell each which step it is."""
+        """Find the tools by the paths of their steps, and give each the name of its step."""
         if isinstance(process, _Tool):
             process.path, process.seen = path or self._spec["name"], seen
             self._tools[process.path] = process
