@@ -24,7 +24,8 @@ from bench.api_peers import measure_reads
 from bench.api_viewers import measure_viewers
 from bench.commands import build_environ, describe_machine, find_ratio, read_mib
 from bench.page import write_part
-from tests.serving import ASYNC, CWL, Server, serving, wait_for
+from tests.serving import ASYNC, CWL, Server, serving
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"

@@ -1,7 +1,5 @@
 """Jobs of the double of an engine, at the points of their lives at which tests look at them."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +55,3 @@ def leave_submitted(context: Context, engine: FakeEngine, folder: Path) -> JobSp
     draft.paths.job_log.parent.mkdir(parents=True, exist_ok=True)
     draft.paths.job_log.write_text("half of the story\n")
     return draft
-
-
-def wait_until(look: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    while not look():
-        pause.wait(0.01)

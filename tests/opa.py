@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.require import require
-from tests.serving import START_SECONDS, wait_for
+from tests.serving import START_SECONDS
 from tests.values import ROOT
+from tests.waiting import wait_for
 
 POLICY = ROOT / "deploy" / "opa"
 

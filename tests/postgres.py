@@ -13,7 +13,8 @@ from urllib.parse import quote
 import psycopg
 
 from tests.require import require
-from tests.serving import find_free_port, wait_for
+from tests.serving import find_free_port
+from tests.waiting import wait_for
 
 
 def find_postgres() -> str:

@@ -7,10 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+
+from tests.waiting import wait_for
 
 START_SECONDS, LONGEST_SECONDS = 60, 120
 ASYNC = {"Prefer": "respond-async"}
@@ -179,16 +180,6 @@ def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_for(ready: Callable[[], bool], seconds: float) -> None:
-    """Wait until something is so; fail after so many seconds."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if ready():
-            return
-        pause.wait(0.05)
-    raise AssertionError(f"not so after {seconds} s")
 
 
 def kill(pid: int) -> None:

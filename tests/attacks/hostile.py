@@ -97,6 +97,20 @@ def listening(host: Host) -> Iterator[Host]:
             thread.join()
 
 
+@contextmanager
+def listening_on_sockets(host: Host) -> Iterator[None]:
+    """Listen on two sockets of the machine, one with a file and one without, whose name is that of this host alone."""
+    servers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2)]
+    for server, place in zip(servers, (f"\0canary-socket-{host.port}", str(host.folder / "socket")), strict=True):
+        server.bind(place)
+        server.listen()
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.close()
+
+
 def _open_servers() -> list[socket.socket]:
     """Listen on IPv4 and IPv6, on the same port."""
     first = socket.create_server(("127.0.0.1", 0))

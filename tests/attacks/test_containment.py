@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.hostile import CANARY, Document, Host, find_canary, output, run_here, tool
+from tests.attacks.hostile import CANARY, Document, Host, find_canary, listening_on_sockets, output, run_here, tool
 from tests.attacks.test_sandbox import gives
 from tests.site import Site
 from zoo_runner.engines.cwl_process.sandbox_programs import MOST_PROCESSES
@@ -78,7 +77,7 @@ CALLS = {
     "a socket of packets": "call(41, 17, 3, 0)",
     "a socket of the kernel's ciphers": "call(41, 38, 5, 0)",
     "a socket of Bluetooth": "call(41, 31, 3, 0)",
-    "an abstract socket of the host": "connect(socket.AF_UNIX, '\\\\0canary-socket-of-the-host')",
+    "an abstract socket of the host": "connect(socket.AF_UNIX, '\\\\0canary-socket-PORT')",
     "a socket of the host's files": "connect(socket.AF_UNIX, SECRET.replace('secret.txt', 'socket'))",
 }
 
@@ -96,14 +95,8 @@ def calling(code: str, ending: str = "; true") -> Document:
 @pytest.fixture
 def sockets(host: Host) -> Iterator[None]:
     """Somebody listens on two sockets of the machine, one with a file and one without."""
-    places = ("\0canary-socket-of-the-host", str(host.folder / "socket"))
-    servers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in places]
-    for server, place in zip(servers, places, strict=True):
-        server.bind(place)
-        server.listen()
-    yield
-    for server in servers:
-        server.close()
+    with listening_on_sockets(host):
+        yield
 
 
 @X86
@@ -115,7 +108,7 @@ def test_the_kernel_refuses_a_step_what_administers_the_machine(
     site: Site,
     host: Host,
 ) -> None:
-    code = CALLS[name].replace("\\\\", "\\").replace("SECRET", repr(str(host.secret)))
+    code = CALLS[name].replace("\\\\", "\\").replace("SECRET", repr(str(host.secret))).replace("PORT", str(host.port))
     assert run_here(site, calling(code), sandbox=sandbox) is None
     assert (site.results / "o" / "o.txt").read_text() == ""
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.hostile import CANARY, Host, tool
+from tests.attacks.hostile import CANARY, Host, listening_on_sockets, tool
 from tests.ordinary import as_ordinary_user
 from tests.site import Site
 from zoo_runner.engines.cwl_process.supervisor import descendants
@@ -109,7 +108,7 @@ CONNECTING = {
     "a listener by IPv6": "connect(socket.AF_INET6, ('::1', PORT))",
     "a socket in a folder": "connect(socket.AF_UNIX, str(HOST / 'socket'))",
     "a socket in a folder by steps up": "os.chdir(JOB); connect(socket.AF_UNIX, '../host/socket')",
-    "a socket without a file": "connect(socket.AF_UNIX, '\\0canary-socket-of-the-host')",
+    "a socket without a file": "connect(socket.AF_UNIX, f'\\0canary-socket-{PORT}')",
     "docker": "connect(socket.AF_UNIX, '/var/run/docker.sock')",
     "podman": "connect(socket.AF_UNIX, '/run/podman/podman.sock')",
     "the system's bus": "connect(socket.AF_UNIX, '/run/dbus/system_bus_socket')",
@@ -176,14 +175,8 @@ def machine(tmp_path: Path, host: Host) -> Iterator[Host]:
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / "input.txt").write_text("given")
     (tmp_path / "given" / "link").symlink_to(host.secret)
-    places = ("\0canary-socket-of-the-host", str(host.folder / "socket"))
-    servers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in places]
-    for server, place in zip(servers, places, strict=True):
-        server.bind(place)
-        server.listen()
-    yield host
-    for server in servers:
-        server.close()
+    with listening_on_sockets(host):
+        yield host
 
 
 def run(folder: Path, host: Host, attack: str, *before: str, encloses: bool = True, named: Sequence[str] = ()) -> str:
@@ -209,7 +202,9 @@ def test_an_enclosed_launcher_gets_at_nothing_of_its_machine(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "host", "job"]
 
 
-@pytest.mark.parametrize("name", ["a secret", "a secret by a link beside an input", "a socket in a folder"])
+@pytest.mark.parametrize(
+    "name", ["a secret", "a secret by a link beside an input", "a socket in a folder", "a socket without a file"]
+)
 def test_the_same_code_gets_at_it_where_nothing_is_enclosed(name: str, machine: Host, tmp_path: Path) -> None:
     printed = run(tmp_path, machine, ATTACKS[name], encloses=False)
     assert printed in (CANARY, "connected")

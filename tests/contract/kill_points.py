@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from tests.network import Network
 from tests.postgres import PrivatePostgres, use_schema
-from tests.serving import Server, serving, wait_for
+from tests.serving import Server, serving
 from tests.site import Site, wait_until_none_is_left
 from tests.values import ROOT
+from tests.waiting import wait_for
 from zoo_runner.config.server import load_server_settings
 from zoo_runner.config.service import load_service_configuration
 from zoo_runner.execution.accept import accept, draft_job

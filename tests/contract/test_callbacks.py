@@ -13,9 +13,10 @@ from standardwebhooks import Webhook
 from tests.contract.stores import build_job, create
 from tests.postgres import find_postgres, use_schema
 from tests.servers import Fault, FileServer
-from tests.serving import ASYNC, Server, serving, wait_for
+from tests.serving import ASYNC, Server, serving
 from tests.site import Site
 from tests.values import ROOT
+from tests.waiting import wait_for
 from zoo_runner.model.job import Status
 from zoo_runner.store.sql import SqlStore, open_sql_store
 

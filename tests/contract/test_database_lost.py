@@ -11,7 +11,8 @@ from tests.contract.kill_points import END_SECONDS, FAULTS, KILL, LOST_POINTS, F
 from tests.contract.kill_points import lose_database as lose
 from tests.network import Network, a_network
 from tests.postgres import PrivatePostgres, own_postgres, use_schema
-from tests.serving import kill, serving, wait_for
+from tests.serving import kill, serving
+from tests.waiting import wait_for
 from zoo_runner.model import clock
 
 # the claim, the submission, the run, the outcome, the end

@@ -13,9 +13,10 @@ import pytest
 from tests.contract.kill_points import KILL, KillPoint, add_kill, build_site
 from tests.contract.test_resolver import a_silent_server
 from tests.processes import find_by_argument
-from tests.serving import Server, kill, serving, wait_for
+from tests.serving import Server, kill, serving
 from tests.site import Site
 from tests.values import ROOT
+from tests.waiting import wait_for
 
 END_SECONDS = 60
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"

@@ -1,8 +1,6 @@
 """One contract for every engine: a further one joins by a driver and one line in DRIVERS."""
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +12,7 @@ from tests.cluster import find_argo, join_cluster
 from tests.contract.conftest import CANARY
 from tests.site import Site, Story, load_handle
 from tests.values import EXAMPLES, FAILING
+from tests.waiting import wait_for
 from zoo_runner.engines import ENGINES, open_engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
@@ -271,7 +270,7 @@ def test_what_ended_is_removed_and_stopping_or_removing_it_again_is_no_error(dri
     with pytest.raises(EngineError) as caught:
         driver.engine.follow(handle, lambda _: None, Cancellation()).result()
     assert caught.value.diagnosis.code == "job.lost"
-    assert job_is_gone(driver, handle)
+    wait_until_gone(driver, handle)
 
 
 def test_a_job_whose_results_were_stored_has_kept_none_to_publish(driver: Driver) -> None:
@@ -300,15 +299,11 @@ def test_what_a_lost_process_leaves_is_found_and_removed(driver: Driver) -> None
     assert not [left for left in driver.engine.find_leftovers([handle.job_id]) if handle.job_id in left.job]
     driver.engine.remove_leftovers(mine)
     driver.engine.remove(handle)
-    assert job_is_gone(driver, handle)
+    wait_until_gone(driver, handle)
 
 
-def job_is_gone(driver: Driver, handle: Handle) -> bool:
-    deadline = time.monotonic() + 30
-    while any(handle.job_id in left.job for left in driver.engine.find_leftovers([])):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.1)
-    return True
+def wait_until_gone(driver: Driver, handle: Handle) -> None:
+    wait_for(lambda: not any(handle.job_id in left.job for left in driver.engine.find_leftovers([])))
 
 
 def test_logs_record_and_plan_are_kept_however_a_job_ends(driver: Driver, canary_site: Site) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 
 from tests.processes import find_in_folder
 from tests.servers import S3Server
+from tests.waiting import wait_for
 from zoo_runner.model import clock
 from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
@@ -111,14 +111,6 @@ def read_given(kernel: KernelDouble, job: SubmittedJob) -> Any:
     """What the package `kinds` got."""
     assert job.succeeded, job.message + job.error_log
     return json.loads((job.temp / f"kinds-{job.id}" / "results" / "given" / "given.json").read_text())
-
-
-def wait_for(ready: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come about"
-        pause.wait(0.05)
 
 
 def find_processes(text: str) -> list[str]:

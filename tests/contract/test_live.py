@@ -12,8 +12,9 @@ from time import time
 
 import pytest
 
-from tests.serving import Server, serving, wait_for
+from tests.serving import Server, serving
 from tests.site import Pipe, Site
+from tests.waiting import wait_for
 
 # one second is what users are promised; a machine that does much else gets more
 SOON_SECONDS = 5.0

@@ -10,8 +10,9 @@ from pathlib import Path
 from tests.contract.kill_points import KILL, build_site
 from tests.contract.kill_points import opening as opening_store
 from tests.postgres import find_postgres, use_schema
-from tests.serving import Server, serving, wait_for
+from tests.serving import Server, serving
 from tests.site import Site
+from tests.waiting import wait_for
 from zoo_runner.model.job import FINAL
 
 END_SECONDS = 120

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
 
-from tests.serving import kill, wait_for
+from tests.serving import kill
+from tests.waiting import wait_for
 from zoo_runner.config.settings import Settings
 from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.package import Package
@@ -113,11 +113,9 @@ def test_a_resolution_that_waits_for_a_server_is_interrupted(settings: Settings,
         deployment = threading.Thread(target=deploy)
         deployment.start()
         assert came.wait(LONGEST_SECONDS)
-        started = monotonic()
         resolver.close()
         deployment.join(LONGEST_SECONDS)
     assert found == ["request.interrupted"]
-    assert monotonic() - started < 5
 
 
 def test_a_server_that_never_answers_is_not_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

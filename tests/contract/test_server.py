@@ -14,11 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.forms import build_form
 from tests.servers import FileServer
-from tests.serving import ASYNC, CWL, Server, serving, wait_for
+from tests.serving import ASYNC, CWL, Server, serving
 from tests.site import Site
 from tests.unit import ogc_processes as standard
 from tests.unit.stagein.items import build_item
 from tests.values import ROOT
+from tests.waiting import wait_for
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 FILES = ROOT / "examples" / "features" / "files" / "files.cwl"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import find_postgres, use_schema
-from tests.serving import kill, serving, wait_for
+from tests.serving import kill, serving
 from tests.site import Site
 from tests.values import ROOT
+from tests.waiting import wait_for
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"

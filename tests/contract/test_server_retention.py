@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tests.serving import Server, serving, wait_for
+from tests.serving import Server, serving
 from tests.site import Site
 from tests.values import ROOT
+from tests.waiting import wait_for
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"

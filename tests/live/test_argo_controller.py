@@ -15,10 +15,11 @@ from tests.live.diagnosis_table import ARGO_PAGE, keep_row
 from tests.live.test_argo import once
 from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_calrissian_mishaps import Once
-from tests.live.test_lost_callers import read_log, wait_for
+from tests.live.test_lost_callers import read_log
 from tests.postgres import find_postgres
 from tests.site import Site
 from tests.steps import DEBIAN, WAITS, let_go, write_package
+from tests.waiting import wait_for
 from zoo_runner.engines.argo.judgement import State
 from zoo_runner.engines.argo.workflow import INSTANCE_LABEL
 from zoo_runner.engines.protocol import JobSpec
@@ -127,7 +128,7 @@ def test_argo_itself_deletes_a_job_whose_caller_was_lost(site: Site, tmp_path: P
             wait_for(lambda: "[work] begun" in read_log(site, job_id))
             process.kill()
             process.wait()
-        wait_until_gone(site, job_id, 60)
+        wait_until_gone(site, job_id)
 
 
 @pytest.fixture

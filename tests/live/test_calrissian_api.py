@@ -68,4 +68,4 @@ def test_an_api_server_that_goes_away_and_comes_back_costs_neither_the_job_nor_a
     # those who watch the API come back to it each in their time: who comes next finds them all there
     after = run(site, write_package(tmp_path, "true"))
     assert after.outcome.status is Status.SUCCESSFUL, after.log
-    wait_until_gone(site, after.job.id, 60)
+    wait_until_gone(site, after.job.id)

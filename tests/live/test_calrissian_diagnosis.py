@@ -46,9 +46,9 @@ def fail(
     waits_seconds: float = 0,
     job_id: str | None = None,
 ) -> Diagnosis:
-    """Run a job that fails. Its diagnosis is that of the `row` in the table of its engine, and it comes within five
-    seconds of what Kubernetes `reported` first: the reason of an event, a state or a condition (or whichever of
-    several comes first, written `a|b`), or `deleted`.
+    """Run a job that fails. Its diagnosis is that of the `row` in the table of its engine, and it follows what
+    Kubernetes `reported` first: the reason of an event, a state or a condition (or whichever of several comes first,
+    written `a|b`), or `deleted`.
     """
     job = site.accept(package, None, destination="s3://results/broken", job_id=job_id)
     with witnessing(site, NAMESPACE) as witness:
@@ -63,7 +63,7 @@ def fail(
         # when it is reported: the publishing of the logs, which comes after that, is no part of it
         reported = next(line for line in story.log.splitlines() if "[job] FAILED at" in line)
         late = read_time(reported.split()[0]) - at - waits_seconds
-        print(f"DIAGNOSIS {row}: {late:.1f} s after {reported}")  # noqa: T201 how near the limit it comes
+        print(f"DIAGNOSIS {row}: {late:.1f} s after {reported}")  # noqa: T201
         assert late < LONGEST_SECONDS
     return found
 

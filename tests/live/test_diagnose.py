@@ -12,10 +12,10 @@ import pytest
 from tests.cluster import WORKSPACE, applied, find_argo, kubectl
 from tests.live.diagnosis_table import DIAGNOSE_PAGE, LONGEST_SECONDS, keep_row, witnessing
 from tests.live.test_calrissian_mishaps import NO_CLASS, build_broken_volume, build_waiting_class, storage_class
-from tests.live.test_lost_callers import wait_for
 from tests.registry import serve_slow_registry
 from tests.site import Site
 from tests.steps import DEBIAN
+from tests.waiting import wait_for
 from zoo_runner.engines.argo.judgement import Judgement, State
 from zoo_runner.execution.diagnose import find_judgements
 from zoo_runner.model.diagnosis import Level
@@ -209,7 +209,7 @@ USUAL = ("image missing", "sandbox", "fits no node", "memory", "exit code", "out
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, marks=[] if row in USUAL else [pytest.mark.long]) for row in ROWS])
-def test_what_is_wrong_with_a_workflow_of_others_is_found_within_five_seconds(row: str, site: Site) -> None:
+def test_what_is_wrong_with_a_workflow_of_others_is_found_soon(row: str, site: Site) -> None:
     workflow, code, level, reported = ROWS[row]
     name = name_workflow(row.replace(" ", "-"))
     workflow = {**workflow, "metadata": {**workflow["metadata"], "name": name}}
@@ -221,10 +221,10 @@ def test_what_is_wrong_with_a_workflow_of_others_is_found_within_five_seconds(ro
     assert (diagnosis.code, diagnosis.level) == (code, level), found
     assert diagnosis.remedy
     assert diagnosis.evidence
-    assert found.state in (State.STUCK, State.FAILED)
+    assert found.state is not State.SUCCEEDED
     assert late < LONGEST_SECONDS
     keep_row(row, diagnosis, DIAGNOSE_PAGE)
-    print(f"DIAGNOSIS {row}: {late:.1f} s after {reported}")  # noqa: T201 how near the limit it comes
+    print(f"DIAGNOSIS {row}: {late:.1f} s after {reported}")  # noqa: T201
 
 
 def test_a_workflow_that_argo_does_not_show_is_found_by_its_pods(site: Site) -> None:
@@ -396,7 +396,8 @@ def test_a_workflow_is_watched_until_it_moves(site: Site) -> None:
 def test_the_command_prints_one_document_with_who_can_act(site: Site) -> None:
     name = name_workflow("document")
     with submitted(site, build_workflow(name, "exit 3")):
-        find(site, name)
+        # Argo reads a little later than this does how the pod has ended
+        wait_for(lambda: look(site, name).state is State.FAILED)
         done = site.command("diagnose", name, "--format", "json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["state"]) == (7, "failed")

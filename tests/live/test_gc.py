@@ -2,8 +2,6 @@
 
 import json
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from tests.cluster import WORKSPACE, kubectl
 from tests.live.test_calrissian import list_objects, wait_until_gone
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
+from tests.waiting import wait_for
 from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
@@ -91,12 +90,9 @@ def lose_caller(site: Site) -> str:
 
 
 def wait_for_step(site: Site, job: str) -> None:
-    """Wait until the step runs; raises where it takes a minute."""
-    begun, pause = time.monotonic(), threading.Event()
-    selector = f"zoo-runner/job=job-{job},zoo-runner/role=step"
-    while "Running" not in kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "--no-headers"):
-        assert time.monotonic() - begun < 60, "the step does not start"
-        pause.wait(0.2)
+    """Wait until the step runs."""
+    words = ("get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job},zoo-runner/role=step", "--no-headers")
+    wait_for(lambda: "Running" in kubectl(site, *words))
 
 
 @contextmanager
@@ -129,7 +125,7 @@ def test_what_a_lost_caller_leaves_is_found_and_on_request_removed(site: Site, c
         removed = collector.command("gc", "--active", "--remove")
         assert removed.returncode == 0, removed.stderr
         assert f"{len(before)} objects removed" in removed.stderr
-        wait_until_gone(site, job, 15)
+        wait_until_gone(site, job)
         left = kubectl(site, "get", "configmaps", "-n", NAMESPACE, "-o", "name")
         assert all(f"configmap/{name}" in left for name in FOREIGN)
     again = site.command("reattach", job)

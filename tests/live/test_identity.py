@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.keycloak import find_keycloak, get_service_token, get_token, rotate_keys
-from tests.serving import ASYNC, Server, serving, wait_for
+from tests.serving import ASYNC, Server, serving
 from tests.site import Site
 from tests.values import EXAMPLES
+from tests.waiting import wait_for
 from zoo_runner.server.access.provider import PAUSE_SECONDS
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"

@@ -132,7 +132,7 @@ def test_results_wait_for_a_server_that_was_down_and_are_published_with_new_sett
     assert code == 0, said
     assert store.read() == ["work\n"]
     assert site.load_job(story.job.id).status is Status.SUCCESSFUL
-    wait_until_gone(site, story.job.id, 20)
+    wait_until_gone(site, story.job.id)
     assert publish(again, story.job.id)[0] == EngineError.exit_code
 
 
@@ -145,13 +145,13 @@ def test_results_wait_for_a_bucket_that_is_gone_and_are_published_to_another(sit
     assert code == 0, said
     assert store.read() == ["work\n"]
     assert site.load_job(story.job.id).destination == "s3://other/kept"
-    wait_until_gone(site, story.job.id, 20)
+    wait_until_gone(site, story.job.id)
 
 
 def test_the_cluster_removes_what_waits_when_its_time_is_over(site: Site, store: Store) -> None:
     story = run(site.having(ZOO_RUNNER_KEPT_HOURS="0.002"), lambda: shutil.rmtree(store.folder / "results"))
     assert story.outcome.diagnosis and "zoo-runner publish" in story.outcome.diagnosis.remedy
-    wait_until_gone(site, story.job.id, 60)
+    wait_until_gone(site, story.job.id)
     code, said = publish(site, story.job.id, "--format", "json")
     assert code == EngineError.exit_code
     assert json.loads(said[: said.rindex("}") + 1])["diagnosis"]["code"] == "job.nothing-kept"
@@ -165,7 +165,7 @@ def test_gc_takes_what_waits_on_request_only(site: Site, store: Store) -> None:
     assert "PersistentVolumeClaim" in {left.kind for left in found}
     assert all(left.active for left in found)
     engine.remove_leftovers(found)
-    wait_until_gone(site, story.job.id, 20)
+    wait_until_gone(site, story.job.id)
 
 
 def test_a_namespace_of_its_own_stays_until_the_results_are_published(site: Site, store: Store) -> None:
@@ -184,4 +184,4 @@ def test_a_destination_that_is_refused_before_the_job_runs_keeps_nothing(site: S
     story = site.run(site.accept(write_package(site.folder, "echo work"), None, destination=DESTINATION))
     assert story.outcome.exit_code == StageOutError.exit_code
     assert story.outcome.diagnosis and "zoo-runner publish" not in story.outcome.diagnosis.remedy
-    wait_until_gone(site, story.job.id, 20)
+    wait_until_gone(site, story.job.id)

@@ -70,7 +70,7 @@ def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
     job_log = Path(record.log).read_text()
     assert job_log.count("[write] begins:") == 1
     assert count_pods(site, job_id) == {"the job": 1, "write": 1}
-    wait_until_gone(site, job_id, 5)
+    wait_until_gone(site, job_id)
 
 
 def count_pods(site: Site, job_id: str) -> dict[str, int]:
@@ -97,7 +97,7 @@ def test_of_a_job_with_secrets_whose_caller_was_killed_before_it_stored_the_hand
     assert site.load_job(job_id).handle is None
     done = site.command("reattach", job_id, "--quiet")
     assert (done.returncode, "job.secrets-lost" in done.stderr) == (7, True), done.stderr
-    wait_until_gone(site, job_id, 5)
+    wait_until_gone(site, job_id)
 
 
 @pytest.mark.long

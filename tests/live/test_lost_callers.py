@@ -1,9 +1,6 @@
 """A caller was lost: whoever comes next, with the same store and nothing but the job's id, ends the matter."""
 
 import signal
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster import NAMESPACE, kubectl
@@ -12,18 +9,12 @@ from tests.live.test_calrissian import wait_until_gone
 from tests.site import Site
 from tests.steps import WAITS, let_go, write_package
 from tests.values import FAILING
+from tests.waiting import wait_for
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
 SLOW = FAILING / "slow" / "slow.cwl"
 SLEEPING = "[sleep] sleeping 120 s"
-
-
-def wait_for(look: Callable[[], bool], seconds: float = 60) -> None:
-    until, pause = time.monotonic() + seconds, threading.Event()
-    while not look():
-        assert time.monotonic() < until
-        pause.wait(0.1)
 
 
 def read_log(site: Site, job_id: str) -> str:
@@ -41,8 +32,8 @@ def lose_caller(site: Site) -> str:
     return job_id
 
 
-def check_dismissed(site: Site, job_id: str, stopped: float) -> None:
-    wait_until_gone(site, job_id, 15 - (time.monotonic() - stopped))
+def check_dismissed(site: Site, job_id: str) -> None:
+    wait_until_gone(site, job_id)
     record = site.load_job(job_id)
     assert record.status is Status.DISMISSED
     assert SLEEPING in read_log(site, job_id)
@@ -55,10 +46,9 @@ def test_a_job_whose_caller_was_lost_is_cancelled_whole(site: Site) -> None:
     assert (away.returncode, "http://127.0.0.1:9 does not answer" in away.stderr) == (7, True), away.stderr
     # of the job that says nothing
     assert site.load_job(job_id).status is Status.RUNNING
-    stopped = time.monotonic()
     done = site.command("cancel", job_id)
     assert done.returncode == 0, done.stderr
-    check_dismissed(site, job_id, stopped)
+    check_dismissed(site, job_id)
 
 
 def test_ctrl_c_stops_a_job_that_is_followed_again(site: Site) -> None:
@@ -67,11 +57,10 @@ def test_ctrl_c_stops_a_job_that_is_followed_again(site: Site) -> None:
         assert process.stderr
         # what it tells first it has from the pod: by then it follows
         assert "execute" in process.stderr.readline()
-        stopped = time.monotonic()
         process.send_signal(signal.SIGINT)
         said = process.communicate()[1]
     assert (process.returncode, "code: job.dismissed" in said) == (10, True), said
-    check_dismissed(site, job_id, stopped)
+    check_dismissed(site, job_id)
 
 
 def test_a_job_whose_caller_is_there_is_left_to_it(site: Site, tmp_path: Path) -> None:

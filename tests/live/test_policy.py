@@ -12,9 +12,10 @@ import pytest
 
 from tests.keycloak import find_keycloak, get_token
 from tests.opa import POLICY, Agent, agent, find_opa
-from tests.serving import ASYNC, LONGEST_SECONDS, Answer, Server, serving, wait_for
+from tests.serving import ASYNC, LONGEST_SECONDS, Answer, Server, serving
 from tests.site import Site
 from tests.values import EXAMPLES
+from tests.waiting import wait_for
 
 HUB = "/catalogs/user/catalogs"
 ALPHA = f"{HUB}/alpha"

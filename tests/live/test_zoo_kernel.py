@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, find_processes, start_slow, wait_until
+from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, find_processes, start_slow
 from tests.processes import find_in_folder
 from tests.values import PACKAGES, ROOT
+from tests.waiting import wait_for
 from tests.zoo_client import CWL, Job, User, ask
 
 pytestmark = MARKS
@@ -254,7 +255,7 @@ def test_a_launcher_that_is_killed_is_named(user: User) -> None:
     last = job.wait()[-1]
     assert last["status"] == "failed"
     assert "Code: engine.killed." in last["message"]
-    wait_until(lambda: not find_processes("sleep 91000"))
+    wait_for(lambda: not find_processes("sleep 91000"))
 
 
 def test_the_log_of_a_tool_that_prints_much_is_complete_and_readable_in_a_browser(user: User) -> None:

@@ -24,11 +24,11 @@ from tests.live.zoo_kernel import (
     ZOO_URL,
     find_processes,
     start_slow,
-    wait_until,
 )
 from tests.processes import find_in_folder
 from tests.servers import S3Server, serve_s3
 from tests.values import PACKAGES, ROOT
+from tests.waiting import wait_for
 from tests.zoo_client import Job, User, ask
 from zoo_runner.model import clock
 from zoo_runner.store.files import FileStore
@@ -78,14 +78,14 @@ def test_a_dismissal_leaves_nothing_but_the_record(user: User) -> None:
     job = start_slow(user, seconds)
     assert ask("DELETE", job.url).json["status"] == "dismissed"
     assert ask("GET", job.url).code == 404
-    wait_until(lambda: not find_processes(f"sleep {seconds}"))
+    wait_for(lambda: not find_processes(f"sleep {seconds}"))
     if SERVICES:
         private = Path(SERVICES) / ".zoo-runner" / user.name
         record = private / "jobs" / job.id / "job.json"
-        wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
-        wait_until(lambda: not (record.parent / "job.log").exists())
+        wait_for(lambda: json.loads(record.read_text())["status"] == "dismissed")
+        wait_for(lambda: not (record.parent / "job.log").exists())
         assert not list((Path(SERVICES) / user.name / "temp").glob(f"*slow*{job.id}*"))
-        wait_until(lambda: not list((private / "scratch").iterdir()))
+        wait_for(lambda: not list((private / "scratch").iterdir()))
 
 
 @pytest.mark.skipif(not RESULTS, reason="results are in the folder that the kernel empties")
@@ -93,10 +93,10 @@ def test_a_dismissal_while_results_are_stored_removes_them(user: User) -> None:
     user.deploy(PACKAGES / "kernel" / "many-files.cwl")
     job = user.execute("many-files", {"count": 4000})
     folder = Path(str(RESULTS)) / user.name / "processing-results" / job.id
-    wait_until(lambda: any(folder.rglob("*.txt")), 180)
+    wait_for(lambda: any(folder.rglob("*.txt")), 180)
     assert ask("DELETE", job.url).json["status"] == "dismissed"
     # complete results stay: the dismissal may have come too late for a service on another machine
-    wait_until(lambda: not folder.exists() or (folder / "collection.json").exists(), 120)
+    wait_for(lambda: not folder.exists() or (folder / "collection.json").exists(), 120)
 
 
 @pytest.mark.skipif(not 0 < WORKERS < 5, reason="ZOO_WORKERS is not small")
@@ -114,7 +114,7 @@ def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(user: User) -> No
     assert not find_processes("sleep 92999")
     if SERVICES:
         record = Path(SERVICES) / ".zoo-runner" / user.name / "jobs" / waiting.id / "job.json"
-        wait_until(lambda: json.loads(record.read_text())["status"] == "dismissed")
+        wait_for(lambda: json.loads(record.read_text())["status"] == "dismissed")
         assert not list((Path(SERVICES) / user.name / "temp").glob(f"slow?{waiting.id}*.log"))
 
 
@@ -127,7 +127,7 @@ def test_no_log_of_a_finished_job_is_left_when_it_is_deleted(user: User, echo: s
     assert ask("GET", log).code != 200
     if SERVICES:
         kept = Path(SERVICES) / ".zoo-runner" / user.name / "jobs" / job.id / "job.log"
-        wait_until(lambda: not kept.exists())
+        wait_for(lambda: not kept.exists())
 
 
 @needs_services
@@ -139,7 +139,7 @@ def test_jobs_that_are_dismissed_at_any_moment_leave_nothing_but_records(user: U
         pause.wait(0.2 * number)
         assert ask("DELETE", jobs[-1].url).json["status"] == "dismissed"
     for job in jobs:
-        wait_until(partial(is_record_alone, user, job), 120)
+        wait_for(partial(is_record_alone, user, job), 120)
 
 
 @needs_bucket
@@ -158,9 +158,9 @@ def test_a_dismissal_while_results_are_put_into_a_bucket_removes_them(user: User
     user.deploy(PACKAGES / "kernel" / "many-files.cwl")
     job = user.execute("many-files", {"count": 4000})
     stored = bucket.folder / "results" / user.name
-    wait_until(lambda: any(stored.rglob("*.txt")), 180)
+    wait_for(lambda: any(stored.rglob("*.txt")), 180)
     assert ask("DELETE", job.url).json["status"] == "dismissed"
-    wait_until(lambda: not any(stored.rglob("*")) or any(stored.rglob("collection.json")), 120)
+    wait_for(lambda: not any(stored.rglob("*")) or any(stored.rglob("collection.json")), 120)
 
 
 # --- logs

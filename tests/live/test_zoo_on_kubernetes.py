@@ -5,9 +5,7 @@ Its workers have the environment that the chart gives them, and the permissions 
 
 import json
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from tests.cluster import kubectl
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import FAILING, PACKAGES, ROOT
+from tests.waiting import wait_for
 from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
 from zoo_runner.testing import KernelDouble, SubmittedJob
@@ -129,13 +128,6 @@ def list_objects(site: Site, job: SubmittedJob, kinds: str = KINDS) -> list[str]
     return [" ".join(line.split()) for line in kubectl(site, *words).splitlines()]
 
 
-def wait_for(ready: Callable[[], bool], seconds: float) -> None:
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come about"
-        pause.wait(0.2)
-
-
 def test_a_scene_is_read_from_s3_and_its_results_come_back_there(
     kernel: KernelDouble, site: Site, s3: S3Server, item: str
 ) -> None:
@@ -162,7 +154,7 @@ def test_a_scene_is_read_from_s3_and_its_results_come_back_there(
     assert "reading a" in (job.temp / f"scene-{job.id}" / "read.log").read_text()
     assert '"limits"' in job.error_log or "limits:" in job.error_log, "the manifests of the steps are in the log"
     assert CANARY not in job.error_log
-    wait_for(lambda: not list_objects(site, job), 5)
+    wait_for(lambda: not list_objects(site, job))
 
 
 def test_a_failing_step_says_why_in_the_status(kernel: KernelDouble, site: Site) -> None:
@@ -173,7 +165,7 @@ def test_a_failing_step_says_why_in_the_status(kernel: KernelDouble, site: Site)
     assert all(fact in job.message for fact in facts)
     assert "scene has no band red" in (job.temp / f"tool-exit-code-{job.id}" / "run.log").read_text()
     assert job.violations == []
-    wait_for(lambda: not list_objects(site, job), 5)
+    wait_for(lambda: not list_objects(site, job))
 
 
 def test_a_dismissal_removes_what_a_killed_service_left_and_keeps_its_record(kernel: KernelDouble, site: Site) -> None:
@@ -184,7 +176,7 @@ def test_a_dismissal_removes_what_a_killed_service_left_and_keeps_its_record(ker
     dismissal = kernel.dismiss(job).wait(60)
     assert dismissal.succeeded, dismissal.error_log
     assert dismissal.violations == []
-    wait_for(lambda: not list_objects(site, job), 15)
+    wait_for(lambda: not list_objects(site, job))
     record = FileStore(private(kernel, ALICE)).get(job.id)
     assert record.status is Status.DISMISSED
     assert not (private(kernel, ALICE) / job.id / "job.log").exists()
@@ -219,7 +211,7 @@ def test_two_workspaces_run_in_their_own_namespaces_and_see_their_own_jobs_only(
     assert list_objects(site, slow, "pods")
     assert job.wait(180).succeeded, job.message
     kernel.dismiss(slow).wait(60)
-    wait_for(lambda: not list_objects(site, slow), 15)
+    wait_for(lambda: not list_objects(site, slow))
 
 
 def may(site: Site, account: str, verb: str, resource: str, namespace: str) -> bool:

@@ -1,14 +1,12 @@
 """The running ZOO kernel that live tests use, and what they look at besides its answers; docs/zoo.md, Live tests."""
 
 import os
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.values import PACKAGES
+from tests.waiting import wait_for
 from tests.zoo_client import Job, User
 
 ZOO_URL = os.environ.get("ZOO_URL", "").rstrip("/")  # noqa: TID251 the one place of these tests
@@ -29,16 +27,8 @@ def start_slow(user: User, seconds: int) -> Job:
     """Start a job whose tool goes on for long; it runs."""
     user.deploy(PACKAGES / "failing" / "slow" / "slow.cwl")
     job = user.execute("slow", {"seconds": seconds})
-    wait_until(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
+    wait_for(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
     return job
-
-
-def wait_until(ready: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come about"
-        pause.wait(0.2)
 
 
 def find_processes(text: str) -> list[str]:

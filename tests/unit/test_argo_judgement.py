@@ -79,8 +79,11 @@ def test_a_pod_in_error_without_its_workflow_is_reported_with_what_it_shows(chec
 
 def test_a_pod_that_has_ended_under_a_node_that_runs_is_reported_after_a_while(check: Check) -> None:
     workflow, pod = build_workflow("Running", build_node("Running")), build_pod("Failed", ("main", ended(3)))
-    assert [one.code for one in look(workflow, pod, seconds=5).diagnoses] == ["step.exit-code"]
-    stale, _ = look(workflow, pod).diagnoses
+    found = look(workflow, pod, seconds=5)
+    assert (found.state, [one.code for one in found.diagnoses]) == (State.RUNNING, ["step.exit-code"])
+    after = look(workflow, pod)
+    assert after.state is State.STUCK
+    stale, _ = after.diagnoses
     check(EngineError.restore(stale), "engine.argo-stale", "'flip'", "in Error")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere, leave_submitted, wait_until
+from tests.jobs import TalkingEngine, accepted, build_secret_job, elsewhere, leave_submitted
 from tests.site import run_draft
 from tests.values import configuration_in, small_job, small_package
+from tests.waiting import wait_for
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.fake import FAKE_WORK, FakeEngine
 from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
@@ -422,7 +423,7 @@ def test_a_request_to_cancel_is_noticed_wherever_it_was_made(
     accepted(context, tmp_path)
     future = start(context, "j1")
     elsewhere_store = elsewhere(configuration, engine).store
-    wait_until(lambda: elsewhere_store.get("j1").handle is not None)
+    wait_for(lambda: elsewhere_store.get("j1").handle is not None)
     request_cancel(elsewhere_store, elsewhere_store.get("j1"))
     assert future.result(30).status is Status.DISMISSED
 
@@ -447,7 +448,7 @@ def test_many_jobs_of_a_remote_engine_are_followed_by_few_threads(
         accepted(context, tmp_path, name)
     before = threading.active_count()
     futures = [start(context, name, cancellation=cancellation) for name in names]
-    wait_until(lambda: len(engine.submitted) == len(names))
+    wait_for(lambda: len(engine.submitted) == len(names))
     assert threading.active_count() - before < 12
     cancellation.cancel()
     assert not wait(futures, 60).not_done

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs import accepted, elsewhere, wait_until
+from tests.jobs import accepted, elsewhere
 from tests.values import configuration_in
+from tests.waiting import wait_for
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.execution.context import Context
@@ -109,7 +110,7 @@ def test_the_lease_is_renewed_while_results_are_published(engine: KeepingEngine)
 
     def wait(_: Cancellation) -> None:
         first = store.find_lease("j1")
-        wait_until(lambda: store.find_lease("j1") != first)
+        wait_for(lambda: store.find_lease("j1") != first)
 
     engine.wait = wait
     assert publish_kept(context, "j1").status is Status.SUCCESSFUL

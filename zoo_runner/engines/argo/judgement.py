@@ -41,7 +41,7 @@ _STOPPED = (137, 143)
 
 
 class State(str, Enum):
-    """What a workflow does."""
+    """What a workflow does; while Argo has yet to read how a pod has ended, it runs."""
 
     __str__ = str.__str__
 
@@ -69,14 +69,15 @@ class Judgement:
 
 def judge(seen: Evidence) -> Judgement:
     """Judge what was found."""
+    held = (*_judge_itself(seen), *_judge_pods(seen, ended=False))
     found: dict[tuple[str, str], Diagnosis] = {}
-    for error in _find_errors(seen):
+    for error in (*held, *_judge_pods(seen, ended=True)):
         found.setdefault((error.diagnosis.code, error.diagnosis.cause), error.diagnosis)
     diagnoses = tuple(_add_log(one, seen.log) for one in found.values())
     waits = () if diagnoses and seen.workflow is None else tuple(_list_waits(seen))
     subject = seen.subject
     about = f"{'Pod' if subject.is_pod else 'Workflow'} {subject.namespace}/{subject.name}"
-    return Judgement(about, _find_state(seen, diagnoses, waits), diagnoses, waits, tuple(seen.unread))
+    return Judgement(about, _find_state(seen, diagnoses, waits, bool(held)), diagnoses, waits, tuple(seen.unread))
 
 
 def read_progress(seen: Evidence) -> frozenset[tuple[str, str]]:
@@ -87,29 +88,33 @@ def read_progress(seen: Evidence) -> frozenset[tuple[str, str]]:
     return frozenset({("", str(workflow.get("status", {}).get("phase"))), *nodes, *pods})
 
 
-def _find_state(seen: Evidence, diagnoses: Sequence[Diagnosis], waits: Sequence[str]) -> State:
+def _find_state(seen: Evidence, diagnoses: Sequence[Diagnosis], waits: Sequence[str], is_held: bool) -> State:
     workflow = seen.workflow
     if workflow is not None and has_ended(workflow):
         return State.SUCCEEDED if has_succeeded(workflow) else State.FAILED
     if workflow is None and all(map(has_pod_ended, seen.pods)):
         ended = State.FAILED if diagnoses else State.SUCCEEDED
         return ended if seen.pods else State.NOT_FOUND
-    if diagnoses:
+    if is_held:
         return State.STUCK
     return State.WAITING if waits else State.RUNNING
 
 
-def _find_errors(seen: Evidence) -> Iterator[RunnerError]:
+def _judge_itself(seen: Evidence) -> Iterator[RunnerError]:
+    """Yield what is wrong with a workflow, or that there is none."""
+    if seen.workflow is not None:
+        yield from _judge_workflow(seen.workflow, seen)
+    elif missing := _build_missing(seen):
+        yield missing
+
+
+def _judge_pods(seen: Evidence, *, ended: bool) -> Iterator[RunnerError]:
+    """Yield what is wrong with the pods that have ended, which hold nothing up, or with the others."""
     workflow = seen.workflow
-    if workflow is None:
-        if missing := _build_missing(seen):
-            yield missing
-    elif has_succeeded(workflow):
+    if workflow is not None and has_succeeded(workflow):
         return
-    else:
-        yield from _judge_workflow(workflow, seen)
     for pod in seen.pods:
-        if _is_retried(pod, workflow):
+        if has_pod_ended(pod) is not ended or _is_retried(pod, workflow):
             continue
         error = _judge_deadline(pod) or judge_pod(pod, seen.around) or _judge_containers(pod)
         # whoever stopped a pod knows why, and Argo writes it to the node
@@ -119,6 +124,8 @@ def _find_errors(seen: Evidence) -> Iterator[RunnerError]:
 
 def _judge_workflow(workflow: Manifest, seen: Evidence) -> Iterator[RunnerError]:
     """Yield what Argo itself shows, and where its pods contradict it."""
+    if has_succeeded(workflow):
+        return
     age = seen.around.count_seconds(workflow["metadata"].get("creationTimestamp"))
     if not is_seen(workflow):
         if age > CONTROLLER_SECONDS:
