@@ -12,8 +12,8 @@ from tests.cluster import JOB_IMAGE, find_argo, serve_pods
 from tests.live.hera_site import ACCOUNT, NAMESPACE, Hera, HeraSite, make_hera_site
 from tests.live.line import line_to_cluster
 from tests.servers import S3Server
+from zoo_runner.engines.argo.results.folder import ResultsFolder, compute_sha256
 from zoo_runner.hera.argo_server import ArgoServer
-from zoo_runner.hera.results.folder import ResultsFolder, compute_sha256
 from zoo_runner.hera.results.listing import choose_claim
 from zoo_runner.hera.results.reader_pod import ReaderPod, running_reader
 from zoo_runner.hera.results.volume import Volume

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import settings_in
+from tests.values import configuration_in, settings_in
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.package.documents import Documents, as_uri, is_remote
@@ -62,7 +62,7 @@ def test_an_invalid_address_in_a_document_is_refused_with_its_place(body: str, t
 @pytest.mark.parametrize("href", ["http://[broken/app.cwl", "ftp://host/app.cwl", "app.cwl", ""])
 def test_an_invalid_address_of_a_deployment_is_refused(href: str, tmp_path: Path) -> None:
     with pytest.raises(PackageError) as caught:
-        load_deployment(Deployment(href=href), settings_in(tmp_path), resolve_in_new_process)
+        load_deployment(Deployment(href=href), configuration_in(tmp_path), resolve_in_new_process)
     assert caught.value.diagnosis.code == "package.reference"
 
 

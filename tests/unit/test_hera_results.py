@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from zoo_runner.hera.results.folder import RECORD, ResultsFolder, Stored
-from zoo_runner.hera.results.listing import Claim, Mount, list_artifacts, list_claims
+from zoo_runner.engines.argo.results.folder import RECORD, ResultsFolder, Stored
+from zoo_runner.engines.argo.results.listing import list_artifacts
+from zoo_runner.hera.results.listing import Claim, Mount, list_claims
 from zoo_runner.hera.results.reader_pod import ReaderPod, Running
 from zoo_runner.hera.results.volume import Volume, VolumeFile
 from zoo_runner.model.errors import EngineError, SettingsError

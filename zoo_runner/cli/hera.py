@@ -1,5 +1,6 @@
 """Commands for people who run Hera workflows: their configuration, running scripts and workflows, looking at them."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -84,6 +85,19 @@ def _add_run(hera: click.Group) -> None:
             _run_script(configuration, (python or sys.executable, target, *words))
         else:
             _run_workflow(configuration, target, given)
+
+    @hera.command()
+    @configured
+    @click.argument("target", metavar="template/NAME")
+    @click.option("-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE", help="[default: stdout]")
+    def package(configuration: "HeraConfiguration", target: str, path: Path | None) -> None:
+        """Write a WorkflowTemplate as an application package, to deploy and run like any other.
+
+        \b
+          zoo-runner hera package template/ndvi -o ndvi.cwl
+          zoo-runner run ndvi.cwl -i red=B04
+        """
+        _write_package(configuration, target, path)
 
 
 def _add_looks(hera: click.Group) -> None:
@@ -179,6 +193,20 @@ def _run_workflow(configuration: "HeraConfiguration", target: str, parameters: d
     else:
         created = server.create(read_workflow(Path(target), parameters))
     _conclude([_follow(server, created["metadata"]["name"])], 0)
+
+
+def _write_package(configuration: "HeraConfiguration", target: str, path: Path | None) -> None:
+    from zoo_runner.files import write_atomically
+    from zoo_runner.package.workflow_template import build_document
+
+    if not target.startswith(_TEMPLATE):
+        raise click.UsageError(f"{target} is no template; name one of the namespace: template/NAME")
+    text = json.dumps(build_document(open_server(configuration).get_template(target.removeprefix(_TEMPLATE))), indent=2)
+    if path is None:
+        click.echo(text)
+    else:
+        write_atomically(path, text.encode())
+        print_message(f"{path} written; `zoo-runner describe {path}` shows its inputs")
 
 
 def _follow(server: "ArgoServer", name: str) -> "Workflow":

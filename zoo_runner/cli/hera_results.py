@@ -10,9 +10,9 @@ from zoo_runner.cli.hera_options import configured, open_server
 from zoo_runner.cli.show import print_json, print_message
 
 if TYPE_CHECKING:
+    from zoo_runner.engines.argo.results.folder import Stored
     from zoo_runner.hera.argo_server import ArgoServer, Workflow
     from zoo_runner.hera.configuration import HeraConfiguration
-    from zoo_runner.hera.results.folder import Stored
 
 
 def add_results(hera: click.Group) -> None:
@@ -61,8 +61,9 @@ def add_results(hera: click.Group) -> None:
 
 def show_results(workflow: "Workflow") -> None:
     """Print the output parameters, artifacts and volume claims of a workflow."""
+    from zoo_runner.engines.argo.results.listing import list_artifacts
     from zoo_runner.hera.nodes import list_outputs
-    from zoo_runner.hera.results.listing import list_artifacts, list_claims
+    from zoo_runner.hera.results.listing import list_claims
 
     for name, value in list_outputs(workflow).items():
         click.echo(f"  {name} = {value}")
@@ -73,9 +74,9 @@ def show_results(workflow: "Workflow") -> None:
 
 
 def _download(server: "ArgoServer", workflow: "Workflow", folder: Path) -> None:
-    from zoo_runner.hera.results.artifacts import download_artifact
-    from zoo_runner.hera.results.folder import ResultsFolder
-    from zoo_runner.hera.results.listing import list_artifacts
+    from zoo_runner.engines.argo.results.download import download_artifact
+    from zoo_runner.engines.argo.results.folder import ResultsFolder
+    from zoo_runner.engines.argo.results.listing import list_artifacts
 
     place = ResultsFolder(folder)
     for artifact in list_artifacts(workflow):
@@ -88,7 +89,7 @@ def _download(server: "ArgoServer", workflow: "Workflow", folder: Path) -> None:
 def _download_files(
     configuration: "HeraConfiguration", workflow: "Workflow", folder: Path, paths: tuple[str, ...], claim: str
 ) -> None:
-    from zoo_runner.hera.results.folder import ResultsFolder
+    from zoo_runner.engines.argo.results.folder import ResultsFolder
     from zoo_runner.hera.results.listing import choose_claim, find_security
     from zoo_runner.hera.results.reader_pod import ReaderPod
     from zoo_runner.hera.results.volume import download_files

@@ -88,17 +88,18 @@ def run(options: RunOptions, form: str, quiet: bool) -> None:
 )
 def plan(options: RunOptions, form: str) -> None:
     """Print what `run` would submit; nothing is started."""
-    from zoo_runner.engines import open_engine
+    from zoo_runner.engines import choose_engine, open_engine
     from zoo_runner.model.masking import Masker
 
     configuration = read_configuration(options.engine, options.containers, options.time_limit, options.isolation)
     draft = _draft(options, configuration)
-    described = open_engine(configuration.settings.engine, configuration).plan(draft).describe()
+    engine = choose_engine(draft.package, configuration.settings.engine)
+    described = open_engine(engine, configuration).plan(draft).describe()
     masked = Masker([*configuration.workspace.secrets, *draft.secrets]).mask_data(described)
     if form == "json":
         print_json(masked)
     else:
-        print_objects(masked["submission"], configuration.settings.engine)
+        print_objects(masked["submission"], engine)
 
 
 @cli.command()

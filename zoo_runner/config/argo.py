@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
 from zoo_runner.model.errors import SettingsError
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_TEMPLATE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[a-z0-9][-a-z0-9.]*\*|\*")
 _SEMAPHORE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+")
 
 
@@ -39,6 +42,26 @@ class ArgoSettings:
         None,
         "ConfigMap and key in the jobs' namespace, as <name>/<key>, with the number of jobs that run at a time.",
     )
+    templates: tuple[str, ...] = _setting(
+        "ZOO_RUNNER_ARGO_TEMPLATES",
+        (),
+        "Names of the WorkflowTemplates that may be deployed and run as processes, comma-separated; one may"
+        " end in `*`, which stands for anything. Unset: none.",
+    )
+    template_namespace: str | None = _setting(
+        "ZOO_RUNNER_ARGO_TEMPLATE_NAMESPACE",
+        None,
+        "Namespace of these WorkflowTemplates and of their Workflows; unset: that of the workspace.",
+    )
+    template_account: str | None = _setting(
+        "ZOO_RUNNER_ARGO_TEMPLATE_ACCOUNT",
+        None,
+        "Service account of Workflows that run a WorkflowTemplate; unset: that of the template, or the default.",
+    )
+
+    def allows_template(self, name: str) -> bool:
+        """Whether a WorkflowTemplate may be deployed and run."""
+        return any(fnmatchcase(name, pattern) for pattern in self.templates)
 
 
 ARGO_SETTINGS = fields(ArgoSettings)
@@ -86,9 +109,25 @@ def _read_semaphore(text: str) -> str:
     return text
 
 
+def _read_templates(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, re.split(r"[,\s]+", text)))
+    if wrong := [name for name in names if not _TEMPLATE.fullmatch(name)]:
+        raise ValueError(f"{wrong[0]!r} cannot name a WorkflowTemplate, not even with * as its last character")
+    return names
+
+
+def _read_name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("must name a Kubernetes object")
+    return text
+
+
 _READERS: dict[str, Any] = {
     "server": _read_server,
     "base_path": _read_base_path,
     "token": _read_token,
     "semaphore": _read_semaphore,
+    "templates": _read_templates,
+    "template_namespace": _read_name,
+    "template_account": _read_name,
 }

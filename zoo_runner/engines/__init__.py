@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     # the supervisor, and every program of a job pod, imports this package, and none of them opens an engine
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.engines.protocol import Engine
+    from zoo_runner.model.package import Package
 
 NEEDS = {"calrissian": "kubernetes"}
 """The optional module that an engine needs."""
@@ -15,6 +16,7 @@ ENGINES = {
     "calrissian": "zoo_runner.engines.calrissian.engine:CalrissianEngine",
     "argo": "zoo_runner.engines.argo.engine:ArgoEngine",
     "argo-native": "zoo_runner.engines.argo.native.engine:NativeEngine",
+    "argo-template": "zoo_runner.engines.argo.template.engine:TemplateEngine",
 }
 _registered: dict[str, str] = {}
 
@@ -22,6 +24,16 @@ _registered: dict[str, str] = {}
 def register_engine(name: str, target: str) -> None:
     """Register an engine in this process under a name, as `module:Class`: for tests only; no setting does this."""
     _registered[name] = target
+
+
+def choose_engine(package: "Package", name: str) -> str:
+    """Return the name of the engine that runs a package: `name`, unless the package is not CWL that can be run.
+
+    The one place where kinds of packages differ. Raises `PackageError` for a package that is half of another kind.
+    """
+    from zoo_runner.package.workflow_template import find_template
+
+    return "argo-template" if find_template(package) else name
 
 
 def open_engine(name: str, configuration: "Configuration") -> "Engine":

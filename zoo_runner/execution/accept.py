@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines import choose_engine
 from zoo_runner.engines.pipeline import ensure_address
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.context import Context
@@ -76,9 +77,10 @@ def accept(
         outcome = execute(context, job.id, secrets=find_secret_values(draft, workspace))
 
     `leased`: the caller goes on with it at once, so that no other process takes it meanwhile. Values of secret inputs
-    are not stored.
+    are not stored. `engine` runs CWL; a package of another kind has an engine of its own.
     Raises `RunnerError` for what the engine cannot run, `JobExistsError` where the id is taken.
     """
+    engine = choose_engine(draft.package, engine)
     context.find_engine(engine, workspace).plan(draft)
     job = _build_job(draft, engine, workspace, origin)
     owner = context.owner if leased else None
@@ -112,6 +114,7 @@ def create_unstarted(
     origin: Origin,
 ) -> Job:
     """Create a job that nobody works on before `accept_created` starts it; its request may change until then."""
+    engine = choose_engine(draft.package, engine)
     job = replace(_build_job(draft, engine, workspace, origin), status=Status.CREATED)
     return context.store.create(job, draft.package)
 

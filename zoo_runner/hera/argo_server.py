@@ -90,6 +90,11 @@ class ArgoServer:
         body = {"resourceKind": "WorkflowTemplate", "resourceName": template, "submitOptions": options}
         return self._call("POST", f"{self._all}/submit", f"submitting template {template}", body)
 
+    def get_template(self, name: str) -> Workflow:
+        """Read a WorkflowTemplate of the namespace."""
+        path = f"/api/v1/workflow-templates/{self.namespace}/{name}"
+        return self._call("GET", path, f"reading template {name}")
+
     def get(self, name: str) -> Workflow:
         """Read a workflow."""
         return self._call("GET", f"{self._all}/{name}", f"reading workflow {name}")

@@ -93,6 +93,24 @@ _PACKAGE = (
         "What an input selects of STAC documents is invalid, or the input is no Directory.",
         "Correct the selection.",
     ),
+    Code(
+        "package.template",
+        _U,
+        "A WorkflowTemplate cannot be a process, or the package that stands for one was changed by hand.",
+        "Correct the template; write the package again: zoo-runner hera package template/NAME.",
+    ),
+    Code(
+        "package.template-changed",
+        _E,
+        "A WorkflowTemplate has other inputs or outputs than when it was deployed.",
+        "Deploy it again.",
+    ),
+    Code(
+        "package.template-not-allowed",
+        _U,
+        "The settings do not allow this WorkflowTemplate.",
+        "Ask the operator to add it to ZOO_RUNNER_ARGO_TEMPLATES.",
+    ),
     Code("package.type", _U, "A type is not a CWL type, or is not defined in the package.", "Correct the type."),
     Code(
         "package.resolve",

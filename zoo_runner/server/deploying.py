@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.settings import Settings
+from zoo_runner.engines.argo.template.source import load_template
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.prepare import prepare_public, prepare_upload
@@ -14,6 +16,7 @@ from zoo_runner.package.resolver import Resolve
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
 PACKAGE_TYPES = ("application/ogcapppkg+json", "application/json")
+TEMPLATE_UNIT = "argo-workflow-template"
 FORM_TYPE = "multipart/form-data"
 _NAME = "package.cwl"
 _LONGEST_NAME = 255
@@ -26,11 +29,12 @@ _TEXTS = ("title", "description", "version")
 class Deployment:
     """What a client wants deployed: documents by value or one by address, and what it says of the process itself.
 
-    `files` are documents by name; that of the first has the workflow.
+    `files` are documents by name; that of the first has the workflow. `template` is the name of a WorkflowTemplate.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
     href: str | None = None
+    template: str | None = None
     workflow: str | None = None
     process_id: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +73,7 @@ def read_form(parts: Iterable[tuple[str, str | None, bytes]], workflow: str | No
         raise _invalid(
             "the form has no part with a file name", "Send each document as a file; the first is the package."
         )
-    return Deployment(files, None, workflow or fields.get("w"), fields.get("id"))
+    return Deployment(files, workflow=workflow or fields.get("w"), process_id=fields.get("id"))
 
 
 def is_plain_path(name: str) -> bool:
@@ -77,10 +81,13 @@ def is_plain_path(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and all(_PART.fullmatch(part) for part in name.split("/"))
 
 
-def load_deployment(deployment: Deployment, settings: Settings, run: Resolve) -> Package:
-    """Load the package of a deployment; raises `PackageError`."""
+def load_deployment(deployment: Deployment, configuration: Configuration, run: Resolve) -> Package:
+    """Load the package of a deployment; raises `PackageError`, `EngineError` where Argo Workflows is asked for it."""
+    if deployment.template is not None:
+        files = {_NAME: load_template(configuration, deployment.template)}
+        return prepare_upload(files, _NAME, None, configuration.settings, run)
     try:
-        return _load(deployment, settings, run)
+        return _load(deployment, configuration.settings, run)
     except PackageError as error:
         # the id of a workflow that was asked for is all that can be wrong with the entry
         if deployment.workflow is None or error.diagnosis.code != "package.entry":
@@ -120,11 +127,23 @@ def _read_package(body: bytes, workflow: str | None) -> Deployment:
     described = described if isinstance(described, dict) else {}
     unit, process_id, chosen = document["executionUnit"], described.get("id"), workflow or document.get("w")
     texts = {name: described[name] for name in _TEXTS if isinstance(described.get(name), str)}
-    files, href = _read_unit(unit[0] if isinstance(unit, list) and len(unit) == 1 else unit)
+    unit = unit[0] if isinstance(unit, list) and len(unit) == 1 else unit
+    template = _read_template(unit)
+    files, href = ({}, None) if template else _read_unit(unit)
     for name, value in (("processDescription.id", process_id), ("w", chosen)):
         if value is not None and not isinstance(value, str):
             raise _invalid(f"{name} is not a string", "Give a string, or leave it out.")
-    return Deployment(files, href, chosen, process_id, texts)
+    return Deployment(files, href, template, chosen, process_id, texts)
+
+
+def _read_template(unit: Any) -> str | None:
+    """Return the name of a WorkflowTemplate, where an execution unit is one."""
+    if not isinstance(unit, dict) or unit.get("type") != TEMPLATE_UNIT:
+        return None
+    if not isinstance(unit.get("name"), str) or not unit["name"]:
+        remedy = f'Write {{"type": "{TEMPLATE_UNIT}", "name": "…"}}.'
+        raise _invalid("the execution unit does not name its WorkflowTemplate", remedy)
+    return str(unit["name"])
 
 
 def _read_unit(unit: Any) -> tuple[Mapping[str, str], str | None]:

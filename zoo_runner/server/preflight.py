@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zoo_runner.engines import choose_engine
 from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
@@ -43,7 +44,8 @@ def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[st
     configuration = api.find_configuration(call.workspace)
     try:
         draft = prepare_execution(api, call, process_id, request)
-        api.context.find_engine(configuration.settings.engine, configuration.workspace).plan(draft)
+        engine = choose_engine(draft.package, configuration.settings.engine)
+        api.context.find_engine(engine, configuration.workspace).plan(draft)
     except RunnerError as error:
         return _build(_list_problems(error))
     return _survey(draft, configuration.workspace.storage)

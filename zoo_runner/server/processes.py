@@ -59,8 +59,7 @@ def prepare_process(
     """
     if replaced is not None:
         api.store.processes.get(call.workspace, replaced)
-    settings = api.find_configuration(call.workspace).settings
-    package = load_deployment(deployment, settings, api.resolver)
+    package = load_deployment(deployment, api.find_configuration(call.workspace), api.resolver)
     process_id = replaced or deployment.process_id or package.workflow_id
     return _build_process(process_id, package, deployment.texts, call), package
 

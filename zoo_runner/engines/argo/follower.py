@@ -96,7 +96,7 @@ class WorkflowFollower(Follower):
         self._read_log(change)
 
     def _take_lines(self, texts: list[str]) -> None:
-        super()._take_lines([text for text in texts if not _EXECUTOR_LINE.match(text)])
+        super()._take_lines([text for text in texts if not is_executor_line(text)])
 
     def _take_last_line(self, last: LastLine) -> None:
         if not isinstance(last, Outcome):
@@ -139,3 +139,8 @@ class WorkflowFollower(Follower):
     def _is_current(self, uid: str, node: str) -> bool:
         """Whether neither another node works meanwhile, nor another pod in the place of a lost one."""
         return self._pod is not None and self._pod["metadata"]["uid"] == uid and SEQUENCE[self._node] == node
+
+
+def is_executor_line(text: str) -> bool:
+    """Whether a line of a log was written by Argo's executor, and not by the program."""
+    return bool(_EXECUTOR_LINE.match(text))

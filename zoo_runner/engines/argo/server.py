@@ -4,7 +4,7 @@ Source: Argo Workflows documentation, "API Reference" (`/api/v1/workflows`). Her
 drops the base path; this is ours for the Kubernetes API, with another address and another token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo_runner.config.argo import ArgoSettings
@@ -18,6 +18,8 @@ from zoo_staging.curl import Tls
 
 _TYPE = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
 _ATTEMPTS = 5
+# between bytes of an artifact
+_SILENCE_SECONDS = 300.0
 _REFUSED = {
     0: (
         "engine.argo-unreachable",
@@ -62,6 +64,42 @@ def read_server_version(settings: ArgoSettings) -> str:
     finally:
         background.run(connection.close())
     return str(answer.get("version"))
+
+
+def read_template_by_server(settings: ArgoSettings, namespace: str, name: str) -> Manifest | None:
+    """Read a WorkflowTemplate; None if it does not exist."""
+    path, about = f"/api/v1/workflow-templates/{namespace}/{name}", f"reading WorkflowTemplate {name}"
+    background = find_background()
+    connection = Connection(_ServerAccess(settings), background)
+    try:
+        return background.run(connection.call("GET", path, f"{about} through the Argo server"))
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise explain_refusal(error, _REFUSED, Level.ENGINE) from error
+    finally:
+        background.run(connection.close())
+
+
+class ServerArtifacts:
+    """The artifacts of a namespace, as the Argo server gives them."""
+
+    def __init__(self, settings: ArgoSettings, namespace: str) -> None:
+        self.namespace = namespace
+        self._background = find_background()
+        self._connection = Connection(_ServerAccess(settings), self._background)
+
+    def download(self, path: str, what: str, take: Callable[[bytes], object]) -> int:
+        """Call `take` with the bytes of an answer as they arrive, none of a redirect; return its HTTP status."""
+        about = f"{what} through the Argo server"
+        try:
+            return self._background.run(self._connection.download(path, about, take, {}, _SILENCE_SECONDS)).status
+        except ApiError as error:
+            raise explain_refusal(error, _REFUSED, Level.ENGINE) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._background.run(self._connection.close())
 
 
 class ServerRoot:

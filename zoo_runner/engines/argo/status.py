@@ -14,7 +14,7 @@ from typing import Any
 from zoo_runner.engines.argo.messages import build_unknown, read_message
 from zoo_runner.engines.argo.nodes import KEEP_LOGS
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, Manifest
-from zoo_runner.engines.kubernetes.owners import JOB, Owner, build_foreign
+from zoo_runner.engines.kubernetes.owners import JOB, TEMPLATE_LABEL, Owner, build_foreign, build_of_template
 from zoo_runner.model.errors import EngineError, RunnerError
 
 _FAILED = ("Failed", "Error")
@@ -91,10 +91,11 @@ def list_nodes(workflow: Manifest) -> list[Mapping[str, Any]]:
 
 def find_node_owner(workflow: Manifest, node: Mapping[str, Any] | None = None) -> Owner:
     """Return who asked for the pod of a node, or for the whole workflow."""
-    meta = workflow["metadata"]
-    if JOB_LABEL in (meta.get("labels") or {}):
-        return JOB
-    return build_foreign(meta["name"], node.get("displayName") if node else None)
+    meta, shown = workflow["metadata"], node.get("displayName") if node else None
+    labels = meta.get("labels") or {}
+    if TEMPLATE_LABEL in labels:
+        return build_of_template(labels[TEMPLATE_LABEL], meta["name"], shown)
+    return JOB if JOB_LABEL in labels else build_foreign(meta["name"], shown)
 
 
 def _is_dependent(node: Mapping[str, Any]) -> bool:

@@ -45,8 +45,16 @@ class Background:
             started.cancel()
             raise
 
-    def chain(self, begin: Callable[[], "Future[S]"], conclude: Callable[["Future[S]"], T]) -> "Future[T]":
-        """Call `begin` in the pool, and `conclude` once the future has ended that it returned; returns at once."""
+    def chain(
+        self,
+        begin: Callable[[], "Future[S]"],
+        conclude: Callable[["Future[S]"], T],
+        pool: ThreadPoolExecutor | None = None,
+    ) -> "Future[T]":
+        """Call `begin` in the pool, and `conclude` once the future has ended that it returned; returns at once.
+
+        A `conclude` that takes long has a `pool` of its own, so that other jobs do not wait for it.
+        """
         result: Future[T] = Future()
 
         def end(begun: "Future[S]") -> None:
@@ -63,7 +71,7 @@ class Background:
             except BaseException as error:  # noqa: BLE001 as above
                 result.set_exception(error)
             else:
-                begun.add_done_callback(end)
+                begun.add_done_callback(end if pool is None else lambda done: pool.submit(end, done))
 
         self.pool.submit(start)
         return result

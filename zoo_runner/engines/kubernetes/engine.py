@@ -2,9 +2,8 @@
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import ClassVar
 
@@ -16,6 +15,7 @@ from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pac
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.follower import Follower
+from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome
 from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
 from zoo_runner.engines.kubernetes.kept import forget_volume, has_kept, keep_volume, remove_rest
@@ -34,7 +34,7 @@ from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, na
 from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant, mark_content
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
-from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
 from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.kubernetes.smoke_test import open_smoke_test
@@ -43,16 +43,12 @@ from zoo_runner.engines.pipeline import build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import DismissedError, EngineError, RunnerError, StageOutError
+from zoo_runner.model.errors import RunnerError, StageOutError
 from zoo_runner.model.events import Event, Report, StageStarted
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.outcomes import restore_error
 from zoo_runner.model.package import Package
 from zoo_staging.destination import is_object_storage
-
-# refusals that may pass when this account has its permissions again
-_LOST = (401, 403)
-_DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
 
 
 class ClusterEngine(ABC):
@@ -116,7 +112,7 @@ class ClusterEngine(ABC):
         except RunnerError as error:
             return fail(error)
         job = self._open_job(cluster, names)
-        gate = _Gate(job)
+        gate = Gate(job)
 
         def begin() -> Future[Outcome]:
             start = gate.find_start()
@@ -128,7 +124,8 @@ class ClusterEngine(ABC):
 
         def conclude(followed: Future[Outcome]) -> Results:
             try:
-                return _conclude(followed, gate, self._cluster.image, cancellation)
+                outcome = get_outcome(followed, gate, cancellation)
+                return _read_results(outcome, self._cluster.image, cancellation)
             except StageOutError as error:
                 # before the results, the destination itself is tried
                 if not (watcher.has_begun and self._workspace.keeps_results):
@@ -161,7 +158,7 @@ class ClusterEngine(ABC):
         """Stop the job's pods; its follower removes the rest, or `gc` does."""
         names = Names(**handle.data["names"])
         cluster = self._connect()
-        with reaching(*_LOST):
+        with reaching(*LOST):
             self._open_root(cluster, names).dismiss()
             cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
 
@@ -244,58 +241,6 @@ class ClusterEngine(ABC):
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
 
 
-class _Gate:
-    """The start of a job: its root object is suspended until its volume is bound; `is_open`: it was started."""
-
-    def __init__(self, job: ClusterJob) -> None:
-        self.root, self.is_open = job.root, False
-        self._names = job.names
-
-    def find_start(self) -> Callable[[], None] | None:
-        """Return the call that starts it; None if it was started before.
-
-        Raises `NotReachedError` if the cluster does not answer, which says nothing about the job, and `EngineError`
-        if it was deleted.
-        """
-        try:
-            job = self.root.get()
-        except EngineError as error:
-            raise build_not_reached(error) from error
-        if job is None:
-            raise EngineError(
-                f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
-                " results here",
-                f"Run the job again: its {self.root.kind} was deleted, or its time (ZOO_RUNNER_KEPT_HOURS) was over.",
-                code="job.lost",
-            )
-        # the last lines of a dismissed job are still read
-        self.is_open = is_dismissed(job) or not job["spec"].get("suspend")
-        return None if self.is_open else self._open
-
-    def reaching(self) -> AbstractContextManager[None]:
-        """Raise `NotReachedError` for errors that say nothing about the job; while it may run, also for refusals."""
-        return reaching(*(_LOST if self.is_open else ()))
-
-    def _open(self) -> None:
-        self.root.release()
-        self.is_open = True
-        if is_dismissed(self.root.get()):  # before it was started
-            self.root.dismiss()
-            raise DismissedError(*_DISMISSED)
-
-
-def _conclude(followed: Future[Outcome], gate: _Gate, image: str, cancellation: Cancellation) -> Results:
-    """Return the results that the job pod reported; raises why there are none. A cancellation takes precedence."""
-    try:
-        outcome = followed.result()
-    except RunnerError:
-        cancellation.check()
-        with gate.reaching():
-            _ensure_not_dismissed(gate.root.get())
-            raise
-    return _read_results(outcome, image, cancellation)
-
-
 def _read_results(outcome: Outcome, image: str, cancellation: Cancellation) -> Results:
     if outcome.results is None:
         cancellation.check()
@@ -312,11 +257,6 @@ class _StageOutWatcher:
     def __call__(self, event: Event) -> None:
         self.has_begun = self.has_begun or (isinstance(event, StageStarted) and event.stage is Stage.STAGE_OUT)
         self._report(event)
-
-
-def _ensure_not_dismissed(job: Manifest | None) -> None:
-    if is_dismissed(job):
-        raise DismissedError(*_DISMISSED)
 
 
 def _check_destination(job: JobSpec) -> None:

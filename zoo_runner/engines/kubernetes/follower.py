@@ -142,9 +142,17 @@ class Follower(ABC):
         return outcome.status is Status.DISMISSED and not self._stopping
 
     def _open_log(
-        self, pod: Manifest, is_over: bool, note_end: Callable[[], None], container: str | None = None
+        self,
+        pod: Manifest,
+        is_over: bool,
+        note_end: Callable[[], None],
+        container: str | None = None,
+        take_lines: Callable[[list[str]], None] | None = None,
     ) -> LogReader:
-        """Read the log of a container until the job ends; `note_end` is called after its last line."""
+        """Read the log of a container until the job ends; `note_end` is called after its last line.
+
+        Its lines are events of the job, unless `take_lines` takes them.
+        """
 
         def take_end(error: BaseException | None) -> None:
             if error:
@@ -156,7 +164,7 @@ class Follower(ABC):
                 self._inbox.put(partial(take_end, done.exception()))
 
         def take(texts: list[str]) -> "Future[None]":
-            return self._inbox.put(partial(self._take_lines, texts))
+            return self._inbox.put(partial(take_lines or self._take_lines, texts))
 
         name = pod["metadata"]["name"]
         log = self._cluster.read_log(self._names.namespace, name, take, is_over, container)

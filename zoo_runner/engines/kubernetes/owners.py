@@ -11,6 +11,8 @@ from zoo_runner.model.diagnosis import Level
 
 STEP_ANNOTATION = "zoo-runner/step"
 WORKFLOW_LABEL = "workflows.argoproj.io/workflow"
+TEMPLATE_LABEL = "zoo-runner/template"
+"""On what runs a WorkflowTemplate as a process: its name."""
 NODE_NAME = "workflows.argoproj.io/node-name"
 
 
@@ -19,7 +21,7 @@ class Owner:
     """Who asked for a pod: a name for messages, the level at which it is corrected, and where that is done.
 
     `image`, `requests`, `selector` and `volumes` name the place of each; `memory` is what to do about too little, and
-    `out_of_memory` its code. `is_foreign`: zoo-runner did not start it.
+    `out_of_memory` its code. `is_foreign`: its templates are not written by zoo-runner.
     """
 
     name: str
@@ -50,9 +52,11 @@ def find_owner(pod: Manifest) -> Owner:
     """Return who asked for a pod."""
     if step := find_step(pod):
         return _build_step(step)
-    labels = pod["metadata"].get("labels") or {}
+    labels, node = pod["metadata"].get("labels") or {}, (pod["metadata"].get("annotations") or {}).get(NODE_NAME)
+    if TEMPLATE_LABEL in labels:
+        return build_of_template(labels[TEMPLATE_LABEL], labels.get(WORKFLOW_LABEL, ""), node)
     if WORKFLOW_LABEL in labels and JOB_LABEL not in labels:
-        return build_foreign(labels[WORKFLOW_LABEL], (pod["metadata"].get("annotations") or {}).get(NODE_NAME))
+        return build_foreign(labels[WORKFLOW_LABEL], node)
     return JOB
 
 
@@ -66,8 +70,18 @@ def build_foreign(workflow: str, node: str | None = None) -> Owner:
     """Build the owner of pods of a workflow that zoo-runner did not start: whoever wrote its templates."""
     # the first node has the name of its workflow
     of = f"node {node!r} of " if node and node != workflow else ""
+    return _build_foreign(f"{of}the Workflow {workflow}")
+
+
+def build_of_template(template: str, workflow: str, node: str | None = None) -> Owner:
+    """Build the owner of pods that run a WorkflowTemplate as a process."""
+    shown = (node or "").removeprefix(workflow).lstrip(".")
+    return _build_foreign(f"{f'node {shown!r} of ' if shown else ''}the WorkflowTemplate {template}")
+
+
+def _build_foreign(name: str) -> Owner:
     return Owner(
-        f"{of}the Workflow {workflow}",
+        name,
         Level.USER,
         "`image` in its template",
         "`resources.requests` in its template",

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from zoo_runner.engines.argo.results.folder import Part, ResultsFolder, Stored
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.patience import Patience
-from zoo_runner.hera.results.folder import Part, ResultsFolder, Stored
 from zoo_runner.hera.results.reader_pod import PORT, ReaderPod, Running, running_reader
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
@@ -64,12 +64,13 @@ class Volume:
         lines = self._ask(f"/list?{_encode(path)}", about).splitlines()
         try:
             *files, end = (json.loads(line) for line in lines)
-        except ValueError:
+            listed = [VolumeFile(**one) for one in files]
+        except (ValueError, TypeError):
             # it is empty, or ends inside of a line
-            files, end = [], None
+            files, end, listed = [], None, []
         if end != {"end": len(files)}:
             raise EngineError(f"{about}: the list was cut off", "Try again.", code="results.damaged")
-        return [VolumeFile(**one) for one in files]
+        return listed
 
     def download(self, file: VolumeFile, folder: ResultsFolder) -> Stored:
         """Download a file, unless it is there and intact; raises `EngineError`."""
@@ -78,22 +79,34 @@ class Volume:
             return stored
         with folder.downloading(place, file.version) as part:
             self._fill(part, file)
-            expected = json.loads(
-                self._ask(f"/sha256?{_encode(file.path, file.version)}", f"computing the checksum of {file.path}")
-            )
-            if part.sha256 != expected["sha256"]:
+            expected = self._read_sha256(file)
+            if part.sha256 != expected:
                 # the part may be from a transfer that a full disk or a crash damaged
                 part.restart()
                 self._fill(part, file)
-            if part.sha256 != expected["sha256"]:
+            if part.sha256 != expected:
                 part.restart()
                 raise EngineError(
                     f"the file {file.path} of volume claim {self._reader.claim} arrived with another checksum",
                     "Try again; if it stays, ask the operator to check the volume.",
-                    evidence=(f"expected sha256 {expected['sha256']}, got {part.sha256}",),
+                    evidence=(f"expected sha256 {expected}, got {part.sha256}",),
                     code="results.damaged",
                 )
             return folder.store(place, part, source)
+
+    def _read_sha256(self, file: VolumeFile) -> str:
+        about = f"computing the checksum of {file.path}"
+        answer = self._ask(f"/sha256?{_encode(file.path, file.version)}", about)
+        try:
+            return str(json.loads(answer)["sha256"])
+        except (ValueError, KeyError, TypeError) as error:
+            # half an answer, or that of a proxy in between
+            raise EngineError(
+                f"{about} on volume claim {self._reader.claim}: the answer is no checksum",
+                "Try again; if it stays, check what is between here and the Kubernetes API.",
+                evidence=(answer[:200].decode("utf-8", "replace"),),
+                code="results.damaged",
+            ) from error
 
     def _fill(self, part: Part, file: VolumeFile) -> None:
         """Fetch what a part lacks; a transfer that breaks is continued."""

@@ -8,12 +8,12 @@ looked for.
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from typing import Protocol
 from urllib.parse import quote
 
+from zoo_runner.engines.argo.results.folder import Part, ResultsFolder, Stored
+from zoo_runner.engines.argo.results.listing import Artifact
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.hera.argo_server import ArgoServer
-from zoo_runner.hera.results.folder import Part, ResultsFolder, Stored
-from zoo_runner.hera.results.listing import Artifact
 from zoo_runner.model.errors import EngineError
 
 _ATTEMPTS, _PASSING = 3, (0, 502, 503, 504)
@@ -21,7 +21,19 @@ _BROKEN = re.compile(rb"failed to stream artifact: [^\n]*\n?\Z")
 Take = Callable[[Stored], object]
 
 
-def download_artifact(server: ArgoServer, workflow: str, artifact: Artifact, folder: ResultsFolder, take: Take) -> None:
+class ArtifactServer(Protocol):
+    """An Argo server, as far as it gives artifacts of a namespace."""
+
+    namespace: str
+
+    def download(self, path: str, what: str, take: Callable[[bytes], object]) -> int:
+        """Call `take` with the bytes of an answer as they arrive, none of a redirect; return its HTTP status."""
+        ...
+
+
+def download_artifact(
+    server: ArtifactServer, workflow: str, artifact: Artifact, folder: ResultsFolder, take: Take
+) -> None:
     """Download an artifact, a folder file by file, and call `take` with each file when it is there.
 
     Files that are there from an earlier download are not fetched again. Raises `EngineError` with the artifact's name.
@@ -36,7 +48,7 @@ def download_artifact(server: ArgoServer, workflow: str, artifact: Artifact, fol
 class _Download:
     """The download of one artifact."""
 
-    def __init__(self, server: ArgoServer, artifact: Artifact, folder: ResultsFolder, take: Take) -> None:
+    def __init__(self, server: ArtifactServer, artifact: Artifact, folder: ResultsFolder, take: Take) -> None:
         self._server, self._artifact, self._folder, self._take = server, artifact, folder, take
         self._seen: set[str] = set()
 

@@ -1,0 +1,1 @@
+"""What a Workflow has left as artifacts, and downloading it through the Argo server."""

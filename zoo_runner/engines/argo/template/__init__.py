@@ -1,0 +1,1 @@
+"""Jobs that run a WorkflowTemplate of the site instead of CWL."""

@@ -1,0 +1,232 @@
+"""The engine of packages that stand for a WorkflowTemplate: one Workflow for each job, which refers to the template.
+
+Inputs are its parameters, so there is no stage-in. When it has ended, its artifacts come through the Argo server to the
+process that follows the job, which stores them at the destination like the results of any package.
+"""
+
+import shutil
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.argo.server import ServerArtifacts, ServerRoot
+from zoo_runner.engines.argo.smoke_test import check_server
+from zoo_runner.engines.argo.template.follower import TemplateFollower
+from zoo_runner.engines.argo.template.outputs import (
+    FoundArtifact,
+    build_output_object,
+    fetch_artifact,
+    find_outputs,
+)
+from zoo_runner.engines.argo.template.source import ensure_allowed, ensure_unchanged, find_namespace, read_template
+from zoo_runner.engines.argo.template.workflow import build_template_workflow
+from zoo_runner.engines.background import fail
+from zoo_runner.engines.kubernetes.client import Cluster, connect
+from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
+from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome
+from zoo_runner.engines.kubernetes.leftovers import delete_objects, select_leftovers
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, Names, name_job
+from zoo_runner.engines.kubernetes.owners import TEMPLATE_LABEL
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
+from zoo_runner.engines.kubernetes.submission import ensure_same, is_same, mark_job
+from zoo_runner.engines.pipeline import build_nothing_kept, probe_destination, run_stage_out
+from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import EngineError, PackageError, RunnerError
+from zoo_runner.model.events import Report, StageStarted
+from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.package import Package
+from zoo_runner.package.workflow_template import TemplateUse, build_document, find_template
+
+_STOPPED = {"shutdown": "Terminate"}
+_MOST_AT_ONCE = 4
+
+
+class TemplateEngine:
+    """Runs WorkflowTemplates that the settings allow, in their namespace, with their service account."""
+
+    name = "argo-template"
+    capabilities = Capabilities(remote=True, isolates=True)
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration, self._workspace = configuration, configuration.workspace
+        self._cluster, self._argo = configuration.kubernetes, configuration.argo
+        # results are downloaded and stored apart from the threads that follow jobs
+        self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, "template-results")
+
+    def plan(self, job: JobSpec) -> Plan:
+        """Return the Workflow; pure.
+
+        Raises `PackageError` for a template that is not allowed, `InputError` for values that Argo would evaluate.
+        """
+        use = _require_template(job.package)
+        ensure_allowed(self._configuration, use.name)
+        names = Names(find_namespace(self._configuration), name_job(job.id), site_namespace=True)
+        workflow = mark_job(build_template_workflow(names, use, job, self._cluster, self._argo), job.uid)
+        data = {
+            "names": asdict(names),
+            "uid": job.uid,
+            "process": job.paths.workflow_id,
+            "destination": job.destination,
+            "package": asdict(job.package),
+        }
+        return Plan(job, Handle(self.name, job.id, data), {"manifests": [workflow]})
+
+    def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
+        """Create the Workflow, suspended, or adopt the one that an earlier attempt created."""
+        cancellation.check()
+        names, cluster = Names(**plan.handle.data["names"]), connect(self._cluster)
+        with reaching():
+            ensure_unchanged(self._configuration, _require_template(plan.job.package))
+            (manifest,) = plan.submission["manifests"]
+            ensure_same(self._open_root(cluster, names).create(manifest), plan.job.uid, plan.job.id)
+
+    def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
+        """Follow the Workflow, and store what it has left."""
+        names = Names(**handle.data["names"])
+        try:
+            cluster = self._connect()
+        except RunnerError as error:
+            return fail(error)
+        root = self._open_root(cluster, names)
+        job = ClusterJob(cluster, names, root)
+        gate = Gate(job)
+
+        def begin() -> Future[Outcome]:
+            if start := gate.find_start():
+                cancellation.check()
+                # it has no volume to wait for
+                start()
+            report(StageStarted(Stage.EXECUTE, f"WorkflowTemplate {_read_use(handle).name}"))
+            return TemplateFollower(job, self._cluster, report).follow(cancellation)
+
+        def conclude(followed: Future[Outcome]) -> Results:
+            get_outcome(followed, gate, cancellation)
+            return self._store(handle, root, report, cancellation)
+
+        return cluster.background.chain(begin, conclude, self._pool)
+
+    def cancel(self, handle: Handle) -> None:
+        """Terminate the Workflow."""
+        cluster = self._connect()
+        with reaching(*LOST):
+            self._open_root(cluster, Names(**handle.data["names"])).dismiss()
+
+    def remove(self, handle: Handle) -> None:
+        """Delete the Workflow, and what was downloaded of it."""
+        shutil.rmtree(self._build_job(handle).paths.scratch, ignore_errors=True)
+        cluster = connect(self._cluster)
+        with reaching():
+            root = self._open_root(cluster, Names(**handle.data["names"]))
+            found = root.get()
+            if found and is_same(found, handle.data["uid"]):
+                root.delete()
+
+    def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
+        """Keep no results: the artifacts of a template are in its own repository."""
+        raise build_nothing_kept(handle)
+
+    def forget(self, handle: Handle) -> None:
+        """Have nothing to forget."""
+
+    def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
+        """Examine server, templates and destination."""
+        yield Check.run("cluster", lambda: connect(self._cluster).read_version(), "the API answers")
+        if self._argo.server:
+            yield from check_server(self._argo)
+        named = [name for name in self._argo.templates if not name.endswith("*")]
+        if package:
+            named.append(_require_template(package).name)
+        for name in dict.fromkeys(named):
+            look = partial(self._look_at_template, name)
+            yield Check.run(f"WorkflowTemplate {name}", look, "allowed, and it can be a process")
+        if destination:
+            yield Check.run("destination", lambda: self._probe(destination), "it can be written")
+
+    def _look_at_template(self, name: str) -> str:
+        ensure_allowed(self._configuration, name)
+        process = build_document(read_template(self._configuration, name))["$graph"][0]
+        return f"{len(process['inputs'])} inputs, {len(process['outputs'])} outputs"
+
+    def _probe(self, destination: str) -> str:
+        probe_destination(destination, self._workspace.storage, "doctor", "doctor")
+        return destination
+
+    def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
+        """Find Workflows of jobs that do not run."""
+        selector = f"{JOB_LABEL},{TEMPLATE_LABEL}"
+        found = connect(self._cluster).find("Workflow", find_namespace(self._configuration), selector)
+        return select_leftovers([("Workflow", one) for one in found], {name_job(one) for one in running})
+
+    def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
+        """Delete them."""
+        delete_objects(connect(self._cluster), leftovers)
+
+    def _connect(self) -> Cluster:
+        """Connect to the cluster of a job that may run; raises `NotReachedError`."""
+        try:
+            return connect(self._cluster)
+        except RunnerError as error:
+            raise build_not_reached(error) from error
+
+    def _open_root(self, cluster: Cluster, names: Names) -> Root:
+        if self._argo.server:
+            return ServerRoot(self._argo, names)
+        return ClusterRoot(cluster, "Workflow", names, _STOPPED)
+
+    def _build_job(self, handle: Handle) -> JobSpec:
+        """Rebuild what stage-out has to know of a job, which any process may have submitted."""
+        data = handle.data
+        paths = JobPaths.build(self._workspace.folders, data["process"], handle.job_id)
+        return JobSpec(paths, Package(**{**data["package"], "files": ()}), {}, data["destination"])
+
+    def _store(self, handle: Handle, root: Root, report: Report, cancellation: Cancellation) -> Results:
+        job, workflow = self._build_job(handle), root.get()
+        if workflow is None:
+            raise EngineError(
+                f"the Workflow {handle.data['names']['job']} was deleted before its results were read",
+                "Run the job again.",
+                code="job.lost",
+            )
+        found = find_outputs(workflow, _read_use(handle))
+        fetch = partial(self._fetch, workflow, job.paths.scratch / "outputs", cancellation)
+        outputs = build_output_object(found, job.package, fetch)
+        return run_stage_out(job, self._workspace.storage, outputs, report, cancellation)
+
+    def _fetch(
+        self, workflow: dict[str, Any], folder: Path, cancellation: Cancellation, artifact: FoundArtifact, output: str
+    ) -> Path:
+        cancellation.check()
+        meta = workflow["metadata"]
+        if not self._argo.server:
+            raise EngineError(
+                f"the output {output!r} is an artifact, and artifacts are read through the Argo server",
+                "Set ARGO_SERVER and ARGO_TOKEN.",
+                code="engine.argo-unreachable",
+            )
+        server = ServerArtifacts(self._argo, meta["namespace"])
+        try:
+            return fetch_artifact(server, meta["name"], artifact, folder / output, lambda _: cancellation.check())
+        finally:
+            server.close()
+
+
+def _require_template(package: Package) -> TemplateUse:
+    use = find_template(package)
+    if use is None:
+        raise PackageError(
+            f"the package {package.workflow_id!r} stands for no WorkflowTemplate",
+            "Run it with another engine; `zoo-runner hera package template/NAME` writes packages for this one.",
+            code="package.unsupported",
+        )
+    return use
+
+
+def _read_use(handle: Handle) -> TemplateUse:
+    return _require_template(Package(**{**handle.data["package"], "files": ()}))

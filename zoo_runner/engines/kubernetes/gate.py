@@ -1,0 +1,72 @@
+"""The start of a submitted job, and what its end says of it if its root object was stopped or is gone."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+
+from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
+from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.root import ClusterJob, is_dismissed
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
+from zoo_runner.model.job import Outcome
+
+LOST = (401, 403)
+"""Refusals that may pass when this account has its permissions again."""
+_DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
+
+
+class Gate:
+    """The start of a job: its root object is suspended until its volume is bound; `is_open`: it was started."""
+
+    def __init__(self, job: ClusterJob) -> None:
+        self.root, self.is_open = job.root, False
+        self._names = job.names
+
+    def find_start(self) -> Callable[[], None] | None:
+        """Return the call that starts it; None if it was started before.
+
+        Raises `NotReachedError` if the cluster does not answer, which says nothing about the job, and `EngineError`
+        if it was deleted.
+        """
+        try:
+            job = self.root.get()
+        except EngineError as error:
+            raise build_not_reached(error) from error
+        if job is None:
+            raise EngineError(
+                f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
+                " results here",
+                f"Run the job again: its {self.root.kind} was deleted, or its time (ZOO_RUNNER_KEPT_HOURS) was over.",
+                code="job.lost",
+            )
+        # the last lines of a dismissed job are still read
+        self.is_open = is_dismissed(job) or not job["spec"].get("suspend")
+        return None if self.is_open else self._open
+
+    def reaching(self) -> AbstractContextManager[None]:
+        """Raise `NotReachedError` for errors that say nothing about the job; while it may run, also for refusals."""
+        return reaching(*(LOST if self.is_open else ()))
+
+    def _open(self) -> None:
+        self.root.release()
+        self.is_open = True
+        if is_dismissed(self.root.get()):  # before it was started
+            self.root.dismiss()
+            raise DismissedError(*_DISMISSED)
+
+
+def get_outcome(followed: "Future[Outcome]", gate: Gate, cancellation: Cancellation) -> Outcome:
+    """Return how a job ended; raises why that is not known. A cancellation takes precedence."""
+    try:
+        return followed.result()
+    except RunnerError:
+        cancellation.check()
+        with gate.reaching():
+            _ensure_not_dismissed(gate.root.get())
+            raise
+
+
+def _ensure_not_dismissed(job: Manifest | None) -> None:
+    if is_dismissed(job):
+        raise DismissedError(*_DISMISSED)
