@@ -11,7 +11,7 @@ PROXY_VARIABLES = (*_PROXIES, *(name.lower() for name in _PROXIES))
 
 _SHARED = frozenset((*S3_VARIABLES, *CLOUD_VARIABLES, *PROXY_VARIABLES))
 _SECRETS = frozenset((*S3_SECRETS, *CLOUD_SECRETS))
-_KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_KEY_FILE, _KEY_ID = "GOOGLE_APPLICATION_CREDENTIALS", "AWS_ACCESS_KEY_ID"
 
 FILE_VARIABLES = (
     "STAGEIN_BUCKETS_FILE",
@@ -30,6 +30,15 @@ def is_staging_variable(name: str) -> bool:
 def is_secret_variable(name: str) -> bool:
     """Whether the value of a stager's variable must never be shown."""
     return name.removeprefix(PREFIXES[0]).removeprefix(PREFIXES[1]) in _SECRETS
+
+
+def drop_credentials(variables: Mapping[str, str]) -> dict[str, str]:
+    """Leave out all by which somebody is let in: keys with their ids, tokens, files of credentials."""
+    return {
+        name: text
+        for name, text in variables.items()
+        if not (is_secret_variable(name) or name in FILE_VARIABLES or name.endswith(_KEY_ID))
+    }
 
 
 def pick_variables(environ: Mapping[str, str]) -> dict[str, str]:

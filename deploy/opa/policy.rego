@@ -2,9 +2,11 @@
 #
 #   opa run --server --addr 127.0.0.1:8181 deploy/opa/policy.rego access.json
 #
-# The members of a workspace do everything there. Whoever has a token reads what a workspace publishes: the description
-# and package of a public process, and status, logs and results of its jobs that have ended. What is public is in
-# the data, `{"workflow_access": {"<workspace>": {"workflows": {"<process>": {"access": "public"}}}}}`.
+# The members of a workspace do everything there. Whoever has a token reads and executes what a workspace publishes: the
+# description and package of a public process, and status, logs and results of its jobs in that workspace that have
+# ended. An execution by others is a job of their own workspace. What is public is in the access document of the
+# workspace, which the server sends (`input.access`), or in the data here,
+# `{"workflow_access": {"<workspace>": {"workflows": {"<process>": {"access": "public"}}}}}`.
 # What is asked and answered is in docs/api.md. Test it: opa test deploy/opa
 package zoo_runner
 
@@ -15,7 +17,7 @@ decision := {"allow": true, "reason": "a member of the workspace"} if is_member
 decision := {"allow": true, "reason": "a public process", "processes": sort(public_processes)} if {
 	not is_member
 	is_known
-	reads_public
+	uses_public
 }
 
 is_member if input.workspace in input.caller.workspaces
@@ -23,19 +25,26 @@ is_member if input.workspace in input.caller.workspaces
 is_known if input.caller.name
 
 public_processes contains id if {
+	some id, workflow in input.access
+	workflow.access == "public"
+}
+
+public_processes contains id if {
+	not is_object(object.get(input, "access", null))
 	some id, workflow in data.workflow_access[input.workspace].workflows
 	workflow.access == "public"
 }
 
-reads_public if input.action in {"workspace.read", "process.list", "job.list"}
+uses_public if input.action in {"workspace.read", "process.list", "job.list"}
 
-reads_public if {
-	input.action in {"process.read", "process.package"}
+uses_public if {
+	input.action in {"process.read", "process.package", "process.execute"}
 	input.process.id in public_processes
 }
 
-reads_public if {
+uses_public if {
 	input.action in {"job.status", "job.logs", "job.results"}
 	input.job.has_ended
+	input.job.deployed_in == input.workspace
 	input.job.process in public_processes
 }

@@ -11,7 +11,7 @@ ada := {"name": "ada", "workspaces": ["alpha"]}
 
 ben := {"name": "ben", "workspaces": ["beta"]}
 
-ended := {"id": "1", "process": "ndvi", "status": "successful", "caller": "ada", "has_ended": true}
+ended := {"id": "1", "process": "ndvi", "status": "successful", "caller": "ada", "has_ended": true, "deployed_in": "alpha"}
 
 ask(caller, action, facts) := decision if {
 	question := object.union({"action": action, "workspace": "alpha", "caller": caller, "process": null, "job": null}, facts)
@@ -26,7 +26,7 @@ test_members_do_everything if {
 }
 
 test_others_change_nothing if {
-	every action in ["process.deploy", "process.replace", "process.undeploy", "process.execute", "job.create", "job.edit", "job.start", "job.dismiss", "file.send", "file.read", "file.delete", "job.inputs"] {
+	every action in ["process.deploy", "process.replace", "process.undeploy", "job.create", "job.edit", "job.start", "job.dismiss", "file.send", "file.read", "file.delete", "job.inputs"] {
 		not ask(ben, action, {"process": {"id": "ndvi"}, "job": ended}).allow
 	}
 }
@@ -42,6 +42,22 @@ test_others_read_public_processes_and_their_jobs_that_have_ended if {
 	ask(ben, "job.results", {"job": ended}).allow
 	not ask(ben, "job.results", {"job": object.union(ended, {"has_ended": false})}).allow
 	not ask(ben, "job.results", {"job": object.union(ended, {"process": "hidden"})}).allow
+
+	# a process of the same id in another workspace
+	not ask(ben, "job.results", {"job": object.union(ended, {"deployed_in": "gamma"})}).allow
+}
+
+test_others_execute_public_processes if {
+	ask(ben, "process.execute", {"process": {"id": "ndvi"}}).allow
+	not ask(ben, "process.execute", {"process": {"id": "hidden"}}).allow
+	not ask(ben, "process.execute", {"process": null}).allow
+}
+
+test_an_access_document_takes_the_place_of_the_data if {
+	document := {"hidden": {"access": "public"}}
+	ask(ben, "process.read", {"process": {"id": "hidden"}, "access": document}).allow
+	not ask(ben, "process.read", {"process": {"id": "ndvi"}, "access": document}).allow
+	not ask(ben, "process.read", {"process": {"id": "ndvi"}, "access": {}}).allow
 }
 
 test_nobody_without_a_name_is_let_in if {

@@ -55,6 +55,15 @@ class IdentitySettings:
     policy_seconds: float = setting(
         "ZOO_RUNNER_OPA_CACHE", 2.0, "How long a decision holds for the same question, in seconds."
     )
+    access: str = setting(
+        "ZOO_RUNNER_ACCESS",
+        "",
+        "Address below which each workspace has an access document, <workspace>.json: s3://bucket/prefix or a folder."
+        " They are read with the credentials of stage-out. Unset: nothing is public, but what the policy says.",
+    )
+    access_seconds: float = setting(
+        "ZOO_RUNNER_ACCESS_INTERVAL", 30.0, "Access documents are read again after so many seconds."
+    )
 
 
 IDENTITY_SETTINGS = fields(IdentitySettings)

@@ -34,6 +34,12 @@ class ServerSettings:
         "",
         "Path under which each workspace has an API of its own, at <prefix>/<workspace>/processes; unset: none has.",
     )
+    workspaces: Path | None = setting(
+        "ZOO_RUNNER_WORKSPACES",
+        None,
+        "File with profiles of workspaces: namespace, place of results, credentials by reference. It is read"
+        " again when it changes. Unset: all have those of the installation.",
+    )
     workers: int = setting(
         "ZOO_RUNNER_WORKERS",
         1,

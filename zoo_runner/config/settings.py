@@ -159,7 +159,7 @@ SETTINGS = tuple(one for one in fields(Settings) if one.metadata)
 
 
 def _convert(kind: Any, text: str) -> Any:
-    if kind is Path:
+    if kind in (Path, Path | None):
         return _folder(text)
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -24,14 +24,16 @@ from zoo_runner.package.extensions import find_secret_inputs
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a job comes from: who asked for it, what of the request is kept, and how urgent it is.
+    """Where a job comes from: who asked for it, what of the request is kept, how urgent it is, who has its process.
 
-    Of waiting jobs, those with the highest `priority` start first.
+    Of waiting jobs, those with the highest `priority` start first. `deployed_in` is the workspace of the process, None:
+    that of the job.
     """
 
     caller: str | None = None
     request: Mapping[str, Any] | None = None
     priority: int = 0
+    deployed_in: str | None = None
 
 
 UNKNOWN = Origin()
@@ -151,7 +153,7 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin
     now, roots = clock.now(), workspace.storage.allowed_roots
     return Job(
         id=draft.id,
-        workspace=workspace.name,
+        workspace=workspace.storage_of or workspace.name,
         process_id=draft.paths.workflow_id,
         workflow_id=draft.workflow_id,
         engine=engine,
@@ -170,6 +172,8 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin
         caller=origin.caller,
         request=origin.request,
         priority=origin.priority,
+        runs_in=workspace.name if workspace.storage_of else None,
+        deployed_in=origin.deployed_in,
     )
 
 

@@ -20,7 +20,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import JobChangedError, JobExistsError
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import NO_PACKAGE
-from zoo_runner.model.workspace import Workspace
+from zoo_runner.model.workspace import Workspace, lend_storage
 from zoo_runner.store.files import FileEventLog, FileStore
 from zoo_runner.store.protocol import EventLog, JobStore
 
@@ -66,6 +66,11 @@ class Context:
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}")
     in_work: JobsInWork = field(default_factory=JobsInWork)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MOST_AT_ONCE, "jobs"))
+
+    def find_workspace_of(self, job: Job) -> Workspace:
+        """Return the workspace that executes a job, with the storage of the one whose job it is."""
+        own = self.find_workspace(job.workspace)
+        return lend_storage(self.find_workspace(job.runs_in), own) if job.runs_in else own
 
 
 def open_context(

@@ -112,7 +112,7 @@ class _Work:
         self.ended = _find_end(job)  # another process may have ended it before the lease
         if self.ended:
             return
-        self._workspace = build_workspace(job, context.find_workspace(job.workspace))
+        self._workspace = build_workspace(job, context.find_workspace_of(job))
         masker = build_masker(self._workspace, self._secrets, self._find_declared(job))
         paths, most = build_paths(job, self._workspace), self._workspace.limits.log_bytes
         log = self._stack.enter_context(JobLog(paths, masker, most))

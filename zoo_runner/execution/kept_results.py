@@ -38,7 +38,7 @@ def publish_kept(
     cancellation = cancellation or Cancellation(None)
     try:
         job = _take(context.store, job_id, destination)
-        workspace = build_workspace(job, context.find_workspace(job.workspace))
+        workspace = build_workspace(job, context.find_workspace_of(job))
         with ExitStack() as stack:
             log = stack.enter_context(JobLog(build_paths(job, workspace), build_masker(workspace, {})))
             stack.enter_context(context.keeper.keeping(lease, cancellation, None))
@@ -52,7 +52,7 @@ def publish_kept(
 def forget_kept(context: Context, job: Job) -> None:
     """Remove the results of a job that were kept, if there are any; raises `RunnerError`."""
     if job.handle and has_failed_in_stage_out(job.outcome):
-        engine, handle = context.find_engine(job.engine, context.find_workspace(job.workspace)), Handle(**job.handle)
+        engine, handle = context.find_engine(job.engine, context.find_workspace_of(job)), Handle(**job.handle)
         remove_with_results(engine, handle)
 
 

@@ -32,7 +32,7 @@ def cancel(context: Context, job_id: str) -> Job:
     if job.status in FINAL:
         return job
     if job.handle:
-        workspace = context.find_workspace(job.workspace)
+        workspace = context.find_workspace_of(job)
         context.find_engine(job.engine, workspace).cancel(Handle(**job.handle))
     if context.store.find_lease(job_id) is None:
         with suppress(JobBusyError):  # somebody took it up meanwhile, and sees the request

@@ -497,6 +497,8 @@ _IDENTITY = (
     Code("identity.expired", _U, "The token has expired.", "Get a new one from the provider."),
     Code("identity.claim", _U, "A claim of the token is missing or invalid.", "Ask the provider's operator."),
     Code("identity.workspace", _U, "The caller may not use the workspace.", "Ask its owner; then get a new token."),
+    Code("workspace.choice", _U, "The caller has several workspaces, or none.", "Name one in the request."),
+    Code("workspace.private", _U, "The process is private to another workspace.", "Ask its owner."),
     Code(
         "identity.provider",
         _P,
@@ -512,6 +514,7 @@ _POLICY = (
         "The policy agent does not answer, or not with a decision.",
         "Check the agent and ZOO_RUNNER_OPA_URL.",
     ),
+    Code("access.unavailable", _P, "An access document cannot be read.", "Check the bucket of ZOO_RUNNER_ACCESS."),
 )
 _STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),

@@ -79,6 +79,8 @@ class Job:
     are to be removed, however it ends. `version` grows with each stored change. The outcome is known shortly before the
     job has ended: in between its logs are published and what the engine created is removed. `request` has what a
     client sent that the inputs do not say; of a job that was not started, all of it, and it may still change.
+    `runs_in` is the workspace that executes it and `deployed_in` the one that has its process, None: `workspace`, whose
+    job it is.
     """
 
     id: str
@@ -111,6 +113,8 @@ class Job:
     uid: str = ""
     priority: int = 0
     request: Mapping[str, Any] | None = None
+    runs_in: str | None = None
+    deployed_in: str | None = None
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":

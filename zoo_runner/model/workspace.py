@@ -1,7 +1,7 @@
 """A workspace: where its jobs run, what they may read, where their results are stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -55,7 +55,8 @@ class Workspace:
 
     `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must be
     masked in logs, records and messages of its jobs. `keeps_results`: those that cannot be stored wait on this machine
-    for `zoo-runner publish`, which finds jobs in a state folder only.
+    for `zoo-runner publish`, which finds jobs in a state folder only. `storage_of` is the workspace whose inputs and
+    outputs its jobs have, None: its own (see `lend_storage`).
     """
 
     name: str
@@ -65,3 +66,10 @@ class Workspace:
     limits: Limits = field(default_factory=Limits)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     keeps_results: bool = True
+    storage_of: str | None = None
+
+
+def lend_storage(executing: Workspace, own: Workspace) -> Workspace:
+    """Return the workspace of a job that runs in one workspace with inputs and outputs of another, whose job it is."""
+    secrets = tuple(dict.fromkeys((*executing.secrets, *own.secrets)))
+    return replace(executing, storage=own.storage, secrets=secrets, storage_of=own.name)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.cwltypes import (
@@ -49,6 +50,13 @@ def validate_package(package: Package) -> tuple[Finding, ...]:
     """
     view = build_view(package)
     return sort_findings(finding for rule in RULES for finding in rule(view))
+
+
+def ensure_names(package: Package) -> None:
+    """Refuse a package whose steps or inputs have names that platforms use; raises `PackageError` with the first."""
+    view = build_view(package)
+    for finding in (*_check_step_names(view), *_check_input_names(view)):
+        raise PackageError(f"{finding.subject}: {finding.message}", finding.remedy, code=finding.rule)
 
 
 def _check_cwl_version(view: PackageView) -> Iterator[Finding]:

@@ -13,14 +13,18 @@ from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
+from zoo_runner.config.profiles import Profile, Profiles, apply_profile
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.context import Context
 from zoo_runner.execution.keeper import Keeper
+from zoo_runner.model.errors import InputError
 from zoo_runner.model.ids import file_name
-from zoo_runner.model.workspace import Folders, Workspace
+from zoo_runner.model.job import Job
+from zoo_runner.model.workspace import Folders, Workspace, lend_storage
 from zoo_runner.package.resolver import WarmResolver
+from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
 from zoo_runner.server.waiting import Endings
@@ -51,9 +55,15 @@ class Api:
     arriving: Counter[str] = field(default_factory=Counter)
     wake: Callable[[str], None] = lambda _: None
 
-    def find_configuration(self, workspace: str) -> Configuration:
-        """Return what applies to a workspace."""
-        return find_configuration(self.settings, self.configuration, workspace)
+    def find_configuration(self, workspace: str, storage_of: str | None = None) -> Configuration:
+        """Return what applies to a workspace, with the storage of another one if that is named."""
+        return find_configuration(self.settings, self.configuration, workspace, storage_of)
+
+    def find_workspace_of(self, job: Job) -> Workspace:
+        """Return the workspace that executes a job, with the storage of the one whose job it is."""
+        if job.runs_in:
+            return self.find_configuration(job.runs_in, job.workspace).workspace
+        return self.find_configuration(job.workspace).workspace
 
     async def read(self, operation: Callable[Concatenate["Api", P], T], *given: P.args, **named: P.kwargs) -> T:
         """Run an operation that reads little: at once where the database is a file, else in a thread.
@@ -71,7 +81,8 @@ class Call:
 
     `base` has no slash at its end; `query` are the parameters of the request. A data hub's platform adds inputs of its
     own, expects results as a STAC Collection, and learns of wrong inputs by a failed job. `visible` are the processes
-    that lists may show, with their jobs; None: all.
+    that lists may show, with their jobs; None: all. `member_of` are the workspaces of the caller, None: nobody asks;
+    `published` is what the workspace publishes. `hub_base` is the address below which the APIs of all workspaces lie.
     """
 
     workspace: str
@@ -80,6 +91,24 @@ class Call:
     caller: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     visible: frozenset[str] | None = None
+    member_of: frozenset[str] | None = None
+    published: AccessDocument = NOTHING_PUBLISHED
+    hub_base: str | None = None
+
+    def at(self, workspace: str | None) -> "Call":
+        """Return the same request as one to the API of another workspace, None: this one.
+
+        Raises `InputError` where the server has none for each workspace.
+        """
+        if workspace is None or workspace == self.workspace:
+            return self
+        if self.hub_base is None:
+            raise InputError(
+                f"jobs of the workspace {workspace} cannot be reached at this server",
+                "Ask the operator to set ZOO_RUNNER_WORKSPACE_PREFIX.",
+                code="identity.workspace",
+            )
+        return replace(self, workspace=workspace, base=f"{self.hub_base}/{workspace}", published=NOTHING_PUBLISHED)
 
     def link(self, *parts: str) -> str:
         """Return the address of something below the workspace's API."""
@@ -95,19 +124,31 @@ class Call:
         return links
 
 
-def find_configuration(settings: ServerSettings, configuration: Configuration, name: str) -> Configuration:
+@cache
+def _open_profiles(path: Path) -> Profiles:
+    return Profiles(path)
+
+
+def find_configuration(
+    settings: ServerSettings, configuration: Configuration, name: str, storage_of: str | None = None
+) -> Configuration:
     """Return what applies to a workspace: the server's own, and for any other one folders of its own below it.
 
-    Its jobs may read what its clients have sent.
+    Its profile says what else is its own, and its jobs may read what its clients have sent. With `storage_of` it has
+    the storage of that workspace. Raises `SettingsError` for profiles or credentials that cannot be read.
     """
     workspace = configuration.workspace
     if name != workspace.name:
         own, part = workspace.folders, file_name(name)
         folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}")
         workspace = replace(workspace, name=name, namespace=None, folders=folders)
+    profile = _open_profiles(settings.workspaces).find(name) if settings.workspaces else Profile()
+    workspace = apply_profile(workspace, profile)
     storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))
     if folder and storage.allowed_roots is not None:
         workspace = replace(workspace, storage=replace(storage, allowed_roots=(*storage.allowed_roots, folder)))
+    if storage_of is not None and storage_of != name:
+        workspace = lend_storage(workspace, find_configuration(settings, configuration, storage_of).workspace)
     return replace(configuration, workspace=workspace)
 
 
@@ -116,7 +157,7 @@ def build_destination(settings: ServerSettings, workspace: Workspace, name: str)
 
     It is below the workspace's destination, or in the server's own folder.
     """
-    own, given = file_name(workspace.name), workspace.storage.destination
+    own, given = file_name(workspace.storage_of or workspace.name), workspace.storage.destination
     if given:
         return f"{given.rstrip('/')}/{own}/{name}"
     return str(Path(settings.results) / own / name)
@@ -136,14 +177,16 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
     lock = threading.Lock()
 
     @cache
-    def open_once(name: str, workspace: str) -> Engine:
-        found = find_configuration(settings, configuration, workspace)
+    def open_once(name: str, workspace: str, storage_of: str | None, _: tuple[tuple[str, str], ...]) -> Engine:
+        found = find_configuration(settings, configuration, workspace, storage_of)
         # its jobs are in a database, where nobody could publish what was kept
         return open_engine(name, replace(found, workspace=replace(found.workspace, keeps_results=False)))
 
     def find_engine(name: str, workspace: Workspace) -> Engine:
+        # credentials that were changed make another engine for the jobs that begin then
+        variables = tuple(sorted(workspace.storage.variables.items()))
         with lock:  # a local engine knows what it submitted: two of one name would not
-            return open_once(name, workspace.name)
+            return open_once(name, workspace.name, workspace.storage_of, variables)
 
     keeper = Keeper(store.jobs, min(5.0, settings.lease_seconds / 3), settings.lease_seconds)
     return Context(

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
-from zoo_runner.server.access.admission import Admission, Members, open_admission
+from zoo_runner.server.access.admission import Admission, Admitted, Members, open_admission
 from zoo_runner.server.access.callers import Identify, build_identify, find_challenge
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.tokens import Caller
@@ -103,8 +103,10 @@ def _read_calls(api: Api, identify: Identify, admission: Admission) -> ReadCall:
     async def read_call(request: Request, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
         workspace = api.configuration.workspace.name
         CURRENT_WORKSPACE.set(workspace)
-        visible = await admission.admit(request, caller, workspace)
-        return _build_call(request, workspace, _find_base(api, request), caller, visible)
+        admitted = await admission.admit(request, caller, workspace)
+        call = _build_call(request, workspace, _find_base(api, request), caller, admitted)
+        prefix = api.settings.workspace_prefix.strip("/")
+        return replace(call, hub_base=f"{call.base}/{prefix}" if prefix else None)
 
     return read_call
 
@@ -114,18 +116,23 @@ def _read_hub_calls(api: Api, prefix: str, identify: Identify, admission: Admiss
         if not _WORKSPACE.fullmatch(workspace):
             raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
         CURRENT_WORKSPACE.set(workspace)
-        visible = await admission.admit(request, caller, workspace)
-        base = f"{_find_base(api, request)}/{prefix}/{workspace}"
-        return replace(_build_call(request, workspace, base, caller, visible), hub=True)
+        admitted = await admission.admit(request, caller, workspace)
+        hub_base = f"{_find_base(api, request)}/{prefix}"
+        call = _build_call(request, workspace, f"{hub_base}/{workspace}", caller, admitted)
+        return replace(call, hub=True, hub_base=hub_base)
 
     return read_call
 
 
-def _build_call(
-    request: Request, workspace: str, base: str, caller: Caller | None, visible: frozenset[str] | None
-) -> Call:
-    query = tuple(request.query_params.multi_items())
-    return Call(workspace, base, caller=caller.name if caller else None, query=query, visible=visible)
+def _build_call(request: Request, workspace: str, base: str, caller: Caller | None, admitted: Admitted) -> Call:
+    call = Call(
+        workspace,
+        base,
+        query=tuple(request.query_params.multi_items()),
+        visible=admitted.visible,
+        published=admitted.published,
+    )
+    return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
 
 
 def _find_base(api: Api, request: Request) -> str:

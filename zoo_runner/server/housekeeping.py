@@ -136,7 +136,7 @@ def remove_expired(api: Api, stopped: threading.Event) -> int:
             break
         if find_expired([job], days):
             try:
-                remove_ended_job(api.store.jobs, job, api.find_configuration(job.workspace).workspace)
+                remove_ended_job(api.store.jobs, job, api.find_workspace_of(job))
                 removed += 1
             except RunnerError as error:
                 logger.warning("job %s could not be removed: %s", job.id, error)

@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
+from zoo_runner.server.access.workspaces import choose_calling, find_workspaces
 from zoo_runner.server.api import Api, Call, build_destination
 from zoo_runner.server.definitions import keep_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
@@ -42,25 +43,68 @@ _LINES_AT_ONCE = 500
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where a process is executed, and for whom.
+
+    `call` is the request as one to the workspace whose job it is, `configuration` that of the executing workspace with
+    that one's storage. `deployed_in` is the workspace of the process, None: that of the job.
+    """
+
+    package: Package
+    call: Call
+    configuration: Configuration
+    deployed_in: str | None
+
+
+def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Placement:
+    """Find out where a process is executed; raises `ProcessNotFoundError`, and `InputError` for who may not."""
+    package = load_package(api, call, process_id)
+    calling = choose_calling(call.workspace, call.member_of, _read_wanted(package, request, call))
+    places = find_workspaces(call.published.find_kind(process_id), call.workspace, calling)
+    configuration = api.find_configuration(places.executing, places.calling)
+    return Placement(
+        package, call.at(calling), configuration, places.deploying if places.deploying != places.calling else None
+    )
+
+
+def place_job(api: Api, call: Call, job: Job) -> Placement:
+    """Find out where a job is executed, as it was decided when it was created; raises `ProcessNotFoundError`."""
+    package = load_package(api, call.at(job.deployed_in), job.process_id)
+    configuration = api.find_configuration(job.runs_in or job.workspace, job.workspace)
+    return Placement(package, call, configuration, job.deployed_in)
+
+
+def _read_wanted(package: Package, request: Mapping[str, Any], call: Call) -> str | None:
+    """Read the workspace that a data hub's client names beside the inputs, if that is no input of the package."""
+    inputs = request.get("inputs")
+    wanted = inputs.get("workspace") if call.hub and isinstance(inputs, Mapping) else None
+    if not isinstance(wanted, str) or "workspace" in _list_names(package):
+        return None
+    return wanted
+
+
 def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Job:
     """Create the job of an execute request; nothing has run when this returns.
 
     Raises `ProcessNotFoundError`, and `InputError` for inputs that do not fit; a data hub gets a failed job instead.
     """
-    configuration = api.find_configuration(call.workspace)
-    engine, workspace = configuration.settings.engine, configuration.workspace
+    placed = place_execution(api, call, process_id, request)
+    engine, workspace = placed.configuration.settings.engine, placed.configuration.workspace
+    origin = Origin(call.caller, deployed_in=placed.deployed_in)
     try:
-        draft = prepare_execution(api, call, process_id, request)
+        draft = prepare_execution(api, placed, process_id, request)
     except InputError as error:
         if not call.hub:
             raise
-        draft = draft_execution(api, configuration, process_id, load_package(api, call, process_id), {})
-        keep_callback(api, call, draft.id, request)
+        draft = draft_execution(api, placed.configuration, process_id, placed.package, {})
+        keep_callback(api, placed.call, draft.id, request)
         # what is wrong with the inputs may be that they are secret
-        origin = Origin(call.caller, keep_request({**request, "inputs": {}}, {}))
+        origin = replace(origin, request=keep_request({**request, "inputs": {}}, {}))
         return accept_failed(api.context, draft, engine, workspace, error, origin)
-    keep_callback(api, call, draft.id, request)
-    job = accept(api.context, draft, engine, workspace, Origin(call.caller, keep_request(request, draft.order)))
+    keep_callback(api, placed.call, draft.id, request)
+    origin = replace(origin, request=keep_request(request, draft.order))
+    job = accept(api.context, draft, engine, workspace, origin)
     logger.info("job accepted", extra=about(job))
     api.wake(job.id)
     return job
@@ -76,14 +120,13 @@ def keep_callback(api: Api, call: Call, job_id: str, request: Mapping[str, Any])
 
 
 def prepare_execution(
-    api: Api, call: Call, process_id: str, request: Mapping[str, Any], job_id: str | None = None
+    api: Api, placed: Placement, process_id: str, request: Mapping[str, Any], job_id: str | None = None
 ) -> JobSpec:
-    """Check an execute request and draft its job; nothing is stored. Raises `ProcessNotFoundError`, `InputError`."""
+    """Check an execute request and draft its job; nothing is stored. Raises `InputError`."""
     read_subscriber(request, find_reach(api.settings))
-    configuration = api.find_configuration(call.workspace)
-    package = load_package(api, call, process_id)
-    order = locate_files(api, call, _read_inputs(package, request, configuration, call))
-    draft = draft_execution(api, configuration, process_id, package, order, job_id)
+    configuration, call = placed.configuration, placed.call
+    order = locate_files(api, call, _read_inputs(placed.package, request, configuration, call))
+    draft = draft_execution(api, configuration, process_id, placed.package, order, job_id)
     ensure_storable(draft, configuration.workspace)
     return draft
 
@@ -173,7 +216,7 @@ def dismiss_job(api: Api, call: Call, job_id: str) -> Job:
     job = get_job(api, call, job_id)
     logger.info("job dismissed", extra=about(job, {"status": job.status.value}))
     if job.status in FINAL:
-        remove_ended_job(api.store.jobs, job, api.find_configuration(job.workspace).workspace)
+        remove_ended_job(api.store.jobs, job, api.find_workspace_of(job))
         return replace(job, status=Status.DISMISSED, message="the job was removed")
     store = api.store.jobs
     lease = store.lease(job_id, f"dismissal-{new_job_id()}", _LEASE_TO_DISMISS_SECONDS)
@@ -229,7 +272,7 @@ def _build_links(job: Job, call: Call) -> list[Link]:
     links: list[Link] = [
         {"href": href, "rel": "self", "type": "application/json", "title": "Job status"},
         {"href": href, "rel": "monitor", "type": "application/json", "title": "Job status"},
-        {"href": call.link("processes", job.process_id), "rel": "up", "type": "application/json"},
+        {"href": call.at(job.deployed_in).link("processes", job.process_id), "rel": "up", "type": "application/json"},
     ]
     if job.status is Status.SUCCESSFUL:
         links.append({"href": f"{href}/results", "rel": RESULTS_REL, "type": "application/json", "title": "Results"})
@@ -242,6 +285,10 @@ def _read_inputs(
     inputs = request.get("inputs") if isinstance(request, Mapping) else None
     if isinstance(inputs, Mapping):
         added = {*configuration.settings.platform_inputs, *(["workspace"] if call.hub else [])}
-        own = {parameter.name for parameter in parse_parameters(package)}
+        own = _list_names(package)
         request = {**request, "inputs": {k: v for k, v in inputs.items() if k in own or k not in added}}
     return read_execute_request(package, request, max_values=configuration.settings.max_input_values).values
+
+
+def _list_names(package: Package) -> frozenset[str]:
+    return frozenset(parameter.name for parameter in parse_parameters(package))

@@ -8,14 +8,16 @@ from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
+from zoo_runner.model.job import Job
 from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.validate import validate_package
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.definitions import show_request
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.documents import Preflight, PreflightProblem
-from zoo_runner.server.jobs import prepare_execution
+from zoo_runner.server.jobs import Placement, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import prepare_process
 from zoo_runner.store.errors import build_process_exists
 from zoo_staging.errors import StagingError
@@ -41,9 +43,18 @@ def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[st
 
     Pointers lead into the execute request. Raises `ProcessNotFoundError`.
     """
-    configuration = api.find_configuration(call.workspace)
+    return _examine(api, place_execution(api, call, process_id, request), process_id, request)
+
+
+def examine_job(api: Api, call: Call, job: Job) -> Preflight:
+    """Find why a job would fail if it ran as it is now; raises `ProcessNotFoundError`."""
+    return _examine(api, place_job(api, call, job), job.process_id, show_request(job))
+
+
+def _examine(api: Api, placed: Placement, process_id: str, request: Mapping[str, Any]) -> Preflight:
+    configuration = placed.configuration
     try:
-        draft = prepare_execution(api, call, process_id, request)
+        draft = prepare_execution(api, placed, process_id, request)
         engine = choose_engine(draft.package, configuration.settings.engine)
         api.context.find_engine(engine, configuration.workspace).plan(draft)
     except RunnerError as error:

@@ -51,6 +51,8 @@ _STATUSES = {
     "identity.provider": 503,
     "policy.denied": 403,
     "policy.unavailable": 503,
+    "workspace.private": 403,
+    "access.unavailable": 503,
 }
 
 

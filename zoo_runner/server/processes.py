@@ -9,6 +9,7 @@ from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.package.describe import EXECUTE_REL, build_description
+from zoo_runner.package.validate import ensure_names
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment, load_deployment
 from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
@@ -60,6 +61,7 @@ def prepare_process(
     if replaced is not None:
         api.store.processes.get(call.workspace, replaced)
     package = load_deployment(deployment, api.find_configuration(call.workspace), api.resolver)
+    ensure_names(package)
     process_id = replaced or deployment.process_id or package.workflow_id
     return _build_process(process_id, package, deployment.texts, call), package
 

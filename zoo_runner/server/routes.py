@@ -26,7 +26,6 @@ from zoo_runner.server.answers import answer_content, answer_execution, answer_f
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
-from zoo_runner.server.definitions import show_request
 from zoo_runner.server.documents import (
     Definition,
     JobList,
@@ -126,7 +125,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
-        return await answer_execution(api, call, job, request, body)
+        return await answer_execution(api, call.at(job.workspace), job, request, body)
 
     @router.get("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED)
     async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun) -> Response:
@@ -142,7 +141,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
-        return await answer_execution(api, call, job, request, body)
+        return await answer_execution(api, call.at(job.workspace), job, request, body)
 
 
 def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
@@ -202,9 +201,7 @@ def _add_validation(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/validation", tags=["jobs"], **describe_document(Preflight))
     def validate_job(call: of, job_id: str) -> Response:
         """Report what would fail if a job ran as it is now, such as one that was created and not started."""
-        job = jobs.get_job(api, call, job_id)
-        found = preflight.examine_execution(api, call, job.process_id, show_request(job))
-        return Document(found, base=call.base)
+        return Document(preflight.examine_job(api, call, jobs.get_job(api, call, job_id)), base=call.base)
 
 
 def _add_results(router: APIRouter, api: Api, of: Any) -> None:

@@ -25,6 +25,7 @@ from zoo_runner.server.jobs import (
     get_job,
     keep_callback,
     load_package,
+    place_job,
     prepare_execution,
 )
 from zoo_runner.server.log_lines import about
@@ -66,8 +67,9 @@ def start_job(api: Api, call: Call, job_id: str) -> Job:
     Raises `JobNotFoundError`, `InputError` with all problems, and `EngineError` (`job.locked`) where it was started.
     """
     job, request = _get_unstarted(api, call, job_id)
-    workspace = api.find_configuration(call.workspace).workspace
-    draft = prepare_execution(api, call, job.process_id, request, job_id)
+    placed = place_job(api, call, job)
+    workspace = placed.configuration.workspace
+    draft = prepare_execution(api, placed, job.process_id, request, job_id)
     origin = Origin(job.caller, keep_request(request, draft.order), job.priority)
     keep_callback(api, call, job_id, request)
     started = accept_created(api.context, job, draft, workspace, origin)
@@ -79,7 +81,8 @@ def start_job(api: Api, call: Call, job_id: str) -> Job:
 def get_definition(api: Api, call: Call, job_id: str) -> Definition:
     """Return what a job runs, in the form in which it could be sent; raises `JobNotFoundError`."""
     job = get_job(api, call, job_id)
-    return cast(Definition, {"process": call.link("processes", job.process_id), **show_request(job)})
+    process = call.at(job.deployed_in).link("processes", job.process_id)
+    return cast(Definition, {"process": process, **show_request(job)})
 
 
 def get_inputs(api: Api, call: Call, job_id: str) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Whether a request is let in: by the workspaces of its caller, or by the policy of the operator where there is one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastapi import Request
 
-from zoo_runner.model.errors import JobNotFoundError, ProcessNotFoundError
+from zoo_runner.model.errors import EngineError, InputError, JobNotFoundError, ProcessNotFoundError
 from zoo_runner.model.job import FINAL
 from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, DocumentStore
 from zoo_runner.server.access.fetching import Service
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller, ensure_member
@@ -16,45 +18,74 @@ from zoo_runner.server.api import Api
 _ANSWER_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Admitted:
+    """What a request that is let in may see: the processes that lists show, None: all; what the workspace publishes."""
+
+    visible: frozenset[str] | None = None
+    published: AccessDocument = NOTHING_PUBLISHED
+
+
 class Admission(Protocol):
     """Lets requests in."""
 
-    async def admit(self, request: Request, caller: Caller | None, workspace: str) -> frozenset[str] | None:
-        """Return the processes that lists may show, None: all; raises `InputError` for who is not let in."""
+    async def admit(self, request: Request, caller: Caller | None, workspace: str) -> Admitted:
+        """Return what the request may see; raises `InputError` for who is not let in."""
         ...
 
 
 class Members:
     """Lets the members of a workspace do everything there, and nobody else anything."""
 
-    async def admit(self, request: Request, caller: Caller | None, workspace: str) -> frozenset[str] | None:
+    async def admit(self, request: Request, caller: Caller | None, workspace: str) -> Admitted:
         """Let in a member; raises `InputError` (`identity.workspace`)."""
         ensure_member(caller, workspace)
-        return None
+        return Admitted()
 
 
 class Asked:
-    """Lets in whom the policy allows."""
+    """Lets in whom the policy allows; it is given what the workspace publishes, if that is kept in documents."""
 
-    def __init__(self, api: Api, policy: Policy) -> None:
-        self._api, self._policy = api, policy
+    def __init__(self, api: Api, policy: Policy, documents: AccessDocuments | None = None) -> None:
+        self._api, self._policy, self._documents = api, policy, documents
 
-    async def admit(self, request: Request, caller: Caller | None, workspace: str) -> frozenset[str] | None:
-        """Let in who is allowed to; raises `InputError`, `EngineError` as `Policy.decide` does."""
+    async def admit(self, request: Request, caller: Caller | None, workspace: str) -> Admitted:
+        """Let in who is allowed to; raises `InputError`, `EngineError` as `Policy.decide` does.
+
+        Where the document of the workspace cannot be read, a denial is an `EngineError` (`access.unavailable`).
+        """
+        published = await self._documents.find(workspace) if self._documents else NOTHING_PUBLISHED
         facts = await self._api.read(_find_facts, workspace, request.path_params)
         question = {
             "action": ACTIONS[request.scope["route"].name],
             "workspace": workspace,
             "caller": caller and {"name": caller.name, "workspaces": sorted(caller.workspaces)},
+            "access": published.workflows if published and self._documents else None,
             **facts,
         }
-        return (await self._policy.decide(question)).processes
+        try:
+            decision = await self._policy.decide(question)
+        except InputError as error:
+            if published is None:
+                raise _unavailable(workspace) from error
+            raise
+        return Admitted(decision.processes, published or NOTHING_PUBLISHED)
+
+
+def _unavailable(workspace: str) -> EngineError:
+    return EngineError(
+        f"what the workspace {workspace} publishes is not known, as its access document cannot be read",
+        "Try again later. Operators: check that ZOO_RUNNER_ACCESS can be read, and the log of the server.",
+        code="access.unavailable",
+    )
 
 
 def _find_facts(api: Api, workspace: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Find what a policy may need to know of the process and the job of a request; None for what is not there."""
     process_id, job = params.get("process_id"), _find_job(api, workspace, params.get("job_id"))
-    return {"process": _find_process(api, workspace, job["process"] if job else process_id), "job": job}
+    # that of a job may be another workspace's
+    place = job["deployed_in"] if job else workspace
+    return {"process": _find_process(api, place, job["process"] if job else process_id), "job": job}
 
 
 def _find_job(api: Api, workspace: str, job_id: str | None) -> dict[str, Any] | None:
@@ -70,6 +101,7 @@ def _find_job(api: Api, workspace: str, job_id: str | None) -> dict[str, Any] | 
         "status": job.status.value,
         "caller": job.caller,
         "has_ended": job.status in FINAL,
+        "deployed_in": job.deployed_in or job.workspace,
     }
 
 
@@ -87,5 +119,9 @@ def open_admission(api: Api) -> Admission:
     address = api.identity.policy_url
     if not address:
         return Members()
-    agent = Service(address, _ANSWER_SECONDS)
-    return Asked(api, Policy(lambda question: agent.read(address, question), api.identity.policy_seconds))
+    agent, documents = Service(address, _ANSWER_SECONDS), None
+    if api.identity.access:
+        store = DocumentStore(api.identity.access, api.configuration.workspace.storage)
+        documents = AccessDocuments(store.read, api.identity.access_seconds)
+    policy = Policy(lambda question: agent.read(address, question), api.identity.policy_seconds)
+    return Asked(api, policy, documents)

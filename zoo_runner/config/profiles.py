@@ -1,0 +1,144 @@
+"""Profiles of workspaces: what the operator says of each in one file, read again when it changes.
+
+    {"*": {"quota": {"runningJobs": 10}},
+     "alpha": {"namespace": "ws-alpha", "results": "s3://alpha/results", "credentials": "/run/secrets/alpha"}}
+
+`*` applies to every workspace, member by member, where its own profile says nothing. Credentials are a reference: a
+folder that has a file for each variable of the stagers, as Kubernetes mounts a Secret.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.masking import find_secrets
+from zoo_runner.model.workspace import Workspace
+from zoo_staging.variables import drop_credentials, is_staging_variable
+
+EVERY = "*"
+_TEXTS = {"namespace": "namespace", "results": "results", "publicUrl": "public_url", "credentials": "credentials"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one workspace has of its own; None and empty: what the installation has.
+
+    `results` is the address below which its results are stored, `public_url` that under which they are read,
+    `credentials` the folder of its secret variables, `variables` its other settings of the stagers.
+    """
+
+    namespace: str | None = None
+    results: str | None = None
+    public_url: str | None = None
+    credentials: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Profiles:
+    """The profiles in a file; a changed file is read at the next call, and one that is invalid changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self._seen: tuple[int, ...] = self._look()
+        self._profiles = self._read()
+
+    def find(self, workspace: str) -> Profile:
+        """Return the profile of a workspace."""
+        with self._lock:
+            seen = self._look()
+            if seen != self._seen:
+                self._seen = seen
+                try:
+                    self._profiles = self._read()
+                except SettingsError as error:
+                    logger.error("the profiles of workspaces stay as they were: %s", error)  # noqa: TRY400
+            profiles = self._profiles
+        return profiles.get(workspace) or profiles.get(EVERY) or Profile()
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> Mapping[str, Profile]:
+        try:
+            return parse_profiles(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"ZOO_RUNNER_WORKSPACES={str(self._path)!r} cannot be read: {error}",
+                "Write an object with a profile for each workspace (docs/api.md, Workspaces).",
+            ) from error
+
+
+def parse_profiles(text: str) -> Mapping[str, Profile]:
+    """Read the profiles of all workspaces; raises `ValueError` with the place of what is wrong."""
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004 what callers expect of an invalid document
+    common = document.get(EVERY, {})
+    merged = {name: {**common, **given} if _is_object(name, given) else {} for name, given in document.items()}
+    return {name: _parse_profile(name, given) for name, given in merged.items()}
+
+
+def _is_object(name: str, given: Any) -> bool:
+    if not isinstance(given, dict):
+        raise ValueError(f"{name} is not an object")  # noqa: TRY004
+    return True
+
+
+def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
+    if unknown := sorted(set(given) - {*_TEXTS, "settings"}):
+        raise ValueError(f"{name}.{unknown[0]} is unknown; known are {', '.join((*_TEXTS, 'settings'))}")
+    for member in _TEXTS:
+        if member in given and (not isinstance(given[member], str) or not given[member]):
+            raise ValueError(f"{name}.{member} is not a text")
+    variables = given.get("settings", {})
+    if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
+        raise ValueError(f"{name}.settings is not an object of texts")
+    if foreign := sorted(one for one in variables if not is_staging_variable(one)):
+        raise ValueError(f"{name}.settings.{foreign[0]} is not a setting of stage-in or stage-out")
+    texts = {attribute: given[member] for member, attribute in _TEXTS.items() if member in given}
+    return Profile(**texts, variables=variables)
+
+
+def apply_profile(workspace: Workspace, profile: Profile) -> Workspace:
+    """Return a workspace with what its profile says; raises `SettingsError` for credentials that cannot be read.
+
+    With credentials of its own it has none of the installation's.
+    """
+    if profile == Profile():
+        return workspace
+    storage, own = workspace.storage, {}
+    kept = dict(storage.variables)
+    if profile.credentials:
+        kept, own = drop_credentials(kept), read_credentials(Path(profile.credentials))
+    variables = {**kept, **profile.variables, **own}
+    storage = replace(
+        storage,
+        variables=variables,
+        destination=profile.results or storage.destination,
+        public_url=profile.public_url or (None if profile.results else storage.public_url),
+    )
+    secrets = tuple(dict.fromkeys((*workspace.secrets, *find_secrets(variables))))
+    return replace(workspace, storage=storage, secrets=secrets, namespace=profile.namespace or workspace.namespace)
+
+
+def read_credentials(folder: Path) -> dict[str, str]:
+    """Read a folder with a file for each variable; raises `SettingsError`. Files of other names are left alone."""
+    try:
+        files = [path for path in sorted(folder.iterdir()) if is_staging_variable(path.name) and path.is_file()]
+        return {path.name: path.read_text(encoding="utf-8").strip("\r\n") for path in files}
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"the credentials of a workspace cannot be read: {folder}: {error}",
+            "Mount the Secret that its profile names (ZOO_RUNNER_WORKSPACES), with a file for each variable.",
+        ) from error

@@ -1,0 +1,151 @@
+"""Workflow access documents: what each workspace publishes of its processes, in a bucket that data hubs write.
+
+One JSON object for each workspace, `<address>/<workspace>.json`:
+
+    {"workflows": {"ndvi": {"access": "public", "type": "user-service"}}}
+
+A process that it does not name is private. A document is read when it is first needed and again after an interval, in
+the background; what was read last holds while the bucket does not answer, or has something that is no such document.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.server.access.workspaces import Kind
+from zoo_staging.errors import StagingError
+
+MOST_BYTES = 1 << 20
+ACCESSES, TYPES = ("private", "public"), ("user-service",)
+_ANSWER_SECONDS = 5.0
+
+Read = Callable[[str], Awaitable[bytes | None]]
+"""Reads the document of a workspace, None: there is none. Raises `StagingError`."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AccessDocument:
+    """What one workspace publishes: processes by id; as it is given to the policy."""
+
+    workflows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def find_kind(self, process_id: str) -> Kind:
+        """Return who may use a process."""
+        found = self.workflows.get(process_id, {})
+        if found.get("access") != "public":
+            return Kind.PRIVATE
+        return Kind.USER_SERVICE if found.get("type") == "user-service" else Kind.PUBLIC
+
+
+NOTHING_PUBLISHED = AccessDocument()
+
+
+@dataclass
+class _Kept:
+    document: AccessDocument
+    read_at: float
+
+
+class AccessDocuments:
+    """The documents of all workspaces, read again every so many seconds; used in one event loop."""
+
+    def __init__(self, read: Read, every_seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._read, self._every_seconds, self._clock = read, every_seconds, clock
+        self._kept: dict[str, _Kept] = {}
+        self._reading: dict[str, asyncio.Task[None]] = {}
+
+    async def find(self, workspace: str) -> AccessDocument | None:
+        """Return what a workspace publishes; None where that was never read, and cannot be read now."""
+        kept = self._kept.get(workspace)
+        if kept is None or self._clock() - kept.read_at > self._every_seconds:
+            task = self._reading.get(workspace) or self._start(workspace)
+            if kept is None:
+                await asyncio.shield(task)
+                kept = self._kept.get(workspace)
+        return kept.document if kept else None
+
+    def _start(self, workspace: str) -> "asyncio.Task[None]":
+        task = asyncio.create_task(self._refresh(workspace))
+        self._reading[workspace] = task
+        task.add_done_callback(lambda _: self._reading.pop(workspace, None))
+        return task
+
+    async def _refresh(self, workspace: str) -> None:
+        try:
+            body = await asyncio.wait_for(self._read(workspace), _ANSWER_SECONDS)
+            document = NOTHING_PUBLISHED if body is None else parse_document(body)
+        except (StagingError, asyncio.TimeoutError, ValueError, RecursionError) as error:
+            why = error.reason if isinstance(error, StagingError) else str(error) or "no answer in time"
+            known = self._kept.get(workspace)
+            left = "the one of before holds" if known else "nothing of it is public"
+            logger.warning("the access document of %s cannot be read, %s: %s", workspace, left, why)
+            if known:
+                # not at every request, but at the next interval
+                known.read_at = self._clock()
+            return
+        self._kept[workspace] = _Kept(document, self._clock())
+
+
+def parse_document(body: bytes) -> AccessDocument:
+    """Read a document; raises `ValueError`. Members that are unknown are left out."""
+    if len(body) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    document = json.loads(body)
+    workflows = document.get("workflows", {}) if isinstance(document, dict) else None
+    if not isinstance(workflows, dict):
+        raise ValueError("it is not an object with the member workflows")  # noqa: TRY004 what callers expect
+    return AccessDocument({name: _parse_workflow(name, given) for name, given in workflows.items()})
+
+
+def _parse_workflow(name: str, given: Any) -> Mapping[str, str]:
+    if not isinstance(given, dict):
+        raise ValueError(f"workflows.{name} is not an object")  # noqa: TRY004
+    access, kind = given.get("access", "private"), given.get("type")
+    if access not in ACCESSES:
+        raise ValueError(f"workflows.{name}.access is {access!r}, and not one of {', '.join(ACCESSES)}")
+    if kind is not None and kind not in TYPES:
+        # of a later release: it is not let in as something that it may not be
+        raise ValueError(f"workflows.{name}.type is {kind!r}, and not one of {', '.join(TYPES)}")
+    return {"access": access, **({"type": kind} if kind else {})}
+
+
+class DocumentStore:
+    """Where the documents lie: a bucket, or a folder of this machine."""
+
+    def __init__(self, address: str, storage: StorageProfile) -> None:
+        from stageout.destinations import open_destination
+        from stageout.settings import load_options
+
+        try:
+            self._place = open_destination(address, load_options(storage.variables, "access", "access").options)
+        except StagingError as error:
+            raise SettingsError(f"ZOO_RUNNER_ACCESS={address!r} is invalid: {error.reason}", error.remedy) from error
+
+    async def read(self, workspace: str) -> bytes | None:
+        """Return the document of a workspace, None where it has none; raises `StagingError`."""
+        return await self._place.get_bytes(f"{workspace}.json")
+
+    async def change(self, workspace: str, process_id: str, entry: Mapping[str, str] | None) -> AccessDocument:
+        """Put what is said of one process into the document of a workspace, None: take it out.
+
+        What else is in it stays. Raises `StagingError`, `ValueError` for a document that cannot be read.
+        """
+        body = await self.read(workspace) or b"{}"
+        parse_document(body)
+        document = json.loads(body)
+        workflows = document.setdefault("workflows", {})
+        if entry is None:
+            workflows.pop(process_id, None)
+        else:
+            workflows[process_id] = dict(entry)
+        changed = json.dumps(document, indent=2).encode()
+        await self._place.put_bytes(f"{workspace}.json", changed, "application/json")
+        return parse_document(changed)
