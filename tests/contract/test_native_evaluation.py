@@ -32,15 +32,15 @@ ONE_POD = {"expression-entry", "expressions", "inplace", "secrets", "workdir"} &
 
 
 class Pods:
-    """What the pods of a Workflow do, in one folder."""
+    """What the pods of a Workflow do, in one folder; `earlier` are the runs that it continues."""
 
-    def __init__(self, site: Site, job: JobSpec) -> None:
+    def __init__(self, site: Site, job: JobSpec, *earlier: Path) -> None:
         self._site, self._job = site, job
         self.steps = build_dag(job.package)
         self.run = job.paths.scratch
         self.said: list[str] = []
         self.run.mkdir(parents=True)
-        write_run(job, run_stage_in(job, site.workspace.storage, lambda _: None, Cancellation()))
+        write_run(job, run_stage_in(job, site.workspace.storage, lambda _: None, Cancellation()), earlier)
 
     def evaluate(self, *words: str) -> bool:
         """Run one program of the evaluation; whether it succeeded."""
@@ -54,6 +54,12 @@ class Pods:
         self.said += done.stdout.splitlines()
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode == 0
+
+    def choose(self) -> dict[str, str]:
+        """Find out which steps with one job need a pod."""
+        folder = self.run / "choices"
+        assert self.evaluate("reuse", str(folder)), self.said
+        return {path.name: path.read_text() for path in folder.iterdir()}
 
     def list_numbers(self, step: StepNode) -> list[int]:
         """Find the jobs of a step."""
@@ -155,3 +161,96 @@ def test_a_step_that_changes_an_input_which_others_share_fails(site: Site, tmp_p
     assert not pods.run_job(step, 0)
     assert any("changed its input: data.txt" in line for line in pods.said)
     assert data.read_text() == "one\n"
+
+
+THREE = {"first": "cat $0; echo first", "second": "cat $0; echo second", "third": "cat $0; echo third"}
+
+
+def write_three(folder: Path, **scripts: str) -> Path:
+    """A package of three steps, each of which takes the file of the one before."""
+    tools, steps, source = [], {}, "x"
+    for name, script in {**THREE, **scripts}.items():
+        tools.append(
+            {
+                "class": "CommandLineTool",
+                "id": name,
+                "baseCommand": ["sh", "-c", script],
+                "inputs": {"x": {"type": "File", "inputBinding": {}}},
+                "stdout": f"{name}.txt",
+                "outputs": {"y": "stdout"},
+            }
+        )
+        steps[name] = {"run": f"#{name}", "in": {"x": source}, "out": ["y"]}
+        source = f"{name}/y"
+    outputs = {"y": {"type": "File", "outputSource": "third/y"}}
+    flow = {"class": "Workflow", "id": "flow", "inputs": {"x": "File"}, "outputs": outputs, "steps": steps}
+    folder.mkdir(exist_ok=True)
+    path = folder / "flow.cwl"
+    path.write_text(json.dumps({"cwlVersion": "v1.2", "$graph": [flow, *tools]}))
+    return path
+
+
+def start_three(site: Site, folder: Path, *earlier: Pods, data: str = "data", **scripts: str) -> Pods:
+    path = folder / "data.txt"
+    package = write_three(folder, **scripts)
+    path.write_text(f"{data}\n")
+    return Pods(site, site.accept(f"{package}#flow", None, f"x={path}"), *(one.run for one in earlier))
+
+
+def test_a_job_that_continues_another_runs_what_failed_and_takes_the_rest_from_it(site: Site, tmp_path: Path) -> None:
+    failed = start_three(site, tmp_path / "a", third="exit 3")
+    first, second, third = failed.steps
+    assert failed.run_job(first, 0)
+    assert failed.run_job(second, 0)
+    assert not failed.run_job(third, 0)
+    # the same content from another place, as after another stage-in
+    pods = start_three(site, tmp_path / "b", failed)
+    assert pods.choose() == {"step-first": "reused", "step-second": "reused", "step-third": "needed"}
+    source = json.loads((failed.run / "native.json").read_text())["job"]
+    events = [json.loads(line) for line in pods.said if line.startswith("{")]
+    assert [(one["event"], one["step"], one["job"]) for one in events] == [
+        ("StepReused", "first", source),
+        ("StepReused", "second", source),
+    ]
+    before = {path: path.read_bytes() for path in (failed.run / "out").rglob("*") if path.is_file()}
+    assert pods.run_job(third, 0), pods.said
+    assert pods.evaluate("finish"), pods.said
+    outputs = json.loads(read_unlinked(pods.run / OUTPUTS))
+    assert Path(outputs["y"]["location"].removeprefix("file://")).read_text() == "data\nfirst\nsecond\nthird\n"
+    # what was reused is still there, for another job
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_an_input_that_changed_runs_the_steps_that_get_it_and_those_after_it(site: Site, tmp_path: Path) -> None:
+    failed = start_three(site, tmp_path / "a", third="exit 3")
+    for step in failed.steps[:2]:
+        assert failed.run_job(step, 0)
+    pods = start_three(site, tmp_path / "b", failed, data="other")
+    assert set(pods.choose().values()) == {"needed"}
+
+
+def test_a_step_that_was_edited_runs_again_and_so_do_those_after_it(site: Site, tmp_path: Path) -> None:
+    failed = start_three(site, tmp_path / "a", third="exit 3")
+    for step in failed.steps[:2]:
+        assert failed.run_job(step, 0)
+    pods = start_three(site, tmp_path / "b", failed, second="echo edited")
+    assert pods.choose() == {"step-first": "reused", "step-second": "needed", "step-third": "needed"}
+    assert pods.run_job(pods.steps[1], 0)
+    # a third job finds each step at the latest job that ran it
+    again = start_three(site, tmp_path / "c", pods, failed, second="echo edited")
+    assert again.choose() == {"step-first": "reused", "step-second": "reused", "step-third": "needed"}
+    sources = {one["job"] for one in map(json.loads, again.said)}
+    assert len(sources) == 2
+
+
+def test_of_a_scattered_step_only_the_jobs_that_have_not_succeeded_run(site: Site, tmp_path: Path) -> None:
+    failed = Pods(site, accept(site, "scatter"))
+    step = next(one for one in failed.steps if one.is_open)
+    for other in failed.steps[: failed.steps.index(step)]:
+        assert failed.run_job(other, 0)
+    numbers = failed.list_numbers(step)
+    assert len(numbers) > 1
+    assert failed.run_job(step, numbers[0])
+    pods = Pods(site, accept(site, "scatter"), failed.run)
+    assert pods.list_numbers(step) == numbers[1:]
+    assert show(pods.run_all()) == json.loads((FEATURES / "scatter" / "expected.json").read_text())

@@ -17,7 +17,7 @@ from zoo_runner.engines.argo.native.dag import build_dag
 from zoo_runner.engines.argo.native.pods import find_container_failure
 from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
 from zoo_runner.engines.argo.native.script import build_tool_script
-from zoo_runner.engines.argo.native.slots import Slot, SlotJob, compute_key, find_result, keep_result
+from zoo_runner.engines.argo.native.slots import Slot, SlotJob
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
 from zoo_runner.engines.kubernetes.manifests import CONFINED
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
@@ -34,9 +34,13 @@ OPEN = package_of(
 )
 
 
-def build(package: Package, environ: dict[str, str] | None = None, limit: float | None = None) -> Manifest:
+def build(
+    package: Package, environ: dict[str, str] | None = None, limit: float | None = None, *, generation: int = 0
+) -> Manifest:
     cluster = load_kubernetes_settings(environ or {})
     names = build_names("j1", cluster, workspace_of())
+    for number in range(generation):
+        names = names.build_next(f"job-again-{number}")
     return build_native_workflow(names, cluster, ArgoSettings(), build_dag(package), limit)
 
 
@@ -168,16 +172,29 @@ def test_nodes_have_different_names_whatever_the_names_of_steps() -> None:
     assert sorted(one["name"] for one in manifest["spec"]["templates"]) == sorted({*expected, "job", "keep-logs"})
 
 
-def test_a_key_is_that_of_the_content_and_forgets_where_a_literal_lies() -> None:
-    literal = {"class": "File", "location": "_:1", "contents": "x"}
-    assert compute_key("a", {"x": literal}) == compute_key("a", {"x": {**literal, "location": "_:2"}})
-    assert len({compute_key("a", {"x": 1}), compute_key("b", {"x": 1}), compute_key("a", {"x": 1}, 1)}) == 3
+def test_a_job_that_continues_another_has_a_folder_of_its_own_and_reads_those_before_it() -> None:
+    containers = get_containers(build(OPEN, generation=2), "step-a")
+    for name, mounts in {name: one["volumeMounts"] for name, one in containers.items()}.items():
+        written = {one["mountPath"] for one in mounts if not one.get("readOnly")}
+        assert all(place.startswith("/job/again-2/") for place in written), name
+        read = {one["mountPath"]: one["subPath"] for one in mounts if one.get("readOnly")}
+        assert read["/job/run"] == "run"
+        assert read["/job/again-1/files"] == "again-1/files"
+    assert containers["prepare"]["command"][3] == "/job/again-2/run"
 
 
-def test_a_result_is_found_by_its_key_once_it_is_stored(tmp_path: Path) -> None:
-    assert find_result(tmp_path, "k") is None
-    keep_result(tmp_path, "k", {"x": "ü\ud800"})
-    assert find_result(tmp_path, "k") == {"x": "ü\ud800"}
+def test_of_a_job_that_continues_another_a_step_has_a_pod_only_where_stage_in_finds_that_it_needs_one() -> None:
+    manifest = build(OPEN, generation=1)
+    tasks = get_tasks(manifest)
+    assert tasks["step-a"]["when"] == "{{tasks.stage-in.outputs.parameters.step-a}} == needed"
+    # how many jobs an open one has is found when it is its turn
+    assert "when" not in tasks["step-many"]
+    template = get_template(manifest, "stage-in")
+    assert [one["name"] for one in template["outputs"]["parameters"]] == ["step-a", "step-b"]
+    containers = get_containers(manifest, "stage-in")
+    assert {name for name, one in containers.items() if "envFrom" in one} == {"stage-in"}
+    assert {one["subPath"] for one in containers["main"]["volumeMounts"]} >= {"again-1/run", "run"}
+    assert Workflow.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True) == manifest
 
 
 def test_a_slot_remembers_its_job(tmp_path: Path) -> None:

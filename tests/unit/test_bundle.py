@@ -107,6 +107,7 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
         "exit_code",
         "usage",
         "published",
+        "reused",
     ]
     diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log", "code", "problems"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis

@@ -1,4 +1,4 @@
-"""Commands that repeat a job that has ended, or its last stage."""
+"""Commands that repeat a job that has ended, continue it where it failed, or repeat its last stage."""
 
 import sys
 from collections.abc import Callable
@@ -56,6 +56,38 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
 
     @cli.command()
     @job_argument
+    @click.option("--package", metavar="PACKAGE", help="An edited package. [default: that of the job]")
+    @click.option("-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="Change one input; repeatable.")
+    @click.option("--memory", multiple=True, metavar="STEP=AMOUNT", help="Memory of a step, such as 4Gi; repeatable.")
+    @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: that of the job]")
+    @click.option("--job-id", "new_id", metavar="ID", help="Id for the new job. [default: a random UUID]")
+    @_format
+    @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+    def retry(  # noqa: PLR0913, PLR0917 click gives each option by its name
+        job_id: str,
+        package: str | None,
+        words: tuple[str, ...],
+        memory: tuple[str, ...],
+        destination: str | None,
+        new_id: str | None,
+        form: str,
+        quiet: bool,
+    ) -> None:
+        """Continue a failed job, as a new job: only what failed, was not run yet, or is changed is run.
+
+        Of the engine argo-native, and as long as the volume of the failed job is kept (ZOO_RUNNER_KEPT_HOURS).
+
+        \b
+        Examples:
+          zoo-runner retry 7f3c… --memory mosaic=8Gi
+          zoo-runner retry 7f3c… --package corrected.cwl
+        """
+        configuration = read(engine=_find(job_id, read()).engine)
+        draft = _continue(job_id, configuration, package, (words, memory, destination, new_id))
+        run_draft(draft, configuration, form, quiet)
+
+    @cli.command()
+    @job_argument
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: that of the job]")
     @_format
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -86,6 +118,23 @@ def _redraft(
     return draft_job(
         package, order.values, lambda paths: destination or str(Path.cwd() / paths.log_folder.name), workspace, new_id
     )
+
+
+def _continue(
+    job_id: str,
+    configuration: "Configuration",
+    reference: str | None,
+    given: tuple[tuple[str, ...], tuple[str, ...], str | None, str | None],
+) -> "JobSpec":
+    from zoo_runner.execution.context import open_context
+    from zoo_runner.execution.retry import Changes, draft_retry
+    from zoo_runner.package.loading import load_package
+
+    words, memory, destination, new_id = given
+    context = open_context(configuration)
+    package = load_package(reference, configuration.settings) if reference else None
+    changes = Changes(package, words, memory, destination)
+    return draft_retry(context, context.store.get(job_id), changes, configuration.workspace, new_id)
 
 
 def _publish(configuration: "Configuration", job_id: str, destination: str | None, form: str, quiet: bool) -> NoReturn:

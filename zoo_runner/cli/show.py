@@ -68,6 +68,8 @@ def show_outcome(job: "Job", outcome: "Outcome", form: str) -> None:
         click.echo(f"step logs {job.log_folder}")
         if outcome.published:
             click.echo(f"published logs {outcome.published}")
+        for step in outcome.reused:
+            click.echo(f"reused {step.step}, from job {step.job}")
     if outcome.diagnosis:
         show_diagnosis(outcome.diagnosis)
 
@@ -100,6 +102,7 @@ def describe_outcome(job: "Job", outcome: "Outcome") -> dict[str, Any]:
         "log": job.log,
         "stepLogs": job.log_folder,
         "publishedLogs": outcome.published,
+        "reused": [to_plain(step) for step in outcome.reused],
     }
 
 

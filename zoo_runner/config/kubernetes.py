@@ -120,7 +120,7 @@ class KubernetesSettings:
         "ZOO_RUNNER_KEPT_HOURS",
         24.0,
         "Hours that the cluster keeps a job after its end: for a process that follows it again, and for"
-        " `zoo-runner publish` where its results could not be stored.",
+        " `zoo-runner publish` or `zoo-runner retry` where it failed.",
     )
     step_retries: int = _setting("ZOO_RUNNER_STEP_RETRIES", 2, "How often a step is started again if its pod was lost.")
     bundle_max_mib: float = _setting(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.engines.pipeline import build_nothing_kept
+from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -84,6 +84,10 @@ class FakeEngine:
 
     def forget(self, handle: Handle) -> None:
         """Have nothing to forget."""
+
+    def ensure_continuable(self, handle: Handle) -> None:
+        """Refuse: nothing of the steps of a job that failed is kept."""
+        raise build_not_continuable(handle, f"the engine {self.name} keeps nothing of the steps of a job")
 
     def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Find everything in order."""

@@ -161,6 +161,15 @@ def build_nothing_kept(handle: Handle) -> EngineError:
     )
 
 
+def build_not_continuable(handle: Handle, why: str) -> EngineError:
+    """Build the error of a job that no other job can continue."""
+    return EngineError(
+        f"job {handle.job_id} cannot be continued: {why}",
+        f"Run it from its beginning: zoo-runner rerun {handle.job_id}",
+        code="job.nothing-kept",
+    )
+
+
 def _refers_to_files(node: Any) -> bool:
     if isinstance(node, str | int | float | None):  # first: an array may have a million of them
         return False

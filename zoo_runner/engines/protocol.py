@@ -18,11 +18,21 @@ from zoo_runner.package.extensions import find_secret_inputs
 
 
 @dataclass(frozen=True)
+class Handle:
+    """What an engine needs to find a submitted job again, from any process; `data` is JSON and holds no secret."""
+
+    engine: str
+    job_id: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """One execution: a package, its inputs (a CWL job order, references as the user gave them), a destination.
 
     `destination` is `s3://bucket/prefix` or a folder; `uid` distinguishes jobs of one id in several stores;
-    `log_bytes` is how much of what a step prints is kept.
+    `log_bytes` is how much of what a step prints is kept; `continues` is the handle of the failed job that this one
+    continues: what has ended there and is the same is not run again.
     """
 
     paths: JobPaths
@@ -32,6 +42,7 @@ class JobSpec:
     time_limit_seconds: float | None = None
     uid: str = ""
     log_bytes: int = MOST_LOG_BYTES
+    continues: Handle | None = None
 
     @property
     def id(self) -> str:
@@ -47,15 +58,6 @@ class JobSpec:
     def secrets(self) -> tuple[str, ...]:
         """Values of the inputs that the package calls secret: all strings in them, and their lines."""
         return split_secrets(list_texts([self.order.get(name) for name in sorted(find_secret_inputs(self.package))]))
-
-
-@dataclass(frozen=True)
-class Handle:
-    """What an engine needs to find a submitted job again, from any process; `data` is JSON and holds no secret."""
-
-    engine: str
-    job_id: str
-    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,14 @@ class Engine(Protocol):
         ...
 
     def forget(self, handle: Handle) -> None:
-        """Keep the results of a job no longer: it is stored that they were published. `remove` then removes them."""
+        """Keep nothing of a job any longer, as once its results were published; `remove` then removes it."""
+        ...
+
+    def ensure_continuable(self, handle: Handle) -> None:
+        """Raise `EngineError` (`job.nothing-kept`) unless what the steps of a failed job did is there for another job.
+
+        That job has the handle in `JobSpec.continues`.
+        """
         ...
 
     def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:

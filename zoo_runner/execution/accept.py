@@ -1,13 +1,13 @@
 """From a checked request to a stored job: what a door does before it answers or goes on."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines import choose_engine
 from zoo_runner.engines.pipeline import ensure_address
-from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.execution.context import Context
 from zoo_runner.inputs.neighbours import ensure_secondary_files
 from zoo_runner.model import clock
@@ -48,10 +48,12 @@ def draft_job(
     job_id: str | None = None,
     *,
     place: ValuePath = (),
+    continues: Handle | None = None,
 ) -> JobSpec:
     """Make a job of what was checked already; nothing is created. `destination` may depend on its names.
 
-    `place` leads to the inputs in the document that the client sent. Raises `InputError` for a local file without a
+    `place` leads to the inputs in the document that the client sent; `continues` is the handle of the failed job whose
+    ended steps are not run again. Raises `InputError` for a local file without a
     secondary file that the package requires, `SettingsError` for an invalid job id, `StageOutError` for an invalid
     destination.
     """
@@ -59,7 +61,8 @@ def draft_job(
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
     limits, uid = workspace.limits, new_uid()
-    draft = JobSpec(paths, package, dict(order), destination(paths), limits.time_seconds, uid, limits.log_bytes)
+    limit, log_bytes = limits.time_seconds, limits.log_bytes
+    draft = JobSpec(paths, package, dict(order), destination(paths), limit, uid, log_bytes, continues)
     ensure_address(draft.destination)
     return draft
 
@@ -174,6 +177,7 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin
         priority=origin.priority,
         runs_in=workspace.name if workspace.storage_of else None,
         deployed_in=origin.deployed_in,
+        continues=asdict(draft.continues) if draft.continues else None,
     )
 
 

@@ -22,7 +22,7 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, JobBusyError, NotReachedError, RunnerError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
-from zoo_runner.model.outcomes import catch_outcome, has_failed_in_stage_out, mask_outcome
+from zoo_runner.model.outcomes import catch_outcome, mask_outcome, may_have_kept
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.store.protocol import Lease
 
@@ -177,7 +177,8 @@ class _Work:
         if outcome.status is Status.DISMISSED and may_have_begun(Stage.STAGE_OUT, journal.job.progress):
             # only now does nothing of the job write there any more
             discard_partial_results(log.paths, *place, journal)
-        outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published)
+        reused = log.reused or outcome.reused
+        outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published, reused=reused)
         insist(lambda: journal.end(mask_outcome(outcome, log.masker)))
         return outcome
 
@@ -244,7 +245,8 @@ class _Work:
         package = self._context.store.load_package(job.package)
         order = {**job.inputs, **dict.fromkeys(missing, ""), **self._secrets}
         paths, most = self._journal.log.paths, self._workspace.limits.log_bytes
-        return JobSpec(paths, package, order, job.destination, job.time_limit_seconds, job.uid, most)
+        continues = Handle(**job.continues) if job.continues else None
+        return JobSpec(paths, package, order, job.destination, job.time_limit_seconds, job.uid, most, continues)
 
     def _find_engine(self) -> Engine:
         return self._context.find_engine(self._journal.job.engine, self._workspace)
@@ -260,7 +262,7 @@ class _Work:
             return
         try:
             engine = self._find_engine()
-            if has_failed_in_stage_out(outcome) and self._is_removal_requested():
+            if may_have_kept(outcome) and self._is_removal_requested():
                 remove_with_results(engine, handle)
             else:
                 engine.remove(handle)

@@ -18,7 +18,16 @@ from zoo_runner.execution.log_files import LOG_FILES, link_names
 from zoo_runner.files import write_anew
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
-from zoo_runner.model.events import EngineLine, Event, Published, StageStarted, StepEnded, StepLines, StepStarted
+from zoo_runner.model.events import (
+    EngineLine,
+    Event,
+    Published,
+    StageStarted,
+    StepEnded,
+    StepLines,
+    StepReused,
+    StepStarted,
+)
 from zoo_runner.model.masking import Masker, mask_lines
 from zoo_runner.model.printable import has_odd_characters, make_one_line
 from zoo_runner.model.workspace import MOST_LOG_BYTES
@@ -52,6 +61,7 @@ class JobLog:
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
         self._usage_written = -1
+        self._reused: list[StepReused] = []
         self._published: str | None = None
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
@@ -70,6 +80,11 @@ class JobLog:
     def usage(self) -> tuple[StepEnded, ...]:
         """What the steps that ended so far have used."""
         return tuple(self._usage)
+
+    @property
+    def reused(self) -> tuple[StepReused, ...]:
+        """The steps that were not run, because an earlier job has their outputs."""
+        return tuple(self._reused)
 
     @property
     def published(self) -> str | None:
@@ -129,6 +144,11 @@ class JobLog:
         printed = self._printed.pop(event.step, Printed())
         more = [f"{printed.more_lines} more lines were not kept"] if printed.more_lines else []
         self._write_step(event.step, [*more, _end_line(event)])
+
+    @_write_event.register
+    def _(self, event: StepReused) -> None:
+        self._reused.append(event)
+        self._write_step(event.step, [self._clean(f"not run: its outputs are those of job {event.job}")])
 
     @_write_event.register
     def _(self, event: EngineLine) -> None:

@@ -14,7 +14,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, JobChangedError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report, mask_event
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
-from zoo_runner.model.outcomes import has_failed_in_stage_out
+from zoo_runner.model.outcomes import has_failed_in_stage_out, may_have_kept
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.store.protocol import JobStore
 
@@ -50,8 +50,8 @@ def publish_kept(
 
 
 def forget_kept(context: Context, job: Job) -> None:
-    """Remove the results of a job that were kept, if there are any; raises `RunnerError`."""
-    if job.handle and has_failed_in_stage_out(job.outcome):
+    """Remove what was kept of a job, if there is anything; raises `RunnerError`."""
+    if job.handle and may_have_kept(job.outcome):
         engine, handle = context.find_engine(job.engine, context.find_workspace_of(job)), Handle(**job.handle)
         remove_with_results(engine, handle)
 
@@ -81,7 +81,8 @@ def _publish(
     spec = JobSpec(log.paths, context.store.load_package(job.package), job.inputs, job.destination, uid=job.uid)
     log.write("job", f"the kept results of {job.id} are published again, to {job.destination}")
     results = engine.publish(handle, spec, report, cancellation).masked(log.masker)
-    outcome = Outcome(Status.SUCCESSFUL, results, usage=job.outcome.usage if job.outcome else ())
+    before = job.outcome or Outcome(Status.FAILED)
+    outcome = Outcome(Status.SUCCESSFUL, results, usage=before.usage, reused=before.reused)
     # before anything else, so that nothing that goes wrong from here on loses the success
     _store(context.store, job, outcome)
     _remove(engine, handle, report)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.events import Event, StageStarted, StepEnded, StepStarted
+from zoo_runner.model.events import Event, StageStarted, StepEnded, StepReused, StepStarted
 from zoo_staging.progress import Transferred
 
 _SPANS = {Stage.STAGE_IN: (10, 25), Stage.EXECUTE: (25, 85), Stage.STAGE_OUT: (85, 95)}
@@ -56,6 +56,10 @@ class ProgressTracker:
                 self._step = None if self._step == event.step else self._step
                 ended = "could not start" if event.exit_code is None else f"ended with exit code {event.exit_code}"
                 return self.reach(self._step_percent(), f"step {event.step} {ended} ({self._count()})")
+            case StepReused():
+                self._started += 1
+                self._ended += 1
+                return self.reach(self._step_percent(), f"step {event.step} is reused ({self._count()})")
             case _:
                 return None
 

@@ -18,6 +18,7 @@ from zoo_runner.model.events import (
     StageStarted,
     StepEnded,
     StepLines,
+    StepReused,
     StepStarted,
 )
 from zoo_staging.progress import Transferred
@@ -27,7 +28,7 @@ Value = TypeVar("Value")
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _EVENTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (EngineLine, Published, StageStarted, StepEnded, StepLines, StepStarted, Transferred)
+    for kind in (EngineLine, Published, StageStarted, StepEnded, StepLines, StepReused, StepStarted, Transferred)
 }
 
 

@@ -294,7 +294,7 @@ _JOB = (
     Code(
         "job.nothing-kept",
         _U,
-        "No results of the job wait to be published.",
+        "Nothing that this command needs was kept of the job.",
         "Look at the job with `zoo-runner show JOB`, or run it again.",
     ),
     Code("job.not-found", _U, "No job with this id exists here.", "Check the id."),

@@ -51,6 +51,14 @@ class StepEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class StepReused:
+    """A job of a step was not run: its outputs are those of an earlier job, whose step had the same content."""
+
+    step: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLine:
     """A message of the engine itself; `severity` is info, warning or error."""
 
@@ -65,7 +73,7 @@ class Published:
     href: str
 
 
-Event = StageStarted | StepStarted | StepLines | StepEnded | EngineLine | Transferred | Published
+Event = StageStarted | StepStarted | StepLines | StepEnded | StepReused | EngineLine | Transferred | Published
 Report = Callable[[Event], None]
 
 Kind = TypeVar("Kind", bound=Event)

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.events import StepEnded
+from zoo_runner.model.events import StepEnded, StepReused
 from zoo_runner.model.masking import Masker
 
 
@@ -45,7 +45,8 @@ class Results:
 class Outcome:
     """How a job ended: with results, or with the diagnosis of what went wrong.
 
-    `published` is the address of its logs beside its results, None if they were not stored there.
+    `published` is the address of its logs beside its results, None if they were not stored there; `reused` says whose
+    outputs were taken in place of running a step.
     """
 
     status: Status
@@ -54,6 +55,7 @@ class Outcome:
     exit_code: int = 0
     usage: tuple[StepEnded, ...] = field(default=())
     published: str | None = None
+    reused: tuple[StepReused, ...] = field(default=())
 
 
 FINAL = frozenset({Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED})
@@ -81,6 +83,7 @@ class Job:
     client sent that the inputs do not say; of a job that was not started, all of it, and it may still change.
     `runs_in` is the workspace that executes it and `deployed_in` the one that has its process, None: `workspace`, whose
     job it is.
+    `continues` is the handle of the failed job that this one continues.
     """
 
     id: str
@@ -115,6 +118,7 @@ class Job:
     request: Mapping[str, Any] | None = None
     runs_in: str | None = None
     deployed_in: str | None = None
+    continues: Mapping[str, Any] | None = None
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":

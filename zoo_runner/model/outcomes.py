@@ -54,6 +54,11 @@ def has_failed_in_stage_out(outcome: Outcome | None) -> bool:
     return bool(outcome and outcome.diagnosis and outcome.diagnosis.stage is Stage.STAGE_OUT)
 
 
+def may_have_kept(outcome: Outcome | None) -> bool:
+    """Whether a job failed, so that its engine may have kept something of it: its results, or what its steps did."""
+    return bool(outcome and outcome.status is Status.FAILED)
+
+
 def build_defect(error: BaseException) -> RunnerError:
     """Describe an error that nobody foresaw."""
     return EngineError(
@@ -72,4 +77,5 @@ def mask_outcome(outcome: Outcome, masker: Masker) -> Outcome:
         diagnosis=outcome.diagnosis.masked(masker.mask) if outcome.diagnosis else None,
         usage=tuple(mask_event(step, masker.mask) for step in outcome.usage),
         published=masker.mask(outcome.published) if outcome.published else None,
+        reused=tuple(mask_event(step, masker.mask) for step in outcome.reused),
     )

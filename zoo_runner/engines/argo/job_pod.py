@@ -1,10 +1,11 @@
 """One node of a Workflow, from inside: stage in, run, stage out, or keep the logs.
 
-python -m zoo_runner.engines.argo.job_pod stage-in|run|stage-out|keep-logs
+python -m zoo_runner.engines.argo.job_pod stage-in|run|stage-out|keep-logs [GENERATION]
 
-The nodes pass data on in files on the job's volume. Each writes events as lines of its log (`pod_log`); the last line
-is the outcome of the job, or a handover to the next node. Credentials are in the environment of the nodes that stage.
-`run` has none, but a token, with which it runs the steps; the node `cwl` evaluates the package and has neither.
+The nodes pass data on in files on the job's volume, in the folder of the job (`manifests.name_job_folder`). Each writes
+events as lines of its log (`pod_log`); the last line is the outcome of the job, or a handover to the next node.
+Credentials are in the environment of the nodes that stage. `run` has none, but a token, with which it runs the steps;
+the node `cwl` evaluates the package and has neither.
 """
 
 import json
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -29,7 +30,7 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     read_bundle,
     run_program,
 )
-from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, WORK_FOLDER
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, name_job_folder
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine
 from zoo_runner.engines.pipeline import Staged, check_destination, run_execute, run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
@@ -47,9 +48,10 @@ from zoo_runner.removal import remove_tree
 
 @dataclass(frozen=True)
 class Volume:
-    """The files that the nodes of a job share on its volume."""
+    """The files that the nodes of a job share on its volume; `generation` as in `Names`."""
 
     folder: Path
+    generation: int = 0
 
     @property
     def logs(self) -> Path:
@@ -69,7 +71,7 @@ class Volume:
     @property
     def outputs(self) -> Path:
         """The output object of the package."""
-        return self.folder / PurePath(OUTPUTS_FILE).name
+        return self.folder / OUTPUTS_FILE
 
     @property
     def outcome(self) -> Path:
@@ -131,9 +133,10 @@ Nodes = Mapping[str, Callable[[Node], LastLine]]
 NODES: Nodes = {STAGE_IN: stage_in, RUN: run, STAGE_OUT: stage_out, KEEP_LOGS: keep_logs}
 
 
-def run_node(nodes: Nodes, name: str, settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> LastLine:
+def run_node(
+    nodes: Nodes, name: str, volume: Volume, settings: PodSettings, emit: PodOutput, cancellation: Cancellation
+) -> LastLine:
     """Run a node, keep its logs, and publish all logs if the job has ended and this node has credentials."""
-    volume = Volume(Path(WORK_FOLDER))
     bundle = read_bundle(Path(BUNDLE_FOLDER))
     if name == STAGE_IN:
         _prepare(bundle, volume)
@@ -192,7 +195,9 @@ def main(nodes: Nodes) -> None:
     """Run the node that the command line names, and exit."""
     output = sys.stdout
     with redirect_stdout(sys.stderr):
-        code = run_program(partial(run_node, nodes, sys.argv[1]), os.environ, output)  # noqa: TID251 the pod's one place
+        name, generation = sys.argv[1], int(sys.argv[2]) if sys.argv[2:] else 0
+        volume = Volume(Path(name_job_folder(generation)), generation)
+        code = run_program(partial(run_node, nodes, name, volume), os.environ, output)  # noqa: TID251 the pod's one place
     sys.stderr.flush()
     # threads of the storage library may abort a process that is torn down, and the next node looks at the exit code
     os._exit(code)

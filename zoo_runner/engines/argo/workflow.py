@@ -8,7 +8,7 @@ everywhere: inputs and package are in the bundle, secrets in the Secret.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from zoo_runner.config.argo import ArgoSettings
@@ -173,12 +173,12 @@ def build_retry(cluster: KubernetesSettings) -> Manifest:
     }
 
 
-def build_keep_logs(names: Names, cluster: KubernetesSettings, program: str = _PROGRAM) -> Manifest:
+def build_keep_logs(names: Names, cluster: KubernetesSettings, program: Sequence[str] = (_PROGRAM,)) -> Manifest:
     """Build the template of the exit handler."""
     return {"name": KEEP_LOGS, "container": build_single_container(KEEP_LOGS, names, cluster, program)}
 
 
-def build_single_container(node: str, names: Names, cluster: KubernetesSettings, program: str) -> Manifest:
+def build_single_container(node: str, names: Names, cluster: KubernetesSettings, program: Sequence[str]) -> Manifest:
     """Build the one container of a pod that stages."""
     container = {
         **build_container(node, cluster, program),
@@ -189,12 +189,13 @@ def build_single_container(node: str, names: Names, cluster: KubernetesSettings,
     return {name: value for name, value in container.items() if name != "name"}
 
 
-def build_container(node: str, cluster: KubernetesSettings, program: str = _PROGRAM) -> dict[str, Any]:
-    """Build the container of a node that `program` (a module) runs, with the whole volume of the job."""
+def build_container(node: str, cluster: KubernetesSettings, program: Sequence[str] = (_PROGRAM,)) -> dict[str, Any]:
+    """Build the container of a node, with the whole volume of the job; `program` is a module and more arguments."""
+    module, *words = program
     return {
         "name": node,
         "image": cluster.image,
-        "command": [*_PYTHON, program, node],
+        "command": [*_PYTHON, module, node, *words],
         "env": build_pod_variables(),
         "resources": build_resources(cluster) if node == RUN else build_unrequested(cluster),
         "securityContext": dict(CONFINED),

@@ -72,7 +72,7 @@ def _run_job(
         def execute(staged: Staged) -> dict[str, Any]:
             outputs = execution.execute(staged, limited)
             # if they cannot be stored, they can be later
-            write_anew(Path(OUTPUTS_FILE), encode_json(outputs))
+            write_anew(Path(WORK_FOLDER) / OUTPUTS_FILE, encode_json(outputs))
             return outputs
 
         return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))

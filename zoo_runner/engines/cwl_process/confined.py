@@ -28,14 +28,18 @@ _NOWHERE = "/dev/null"
 _LARGEST_OUTPUT_OBJECT_BYTES = 64 << 20
 
 
-def build_boundary(scratch: Path, order: Mapping[str, Any], package_files: Iterable[str]) -> Boundary:
+def build_boundary(
+    scratch: Path, order: Mapping[str, Any], package_files: Iterable[str], earlier: Iterable[Path] = ()
+) -> Boundary:
     """Build the boundary of a run: the folders in `scratch` that steps write to, and the files of the job order.
 
-    `package_files` are those that belong to the package.
+    `package_files` are those that belong to the package, `earlier` the runs that this one continues, whose steps wrote
+    to folders of the same names.
     """
     staged = map(Path, (*list_paths(order), *package_files))
     own = scratch / "inputs"
-    return Boundary.build([scratch / name for name in _WRITTEN], [own, *staged], own)
+    written = [run / name for run in (scratch, *earlier) for name in _WRITTEN]
+    return Boundary.build(written, [own, *staged], own)
 
 
 def read_path(location: str) -> str:

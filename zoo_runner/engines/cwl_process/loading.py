@@ -130,7 +130,8 @@ def read_cwl_version(spec: Mapping[str, Any]) -> str:
 
 def read_boundary(spec: Mapping[str, Any]) -> Boundary:
     """Build the boundary of a run; the job order is there."""
-    return build_boundary(Path(spec["scratch"]), _read_order(spec), spec.get("package_files", ()))
+    earlier = map(Path, spec.get("earlier", ()))
+    return build_boundary(Path(spec["scratch"]), _read_order(spec), spec.get("package_files", ()), earlier)
 
 
 def build_context_fields(spec: Mapping[str, Any], boundary: Boundary) -> dict[str, Any]:

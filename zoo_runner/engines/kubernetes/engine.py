@@ -18,15 +18,22 @@ from zoo_runner.engines.kubernetes.follower import Follower
 from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome
 from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
-from zoo_runner.engines.kubernetes.kept import forget_volume, has_kept, keep_volume, remove_rest
+from zoo_runner.engines.kubernetes.kept import (
+    forget_volume,
+    has_kept,
+    has_volume_of_another,
+    keep_volume,
+    remove_rest,
+    take_volume,
+)
 from zoo_runner.engines.kubernetes.leftovers import delete_objects, list_objects, select_leftovers
 from zoo_runner.engines.kubernetes.manifests import (
     GRACE_SECONDS,
-    WORK_FOLDER,
     build_bundle_maps,
     build_objects,
     build_pull_secrets,
     build_secret,
+    name_job_folder,
     owned_by,
     without_content,
 )
@@ -39,16 +46,18 @@ from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.kubernetes.smoke_test import open_smoke_test
 from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
-from zoo_runner.engines.pipeline import build_nothing_kept
+from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kept
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import RunnerError, StageOutError
+from zoo_runner.model.errors import DismissedError, NotReachedError, RunnerError, StageOutError
 from zoo_runner.model.events import Event, Report, StageStarted
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.outcomes import restore_error
 from zoo_runner.model.package import Package
 from zoo_staging.destination import is_object_storage
+
+_NOT_KEPT = "its volume is not kept, or another job has taken it over"
 
 
 class ClusterEngine(ABC):
@@ -56,7 +65,8 @@ class ClusterEngine(ABC):
 
     `submit` creates the root object suspended, so that nothing runs before its handle is stored; `follow` starts it.
     Subclasses know what the root object is: its `kind`, the part of its spec that stops it (`stopped`), whether it ends
-    with the pod of the job (`ends_itself`), and who follows it (`follower`).
+    with the pod of the job (`ends_itself`), who follows it (`follower`), and whether another job can continue one that
+    failed (`continues`).
     """
 
     name: str
@@ -64,6 +74,7 @@ class ClusterEngine(ABC):
     kind: str
     stopped: ClassVar[Manifest]
     ends_itself: ClassVar[bool]
+    continues: ClassVar[bool] = False
     follower: type[Follower]
 
     def __init__(self, configuration: Configuration) -> None:
@@ -77,7 +88,7 @@ class ClusterEngine(ABC):
         """
         _check_destination(job)
         ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
-        names = build_names(job.id, self._cluster, self._workspace)
+        names = self._build_names(job)
         handle = Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
         _, secret_inputs = hide_secret_inputs(job)
         objects = [
@@ -120,15 +131,14 @@ class ClusterEngine(ABC):
                 cancellation.check()
             return self.follower(job, self._cluster, watcher, start).follow(cancellation)
 
-        watcher = _StageOutWatcher(report)
+        watcher = _StageWatcher(report)
 
         def conclude(followed: Future[Outcome]) -> Results:
             try:
                 outcome = get_outcome(followed, gate, cancellation)
                 return _read_results(outcome, self._cluster.image, cancellation)
-            except StageOutError as error:
-                # before the results, the destination itself is tried
-                if not (watcher.has_begun and self._workspace.keeps_results):
+            except RunnerError as error:
+                if not (self._workspace.keeps_results and self._is_worth_keeping(names, watcher.begun, error)):
                     raise
                 raise keep_volume(job, handle.job_id, self._cluster.kept_hours, error) from error
 
@@ -145,6 +155,15 @@ class ClusterEngine(ABC):
             publication = Publication(pack_bundle(replace(job, order={}), {}, {}), find_credentials(storage))
             outcome = publish_volume(cluster, names, self._cluster, publication, report, cancellation)
         return _read_results(outcome, self._cluster.image, cancellation)
+
+    def ensure_continuable(self, handle: Handle) -> None:
+        """Ensure that the volume of a failed job is there, with what its steps did."""
+        if not self.continues:
+            raise build_not_continuable(handle, f"the engine {self.name} keeps nothing of the steps of a job")
+        names, cluster = Names(**handle.data["names"]), connect(self._cluster)
+        with reaching():
+            if not has_kept(cluster, names):
+                raise build_not_continuable(handle, _NOT_KEPT)
 
     def forget(self, handle: Handle) -> None:
         """Have the volume go with the job: `remove` then removes it too."""
@@ -171,7 +190,7 @@ class ClusterEngine(ABC):
             if has_kept(cluster, names):
                 remove_rest(job, handle.data["uid"], names.list_secrets(self._cluster), self.ends_itself)
             else:
-                remove_job(job, handle.data["uid"])
+                remove_job(job, handle.data["uid"], keeps_namespace=self._is_anothers(cluster, names))
 
     def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
@@ -210,6 +229,43 @@ class ClusterEngine(ABC):
             self._build_tenant,
         )
 
+    def _build_names(self, job: JobSpec) -> Names:
+        """Compute the names of a job; of one that continues another, in the namespace and with the volume of that."""
+        names = build_names(job.id, self._cluster, self._workspace)
+        if job.continues is None:
+            return names
+        if not self.continues or "names" not in job.continues.data:
+            raise build_not_continuable(job.continues, f"the engine {self.name} keeps nothing of the steps of a job")
+        earlier = Names(**job.continues.data["names"])
+        if earlier.own_namespace != names.own_namespace or (
+            earlier.namespace != names.namespace and not names.own_namespace
+        ):
+            place = f"it ran in namespace {earlier.namespace}, and this job would run in {names.namespace}"
+            raise build_not_continuable(job.continues, place)
+        return earlier.build_next(names.job)
+
+    def _is_worth_keeping(self, names: Names, begun: Collection[Stage], error: RunnerError) -> bool:
+        """Whether a job that failed may have left something on its volume that another command needs."""
+        if isinstance(error, StageOutError):
+            # before the results, the destination itself is tried
+            return Stage.STAGE_OUT in begun
+        if isinstance(error, DismissedError | NotReachedError) or not self.continues:
+            return False
+        return Stage.EXECUTE in begun or names.generation > 0
+
+    def _is_anothers(self, cluster: Cluster, names: Names) -> bool:
+        """Whether the namespace of a job has the volume of the job that it was to continue, and could not."""
+        return names.own_namespace and names.generation > 0 and has_volume_of_another(cluster, names)
+
+    def _take_volume(self, cluster: Cluster, plan: Plan, root: Manifest) -> None:
+        """Take over the volume of the job that this one continues. Raises `EngineError` where there is none."""
+        handle = plan.job.continues
+        if handle is None:
+            return
+        earlier = self._open_job(cluster, Names(**handle.data["names"]))
+        if not take_volume(earlier, handle.data["uid"], Names(**plan.handle.data["names"]), root):
+            raise build_not_continuable(handle, _NOT_KEPT)
+
     def _open_root(self, cluster: Cluster, names: Names) -> Root:
         return ClusterRoot(cluster, self.kind, names, self.stopped)
 
@@ -221,7 +277,8 @@ class ClusterEngine(ABC):
         names, scratch = Names(**plan.handle.data["names"]), plan.job.paths.scratch
         job, secret_inputs = hide_secret_inputs(plan.job)
         try:
-            bundle = build_bundle(job, plan.submission["steps"], WORK_FOLDER, report, self._workspace.storage)
+            folder = name_job_folder(names.generation)
+            bundle = build_bundle(job, plan.submission["steps"], folder, report, self._workspace.storage)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         check_bundle(bundle, self._cluster.bundle_max_mib)
@@ -232,6 +289,7 @@ class ClusterEngine(ABC):
         create_tenant(cluster, plan.submission["tenant"])
         job = self._open_root(cluster, Names(**plan.handle.data["names"])).create(first)
         ensure_same(job, plan.job.uid, plan.job.id)
+        self._take_volume(cluster, plan, job)
         for manifest in others:
             cluster.create(owned_by(manifest, job))
 
@@ -248,14 +306,16 @@ def _read_results(outcome: Outcome, image: str, cancellation: Cancellation) -> R
     return outcome.results
 
 
-class _StageOutWatcher:
-    """Passes events on, and notes that the results of a job began to be stored."""
+class _StageWatcher:
+    """Passes events on, and notes which stages of the job have begun."""
 
     def __init__(self, report: Report) -> None:
-        self._report, self.has_begun = report, False
+        self._report = report
+        self.begun: set[Stage] = set()
 
     def __call__(self, event: Event) -> None:
-        self.has_begun = self.has_begun or (isinstance(event, StageStarted) and event.stage is Stage.STAGE_OUT)
+        if isinstance(event, StageStarted):
+            self.begun.add(event.stage)
         self._report(event)
 
 

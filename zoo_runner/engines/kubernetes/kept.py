@@ -1,15 +1,17 @@
-"""The volume of a job whose results could not be stored: it waits on the cluster until they are published.
+"""The volume of a job that failed: it waits until its results are published, or another job continues the job.
 
 It belongs to the root object, as all of a job does. That object stays as well, and Kubernetes (of a Workflow, Argo)
-deletes both when their time is over, whether or not any zoo-runner still runs.
+deletes both when their time is over, whether or not any zoo-runner still runs. A job that continues another becomes the
+owner of its volume in place of that.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from http import HTTPStatus
 
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.engines.kubernetes.manifests import GRACE_SECONDS
+from zoo_runner.engines.kubernetes.manifests import GRACE_SECONDS, owned_by
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.engines.kubernetes.submission import is_same
@@ -21,11 +23,15 @@ _UNTIL = "zoo-runner/kept-until"
 _CLAIM = "PersistentVolumeClaim"
 
 
-def keep_volume(job: ClusterJob, job_id: str, hours: float, error: StageOutError) -> StageOutError:
-    """Mark the volume of a job; return the error of its stage-out, which then says where its results are.
+def keep_volume(job: ClusterJob, job_id: str, hours: float, error: RunnerError) -> RunnerError:
+    """Mark the volume of a job; return its error, which then says what is kept, and the command for it.
 
-    Where that is not permitted, they are lost with the job, and the error says what would keep them.
+    After a failed stage-out these are the results, else the outputs of the steps that ended. Where that is not
+    permitted, they are lost with the job, and the error says what would keep them.
     """
+    has_results = isinstance(error, StageOutError)
+    what = "The results" if has_results else "The outputs of the steps that succeeded"
+    then = f"`zoo-runner publish {job_id}` tries again" if has_results else f"`zoo-runner retry {job_id}` continues it"
     cluster, names = job.cluster, job.names
     try:
         if cluster.get(_CLAIM, names.namespace, names.claim) is None:
@@ -34,13 +40,10 @@ def keep_volume(job: ClusterJob, job_id: str, hours: float, error: StageOutError
         mark = {"labels": {_KEPT: "true"}, "annotations": {_UNTIL: until}}
         cluster.patch(_CLAIM, names.namespace, names.claim, {"metadata": mark})
     except ApiError as refused:
-        place = f"The results could not be kept on the cluster ({refused}): {refused.diagnosis.remedy}"
+        place = f"{what} could not be kept on the cluster ({refused}): {refused.diagnosis.remedy}"
     else:
-        place = (
-            f"The results are kept in the volume {names.claim} of namespace {names.namespace} until {until}:"
-            f" `zoo-runner publish {job_id}` tries again."
-        )
-    return StageOutError.restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
+        place = f"{what} are kept in the volume {names.claim} of namespace {names.namespace} until {until}: {then}."
+    return type(error).restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
 
 
 def _read_root(job: ClusterJob) -> Manifest | None:
@@ -68,13 +71,60 @@ def find_end_of_stay(root: Manifest | None, hours: float) -> str:
 
 
 def has_kept(cluster: Cluster, names: Names) -> bool:
-    """Whether the results of a job wait in its volume."""
+    """Whether the volume of a job is kept; not where another job has taken it over."""
     claim = cluster.get(_CLAIM, names.namespace, names.claim)
-    return claim is not None and is_kept(claim)
+    return claim is not None and is_kept(claim) and _belongs_to(claim, names)
+
+
+def has_volume_of_another(cluster: Cluster, names: Names) -> bool:
+    """Whether the volume that a job would mount is another's."""
+    claim = cluster.get(_CLAIM, names.namespace, names.claim)
+    return claim is not None and not _belongs_to(claim, names)
+
+
+def _belongs_to(claim: Manifest, names: Names) -> bool:
+    return bool((claim["metadata"].get("labels") or {}).get(JOB_LABEL) == names.job)
+
+
+def take_volume(earlier: ClusterJob, uid: str, names: Names, root: Manifest) -> bool:
+    """Make the volume of a failed job that of another, with its root object as the owner; may be repeated.
+
+    `earlier` is the failed job and `uid` its own, of which nothing stays. Returns whether there was a volume to take.
+    """
+    cluster, before = earlier.cluster, earlier.names
+    claim = cluster.get(_CLAIM, before.namespace, before.claim)
+    if claim is None:
+        return False
+    if not _belongs_to(claim, names):
+        failed = earlier.root.get()
+        if not (is_kept(claim) and _belongs_to(claim, before) and failed and is_same(failed, uid)):
+            return False
+        change = _build_handover(claim, owned_by(claim, root), names)
+        try:
+            cluster.patch(_CLAIM, before.namespace, before.claim, {"metadata": change})
+        except ApiError as error:
+            # another job was faster
+            if error.status == HTTPStatus.CONFLICT:
+                return False
+            raise
+    failed = earlier.root.get()
+    if failed and is_same(failed, uid):
+        earlier.root.delete()
+    return True
+
+
+def _build_handover(claim: Manifest, owned: Manifest, names: Names) -> Manifest:
+    """Build the change that gives a volume to a job, as long as nobody else changes it; pure."""
+    return {
+        "resourceVersion": claim["metadata"]["resourceVersion"],
+        "ownerReferences": owned["metadata"]["ownerReferences"],
+        "labels": {JOB_LABEL: names.job, _KEPT: None},
+        "annotations": {_UNTIL: None},
+    }
 
 
 def is_kept(claim: Manifest) -> bool:
-    """Whether a volume waits for its results to be published; pure."""
+    """Whether a volume waits for its results to be published, or for a job that continues its own; pure."""
     meta = claim["metadata"]
     return _KEPT in (meta.get("labels") or {}) and "deletionTimestamp" not in meta
 

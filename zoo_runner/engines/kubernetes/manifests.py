@@ -13,8 +13,8 @@ from zoo_runner.package.requirements import find_all
 
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
-OUTPUTS_FILE = f"{WORK_FOLDER}/outputs.json"
-"""Where the output object of the package is on the volume, until its results are stored; no step mounts it."""
+OUTPUTS_FILE = "outputs.json"
+"""Where the output object of the package is in the job's folder, until its results are stored; no step mounts it."""
 CHANNEL_FOLDER = "/channel"
 """Where the two containers of a job pod meet."""
 MAIN, CWL = "job", "cwl"
@@ -30,6 +30,16 @@ CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop"
 _ORDINARY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 # Kubernetes refuses a ConfigMap above 1 MiB; base64 and metadata do not count, etcd's own limit (1.5 MiB) does
 CHUNK_BYTES = 700_000
+
+
+def name_job_folder(generation: int) -> str:
+    """Name the folder of a job on its volume; one that continues others has one of its own beside theirs."""
+    return f"{WORK_FOLDER}/again-{generation}" if generation else WORK_FOLDER
+
+
+def list_earlier_folders(generation: int) -> list[str]:
+    """List the folders of the jobs that a job continues, the latest first."""
+    return [name_job_folder(number) for number in reversed(range(generation))]
 
 
 def build_secret(names: Names, credentials: Mapping[str, str]) -> Manifest:
@@ -243,7 +253,8 @@ def _build_main_container(names: Names, cluster: KubernetesSettings) -> Manifest
 
 def build_objects(names: Names, cluster: KubernetesSettings, package: Package) -> list[Manifest]:
     """Build what the Job needs besides its Secrets and bundle, in the order of creation."""
-    objects = [build_claim(names, cluster, package)]
+    # a job that continues another takes over the volume of that
+    objects = [] if names.generation else [build_claim(names, cluster, package)]
     if names.own_namespace and cluster.quota:
         objects.append(build_quota(names, cluster))
     return objects

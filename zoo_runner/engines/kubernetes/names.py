@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -22,13 +22,16 @@ class Names:
     """Names of a job's objects, computed from its id and its workspace.
 
     `own_namespace`: its namespace is created and deleted with the job; `site_namespace`: it belongs to the site, which
-    created it.
+    created it. A job that continues a failed one has its volume, which has the name of the first of them (`first`);
+    `generation` is how many there were before.
     """
 
     namespace: str
     job: str
     own_namespace: bool = False
     site_namespace: bool = False
+    first: str = ""
+    generation: int = 0
 
     @property
     def secret(self) -> str:
@@ -46,7 +49,11 @@ class Names:
     @property
     def claim(self) -> str:
         """Volume that the job pod shares with its steps."""
-        return f"{self.job}-work"
+        return f"{self.first or self.job}-work"
+
+    def build_next(self, job: str) -> "Names":
+        """Build the names of a job that continues this one."""
+        return replace(self, job=job, first=self.first or self.job, generation=self.generation + 1)
 
     @property
     def quota(self) -> str:

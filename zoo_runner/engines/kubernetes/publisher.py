@@ -91,7 +91,7 @@ def build_publisher(names: Names, attempt: int, site: KubernetesSettings, public
     ]
     (container,) = spec["containers"] = [one for one in spec["containers"] if one["name"] == MAIN]
     container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] not in _LEFT_OUT]
-    container["command"] = _PROGRAM
+    container["command"] = [*_PROGRAM, str(names.generation)]
     return [job, build_secret(names, publication.credentials), *build_pull_secrets(names, site), *parts]
 
 

@@ -60,16 +60,17 @@ def _with_parts(job: Manifest, parts: Iterable[str]) -> Manifest:
     return {**job, "spec": {**spec, "volumes": volumes}}
 
 
-def remove_job(job: ClusterJob, uid: str) -> None:
+def remove_job(job: ClusterJob, uid: str, *, keeps_namespace: bool = False) -> None:
     """Remove everything of a job: what its root object owns is deleted with it. The namespace of a workspace stays.
 
+    `keeps_namespace`: so does one of its own, which has something of another job.
     Raises `RunnerError` if something could not be removed.
     """
     cluster, names = job.cluster, job.names
     found = job.root.get()
     if found and not is_same(found, uid):
         return
-    if names.own_namespace:
+    if names.own_namespace and not keeps_namespace:
         remove_namespace(cluster, names.namespace)
     cluster.delete("Secret", names.namespace, names.secret)
     job.root.delete()

@@ -21,7 +21,14 @@ from zoo_runner.engines.local.machine import examine_machine, find_folders
 from zoo_runner.engines.local.places import StepPlace, find_trusted, find_unnamed, list_names, place_steps
 from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
 from zoo_runner.engines.local.sandbox import Sandbox, find_sandbox
-from zoo_runner.engines.pipeline import Staged, build_nothing_kept, check_destination, run_stage_out, run_stages
+from zoo_runner.engines.pipeline import (
+    Staged,
+    build_not_continuable,
+    build_nothing_kept,
+    check_destination,
+    run_stage_out,
+    run_stages,
+)
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level
@@ -114,6 +121,10 @@ class LocalEngine:
     def forget(self, handle: Handle) -> None:
         """Let go of the outputs in the scratch folder: `remove` then removes them too."""
         forget_kept(Path(handle.data["scratch"]))
+
+    def ensure_continuable(self, handle: Handle) -> None:
+        """Refuse: nothing of the steps of a job that failed is kept."""
+        raise build_not_continuable(handle, f"the engine {self.name} keeps nothing of the steps of a job")
 
     def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Check this machine, and the results store."""

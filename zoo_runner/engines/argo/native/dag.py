@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo_runner.engines.cwl_process.images import is_image_name
+from zoo_runner.engines.cwl_process.reuse import identify_tool
 from zoo_runner.engines.kubernetes.names import dns_name
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.extensions import find_secret_inputs
@@ -91,6 +92,16 @@ def build_dag(package: Package) -> tuple[StepNode, ...]:
     names = {leaf.path: _name_node(leaf.path) for leaf in leaves}
     before = {leaf.path: leaf.needs for leaf in leaves}
     return tuple(_build_node(leaf, names, _reduce(leaf.needs, before)) for leaf in leaves)
+
+
+def identify_tools(package: Package, image: str | None) -> dict[str, str]:
+    """Compute the digest of the tool of each node, by path; `image` is that of tools that name none."""
+    walk = _Walk(package)
+    walk.enter(package.process, "", (), frozenset(), False)
+    return {
+        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, _find_image(leaf) or image)
+        for leaf in walk.leaves
+    }
 
 
 def list_obstacles(package: Package) -> list[str]:

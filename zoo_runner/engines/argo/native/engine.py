@@ -13,6 +13,7 @@ from zoo_runner.engines.argo.native.dag import build_dag, list_obstacles
 from zoo_runner.engines.argo.native.follower import StepsFollower
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.pipeline import build_not_continuable
 from zoo_runner.engines.protocol import Handle, JobSpec, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Report
@@ -25,6 +26,7 @@ class NativeEngine(ArgoEngine):
     """Runs a job as a Workflow whose nodes are the steps of the package."""
 
     name = "argo-native"
+    continues = True
     follower = StepsFollower
 
     def __init__(self, configuration: Configuration) -> None:
@@ -36,6 +38,8 @@ class NativeEngine(ArgoEngine):
         reasons = self._list_reasons(job)
         if not reasons:
             return super().plan(job)
+        if job.continues:
+            raise build_not_continuable(job.continues, f"the package now needs one pod for the whole job: {reasons[0]}")
         plan = self._one_pod.plan(job)
         handle = replace(plan.handle, engine=self.name, data={**plan.handle.data, _REASONS: reasons})
         return replace(plan, handle=handle, submission={**plan.submission, _REASONS: reasons})
@@ -51,6 +55,12 @@ class NativeEngine(ArgoEngine):
         if _REASONS in handle.data:
             return self._one_pod.follow(handle, report, cancellation)
         return super().follow(handle, report, cancellation)
+
+    def ensure_continuable(self, handle: Handle) -> None:
+        """Do the same; a job that ran in one pod has no steps that could be reused."""
+        if _REASONS in handle.data:
+            raise build_not_continuable(handle, "it ran in one pod, as by the engine argo")
+        super().ensure_continuable(handle)
 
     def _list_reasons(self, job: JobSpec) -> list[str]:
         reasons = list_obstacles(job.package)

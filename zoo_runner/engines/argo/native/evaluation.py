@@ -1,9 +1,11 @@
 """Evaluates a package up to one of its steps, in a container without credentials, token and network.
 
-python -m zoo_runner.engines.argo.native.evaluation list NODE FILE        write the numbers of its jobs
-python -m zoo_runner.engines.argo.native.evaluation prepare NODE NUMBER   stage the inputs of a job, write its script
-python -m zoo_runner.engines.argo.native.evaluation collect NODE NUMBER   report what it prints, find its outputs
-python -m zoo_runner.engines.argo.native.evaluation finish                find the outputs of the package
+python -m zoo_runner.engines.argo.native.evaluation RUN …    RUN is the folder of the run; the rest is one of
+    list NODE FILE         write the numbers of the jobs of a step
+    prepare NODE NUMBER    stage the inputs of a job, write its script
+    collect NODE NUMBER    report what it prints, find its outputs
+    finish                 find the outputs of the package
+    reuse FOLDER           write which steps of a job that continues another need a pod
 
 cwltool goes through the workflow; jobs that have ended give the outputs that are stored for them. So scatter,
 conditions, merging of links and expressions are cwltool's own, as on every other engine. Events are lines on stdout,
@@ -30,14 +32,13 @@ from cwltool.executors import JobExecutor
 from cwltool.process import Process, shortname, uniquename
 from schema_salad.exceptions import SchemaSaladException
 
+from zoo_runner.engines.argo.native.nodes import NEEDED, REUSED
 from zoo_runner.engines.argo.native.slots import (
     EVENTS,
     OUTPUTS,
     SPEC,
     Slot,
     SlotJob,
-    compute_key,
-    find_result,
 )
 from zoo_runner.engines.argo.native.stepjob import JobContext, NumberedMapper, StepJob
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
@@ -52,11 +53,12 @@ from zoo_runner.engines.cwl_process.loading import (
     run_document,
 )
 from zoo_runner.engines.cwl_process.realfiles import RealFiles
+from zoo_runner.engines.cwl_process.reuse import Finished, compute_key
 from zoo_runner.engines.cwl_process.schemas import use_schema
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.kubernetes.pod_log import encode_line
 from zoo_runner.files import write_json
-from zoo_runner.model.events import EngineLine, Event
+from zoo_runner.model.events import EngineLine, Event, StepReused
 
 Emit = Callable[[Event], None]
 
@@ -82,6 +84,7 @@ class _Tool(ConfinedTool, CommandLineTool):
     """A tool whose jobs are run by pods."""
 
     path = ""
+    identity = ""
     seen: "_Seen"
 
     def make_job_runner(self, runtimeContext: RuntimeContext) -> Any:
@@ -93,7 +96,7 @@ class _Tool(ConfinedTool, CommandLineTool):
 
     def job(self, job_order: Any, output_callbacks: Any, runtimeContext: RuntimeContext) -> Any:
         name = uniquename(runtimeContext.name or shortname(self.tool.get("id", "job")))
-        yield _Found(self, self.seen.count(self.path, job_order), name, job_order, output_callbacks)
+        yield _Found(self, self.seen.count(self, job_order), name, job_order, output_callbacks)
 
 
 class _Seen:
@@ -102,19 +105,19 @@ class _Seen:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
-    def count(self, path: str, order: Mapping[str, Any]) -> str:
+    def count(self, tool: _Tool, order: Mapping[str, Any]) -> str:
         """Return the key of the next job with these inputs."""
-        first = compute_key(path, order)
+        first = compute_key(tool.path, tool.identity, order)
         number = self._counts[first] = self._counts.get(first, -1) + 1
-        return compute_key(path, order, number) if number else first
+        return compute_key(tool.path, tool.identity, order, number) if number else first
 
 
 class _Executor(JobExecutor):
-    """Goes on until nothing more is known; `found` are the jobs of the step `path`, in order."""
+    """Goes on until nothing more is known; `found` are the jobs of all steps, in order."""
 
-    def __init__(self, run: Path, path: str | None) -> None:
+    def __init__(self, finished: Finished) -> None:
         super().__init__()
-        self._run, self._path = run, path
+        self._finished = finished
         self.found: list[_Found] = []
 
     def run_jobs(self, process: Process, order: Any, logger: Any, context: RuntimeContext) -> None:
@@ -127,11 +130,10 @@ class _Executor(JobExecutor):
         if not isinstance(job, _Found):  # an expression
             job.run(context)
             return
-        if job.tool.path == self._path:
-            self.found.append(job)
-        outputs = find_result(self._run, job.key)
-        if outputs is not None:
-            job.callback(outputs, "success")
+        self.found.append(job)
+        result = self._finished.find(job.key)
+        if result is not None:
+            job.callback(result.outputs, "success")
 
     def select_resources(self, request: dict[str, Any], context: RuntimeContext) -> dict[str, Any]:
         """Grant what a step asks for: its pod was planned with it."""
@@ -154,13 +156,28 @@ class Evaluation:
         self._tools: dict[str, _Tool] = {}
         self._add_tools(self._process, "", _Seen())
         self._boundary = read_boundary(self._spec)
+        self._finished = Finished(run, {Path(folder): job for folder, job in self._spec["earlier"].items()})
 
     def list_jobs(self, node: str) -> list[int]:
         """Give each job of a step its slot; return the numbers of those that have not ended."""
-        jobs = self._replay(self._spec["nodes"][node]).found
+        path = self._spec["nodes"][node]
+        jobs = [job for job in self._replay().found if job.tool.path == path]
         for number, job in enumerate(jobs):
             Slot(self._run, node, number).keep(SlotJob(job.key, job.name, job.order))
-        return [number for number, job in enumerate(jobs) if find_result(self._run, job.key) is None]
+        return [number for number, job in enumerate(jobs) if not self._is_finished(job)]
+
+    def choose_pods(self) -> dict[str, str]:
+        """Return for each step with one job whether it needs a pod: not where an earlier run has its outputs."""
+        found = {job.tool.path: job for job in self._replay().found}
+        jobs = {node: found.get(self._spec["nodes"][node]) for node in self._spec["single"]}
+        return {node: REUSED if job and self._is_finished(job) else NEEDED for node, job in jobs.items()}
+
+    def _is_finished(self, job: _Found) -> bool:
+        """Whether a job has ended; one of an earlier run is reported."""
+        result = self._finished.find(job.key)
+        if result and result.source:
+            self._emit(StepReused(job.name, result.source))
+        return result is not None
 
     def prepare(self, node: str, number: int) -> None:
         """Stage the inputs of a job and write its script."""
@@ -168,7 +185,7 @@ class Evaluation:
         if slot.read() is None:
             self.list_jobs(node)
         given = _read(slot)
-        if find_result(self._run, given.key) is not None:
+        if self._finished.find(given.key) is not None:
             # the slot has the outputs that its result names
             slot.create()
             slot.script.write_text("exit 0\n")
@@ -182,7 +199,7 @@ class Evaluation:
         """Report what a job prints, until it has ended, and store its outputs."""
         slot = Slot(self._run, node, number)
         given = _read(slot)
-        if find_result(self._run, given.key) is not None:
+        if self._finished.find(given.key) is not None:
             return
         context = self._build_context(slot)
         with evaluating_safely(self._spec):
@@ -192,7 +209,7 @@ class Evaluation:
 
     def finish(self) -> None:
         """Write the output object of the package."""
-        if self._replay(None).final_status != ["success"]:
+        if self._replay().final_status != ["success"]:
             self._emit(EngineLine("error", "the package has no outputs: a step gave no result"))
             raise _Failed
 
@@ -208,19 +225,19 @@ class Evaluation:
         context: JobContext = self._build_common_context(JobContext)
         context.path_mapper = partial(NumberedMapper, self._boundary)  # type: ignore[assignment]
         context.slot, context.files, context.emit = slot, files, self._emit
-        context.log_bytes = self._spec["log_bytes"]
+        context.log_bytes, context.finished = self._spec["log_bytes"], self._finished
         context.outdir, context.tmpdir, context.stagedir = str(slot.out), str(slot.temporary), str(slot.staged)
         return context
 
     def _build_common_context(self, kind: type[RuntimeContext]) -> Any:
         own = {"use_container": False, "rm_tmpdir": False, "move_outputs": "move"}
         context = kind({**build_context_fields(self._spec, self._boundary), **own})
-        context.select_resources = _Executor(self._run, None).select_resources
+        context.select_resources = _Executor(self._finished).select_resources
         return context
 
-    def _replay(self, path: str | None) -> _Executor:
+    def _replay(self) -> _Executor:
         """Go through the package as far as results are known."""
-        executor = _Executor(self._run, path)
+        executor = _Executor(self._finished)
         spec = {**self._spec, "outputs": str(self._run / OUTPUTS)}
         run_document(spec, self._process, executor, self._build_common_context(RuntimeContext))
         return executor
@@ -229,6 +246,7 @@ class Evaluation:
         """Find the tools by the paths of their steps, and give each the name of its step."""
         if isinstance(process, _Tool):
             process.path, process.seen = path or self._spec["name"], seen
+            process.identity = self._spec["identities"][process.path]
             self._tools[process.path] = process
         for step in getattr(process, "steps", ()):
             name = str(step.tool["id"]).rpartition("#")[2].rpartition("/")[2]
@@ -271,6 +289,10 @@ def evaluate(run: Path, what: str, names: list[str], emit: Emit) -> None:
     """Do one thing; raises what cwltool raises, and `_Failed`."""
     evaluation = Evaluation(run, emit)
     match what, names:
+        case "reuse", [folder]:
+            Path(folder).mkdir()
+            for node, choice in evaluation.choose_pods().items():
+                Path(folder, node).write_text(choice, encoding="utf-8")
         case "list", [node, file]:
             write_json(Path(file), evaluation.list_jobs(node))
         case "prepare", [node, number]:
@@ -284,7 +306,7 @@ def evaluate(run: Path, what: str, names: list[str], emit: Emit) -> None:
 def main(run: Path, what: str, *names: str) -> int:
     """Do one thing; every failure ends as an event and exit code 1."""
     filter_calls(filter_launcher(os.uname().machine))
-    emit = _open_stream(run, "-".join([*names[:1], what]))
+    emit = _open_stream(run, "-".join([*(Path(name).name for name in names[:1]), what]))
     os.chdir(run)
     report_messages(lambda line: None if line.severity == "info" else emit(line))
     try:

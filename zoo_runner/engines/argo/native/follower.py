@@ -82,7 +82,7 @@ class StepsFollower(WorkflowFollower):
         pod, container = self._pods[key[0]], key[1]
         code = find_own_exit_code(pod, container)
         if code and not self._stopping:
-            stages = find_node(pod) in (STAGE_IN, STAGE_OUT) and container in ("main", STAGE_OUT)
+            stages = find_node(pod) in (STAGE_IN, STAGE_OUT) and container in ("main", STAGE_IN, STAGE_OUT)
             raise build_no_result(self._settings.image, code) if stages else diagnose_execution(self._findings)
         if self._last and not self._unread:
             self._end(self._last)

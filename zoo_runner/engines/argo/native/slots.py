@@ -1,13 +1,12 @@
-"""Where the jobs of steps are on the volume: a job has a slot, which its pod mounts; results are found by content.
+"""Where the jobs of steps are on the volume: a job has a slot, which its pod mounts.
 
-A tool may write to `out` and `private` of its own slot, and reads everything else of the run. The key of a job is
-computed from its step and its inputs, which name the results of earlier jobs by their place.
+A tool may write to `out` and `private` of its own slot, and reads everything else of the run, and of the runs that it
+continues. Whether a job has ended is found by its content (`cwl_process/reuse`).
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -129,34 +128,3 @@ class Slot:
 def name_slot(node: str, number: str) -> str:
     """Name the slot of a job; `number` may be a parameter of Argo's."""
     return f"{node}-{number}"
-
-
-def compute_key(step: str, order: Mapping[str, Any], occurrence: int = 0) -> str:
-    """Compute the key of a job; `occurrence` counts the jobs of a step that have the same inputs."""
-    content = json.dumps([step, _forget_literals(order), occurrence], sort_keys=True, default=str)
-    return sha256(content.encode(errors="surrogatepass")).hexdigest()
-
-
-def _forget_literals(value: Any) -> Any:
-    """Leave out the locations of literals, which cwltool invents each time."""
-    if isinstance(value, Mapping):
-        kept = {name: _forget_literals(one) for name, one in value.items()}
-        return kept if not str(kept.get("location", "")).startswith("_:") else {**kept, "location": None}
-    return [_forget_literals(one) for one in value] if isinstance(value, list) else value
-
-
-def find_result(run: Path, key: str) -> dict[str, Any] | None:
-    """Read the outputs of a job that has ended with success; None for any other."""
-    path = run / "finished" / key
-    if not path.exists():
-        return None
-    outputs: dict[str, Any] = json.loads(read_unlinked(path))
-    return outputs
-
-
-def keep_result(run: Path, key: str, outputs: Mapping[str, Any]) -> None:
-    """Store the outputs of a job."""
-    (run / "finished").mkdir(exist_ok=True)
-    partial = run / "finished" / f".{key}"
-    write_anew(partial, encode_json(outputs))
-    partial.rename(run / "finished" / key)

@@ -1,23 +1,25 @@
 """The nodes of a native Workflow that have credentials: stage in, stage out, keep the logs; no package is evaluated.
 
-python -m zoo_runner.engines.argo.native.staging stage-in|stage-out|keep-logs
+python -m zoo_runner.engines.argo.native.staging stage-in|stage-out|keep-logs GENERATION
 
 The containers that evaluate keep their events on the volume. They are written to the logs here, before these are
 published.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from zoo_runner.engines.argo.job_pod import Node, Nodes, keep_logs, main, stage_in, stage_out
-from zoo_runner.engines.argo.native.dag import build_dag
+from zoo_runner.engines.argo.native.dag import build_dag, identify_tools
 from zoo_runner.engines.argo.native.slots import EVENTS, OUTPUTS, SPEC, Slot
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.same_files import take_same_files
 from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.execution import prepare
+from zoo_runner.engines.kubernetes.manifests import list_earlier_folders
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines
 from zoo_runner.engines.pipeline import Staged, run_execute
 from zoo_runner.engines.protocol import JobSpec
@@ -34,22 +36,48 @@ def start(node: Node) -> LastLine:
     """Stage in, and write what the evaluation needs to know."""
     last = stage_in(node)
     staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
-    write_run(node.job, staged)
+    name = node.job.paths.scratch.name
+    earlier = [Path(folder, name) for folder in list_earlier_folders(node.volume.generation)]
+    write_run(node.job, staged, earlier, node.steps.get("image"))
     node.report(StageStarted(Stage.EXECUTE, f"{node.job.workflow_id} ({node.job.package.cwl_version})"))
     return last
 
 
-def write_run(job: JobSpec, staged: Staged) -> None:
-    """Write package, order and folders; the kubelet would create a folder that it mounts as root."""
+def write_run(job: JobSpec, staged: Staged, earlier: Sequence[Path] = (), image: str | None = None) -> None:
+    """Write package, order and folders; the kubelet would create a folder that it mounts as root.
+
+    `earlier` are the runs that this one continues, the latest first, `image` that of tools that name none.
+    """
     run, steps = job.paths.scratch, build_dag(job.package)
-    spec = prepare(replace(job, package=replace(job.package, document=staged.document)))
-    named = {step.name: step.path for step in steps}
-    write_json(run / SPEC, {**spec, "nodes": named, "log_bytes": job.log_bytes})
+    # of a job that failed in stage-in there is none
+    runs = [one for one in earlier if (one / SPEC).exists()]
+    staged = _take_same(staged, runs)
+    package = replace(job.package, document=staged.document)
+    spec = {
+        **prepare(replace(job, package=package)),
+        "nodes": {step.name: step.path for step in steps},
+        "single": [step.name for step in steps if not step.is_open],
+        "identities": identify_tools(package, image),
+        "log_bytes": job.log_bytes,
+        "job": job.id,
+        "earlier": {str(folder): json.loads((folder / SPEC).read_bytes())["job"] for folder in runs},
+    }
+    write_json(run / SPEC, spec)
     write_json(Path(spec["order"]), dict(staged.order))
     (run.parent / FILES_FOLDER).mkdir(exist_ok=True)
     for step in steps:
         if not step.is_open:
             Slot(run, step.name, 0).create()
+
+
+def _take_same(staged: Staged, runs: Sequence[Path]) -> Staged:
+    """Take inputs that earlier runs have from where these have them: so the steps that get them are the same."""
+    if not runs:
+        return staged
+    specs = [json.loads((run / SPEC).read_bytes()) for run in runs]
+    known = [json.loads(Path(spec[name]).read_bytes()) for spec in specs for name in ("order", "package")]
+    order, document = take_same_files([dict(staged.order), staged.document], known)
+    return Staged(order, document)
 
 
 def finish(node: Node) -> LastLine:

@@ -12,9 +12,10 @@ from cwltool.loghandler import _logger as cwltool_logger
 
 from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
 from zoo_runner.engines.argo.native.script import build_tool_script
-from zoo_runner.engines.argo.native.slots import Slot, keep_result
+from zoo_runner.engines.argo.native.slots import Slot
 from zoo_runner.engines.cwl_process.confined import ConfinedMapper
 from zoo_runner.engines.cwl_process.realfiles import RealFiles, describe_changes, list_staged_links
+from zoo_runner.engines.cwl_process.reuse import Finished
 from zoo_runner.engines.kubernetes.job_pod.used import parse_used
 from zoo_runner.files import read_unlinked
 from zoo_runner.model.events import Event, StepEnded, StepLines, StepStarted
@@ -27,6 +28,7 @@ class JobContext(RuntimeContext):
     files: RealFiles
     emit: Callable[[Event], None]
     log_bytes: int
+    finished: Finished
 
 
 class NumberedMapper(ConfinedMapper):
@@ -94,7 +96,7 @@ class StepJob(CommandLineJob):
         if status != "success":
             cwltool_logger.warning("[job %s] completed %s", self.name, status)
             return False
-        keep_result(slot.run, key, outputs)
+        context.finished.keep(key, outputs)
         return True
 
     def _find_outputs(self, code: int, context: JobContext) -> Any:

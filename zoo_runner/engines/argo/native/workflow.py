@@ -14,12 +14,15 @@ from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.argo.native.dag import StepNode
 from zoo_runner.engines.argo.native.nodes import (
+    CHOICES_FOLDER,
     COLLECT,
     FINISH,
     LIST,
+    NEEDED,
     NODE_ANNOTATION,
     NUMBERS_FILE,
     PREPARE,
+    REUSE,
     TOOL,
     name_list,
 )
@@ -40,13 +43,14 @@ from zoo_runner.engines.kubernetes.manifests import (
     WORK_FOLDER,
     build_mounts,
     build_resources,
+    list_earlier_folders,
+    name_job_folder,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
 
-RUN_FOLDER = f"{WORK_FOLDER}/run"
 _STAGING = "zoo_runner.engines.argo.native.staging"
-_EVALUATION = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.argo.native.evaluation", RUN_FOLDER)
+_EVALUATION = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.argo.native.evaluation")
 _NUMBER = "{{inputs.parameters.number}}"
 # as for the steps of the other engines on a cluster
 _MOST_PODS = 200
@@ -60,12 +64,13 @@ def build_native_workflow(
     time_limit_seconds: float | None = None,
 ) -> Manifest:
     """Build the Workflow of a package, suspended as that of the engine argo is."""
+    generation = names.generation
     templates = [
-        _build_dag(steps),
-        _build_stage_in(names, cluster),
-        *(template for step in steps for template in _build_step(step, cluster)),
+        _build_dag(steps, generation),
+        _build_stage_in(names, cluster, steps),
+        *(template for step in steps for template in _build_step(step, cluster, generation)),
         _build_stage_out(names, cluster),
-        _annotate(KEEP_LOGS, build_keep_logs(names, cluster, _STAGING)),
+        _annotate(KEEP_LOGS, build_keep_logs(names, cluster, _name_staging(generation))),
     ]
     return build_from_templates(
         names,
@@ -86,10 +91,18 @@ def _count_parallel(steps: Sequence[StepNode], cluster: KubernetesSettings) -> i
     return max(1, min(_MOST_PODS, *(math.floor(number) for number in fitting)))
 
 
-def _build_dag(steps: Sequence[StepNode]) -> Manifest:
+def _name_staging(generation: int) -> tuple[str, str]:
+    return _STAGING, str(generation)
+
+
+def _name_run(generation: int) -> str:
+    return f"{name_job_folder(generation)}/run"
+
+
+def _build_dag(steps: Sequence[StepNode], generation: int) -> Manifest:
     tasks = [{"name": STAGE_IN, "template": STAGE_IN}]
     for step in steps:
-        tasks += _build_tasks(step)
+        tasks += _build_tasks(step, generation)
     everything = [step.name for step in steps]
     return {
         "name": "job",
@@ -97,10 +110,12 @@ def _build_dag(steps: Sequence[StepNode]) -> Manifest:
     }
 
 
-def _build_tasks(step: StepNode) -> list[Manifest]:
+def _build_tasks(step: StepNode, generation: int) -> list[Manifest]:
     before = list(step.needs or (STAGE_IN,))
-    task = {"name": step.name, "template": step.name}
+    task: Manifest = {"name": step.name, "template": step.name}
     if not step.is_open:
+        if generation:
+            task["when"] = f"{{{{tasks.{STAGE_IN}.outputs.parameters.{step.name}}}}} == {NEEDED}"
         return [{**task, "dependencies": before, "arguments": _give("0")}]
     listing = name_list(step.name)
     numbers = f"{{{{tasks.{listing}.outputs.parameters.numbers}}}}"
@@ -114,19 +129,40 @@ def _give(number: str) -> Manifest:
     return {"parameters": [{"name": "number", "value": number}]}
 
 
-def _build_stage_in(names: Names, cluster: KubernetesSettings) -> Manifest:
-    container = build_single_container(STAGE_IN, names, cluster, _STAGING)
-    return _annotate(STAGE_IN, {"name": STAGE_IN, "retryStrategy": build_retry(cluster), "container": container})
+def _build_stage_in(names: Names, cluster: KubernetesSettings, steps: Sequence[StepNode]) -> Manifest:
+    """Build the pod that stages in; that of a job which continues another then finds the steps that need no pod."""
+    program = _name_staging(names.generation)
+    template: Manifest = {"name": STAGE_IN, "retryStrategy": build_retry(cluster)}
+    if not names.generation:
+        container = build_single_container(STAGE_IN, names, cluster, program)
+        return _annotate(STAGE_IN, {**template, "container": container})
+    stage_in = {
+        **build_container(STAGE_IN, cluster, program),
+        "envFrom": [{"secretRef": {"name": names.secret}}],
+        "resources": build_resources(cluster),
+    }
+    # Argo takes parameters from the container with this name
+    choose = {
+        **_build_evaluation("main", cluster, names.generation, [REUSE, CHOICES_FOLDER]),
+        "dependencies": [STAGE_IN],
+    }
+    choices = [
+        {"name": step.name, "valueFrom": {"path": f"{CHOICES_FOLDER}/{step.name}"}}
+        for step in steps
+        if not step.is_open
+    ]
+    containers = {"containers": [stage_in, choose], "volumeMounts": build_shared_mounts(cluster)}
+    return _annotate(STAGE_IN, {**template, "containerSet": containers, "outputs": {"parameters": choices}})
 
 
 def _build_stage_out(names: Names, cluster: KubernetesSettings) -> Manifest:
     stage_out = {
-        **build_container(STAGE_OUT, cluster, _STAGING),
+        **build_container(STAGE_OUT, cluster, _name_staging(names.generation)),
         "envFrom": [{"secretRef": {"name": names.secret}}],
         "resources": build_resources(cluster),
         "dependencies": [FINISH],
     }
-    containers = [_build_evaluation(FINISH, cluster, [FINISH]), stage_out]
+    containers = [_build_evaluation(FINISH, cluster, names.generation, [FINISH]), stage_out]
     template = {
         "name": STAGE_OUT,
         "containerSet": {"containers": containers, "volumeMounts": build_shared_mounts(cluster)},
@@ -134,12 +170,15 @@ def _build_stage_out(names: Names, cluster: KubernetesSettings) -> Manifest:
     return _annotate(STAGE_OUT, template)
 
 
-def _build_step(step: StepNode, cluster: KubernetesSettings) -> list[Manifest]:
+def _build_step(step: StepNode, cluster: KubernetesSettings, generation: int) -> list[Manifest]:
     """Build the template of a step's pods, and for an open one that of the pod that finds its jobs."""
+    prepare, collect = (
+        _build_evaluation(name, cluster, generation, [name, step.name, _NUMBER]) for name in (PREPARE, COLLECT)
+    )
     containers = [
-        _build_evaluation(PREPARE, cluster, [PREPARE, step.name, _NUMBER]),
-        {**_build_tool(step, cluster), "dependencies": [PREPARE]},
-        {**_build_evaluation(COLLECT, cluster, [COLLECT, step.name, _NUMBER]), "dependencies": [PREPARE]},
+        prepare,
+        {**_build_tool(step, cluster, generation), "dependencies": [PREPARE]},
+        {**collect, "dependencies": [PREPARE]},
     ]
     template = {
         "name": step.name,
@@ -149,13 +188,13 @@ def _build_step(step: StepNode, cluster: KubernetesSettings) -> list[Manifest]:
     }
     found = [_annotate(step.name, template, step)]
     if step.is_open:
-        found.append(_build_list(step, cluster))
+        found.append(_build_list(step, cluster, generation))
     return found
 
 
-def _build_list(step: StepNode, cluster: KubernetesSettings) -> Manifest:
+def _build_list(step: StepNode, cluster: KubernetesSettings, generation: int) -> Manifest:
     container = {
-        **_build_evaluation("main", cluster, [LIST, step.name, NUMBERS_FILE]),
+        **_build_evaluation("main", cluster, generation, [LIST, step.name, NUMBERS_FILE]),
         "resources": build_resources(cluster),
     }
     container["volumeMounts"] += build_mounts(cluster)
@@ -174,35 +213,41 @@ def _annotate(node: str, template: Manifest, step: StepNode | None = None) -> Ma
     return {**template, "metadata": {"annotations": annotations}}
 
 
-def _build_evaluation(name: str, cluster: KubernetesSettings, words: Sequence[str]) -> Manifest:
+def _build_evaluation(name: str, cluster: KubernetesSettings, generation: int, words: Sequence[str]) -> Manifest:
     """Build a container that evaluates the package, without credentials, token, bundle, or the rest of the volume."""
     return {
         "name": name,
         "image": cluster.image,
-        "command": [*_EVALUATION, *words],
+        "command": [*_EVALUATION, _name_run(generation), *words],
         "resources": build_unrequested(cluster),
         "securityContext": dict(CONFINED),
         "volumeMounts": [
-            {"name": "work", "mountPath": f"{WORK_FOLDER}/{folder}", "subPath": folder} for folder in CWL_FOLDERS
+            *_build_folder_mounts([name_job_folder(generation)]),
+            *_build_folder_mounts(list_earlier_folders(generation), read_only=True),
         ],
     }
 
 
-def _build_tool(step: StepNode, cluster: KubernetesSettings) -> Manifest:
-    """Build the container of the package's image: it reads the run, and writes to its own slot."""
-    slot = name_slot(step.name, _NUMBER)
-    mounts = [
-        {"name": "work", "mountPath": f"{WORK_FOLDER}/{folder}", "subPath": folder, "readOnly": True}
-        for folder in CWL_FOLDERS
-    ]
-    mounts += [
-        {"name": "work", "mountPath": f"{RUN_FOLDER}/{folder}/{slot}", "subPath": f"run/{folder}/{slot}"}
-        for folder in (OUT, PRIVATE)
-    ]
+def _build_folder_mounts(folders: Sequence[str], *, read_only: bool = False) -> list[Manifest]:
+    """Build the mounts of what the evaluation sees of the folders of jobs."""
+    mounts = [_build_mount(f"{folder}/{name}") for folder in folders for name in CWL_FOLDERS]
+    return [{**mount, "readOnly": True} for mount in mounts] if read_only else mounts
+
+
+def _build_mount(place: str) -> Manifest:
+    """Build the mount of a folder of the volume, in its place below that of the whole volume."""
+    return {"name": "work", "mountPath": place, "subPath": place.removeprefix(f"{WORK_FOLDER}/")}
+
+
+def _build_tool(step: StepNode, cluster: KubernetesSettings, generation: int) -> Manifest:
+    """Build the container of the package's image: it reads this run and earlier ones, and writes to its own slot."""
+    run, slot = _name_run(generation), name_slot(step.name, _NUMBER)
+    mounts = _build_folder_mounts([name_job_folder(generation), *list_earlier_folders(generation)], read_only=True)
+    mounts += [_build_mount(f"{run}/{folder}/{slot}") for folder in (OUT, PRIVATE)]
     return {
         "name": TOOL,
         "image": step.image or cluster.step_image,
-        "command": ["/bin/sh", f"{RUN_FOLDER}/slots/{slot}.sh"],
+        "command": ["/bin/sh", f"{run}/slots/{slot}.sh"],
         "env": [{"name": name, "value": text} for name, text in sorted(cluster.step_variables.items())],
         "resources": _build_amounts(step),
         "securityContext": dict(CONFINED),

@@ -34,7 +34,7 @@ from zoo_runner.engines.kubernetes.names import JOB_LABEL, Names, name_job
 from zoo_runner.engines.kubernetes.owners import TEMPLATE_LABEL
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
 from zoo_runner.engines.kubernetes.submission import ensure_same, is_same, mark_job
-from zoo_runner.engines.pipeline import build_nothing_kept, probe_destination, run_stage_out
+from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kept, probe_destination, run_stage_out
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -131,6 +131,10 @@ class TemplateEngine:
     def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
         """Keep no results: the artifacts of a template are in its own repository."""
         raise build_nothing_kept(handle)
+
+    def ensure_continuable(self, handle: Handle) -> None:
+        """Refuse: the nodes of a template are the site's."""
+        raise build_not_continuable(handle, f"the engine {self.name} keeps nothing of the steps of a job")
 
     def forget(self, handle: Handle) -> None:
         """Have nothing to forget."""

@@ -1,6 +1,6 @@
 """Publishes the results that wait on the volume of a job, from inside a pod.
 
-python -m zoo_runner.engines.kubernetes.job_pod.publishing
+python -m zoo_runner.engines.kubernetes.job_pod.publishing GENERATION
 
 It has the credentials of stage-out, and neither a token nor anything of the package that is evaluated.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zoo_runner.engines.kubernetes.bundle import read_job
 from zoo_runner.engines.kubernetes.job_pod.pod import PodOutput, PodSettings, conclude, read_bundle, run_program
-from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, WORK_FOLDER
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, name_job_folder
 from zoo_runner.engines.pipeline import run_stage_out
 from zoo_runner.files import read_unlinked
 from zoo_runner.model.cancellation import Cancellation
@@ -26,11 +26,12 @@ _LOG_FOLDER = "/tmp/logs"
 
 def publish(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Outcome:
     """Store the outputs on the volume as results, and return how it went."""
-    job, _ = read_job(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
+    folder = Path(name_job_folder(int(sys.argv[1])))
+    job, _ = read_job(read_bundle(Path(BUNDLE_FOLDER)), folder, Path(_LOG_FOLDER))
 
     def store() -> Results:
         try:
-            outputs = json.loads(read_unlinked(Path(OUTPUTS_FILE)))
+            outputs = json.loads(read_unlinked(folder / OUTPUTS_FILE))
         except FileNotFoundError:
             raise EngineError(
                 f"the volume of job {job.id} has no results",

@@ -1,0 +1,112 @@
+"""Reuse of jobs of steps that have ended: what makes two of them the same, and where their outputs are kept; pure but
+for the files of `Finished`.
+
+A job is known by a key: a digest of its step, of the tool with the requirements that apply, its image among them, and
+of its inputs. Inputs are named by their place: outputs of earlier jobs stay where they are, and nobody changes them. A
+job that continues another takes the inputs that have the same content from the place where that has them
+(`same_files`), so that content decides, and only who continues a job reads its inputs a second time.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines.cwl_process.links import list_paths
+from zoo_runner.files import encode_json, read_unlinked, write_anew
+from zoo_runner.model.package import Document
+from zoo_runner.package.requirements import find_effective, list_requirements
+
+FINISHED = "finished"
+"""The folder of a run with the outputs of its jobs, a file for each, named by the key."""
+# what people read, and what only tells processes apart
+_WORDS = frozenset({"id", "label", "doc", "requirements", "hints", "intent"})
+
+
+def identify_tool(tool: Document, holders: Sequence[Document], image: str | None) -> str:
+    """Compute the digest of a tool where a step runs it: its document, the requirements that apply, and its image.
+
+    `holders` are the tool, its step, the workflow around it and so on. Names and descriptions do not count, nor does
+    the place of the tool in the package; members whose names begin with another namespace do.
+    """
+    names = {one.name for holder in holders for one in list_requirements(holder)}
+    effective = {name: dict(found.body) for name in sorted(names) if (found := find_effective(holders, name))}
+    own = {name: value for name, value in tool.items() if name not in _WORDS}
+    ports = {part: [{**one, "id": _shorten(one.get("id"))} for one in tool.get(part, ())] for part in _PORTS}
+    return _digest([{**own, **ports}, effective, image])
+
+
+_PORTS = ("inputs", "outputs")
+
+
+def _shorten(name: Any) -> str:
+    return str(name).rpartition("/")[2].lstrip("#")
+
+
+def compute_key(step: str, tool: str, order: Mapping[str, Any], occurrence: int = 0) -> str:
+    """Compute the key of a job: the path of its step, the digest of its tool, and its inputs.
+
+    `occurrence` counts the jobs of a step that have the same inputs.
+    """
+    return _digest([step, tool, _forget_literals(order), occurrence])
+
+
+def _digest(value: Any) -> str:
+    content = json.dumps(value, sort_keys=True, default=str)
+    return sha256(content.encode(errors="surrogatepass")).hexdigest()
+
+
+def _forget_literals(value: Any) -> Any:
+    """Leave out the locations of literals, which cwltool invents each time."""
+    if isinstance(value, Mapping):
+        kept = {name: _forget_literals(one) for name, one in value.items()}
+        return kept if not str(kept.get("location", "")).startswith("_:") else {**kept, "location": None}
+    return [_forget_literals(one) for one in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outputs of a job that has ended with success; `source` is the job that ran it, None for the job itself."""
+
+    outputs: dict[str, Any]
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The jobs of steps that have ended with success in a run, and in the runs that it continues.
+
+    `earlier` are the folders of those runs with the ids of their jobs, the latest first.
+    """
+
+    run: Path
+    earlier: Mapping[Path, str]
+
+    def find(self, key: str) -> Result | None:
+        """Find the outputs of a job; None for one that has not ended, or whose files are not there any more."""
+        own = _read(self.run, key)
+        return Result(own) if own is not None else next(self._find_earlier(key), None)
+
+    def _find_earlier(self, key: str) -> Iterator[Result]:
+        for run, job in self.earlier.items():
+            outputs = _read(run, key)
+            if outputs is not None and all(Path(path).exists() for path in list_paths(outputs)):
+                yield Result(outputs, job)
+
+    def keep(self, key: str, outputs: Mapping[str, Any]) -> None:
+        """Store the outputs of a job."""
+        folder = self.run / FINISHED
+        folder.mkdir(exist_ok=True)
+        partial = folder / f".{key}"
+        write_anew(partial, encode_json(outputs))
+        partial.rename(folder / key)
+
+
+def _read(run: Path, key: str) -> dict[str, Any] | None:
+    path = run / FINISHED / key
+    if not path.exists():
+        return None
+    outputs: dict[str, Any] = json.loads(read_unlinked(path))
+    return outputs

@@ -1,0 +1,113 @@
+"""Another amount of memory for a step of a package, as a command gives it (`--memory step=4Gi`); pure."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from zoo_runner.config.kubernetes import parse_quantity
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.package import Document, Package
+from zoo_runner.model.problems import suggest
+from zoo_runner.package.requirements import find_effective, find_run, list_requirements, walk_holders
+
+_NAME = "ResourceRequirement"
+
+
+def read_memory(words: Sequence[str]) -> dict[str, float]:
+    """Read words such as `step=4Gi`; memory by step, in MiB. Raises `InputError`."""
+    found: dict[str, float] = {}
+    for word in words:
+        step, _, amount = word.rpartition("=")
+        try:
+            found[step] = parse_quantity(amount) / 2**20
+        except ValueError:
+            found[step] = 0
+        if not step or found[step] < 1:
+            raise InputError(
+                f"--memory {word}: expected STEP=AMOUNT, with an amount of 1 MiB or more",
+                "Write it as --memory step=4Gi (also Mi, G and M).",
+                code="inputs.requirement",
+            )
+    return found
+
+
+def set_memory(package: Package, amounts: Mapping[str, float]) -> Package:
+    """Return the package with the ResourceRequirement of steps changed to these amounts (MiB), as minimum and maximum.
+
+    A tool that other steps run too is not changed for them. Raises `InputError` for a step that the package does not
+    have.
+    """
+    if not amounts:
+        return package
+    changed = replace(package, document=deepcopy(dict(package.document)))
+    for name, mib in amounts.items():
+        steps = [step for step in _walk_steps(changed) if _shorten(step) == name]
+        if not steps and not (name == package.workflow_id and changed.process["class"] == "CommandLineTool"):
+            raise _build_unknown(package, name)
+        for step in steps:
+            _set(_take_own_tool(changed, step), (step,), mib)
+        if not steps:
+            _set(changed.process, (), mib)
+    digest = sha256(json.dumps([changed.document, package.entry], sort_keys=True).encode()).hexdigest()
+    return replace(changed, digest=digest)
+
+
+def _walk_steps(package: Package) -> Iterator[Document]:
+    """Walk the steps that run a tool."""
+    for process in package.processes.values():
+        for holder in walk_holders(process):
+            if "run" in holder and find_run(package, holder)["class"] == "CommandLineTool":
+                yield holder
+
+
+def _shorten(step: Document) -> str:
+    return str(step["id"]).rpartition("/")[2].lstrip("#")
+
+
+def _set(tool: Any, holders: tuple[Document, ...], mib: float) -> None:
+    found = find_effective((tool, *holders), _NAME)
+    amount = math.ceil(mib)
+    rest = [dict(one.body) for one in list_requirements(tool) if not one.is_hint and one.name != _NAME]
+    wanted = {**(found.body if found else {}), "class": _NAME, "ramMin": amount, "ramMax": amount}
+    tool["requirements"] = [*rest, wanted]
+
+
+def _take_own_tool(package: Package, step: Any) -> Any:
+    """Return the tool of a step; a copy of it where other steps run it too."""
+    run = step["run"]
+    if isinstance(run, Mapping) or [one["run"] for one in _walk_steps(package)].count(run) == 1:
+        return find_run(package, step)
+    known = set(package.processes)
+    name = next(
+        one for one in (f"{run}-{number}" for number in range(2, len(known) + 3)) if one.lstrip("#") not in known
+    )
+    copied = _rename(find_run(package, step), run, name)
+    graph: Any = package.document["$graph"]
+    graph.append(copied)
+    # the processes are found once
+    vars(package).pop("processes", None)
+    step["run"] = name
+    return copied
+
+
+def _rename(node: Any, old: str, new: str) -> Any:
+    """Copy a process under another id, which the ids in it begin with."""
+    if isinstance(node, Mapping):
+        return {key: _rename(one, old, new) for key, one in node.items()}
+    if isinstance(node, list):
+        return [_rename(one, old, new) for one in node]
+    is_id = isinstance(node, str) and (node == old or node.startswith(f"{old}/"))
+    return f"{new}{node.removeprefix(old)}" if is_id else node
+
+
+def _build_unknown(package: Package, name: str) -> InputError:
+    known = tuple(_shorten(step) for step in _walk_steps(package)) or (package.workflow_id,)
+    return InputError(
+        f"--memory: no step {name!r} of the package runs a tool; {suggest(name, known)}",
+        f"Name one of the steps: {', '.join(known)}.",
+        code="inputs.requirement",
+    )
