@@ -5,6 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# by file among so many processes; 0 is one, with the debugger
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -23,24 +26,24 @@ test: check test-contract test-attacks test-live ## everything that CI runs: sty
 
 test-unit: env-dev ## unit tests: pure and fast
 	@echo "tests: unit"
-	@$(BIN)/python -m pytest tests/unit
+	@$(PYTEST) tests/unit
 
 test-contract: env-dev images cluster argo azurite postgres clients ## contract tests: one suite for each interface, over every implementation
 	@echo "tests: contract"
-	@$(BIN)/python -m pytest tests/contract
+	@$(PYTEST) tests/contract
 
 test-attacks: env-dev ## hostile packages, data and callers, and what must not come of them
 	@sh dev/packages.sh sandbox
 	@echo "tests: attacks"
-	@$(BIN)/python -m pytest tests/attacks
+	@$(PYTEST) tests/attacks
 
 test-live: env-dev images cluster argo postgres keycloak opa hera5 ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
-	@$(BIN)/python -m pytest tests/live
+	@$(PYTEST) tests/live
 
 test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job, or each example on argo-native
 	@echo "tests: long"
-	@$(BIN)/python -m pytest -m long tests
+	@$(PYTEST) -m long tests
 
 conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour)
 	@$(PYTHON) -m venv .venv-conformance && .venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check \

@@ -19,8 +19,9 @@ from tests.site import Site
 NODE_ADDRESS = "10.240.0.1"
 _DEV_CLUSTER = Path("~/.cache/zoo-runner/cluster/kubeconfig")
 ENVIRON = os.environ  # noqa: TID251 where the tests learn which cluster there is
-# two runs of the tests on one cluster stay apart when each has a name of its own
-WORKSPACE = ENVIRON.get("TEST_WORKSPACE", "tests")
+# two runs of the tests on one cluster stay apart when each has a name of its own, and two workers of one run
+_NAMES = (ENVIRON.get("TEST_WORKSPACE", "tests"), ENVIRON.get("PYTEST_XDIST_WORKER"))
+WORKSPACE = "-".join(name for name in _NAMES if name)
 # what `make cluster` builds from this tree
 JOB_IMAGE = ENVIRON.get("JOB_IMAGE", "docker.io/zoo-runner/job:dev")
 NAMESPACE = f"ws-{WORKSPACE}"

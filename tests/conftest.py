@@ -2,8 +2,14 @@
 
 import os
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from tests.sharing import SharingByFile
 
 CI = os.environ.get("CI") == "true"  # noqa: TID251 where the tests learn that they run unattended
 NEEDS_SERVER = "needs_server"
@@ -15,6 +21,14 @@ LONG_TIMEOUT_SECONDS = 3600
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that writes the snapshot of messages."""
     parser.addoption("--write-messages", action="store_true", help="write tests/unit/messages.json")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "SharingByFile":
+    """Share tests out by file."""
+    from tests.sharing import SharingByFile
+
+    return SharingByFile(config, log)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from tests.clouds import AzureServer, GoogleServer, serve_azure, serve_google
 from tests.cluster import find_kubeconfig, serve_pods
@@ -75,6 +76,21 @@ def count(pytestconfig: pytest.Config) -> Callable[[str], None]:
         pytestconfig.stash[CASES][kind] += 1
 
     return add
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give the counts of a worker to the run."""
+    if output := getattr(session.config, "workeroutput", None):
+        cases: Counter[str] = session.config.stash[CASES]
+        output["cases"] = dict(cases)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Add the counts of a worker."""
+    found: dict[str, int] = getattr(node, "workeroutput", {}).get("cases", {})
+    node.config.stash[CASES].update(found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).parents[1] / "conftest.py"
+ROOT = Path(__file__).parents[2]
+CONFTEST = ROOT / "tests" / "conftest.py"
 MARKERS = "[pytest]\naddopts = --strict-markers\nmarkers =\n  unit\n  contract\n  live\n  needs_server\n  timeout\n"
 TESTS = """
 import pytest
@@ -31,16 +32,16 @@ def test_of_its_tier(request):
 MODULE = 'import pytest\npytest.skip("rasterio is missing", allow_module_level=True)\n'
 
 
-def run_tests(folder: Path, ci: str) -> str:
+def run_tests(folder: Path, ci: str, *words: str) -> str:
     (folder / "tests" / "live").mkdir(parents=True)
     (folder / "pytest.ini").write_text(MARKERS)
     (folder / "tests" / "live" / "test_some.py").write_text(TESTS)
     (folder / "tests" / "live" / "test_other.py").write_text(MODULE)
     shutil.copy(CONFTEST, folder / "tests")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "--continue-on-collection-errors", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-rA", "--continue-on-collection-errors", "-p", "no:cacheprovider", *words],
         cwd=folder,
-        env={**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # noqa: TID251 the tests' own environment, a little changed
+        env={**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},  # noqa: TID251 the tests' own environment, a little changed
         capture_output=True,
         text=True,
         check=False,
@@ -52,9 +53,9 @@ def outside_ci(tmp_path_factory: pytest.TempPathFactory) -> str:
     return run_tests(tmp_path_factory.mktemp("outside"), "")
 
 
-@pytest.fixture(scope="module")
-def in_ci(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return run_tests(tmp_path_factory.mktemp("inside"), "true")
+@pytest.fixture(scope="module", params=[(), ("-p", "xdist", "--numprocesses", "2")], ids=["alone", "workers"])
+def in_ci(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return run_tests(tmp_path_factory.mktemp("inside"), "true", *request.param)
 
 
 def test_a_tier_that_cannot_run_is_skipped_where_somebody_looks(outside_ci: str) -> None:
@@ -63,7 +64,7 @@ def test_a_tier_that_cannot_run_is_skipped_where_somebody_looks(outside_ci: str)
 
 @pytest.mark.parametrize("reason", ["podman does not answer", "rasterio is missing"])
 def test_in_ci_a_tier_that_cannot_run_fails_with_its_reason(in_ci: str, reason: str) -> None:
-    assert f"under CI=true what cannot run fails: {reason}" in in_ci
+    assert in_ci.partition("short test summary")[0].count(f"under CI=true what cannot run fails: {reason}") == 1
     assert "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error" in in_ci
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import BROKEN_WORKSPACE, applied, find_argo, kubectl
+from tests.cluster import BROKEN_WORKSPACE, WORKSPACE, applied, find_argo, kubectl
 from tests.live.test_calrissian_diagnosis import (
     NAMESPACE,
     PULL_FAILED,
@@ -229,8 +229,9 @@ def test_a_workflow_that_was_deleted_under_its_pod(site: Site, tmp_path: Path) -
 
 def test_what_only_takes_long_raises_nothing(site: Site, tmp_path: Path) -> None:
     """Healthy look-alikes: a volume that waits for its pod, and a step that prints nothing for a while."""
-    with applied(site, *build_waiting_class("zoo-runner-tests-waits", tmp_path / "volume")):
-        story = run(site.having(STORAGE_CLASS="zoo-runner-tests-waits"), write_package(tmp_path, "sleep 8; echo done"))
+    waits = f"zoo-runner-{WORKSPACE}-waits"
+    with applied(site, *build_waiting_class(waits, tmp_path / "volume")):
+        story = run(site.having(STORAGE_CLASS=waits), write_package(tmp_path, "sleep 8; echo done"))
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert story.engine_errors == []
     assert not [e for e in story.events if isinstance(e, EngineLine) and e.severity == "warning"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import BROKEN_WORKSPACE, kubectl
+from tests.cluster import BROKEN_WORKSPACE, WORKSPACE, kubectl
 from tests.live.test_calrissian_diagnosis import (
     NAMESPACE,
     ensure_namespace,
@@ -31,8 +31,8 @@ DISK_LIMIT = {
     "metadata": {"name": "zoo-runner-tests-disk", "namespace": NAMESPACE},
     "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "20Mi"}}]},
 }
-NO_CLASS = "zoo-runner-tests-static"
-NO_PROVISIONER = "zoo-runner-tests-nobody"
+NO_CLASS = f"zoo-runner-{WORKSPACE}-static"
+NO_PROVISIONER = f"zoo-runner-{WORKSPACE}-nobody"
 
 
 @pytest.fixture(scope="module")

@@ -70,13 +70,13 @@ def test_all_that_a_site_sets_is_on_the_pods(site: Site, s3: S3Server, tmp_path:
     priority = {
         "apiVersion": "scheduling.k8s.io/v1",
         "kind": "PriorityClass",
-        "metadata": {"name": "zoo-runner-tests"},
+        "metadata": {"name": f"zoo-runner-{WORKSPACE}"},
         "value": 7,
     }
     toleration = {"key": "pool", "operator": "Equal", "value": "eo", "effect": "NoSchedule"}
     rich = site.having(
         POD_TOLERATIONS=json.dumps([toleration]),
-        POD_PRIORITY_CLASS="zoo-runner-tests",
+        POD_PRIORITY_CLASS=f"zoo-runner-{WORKSPACE}",
         POD_ANNOTATIONS='{"example.org/note": "a note"}',
         POD_LABELS='{"team": "eo"}',
         POD_ENV_VARS='{"REGION": "eu-central"}',
@@ -89,7 +89,7 @@ def test_all_that_a_site_sets_is_on_the_pods(site: Site, s3: S3Server, tmp_path:
     for role in ("job", "step"):
         pod = looked.find("Pod", story.job.id, role)
         assert toleration in pod["spec"]["tolerations"]
-        assert (pod["spec"]["priorityClassName"], pod["spec"]["priority"]) == ("zoo-runner-tests", 7)
+        assert (pod["spec"]["priorityClassName"], pod["spec"]["priority"]) == (f"zoo-runner-{WORKSPACE}", 7)
         assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
         assert pod["metadata"]["annotations"]["example.org/note"] == "a note"
         assert pod["metadata"]["labels"]["team"] == "eo"

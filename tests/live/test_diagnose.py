@@ -343,7 +343,7 @@ def test_a_suspended_workflow_is_healthy(site: Site) -> None:
 
 
 def test_a_volume_that_waits_for_its_pod_is_healthy(site: Site, tmp_path: Path) -> None:
-    first = "zoo-runner-tests-first"
+    first = f"zoo-runner-{WORKSPACE}-first"
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.source import list_nodes, parse
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("zoo_runner", "zoo_staging", "stagein", "stageout", "demo", "bench", "requirements")
 LONG_LINES = 600
@@ -92,7 +94,7 @@ MAKES_TEMPORARIES = {"mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporary
 
 def find_hidden_reads(module: Path) -> Iterator[str]:
     """Calls that read an environment without its name, temporary files in a folder that nobody chose included."""
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in list_nodes(module):
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
@@ -111,7 +113,7 @@ def test_nothing_below_the_doors_reads_an_environment_behind_the_back_of_the_set
 
 def find_environments(module: Path) -> Iterator[str]:
     """Parameters, fields, variables and attributes that are an environment."""
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in list_nodes(module):
         match node:
             case ast.arg(arg=name) | ast.Attribute(attr=name) | ast.Name(id=name):
                 if name.strip("_") == "environ":
@@ -138,7 +140,7 @@ TAKES_ANY_KEYWORD = {
 
 def find_bags(module: Path) -> Iterator[str]:
     """Functions that take any keyword, but for those that pass all arguments on to what they stand in for."""
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in list_nodes(module):
         if (
             isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             and node.args.kwarg
@@ -156,7 +158,7 @@ def test_no_function_takes_a_bag_of_keywords() -> None:
 
 def find_imports(module: Path) -> set[str]:
     """Top-level names of all that a module imports."""
-    nodes = list(ast.walk(ast.parse(module.read_text())))
+    nodes = list_nodes(module)
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     return {name.partition(".")[0] for name in names}
@@ -164,11 +166,10 @@ def find_imports(module: Path) -> set[str]:
 
 def find_shared_state(module: Path) -> Iterator[str]:
     """Places where a module keeps state that one test can leave for another: `global`, and empty collections."""
-    tree = ast.parse(module.read_text())
-    for node in ast.walk(tree):
+    for node in list_nodes(module):
         if isinstance(node, ast.Global):
             yield f"{module.relative_to(ROOT)}:{node.lineno}"
-    for node in tree.body:
+    for node in parse(module).body:
         match node:
             case ast.Assign(value=value) | ast.AnnAssign(value=value) if value and ast.unparse(value) in EMPTY:
                 yield f"{module.relative_to(ROOT)}:{node.lineno}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.source import list_nodes
 from tests.values import ROOT
 from zoo_runner.model import errors
 from zoo_runner.model.codec import from_plain, to_plain
@@ -24,8 +25,9 @@ _VAGUE = frozenset(
 
 def walk_source() -> Iterator[tuple[str, ast.AST]]:
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield str(path.relative_to(ROOT)), node
+        place = str(path.relative_to(ROOT))
+        for node in list_nodes(path):
+            yield place, node
 
 
 def texts_of(node: ast.AST) -> set[str]:

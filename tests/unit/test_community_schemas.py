@@ -1,6 +1,7 @@
 """Rules of the community's types without network, and of what packages say about themselves."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,14 @@ def refuse_to_fetch(url: str, max_bytes: int) -> bytes:
     raise AssertionError(f"{url} was asked for")
 
 
-def load(tmp_path: Path, name: str) -> Package:
-    return load_package(str(PACKAGES / name / f"{name}.cwl"), settings_in(tmp_path), refuse_to_fetch)
+Load = Callable[[str], Package]
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """Loads a package of a name; what was loaded already comes from a cache."""
+    settings = settings_in(tmp_path_factory.mktemp("packages"))
+    return lambda name: load_package(str(PACKAGES / name / f"{name}.cwl"), settings, refuse_to_fetch)
 
 
 @pytest.mark.parametrize("ref", ["main", "refs/heads/main", "refs/tags/0.3.2", "v0.3.1", "0.1.0"])
@@ -51,8 +58,8 @@ def test_another_document_is_not_taken_for_one(uri: str) -> None:
     assert find_document(uri) is None
 
 
-def test_a_package_of_community_types_loads_without_network(tmp_path: Path) -> None:
-    kinds = {one.name: one.type for one in parse_parameters(load(tmp_path, "community"))}
+def test_a_package_of_community_types_loads_without_network(load: Load) -> None:
+    kinds = {one.name: one.type for one in parse_parameters(load("community"))}
     names = {name: kind.name for name, kind in kinds.items() if isinstance(kind, Community)}
     assert names == {"from": "DateTime", "area": "BBox", "track": "LineString", "feature": "Feature", "item": "Item"}
 
@@ -63,9 +70,9 @@ def test_the_hosts_that_an_operator_allows_do_not_matter_for_known_documents(tmp
     assert b"BBox" in documents.read(f"{EOAP}/main/ogc.yaml#BBox")
 
 
-def test_community_values_of_a_request_become_what_the_engine_wants(tmp_path: Path) -> None:
+def test_community_values_of_a_request_become_what_the_engine_wants(load: Load) -> None:
     request = json.loads((PACKAGES / "community" / "inputs.json").read_text())
-    values = read_execute_request(load(tmp_path, "community"), request).values
+    values = read_execute_request(load("community"), request).values
     assert values["from"] == {"value": "2024-07-31T10:15:00Z"}
     assert values["area"] == {"bbox": [7.0, 45.0, 8.0, 46.0], "crs": "CRS84"}
     assert values["track"]["coordinates"] == [[7.0, 45.0], [8.0, 46.0]]
@@ -73,13 +80,13 @@ def test_community_values_of_a_request_become_what_the_engine_wants(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["community", "types", "multi", "graph"])
-def test_each_package_has_a_description_that_fits_the_standard(tmp_path: Path, name: str) -> None:
-    description = build_description(load(tmp_path, name))
+def test_each_package_has_a_description_that_fits_the_standard(load: Load, name: str) -> None:
+    description = build_description(load(name))
     assert [error.message for error in Draft202012Validator(PROCESS).iter_errors(description)] == []
 
 
-def test_people_licence_and_code_are_metadata(tmp_path: Path) -> None:
-    assert build_description(load(tmp_path, "community"))["metadata"] == [
+def test_people_licence_and_code_are_metadata(load: Load) -> None:
+    assert build_description(load("community"))["metadata"] == [
         {"role": "https://schema.org/author", "title": "Ada Example <ada@example.org>"},
         {"role": "https://schema.org/license", "href": "https://spdx.org/licenses/Apache-2.0"},
     ]
@@ -125,9 +132,11 @@ def test_every_stac_type_of_the_community_is_known() -> None:
     assert {one["name"] for one in types} >= STAC_TYPES
 
 
-@pytest.mark.parametrize("more", [{}, {"extent": EXTENT}, {"providers": [{"name": "ESA", "roles": ["host"]}]}])
-def test_a_collection_needs_no_extent_and_may_have_all_that_stac_has(tmp_path: Path, more: Any) -> None:
-    source = tmp_path / "collection.cwl"
+@pytest.fixture(scope="module")
+def takes_a_collection(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """A package with an input of the community's type of a Collection."""
+    folder = tmp_path_factory.mktemp("collection")
+    source = folder / "collection.cwl"
     source.write_text(
         json.dumps(
             {
@@ -141,6 +150,10 @@ def test_a_collection_needs_no_extent_and_may_have_all_that_stac_has(tmp_path: P
             }
         )
     )
-    package = load_package(str(source), settings_in(tmp_path), refuse_to_fetch)
-    value = read_execute_request(package, {"inputs": {"x": {**COLLECTION, **more}}}).values["x"]
+    return load_package(str(source), settings_in(folder), refuse_to_fetch)
+
+
+@pytest.mark.parametrize("more", [{}, {"extent": EXTENT}, {"providers": [{"name": "ESA", "roles": ["host"]}]}])
+def test_a_collection_needs_no_extent_and_may_have_all_that_stac_has(takes_a_collection: Package, more: Any) -> None:
+    value = read_execute_request(takes_a_collection, {"inputs": {"x": {**COLLECTION, **more}}}).values["x"]
     assert value.items() >= {**COLLECTION, **more}.items()

@@ -1,11 +1,13 @@
 """cwltool's extensions to CWL: accepted as requirements, kept as hints, and what is secret by them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cwltool.process import SCHEMA_CACHE, custom_schemas
+from cwltool import process
+from schema_salad.schema import load_schema
 
 from tests.values import FAILING, PACKAGES, settings_in, small_package
 from zoo_runner.model.errors import PackageError
@@ -40,6 +42,7 @@ EXTENDED: dict[str, Any] = {
     "inputs": {"a": {"type": "string"}},
     "outputs": {},
 }
+SCHEMA = "https://w3id.org/cwl/CommonWorkflowLanguage.yml"
 FIELDS = [{"name": "x", "type": "string"}]
 NOTED = {"type": {"type": "record", "name": "r", "doc": "as the types of the community have", "fields": FIELDS}}
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
@@ -52,11 +55,25 @@ MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def parse_once() -> Callable[..., Any]:
+    """Parses each schema once."""
+    kept: dict[tuple[str, str], Any] = {}
+
+    def parse(name: str, cache: dict[str, Any]) -> Any:
+        if (name, cache[SCHEMA]) not in kept:
+            kept[name, cache[SCHEMA]] = load_schema(name, cache=cache)
+        return kept[name, cache[SCHEMA]]
+
+    return parse
+
+
 @pytest.fixture
-def _plain_schema() -> None:
+def _plain_schema(monkeypatch: pytest.MonkeyPatch, parse_once: Callable[..., Any]) -> None:
     """The schema without extensions, as in a new process: other tests may have loaded the larger one."""
-    custom_schemas.clear()
-    SCHEMA_CACHE.clear()
+    process.custom_schemas.clear()
+    process.SCHEMA_CACHE.clear()
+    monkeypatch.setattr(process, "load_schema", parse_once)
 
 
 @pytest.mark.usefixtures("_plain_schema")

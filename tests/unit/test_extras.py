@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.source import parse
 from tests.values import ROOT
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.extras import EXTRAS, ensure_extra, extra
@@ -97,7 +98,7 @@ def test_no_optional_package_is_imported_where_its_absence_would_be_an_internal_
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
         if "{{" not in str(path) and not belongs_to_an_extra(path)
-        for line, guarded in find_optional_imports(ast.parse(path.read_text()))
+        for line, guarded in find_optional_imports(parse(path))
         if not guarded
     ]
     # a further import of rasterio, after the first has succeeded

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.unit.messages import Messages
+from tests.unit.source import list_nodes
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("zoo_runner", "zoo_staging", "stagein", "stageout")
 WORDS_IN_A_ROW = 4
+WORD = re.compile(r"[a-z]+(['-][a-z]+)*")
 PUNCTUATION = "\"'`.,:;()[]{}<>*?!"
 OTHER_PROGRAMS = (
     # the C library
@@ -63,9 +65,9 @@ QUOTED = {
 def read_texts(folder: Path) -> Iterator[tuple[str, str]]:
     """Every text in the code below a folder with its place, but no docstring and no title of a failure in a page."""
     for path in sorted(folder.rglob("*.py")):
-        tree, place = ast.parse(path.read_text(encoding="utf-8")), path.relative_to(ROOT)
-        described = {id(text) for node in ast.walk(tree) for text in _find_descriptions(node)}
-        for node in ast.walk(tree):
+        place, nodes = path.relative_to(ROOT), list_nodes(path)
+        described = {id(text) for node in nodes for text in _find_descriptions(node)}
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
                 yield f"{place}:{node.lineno}", node.value
 
@@ -87,7 +89,7 @@ def list_runs(text: str) -> set[tuple[str, ...]]:
     row: tuple[str, ...] = ()
     for token in text.lower().split():
         word = token.strip(PUNCTUATION)
-        row = (*row, word)[-WORDS_IN_A_ROW:] if re.fullmatch(r"[a-z]+(['-][a-z]+)*", word) else ()
+        row = (*row, word)[-WORDS_IN_A_ROW:] if WORD.fullmatch(word) else ()
         if len(row) == WORDS_IN_A_ROW:
             runs.add(row)
     return runs
@@ -111,7 +113,7 @@ def test_each_message_of_the_snapshot_has_its_test() -> None:
     tests = {
         f"{path.stem}.{node.name}"
         for path in Path(__file__).parent.rglob("test_*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in list_nodes(path)
         if isinstance(node, ast.FunctionDef)
     }
     assert sorted(Messages.read().kept.keys() - tests) == [], "remove them from messages.json"

@@ -1,0 +1,37 @@
+"""How the tests of a run are shared out among its workers (pytest-xdist): file by file.
+
+The tests of a file share servers and namespaces. Files that use one thing of the machine go to one worker, too.
+"""
+
+from xdist.scheduler import LoadFileScheduling
+
+_TOGETHER = {
+    # they compare all containers of the machine before and after
+    "podman": (
+        "tests/live/test_containers.py",
+        "tests/live/test_engines_agree.py",
+        "tests/live/test_features_in_containers.py",
+        "tests/live/test_isolated_packages.py",
+    ),
+    # they change the realm of the one Keycloak
+    "keycloak": ("tests/live/test_identity.py", "tests/live/test_policy.py"),
+    # scripts of users know one namespace
+    "hera": (
+        "tests/live/test_hera.py",
+        "tests/live/test_hera_outages.py",
+        "tests/live/test_hera_preflight.py",
+        "tests/live/test_hera_results.py",
+        "tests/live/test_hera_scripts.py",
+    ),
+    # they count the processes of the one kernel
+    "zoo": ("tests/live/test_zoo_kernel.py", "tests/live/test_zoo_leftovers.py"),
+}
+_GROUPS = {file: group for group, files in _TOGETHER.items() for file in files}
+
+
+class SharingByFile(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """Gives each worker whole files, those with the most tests first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return _GROUPS.get(file, file)
