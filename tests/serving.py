@@ -121,7 +121,7 @@ class Server:
         described = responses.get(str(answer.status)) or responses.get(f"{answer.status // 100}XX")
         assert described is not None, f"{method} {path} answers {answer.status}, which its description lacks"
         contents, media_type = described.get("content", {}), answer.headers.get("content-type", "").partition(";")[0]
-        if answer.status == 204:
+        if answer.status in (204, 304):
             assert answer.body == b""
             return
         content = contents.get(media_type, contents.get("*/*"))

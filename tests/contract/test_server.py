@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.unit import ogc_processes as standard
 from tests.unit.stagein.items import build_item
 from tests.values import ROOT
 from tests.waiting import wait_for
+from zoo_runner.store.sql import open_sql_store
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 FILES = ROOT / "examples" / "features" / "files" / "files.cwl"
@@ -370,6 +373,30 @@ def test_a_package_is_deployed_replaced_read_and_undeployed(server: Server) -> N
     assert server.request("GET", f"{location}/package").json["cwlVersion"] == "v1.2"
     assert server.request("DELETE", location).status == 204
     assert server.request("GET", location).json["type"] == f"{PART_1}/no-such-process"
+
+
+def test_a_description_is_sent_again_only_when_it_has_changed(server: Server) -> None:
+    location = server.request("POST", "/processes", _small("first"), {"Content-Type": CWL}).headers["location"]
+    first = server.request("GET", location)
+    tag, asking = first.headers["etag"], {"If-None-Match": f'"other", {first.headers["etag"]}'}
+    assert server.request("GET", location, headers=asking).status == 304
+    assert server.request("HEAD", location).headers["etag"] == tag
+    assert server.request("GET", f"{location}?f=json").headers["etag"] == tag
+    assert "etag" not in server.request("GET", location, headers={"Accept": "text/html"}).headers
+    _replace_elsewhere(server, "small")
+    second = server.request("GET", location, headers=asking)
+    assert (second.status, second.json["title"]) == (200, "elsewhere")
+    assert second.headers["etag"] != tag
+    assert server.request("DELETE", location).status == 204
+    assert server.request("GET", location, headers=asking).status == 404
+
+
+def _replace_elsewhere(server: Server, process_id: str) -> None:
+    """Replace a process as another server of the same database does."""
+    with closing(open_sql_store(f"sqlite:///{server.environ['ZOO_RUNNER_STATE']}/runner.db")) as store:
+        process = store.processes.get("default", process_id)
+        changed = replace(process, description={**process.description, "title": "elsewhere"})
+        store.processes.replace(changed, store.processes.load_package(process.package))
 
 
 def _small(label: str) -> bytes:

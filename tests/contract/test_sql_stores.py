@@ -150,6 +150,7 @@ def test_a_replaced_process_stays_readable_by_its_number(store: SqlStore) -> Non
     second = store.processes.replace(build_process(package=OTHER.digest), OTHER)
     assert second.number == 2
     assert store.processes.get("ws", "p") == second
+    assert store.processes.get_number("ws", "p") == second.number
     assert store.processes.get("ws", "p", 1) == first
 
 
@@ -166,6 +167,8 @@ def test_an_undeployed_process_is_gone_and_its_id_is_free(store: SqlStore) -> No
     assert store.processes.find("ws").processes == ()
     with pytest.raises(ProcessNotFoundError):
         store.processes.get("ws", "p")
+    with pytest.raises(ProcessNotFoundError):
+        store.processes.get_number("ws", "p")
     assert store.processes.deploy(build_process(), PACKAGE).number == 2
 
 

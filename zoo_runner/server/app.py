@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
-from zoo_runner.server.access.admission import Admission, Admitted, Members, open_admission
-from zoo_runner.server.access.callers import Identify, build_identify, find_challenge
+from zoo_runner.server.access.admission import Admission, Members, open_admission
+from zoo_runner.server.access.callers import Identity, build_identity, find_challenge
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
@@ -79,11 +79,12 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)
     add_health(app, api, count_workers)
-    identify, admission = build_identify(_open_provider(api)), open_admission(api)
-    _add_api(app, api, "", _read_calls(api, identify, admission), _read_calls(api, build_identify(None), Members()))
+    identity, nobody = build_identity(_open_provider(api)), build_identity(None)
+    plain = _Calls(api, identity, open_admission(api))
+    _add_api(app, api, "", plain, replace(plain, identity=nobody, admission=Members()))
     if prefix := api.settings.workspace_prefix.strip("/"):
-        read_call = _read_hub_calls(api, prefix, identify, admission)
-        _add_api(app, api, f"/{prefix}/{{workspace}}", read_call, read_call)
+        hub = replace(plain, hub=True)
+        _add_api(app, api, f"/{prefix}/{{workspace}}", hub, hub)
     return app
 
 
@@ -98,49 +99,61 @@ def _refuse_others(api: Api) -> Callable[..., Awaitable[None]]:
     return refuse_other_sites
 
 
-def _read_calls(api: Api, identify: Identify, admission: Admission) -> ReadCall:
-    # a coroutine, as it only reads: FastAPI would take a thread for each request otherwise
-    async def read_call(request: Request, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
-        workspace = api.configuration.workspace.name
+@dataclass(frozen=True)
+class _Calls:
+    """Reads calls of the plain API or, for a `hub`, of that of each workspace, and lets in who sends them."""
+
+    api: Api
+    identity: Identity
+    admission: Admission
+    hub: bool = False
+
+    def build_dependency(self) -> ReadCall:
+        """Build the dependency of FastAPI that reads a call."""
+        # coroutines, as they only read: FastAPI would take a thread for each request otherwise
+        sender = Annotated[Caller | None, Depends(self.identity.depend)]
+
+        async def read_call(request: Request, caller: sender) -> Call:
+            return await self._admit(request, caller)
+
+        async def read_hub_call(request: Request, workspace: str, caller: sender) -> Call:
+            return await self._admit(request, caller)
+
+        return read_hub_call if self.hub else read_call
+
+    async def find(self, request: Request) -> Call:
+        """Read the call of a request."""
+        return await self._admit(request, await self.identity.find(request))
+
+    async def _admit(self, request: Request, caller: Caller | None) -> Call:
+        workspace, root = self.api.configuration.workspace.name, _find_base(self.api, request)
+        base, prefix = root, self.api.settings.workspace_prefix.strip("/")
+        if self.hub:
+            workspace = request.path_params["workspace"]
+            if not _WORKSPACE.fullmatch(workspace):
+                raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
+            base = f"{root}/{prefix}/{workspace}"
         CURRENT_WORKSPACE.set(workspace)
-        admitted = await admission.admit(request, caller, workspace)
-        call = _build_call(request, workspace, _find_base(api, request), caller, admitted)
-        prefix = api.settings.workspace_prefix.strip("/")
-        return replace(call, hub_base=f"{call.base}/{prefix}" if prefix else None)
-
-    return read_call
-
-
-def _read_hub_calls(api: Api, prefix: str, identify: Identify, admission: Admission) -> ReadCall:
-    async def read_call(request: Request, workspace: str, caller: Annotated[Caller | None, Depends(identify)]) -> Call:
-        if not _WORKSPACE.fullmatch(workspace):
-            raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
-        CURRENT_WORKSPACE.set(workspace)
-        admitted = await admission.admit(request, caller, workspace)
-        hub_base = f"{_find_base(api, request)}/{prefix}"
-        call = _build_call(request, workspace, f"{hub_base}/{workspace}", caller, admitted)
-        return replace(call, hub=True, hub_base=hub_base)
-
-    return read_call
-
-
-def _build_call(request: Request, workspace: str, base: str, caller: Caller | None, admitted: Admitted) -> Call:
-    call = Call(
-        workspace,
-        base,
-        query=tuple(request.query_params.multi_items()),
-        visible=admitted.visible,
-        published=admitted.published,
-    )
-    return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
+        admitted = await self.admission.admit(request, caller, workspace)
+        call = Call(
+            workspace,
+            base,
+            self.hub,
+            query=tuple(request.query_params.multi_items()),
+            visible=admitted.visible,
+            published=admitted.published,
+            hub_base=f"{root}/{prefix}" if prefix else None,
+        )
+        return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
 
 
 def _find_base(api: Api, request: Request) -> str:
     return (api.settings.base_url or str(request.base_url)).rstrip("/")
 
 
-def _add_api(app: FastAPI, api: Api, path: str, read_call: ReadCall, read_open_call: ReadCall) -> None:
-    """Add an API; `read_open_call` reads requests for what anybody may see."""
+def _add_api(app: FastAPI, api: Api, path: str, calls: _Calls, open_calls: _Calls) -> None:
+    """Add an API; `open_calls` reads requests for what anybody may see."""
+    read_open_call = open_calls.build_dependency()
 
     @app.get(f"{path}/", tags=["api"], **describe_document(LandingPage))
     def get_landing_page(request: Request, call: Annotated[Call, Depends(read_open_call)]) -> Response:
@@ -152,7 +165,7 @@ def _add_api(app: FastAPI, api: Api, path: str, read_call: ReadCall, read_open_c
         """List the conformance classes."""
         return Document({"conformsTo": list(CONFORMANCE)}, "conformance", call.base)
 
-    app.include_router(build_router(api, read_call), prefix=path)
+    app.include_router(build_router(api, calls.build_dependency(), calls.find), prefix=path)
 
 
 def _build_landing_page(call: Call, root: str) -> LandingPage:

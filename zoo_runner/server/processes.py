@@ -45,7 +45,11 @@ def _find_visible(api: Api, workspace: str, visible: frozenset[str], limit: int,
 
 def describe_process(api: Api, call: Call, process_id: str) -> ProcessDescription:
     """Describe a process; raises `ProcessNotFoundError`."""
-    process = api.store.processes.get(call.workspace, process_id)
+    return build_process_description(api.store.processes.get(call.workspace, process_id), call)
+
+
+def build_process_description(process: Process, call: Call) -> ProcessDescription:
+    """Build the description of a process with its inputs and outputs."""
     summary = summarize(process, call)
     parts = {name: process.description[name] for name in ("inputs", "outputs")}
     return cast(ProcessDescription, {**summary, **parts})

@@ -26,6 +26,7 @@ from zoo_runner.server.answers import answer_content, answer_execution, answer_f
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
+from zoo_runner.server.descriptions import Descriptions, answer_description
 from zoo_runner.server.documents import (
     Definition,
     JobList,
@@ -38,8 +39,9 @@ from zoo_runner.server.documents import (
     UploadInfo,
 )
 from zoo_runner.server.key_values import read_key_values
-from zoo_runner.server.pages import Document, describe_document, read_format
+from zoo_runner.server.pages import Document, describe_document, prefers_html, read_format
 from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Workflow
+from zoo_runner.server.quick_reads import FindCall, build_quick_route
 
 CWL_JSON = "application/cwl+json"
 NDJSON = "application/x-ndjson"
@@ -50,9 +52,9 @@ ReadCall = Callable[..., Awaitable[Call]]
 """Reads of a request its workspace and its addresses; a dependency of FastAPI, whose parameters are the path's."""
 
 
-def build_router(api: Api, read_call: ReadCall) -> APIRouter:
-    """Build the routes of one API; `read_call` reads the workspace and addresses of a request."""
-    router = APIRouter()
+def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRouter:
+    """Build the routes of one API; `read_call` and `find_call` read the workspace and addresses of a request."""
+    router = APIRouter(route_class=build_quick_route(find_call))
     of = Annotated[Call, Depends(read_call)]
     _add_processes(router, api, of)
     _add_deployment(router, api, of)
@@ -68,14 +70,19 @@ def build_router(api: Api, read_call: ReadCall) -> APIRouter:
 
 def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/processes", tags=["processes"], **describe_document(ProcessList))
-    async def list_processes(call: of, limit: Limit = 100, cursor: Cursor = None) -> Response:
+    async def list_processes(call: of, request: Request, limit: Limit = 100, cursor: Cursor = None) -> Response:
         """List the deployed processes, by id."""
         return Document(await api.read(processes.list_processes, call, limit, cursor), "processes", call.base)
 
-    @router.get("/processes/{process_id}", tags=["processes"], **describe_document(ProcessDescription))
-    async def describe_process(call: of, process_id: str) -> Response:
+    kept, described = Descriptions(), describe_document(ProcessDescription)
+    described["responses"][304] = {"description": "The client has it: `If-None-Match` names its entity tag."}
+
+    @router.get("/processes/{process_id}", tags=["processes"], **described)
+    async def describe_process(call: of, request: Request, process_id: str) -> Response:
         """Describe a process with its inputs and outputs."""
-        return Document(await api.read(processes.describe_process, call, process_id), "process", call.base)
+        if prefers_html(request.scope):
+            return Document(await api.read(processes.describe_process, call, process_id), "process", call.base)
+        return answer_description(request, await api.read(kept.find, call, process_id))
 
     @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
     def undeploy_process(call: of, process_id: str) -> Response:

@@ -79,6 +79,10 @@ class ProcessStore(Protocol):
         """Return a deployed process, or one of its earlier versions by number; raises `ProcessNotFoundError`."""
         ...
 
+    def get_number(self, workspace: str, process_id: str) -> int:
+        """Return the number of what is deployed under an id now; raises `ProcessNotFoundError`."""
+        ...
+
     def find(self, workspace: str, limit: int = 100, cursor: str | None = None) -> ProcessPage:
         """List the deployed processes of a workspace by id."""
         ...

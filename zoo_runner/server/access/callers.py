@@ -1,12 +1,13 @@
-"""The caller of a request: the dependency that reads the bearer token, or nobody where the server asks for none.
+"""The caller of a request: reads the bearer token, or finds nobody where the server asks for none.
 
 Source: RFC 6750, the bearer token in the header `Authorization` and the challenge of a refusal.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from zoo_runner.model.errors import InputError
@@ -21,14 +22,25 @@ _BEARER = HTTPBearer(
 )
 _CHALLENGES = {"identity.missing": "Bearer", **dict.fromkeys(REFUSALS, 'Bearer error="invalid_token"')}
 
-Identify = Callable[..., Awaitable[Caller | None]]
-"""Finds who sends a request; a dependency of FastAPI. None: anybody, as the server has no provider."""
+
+@dataclass(frozen=True)
+class Identity:
+    """Finds who sends a request: as a dependency of FastAPI, or of a request. None: anybody, without a provider.
+
+    Both raise `InputError` without a token that is accepted, and what `Provider` raises.
+    """
+
+    depend: Callable[..., Awaitable[Caller | None]]
+    find: Callable[[Request], Awaitable[Caller | None]]
 
 
-def build_identify(provider: Provider | None) -> Identify:
-    """Build the dependency; it raises `InputError` without a token that is accepted, and what `Provider` raises."""
+def build_identity(provider: Provider | None) -> Identity:
+    """Build what identifies by a provider; without one it finds nobody."""
 
-    async def find_nobody() -> None:
+    async def depend_on_nobody() -> None:
+        return None
+
+    async def find_nobody(_: Request) -> None:
         return None
 
     async def identify(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
@@ -41,7 +53,10 @@ def build_identify(provider: Provider | None) -> Identify:
             )
         return await provider.identify(sent.credentials)
 
-    return find_nobody if provider is None else identify
+    async def find(request: Request) -> Caller:
+        return await identify(await _BEARER(request))
+
+    return Identity(depend_on_nobody, find_nobody) if provider is None else Identity(identify, find)
 
 
 def find_challenge(code: str) -> str | None:

@@ -24,6 +24,7 @@ _CURRENT = and_(_SAME, VERSIONS.c.number == PROCESSES.c.number)
 _DEPLOYED = and_(PROCESSES.c.workspace == bindparam("workspace"), PROCESSES.c.deployed.is_(True))
 _ONE = and_(_DEPLOYED, PROCESSES.c.id == bindparam("id"))
 _SELECT_CURRENT = select(VERSIONS.c.body).join(PROCESSES, _CURRENT).where(_ONE)
+_SELECT_NUMBER = select(PROCESSES.c.number).where(_ONE)
 _SELECT_VERSION = select(VERSIONS.c.body).join(PROCESSES, _SAME).where(_ONE, VERSIONS.c.number == bindparam("number"))
 _SELECT_PAGE = (
     select(VERSIONS.c.body)
@@ -87,24 +88,28 @@ class SqlProcesses:
 
     def get(self, workspace: str, process_id: str, number: int | None = None) -> Process:
         """Return a deployed process, or one of its earlier versions; raises `ProcessNotFoundError`."""
-        values: dict[str, Any] = {"workspace": workspace, "id": process_id}
-        with self._database.reading() as connection:
-            if number is None:
-                body = connection.execute(_SELECT_CURRENT, values).scalar()
-            else:
-                body = connection.execute(_SELECT_VERSION, {**values, "number": number}).scalar()
-        if body is None:
+        values: dict[str, str | int] = {"workspace": workspace, "id": process_id}
+        if number is None:
+            rows = self._database.read_rows(_SELECT_CURRENT, values)
+        else:
+            rows = self._database.read_rows(_SELECT_VERSION, {**values, "number": number})
+        if not rows:
             raise _not_found(process_id)
-        return _read(body)
+        return _read(rows[0][0])
+
+    def get_number(self, workspace: str, process_id: str) -> int:
+        """Return the number of what is deployed under an id now; raises `ProcessNotFoundError`."""
+        rows = self._database.read_rows(_SELECT_NUMBER, {"workspace": workspace, "id": process_id})
+        if not rows:
+            raise _not_found(process_id)
+        return int(rows[0][0])
 
     def find(self, workspace: str, limit: int = 100, cursor: str | None = None) -> ProcessPage:
         """List the deployed processes of a workspace by id; raises `InputError` for an invalid cursor."""
         after = "" if cursor is None else read_cursor(cursor, 1)[0]
-        with self._database.reading() as connection:
-            values = {"workspace": workspace, "after": after, "most": limit + 1}
-            bodies = connection.execute(_SELECT_PAGE, values).scalars().all()
-        found = tuple(map(_read, bodies[:limit]))
-        return ProcessPage(found, write_cursor(found[-1].id) if len(bodies) > limit and found else None)
+        rows = self._database.read_rows(_SELECT_PAGE, {"workspace": workspace, "after": after, "most": limit + 1})
+        found = tuple(_read(body) for body, *_ in rows[:limit])
+        return ProcessPage(found, write_cursor(found[-1].id) if len(rows) > limit and found else None)
 
     def load_package(self, digest: str) -> Package:
         """Return a package; raises `ProcessNotFoundError` where none has this digest."""
