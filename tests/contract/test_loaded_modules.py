@@ -30,6 +30,14 @@ check_destination(sys.argv[1], StageOutOptions(job_id="7"))
 unneeded = ("asyncio", "cwltool", "email", "html.entities", "obstore", "pycurl", "rich", "ssl", "yaml")
 print(json.dumps([name for name in unneeded if name in sys.modules]))
 """
+# the job image has cwltool only where a package is evaluated (deploy/job)
+STAGING = """
+import json, sys
+sys.modules["cwltool"] = sys.modules["schema_salad"] = sys.modules["ruamel.yaml"] = None
+import zoo_runner.engines.argo.job_pod, zoo_runner.engines.argo.native.staging
+import zoo_runner.engines.calrissian.job_pod, zoo_runner.engines.kubernetes.job_pod.publishing
+print(json.dumps(["loaded"]))
+"""
 
 
 def run(program: str, *words: str) -> list[str]:
@@ -47,3 +55,7 @@ def test_a_command_that_waits_for_a_job_without_transfers_has_loaded_no_client_a
     tmp_path: Path,
 ) -> None:
     assert run(COMMAND, str(tmp_path / "results")) == []
+
+
+def test_the_programs_of_pods_that_have_credentials_need_nothing_that_evaluates_packages() -> None:
+    assert run(STAGING) == ["loaded"]

@@ -21,14 +21,18 @@ from tests.live.test_kept_volumes import DESTINATION, Store, ensure_kept, publis
 from tests.live.test_lost_callers import read_log
 from tests.require import require
 from tests.servers import S3Server
-from tests.site import Site, Story
+from tests.site import Site, Story, load_handle
 from tests.steps import WAITS, write_package
 from tests.values import EXAMPLES, FAILING, PACKAGES
 from tests.waiting import wait_for
 from zoo_runner.engines import open_engine
+from zoo_runner.execution.context import open_context
+from zoo_runner.execution.kept_results import remove_with_results
+from zoo_runner.execution.retry import Changes, draft_retry
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Status
+from zoo_runner.package.loading import load_package
 
 # whatever would be a way out of a slot: exits with 1 where one is open
 CONFINED = """
@@ -59,18 +63,85 @@ def list_pods(site: Site, job_id: str) -> list[str]:
     return [pod["metadata"]["annotations"]["zoo-runner/node"] for pod in json.loads(pods)["items"]]
 
 
-def find_step(site: Site, job_id: str) -> str:
+def find_step(site: Site, job_id: str, node: str = "step-work") -> str:
     pods = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job_id}", "-o", "name").split()
-    return [one for one in pods if "step-work" in one][-1]
+    return [one for one in pods if node in one][-1]
 
 
 def delete_step(site: Site, job_id: str) -> None:
     kubectl(site, "delete", find_step(site, job_id), "-n", NAMESPACE, "--grace-period=1", "--wait=false")
 
 
-def let_tool_go(site: Site, job_id: str) -> None:
-    words = ("exec", find_step(site, job_id), "-c", "tool", "-n", NAMESPACE, "--", "sh", "-c", "echo go > /var/tmp/go")
+def let_tool_go(site: Site, job_id: str, node: str = "step-work") -> None:
+    words = (
+        "exec",
+        find_step(site, job_id, node),
+        "-c",
+        "tool",
+        "-n",
+        NAMESPACE,
+        "--",
+        "sh",
+        "-c",
+        "echo go > /var/tmp/go",
+    )
     kubectl(site, *words)
+
+
+def remove_kept(site: Site, job_id: str) -> None:
+    """Remove what is kept of a failed job: its volume, and nothing that is secret or runs."""
+    selector = f"zoo-runner/job=job-{job_id}"
+    left = kubectl(site, "get", "secret,pvc", "-n", NAMESPACE, "-l", selector, "-o", "name").split()
+    assert left == [f"persistentvolumeclaim/job-{job_id}-work"]
+    remove_with_results(open_engine("argo-native", site.configuration), load_handle(site, job_id))
+    wait_until_gone(site, job_id)
+
+
+def write_three(folder: Path, third: str) -> Path:
+    """A package of three steps, of which each adds its name to the file of the one before."""
+    path = write_package(folder, "")
+    document = json.loads(path.read_text())
+    flow, tool = document["$graph"]
+    tools, steps = [], {}
+    for name, script in {"first": "echo first", "second": "cat $0; echo second", "third": third}.items():
+        inputs = {"x": {"type": "File?", "inputBinding": {}}}
+        tools.append({**tool, "id": name, "baseCommand": ["sh", "-c", script], "inputs": inputs})
+        before = {"x": f"{list(steps)[-1]}/text"} if steps else {}
+        steps[name] = {"run": f"#{name}", "in": before, "out": ["text"]}
+    flow["outputs"]["text"]["outputSource"] = "third/text"
+    path.write_text(json.dumps({**document, "$graph": [{**flow, "steps": steps}, *tools]}))
+    return path
+
+
+def test_a_failed_job_continues_with_an_edited_package_and_its_first_steps_have_no_pod(
+    site: Site, tmp_path: Path, s3: S3Server, started_jobs: set[str]
+) -> None:
+    job = accept(site, write_three(tmp_path, "exit 3"))
+    failed, first = site.run(job).outcome.diagnosis, job.id
+    assert failed
+    assert (failed.code, failed.step) == ("step.exit-code", "third")
+    assert f"zoo-runner retry {first}" in failed.remedy
+    edited = write_three(tmp_path, f"{WAITS}; cat $0; echo third")
+    context = open_context(site.configuration)
+    changes = Changes(load_package(str(edited), site.settings), memory=["third=64Mi"])
+    draft = draft_retry(context, context.store.get(first), changes, site.workspace)
+    nodes: list[str] = []
+
+    def look() -> None:
+        nodes.extend(list_pods(site, draft.id))
+        let_tool_go(site, draft.id, "step-third")
+
+    story = site.run(draft, on=once(StepLines, look))
+    assert read_text(story, s3) == "first\nsecond\nthird\n"
+    assert sorted(nodes) == ["stage-in", "step-third"]
+    assert [(one.step, one.job) for one in story.outcome.reused] == [("first", first), ("second", first)]
+    # its volume went over to the job that continued it, and with that
+    for job_id in (first, draft.id):
+        wait_until_gone(site, job_id)
+    again = site.command("retry", first)
+    assert again.returncode == 7
+    assert "job.nothing-kept" in again.stderr
+    started_jobs |= list_jobs(site)
 
 
 def test_each_step_is_a_pod_and_nothing_is_left(site: Site, tmp_path: Path) -> None:
@@ -121,7 +192,7 @@ def test_a_step_that_fails_is_reported_with_its_code_and_its_name(what: str, sit
     assert diagnosis
     assert (diagnosis.step, diagnosis.level) == ("work", level), diagnosis
     assert diagnosis.code == (code or "cluster.unschedulable")
-    wait_until_gone(site, job.id)
+    remove_kept(site, job.id)
 
 
 @pytest.mark.long
@@ -144,6 +215,7 @@ def test_the_logs_of_a_failed_job_are_published(site: Site, s3: S3Server, tmp_pa
     site.run(job)
     (log,) = s3.folder.rglob(f"logs/{job.id}/job.log")
     assert "[work] sorry" in log.read_text()
+    remove_kept(site, job.id)
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo_runner.engines.cwl_process.confined import read_path
+from zoo_runner.engines.cwl_process.links import list_paths
 
 _NESTED = ("secondaryFiles", "listing")
 _CHUNK_BYTES = 1 << 20
@@ -57,8 +57,7 @@ def _is_reference(node: Mapping[str, Any]) -> bool:
 
 
 def _find_place(node: Mapping[str, Any]) -> str | None:
-    place = node.get("path") or node.get("location")
-    return read_path(place) if isinstance(place, str) and not place.startswith("_:") else None
+    return next(list_paths({name: value for name, value in node.items() if name not in _NESTED}), None)
 
 
 def _describe(node: Mapping[str, Any]) -> str:
