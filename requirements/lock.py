@@ -44,7 +44,7 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
-    "dev": Lock(("argo", "kubernetes", "raster", "server", "testing", "examples", "demo", "dev")),
+    "dev": Lock(("argo", "harvest", "kubernetes", "raster", "server", "testing", "examples", "demo", "dev")),
     "demo": Lock(("raster", "examples", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),

@@ -19,7 +19,7 @@ PROJECT = (ROOT / "pyproject.toml").read_text()
 PACKAGES = ("zoo_runner", "zoo_staging", "stagein", "stageout")
 OPTIONAL = {*EXTRAS, "rasterio"}
 # folders that an extra makes usable: within them its modules are imported freely, into them only where that is handled
-OF_AN_EXTRA = ("zoo_runner.store.sql", "zoo_runner.server", "zoo_runner.hera.lent")
+OF_AN_EXTRA = ("zoo_runner.store.sql", "zoo_runner.server", "zoo_runner.hera.lent", "zoo_runner.harvest")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import click
 
 from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.diagnose import add_diagnose
+from zoo_runner.cli.harvest import add_harvest
 from zoo_runner.cli.hera import add_hera
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.job_ids import job_argument
@@ -188,6 +189,7 @@ add_operations(cli, read_configuration)
 add_diagnose(cli, read_configuration)
 add_jobs(cli, read_configuration)
 add_rerun(cli, read_configuration)
+add_harvest(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
 add_hera(cli)

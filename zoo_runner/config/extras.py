@@ -14,6 +14,7 @@ from zoo_runner.model.errors import SettingsError
 EXTRAS = {
     "alembic": "server",
     "cookiecutter": "testing",
+    "dulwich": "harvest",
     "fastapi": "server",
     "hera": "argo",
     "kubernetes": "kubernetes",

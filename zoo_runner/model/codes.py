@@ -2,8 +2,8 @@
 
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
 `source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
-`protection`, `job`, `results`, `process`, `request`, `upload`, `store`, `runner`. docs/errors.md lists them. The
-findings of `validate` (`package.findings`) have such codes too.
+`protection`, `job`, `results`, `process`, `harvest`, `request`, `upload`, `store`, `runner`. docs/errors.md lists
+them. The findings of `validate` (`package.findings`) have such codes too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -456,6 +456,16 @@ _PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
     Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
 )
+_HARVEST = (
+    Code("harvest.sources", _E, "The file of sources, or a file that it names, is invalid.", "Correct what is shown."),
+    Code("harvest.repository", _P, "A git repository cannot be read.", "Check address, branch, login and network."),
+    Code("harvest.records", _E, "What was deployed before cannot be read.", "Restore the record."),
+    Code("harvest.busy", _E, "Another process harvests with the same records.", "Wait for it, or use other records."),
+    Code("harvest.unreachable", _P, "The server does not answer.", "Check the address; the next run does the rest."),
+    Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
+    Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
+    Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),
+)
 _REQUEST = (
     Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),
     Code(
@@ -582,6 +592,7 @@ CODES: Mapping[str, Code] = {
         *_PROTECTION,
         *_JOB,
         *_PROCESS,
+        *_HARVEST,
         *_REQUEST,
         *_UPLOAD,
         *_IDENTITY,

@@ -1,0 +1,254 @@
+"""Workflows of a git repository that git serves, harvested to the server that is running."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gitserver import PASSWORD, USER, Repository, create_repository, serving_git
+from tests.serving import Server, serving
+from tests.site import Site
+from zoo_runner.cli.harvest import describe_report
+from zoo_runner.harvest.harvester import Harvester
+from zoo_runner.harvest.records import Records
+from zoo_runner.harvest.sources import load_harvest
+from zoo_runner.package.resolver import WarmResolver
+
+TOOL = """\
+cwlVersion: v1.2
+class: CommandLineTool
+id: {id}
+doc: {doc}
+baseCommand: [echo, {doc}]
+inputs: []
+outputs: {{said: stdout}}
+stdout: said.txt
+"""
+FLOW = """\
+cwlVersion: v1.2
+class: Workflow
+id: {id}
+inputs: {{note: {{type: string, default: "#main/said"}}}}
+outputs: {{said: {{type: File, outputSource: greet/said}}}}
+steps:
+  greet: {{run: ../lib/tool.cwl, in: {{}}, out: [said]}}
+"""
+
+
+class Field:
+    """A repository, the server of an installation, and the command that connects them."""
+
+    def __init__(self, site: Site, server: Server, repository: Repository, git: str, resolver: WarmResolver) -> None:
+        self.site, self.server, self.repository, self.resolver = site, server, repository, resolver
+        self.url = f"{git}/repository.git"
+        self.file = site.folder / "sources.yml"
+        self.write(url=self.url)
+
+    def write(self, server: str = "", **source: Any) -> None:
+        self.file.write_text(json.dumps({"server": server or self.server.url, "sources": [source]}))
+
+    def harvest(self, *, works: bool = True, again: bool = False, dry: bool = False) -> dict[str, Any]:
+        records = Records(self.site.folder / "records")
+        harvest, settings = load_harvest(self.file), self.site.settings
+        harvester = Harvester(harvest, settings, records, self.resolver, again=again, dry=dry)
+        (report,) = harvester.run()
+        assert report.succeeded == works, report
+        return describe_report(report)
+
+    def list_processes(self) -> list[str]:
+        return sorted(one["id"] for one in self.server.request("GET", "/processes").json["processes"])
+
+    def describe(self, process: str) -> str:
+        return str(self.server.request("GET", f"/processes/{process}").json["description"])
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, package_cache: Path
+) -> Iterator[tuple[Site, Server, WarmResolver]]:
+    folder = tmp_path_factory.mktemp("harvest")
+    site = Site(folder, package_cache)
+    with serving(site.environ, folder) as server, closing(WarmResolver()) as resolver:
+        yield site, server, resolver
+
+
+@pytest.fixture
+def field(running: tuple[Site, Server, WarmResolver], tmp_path: Path) -> Iterator[Field]:
+    site, server, resolver = running
+    repository = create_repository(tmp_path)
+    with serving_git(tmp_path / "served") as git:
+        one = Field(Site(tmp_path, site.cache), server, repository, git, resolver)
+        yield one
+        for process in one.list_processes():
+            server.request("DELETE", f"/processes/{process}")
+
+
+def list_changes(report: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["change"]["kind"], one["change"]["name"]) for one in report["done"]]
+
+
+def test_new_changed_renamed_and_removed_workflows_reach_the_server(field: Field) -> None:
+    push = field.repository.push
+    push(
+        {
+            "flows/greet.cwl": FLOW.format(id="greet"),
+            "lib/tool.cwl": TOOL.format(id="tool", doc="hello"),
+            "single.cwl": TOOL.format(id="single", doc="one"),
+            "README.md": "cwlVersion: v1.2 is what the workflows have",
+        }
+    )
+    # the tool is part of a workflow, and no process
+    assert list_changes(field.harvest()) == [("deploy", "greet"), ("deploy", "single")]
+    assert field.list_processes() == ["greet", "single"]
+    assert field.harvest()["unchanged"]
+
+    push({"README.md": "nothing of a workflow"})
+    assert list_changes(field.harvest()) == []
+    push({"single.cwl": None, "moved/single.cwl": TOOL.format(id="single", doc="one")})
+    assert list_changes(field.harvest()) == []
+
+    # the tool is in another document, and what is made of it has changed
+    push(
+        {"lib/tool.cwl": TOOL.format(id="tool", doc="changed"), "moved/single.cwl": TOOL.format(id="single", doc="two")}
+    )
+    assert list_changes(field.harvest()) == [("replace", "greet"), ("replace", "single")]
+    assert field.describe("single") == "two"
+
+    push({"moved/single.cwl": TOOL.format(id="third", doc="three")})
+    assert list_changes(field.harvest()) == [("undeploy", "single"), ("deploy", "third")]
+    assert field.list_processes() == ["greet", "third"]
+
+
+def test_what_is_packed_runs_and_texts_of_the_author_stay(field: Field) -> None:
+    files = {"flows/greet.cwl": FLOW.format(id="greet"), "lib/tool.cwl": TOOL.format(id="tool", doc="hello")}
+    field.repository.push(files)
+    field.harvest()
+    described = field.server.request("GET", "/processes/greet").json
+    assert described["inputs"]["note"]["schema"]["default"] == "#main/said"
+    job = field.server.execute("greet", {})
+    assert field.server.wait(job)["status"] == "successful"
+
+
+def test_a_forced_push_is_a_commit_like_any_other(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one"), "b.cwl": TOOL.format(id="b", doc="one")})
+    field.harvest()
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="two"), "b.cwl": None}, rewrite=True)
+    assert list_changes(field.harvest()) == [("undeploy", "b"), ("replace", "a")]
+
+
+def test_a_workflow_that_became_invalid_stays_as_it_was_and_is_reported(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    field.harvest()
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="two").replace("stdout: said.txt", "stdot: said.txt")})
+    report = field.harvest()
+    assert (list_changes(report), field.describe("a")) == ([], "one")
+    found = next(one for one in report["findings"] if one["severity"] == "error")
+    assert (found["path"], found["code"]) == ("a.cwl", "package.invalid")
+
+
+def test_two_workflows_of_one_id_change_nothing(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="same", doc="one")})
+    field.harvest()
+    field.repository.push({"b.cwl": TOOL.format(id="same", doc="two")})
+    report = field.harvest()
+    assert [one["path"] for one in report["findings"] if one["code"] == "harvest.same-id"] == ["a.cwl", "b.cwl"]
+    assert (list_changes(report), field.describe("same")) == ([], "one")
+
+
+def test_a_process_of_somebody_else_is_not_replaced(field: Field) -> None:
+    theirs = field.site.folder / "a.cwl"
+    theirs.write_text(TOOL.format(id="a", doc="theirs"))
+    field.server.deploy(theirs)
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="ours")})
+    report = field.harvest(works=False)
+    assert report["done"][0]["problem"]["code"] == "harvest.refused"
+    assert "409" in report["done"][0]["problem"]["cause"]
+    assert field.describe("a") == "theirs"
+    # once it is gone, the next run deploys ours, though the commit is the same
+    field.server.request("DELETE", "/processes/a")
+    assert list_changes(field.harvest()) == [("deploy", "a")]
+
+
+def test_what_a_killed_run_has_begun_is_finished_by_the_next(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    field.harvest()
+    (record,) = (field.site.folder / "records").glob("*.json")
+    document = json.loads(record.read_text())
+    # as it is written before the request that deployed it
+    document["deployed"]["a"] |= {"done": False, "process": ""}
+    record.write_text(json.dumps(document | {"commit": ""}))
+    assert list_changes(field.harvest()) == [("deploy", "a")]
+    assert (field.list_processes(), field.harvest()["unchanged"]) == (["a"], True)
+
+
+def test_a_server_that_is_away_is_asked_again_by_the_next_run(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    field.write(server="http://127.0.0.1:1", url=field.url)
+    assert field.harvest(works=False)["problem"]["code"] == "harvest.unreachable"
+    field.write(url=field.url)
+    assert list_changes(field.harvest()) == [("deploy", "a")]
+
+
+def test_a_dry_run_shows_the_changes_and_makes_none(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    assert list_changes(field.harvest(dry=True)) == [("deploy", "a")]
+    assert field.list_processes() == []
+    assert list_changes(field.harvest()) == [("deploy", "a")]
+
+
+def test_branch_folder_and_patterns_choose_the_workflows(field: Field) -> None:
+    files = {f"{place}.cwl": TOOL.format(id=place.replace("/", "-"), doc="one") for place in ("x", "in/a", "in/t/b")}
+    field.repository.push(files, branch="stable")
+    field.write(url=field.url, branch="stable", folder="in", exclude=["t/"])
+    assert list_changes(field.harvest()) == [("deploy", "in-a")]
+    field.write(url=field.url, branch="gone")
+    problem = field.harvest(works=False)["problem"]
+    assert (problem["code"], "stable" in problem["cause"]) == ("harvest.repository", True)
+
+
+def test_documents_in_lfs_and_submodules_are_reported(field: Field) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    field.repository.push({"large.cwl": pointer})
+    field.repository.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},other")
+    field.repository.git("commit", "--quiet", "--message", "a submodule")
+    field.repository.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    found = {one["path"]: one["message"] for one in field.harvest()["findings"]}
+    assert ("LFS" in found["large.cwl"], "submodule" in found["other"]) == (True, True)
+
+
+def test_a_package_of_a_repository_reads_nothing_of_this_machine(field: Field, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.cwl"
+    secret.write_text(TOOL.format(id="secret", doc="canary"))
+    flow = FLOW.format(id="thief").replace("../lib/tool.cwl", secret.as_uri())
+    field.repository.push({"flows/thief.cwl": flow})
+    report = field.harvest()
+    assert (list_changes(report), report["workflows"]) == ([], [])
+    assert "canary" not in json.dumps(report)
+
+
+def test_a_password_comes_from_a_file_and_is_shown_nowhere(field: Field, tmp_path: Path) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    with serving_git(tmp_path / "served", login=True) as git:
+        url = f"{git}/repository.git"
+        field.write(url=url)
+        assert field.harvest(works=False)["problem"]["code"] == "harvest.repository"
+        field.write(url=url, **{"user": USER, "password-file": "password"})
+        report = field.harvest()
+        assert (list_changes(report), PASSWORD in json.dumps(report)) == ([("deploy", "a")], False)
+        assert PASSWORD not in "".join(path.read_text() for path in (tmp_path / "records").glob("*.json"))
+        (tmp_path / "password").write_text(f"{PASSWORD}-wrong\n")
+        assert field.harvest(works=False, again=True)["problem"]["code"] == "harvest.repository"
+
+
+def test_text_for_people_says_what_was_done_and_a_file_has_the_report(field: Field, tmp_path: Path) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    words = ("harvest", str(field.file), "--report", str(tmp_path / "report.json"))
+    done = field.site.command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "deploy a (a.cwl)" in done.stdout
+    (report,) = json.loads((tmp_path / "report.json").read_text())
+    assert (report["workflows"], report["succeeded"]) == (["a"], True)

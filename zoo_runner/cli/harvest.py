@@ -1,0 +1,137 @@
+"""The command `harvest`: deploys the workflows of git repositories, once or again and again."""
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo_runner.cli.show import print_json_line, print_message
+
+if TYPE_CHECKING:
+    from zoo_runner.config.configuration import Configuration
+    from zoo_runner.harvest.harvester import Report
+
+_NOT_ALL = 7
+
+
+def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
+    """Add the command to the command line."""
+
+    @cli.command()
+    @click.argument("sources", type=click.Path(path_type=Path, dir_okay=False))
+    @click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Go on, in this interval.")
+    @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+    @click.option("--again", is_flag=True, help="Look at every commit again, and try what was given up.")
+    @click.option(
+        "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
+    )
+    @click.option("--report", type=click.Path(path_type=Path), help="Write what was found and done to this file, JSON.")
+    @click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line a source."
+    )
+    def harvest(
+        sources: Path,
+        every: float | None,
+        dry_run: bool,
+        again: bool,
+        records: Path | None,
+        report: Path | None,
+        form: str,
+    ) -> None:
+        """Deploy the workflows of git repositories at an OGC API - Processes server, and keep them up to date.
+
+        SOURCES is a YAML file that names the server and the repositories. New, changed and removed workflows are
+        deployed, replaced and undeployed; one that became invalid stays as it was, and is reported. Exit code 7 where
+        not everything could be done; the next run does the rest.
+
+        \b
+        server: https://ades.example.org/ogc-api
+        sources:
+          - url: https://github.com/example/workflows
+            branch: main
+            include: ["*.cwl"]
+            exclude: [tests/]
+        """
+        _harvest(read(for_service=True), sources, records, report, form, every, dry_run, again)
+
+
+def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
+    configuration: "Configuration",
+    path: Path,
+    records: Path | None,
+    file: Path | None,
+    form: str,
+    every: float | None,
+    dry: bool,
+    again: bool,
+) -> None:
+    from zoo_runner.config.extras import extra
+
+    with extra("dulwich"):
+        from zoo_runner.harvest.harvester import Harvester
+        from zoo_runner.harvest.records import Records
+        from zoo_runner.harvest.sources import load_harvest
+    from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
+    from zoo_runner.package.resolver import WarmResolver
+
+    show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
+    folder = records or configuration.workspace.folders.state / ".harvest"
+    stop, stopped = Cancellation(), threading.Event()
+    stop.when_cancelled(stopped.set)
+    with closing(WarmResolver()) as resolver, cancelling_on_signals(stop):
+        while True:
+            # read each time: a source may be added while this goes on
+            harvest = load_harvest(path)
+            harvester = Harvester(harvest, configuration.settings, Records(folder), resolver, again=again, dry=dry)
+            reports = []
+            for report in harvester.run():
+                reports.append(report)
+                show(report)
+            if file:
+                _write(file, reports)
+            if every is None or stopped.wait(every):
+                break
+    sys.exit(0 if all(report.succeeded for report in reports) else _NOT_ALL)
+
+
+def _write(file: Path, reports: "list[Report]") -> None:
+    from zoo_runner.files import write_atomically
+
+    write_atomically(file, json.dumps([describe_report(report) for report in reports], indent=2).encode())
+
+
+def describe_report(report: "Report") -> dict[str, Any]:
+    """Describe a report, as `--format json` prints it."""
+    from zoo_runner.model.codec import to_plain
+    from zoo_runner.model.masking import Masker
+
+    described: dict[str, Any] = Masker().mask_data({**to_plain(report), "succeeded": report.succeeded})
+    return described
+
+
+def _show(report: "Report") -> None:
+    from zoo_runner.model.masking import Masker
+    from zoo_runner.model.printable import make_lines
+
+    def say(text: str) -> None:
+        for line in Masker().mask(text).splitlines():
+            click.echo(make_lines(line))
+
+    say(f"{report.source}: {'commit ' + report.commit[:12] if report.commit else 'no commit'}")
+    for finding in report.findings:
+        say(f"  {finding.severity}: {finding.path}: {finding.message} ({finding.code})")
+        say(f"    {finding.remedy}" if finding.remedy else "")
+    for done in report.done:
+        failed = f": failed\n    {done.problem.cause}\n    {done.problem.remedy}" if done.problem else ""
+        say(f"  {done.change.kind} {done.change.name} ({done.change.path}){failed}")
+    for name in report.given_up:
+        print_message(f"  given up: {name} failed too often; --again tries it once more")
+    if report.problem:
+        say(f"  {report.problem.cause} ({report.problem.code})\n    {report.problem.remedy}")
+    elif not report.done:
+        say("  nothing to do")

@@ -1,0 +1,159 @@
+"""Reads documents of a git repository, by dulwich: over https, ssh, or from a disk; nothing of it is checked out.
+
+One commit is fetched, without its history, so that a rewritten history or a forced push is a commit like any other.
+"""
+
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from dulwich.client import default_urllib3_manager, get_transport_and_path
+from dulwich.objects import Commit, ObjectID
+from dulwich.repo import Repo
+
+from zoo_runner.harvest.sources import Source
+from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.masking import Masker
+
+LARGEST_BYTES, MOST_BYTES, MOST_FILES = 1 << 20, 64 << 20, 10_000
+"""Of one document, of all documents together, and how many files a folder may have."""
+_SECONDS = 60.0
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
+_SUBMODULE = 0o160000
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The documents of a commit by path, and why others were not read."""
+
+    commit: str
+    documents: Mapping[str, bytes]
+    unread: Mapping[str, str]
+
+
+class Remote:
+    """The repository of a source. Raises `EngineError` where it does not answer or lacks what is asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, password = source, _read_password(source)
+        self._mask = Masker([password] if password else []).mask
+        # dulwich's own has no time-out
+        is_web = urlsplit(source.url).scheme in ("http", "https")
+        pool: Any = default_urllib3_manager(None, base_url=source.url, timeout=_SECONDS) if is_web else None
+        with self._translating():
+            self._client, self._path = get_transport_and_path(
+                source.url,
+                username=source.user or None,
+                password=password or None,
+                quiet=True,
+                pool_manager=pool,
+            )
+
+    def find_commit(self) -> str:
+        """Find the commit of the branch."""
+        with self._translating():
+            refs = self._client.get_refs(self._path.encode()).refs
+        name = f"refs/heads/{self._source.branch}" if self._source.branch else "HEAD"
+        commit = next((sha for ref, sha in refs.items() if ref == name.encode()), None)
+        if commit is None:
+            branches = sorted(ref.decode(errors="replace")[11:] for ref in refs if ref.startswith(b"refs/heads/"))
+            raise EngineError(
+                f"{self._source.url} has no branch {self._source.branch or 'that is its default'!r};"
+                f" it has {', '.join(branches[:20]) or 'none'}",
+                "Correct the branch of the source.",
+                code="harvest.repository",
+            )
+        return str(commit.decode())
+
+    def read(self, commit: str, is_wanted: Callable[[str], bool], scratch: Path) -> Tree:
+        """Read the documents of a commit whose paths, relative to the folder of the source, are wanted.
+
+        What is fetched lies in a folder of its own in `scratch` meanwhile.
+        """
+        wanted, path = [ObjectID(commit.encode())], self._path.encode()
+        with (
+            tempfile.TemporaryDirectory(prefix=".fetched-", dir=scratch) as name,
+            self._translating(),
+            Repo.init_bare(name) as repository,
+        ):
+            self._client.fetch(path, repository, determine_wants=lambda refs, depth=None: wanted, depth=1)
+            return _read_tree(repository, commit, self._source.folder, is_wanted)
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Translate what dulwich raises, which includes errors of HTTP, sockets and damaged data."""
+        try:
+            yield
+        except EngineError:
+            raise
+        # an error of the transport may be of any library below dulwich
+        except Exception as error:
+            said = self._mask(str(error) or type(error).__name__)
+            raise EngineError(
+                f"the repository {self._mask(self._source.url)} cannot be read: {said}",
+                "Check its address, the user and the password file of the source, and the network.",
+                code="harvest.repository",
+            ) from error
+
+
+def _read_password(source: Source) -> str:
+    if not source.password_file:
+        return ""
+    try:
+        return Path(source.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"the password file {source.password_file} of {source.url} cannot be read: {error}",
+            "Correct password-file of the source, or the permissions of the file.",
+            code="harvest.sources",
+        ) from error
+
+
+def _read_tree(repository: Repo, commit: str, folder: str, is_wanted: Callable[[str], bool]) -> Tree:
+    documents: dict[str, bytes] = {}
+    unread: dict[str, str] = {}
+    store, left = repository.object_store, MOST_BYTES
+    found = store.iter_tree_contents(cast(Commit, repository[commit.encode()]).tree)
+    for number, entry in enumerate(found):
+        path = _find_path(entry.path, folder)
+        if path is None:
+            continue
+        if entry.mode == _SUBMODULE:
+            unread[path] = "is a submodule, which is a repository of its own: add it as a source"
+        if not is_wanted(path) or not stat.S_ISREG(entry.mode):
+            continue
+        if number >= MOST_FILES:
+            unread[path] = f"is beyond the first {MOST_FILES:,} files: narrow the folder of the source"
+            break
+        content = store[entry.sha].as_raw_string()
+        why = _refuse(content, left)
+        if why:
+            unread[path] = why
+            continue
+        documents[path] = content
+        left -= len(content)
+    return Tree(commit, documents, unread)
+
+
+def _refuse(content: bytes, left: int) -> str:
+    if content.startswith(_LFS_POINTER):
+        return "is in Git LFS: keep documents in git itself"
+    if len(content) > LARGEST_BYTES:
+        return f"has {len(content):,} bytes; a document has at most {LARGEST_BYTES:,}"
+    return "" if len(content) <= left else f"is beyond {MOST_BYTES >> 20} MiB of documents: narrow the folder"
+
+
+def _find_path(path: bytes, folder: str) -> str | None:
+    """Return a path relative to the folder; None for one outside, or that is no text."""
+    try:
+        whole = PurePosixPath(path.decode())
+    except UnicodeDecodeError:
+        return None
+    if not folder:
+        return str(whole)
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else None

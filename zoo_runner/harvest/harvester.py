@@ -1,0 +1,150 @@
+"""Harvests sources: fetch, find, plan, change, with a record before and after each change."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+
+from zoo_runner.config.settings import Settings
+from zoo_runner.harvest.git import Remote
+from zoo_runner.harvest.patterns import build_matcher
+from zoo_runner.harvest.planning import Change, Deployed, Kind, list_given_up, list_left, plan_changes
+from zoo_runner.harvest.records import Record, Records
+from zoo_runner.harvest.server import ProcessServer
+from zoo_runner.harvest.sources import Harvest, Source
+from zoo_runner.harvest.workflows import SUFFIXES, Finding, Found, find_workflows
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.errors import NotReachedError, RunnerError
+from zoo_runner.model.package import Package
+from zoo_runner.package.prepare import prepare_upload
+from zoo_runner.package.resolver import Resolve
+
+
+@dataclass(frozen=True)
+class Done:
+    """A change, and why it failed."""
+
+    change: Change
+    problem: Diagnosis | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found and did for a source. `commit`, empty: it could not be found; `problem` says why.
+
+    `unchanged`: it is the commit of the last run, and nothing was left to do. `given_up` are workflows whose change
+    failed too often to be tried again.
+    """
+
+    source: str
+    workspace: str
+    commit: str = ""
+    unchanged: bool = False
+    workflows: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    done: tuple[Done, ...] = ()
+    given_up: tuple[str, ...] = ()
+    problem: Diagnosis | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the server has what the commit has, but for documents with errors."""
+        return self.problem is None and not self.given_up and all(one.problem is None for one in self.done)
+
+
+class Harvester:
+    """Keeps a server up to date with its sources; `again` tries what was given up, `dry` changes nothing."""
+
+    def __init__(
+        self,
+        harvest: Harvest,
+        settings: Settings,
+        records: Records,
+        resolve: Resolve,
+        *,
+        again: bool = False,
+        dry: bool = False,
+    ) -> None:
+        self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
+        self._again, self._dry = again, dry
+
+    def run(self) -> Iterator[Report]:
+        """Harvest all sources once, and yield the report of each; a source that fails stops no other."""
+        with self._records.locked():
+            yield from map(self._run_source, self._harvest.sources)
+
+    def _run_source(self, source: Source) -> Report:
+        report = Report(str(source), source.workspace)
+        try:
+            remote = Remote(source)
+            record, commit = self._records.read(source.key, str(source)), remote.find_commit()
+            report = replace(report, commit=commit, given_up=tuple(list_given_up(record.deployed)))
+            if record.commit == commit and not self._again:
+                return replace(report, unchanged=True)
+            found = self._find(source, remote, commit)
+            changes = plan_changes(found, record.deployed, again=self._again)
+            report = replace(report, workflows=tuple(found.workflows), findings=found.findings)
+            done = tuple(self._apply(source, record, found, changes, commit))
+        except RunnerError as error:
+            return replace(report, problem=error.diagnosis)
+        left = self._records.read(source.key, str(source)).deployed
+        return replace(report, done=done, given_up=tuple(list_given_up(left)))
+
+    def _find(self, source: Source, remote: Remote, commit: str) -> Found:
+        matches = build_matcher(source.include, source.exclude)
+        tree = remote.read(
+            commit, lambda path: matches(path) or PurePosixPath(path).suffix in SUFFIXES, self._records.folder
+        )
+
+        def load(texts: Mapping[str, str], path: str) -> Package:
+            return prepare_upload(texts, path, None, self._settings, self._resolve)
+
+        return find_workflows(tree, matches, load)
+
+    def _apply(
+        self, source: Source, record: Record, found: Found, changes: list[Change], commit: str
+    ) -> Iterator[Done]:
+        if self._dry:
+            yield from map(Done, changes)
+            return
+        base = self._harvest.build_base(source.workspace)
+        server = ProcessServer(base, self._harvest.token_file, self._settings.proxies)
+        write = partial(self._records.write, source.key)
+        for change in changes:
+            before = record.deployed.get(change.name) or Deployed(change.path, "", "", ours=False)
+            begun = replace(before, path=change.path, digest=change.digest or before.digest, done=False, ours=True)
+            begun = replace(begun, attempts=before.attempts if begun.digest == before.digest else 0)
+            problem: Diagnosis | None = None
+            try:
+                if not change.is_ours:
+                    server.ensure_free(change.name)
+                # where this process is killed from here on, the next run knows that the change may have been made
+                write(record := record.change(change.name, begun))
+                after = _make(server, change, begun, found)
+            except NotReachedError:
+                raise
+            except RunnerError as error:
+                after, problem = _fail(begun, change, error), error.diagnosis
+            write(record := record.change(change.name, after))
+            yield Done(change, problem)
+        # only now: what is left is done by the next run, whatever ended this one
+        if not list_left(record.deployed):
+            write(replace(record, commit=commit))
+
+
+def _fail(begun: Deployed, change: Change, error: RunnerError) -> Deployed:
+    return replace(begun, attempts=begun.attempts + 1, error=str(error), ours=change.is_ours)
+
+
+def _make(server: ProcessServer, change: Change, begun: Deployed, found: Found) -> Deployed | None:
+    """Make a change; return what is known of the workflow then, None if it is gone."""
+    if change.kind is Kind.UNDEPLOY:
+        if begun.process or change.is_ours:
+            server.undeploy(begun.process or change.name)
+        return None
+    workflow = found.workflows[change.name]
+    if change.kind is Kind.REPLACE:
+        process = server.replace(begun.process, workflow)
+    else:
+        process = server.deploy(workflow, is_ours=change.is_ours)
+    return replace(begun, process=process, done=True, attempts=0, error="")

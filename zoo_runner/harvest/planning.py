@@ -1,0 +1,95 @@
+"""What has to change at the server so that it has the workflows of a commit; pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from zoo_runner.harvest.workflows import Found
+
+MOST_ATTEMPTS = 10
+"""After so many runs a change that fails is tried no more, until the workflow changes."""
+
+
+class Kind(str, Enum):
+    """What is done with a process."""
+
+    __str__ = str.__str__
+
+    DEPLOY = "deploy"
+    REPLACE = "replace"
+    UNDEPLOY = "undeploy"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is known of a process of a source: the document and digest of its package when it was last sent.
+
+    `process` is its id at the server, empty before it is known; `done` is False from before a request until its answer,
+    `attempts` counts the runs in which that was refused, and `error` is the last reason. `ours`: a process of the
+    workflow's id, if there is one, was created by the harvester.
+    """
+
+    path: str
+    digest: str
+    process: str
+    done: bool = True
+    ours: bool = True
+    attempts: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One request; `digest` is that of the package to send, empty for an undeployment.
+
+    `is_ours`: a process of that id that exists already was created by an earlier run, which was interrupted.
+    """
+
+    kind: Kind
+    name: str
+    path: str
+    digest: str = ""
+    is_ours: bool = True
+
+
+def plan_changes(found: Found, known: Mapping[str, Deployed], *, again: bool = False) -> list[Change]:
+    """Plan the changes, removals first: a workflow may have got the id of one that is gone.
+
+    A process whose document is there and cannot be read stays as it is, and so does what failed too often, but with
+    `again`.
+    """
+    return [*_plan_removals(found, known, again), *_plan_workflows(found, known, again)]
+
+
+def _plan_removals(found: Found, known: Mapping[str, Deployed], again: bool) -> Iterator[Change]:
+    for name, one in known.items():
+        if name in found.workflows or one.path in found.broken or _is_given_up(one, "", again):
+            continue
+        yield Change(Kind.UNDEPLOY, name, one.path, is_ours=one.ours)
+
+
+def _plan_workflows(found: Found, known: Mapping[str, Deployed], again: bool) -> Iterator[Change]:
+    for name, workflow in found.workflows.items():
+        digest, before = workflow.package.digest, known.get(name)
+        if before is None:
+            yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=False)
+        elif _is_given_up(before, digest, again) or (before.done and before.digest == digest):
+            continue
+        elif before.process:
+            yield Change(Kind.REPLACE, name, workflow.path, digest)
+        else:
+            yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=before.ours)
+
+
+def list_left(known: Mapping[str, Deployed]) -> list[str]:
+    """List the workflows whose change is still to be made."""
+    return [name for name, one in known.items() if not one.done and one.attempts < MOST_ATTEMPTS]
+
+
+def list_given_up(known: Mapping[str, Deployed]) -> list[str]:
+    """List the workflows whose change was tried too often."""
+    return [name for name, one in known.items() if not one.done and one.attempts >= MOST_ATTEMPTS]
+
+
+def _is_given_up(one: Deployed, digest: str, again: bool) -> bool:
+    return not again and not one.done and one.attempts >= MOST_ATTEMPTS and one.digest == digest

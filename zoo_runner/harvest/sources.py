@@ -1,0 +1,116 @@
+"""Which repositories are harvested, and where their workflows are deployed: a YAML file of the operator's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, get_origin
+from urllib.parse import quote, urlsplit
+
+from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.masking import Masker
+from zoo_runner.package.parsing import parse_document
+
+_WORKSPACE = "{workspace}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A branch of a repository whose workflows belong to a workspace.
+
+    `branch`, empty: the default branch of the repository. `folder`: only what is below it. `include` and `exclude` are
+    patterns as in .gitignore, relative to the folder; the documents that match are workflows if they are CWL and no
+    other workflow is made of them. The password (or token) is in a file.
+    """
+
+    url: str
+    workspace: str = ""
+    branch: str = ""
+    folder: str = ""
+    include: tuple[str, ...] = ("*.cwl",)
+    exclude: tuple[str, ...] = ()
+    user: str = ""
+    password_file: str = field(default="", repr=False)
+
+    @property
+    def key(self) -> str:
+        """A name for its records: the same as long as it is the same part of the same repository."""
+        parts = (self.url, self.workspace, self.branch, self.folder)
+        return sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+    def __str__(self) -> str:
+        place = f"{self.url}{f'#{self.branch}' if self.branch else ''}{f' {self.folder}' if self.folder else ''}"
+        return Masker().mask(place)
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """Where workflows are deployed and which. `{workspace}` in the address is that of a source; the token in a file."""
+
+    server: str
+    sources: tuple[Source, ...]
+    token_file: str = field(default="", repr=False)
+
+    def build_base(self, workspace: str) -> str:
+        """Build the address of the API of a workspace."""
+        return self.server.replace(_WORKSPACE, quote(workspace, safe="")).rstrip("/")
+
+
+def load_harvest(path: Path) -> Harvest:
+    """Read a file of sources; files that it names are relative to it. Raises `SettingsError`."""
+    try:
+        document = parse_document(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _invalid(path, f"it cannot be read: {error}") from error
+    if not isinstance(document, Mapping):
+        raise _invalid(path, "it is not an object with server and sources")
+    return parse_harvest(document, path)
+
+
+def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
+    """Read the content of a file of sources; pure. Raises `SettingsError`."""
+    _check_names(path, document, {"server", "token-file", "sources"}, "")
+    server, given = document.get("server"), document.get("sources")
+    if not isinstance(server, str) or urlsplit(server).scheme not in ("http", "https"):
+        raise _invalid(path, f"server is {server!r}; expected the http or https address of an API")
+    if not isinstance(given, list) or not given:
+        raise _invalid(path, "sources is not a list with at least one repository")
+    sources = tuple(_parse_source(path, one, f"sources[{number}]") for number, one in enumerate(given))
+    if any(not source.workspace for source in sources) and _WORKSPACE in server:
+        raise _invalid(path, "a source has no workspace, which the address of the server needs")
+    if len({source.key for source in sources}) < len(sources):
+        raise _invalid(path, "two sources are the same branch and folder for the same workspace")
+    return Harvest(server, sources, _find_file(path, str(document.get("token-file") or "")))
+
+
+def _parse_source(path: Path, given: Any, place: str) -> Source:
+    if not isinstance(given, Mapping) or not isinstance(given.get("url"), str):
+        raise _invalid(path, f"{place} is not an object with a url")
+    kinds = {one.name.replace("_", "-"): one for one in fields(Source)}
+    _check_names(path, given, set(kinds), f"{place}.")
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        is_list = get_origin(kinds[name].type) is tuple
+        texts = value if is_list and isinstance(value, list) else [value]
+        if not all(isinstance(one, str) for one in texts):
+            raise _invalid(path, f"{place}.{name} is {value!r}; expected {'a list of texts' if is_list else 'a text'}")
+        values[kinds[name].name] = tuple(texts) if is_list else value
+    if urlsplit(values["url"]).password:
+        raise _invalid(path, f"{place}.url holds a password; write it into a file, and name that in password-file")
+    values["folder"] = values.get("folder", "").strip("/")
+    values["password_file"] = _find_file(path, values.get("password_file", ""))
+    return Source(**values)
+
+
+def _find_file(path: Path, name: str) -> str:
+    return str(path.parent / name) if name else ""
+
+
+def _check_names(path: Path, given: Mapping[str, Any], known: set[str], place: str) -> None:
+    unknown = sorted(str(name) for name in given if name not in known)
+    if unknown:
+        raise _invalid(path, f"{place}{unknown[0]} is unknown; known are {', '.join(sorted(known))}")
+
+
+def _invalid(path: Path, why: str) -> SettingsError:
+    return SettingsError(f"{path}: {why}", "Correct the file; docs/harvest.md has an example.", code="harvest.sources")
