@@ -70,6 +70,22 @@ def test_the_landing_page_leads_to_everything(server: Server) -> None:
         assert server.request("GET", find_link(page, f"{REL}/{rel}")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/processes/echo"), ("POST", "/jobs"), ("GET", "/health")]
+)
+def test_a_page_whose_name_was_made_to_lead_here_is_refused(server: Server, method: str, path: str) -> None:
+    port = server.port
+    answer = server.request(method, path, {} if method == "POST" else None, {"Host": f"evil.example:{port}"})
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (421, "request.host")
+    assert "evil.example" in answer.json["detail"]
+
+
+def test_no_client_sets_the_host_of_links_by_another_header(server: Server) -> None:
+    sent = {"Host": f"localhost:{server.port}", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+    page = server.request("GET", "/", headers=sent).json
+    assert {link["href"].startswith(f"http://localhost:{server.port}/") for link in page["links"]} == {True}
+
+
 def test_both_versions_of_openapi_describe_the_same(server: Server) -> None:
     links = [link for link in server.request("GET", "/").json["links"] if link["rel"] == "service-desc"]
     new, old = (server.request("GET", link["href"]) for link in links)

@@ -133,6 +133,13 @@ class ServerSettings:
         "Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto say who sends a request and how;"
         " separated by commas. Those of others are ignored.",
     )
+    hosts: tuple[str, ...] = setting(
+        "ZOO_RUNNER_HOSTS",
+        (),
+        "Names by which clients reach the server, such as eo.example.org or *.example.org, separated by commas; *: any."
+        " Requests to other names are refused. Unset: that of ZOO_RUNNER_BASE_URL, or of this machine; localhost; the"
+        " address of --host. IP addresses always.",
+    )
     cors_origins: tuple[str, ...] = setting(
         "ZOO_RUNNER_CORS_ORIGINS",
         (),

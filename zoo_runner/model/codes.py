@@ -474,6 +474,12 @@ _REQUEST = (
         "A page of another site had a browser send the request.",
         "Send it with the media type of its body, or ask the operator to list the origin.",
     ),
+    Code(
+        "request.host",
+        _U,
+        "The request is to a name that the server does not have.",
+        "Use one of its names, or list this one in ZOO_RUNNER_HOSTS.",
+    ),
     Code("request.interrupted", _E, "The server stopped before it had answered.", "Send the request again."),
     Code("request.invalid", _U, "The request is invalid.", "Correct what is shown."),
     Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),

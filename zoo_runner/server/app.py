@@ -1,7 +1,7 @@
 """The web application: landing page, conformance, health, errors, and the API for each place where it lies."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
+from zoo_runner.server.hosts import HostsCompared
 from zoo_runner.server.limiting import Limited, read_rate
 from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logged
 from zoo_runner.server.methods import MoreMethods, list_methods
@@ -55,8 +56,8 @@ _CORS: dict[str, Any] = {
 _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
 
-def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastAPI:
-    """Build the application; `count_workers` returns how many workers of this server run."""
+def build_app(api: Api, version: str, count_workers: Callable[[], int], hosts: Iterable[str]) -> FastAPI:
+    """Build the application; `count_workers` returns how many workers of this server run, `hosts` are its names."""
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
@@ -73,8 +74,9 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int]) -> FastA
         app.add_middleware(Limited, rate=read_rate(api.settings.rate_limit))
     add_metrics(app, api, count_workers)
     if origins := api.settings.cors_origins:
-        # the outermost: pages of other origins read errors and refusals too
+        # outside of the others: pages of these origins read errors and refusals too
         app.add_middleware(CORSMiddleware, allow_origins=origins, **_CORS)
+    app.add_middleware(HostsCompared, hosts=hosts)
     app.add_middleware(Logged)
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)

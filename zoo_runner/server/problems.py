@@ -37,6 +37,7 @@ _STATUSES = {
     "request.invalid": 400,
     "request.cursor": 400,
     "request.cross-site": 403,
+    "request.host": 421,
     "job.not-ended": 404,
     "job.locked": 423,
     "job.media-type": 415,

@@ -21,6 +21,7 @@ from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
 from zoo_runner.server.callbacks import Notifier
 from zoo_runner.server.echo import deploy_echo
+from zoo_runner.server.hosts import list_hosts
 from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.log_lines import set_up_logging
 from zoo_runner.server.worker import Worker
@@ -80,7 +81,7 @@ def serve(
         if settings.echo:
             deploy_echo(api)
         api = replace(api, wake=wake)
-        _listen(api, build_app(api, version, lambda: pool.alive), address)
+        _listen(api, build_app(api, version, lambda: pool.alive, list_hosts(settings, address[0])), address)
 
 
 def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> WorkerPool:
