@@ -6,13 +6,6 @@ The tests of a file share servers and namespaces. Files that use one thing of th
 from xdist.scheduler import LoadFileScheduling
 
 _TOGETHER = {
-    # they compare all containers of the machine before and after
-    "podman": (
-        "tests/live/test_containers.py",
-        "tests/live/test_engines_agree.py",
-        "tests/live/test_features_in_containers.py",
-        "tests/live/test_isolated_packages.py",
-    ),
     # they change the realm of the one Keycloak
     "keycloak": ("tests/live/test_identity.py", "tests/live/test_policy.py"),
     # scripts of users know one namespace

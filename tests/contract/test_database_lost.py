@@ -13,11 +13,11 @@ from tests.network import Network, a_network
 from tests.postgres import PrivatePostgres, own_postgres, use_schema
 from tests.serving import kill, serving
 from tests.waiting import wait_for
-from zoo_runner.model import clock
 
 # the claim, the submission, the run, the outcome, the end
 IN_CI = [KillPoint("worker", "after", number) for number in (3, 15, 26, 42, 45)]
-LEASE, BEGIN_SECONDS = 60, 3
+# a third of it is when a worker looks by itself: far later than any test waits
+LEASE = 3600
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +72,9 @@ def test_server_and_worker_go_on_after_the_database_was_away(
             assert [(tmp_path / f"ran-{number}").read_text() for number in range(2)] == ["ran\n"] * 2
 
 
-def test_a_separate_worker_begins_at_once_and_asks_nothing_while_it_is_idle(
+def test_a_separate_worker_is_woken_and_asks_nothing_while_it_is_idle(
     postgres: PrivatePostgres, network: Network, tmp_path: Path, package_cache: Path
 ) -> None:
-    """Its lease would have it look at the database every twenty seconds."""
     with use_schema(postgres.url) as url:
         site = build_site(tmp_path, package_cache, url).having(ZOO_RUNNER_LEASE=str(LEASE), ZOO_RUNNER_WORKERS="0")
         through = site.having(ZOO_RUNNER_DATABASE=url.replace(f":{postgres.port}/", f":{network.port}/"))
@@ -87,9 +86,6 @@ def test_a_separate_worker_begins_at_once_and_asks_nothing_while_it_is_idle(
                 wait_for(_Quiet(network), END_SECONDS)
                 for number in range(3):
                     job = server.execute(process, {"ran": str(tmp_path / f"ran-{number}")})
-                    # by the clock it would begin after ten seconds on average
-                    begun = server.wait(job, "running", "successful")
-                    assert clock.to_seconds(begun["started"]) - clock.to_seconds(begun["created"]) < BEGIN_SECONDS
                     server.wait(job)
             finally:
                 kill(worker.pid)

@@ -4,9 +4,8 @@ A module that needs something else overrides `secret` or `cluster_settings` with
 """
 
 import json
-import threading
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ from tests.live.zoo_kernel import ZOO_URL
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES
+from tests.waiting import wait_for
 from tests.zoo_client import User, make_user
-
-# what Kubernetes may take to collect what the last job owned, and a namespace of its own (issue 5)
-COLLECTED_SECONDS = 20
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +25,10 @@ def started_jobs() -> Iterator[set[str]]:
     """Ids of the jobs that the tests started; at the end of the session nothing of them is left on the cluster."""
     started: set[str] = set()
     yield started
-    until, pause = time.monotonic() + COLLECTED_SECONDS, threading.Event()
-    while (left := list_left(started)) and time.monotonic() < until:
-        pause.wait(0.5)
-    assert left == [], "objects of jobs that have ended are left on the cluster"
+    # Kubernetes may take a while to collect what the last job owned
+    with suppress(AssertionError):
+        wait_for(lambda: not list_left(started))
+    assert list_left(started) == [], "objects of jobs that have ended are left on the cluster"
 
 
 def list_left(started: set[str]) -> list[str]:

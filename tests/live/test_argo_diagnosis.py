@@ -1,4 +1,7 @@
-"""Ways in which a job fails on Argo Workflows, made to happen on a real one; docs/argo.md has a message of each."""
+"""Ways in which a job fails on Argo Workflows, made to happen on a real one; docs/argo.md has a message of each.
+
+What is judged as on the engine calrissian, or as `diagnose` does, and shown there already, is `long`.
+"""
 
 import json
 from pathlib import Path
@@ -77,6 +80,7 @@ def test_a_volume_of_the_site_that_does_not_exist(site: Site, tmp_path: Path) ->
     assert (found.code, found.level) == ("cluster.volume", Level.ENGINE)
 
 
+@pytest.mark.long
 def test_a_volume_of_the_site_that_cannot_be_mounted(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true")
     ensure_namespace(site, package)
@@ -88,12 +92,14 @@ def test_a_volume_of_the_site_that_cannot_be_mounted(site: Site, tmp_path: Path)
     assert (found.code, found.level) == ("cluster.mount", Level.PLATFORM)
 
 
+@pytest.mark.long
 def test_a_storage_class_that_is_not_there(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true")
     found = fail(site.having(STORAGE_CLASS="fast"), package, row="storage class missing", reported="ProvisioningFailed")
     assert (found.code, found.level) == ("cluster.storage-class", Level.ENGINE)
 
 
+@pytest.mark.long
 def test_a_storage_class_that_creates_no_volumes(site: Site, tmp_path: Path) -> None:
     with applied(site, storage_class(NO_CLASS, "kubernetes.io/no-provisioner")):
         found = fail(
@@ -111,18 +117,21 @@ def test_a_job_that_fits_no_node(site: Site, tmp_path: Path) -> None:
     assert (found.code, found.level) == ("cluster.unschedulable", Level.ENGINE)
 
 
+@pytest.mark.long
 def test_a_step_that_fits_no_node(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true", coresMin=500, coresMax=500)
     found = fail(site.having(DEFAULT_MAX_CORES="1000"), package, row="step fits no node", reported="Unschedulable")
     assert (found.code, found.level, found.step) == ("cluster.unschedulable", Level.USER, "work")
 
 
+@pytest.mark.long
 def test_a_node_selector_that_fits_no_node(site: Site, tmp_path: Path) -> None:
     choosy, package = site.having(POD_NODE_SELECTOR='{"pool": "gpu"}'), write_package(tmp_path, "true")
     found = fail(choosy, package, row="node selector fits no node", reported="Unschedulable")
     assert (found.code, found.level) == ("cluster.unschedulable", Level.ENGINE)
 
 
+@pytest.mark.long
 def test_a_quota_without_room_for_the_job(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true")
     ensure_namespace(site, package)
@@ -164,17 +173,20 @@ def test_a_job_pod_that_runs_out_of_memory(site: Site, tmp_path: Path) -> None:
     assert (found.code, found.level) == ("engine.memory", Level.ENGINE)
 
 
+@pytest.mark.long
 def test_a_step_that_runs_out_of_memory(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "head -c 200m /dev/zero | tail > /dev/null")
     found = fail(site, package, row="step out of memory", reported="OOMKilled")
     assert (found.code, found.level, found.step) == ("step.out-of-memory", Level.USER, "work")
 
 
+@pytest.mark.long
 def test_a_program_that_is_not_in_the_image(site: Site, tmp_path: Path) -> None:
     found = fail(site, write_package(tmp_path, "exec no-such-program"), row="program missing", reported="Error")
     assert (found.level, found.step) == (Level.USER, "work")
 
 
+@pytest.mark.long
 def test_an_output_that_the_tool_did_not_write(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true")
     document = json.loads(package.read_text())

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +14,9 @@ import pytest
 import rasterio  # type: ignore[import-untyped]
 
 from tests.contract.test_linked_outputs import CASES, check_linked_output
-from tests.site import LONGEST_SECONDS, Site, wait_until_none_is_left
+from tests.site import Site, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
+from tests.waiting import wait_for
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import StepStarted
 from zoo_runner.model.job import Status
@@ -58,8 +58,11 @@ def podman_site(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Sit
     )
 
 
-def list_containers() -> set[str]:
-    return set(run_podman("ps", "--all", "--quiet", "--no-trunc").stdout.split())
+def list_containers(folder: Path) -> set[str]:
+    """The containers that have something of a folder mounted."""
+    every = run_podman("ps", "--all", "--quiet", "--no-trunc").stdout.split()
+    shown = run_podman("inspect", "--format", "{{.Id}}{{range .Mounts}} {{.Source}}{{end}}", *every).stdout
+    return {line.split()[0] for line in shown.splitlines() if f" {folder}/" in line}
 
 
 def normalise(node: Any, folder: Path) -> Any:
@@ -148,49 +151,41 @@ def test_an_image_that_cannot_be_read_is_named_with_what_to_do(podman_site: Site
 
 
 def test_a_container_is_removed_when_its_job_is_cancelled(podman_site: Site) -> None:
-    before = list_containers()
     cancellation = Cancellation()
     during: set[str] = set()
 
     def cancel(event: object) -> None:
         if isinstance(event, StepStarted):
-            during.update(wait_for_container(before))
+            during.update(wait_for_container(podman_site.folder))
             cancellation.cancel()
 
     story = podman_site.run(podman_site.accept(FAILING / "slow" / "slow.cwl"), cancellation=cancellation, on=cancel)
     assert story.outcome.status is Status.DISMISSED
     assert during
-    assert during & list_containers() == set()
+    assert list_containers(podman_site.folder) == set()
 
 
 def test_a_container_is_removed_when_its_caller_is_killed(podman_site: Site) -> None:
-    before = list_containers()
     with podman_site.started("run", FAILING / "slow" / "slow.cwl", "-o", podman_site.results) as process:
         assert process.stderr
         assert any("step sleep begins" in line for line in process.stderr)
-        during = wait_for_container(before)
+        during = wait_for_container(podman_site.folder)
         process.kill()
     assert during
     assert wait_until_none_is_left(podman_site.folder)
-    assert during & list_containers() == set()
+    assert list_containers(podman_site.folder) == set()
 
 
-def wait_for_container(before: set[str]) -> set[str]:
-    """The containers that are new; podman tells of each start as an event. Fails where none starts."""
-    until = time.monotonic() + LONGEST_SECONDS
-    while not (new := list_containers() - before):
-        with subprocess.Popen(
-            ["podman", "events", "--filter", "event=start"],
-            env={"PATH": os.defpath, "HOME": str(Path.home()), "CONTAINERS_CONF": str(CONTAINERS_CONF)},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as events:
-            try:
-                events.wait(0.2)
-            except subprocess.TimeoutExpired:
-                events.kill()
-        assert time.monotonic() < until, "no container was started"
-    return new
+def wait_for_container(folder: Path) -> set[str]:
+    """The containers of a job, once there are some."""
+    found: set[str] = set()
+
+    def look() -> set[str]:
+        found.update(list_containers(folder))
+        return found
+
+    wait_for(look)
+    return found
 
 
 def test_no_credential_reaches_a_container(podman_site: Site) -> None:

@@ -30,6 +30,8 @@ def image() -> str:
     return IMAGE
 
 
+# isolated, each is shown below; not isolated, test_engines_agree.py shows it
+@pytest.mark.long
 @pytest.mark.parametrize("name", WORKING)
 def test_a_package_gives_the_same_in_containers(name: str, tmp_path: Path) -> None:
     done = run_package(name, tmp_path, **CONTAINERS)

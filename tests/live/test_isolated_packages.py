@@ -67,7 +67,13 @@ def find_files(value: Any) -> list[Path]:
     return own + [path for each in value.values() for path in find_files(each)]
 
 
-@pytest.mark.parametrize("name", CALLS)
+# of these test_features_in_containers.py shows the results, too
+SHOWN = {name for name, path in CALLS.items() if path.is_relative_to(FEATURES)}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in SHOWN else []) for name in CALLS]
+)
 def test_a_package_runs_isolated_in_containers(name: str, site: Site) -> None:
     shown = run(site.having(**SERVICE, **CONTAINERS, ZOO_RUNNER_CONTAINERS="podman"), CALLS[name])
     assert shown["status"] == "successful"
