@@ -1,75 +1,139 @@
-"""A job on Argo Workflows beside the same container as a hand-written Workflow that `argo submit --watch` runs.
+"""Jobs on Argo Workflows beside Workflows that a person would write for the same containers.
 
-    python -m bench.argo [--rounds 5] [--no-page]
+    python -m bench.argo [--case echo] [--case scatter] [--pods 100] [--rounds 5] [--no-page]
+
+echo: one step, on the engine argo, beside the same container that `argo submit --watch` runs. scatter: so many trivial
+steps, each a pod, on argo-native; beside a hand-written Workflow with as many pods of three containers (`withItems`),
+and beside the engine argo.
 
 Needs Argo Workflows on a cluster (`make argo`), with warm images, and the program argo (PATH, or what `make argo`
-built); the results store is started here, where pods reach it (--host). Each round runs both sides once, in turning
+built); the results store is started here, where pods reach it (--host). Each round runs all sides once, in turning
 order; figures are medians. Writes its part of docs/bench.md.
 """
 
-import argparse
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from bench.cluster import Ours, Row, build_environ
-from bench.page import PAGE, write_part
-from bench.peers import ROOT
-from bench.servers import serve_s3
-from zoo_runner.config.configuration import Configuration, load_configuration
+from bench.cluster import Ours, Row
+from bench.on_cluster import build_parser, installed, show
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.tenant import build_executor_access
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.engines.kubernetes.namespace import prepare_tenant
 
-LIMIT = 1.2
+ECHO_LIMIT, SCATTER_LIMIT, ONE_POD_LIMIT = 1.2, 1.1, 0.8
 # what examples/echo says
 IMAGE, SCRIPT = "docker.io/library/debian:bookworm-slim", "echo hello"
+CASES = ("echo", "scatter")
 
 
 def main() -> int:
-    """Measure, print the table, write it; 1 where the limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--host", default="10.240.0.1", help="address of this machine for pods [default: dev/cluster's]"
-    )
-    parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
+    """Measure, print the table, write it; 1 where a limit is missed."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="only this; repeatable")
+    parser.add_argument("--pods", type=int, default=100, help="of the case scatter [default: 100]")
     words = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as name:
-        folder = Path(name)
-        (folder / "s3" / "results").mkdir(parents=True)
-        with serve_s3(folder / "s3", words.host) as store:
-            table = _measure(load_configuration(build_environ(folder, store.url)), folder, words.rounds)
-    print(table)
-    if not words.no_page:
-        write_part("Jobs on Argo Workflows", _build_part(table, words.rounds))
-        print(f"\nwritten to {PAGE.relative_to(ROOT)}")
-    return 1 if "missed" in table else 0
+    with installed(words.host) as (configuration, folder):
+        table = _measure(_Measurement(configuration, folder, words.rounds, words.pods), words.case or CASES)
+    build_part = None if words.no_page else partial(_build_part, rounds=words.rounds)
+    return show(table, "Jobs on Argo Workflows", build_part)
 
 
-def _measure(configuration: Configuration, folder: Path, rounds: int) -> str:
+@dataclass(frozen=True)
+class _Measurement:
+    """What is measured with: an installation and a folder; how often, and with how many pods."""
+
+    configuration: Configuration
+    folder: Path
+    rounds: int
+    pods: int
+
+
+def _measure(one: _Measurement, cases: Sequence[str]) -> str:
+    configuration = one.configuration
     cluster = Cluster(configuration.kubernetes)
     names = build_names("bench", configuration.kubernetes, configuration.workspace)
     prepare_tenant(cluster, names, configuration.kubernetes)
     for manifest in build_executor_access(names, configuration.kubernetes):
         cluster.create(manifest)
-    ours, peer = Ours(configuration, cluster, engine="argo"), _Peer(folder, names.namespace, configuration)
-    row = Row("echo, one job", LIMIT, lambda: ours.run(1), peer.run)
+    peer = _Peer(one.folder, names.namespace, configuration)
+    measures = {"echo": _measure_echo, "scatter": _measure_scatter}
+    rows = [row for case in cases for row in measures[case](one, cluster, peer)]
+    lines = ("| what | zoo-runner, s | beside it, s | x that | limit |", "|---|---|---|---|---|")
+    return "\n".join((*lines, *(row.show().removesuffix("  |") for row in rows), "", _describe_controller()))
+
+
+def _measure_echo(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list[Row]:
+    ours = Ours(one.configuration, cluster, engine="argo")
+    templates = [_build_template("main", _build_container())]
+    row = Row("echo, one job; `argo submit`", ECHO_LIMIT, lambda: ours.run(1), lambda: peer.run(templates))
     for run in (row.ours, row.bare):
         run()
-    row.measure(rounds)
-    lines = ("| what | zoo-runner, s | argo submit, s | x argo submit | limit |", "|---|---|---|---|---|")
-    return "\n".join((*lines, row.show().removesuffix("  |"), "", _describe_controller()))
+    row.measure(one.rounds)
+    return [row]
+
+
+def _measure_scatter(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list[Row]:
+    package = one.folder / "scatter.cwl"
+    package.write_text(json.dumps(_build_scatter(one.pods)))
+    native, single = (Ours(one.configuration, cluster, engine=engine) for engine in ("argo-native", "argo"))
+    three = [_build_container(name) for name in ("prepare", "tool", "collect")]
+    items = [{"name": "one", "template": "pod", "withItems": list(range(one.pods))}]
+    templates: list[dict[str, Any]] = [
+        {"name": "main", "steps": [items]},
+        {"name": "pod", "containerSet": {"containers": three}},
+    ]
+    title = f"scatter of {one.pods}"
+    row = Row(
+        f"{title}; `withItems`, pods of three containers",
+        SCATTER_LIMIT,
+        lambda: native.run(1, package),
+        lambda: peer.run(templates),
+        lambda: single.run(1, package),
+    )
+    row.measure(one.rounds)
+    beside = Row(f"{title}; engine argo", ONE_POD_LIMIT, row.ours, single.run)  # type: ignore[arg-type]
+    beside.seconds = {"ours": row.seconds["ours"], "bare": row.seconds.pop("incumbent")}
+    row.incumbent = None
+    return [row, beside]
+
+
+def _build_scatter(number: int) -> dict[str, Any]:
+    """Build a package of so many jobs of a trivial step, which ask for little, so that they run at a time."""
+    tool = {
+        "class": "CommandLineTool",
+        "id": "tool",
+        "requirements": [
+            {"class": "DockerRequirement", "dockerPull": IMAGE},
+            {"class": "ResourceRequirement", "coresMin": 0.01, "coresMax": 1, "ramMin": 16, "ramMax": 128},
+        ],
+        "baseCommand": "true",
+        "inputs": {"number": "int"},
+        "outputs": {"same": {"type": "int", "outputBinding": {"outputEval": "$(inputs.number)"}}},
+    }
+    flow = {
+        "class": "Workflow",
+        "id": "scatter",
+        "requirements": [{"class": "ScatterFeatureRequirement"}],
+        "inputs": {"numbers": {"type": "int[]", "default": list(range(number))}},
+        "steps": {"one": {"run": "#tool", "scatter": "number", "in": {"number": "numbers"}, "out": ["same"]}},
+        "outputs": {"same": {"type": "int[]", "outputSource": "one/same"}},
+    }
+    return {"cwlVersion": "v1.2", "$graph": [flow, tool]}
 
 
 def _describe_controller() -> str:
@@ -96,9 +160,10 @@ class _Peer:
             "KUBECONFIG": configuration.kubernetes.kubeconfig or "",
         }
 
-    def run(self) -> float:
-        """Submit it and wait for its end; seconds of the whole command."""
-        self._path.write_text(json.dumps(_build_workflow(f"bench-{uuid.uuid4().hex[:8]}", self._namespace)))
+    def run(self, templates: Sequence[dict[str, Any]]) -> float:
+        """Submit a Workflow of these templates and wait for its end; seconds of the whole command."""
+        workflow = _build_workflow(f"bench-{uuid.uuid4().hex[:8]}", self._namespace, templates)
+        self._path.write_text(json.dumps(workflow))
         words = ("submit", str(self._path), "--namespace", self._namespace, "--watch")
         begun = time.monotonic()
         done = subprocess.run([self._argo, *words], env=self._environ, capture_output=True, text=True, check=False)
@@ -108,22 +173,31 @@ class _Peer:
         return seconds
 
 
-def _build_workflow(name: str, namespace: str) -> dict[str, object]:
-    confined = {
-        "runAsNonRoot": True,
-        "runAsUser": 1000,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    argos = {"securityContext": confined}
+_CONFINED = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def _build_container(name: str = "main") -> dict[str, Any]:
+    return {"name": name, "image": IMAGE, "command": ["sh", "-c", SCRIPT], "securityContext": _CONFINED}
+
+
+def _build_template(name: str, container: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "container": {key: value for key, value in container.items() if key != "name"}}
+
+
+def _build_workflow(name: str, namespace: str, templates: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    argos = {"securityContext": _CONFINED}
     patch = {
         # the account of jobs has none by default, and Argo's executor needs one
         "automountServiceAccountToken": True,
         "initContainers": [{"name": "init", **argos}],
         "containers": [{"name": "wait", **argos}],
     }
-    container = {"image": IMAGE, "command": ["sh", "-c", SCRIPT], "securityContext": confined}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",
@@ -133,7 +207,7 @@ def _build_workflow(name: str, namespace: str) -> dict[str, object]:
             "serviceAccountName": JOB_ACCOUNT,
             "podSpecPatch": json.dumps(patch),
             "ttlStrategy": {"secondsAfterCompletion": 60},
-            "templates": [{"name": "main", "container": container}],
+            "templates": list(templates),
         },
     }
 
@@ -154,7 +228,7 @@ def _build_part(table: str, rounds: int) -> str:
 {table}
 
 *zoo-runner*: from the call until the results document and the logs are here and the deletion of everything else is
-requested. *argo submit*: a Workflow of one container with the image and command of the package's step, from the start
+requested. *`argo submit`*, *`withItems`*: a Workflow with the image and command of the package's step, from the start
 of `argo submit --watch` to its end; it stores no results.
 """
 

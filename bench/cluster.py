@@ -7,13 +7,10 @@ pods reach it (--host). Each round runs every side once, in turning order; figur
 docs/bench.md.
 """
 
-import argparse
 import json
 import os
-import shutil
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,10 +19,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bench.page import PAGE, write_part
+from bench.on_cluster import build_parser, installed, show
 from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
-from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
-from zoo_runner.config.configuration import Configuration, load_configuration
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.execution.accept import accept, draft_job
@@ -37,8 +33,6 @@ from zoo_runner.package.loading import load_package
 
 STAGED = ROOT / "bench" / "staged.cwl"
 ITEM = ROOT / "examples" / "data" / "landsat-p035r032-sr" / "LT50350322008110PAC01"
-JOB_IMAGE = "docker.io/zoo-runner/job:dev"
-KUBECONFIG = Path("~/.cache/zoo-runner/cluster/kubeconfig").expanduser()
 LEFT_KINDS = ("Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim")
 LEFT_SECONDS, LEFT_SECONDS_OWN_NAMESPACE = 5.0, 20.0
 LONGEST_SECONDS = 60.0
@@ -118,33 +112,12 @@ class Ours:
 
 def main() -> int:
     """Measure, print the table, write it; 1 where a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = build_parser(__doc__)
     parser.add_argument("--jobs", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--host", default="10.240.0.1", help="address of this machine for pods [default: dev/cluster's]"
-    )
-    parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     words = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as name:
-        folder = Path(name)
-        (folder / "s3" / "results").mkdir(parents=True)
-        shutil.copytree(ITEM, folder / "s3" / "source" / ITEM.name)
-        with serve_s3(folder / "s3", words.host) as store:
-            table = _measure(load_configuration(build_environ(folder, store.url)), words.rounds, words.jobs)
-    print(table)
-    if not words.no_page:
-        write_part("Jobs on Kubernetes", _build_part(table, words.rounds))
-        print(f"\nwritten to {PAGE.relative_to(ROOT)}")
-    return 1 if "missed" in table else 0
-
-
-def build_environ(folder: Path, store: str) -> dict[str, str]:
-    """Build the environment of an installation whose folders are in `folder`, with a results store."""
-    environ = {"KUBECONFIG": str(KUBECONFIG), "ZOO_RUNNER_JOB_IMAGE": JOB_IMAGE, **os.environ}  # noqa: TID251 a program
-    own = {f"ZOO_RUNNER_{part}": str(folder / part.lower()) for part in ("TEMP", "STATE", "SCRATCH")}
-    keys = {"AWS_ENDPOINT_URL": store, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
-    return {**environ, **own, **keys, "ZOO_RUNNER_WORKSPACE": "bench", "DEFAULT_VOLUME_SIZE": "1Gi"}
+    with installed(words.host, ITEM) as (configuration, _):
+        table = _measure(configuration, words.rounds, words.jobs)
+    return show(table, "Jobs on Kubernetes", None if words.no_page else lambda text: _build_part(text, words.rounds))
 
 
 def _measure(configuration: Configuration, rounds: int, jobs: int) -> str:

@@ -158,6 +158,22 @@ ATTACKS: dict[str, tuple[Manifest, str]] = {
         with_volume(STEP, persistentVolumeClaim={"claimName": "job-other-work"}),
         "another job",
     ),
+    "the files of another job, by a label": (
+        having(
+            with_volume(STEP, persistentVolumeClaim={"claimName": "job-other-work"}),
+            "metadata",
+            labels={**STEP["metadata"]["labels"], "zoo-runner/volume": "job-other"},
+        ),
+        "another job",
+    ),
+    "the files of another job than the label says": (
+        having(
+            with_volume(JOB, persistentVolumeClaim={"claimName": "job-other-work"}),
+            "metadata",
+            labels={**JOB["metadata"]["labels"], "zoo-runner/volume": "job-third"},
+        ),
+        "another job",
+    ),
     "the Secret of another job": (having(STEP, *CONTAINER, env=[{"name": "A", "valueFrom": FOREIGN}]), "another job"),
     "credentials of staging in a step": (
         having(STEP, *CONTAINER, env=[{"name": "A", "valueFrom": OWN}]),

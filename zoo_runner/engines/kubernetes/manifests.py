@@ -23,6 +23,8 @@ CWL_FOLDERS = ("run", "files")
 """What the second one sees of the job's volume."""
 NETWORK_LABEL = "zoo-runner/network"
 """Label of the pods of steps whose package asks for the network."""
+VOLUME_LABEL = "zoo-runner/volume"
+"""Label of the pods of a job that continues another: whose volume it has (deploy/kubernetes/admission.yaml)."""
 CWL_PROGRAM = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.main")
 GRACE_SECONDS = 5
 # with `_ORDINARY`, what the strictest of the Pod Security Standards requires of a container
@@ -136,7 +138,8 @@ def build_pod_template(names: Names, cluster: KubernetesSettings, role: str) -> 
         spec["securityContext"] = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, **_ORDINARY}
     if cluster.priority_class:
         spec["priorityClassName"] = cluster.priority_class
-    labels = {**cluster.labels, **names.labels, "zoo-runner/role": role}
+    volume = {VOLUME_LABEL: names.first} if names.generation else {}
+    labels = {**cluster.labels, **names.labels, "zoo-runner/role": role, **volume}
     return {"metadata": {"labels": labels, "annotations": dict(cluster.annotations)}, "spec": spec}
 
 
