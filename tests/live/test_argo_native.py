@@ -102,7 +102,7 @@ def write_three(folder: Path, third: str) -> Path:
     path = write_package(folder, "")
     document = json.loads(path.read_text())
     flow, tool = document["$graph"]
-    tools, steps = list[dict[str, object]](), dict[str, dict[str, object]]()
+    tools: list[Any] = []
     steps: dict[str, Any] = {}
     for name, script in {"first": "echo first", "second": "cat $0; echo second", "third": third}.items():
         inputs = {"x": {"type": "File?", "inputBinding": {}}}
