@@ -348,7 +348,10 @@ def test_an_archive_is_unpacked_to_the_file_or_folder_in_it(tmp_path: Path) -> N
     assert not any(path.is_symlink() for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize("content", [pack("../x"), pack("/x"), pack("a", "b"), pack(), b"no archive"])
+BAD = {"above": pack("../x"), "root": pack("/x"), "two": pack("a", "b"), "empty": pack(), "other": b"no archive"}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_an_archive_that_leads_outside_or_is_damaged_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         fetch_artifact(Server(content), "job", ARTIFACT, tmp_path / "out", print)
