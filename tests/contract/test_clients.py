@@ -67,6 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Ite
     site = Site(folder, package_cache).having(
         ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"),
         ZOO_RUNNER_WORKSPACE_PREFIX="/api/catalogue/stac/catalogs/user/catalogs",
+        ZOO_RUNNER_HOSTS="test.hub.invalid",
         ZOO_RUNNER_PACKAGE_HOSTS="127.0.0.1",
         STAGEIN_ALLOW_PRIVATE="true",
     )
