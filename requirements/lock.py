@@ -44,11 +44,11 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
-    "dev": Lock(("argo", "harvest", "kubernetes", "raster", "server", "testing", "examples", "demo", "dev")),
+    "dev": Lock(("argo", "harvest", "kubernetes", "raster", "server", "otel", "testing", "examples", "demo", "dev")),
     "demo": Lock(("raster", "examples", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),
-    "server": Lock(("kubernetes", "raster", "server")),
+    "server": Lock(("kubernetes", "raster", "server", "otel")),
     # the stagers' images have no CWL
     "stagein": Lock(only=find_requirements(*_STAGER)),
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),

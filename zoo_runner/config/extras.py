@@ -18,6 +18,7 @@ EXTRAS = {
     "fastapi": "server",
     "hera": "argo",
     "kubernetes": "kubernetes",
+    "opentelemetry": "otel",
     "psycopg": "server",
     "sqlalchemy": "server",
     "uvicorn": "server",

@@ -133,6 +133,16 @@ class ServerSettings:
         "Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto say who sends a request and how;"
         " separated by commas. Those of others are ignored.",
     )
+    otlp_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Collector to which spans of requests and jobs are sent by OTLP over HTTP, such as http://collector:4318; needs"
+        " zoo-runner[otel]. The other variables of the OpenTelemetry SDK apply too. Unset: no traces.",
+    )
+    trace_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "The same, as the whole address of traces: …/v1/traces."
+    )
+    trace_disabled: bool = setting("OTEL_SDK_DISABLED", False, "Whether no traces are sent all the same.")
     hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_HOSTS",
         (),

@@ -26,6 +26,8 @@ from zoo_runner.package.extensions import find_secret_inputs
 class Origin:
     """Where a job comes from: who asked for it, what of the request is kept, how urgent it is, who has its process.
 
+    `trace` is the context of the request's span.
+
     Of waiting jobs, those with the highest `priority` start first. `deployed_in` is the workspace of the process, None:
     that of the job.
     """
@@ -34,6 +36,7 @@ class Origin:
     request: Mapping[str, Any] | None = None
     priority: int = 0
     deployed_in: str | None = None
+    trace: str | None = None
 
 
 UNKNOWN = Origin()
@@ -177,6 +180,7 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin
         priority=origin.priority,
         runs_in=workspace.name if workspace.storage_of else None,
         deployed_in=origin.deployed_in,
+        trace=origin.trace,
         continues=asdict(draft.continues) if draft.continues else None,
     )
 

@@ -83,7 +83,8 @@ class Job:
     client sent that the inputs do not say; of a job that was not started, all of it, and it may still change.
     `runs_in` is the workspace that executes it and `deployed_in` the one that has its process, None: `workspace`, whose
     job it is.
-    `continues` is the handle of the failed job that this one continues.
+    `continues` is the handle of the failed job that this one continues. `trace` is the context of the request that it
+    came by, as in `traceparent`.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Job:
     runs_in: str | None = None
     deployed_in: str | None = None
     continues: Mapping[str, Any] | None = None
+    trace: str | None = None
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":

@@ -31,6 +31,7 @@ from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.pages import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
+from zoo_runner.server.tracing import Traced, Tracing
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 PART_4 = "http://www.opengis.net/spec/ogcapi-processes-4/1.0/conf"
@@ -56,7 +57,9 @@ _CORS: dict[str, Any] = {
 _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
 
-def build_app(api: Api, version: str, count_workers: Callable[[], int], hosts: Iterable[str]) -> FastAPI:
+def build_app(
+    api: Api, version: str, count_workers: Callable[[], int], hosts: Iterable[str], tracing: Tracing | None = None
+) -> FastAPI:
     """Build the application; `count_workers` returns how many workers of this server run, `hosts` are its names."""
     app = FastAPI(
         title=TITLE,
@@ -77,6 +80,8 @@ def build_app(api: Api, version: str, count_workers: Callable[[], int], hosts: I
         # outside of the others: pages of these origins read errors and refusals too
         app.add_middleware(CORSMiddleware, allow_origins=origins, **_CORS)
     app.add_middleware(HostsCompared, hosts=hosts)
+    if tracing:
+        app.add_middleware(Traced, tracing=tracing)
     app.add_middleware(Logged)
     _add_errors(app, Masker(api.configuration.workspace.secrets))
     add_documents(app)

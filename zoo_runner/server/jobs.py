@@ -31,6 +31,7 @@ from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.subscriber import find_reach, read_subscriber
+from zoo_runner.server.tracing import read_context, trace_part
 from zoo_runner.server.uploads import locate_files
 from zoo_runner.store.protocol import JobPage, JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
@@ -91,7 +92,7 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
     """
     placed = place_execution(api, call, process_id, request)
     engine, workspace = placed.configuration.settings.engine, placed.configuration.workspace
-    origin = Origin(call.caller, deployed_in=placed.deployed_in)
+    origin = Origin(call.caller, deployed_in=placed.deployed_in, trace=read_context())
     try:
         draft = prepare_execution(api, placed, process_id, request)
     except InputError as error:
@@ -104,7 +105,8 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
         return accept_failed(api.context, draft, engine, workspace, error, origin)
     keep_callback(api, placed.call, draft.id, request)
     origin = replace(origin, request=keep_request(request, draft.order))
-    job = accept(api.context, draft, engine, workspace, origin)
+    with trace_part("accept"):
+        job = accept(api.context, draft, engine, workspace, origin)
     logger.info("job accepted", extra=about(job))
     api.wake(job.id)
     return job

@@ -24,6 +24,7 @@ from zoo_runner.server.echo import deploy_echo
 from zoo_runner.server.hosts import list_hosts
 from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.log_lines import set_up_logging
+from zoo_runner.server.tracing import Tracing, open_tracing
 from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql import SqlStore, open_sql_store
@@ -81,7 +82,16 @@ def serve(
         if settings.echo:
             deploy_echo(api)
         api = replace(api, wake=wake)
-        _listen(api, build_app(api, version, lambda: pool.alive, list_hosts(settings, address[0])), address)
+        hosts, tracing = list_hosts(settings, address[0]), _open_tracing(settings, "server", stack)
+        _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address)
+
+
+def _open_tracing(settings: ServerSettings, part: str, stack: ExitStack) -> Tracing | None:
+    """Open what sends the spans of this process; `stack` has the last ones sent."""
+    tracing = open_tracing(settings, part)
+    if tracing:
+        stack.callback(tracing.close)
+    return tracing
 
 
 def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> WorkerPool:
@@ -128,11 +138,12 @@ def work(settings: ServerSettings, configuration: Configuration, source: TextIO 
     """
     set_up_logging(settings, configuration.workspace.secrets, "worker")
     store = open_store(settings, configuration)
-    try:
+    with ExitStack() as stack:
+        stack.callback(store.close)
         context = open_context(store, settings, configuration)
         engine = context.find_engine(configuration.settings.engine, configuration.workspace)
         most_jobs = settings.remote_jobs if engine.capabilities.remote else 1
-        worker = Worker(context, store.jobs, settings, most_jobs)
+        worker = Worker(context, store.jobs, settings, most_jobs, _open_tracing(settings, "worker", stack))
         if source is None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: worker.stop())
@@ -146,8 +157,6 @@ def work(settings: ServerSettings, configuration: Configuration, source: TextIO 
         with suppress(EngineError):
             store.jobs.release_all(context.owner)
         return True
-    finally:
-        store.close()
 
 
 def backup(

@@ -30,6 +30,7 @@ from zoo_runner.server.jobs import (
 )
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.subscriber import find_reach, read_subscriber
+from zoo_runner.server.tracing import read_context
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def start_job(api: Api, call: Call, job_id: str) -> Job:
     placed = place_job(api, call, job)
     workspace = placed.configuration.workspace
     draft = prepare_execution(api, placed, job.process_id, request, job_id)
-    origin = Origin(job.caller, keep_request(request, draft.order), job.priority)
+    origin = Origin(job.caller, keep_request(request, draft.order), job.priority, trace=read_context())
     keep_callback(api, call, job_id, request)
     started = accept_created(api.context, job, draft, workspace, origin)
     logger.info("job accepted", extra=about(started))

@@ -20,9 +20,10 @@ from zoo_runner.execution.context import Context, end_job
 from zoo_runner.execution.execute import start
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, JobNotFoundError, NotReachedError, RunnerError
-from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.log_lines import about
+from zoo_runner.server.tracing import StageTimes, Tracing
 from zoo_runner.store.protocol import JobQueue, Share
 
 # before the next job, where an engine did not answer
@@ -43,10 +44,11 @@ class Worker:
         jobs: JobQueue,
         settings: ServerSettings,
         most_jobs: int,
+        tracing: Tracing | None = None,
         away_seconds: float = _AWAY_SECONDS,
     ) -> None:
         self._context, self._jobs, self._settings = context, jobs, settings
-        self._away_seconds = away_seconds
+        self._tracing, self._away_seconds = tracing, away_seconds
         self._share = Share(most_per_workspace=settings.jobs_per_workspace)
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
@@ -133,12 +135,13 @@ class Worker:
             self._running[job.id] = cancellation
 
         logger.info("job taken", extra=about(job, {"engine": job.engine}))
-        begun = monotonic()
+        begun, times = monotonic(), StageTimes()
 
         def end(done: Future[Outcome]) -> None:
             try:
                 self._settle(job, done.exception())
                 _log_end(job, done, monotonic() - begun)
+                self._trace(job, times)
                 # a server that was killed hears nothing any more
                 with contextlib.suppress(OSError, ValueError):
                     sink.write(f"{job.id}\n")
@@ -148,7 +151,17 @@ class Worker:
                     del self._running[job.id]
                     self._changed.notify_all()
 
-        start(self._context, job.id, cancellation=cancellation).add_done_callback(end)
+        start(self._context, job.id, times.report, cancellation).add_done_callback(end)
+
+    def _trace(self, job: Job, times: StageTimes) -> None:
+        """Send the spans of a job, if it has ended."""
+        if self._tracing is None:
+            return
+        # a database that is away, or a job that was removed, is no reason to fail
+        with contextlib.suppress(RunnerError):
+            stored = self._context.store.get(job.id)
+            if stored.status in FINAL:
+                self._tracing.record_job(stored, times)
 
     def _settle(self, job: Job, error: BaseException | None) -> None:
         """See that a job has ended that could not be worked on."""
