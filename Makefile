@@ -45,10 +45,11 @@ test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes
 	@echo "tests: long"
 	@$(PYTEST) -m long tests
 
-conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour)
+conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour); ENGINE=argo-native|calrissian on the cluster
 	@$(PYTHON) -m venv .venv-conformance && .venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --require-hashes --requirement requirements/conformance.lock
-	@$(BIN)/python dev/conformance/suite.py "$${CWL_CONFORMANCE:?names the folder of a conformance suite}" $(TESTS)
+	@PYTHONPATH=. $(BIN)/python dev/conformance/suite.py "$${CWL_CONFORMANCE:?names the folder of a conformance suite}" \
+	  $(or $(ENGINE),local) $(TESTS)
 
 lint: env-dev ## style, types, layers
 	@echo "lint: ruff, mypy, import-linter"

@@ -14,6 +14,8 @@ from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
 from zoo_runner.config.configuration import Configuration, load_configuration
 
 JOB_IMAGE = "docker.io/zoo-runner/job:dev"
+NODE_ADDRESS = "10.240.0.1"
+"""Address of this machine for the pods of dev/cluster."""
 KUBECONFIG = Path("~/.cache/zoo-runner/cluster/kubeconfig").expanduser()
 
 
@@ -22,7 +24,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--host", default="10.240.0.1", help="address of this machine for pods [default: dev/cluster's]"
+        "--host", default=NODE_ADDRESS, help="address of this machine for pods [default: dev/cluster's]"
     )
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     return parser

@@ -1,7 +1,8 @@
-"""A CWL runner as cwltest starts it, by zoo-runner: `cwl_runner.py --outdir=FOLDER --quiet TOOL [JOB]`.
+"""A CWL runner as cwltest starts it, by zoo-runner: `cwl_runner.py [--engine NAME] --outdir=FOLDER --quiet TOOL [JOB]`.
 
 Prints the CWL output object. Exit code 33, by which cwltest knows an unsupported feature, where a package is refused
-for one, or requires a container; cwltool without containers does the same.
+for one, or requires a container; cwltool without containers does the same. An engine on a cluster stores the results in
+the store of `suite.py`, whose folder is CONFORMANCE_STORE.
 """
 
 import argparse
@@ -9,29 +10,50 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 UNSUPPORTED = 33
-REFUSALS = ("code: package.unsupported", "code: containers.unavailable")
+REFUSALS = ("code: package.unsupported", "code: containers.unavailable", "code: image.not-found")
+STORE = "CONFORMANCE_STORE"
 
 
 def main(words: list[str]) -> int:
     """Run a test."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--engine", default="local")
     parser.add_argument("--outdir", type=Path, required=True)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("documents", nargs="+")
     given = parser.parse_args(words)
     command = [str(Path(sys.executable).with_name("zoo-runner")), "run", "--quiet", "--format", "cwl"]
-    command += ["--containers", "none", "--output", str(given.outdir), *given.documents]
+    command += _choose(given.engine, given.outdir)
+    command += given.documents
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=_build_environment(given.outdir))
     sys.stderr.write(done.stderr)
     if done.returncode:
         return UNSUPPORTED if any(refusal in done.stderr for refusal in REFUSALS) else done.returncode
-    print(json.dumps(_name_folders(json.loads(done.stdout), given.outdir / "folders")))
+    print(json.dumps(_name_folders(_bring_here(json.loads(done.stdout)), given.outdir / "folders")))
     return 0
+
+
+def _choose(engine: str, folder: Path) -> list[str]:
+    if engine == "local":
+        return ["--containers", "none", "--output", str(folder)]
+    return ["--engine", engine, "--output", f"s3://results/{uuid.uuid4().hex}"]
+
+
+def _bring_here(value: Any) -> Any:
+    """Replace addresses in the results store by those of its files, which lie on this machine."""
+    if isinstance(value, list):
+        return [_bring_here(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _bring_here(each) for key, each in value.items()}
+    if not (isinstance(value, str) and value.startswith("s3://")):
+        return value
+    return (Path(os.environ[STORE]) / unquote(value.removeprefix("s3://"))).as_uri()  # noqa: TID251 this is a command
 
 
 def _build_environment(folder: Path) -> dict[str, str]:

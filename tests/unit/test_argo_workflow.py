@@ -52,7 +52,7 @@ def test_the_nodes_follow_each_other_and_only_those_that_stage_have_credentials(
     nodes = get_containers(build())
     assert {name: node.get("dependencies") for name, node in nodes.items()} == {
         "stage-in": None,
-        "cwl": ["stage-in"],
+        "cwl": None,
         "run": ["stage-in"],
         "stage-out": ["run"],
     }

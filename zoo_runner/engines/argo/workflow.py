@@ -21,6 +21,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     CONFINED,
     GRACE_SECONDS,
     JOB_ACCOUNT,
+    PATIENT,
     WORK_FOLDER,
     build_cwl_container,
     build_mounts,
@@ -150,10 +151,12 @@ def _build_job(names: Names, cluster: KubernetesSettings, secret_inputs: Iterabl
         for variable in secret_inputs
     ]
     run = build_container(RUN, cluster)
+    cwl = build_cwl_container(cluster)
     run["volumeMounts"] += [{"name": "channel", "mountPath": CHANNEL_FOLDER}, build_token_mount()]
     nodes: list[Manifest] = [
         {**build_container(STAGE_IN, cluster), "envFrom": storage},
-        {**build_cwl_container(cluster), "dependencies": [STAGE_IN]},
+        # at once: it loads cwltool while inputs arrive. Argo stops it where `stage-in` fails
+        {**cwl, "command": [*cwl["command"], PATIENT]},
         {**run, "env": [*run["env"], *secret], "dependencies": [STAGE_IN]},
         {**build_container(STAGE_OUT, cluster), "envFrom": storage, "dependencies": [RUN]},
     ]

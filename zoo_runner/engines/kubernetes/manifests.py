@@ -26,6 +26,8 @@ NETWORK_LABEL = "zoo-runner/network"
 VOLUME_LABEL = "zoo-runner/volume"
 """Label of the pods of a job that continues another: whose volume it has (deploy/kubernetes/admission.yaml)."""
 CWL_PROGRAM = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.main")
+PATIENT = "patient"
+"""Has that container wait for the other as long as it takes."""
 GRACE_SECONDS = 5
 # with `_ORDINARY`, what the strictest of the Pod Security Standards requires of a container
 CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

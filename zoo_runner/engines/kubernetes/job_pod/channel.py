@@ -97,8 +97,11 @@ class Offer:
         _shut_down(self._socket)
 
 
-def join(folder: Path, seconds: float = JOIN_SECONDS) -> tuple[Channel, int]:
-    """Wait for the socket and connect; return the connection and the pipe. Raises `TimeoutError`."""
+def join(folder: Path, seconds: float | None = JOIN_SECONDS) -> tuple[Channel, int]:
+    """Wait for the socket, None: as long as it takes, and connect; return the connection and the pipe.
+
+    Raises `TimeoutError`.
+    """
     _wait_for(folder / _NAME, seconds)
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -110,16 +113,16 @@ def join(folder: Path, seconds: float = JOIN_SECONDS) -> tuple[Channel, int]:
     return Channel(connection), printed
 
 
-def _wait_for(path: Path, seconds: float) -> None:
+def _wait_for(path: Path, seconds: float | None) -> None:
     """Wait for a file that is moved to its place (inotify(7))."""
     libc = ctypes.CDLL(None)
     changes = libc.inotify_init1(os.O_CLOEXEC)
     try:
         libc.inotify_add_watch(changes, os.fsencode(path.parent), _IN_MOVED_TO)
-        deadline = time.monotonic() + seconds
+        deadline = None if seconds is None else time.monotonic() + seconds
         while not path.exists():
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([changes], [], [], left)[0]:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([changes], [], [], left)[0]:
                 raise TimeoutError(f"nobody offered {path} for {seconds:g} s")
             os.read(changes, 4096)
     finally:

@@ -1,6 +1,8 @@
 """First process of the container that evaluates a package: the Calrissian launcher, in its own virtual environment.
 
-python -m zoo_runner.engines.kubernetes.job_pod.main FOLDER     where the other container offers its socket
+python -m zoo_runner.engines.kubernetes.job_pod.main FOLDER [patient]
+
+FOLDER is where the other container offers its socket; `patient`: once it has begun, which may take hours.
 
 Calrissian's own module for Kubernetes is never used and would load the whole Kubernetes client, which takes a third
 of the time until the first step starts. A stand-in with the two names that others import from it takes its place.
@@ -14,8 +16,9 @@ from types import ModuleType
 
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
-from zoo_runner.engines.kubernetes.job_pod.channel import join
+from zoo_runner.engines.kubernetes.job_pod.channel import JOIN_SECONDS, join
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
+from zoo_runner.engines.kubernetes.manifests import PATIENT
 
 
 class CompletionResult:
@@ -40,7 +43,7 @@ def main() -> None:
 
     # before there is another thread: it needs no network, and the package must not have that of the pod
     filter_calls(filter_launcher(os.uname().machine))
-    channel, printed = join(Path(sys.argv[1]))
+    channel, printed = join(Path(sys.argv[1]), None if PATIENT in sys.argv[2:] else JOIN_SECONDS)
     for stream in (1, 2):
         os.dup2(printed, stream)
     messages = channel.receive()
