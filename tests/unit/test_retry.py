@@ -8,7 +8,8 @@ import pytest
 
 from tests.jobs import accepted, elsewhere
 from tests.unit.test_kept_volume import ClusterWith
-from tests.values import configuration_in
+from tests.values import configuration_in, small_job
+from zoo_runner.engines import open_engine
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
@@ -20,7 +21,16 @@ from zoo_runner.execution.accept import accept
 from zoo_runner.execution.context import Context
 from zoo_runner.execution.execute import execute
 from zoo_runner.execution.retry import Changes, draft_retry
-from zoo_runner.model.errors import EngineError, InputError, ToolError
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import (
+    DismissedError,
+    EngineError,
+    InputError,
+    RunnerError,
+    StageInError,
+    StageOutError,
+    ToolError,
+)
 from zoo_runner.model.events import StepReused
 from zoo_runner.model.job import Status
 
@@ -187,3 +197,72 @@ def test_a_job_that_was_taken_over_keeps_its_volume_for_the_next_one() -> None:
     assert has_kept(cast(Cluster, double), NEXT)
     # so that the deletion of the first job does not remove it
     assert not has_kept(cast(Cluster, double), FIRST)
+
+
+def plan_next(folder: Path, continued: Handle, engine: str = "argo-native", **more: Any) -> Any:
+    job = replace(small_job(folder, job_id="j2", **more), destination="s3://results/x", continues=continued)
+    return open_engine(engine, configuration_in(folder)).plan(job)
+
+
+def plan_first(folder: Path, engine: str = "argo-native") -> Any:
+    job = replace(small_job(folder, job_id="j1"), destination="s3://results/x")
+    return open_engine(engine, configuration_in(folder)).plan(job)
+
+
+def test_a_job_that_continues_another_is_planned_on_its_volume_and_says_so_in_a_label(tmp_path: Path) -> None:
+    first = plan_first(tmp_path)
+    planned = plan_next(tmp_path, first.handle)
+    kinds = [one["kind"] for one in planned.submission["manifests"]]
+    assert "PersistentVolumeClaim" in [one["kind"] for one in first.submission["manifests"]]
+    assert "PersistentVolumeClaim" not in kinds
+    spec = planned.submission["manifests"][0]["spec"]
+    assert {"claimName": "job-j1-work"} in [one.get("persistentVolumeClaim") for one in spec["volumes"]]
+    assert spec["podMetadata"]["labels"]["zoo-runner/volume"] == "job-j1"
+    names = Names(**planned.handle.data["names"])
+    assert (names.job, names.claim, names.generation) == ("job-j2", "job-j1-work", 1)
+    # and so on
+    assert names.build_next("job-j3").claim == "job-j1-work"
+
+
+def test_a_namespace_that_is_not_that_of_the_failed_job_is_refused(tmp_path: Path) -> None:
+    handle = plan_first(tmp_path).handle
+    elsewhere_ran = replace(handle, data={**handle.data, "names": {**handle.data["names"], "namespace": "ws-b"}})
+    with pytest.raises(EngineError) as caught:
+        plan_next(tmp_path, elsewhere_ran)
+    assert caught.value.diagnosis.code == "job.nothing-kept"
+
+
+@pytest.mark.parametrize("engine", ["argo", "calrissian"])
+def test_an_engine_whose_jobs_are_one_pod_continues_none(engine: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        plan_next(tmp_path, plan_first(tmp_path, engine).handle, engine)
+    assert caught.value.diagnosis.code == "job.nothing-kept"
+
+
+def test_an_edited_package_that_needs_one_pod_is_refused(tmp_path: Path) -> None:
+    by_expression = [{"class": "ResourceRequirement", "ramMin": "$(1 + 1)"}]
+    with pytest.raises(EngineError) as caught:
+        plan_next(tmp_path, plan_first(tmp_path).handle, requirements=by_expression)
+    assert caught.value.diagnosis.code == "job.nothing-kept"
+
+
+FAILED = ToolError("no band 9", "Look.")
+
+
+@pytest.mark.parametrize(
+    ("error", "begun", "generation", "kept"),
+    [
+        (FAILED, {Stage.EXECUTE}, 0, True),
+        (FAILED, set(), 0, False),
+        # what was there before is there still
+        (StageInError("no scene", "Look."), {Stage.STAGE_IN}, 1, True),
+        (DismissedError("cancelled", "Nothing."), {Stage.EXECUTE}, 1, False),
+        (StageOutError("full", "Make room."), {Stage.EXECUTE}, 0, False),
+        (StageOutError("full", "Make room."), {Stage.EXECUTE, Stage.STAGE_OUT}, 0, True),
+    ],
+)
+def test_what_is_kept_is_what_another_command_needs(
+    error: RunnerError, begun: set[Stage], generation: int, kept: bool, tmp_path: Path
+) -> None:
+    engine: Any = open_engine("argo-native", configuration_in(tmp_path))
+    assert engine._is_worth_keeping(NEXT if generation else FIRST, begun, error) is kept
