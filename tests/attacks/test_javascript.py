@@ -15,6 +15,7 @@ from tests.attacks.hostile import CANARY, Host, expression, find_canary, run_her
 from tests.site import Site
 from zoo_runner.engines.cwl_process import javascript_process
 from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript
+from zoo_runner.engines.cwl_process.supervisor import descendants
 from zoo_runner.engines.cwl_process.system_calls import filter_javascript
 
 # each gives the host's environment, files or programs in Node.js, some from inside of its `vm`
@@ -157,9 +158,9 @@ def test_a_script_that_breaks_out_of_its_engine_can_only_compute(name: str, host
 def test_the_process_of_javascript_has_no_environment(javascript: BoundedJavaScript) -> None:
     javascript.eval("(1)")
     environments = [
-        path.read_bytes()
-        for path in Path("/proc").glob("[0-9]*/environ")
-        if b"javascript_process" in path.with_name("cmdline").read_bytes()
+        (path / "environ").read_bytes()
+        for path in (Path("/proc", str(pid)) for pid in descendants(os.getpid()))
+        if b"javascript_process" in (path / "cmdline").read_bytes()
     ]
     assert environments
     assert set(environments) == {b""}

@@ -12,13 +12,13 @@ import pytest
 
 from tests.contract.kill_points import KILL, KillPoint, add_kill, build_site
 from tests.contract.test_resolver import a_silent_server
-from tests.processes import find_by_argument
+from tests.processes import choose_seconds, find_by_argument
 from tests.serving import Server, kill, serving
 from tests.site import Site
 from tests.values import ROOT
 from tests.waiting import wait_for
 
-END_SECONDS = 60
+END_SECONDS, SECONDS = 60, choose_seconds()
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"
 TOOL = {"cwlVersion": "v1.2", "class": "CommandLineTool", "id": "reads", "baseCommand": "cat", "stdout": "o.txt"}
 READS = {**TOOL, "inputs": {"scene": {"type": "File", "inputBinding": {}}}, "outputs": {"o": "stdout"}}
@@ -98,9 +98,9 @@ def stage(place: Place) -> tuple[str, Callable[[], None]]:
 
 
 def run(place: Place) -> tuple[str, Callable[[], None]]:
-    job = place.execute(SLOW, seconds=4321)
+    job = place.execute(SLOW, seconds=SECONDS)
     place.start_worker(place.site)
-    wait_for(lambda: bool(find_by_argument("4321")), END_SECONDS)
+    wait_for(lambda: bool(find_by_argument(str(SECONDS))), END_SECONDS)
     return job, nothing
 
 
@@ -134,7 +134,7 @@ def test_a_job_is_dismissed_in_each_state(
     assert (ended["status"], len(ran.read_text().split()) if ran.exists() else 0) == (final, runs)
     results = [path for path in (place.site.folder / "results").rglob("*") if path.is_file() and path.suffix == ".txt"]
     assert len(results) == runs
-    assert find_by_argument("4321") == []
+    assert find_by_argument(str(SECONDS)) == []
     if final == "dismissed":
         assert ended["diagnosis"]["code"] == "job.dismissed"
         assert place.server.request("GET", f"/jobs/{job}/results").json["diagnosis"]["code"] == "job.dismissed"

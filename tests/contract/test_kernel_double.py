@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.processes import find_in_folder
+from tests.processes import choose_seconds, find_by_text, find_in_folder
 from tests.servers import S3Server
 from tests.waiting import wait_for
 from zoo_runner.model import clock
@@ -111,18 +111,6 @@ def read_given(kernel: KernelDouble, job: SubmittedJob) -> Any:
     """What the package `kinds` got."""
     assert job.succeeded, job.message + job.error_log
     return json.loads((job.temp / f"kinds-{job.id}" / "results" / "given" / "given.json").read_text())
-
-
-def find_processes(text: str) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        except OSError:
-            continue
-        if text in line and path.parent.name != str(os.getpid()):
-            found.append(line)
-    return found
 
 
 # --- 1: child processes
@@ -385,12 +373,13 @@ def test_an_argument_that_the_system_does_not_take_is_the_inputs_fault(make_kern
 
 def test_a_launcher_that_is_killed_is_named(make_kernel: MakeKernel) -> None:
     kernel = make_kernel()
-    job = start_slow(kernel, 98763)
+    seconds = choose_seconds()
+    job = start_slow(kernel, seconds)
     [launcher] = find_in_folder(job.id, b"engines.local.launcher")
     os.kill(launcher, signal.SIGKILL)
     assert not job.wait().succeeded
     assert "Code: engine.killed." in job.message
-    assert not find_processes("sleep 98763")
+    assert not find_by_text(f"sleep {seconds}")
 
 
 @pytest.mark.parametrize("raised", ["ValueError('no storage')", "SystemExit('no storage')", "KeyboardInterrupt()"])
@@ -446,7 +435,7 @@ def start_slow(kernel: KernelDouble, seconds: int) -> SubmittedJob:
     """Start a job whose tool goes on for long; it runs, and what it said first has been kept."""
     kernel.deploy("alice", PACKAGES / "failing" / "slow" / "slow.cwl", "slow")
     job = kernel.submit("alice", "slow", {"inputs": {"seconds": seconds}})
-    wait_for(lambda: bool(find_processes(f"sleep {seconds}")) or job.process.poll() is not None)
+    wait_for(lambda: bool(find_by_text(f"sleep {seconds}")) or job.process.poll() is not None)
     wait_for(lambda: f"[sleep] sleeping {seconds} s" in read_kept_log(kernel, job) or job.process.poll() is not None)
     return job
 
@@ -459,11 +448,12 @@ def read_kept_log(kernel: KernelDouble, job: SubmittedJob) -> str:
 
 def test_nothing_of_a_dismissed_job_is_left_but_its_record(make_kernel: MakeKernel) -> None:
     kernel = make_kernel()
-    job = start_slow(kernel, 98761)
+    seconds = choose_seconds()
+    job = start_slow(kernel, seconds)
     dismissal = kernel.dismiss(job).wait()
     assert dismissal.succeeded, dismissal.error_log
     assert dismissal.violations == []
-    wait_for(lambda: not find_processes("sleep 98761"))
+    wait_for(lambda: not find_by_text(f"sleep {seconds}"))
     private = kernel.services / ".zoo-runner" / "alice"
     wait_for(lambda: not list((private / "scratch").iterdir()))
     assert read_record(kernel, job).status is Status.DISMISSED
@@ -473,11 +463,12 @@ def test_nothing_of_a_dismissed_job_is_left_but_its_record(make_kernel: MakeKern
 
 def test_a_dismissal_reaches_a_service_on_another_machine(make_kernel: MakeKernel) -> None:
     kernel = make_kernel(ZOO_RUNNER_DISMISS_CHECK="0.1")
-    job = start_slow(kernel, 98762)
+    seconds = choose_seconds()
+    job = start_slow(kernel, seconds)
     dismissal = kernel.dismiss(job, kill=False).wait()
     assert dismissal.succeeded, dismissal.error_log
     assert job.wait().process.returncode == -signal.SIGKILL
-    assert not find_processes("sleep 98762")
+    assert not find_by_text(f"sleep {seconds}")
     assert read_record(kernel, job).status is Status.DISMISSED
     assert list(job.temp.glob(f"*{job.id}*")) == []
 
@@ -536,11 +527,11 @@ def test_a_dismissal_leaves_nothing_of_a_worker_with_process_ids_of_its_own(
     if subprocess.run([*OWN_PROCESS_IDS, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this user may not make PID namespaces")
     kernel = make_kernel(around=OWN_PROCESS_IDS, ZOO_RUNNER_DISMISS_CHECK="0.1")
-    seconds = 98764 + kill
+    seconds = choose_seconds()
     job = start_slow(kernel, seconds)
     dismissal = kernel.dismiss(job, kill=kill).wait()
     assert dismissal.succeeded, dismissal.error_log
-    wait_for(lambda: not find_processes(f"sleep {seconds}"))
+    wait_for(lambda: not find_by_text(f"sleep {seconds}"))
     job.process.wait()
     private = kernel.services / ".zoo-runner" / "alice"
     wait_for(lambda: not list((private / "scratch").iterdir()))

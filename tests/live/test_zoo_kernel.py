@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, find_processes, start_slow
-from tests.processes import find_in_folder
+from tests.live.zoo_kernel import MARKS, RESULTS, SERVICES, start_slow
+from tests.processes import choose_seconds, find_by_text, find_in_folder
 from tests.values import PACKAGES, ROOT
 from tests.waiting import wait_for
 from tests.zoo_client import CWL, Job, User, ask
@@ -249,13 +249,14 @@ def test_an_argument_that_the_system_does_not_take_is_the_inputs_fault(user: Use
 
 @pytest.mark.skipif(not SERVICES, reason="ZOO_SERVICES_FOLDER is not set: the kernel is elsewhere")
 def test_a_launcher_that_is_killed_is_named(user: User) -> None:
-    job = start_slow(user, 91000)
+    seconds = choose_seconds()
+    job = start_slow(user, seconds)
     [launcher] = find_in_folder(job.id, b"engines.local.launcher")
     os.kill(launcher, signal.SIGKILL)
     last = job.wait()[-1]
     assert last["status"] == "failed"
     assert "Code: engine.killed." in last["message"]
-    wait_for(lambda: not find_processes("sleep 91000"))
+    wait_for(lambda: not find_by_text(f"sleep {seconds}"))
 
 
 def test_the_log_of_a_tool_that_prints_much_is_complete_and_readable_in_a_browser(user: User) -> None:

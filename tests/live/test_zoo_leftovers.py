@@ -22,10 +22,9 @@ from tests.live.zoo_kernel import (
     SERVICES,
     WORKERS,
     ZOO_URL,
-    find_processes,
     start_slow,
 )
-from tests.processes import find_in_folder
+from tests.processes import choose_seconds, find_by_text, find_in_folder
 from tests.servers import S3Server, serve_s3
 from tests.values import PACKAGES, ROOT
 from tests.waiting import wait_for
@@ -78,7 +77,7 @@ def test_a_dismissal_leaves_nothing_but_the_record(user: User) -> None:
     job = start_slow(user, seconds)
     assert ask("DELETE", job.url).json["status"] == "dismissed"
     assert ask("GET", job.url).code == 404
-    wait_for(lambda: not find_processes(f"sleep {seconds}"))
+    wait_for(lambda: not find_by_text(f"sleep {seconds}"))
     if SERVICES:
         private = Path(SERVICES) / ".zoo-runner" / user.name
         record = private / "jobs" / job.id / "job.json"
@@ -102,7 +101,8 @@ def test_a_dismissal_while_results_are_stored_removes_them(user: User) -> None:
 @pytest.mark.skipif(not 0 < WORKERS < 5, reason="ZOO_WORKERS is not small")
 def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(user: User) -> None:
     running = [start_slow(user, 92000 + number) for number in range(WORKERS)]
-    waiting = user.execute("slow", {"seconds": 92999})
+    seconds = choose_seconds()
+    waiting = user.execute("slow", {"seconds": seconds})
     assert waiting.status()["status"] in ("accepted", "running")
     assert ask("DELETE", waiting.url).json["status"] == "dismissed"
     assert ask("GET", waiting.url).code == 404
@@ -111,7 +111,7 @@ def test_a_job_that_is_dismissed_while_it_is_queued_never_runs(user: User) -> No
     # a later job of the same queue runs, so the one that was dismissed has had its turn
     last = user.execute("slow", {"seconds": 0}).wait()[-1]
     assert last["status"] == "successful", last["message"]
-    assert not find_processes("sleep 92999")
+    assert not find_by_text(f"sleep {seconds}")
     if SERVICES:
         record = Path(SERVICES) / ".zoo-runner" / user.name / "jobs" / waiting.id / "job.json"
         wait_for(lambda: json.loads(record.read_text())["status"] == "dismissed")

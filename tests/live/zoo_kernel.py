@@ -1,7 +1,6 @@
 """The running ZOO kernel that live tests use, and what they look at besides its answers; docs/zoo.md, Live tests."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -29,14 +28,3 @@ def start_slow(user: User, seconds: int) -> Job:
     job = user.execute("slow", {"seconds": seconds})
     wait_for(lambda: job.status().get("message", "").startswith("step sleep runs"), 180)
     return job
-
-
-def find_processes(text: str) -> list[str]:
-    """Command lines of this machine that hold a text; none of a kernel elsewhere."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return [line for line in lines if text in line]
