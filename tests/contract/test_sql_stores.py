@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -27,6 +28,7 @@ from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.store.protocol import JobQuery, Share
+from zoo_runner.store.selection import select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
 from zoo_runner.store.sql.schema import METADATA
@@ -346,3 +348,23 @@ def test_a_view_may_be_idle_as_long_as_files_are_copied_and_others_may_not(postg
         assert connection.execute(asked).scalar_one() == "0"
     with postgresql.writing() as connection:
         assert connection.execute(asked).scalar_one() == "1min"
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"process_ids": ("odd",)}, {"text": "OB-1"}, {"text": "none"}, {"text": "%"}])
+def test_a_page_is_the_same_from_whichever_end_of_the_list_it_is_read(
+    store: SqlStore, narrowed: dict[str, Any]
+) -> None:
+    jobs = [build_job(number, process_id=("even", "odd")[number % 2], version=1) for number in range(1, 13)]
+    create(store, *jobs, build_job(50, workspace="other"))
+    for skip in range(14):
+        query = JobQuery(workspace="ws", limit=3, skip=skip, **narrowed)
+        assert store.jobs.find_counted(query) == (store.jobs.find(query), store.jobs.count(query))
+        assert store.jobs.find(query) == select_page(jobs, query)
+
+
+def test_a_page_by_its_cursor_is_counted_with_all_others(store: SqlStore) -> None:
+    create(store, *map(build_job, range(1, 8)))
+    first, total = store.jobs.find_counted(JobQuery(limit=5))
+    second, same = store.jobs.find_counted(JobQuery(limit=5, cursor=first.next))
+    assert (total, same, second.next) == (7, 7, None)
+    assert [job.id for job in (*first.jobs, *second.jobs)] == [f"job-{number}" for number in range(7, 0, -1)]

@@ -170,9 +170,8 @@ def draft_execution(
 def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:
     """List the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
     narrowed = _narrow(query, call)
-    page = api.store.jobs.find(narrowed) if narrowed else JobPage(())
+    page, total = api.store.jobs.find_counted(narrowed) if narrowed else (JobPage(()), 0)
     jobs = [describe_job(job, call, logs=False) for job in page.jobs]
-    total = api.store.jobs.count(narrowed) if narrowed else 0
     return {"jobs": jobs, "numberTotal": total, "links": call.link_pages("jobs", page.next)}
 
 

@@ -1,6 +1,7 @@
 """Jobs in a database: the records, their leases, and the queue that they are."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -73,22 +74,53 @@ class SqlJobs:
 
     def find(self, query: JobQuery) -> JobPage:
         """List jobs, newest first; raises `InputError` for an invalid cursor."""
-        order = (JOBS.c.created.desc(), JOBS.c.id.desc())
-        # the page is found in an index, which has all that lists are narrowed by; records are read of this page only
-        page = select(JOBS.c.id).where(*_conditions(query)).order_by(*order)
-        found = page.limit(query.limit + 1).offset(query.skip).subquery()
-        statement = select(JOBS.c.body, JOBS.c.version).join(found, found.c.id == JOBS.c.id).order_by(*order)
         with self._database.reading() as connection:
-            rows = connection.execute(statement).all()
-        jobs = tuple(map(_read_job, rows[: query.limit]))
-        more = len(rows) > query.limit and jobs
-        return JobPage(jobs, write_cursor(jobs[-1].created, jobs[-1].id) if more else None)
+            rows = self._select(connection, query, query.skip, query.limit + 1)
+        return _build_page(rows, query.limit)
 
     def count(self, query: JobQuery) -> int:
         """Count the jobs of all pages of a list."""
         with self._database.reading() as connection:
-            conditions = _conditions(replace(query, cursor=None))
-            return connection.execute(select(func.count()).select_from(JOBS).where(*conditions)).scalar_one()
+            return self._count(connection, query)
+
+    def find_counted(self, query: JobQuery) -> tuple[JobPage, int]:
+        """Return a page of a list and the number of jobs of all pages, both of one moment; raises as `find` does."""
+        with self._database.viewing() as connection:
+            total = self._count(connection, query)
+            left, most = total - query.skip, query.limit + 1
+            if query.cursor is None and 0 < left < query.skip:
+                # nearer to the end of the list: what comes before the page is passed over one by one
+                most = min(most, left)
+                rows = self._select(connection, query, left - most, most, oldest_first=True)[::-1]
+            else:
+                rows = self._select(connection, query, query.skip, most)
+        return _build_page(rows, query.limit), total
+
+    def _count(self, connection: Connection, query: JobQuery) -> int:
+        conditions = self._build_conditions(replace(query, cursor=None))
+        return connection.execute(select(func.count()).select_from(JOBS).where(*conditions)).scalar_one()
+
+    def _select(
+        self, connection: Connection, query: JobQuery, skip: int, most: int, *, oldest_first: bool = False
+    ) -> Sequence[Any]:
+        columns = (JOBS.c.created, JOBS.c.id)
+        order = [column.asc() if oldest_first else column.desc() for column in columns]
+        # the page is found in an index, which has all that lists are narrowed by; records are read of this page only
+        page = select(JOBS.c.id).where(*self._build_conditions(query)).order_by(*order)
+        found = page.limit(most).offset(skip).subquery()
+        statement = select(JOBS.c.body, JOBS.c.version).join(found, found.c.id == JOBS.c.id).order_by(*order)
+        return connection.execute(statement).all()
+
+    def _build_conditions(self, query: JobQuery) -> list[ColumnElement[bool]]:
+        conditions = _conditions(query)
+        if query.text is not None:
+            text = query.text.lower()
+            # LIKE of SQLite ignores the case of ASCII letters by itself
+            names = [
+                column if self._database.is_file else func.lower(column) for column in (JOBS.c.id, JOBS.c.process_id)
+            ]
+            conditions.append(or_(*(name.contains(text, autoescape=True) for name in names)))
+        return conditions
 
     def load_package(self, digest: str) -> Package:
         """Return the package of a job; raises `JobNotFoundError` where no job ever brought it."""
@@ -192,7 +224,7 @@ def _write_time(seconds: float) -> str:
 
 
 def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
-    conditions = _conditions_of_content(query)
+    conditions = _conditions_of_duration(query)
     if query.workspace is not None:
         conditions.append(JOBS.c.workspace == query.workspace)
     if query.process_ids:
@@ -208,12 +240,8 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _conditions_of_content(query: JobQuery) -> list[ColumnElement[bool]]:
+def _conditions_of_duration(query: JobQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if query.text is not None:
-        # one comparison of both is cheaper than two; no id has the line end between them
-        names = func.lower(JOBS.c.id + "\n" + JOBS.c.process_id)
-        conditions.append(names.contains(query.text.lower(), autoescape=True))
     seconds = func.coalesce(JOBS.c.finished, now_seconds()) - JOBS.c.started
     if query.min_seconds is not None:
         conditions.append(seconds >= query.min_seconds)
@@ -227,6 +255,13 @@ def _get(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise build_not_found(job_id)
     return _read_job(row)
+
+
+def _build_page(rows: Sequence[Any], limit: int) -> JobPage:
+    """Build a page of its rows and, if there are more, one that follows."""
+    jobs = tuple(map(_read_job, rows[:limit]))
+    more = len(rows) > limit and jobs
+    return JobPage(jobs, write_cursor(jobs[-1].created, jobs[-1].id) if more else None)
 
 
 def _read_job(row: Any) -> Job:
