@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import JOB_IMAGE, find_argo, serve_pods
+from tests.cluster import JOB_IMAGE, find_argo
+from tests.live.artifact_repository import artifact_repository
 from tests.live.hera_site import ACCOUNT, NAMESPACE, Hera, HeraSite, make_hera_site
 from tests.live.line import line_to_cluster
 from tests.servers import S3Server
@@ -21,40 +22,7 @@ from zoo_runner.hera.tokens import Tokens, open_cluster
 from zoo_runner.model.errors import EngineError
 
 SIZE = 50_000_000
-SECRET = "hera-artifact-secret"
 
-
-STORE = """
-apiVersion: v1
-kind: Secret
-metadata: {name: NAME}
-stringData: {access: ACCESS, secret: SECRET}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: NAME}
-data:
-  repository: |
-    s3:
-      endpoint: ENDPOINT
-      bucket: results
-      insecure: true
-      accessKeySecret: {name: NAME, key: access}
-      secretKeySecret: {name: NAME, key: secret}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: NAME}
-rules:
-- {apiGroups: [""], resources: [secrets], resourceNames: [NAME], verbs: [get]}
-- {apiGroups: [""], resources: [configmaps], resourceNames: [NAME], verbs: [get]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: NAME}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: NAME}
-subjects: [{kind: ServiceAccount, name: argo-user}]
-"""
 
 WORKFLOW = """
 apiVersion: argoproj.io/v1alpha1
@@ -86,14 +54,8 @@ spec:
 
 @pytest.fixture
 def store(hera_site: HeraSite, tmp_path: Path) -> Iterator[tuple[str, S3Server]]:
-    name = f"hera-store-{time.time_ns()}"
-    folder = tmp_path / "s3"
-    folder.mkdir()
-    with serve_pods(folder, SECRET) as s3:
-        text = STORE.replace("NAME", name).replace("ENDPOINT", str(s3.options.endpoint).removeprefix("http://"))
-        text = text.replace("ACCESS", str(s3.options.access_key_id)).replace("SECRET", SECRET)
-        with hera_site.applied(text):
-            yield name, s3
+    with artifact_repository(hera_site, tmp_path / "s3") as repository:
+        yield repository
 
 
 @pytest.fixture

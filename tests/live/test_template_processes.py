@@ -1,0 +1,248 @@
+"""WorkflowTemplates as processes on a real Argo Workflows: by command line, HTTP API and ZOO."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import JOB_IMAGE
+from tests.live.artifact_repository import artifact_repository
+from tests.live.hera_site import ACCOUNT, NAMESPACE, SERVER, HeraSite, make_hera_site
+from tests.serving import serving
+from tests.site import Site
+from zoo_runner.hera.tokens import Tokens
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.events import Event, StepLines
+from zoo_runner.model.job import Status
+from zoo_runner.testing import KernelDouble
+
+TEMPLATE = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata:
+  name: NAME
+  annotations:
+    workflows.argoproj.io/title: Count
+    zoo-runner/types: "{total: int, folder: Directory, ended: string}"
+spec:
+  entrypoint: all
+  onExit: leave
+  artifactRepositoryRef: {configMap: STORE, key: repository}
+  arguments:
+    parameters:
+    - {name: scene, description: Scene to count}
+    - {name: number, value: "3"}
+    - {name: bands, value: '["B04", "B08"]'}
+    - {name: mode, enum: [fast, wait, fail], value: fast}
+  templates:
+  - name: all
+    dag:
+      tasks:
+      - name: count
+        template: count
+        arguments:
+          parameters: [{name: bands, value: "{{workflow.parameters.bands}}"}]
+    outputs:
+      parameters: [{name: total, valueFrom: {parameter: "{{tasks.count.outputs.parameters.total}}"}}]
+      artifacts:
+      - {name: map, from: "{{tasks.count.outputs.artifacts.map}}"}
+      - {name: folder, from: "{{tasks.count.outputs.artifacts.folder}}"}
+  - name: count
+    inputs: {parameters: [{name: bands}]}
+    container:
+      image: IMAGE
+      command: [sh, -c]
+      args:
+      - |
+        echo "counting $0 with $1"
+        case "$3" in
+          fail) echo "no band 9"; exit 3;;
+          wait) while :; do sleep 0.2; done;;
+        esac
+        mkdir /tmp/folder
+        echo "$0" >/tmp/map.txt
+        echo inside >/tmp/folder/inside.txt
+        echo $(($2 * 2)) >/tmp/total
+      - "{{workflow.parameters.scene}}"
+      - "{{inputs.parameters.bands}}"
+      - "{{workflow.parameters.number}}"
+      - "{{workflow.parameters.mode}}"
+    outputs:
+      parameters: [{name: total, valueFrom: {path: /tmp/total}}]
+      artifacts:
+      - {name: map, path: /tmp/map.txt, archive: {none: {}}}
+      - {name: folder, path: /tmp/folder}
+  - name: leave
+    container: {image: IMAGE, command: [sh, -c, "echo {{workflow.status}} >/tmp/ended"]}
+    outputs: {parameters: [{name: ended, valueFrom: {path: /tmp/ended}}]}
+"""
+SCENE = "S2A 'x\" ${HOME} }} ü"
+INPUTS = {"scene": SCENE, "number": 21, "bands": ["{{workflow.name}}"]}
+
+
+@pytest.fixture(scope="module")
+def scientist(tmp_path_factory: pytest.TempPathFactory) -> HeraSite:
+    return make_hera_site(tmp_path_factory.mktemp("scientist"))
+
+
+@pytest.fixture(scope="module")
+def template(scientist: HeraSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A template with an artifact repository."""
+    name = f"count-{time.time_ns()}"
+    with artifact_repository(scientist, tmp_path_factory.mktemp("store") / "s3") as (store, _):
+        text = TEMPLATE.replace("NAME", name).replace("STORE", store).replace("IMAGE", JOB_IMAGE)
+        with scientist.applied(text):
+            yield name
+
+
+@pytest.fixture
+def site(scientist: HeraSite, template: str, tmp_path: Path) -> Site:
+    """An installation whose operator allows the template."""
+    return Site(tmp_path, tmp_path / "cache").having(
+        KUBECONFIG=scientist.environ["KUBECONFIG"],
+        ARGO_SERVER=SERVER,
+        ARGO_TOKEN=Tokens(scientist.configuration)(),
+        ZOO_RUNNER_ARGO_TEMPLATES=template,
+        ZOO_RUNNER_ARGO_TEMPLATE_NAMESPACE=NAMESPACE,
+        ZOO_RUNNER_ARGO_TEMPLATE_ACCOUNT=ACCOUNT,
+    )
+
+
+@pytest.fixture
+def engine_site(site: Site) -> Site:
+    """The same, where the engine is not chosen by the package but by the test."""
+    return site.having(ZOO_RUNNER_ENGINE="argo-template")
+
+
+@pytest.fixture
+def package(scientist: HeraSite, template: str, tmp_path: Path) -> Path:
+    path = tmp_path / "count.cwl"
+    done = scientist.run("package", f"template/{template}", "-o", str(path))
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def read_file(link: Any) -> str:
+    return Path(link["href"].removeprefix("file://")).read_text()
+
+
+def run_by_command(site: Site, package: Path, _: str) -> dict[str, Any]:
+    inputs = site.folder / "inputs.json"
+    inputs.write_text(json.dumps(INPUTS))
+    done = site.command("run", package, inputs, "--output", site.results, "--job-id", "by-command", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "counting S2A" in site.command("logs", "by-command", "--step", "count").stdout
+    found: dict[str, Any] = json.loads(done.stdout)["results"]
+    return found
+
+
+def run_by_api(site: Site, _: Path, template: str) -> dict[str, Any]:
+    folder = site.folder / "api"
+    folder.mkdir()
+    served = site.having(ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"), ZOO_RUNNER_STATE=str(folder / "state"))
+    with serving(served.environ, folder) as server:
+        unit = {"executionUnit": {"type": "argo-workflow-template", "name": template}}
+        answer = server.request("POST", "/processes", unit, {"Content-Type": "application/ogcapppkg+json"})
+        assert answer.status == 201, answer.body
+        described = server.request("GET", f"/processes/{template}").json
+        assert described["inputs"]["number"]["schema"]["default"] == 3
+        refused = server.request("POST", f"/processes/{template}/execution", {"inputs": {"scene": "{{x}}"}})
+        assert refused.status == 400
+        other = server.request(
+            "POST", "/processes", {"executionUnit": {"type": unit["executionUnit"]["type"], "name": "x"}}
+        )
+        assert other.status == 400
+        assert other.json["type"].endswith("package.template-not-allowed")
+        job = server.execute(template, INPUTS)
+        assert server.wait(job)["status"] == "successful", (folder / "server.log").read_text()
+        found: dict[str, Any] = server.request("GET", f"/jobs/{job}/results").json
+        found["map"] = {"href": _keep(folder / "map.txt", server.request("GET", found["map"]["href"]).body)}
+        return found
+
+
+def _keep(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    return path.as_uri()
+
+
+def run_by_zoo(site: Site, package: Path, template: str) -> dict[str, Any]:
+    names = ("KUBECONFIG", "ARGO_SERVER", "ARGO_TOKEN")
+    environ = {name: text for name, text in site.environ.items() if name in names or name.startswith("ZOO_RUNNER_ARGO")}
+    modules = [path for path in sys.path if path.endswith("site-packages")]
+    own = {"ZOO_RUNNER_ISOLATION": "trusted", "ZOO_RUNNER_CONTAINERS": "none"}
+    kernel = KernelDouble(site.folder / "zoo", environ={**environ, **own}, python_path=modules)
+    kernel.deploy("alice", package, template)
+    job = kernel.submit("alice", template, {"inputs": INPUTS}).wait(300)
+    assert job.succeeded, job.message + job.error_log
+    assert job.violations == []
+    folder = job.temp / f"{template}-{job.id}"
+    assert "counting S2A" in (folder / "count.log").read_text()
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
+
+
+def test_a_template_gives_the_same_results_by_command_line_api_and_zoo(
+    site: Site, package: Path, template: str
+) -> None:
+    doors = (run_by_command, run_by_api, run_by_zoo)
+    with ThreadPoolExecutor(len(doors)) as pool:
+        started = [pool.submit(door, site, package, template) for door in doors]
+        results = [one.result() for one in started]
+    for found in results:
+        assert {name: found[name] for name in ("total", "ended")} == {"total": 42, "ended": "Succeeded"}
+        assert "folder" in found
+    assert read_file(results[0]["map"]) == f"{SCENE}\n"
+    assert read_file(results[1]["map"]) == f"{SCENE}\n"
+
+
+def test_a_failure_is_that_of_the_template_with_what_its_node_printed(engine_site: Site, package: Path) -> None:
+    story = engine_site.run(engine_site.accept(package, None, f"scene={SCENE}", "mode=fail"))
+    found = story.outcome.diagnosis
+    assert found
+    assert (found.code, found.level, found.step) == ("step.exit-code", "user", "count")
+    assert "no band 9" in found.evidence
+
+
+def test_a_cancelled_job_leaves_no_workflow(engine_site: Site, package: Path, scientist: HeraSite) -> None:
+    cancellation = Cancellation()
+
+    def on(event: Event) -> None:
+        if isinstance(event, StepLines):
+            cancellation.cancel()
+
+    job = engine_site.accept(package, None, "scene=x", "mode=wait")
+    story = engine_site.run(job, cancellation=cancellation, on=on)
+    assert story.outcome.status is Status.DISMISSED
+    assert f"job-{job.id}" not in scientist.kubectl("get", "workflows", "-o", "name")
+
+
+def test_a_template_whose_inputs_have_changed_is_refused_until_it_is_deployed_again(
+    engine_site: Site, package: Path, scientist: HeraSite, template: str
+) -> None:
+    change = '[{"op": "add", "path": "/spec/arguments/parameters/-", "value": {"name": "more", "value": "1"}}]'
+    scientist.kubectl("patch", "workflowtemplate", template, "--type=json", "-p", change)
+    try:
+        found = engine_site.run(engine_site.accept(package, None, "scene=x")).outcome.diagnosis
+    finally:
+        scientist.kubectl(
+            "patch",
+            "workflowtemplate",
+            template,
+            "--type=json",
+            "-p",
+            '[{"op": "remove", "path": "/spec/arguments/parameters/4"}]',
+        )
+    assert found
+    assert found.code == "package.template-changed"
+
+
+def test_doctor_names_the_template_and_what_it_lacks(site: Site, template: str) -> None:
+    done = site.having(ZOO_RUNNER_ARGO_TEMPLATES=f"{template},never").command("doctor", "--engine", "argo-template")
+    assert done.returncode == 7
+    assert template in done.stdout
+    assert "cluster.not-found" in done.stdout + done.stderr
