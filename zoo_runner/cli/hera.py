@@ -15,6 +15,9 @@ from zoo_runner.cli.workflow_display import WorkflowLines, open_workflow_display
 from zoo_runner.model.printable import make_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zoo_runner.engines.protocol import Check
     from zoo_runner.hera.argo_server import ArgoServer, Workflow
     from zoo_runner.hera.configuration import HeraConfiguration
 
@@ -47,12 +50,15 @@ def add_hera(cli: click.Group) -> None:
 
     @hera.command()
     @configured
-    def check(configuration: "HeraConfiguration") -> None:
-        """Check what a workflow needs: cluster, namespace, accounts, volume claim, ConfigMap, token, Argo server."""
-        from zoo_runner.hera.preflight import Preflight
+    @click.argument("target", metavar="[WORKFLOW.yaml|template/NAME]", required=False)
+    def check(configuration: "HeraConfiguration", target: str | None) -> None:
+        """Check what a workflow needs: cluster, namespace, accounts, volume claim, ConfigMap, token, Argo server.
+
+        Of a workflow or template also what it mounts, that its pods fit a node, and that the nodes can pull its images.
+        """
         from zoo_runner.model.errors import EngineError
 
-        sys.exit(0 if show_checks(Preflight(configuration).list_checks()) else EngineError.exit_code)
+        sys.exit(0 if show_checks(_list_checks(configuration, target)) else EngineError.exit_code)
 
     _add_run(hera)
     _add_looks(hera)
@@ -163,6 +169,19 @@ def _add_changes(hera: click.Group) -> None:
     def delete(configuration: "HeraConfiguration", name: str) -> None:
         """Delete a workflow with its pods."""
         open_server(configuration).delete(name)
+
+
+def _list_checks(configuration: "HeraConfiguration", target: str | None) -> "Iterator[Check]":
+    from zoo_runner.hera.preflight import Preflight
+    from zoo_runner.hera.workflows import read_workflow
+
+    preflight = Preflight(configuration)
+    yield from preflight.list_checks()
+    if target:
+        template = target.removeprefix(_TEMPLATE)
+        is_file = template == target
+        workflow = read_workflow(Path(target), {}) if is_file else open_server(configuration).get_template(template)
+        yield from preflight.list_workflow_checks(workflow)
 
 
 def _run_script(configuration: "HeraConfiguration", command: tuple[str, ...]) -> None:

@@ -7,18 +7,22 @@ import base64
 import binascii
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
+from zoo_runner.engines.kubernetes.preflight import NO_PROGRAM, name_probe, pull_images
 from zoo_runner.engines.kubernetes.protections import UNKNOWN, is_unknown
+from zoo_runner.engines.kubernetes.scheduling import describe_largest, judge_unschedulable
 from zoo_runner.engines.kubernetes.volumes import FIRST_CONSUMER
 from zoo_runner.engines.protocol import Check
-from zoo_runner.hera.argo_server import ArgoServer
+from zoo_runner.hera.argo_server import ArgoServer, Workflow
 from zoo_runner.hera.configuration import HeraConfiguration
+from zoo_runner.hera.needs import Needs, list_needs
 from zoo_runner.hera.tokens import Tokens, open_cluster
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, SettingsError
@@ -26,6 +30,7 @@ from zoo_runner.model.errors import EngineError, SettingsError
 T = TypeVar("T")
 
 _SHORT_SECONDS = 300.0
+_PROBE_SECONDS = 600
 # what the executor does in the pods of a workflow (Argo Workflows, "Workflow RBAC")
 _EXECUTOR_VERBS = ("create", "patch")
 
@@ -159,6 +164,68 @@ class Preflight:
         """Check that a Secret exists, if the account may see it; its values are not read by anything here."""
         found = _read(lambda: self._find("Secret", name, "cluster.not-found", "Correct its name, or create it."))
         return UNKNOWN if found is None else f"{len(found.get('data') or {})} values"
+
+    def assert_sizes(self, workflow: Workflow) -> str:
+        """Check that each pod of a workflow fits a node, if the account may see nodes."""
+        nodes = _read(lambda: self._cluster.find("Node"))
+        if nodes is None:
+            return UNKNOWN
+        for pod in list_needs(workflow).pods:
+            if failure := judge_unschedulable(pod, "", nodes):
+                raise failure
+        return f"the largest node has {describe_largest(nodes)}"
+
+    def assert_images(self, workflow: Workflow) -> str:
+        """Check that the nodes can pull the images of a workflow, with its pull secrets and service account.
+
+        Pods that run nothing ask for them; this account needs to create, watch and delete pods.
+        """
+        needs = list_needs(workflow)
+        names = Names(self._namespace, f"hera-check-{uuid.uuid4().hex[:8]}")
+        pods = {
+            image: self._build_probe(names, number, image, needs) for number, image in enumerate(sorted(needs.images))
+        }
+        for image, failure in pull_images(self._cluster, names, pods):
+            if failure:
+                found = failure.diagnosis
+                raise EngineError(
+                    f"the nodes cannot pull the image {image} of template {needs.images[image]!r}",
+                    "Correct its name; if the registry wants a login, add a pull secret to the service account.",
+                    evidence=found.evidence or (found.cause,),
+                    level=Level.USER,
+                    code=found.code,
+                )
+        return f"{len(pods)} pulled"
+
+    def _build_probe(self, names: Names, number: int, image: str, needs: Needs) -> Manifest:
+        account = needs.account or self._configuration.get("ARGO_SERVICE_ACCOUNT") or "default"
+        container = {"name": "image", "image": image, "command": NO_PROGRAM}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": build_meta(name_probe(names, number), names),
+            "spec": {
+                "restartPolicy": "Never",
+                "activeDeadlineSeconds": _PROBE_SECONDS,
+                "serviceAccountName": account,
+                "automountServiceAccountToken": False,
+                "imagePullSecrets": [dict(one) for one in needs.pull_secrets],
+                "containers": [container],
+            },
+        }
+
+    def list_workflow_checks(self, workflow: Workflow) -> Iterator[Check]:
+        """Check what a workflow needs besides: what it mounts and reads, the sizes of its pods, its images."""
+        needs = list_needs(workflow)
+        for about, names, look in (
+            ("volume claim", needs.claims, self.assert_volume_claim),
+            ("ConfigMap", needs.configmaps, self.assert_configmap),
+            ("Secret", needs.secrets, self.assert_secret),
+        ):
+            for name in names:
+                yield Check.run(f"{about} {name}", partial(look, name), "it exists")
+        yield Check.run("sizes", lambda: self.assert_sizes(workflow), "each pod fits a node")
+        yield Check.run("images", lambda: self.assert_images(workflow), "the nodes can pull them")
 
     def list_checks(self) -> Iterator[Check]:
         """Make all checks that the configuration has values for; what builds on one that failed is left out."""

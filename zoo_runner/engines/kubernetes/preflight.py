@@ -26,7 +26,7 @@ from zoo_runner.package.requirements import find_effective, walk_tools
 
 _PULL_SECONDS = 300.0
 # no image has it: what counts is that a container could be created, and so its image was pulled
-_NO_PROGRAM = ["/zoo-runner/pulled"]
+NO_PROGRAM = ["/zoo-runner/pulled"]
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,39 @@ def probe_images(
 ) -> Iterator[Check]:
     """Have the nodes pull the images of steps, and yield a finding for each image; the pods are those of `owner`."""
     by_image = {step.image: step.step for step in steps}
-    pods = {f"{names.job}-image-{number}": image for number, image in enumerate(sorted(by_image))}
+    pods = {
+        image: owned_by(_build_probe(name_probe(names, number), names, site, image, by_image[image]), owner)
+        for number, image in enumerate(sorted(by_image))
+    }
+    for image, failure in pull_images(cluster, names, pods):
+        expected = f"the nodes can pull {image}"
+        check = Check(True, "image", f"{image} is pulled", expected)
+        yield Check.refuse("image", failure, expected) if failure else check
+
+
+def name_probe(names: Names, number: int) -> str:
+    """Name the pod that pulls an image."""
+    return f"{names.job}-image-{number}"
+
+
+def pull_images(
+    cluster: Cluster, names: Names, pods: Mapping[str, Manifest]
+) -> Iterator[tuple[str, RunnerError | None]]:
+    """Create pods, by image, and yield each image once it is known whether it can be pulled, with the failure if not.
+
+    The pods are deleted; those that this process cannot delete end by themselves.
+    """
+    images = {pod["metadata"]["name"]: image for image, pod in pods.items()}
     changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
     stop = cluster.watch(names.namespace, names.job, {"Pod"}, changes.put)
     try:
-        for name, image in pods.items():
-            cluster.create(owned_by(_build_probe(name, names, site, image, by_image[image]), owner))
-        for name, failure in _wait(set(pods), changes):
-            expected = f"the nodes can pull {pods[name]}"
-            check = Check(True, "image", f"{pods[name]} is pulled", expected)
-            yield Check.refuse("image", failure, expected) if failure else check
+        for pod in pods.values():
+            cluster.create(pod)
+        for name, failure in _wait(set(images), changes):
+            yield images[name], failure
     finally:
         stop()
-        for name in pods:
+        for name in images:
             cluster.delete("Pod", names.namespace, name, 0)
 
 
@@ -110,7 +130,7 @@ def _build_probe(name: str, names: Names, site: KubernetesSettings, image: str, 
     container = {
         "name": "image",
         "image": image,
-        "command": _NO_PROGRAM,
+        "command": NO_PROGRAM,
         "resources": build_resources(site),
         "securityContext": CONFINED,
     }
