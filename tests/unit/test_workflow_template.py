@@ -26,7 +26,7 @@ from zoo_runner.model.errors import EngineError, InputError, PackageError, Setti
 from zoo_runner.model.package import Package
 from zoo_runner.package.describe import build_description
 from zoo_runner.package.loading import load_package
-from zoo_runner.package.workflow_template import TemplateUse, build_document, find_template
+from zoo_runner.package.workflow_template import TemplateUse, build_document, build_use, find_template
 
 TYPES = """{scale: "double?", size: int, tags: "string[]", map: Directory}"""
 PARAMETERS = [
@@ -151,6 +151,17 @@ def test_a_template_that_cannot_be_a_process_is_refused(template: dict[str, Any]
     assert caught.value.diagnosis.code == "package.template"
 
 
+def test_a_package_is_compared_with_its_template_type_by_type(package: Package, tmp_path: Path) -> None:
+    use = find_template(package)
+    assert use == build_use(build_document(TEMPLATE))
+    types = "{scale: 'double?', size: int, tags: 'string[]', map: Directory, mode: string}"
+    assert use != build_use(build_document(changed(annotations={"zoo-runner/types": types})))
+    record = "{scale: {type: record, name: s, fields: [{name: a, type: 'int?'}]}, mode: {type: enum, symbols: [fast]}}"
+    template = changed(annotations={"zoo-runner/types": record})
+    (tmp_path / "other").mkdir()
+    assert find_template(load(tmp_path / "other", template)) == build_use(build_document(template))
+
+
 @pytest.mark.parametrize("part", ["step", "input", "output", "hint"])
 def test_a_package_that_was_changed_by_hand_is_refused(part: str, tmp_path: Path) -> None:
     document = build_document(TEMPLATE)
@@ -187,7 +198,7 @@ def test_parameters_are_written_as_argo_reads_them(package: Package) -> None:
 @pytest.mark.parametrize("value", ["{{workflow.name}}", "a{{=1}}", "{", "x{", "{workflow.name}}", "-{{"])
 def test_a_string_that_argo_would_evaluate_is_refused(value: str) -> None:
     with pytest.raises(InputError) as caught:
-        build_parameters(TemplateUse("t", {}, {}, ""), {"scene": value})
+        build_parameters(TemplateUse("t", {}, {}), {"scene": value})
     assert caught.value.diagnosis.code == "inputs.value"
 
 
@@ -200,7 +211,7 @@ def test_values_that_are_no_symbols_of_cwl_are_checked_too(package: Package) -> 
 
 
 def test_objects_in_parameters_do_not_begin_with_a_brace() -> None:
-    (written,) = build_parameters(TemplateUse("t", {}, {}, ""), {"box": {"a": {"b": "}}{{"}}})
+    (written,) = build_parameters(TemplateUse("t", {}, {}), {"box": {"a": {"b": "}}{{"}}})
     assert not written["value"].startswith("{")
     assert "{{" not in written["value"]
     assert json.loads(written["value"]) == {"a": {"b": "}}{{"}}

@@ -9,8 +9,7 @@ Source for templates: Argo Workflows, "Field Reference" (WorkflowTemplate, Param
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
@@ -45,14 +44,14 @@ class Source:
 class TemplateUse:
     """What a package says of the template that it stands for.
 
-    `sources` are those of its outputs, by their names; `allowed` the values of inputs that are no enum in CWL;
-    `interface` changes with the names and types of inputs and outputs.
+    `sources` are those of its outputs, by their names; `allowed` the values of inputs that are no enum in CWL; `types`
+    those of inputs and outputs, in a form that can be compared.
     """
 
     name: str
     sources: Mapping[str, Source]
     allowed: Mapping[str, tuple[str, ...]]
-    interface: str
+    types: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_template(package: Package) -> TemplateUse | None:
@@ -66,12 +65,7 @@ def find_template(package: Package) -> TemplateUse | None:
         return None
     try:
         (step, hint), *others = found
-        use = TemplateUse(
-            str(hint["template"]),
-            {str(name): Source(*str(text).split(":", 1)) for name, text in json.loads(hint["results"]).items()},
-            {str(name): tuple(map(str, values)) for name, values in json.loads(hint["allowed"]).items()},
-            str(hint["interface"]),
-        )
+        use = _read_use(hint, package.process)
         as_written = not others and len(steps) == 1 and not _is_mixed(package, step, use)
     except (KeyError, TypeError, AttributeError, ValueError):
         as_written = False
@@ -82,6 +76,38 @@ def find_template(package: Package) -> TemplateUse | None:
             code="package.template",
         )
     return use
+
+
+def _read_use(hint: Document, process: Document) -> TemplateUse:
+    return TemplateUse(
+        str(hint["template"]),
+        {str(name): Source(*str(text).split(":", 1)) for name, text in json.loads(hint["results"]).items()},
+        {str(name): tuple(map(str, values)) for name, values in json.loads(hint["allowed"]).items()},
+        {part: _read_port_types(process[part]) for part in ("inputs", "outputs")},
+    )
+
+
+def _read_port_types(ports: Any) -> dict[str, Any]:
+    """Read the types of inputs or outputs, as they are written or packed."""
+    if not isinstance(ports, Mapping):
+        ports = {short_name(str(one["id"])): one for one in ports}
+    return {str(name): _normalise(one["type"]) for name, one in ports.items()}
+
+
+def _normalise(wanted: Any) -> Any:
+    """Write a type as the packed form has it, without the names that packing adds."""
+    if isinstance(wanted, str):
+        if wanted.endswith("?"):
+            return ["null", _normalise(wanted[:-1])]
+        return {"type": "array", "items": _normalise(wanted[:-2])} if wanted.endswith("[]") else wanted
+    if isinstance(wanted, Mapping):
+        parts = {
+            key: _normalise(part) for key, part in wanted.items() if key not in ("name", "symbols", "doc", "label")
+        }
+        name = {"name": short_name(str(wanted["name"]))} if "name" in wanted and "fields" not in wanted else {}
+        symbols = {"symbols": [short_name(one) for one in wanted["symbols"]]} if "symbols" in wanted else {}
+        return {**parts, **name, **symbols}
+    return [_normalise(one) for one in wanted]
 
 
 def _is_mixed(package: Package, step: Document, use: TemplateUse) -> bool:
@@ -119,7 +145,6 @@ def build_document(template: Mapping[str, Any]) -> dict[str, Any]:
         # as text: in members with names such as `path`, CWL takes values for addresses
         "results": json.dumps({name: f"{one.kind}:{one.name}" for name, one in sources.items()}),
         "allowed": json.dumps(allowed),
-        "interface": _digest([types, outputs, sorted(allowed.items())]),
     }
     return {
         "cwlVersion": "v1.2",
@@ -137,8 +162,10 @@ def build_document(template: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _digest(interface: Any) -> str:
-    return sha256(json.dumps(interface, sort_keys=True).encode()).hexdigest()
+def build_use(document: Mapping[str, Any]) -> TemplateUse:
+    """Return what a document that `build_document` has built says of its template."""
+    process, operation = document["$graph"]
+    return _read_use(operation["hints"][0], process)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

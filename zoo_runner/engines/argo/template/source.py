@@ -10,7 +10,7 @@ from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.names import name_namespace
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, PackageError
-from zoo_runner.package.workflow_template import TemplateUse, build_document
+from zoo_runner.package.workflow_template import TemplateUse, build_document, build_use
 
 _REMEDY = "Ask the operator to add it to ZOO_RUNNER_ARGO_TEMPLATES, or deploy one of: {}."
 
@@ -55,12 +55,14 @@ def read_template(configuration: Configuration, name: str) -> Mapping[str, Any]:
 
 
 def ensure_unchanged(configuration: Configuration, use: TemplateUse) -> None:
-    """Refuse to run a template whose inputs or outputs are others than when it was deployed."""
-    document = build_document(read_template(configuration, use.name))
-    (hint,) = document["$graph"][1]["hints"]
-    if hint["interface"] != use.interface:
+    """Refuse to run a package whose inputs or outputs are others than those of its template now.
+
+    The template may have changed, or the package was written by somebody else than `build_document`, to pass values that
+    the template does not allow.
+    """
+    if build_use(build_document(read_template(configuration, use.name))) != use:
         raise EngineError(
-            f"the WorkflowTemplate {use.name} has other inputs or outputs now than when it was deployed",
-            "Deploy it again: zoo-runner hera package template/" + use.name,
+            f"the WorkflowTemplate {use.name} has other inputs or outputs than the package that was deployed for it",
+            f"Deploy it again: zoo-runner hera package template/{use.name}",
             code="package.template-changed",
         )

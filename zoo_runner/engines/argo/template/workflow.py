@@ -57,7 +57,7 @@ def build_template_workflow(
 def build_parameters(use: TemplateUse, order: Mapping[str, Any]) -> list[dict[str, str]]:
     """Write a job order as parameters; of an input that is null, the template's own value counts.
 
-    >>> build_parameters(TemplateUse("t", {}, {}, ""), {"bands": [4, 8], "fast": True, "note": None})
+    >>> build_parameters(TemplateUse("t", {}, {}), {"bands": [4, 8], "fast": True, "note": None})
     [{'name': 'bands', 'value': '[4, 8]'}, {'name': 'fast', 'value': 'true'}]
     """
     return [
