@@ -252,14 +252,25 @@ w.create()
     ),
     "helper-of-the-second-generation": HeraScript(
         f"""
-from hera_k8s_utils import num_exp_environment
+import os
 from hera_k8s_utils import parser as k8s_parser
-from hera_utils import argo_server, parser
+from hera_k8s_utils.num_exp_environment import Struct, num_exp_environment
+from hera_utils import parser
+class environment(num_exp_environment):
+    def __init__(self, args, verbose=False):
+        num_exp_environment.__init__(self, args, verbose)
+        self.k8s.assert_volume_claim(args.k8s_volume_claim_name)
+        self.k8s.assert_configmap(args.k8s_configmap_name)
+        self.cluster.configmap = args.k8s_configmap_name
+        self.persisted_volume = Struct()
+        self.persisted_volume.claim_name = args.k8s_volume_claim_name
 made = parser(k8s_parser().get_parser())
 made.parser.add("--text", default="an experiment")
+made.parser.add("--k8s_volume_claim_name", type=str, default=os.environ.get("KUBEVOLUMECLAIMNAME"))
+made.parser.add("--k8s_configmap_name", type=str, default=os.environ.get("KUBECONFIGMAP"))
 args = made.parse_args()
-argo_server(args).print_config()
-environment = num_exp_environment(args, verbose=True)
+environment = environment(args, verbose=True)
+environment.print_config()
 from hera.workflows import Container, Workflow
 with Workflow(generate_name="hera-second-", entrypoint="c") as w:
     Container(name="c", {IMAGE}, command=["echo", args.text, environment.cluster.configmap])

@@ -13,9 +13,9 @@ from zoo_runner.engines.background import fail
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
 from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster, connect
-from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
+from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.follower import Follower
-from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome
+from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome, reach_cluster
 from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
 from zoo_runner.engines.kubernetes.kept import (
@@ -119,7 +119,7 @@ class ClusterEngine(ABC):
         """Follow the job, with no thread of its own."""
         names = Names(**handle.data["names"])
         try:
-            cluster = self._connect()
+            cluster = reach_cluster(self._cluster)
         except RunnerError as error:
             return fail(error)
         job = self._open_job(cluster, names)
@@ -176,7 +176,7 @@ class ClusterEngine(ABC):
     def cancel(self, handle: Handle) -> None:
         """Stop the job's pods; its follower removes the rest, or `gc` does."""
         names = Names(**handle.data["names"])
-        cluster = self._connect()
+        cluster = reach_cluster(self._cluster)
         with reaching(*LOST):
             self._open_root(cluster, names).dismiss()
             cluster.delete_labelled("Pod", names.namespace, names.selector, GRACE_SECONDS)
@@ -206,13 +206,6 @@ class ClusterEngine(ABC):
         """Delete objects."""
         cluster = connect(self._cluster)
         delete_objects(cluster, leftovers)
-
-    def _connect(self) -> Cluster:
-        """Connect to the cluster of a job that may run; raises `NotReachedError`."""
-        try:
-            return connect(self._cluster)
-        except RunnerError as error:
-            raise build_not_reached(error) from error
 
     @abstractmethod
     def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:

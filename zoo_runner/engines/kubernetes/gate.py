@@ -4,6 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
+from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.root import ClusterJob, is_dismissed
@@ -14,6 +16,14 @@ from zoo_runner.model.job import Outcome
 LOST = (401, 403)
 """Refusals that may pass when this account has its permissions again."""
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
+
+
+def reach_cluster(settings: KubernetesSettings) -> Cluster:
+    """Connect to the cluster of a job that may run; raises `NotReachedError`."""
+    try:
+        return connect(settings)
+    except RunnerError as error:
+        raise build_not_reached(error) from error
 
 
 class Gate:

@@ -27,8 +27,8 @@ from zoo_runner.engines.argo.template.source import ensure_allowed, ensure_uncha
 from zoo_runner.engines.argo.template.workflow import build_template_workflow
 from zoo_runner.engines.background import fail
 from zoo_runner.engines.kubernetes.client import Cluster, connect
-from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
-from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome
+from zoo_runner.engines.kubernetes.errors import reaching
+from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome, reach_cluster
 from zoo_runner.engines.kubernetes.leftovers import delete_objects, select_leftovers
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, Names, name_job
 from zoo_runner.engines.kubernetes.owners import TEMPLATE_LABEL
@@ -91,7 +91,7 @@ class TemplateEngine:
         """Follow the Workflow, and store what it has left."""
         names = Names(**handle.data["names"])
         try:
-            cluster = self._connect()
+            cluster = reach_cluster(self._cluster)
         except RunnerError as error:
             return fail(error)
         root = self._open_root(cluster, names)
@@ -114,7 +114,7 @@ class TemplateEngine:
 
     def cancel(self, handle: Handle) -> None:
         """Terminate the Workflow."""
-        cluster = self._connect()
+        cluster = reach_cluster(self._cluster)
         with reaching(*LOST):
             self._open_root(cluster, Names(**handle.data["names"])).dismiss()
 
@@ -171,13 +171,6 @@ class TemplateEngine:
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
         """Delete them."""
         delete_objects(connect(self._cluster), leftovers)
-
-    def _connect(self) -> Cluster:
-        """Connect to the cluster of a job that may run; raises `NotReachedError`."""
-        try:
-            return connect(self._cluster)
-        except RunnerError as error:
-            raise build_not_reached(error) from error
 
     def _open_root(self, cluster: Cluster, names: Names) -> Root:
         if self._argo.server:
