@@ -54,6 +54,15 @@ spec:
   arguments: {parameters: [{name: scene, value: x}]}
   templates: [{name: main, container: {image: none, command: ["true"]}}]
 """
+LARGE = """
+kind: Workflow
+metadata: {generateName: large-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    container: {image: "docker.io/library/never:there", resources: {requests: {cpu: "900"}}}
+"""
 MOUNTS = {
     "spec": {
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
@@ -67,6 +76,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeraSite]:
     find_argo()
     site = make_hera_site(tmp_path_factory.mktemp("user"))
     (site.folder / "workflow.yaml").write_text(WORKFLOW)
+    (site.folder / "large.yaml").write_text(LARGE)
     (site.folder / "other.yaml").write_text("kind: Pod\n")
     with site.applied(OBJECTS):
         yield site
@@ -143,6 +153,8 @@ FAILURES: dict[str, Callable[[HeraSite], object]] = {
     "Secret missing": lambda site: preflight(site).assert_secret("nowhere"),
     "account of workflows missing": lambda site: preflight(site).assert_service_account("nobody"),
     "executor permission missing": lambda site: preflight(site).assert_executor("hera-failures"),
+    "pod too large": lambda site: preflight(site).assert_sizes(read_workflow(site.folder / "large.yaml", {})),
+    "image missing": lambda site: preflight(site).assert_images(read_workflow(site.folder / "large.yaml", {})),
     "token ends": lambda site: preflight(site, ARGO_TOKEN=build_token(-60)).assert_token(),
     "no claim mounted": lambda site: choose_claim({"spec": {}}, ""),
     "path in no mount": lambda site: choose_claim(MOUNTS, "").find_path("/data/out"),

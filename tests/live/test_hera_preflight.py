@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.cluster import JOB_IMAGE
 from tests.live.hera_site import Hera, HeraSite
 from zoo_runner.hera.preflight import Preflight
 from zoo_runner.hera.tokens import Tokens
@@ -76,6 +77,28 @@ def test_all_checks_of_a_sound_site_are_good(prepared: HeraSite) -> None:
         "Argo server",
     }
     assert "eyJ" not in done.stdout
+
+
+WORKFLOW = """
+kind: Workflow
+metadata: {generateName: checked-}
+spec:
+  entrypoint: main
+  volumes: [{name: data, persistentVolumeClaim: {claimName: NAME}}]
+  templates:
+  - name: main
+    container: {image: IMAGE, command: [sh], envFrom: [{configMapRef: {name: NAME}}], resources: {requests: {cpu: 10m}}}
+"""
+
+
+def test_what_a_workflow_needs_is_checked_too_and_the_probe_leaves_nothing(prepared: HeraSite) -> None:
+    name = prepared.environ["KUBECONFIGMAP"]
+    (prepared.folder / "workflow.yaml").write_text(WORKFLOW.replace("NAME", name).replace("IMAGE", JOB_IMAGE))
+    done = prepared.run("check", "workflow.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    about = {line[4:].partition(":")[0] for line in done.stdout.splitlines()}
+    assert {f"volume claim {name}", f"ConfigMap {name}", "sizes", "images"} <= about
+    assert "hera-check" not in prepared.kubectl("get", "pods", "-l", "zoo-runner/job", "-o", "name")
 
 
 @pytest.mark.parametrize(
