@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, Manifest, Names, build_meta
 from zoo_runner.engines.kubernetes.preflight import NO_PROGRAM, name_probe, pull_images
 from zoo_runner.engines.kubernetes.protections import UNKNOWN, is_unknown
 from zoo_runner.engines.kubernetes.scheduling import describe_largest, judge_unschedulable
@@ -203,7 +203,7 @@ class Preflight:
         return {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": build_meta(name_probe(names, number), names),
+            "metadata": build_meta(name_probe(names, number), names, labels={JOB_LABEL: names.job}),
             "spec": {
                 "restartPolicy": "Never",
                 "activeDeadlineSeconds": _PROBE_SECONDS,

@@ -217,8 +217,11 @@ class _Reader:
         doc = str(one.get("description") or "")
         if values and wanted in ("string", "string?"):
             doc = f"{doc} One of: {', '.join(values)}.".lstrip()
-        default = {} if text is None else {"default": self._read_default(name, wanted, text)}
-        return {"type": wanted, **({"doc": doc} if doc else {}), **default}
+        texts = {"doc": doc} if doc else {}
+        if text is None:
+            return {"type": wanted, **texts}
+        # null too: to a ZOO kernel, a default does not make an input optional
+        return {"type": _make_optional(wanted), **texts, "default": self._read_default(name, wanted, text)}
 
     def _read_default(self, name: str, wanted: Any, text: str) -> Any:
         if _is_text(wanted):
@@ -332,6 +335,12 @@ def _find_array(text: str) -> str:
 def _is_text(wanted: Any) -> bool:
     """Whether a parameter of a type is given as it is, and not as JSON."""
     return wanted in ("string", "string?") or (isinstance(wanted, dict) and wanted.get("type") == "enum")
+
+
+def _make_optional(wanted: Any) -> Any:
+    if isinstance(wanted, str):
+        return wanted if wanted.endswith("?") else f"{wanted}?"
+    return wanted if isinstance(wanted, list) and "null" in wanted else ["null", wanted]
 
 
 def _mentions(wanted: Any, names: tuple[str, ...]) -> bool:

@@ -14,7 +14,7 @@ from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.argo.workflow import INSTANCE_LABEL
 from zoo_runner.engines.kubernetes.manifests import count_kept_seconds
-from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, Manifest, Names, build_meta
 from zoo_runner.engines.kubernetes.owners import TEMPLATE_LABEL
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.errors import InputError
@@ -30,8 +30,8 @@ def build_template_workflow(
     names: Names, use: TemplateUse, job: JobSpec, cluster: KubernetesSettings, argo: ArgoSettings
 ) -> Manifest:
     """Build the Workflow, suspended until its handle is stored. Raises `InputError` for what Argo would evaluate."""
-    labels = {**names.labels, TEMPLATE_LABEL: use.name[:_LONGEST_LABEL].rstrip("-.")}
-    meta = build_meta(names.job, names, labels=labels)
+    template = {TEMPLATE_LABEL: use.name[:_LONGEST_LABEL].rstrip("-.")}
+    meta = build_meta(names.job, names, labels={**names.labels, **template})
     if argo.instance_id:
         meta["labels"][INSTANCE_LABEL] = argo.instance_id
     limit = job.time_limit_seconds
@@ -47,7 +47,8 @@ def build_template_workflow(
             "suspend": True,
             "workflowTemplateRef": {"name": use.name},
             "arguments": {"parameters": build_parameters(use, job.order)},
-            "podMetadata": {"labels": labels},
+            # not managed by zoo-runner: what they may be is not for its admission policy to say
+            "podMetadata": {"labels": {JOB_LABEL: names.job, **template}},
             "ttlStrategy": {"secondsAfterCompletion": count_kept_seconds(cluster)},
             **{name: value for name, value in optional.items() if value},
         },
