@@ -194,6 +194,11 @@ class ArgoServer:
         try:
             # here, because the loop cannot wait for the request that renews a token
             self._access.token = self._tokens()
+        except BaseException:
+            # it is never begun
+            work.close()
+            raise
+        try:
             return self._background.run(work)
         except ApiError as error:
             raise explain_refusal(error, _REFUSED, Level.USER) from error
