@@ -16,7 +16,7 @@ from zoo_runner.engines.kubernetes.patience import Patience
 from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.tokens import Tokens
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.errors import EngineError, UserSettingsError
 from zoo_staging.curl import Tls
 
 Workflow = dict[str, Any]
@@ -54,7 +54,7 @@ def find_url(configuration: HeraConfiguration) -> str:
     """Return the address below which the Argo server answers, without a slash at its end."""
     server = configuration.get("ARGO_SERVER")
     if not server:
-        raise SettingsError("ARGO_SERVER is not set", "Set it to the URL of the Argo server, or host:port.")
+        raise UserSettingsError("ARGO_SERVER is not set", "Set it to the URL of the Argo server, or host:port.")
     return f"{server}{configuration.get('ARGO_BASE_HREF')}"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoo_runner.hera.files import read_options, read_variables
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import UserSettingsError
 from zoo_runner.model.masking import MASK
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -144,7 +144,7 @@ def load_hera_configuration(
     option_files = [_expand(one, home, folder) for one in (environ.get("ARGOCONFIG"), "./hera.config", "~/hera.config")]
     bash = variables_file or folder / "hera.bash"
     if variables_file and not variables_file.is_file():
-        raise SettingsError(f"{variables_file} does not exist", "Check the path, or write one with `hera init`.")
+        raise UserSettingsError(f"{variables_file} does not exist", "Check the path, or write one with `hera init`.")
     files = list(dict.fromkeys(path for path in option_files if path))
     places = [_name_given(given or {})]
     places += [{key: Found(text, str(path)) for key, text in _read(path, read_options).items()} for path in files]
@@ -164,7 +164,7 @@ def load_hera_configuration(
 def _name_given(given: Mapping[str, str]) -> dict[str, Found]:
     names = {*_BY_KEY, *_BY_KEY.values()}
     if wrong := sorted(given.keys() - names):
-        raise SettingsError(f"unknown setting {wrong[0]!r}", f"Use one of {', '.join(sorted(_BY_KEY.values()))}.")
+        raise UserSettingsError(f"unknown setting {wrong[0]!r}", f"Use one of {', '.join(sorted(_BY_KEY.values()))}.")
     return {name: Found(text, "command line") for name, text in given.items()}
 
 
@@ -226,15 +226,15 @@ def _read_server(value: Value, secure: bool) -> str:
 
 def _check_insecure(value: Value, allowed: bool) -> None:
     if value.text == "true" and not allowed:
-        raise SettingsError(
+        raise UserSettingsError(
             f"{value.setting.variable}=true ({value.source}): the token could be sent to anybody",
             "Install the authority of the server's certificate, or add --allow-insecure.",
         )
 
 
-def _refuse(value: Value, what: str) -> SettingsError:
+def _refuse(value: Value, what: str) -> UserSettingsError:
     shown = value.describe()["value"]
-    return SettingsError(f"{value.setting.variable}={shown!r} ({value.source}) {what}", value.setting.meaning)
+    return UserSettingsError(f"{value.setting.variable}={shown!r} ({value.source}) {what}", value.setting.meaning)
 
 
 def _expand(text: str | None, home: str, folder: Path) -> Path | None:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import UserSettingsError
 
 _VARIABLE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 # the syntax of configargparse's DefaultConfigFileParser (1.7): `key = value`, `key: value`, `key value`, or a key alone
@@ -36,7 +36,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", "Check the path and that it is a text file.") from error
+        raise UserSettingsError(f"cannot read {path}: {error}", "Check the path and that it is a text file.") from error
     for number, line in enumerate(text.splitlines(), 1):
         if (stripped := line.strip()) and not stripped.startswith("#"):
             yield number, stripped
@@ -63,7 +63,7 @@ def _read_option(path: Path, number: int, line: str) -> tuple[str, str]:
     return match["key"], match["value"] or ("true" if alone else "")
 
 
-def _refuse(path: Path, number: int, what: str) -> SettingsError:
-    return SettingsError(
+def _refuse(path: Path, number: int, what: str) -> UserSettingsError:
+    return UserSettingsError(
         f"{path}, line {number}: {what}", "Write one KEY=value per line; put a value with blanks in quotes."
     )

@@ -25,7 +25,7 @@ from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.needs import Needs, list_needs
 from zoo_runner.hera.tokens import Tokens, open_cluster
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.errors import EngineError, UserSettingsError
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class Preflight:
             return "does not say when it ends"
         left = ends - time.time()
         if left < _SHORT_SECONDS:
-            raise SettingsError(
+            raise UserSettingsError(
                 f"the token for the Argo server {'ended' if left < 0 else 'ends in'} {abs(left):.0f} s"
                 + " ago" * (left < 0),
                 "Set ARGO_TOKEN to a new token, or unset it to have one requested and renewed.",
@@ -256,7 +256,7 @@ class Preflight:
 
     def _find(self, kind: str, name: str, code: str, remedy: str) -> Manifest:
         if not name:
-            raise SettingsError(f"no name of a {kind} is given", remedy)
+            raise UserSettingsError(f"no name of a {kind} is given", remedy)
         found = self._cluster.get(kind, self._namespace, name)
         if found is None:
             raise EngineError(

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.hera.configuration import HeraConfiguration
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import UserSettingsError
 
 _LIFE_SECONDS = 3600
 # a part of its life before the end, as the kubelet renews the tokens of pods
@@ -35,7 +35,7 @@ class Tokens:
     def _renew(self) -> None:
         account = self._configuration.get("ARGO_SERVICE_ACCOUNT")
         if not account:
-            raise SettingsError(
+            raise UserSettingsError(
                 "there is no token for the Argo server: ARGO_TOKEN and ARGO_SERVICE_ACCOUNT are not set",
                 "Set one of them; `zoo-runner hera config` shows where values are read from.",
             )

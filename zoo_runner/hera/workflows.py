@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from zoo_runner.hera.argo_server import Workflow
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import UserSettingsError
 
 
 def read_workflow(path: Path, parameters: Mapping[str, str]) -> Workflow:
@@ -19,13 +19,13 @@ def read_workflow(path: Path, parameters: Mapping[str, str]) -> Workflow:
     try:
         manifest = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", "Check the path and the syntax.") from error
+        raise UserSettingsError(f"cannot read {path}: {error}", "Check the path and the syntax.") from error
     if (
         not isinstance(manifest, dict)
         or manifest.get("kind") != "Workflow"
         or not isinstance(manifest.get("spec"), dict)
     ):
-        raise SettingsError(f"{path} is not one Argo Workflow", "Use a file with `kind: Workflow` and `spec`.")
+        raise UserSettingsError(f"{path} is not one Argo Workflow", "Use a file with `kind: Workflow` and `spec`.")
     return {**manifest, "spec": _set_parameters(manifest["spec"], parameters, path)}
 
 
@@ -34,7 +34,7 @@ def _set_parameters(spec: dict[str, Any], parameters: Mapping[str, str], path: P
     declared = arguments.get("parameters") or []
     if unknown := sorted(parameters.keys() - {one["name"] for one in declared}):
         names = ", ".join(str(one["name"]) for one in declared) or "none"
-        raise SettingsError(f"{path} has no parameter {unknown[0]!r}", f"Its parameters: {names}.")
+        raise UserSettingsError(f"{path} has no parameter {unknown[0]!r}", f"Its parameters: {names}.")
     if not parameters:
         return spec
     given = [{**one, "value": parameters[one["name"]]} if one["name"] in parameters else one for one in declared]

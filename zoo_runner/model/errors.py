@@ -75,6 +75,13 @@ class SettingsError(RunnerError):
     exit_code = 2
 
 
+class UserSettingsError(SettingsError):
+    """A setting of the user's own is missing or invalid, and theirs to correct."""
+
+    def __init__(self, cause: str, remedy: str, *, evidence: tuple[str, ...] = (), code: str | None = None) -> None:
+        super().__init__(cause, remedy, evidence=evidence, level=Level.USER, code=code)
+
+
 class PackageError(RunnerError):
     """The application package cannot be read, resolved or run."""
 

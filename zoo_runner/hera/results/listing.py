@@ -10,7 +10,7 @@ from typing import Any
 from zoo_runner.engines.argo.results.listing import list_artifacts
 from zoo_runner.hera.argo_server import Workflow, read_phase
 from zoo_runner.hera.nodes import list_outputs
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import UserSettingsError
 
 
 @dataclass(frozen=True, order=True)
@@ -46,7 +46,7 @@ class Claim:
             if PurePosixPath(path).is_relative_to(mount.path):
                 return str(mount.folder / PurePosixPath(path).relative_to(mount.path))
         mounted = ", ".join(one.path for one in self.mounts) or "nowhere"
-        raise SettingsError(
+        raise UserSettingsError(
             f"{path} is in no mount of volume claim {self.name}",
             f"The workflow mounts it at: {mounted}. A relative path is one on the volume.",
         )
@@ -63,7 +63,7 @@ def choose_claim(workflow: Workflow, name: str) -> Claim:
     if len(claims) == 1:
         return claims[0]
     names = ", ".join(one.name for one in claims) or "none"
-    raise SettingsError(f"which volume claim? The workflow mounts {names}", "Name it with --claim.")
+    raise UserSettingsError(f"which volume claim? The workflow mounts {names}", "Name it with --claim.")
 
 
 def list_claims(workflow: Workflow) -> tuple[Claim, ...]:
