@@ -5,9 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-# by file among so many processes; 0 is one, with the debugger
-WORKERS ?= 2
-PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
+# in so many processes, WORKERS=… chooses; 0 is one, with the debugger. Live tests mostly wait.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2)
+PYTEST_LIVE = $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),3)
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -39,7 +39,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 
 test-live: env-dev images cluster argo postgres keycloak opa hera5 ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
-	@$(PYTEST) tests/live
+	@$(PYTEST_LIVE) tests/live
 
 test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job, or each example on argo-native
 	@echo "tests: long"
