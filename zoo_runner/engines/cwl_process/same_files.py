@@ -94,8 +94,8 @@ def _digest_files(place: Path) -> str:
 
 def _list_files(place: Path) -> list[tuple[str, Path, int]]:
     """List what is in a folder, or the file itself: names within it, paths and sizes; links are not followed."""
-    if not place.is_dir():
-        return [("", place, place.stat().st_size)] if place.exists() else []
+    if place.is_symlink() or not place.is_dir():
+        return [("", place, place.lstat().st_size)] if place.exists() else []
     below = [Path(folder, name) for folder, folders, files in os.walk(place) for name in (*folders, *files)]
     return sorted(
         (str(path.relative_to(place)), path, path.lstat().st_size if not path.is_dir() else 0) for path in below

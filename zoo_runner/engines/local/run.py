@@ -17,7 +17,7 @@ from zoo_runner.engines.cwl_process.control_groups import name_groups
 from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, build_too_much, diagnose_execution
 from zoo_runner.engines.cwl_process.disk import TOO_LARGE
 from zoo_runner.engines.cwl_process.links import list_paths
-from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
+from zoo_runner.engines.cwl_process.parameters import ORDER, PACKAGE, build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.step_server import REFUSED
 from zoo_runner.engines.cwl_process.supervised import Supervised
@@ -131,8 +131,8 @@ class Run:
         """Write the parameters of the launcher; return what launcher and supervisor are handed."""
         scratch, isolated = self._scratch, self._is_isolated
         network = may_use_network(self._job.package, self._settings)
-        write_json(scratch / "package.json", staged.document)
-        write_json(scratch / "order.json", dict(staged.order))
+        write_json(scratch / PACKAGE, staged.document)
+        write_json(scratch / ORDER, dict(staged.order))
         given = _find_given((*list_paths(staged.order), *self._package_files), scratch)
         spec = {
             **build_launch_parameters(self._job, scratch),

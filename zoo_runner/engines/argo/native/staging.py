@@ -16,6 +16,7 @@ from zoo_runner.engines.argo.native.dag import build_dag, identify_tools
 from zoo_runner.engines.argo.native.slots import EVENTS, OUTPUTS, SPEC, Slot
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
+from zoo_runner.engines.cwl_process.parameters import ORDER, PACKAGE
 from zoo_runner.engines.cwl_process.same_files import take_same_files
 from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.execution import prepare
@@ -60,7 +61,7 @@ def write_run(job: JobSpec, staged: Staged, earlier: Sequence[Path] = (), image:
         "identities": identify_tools(package, image),
         "log_bytes": job.log_bytes,
         "job": job.id,
-        "earlier": {str(folder): json.loads((folder / SPEC).read_bytes())["job"] for folder in runs},
+        "earlier": {str(folder): json.loads(read_unlinked(folder / SPEC))["job"] for folder in runs},
     }
     write_json(run / SPEC, spec)
     write_json(Path(spec["order"]), dict(staged.order))
@@ -74,8 +75,8 @@ def _take_same(staged: Staged, runs: Sequence[Path]) -> Staged:
     """Take inputs that earlier runs have from where these have them: so the steps that get them are the same."""
     if not runs:
         return staged
-    specs = [json.loads((run / SPEC).read_bytes()) for run in runs]
-    known = [json.loads(Path(spec[name]).read_bytes()) for spec in specs for name in ("order", "package")]
+    # what evaluated a package there could write to the folder, and this container has credentials
+    known = [json.loads(read_unlinked(run / name)) for run in runs for name in (ORDER, PACKAGE)]
     order, document = take_same_files([dict(staged.order), staged.document], known)
     return Staged(order, document)
 

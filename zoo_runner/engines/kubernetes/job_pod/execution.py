@@ -15,7 +15,7 @@ from typing import Any
 
 from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, diagnose_execution
 from zoo_runner.engines.cwl_process.links import list_paths
-from zoo_runner.engines.cwl_process.parameters import build_launch_parameters
+from zoo_runner.engines.cwl_process.parameters import PACKAGE, build_launch_parameters
 from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.broker import Broker
 from zoo_runner.engines.kubernetes.job_pod.channel import Channel, Offer
@@ -46,7 +46,7 @@ def prepare(job: JobSpec) -> dict[str, Any]:
     scratch = job.paths.scratch
     for name in ("inputs", "tmp", "out", "outputs"):
         (scratch / name).mkdir(parents=True, exist_ok=True)
-    write_json(scratch / "package.json", job.package.document)
+    write_json(scratch / PACKAGE, job.package.document)
     files = scratch.parent / FILES_FOLDER
     return {
         **build_launch_parameters(job, scratch),
