@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.gitserver import PASSWORD, USER, Repository, create_repository, serving_git
-from tests.serving import Server, serving
+from tests.serving import Server, find_free_port, serving
 from tests.site import Site
 from zoo_runner.cli.harvest import describe_report
 from zoo_runner.harvest.harvester import Harvester
@@ -186,8 +186,13 @@ def test_what_a_killed_run_has_begun_is_finished_by_the_next(field: Field) -> No
 
 def test_a_server_that_is_away_is_asked_again_by_the_next_run(field: Field) -> None:
     field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
-    field.write(server="http://127.0.0.1:1", url=field.url)
+    away = Server(find_free_port(), field.site.environ, field.site.folder / "away.log")
+    field.write(server=away.url, url=field.url)
     assert field.harvest(works=False)["problem"]["code"] == "harvest.unreachable"
+    (record,) = (field.site.folder / "records").glob("*.json")
+    # nothing was sent: what is there by the next run is somebody else's
+    assert json.loads(record.read_text())["deployed"] == {}
+    # another server is another place
     field.write(url=field.url)
     assert list_changes(field.harvest()) == [("deploy", "a")]
 
@@ -209,14 +214,66 @@ def test_branch_folder_and_patterns_choose_the_workflows(field: Field) -> None:
     assert (problem["code"], "stable" in problem["cause"]) == ("harvest.repository", True)
 
 
-def test_documents_in_lfs_and_submodules_are_reported(field: Field) -> None:
+def test_documents_in_lfs_and_submodules_are_reported_and_what_was_deployed_stays(field: Field) -> None:
+    field.repository.push(
+        {"large.cwl": TOOL.format(id="large", doc="one"), "odd.cwl": TOOL.format(id="odd", doc="one")}
+    )
+    field.harvest()
+    (field.repository.work / "odd.cwl").write_bytes(b"\xff")
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     field.repository.push({"large.cwl": pointer})
     field.repository.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},other")
     field.repository.git("commit", "--quiet", "--message", "a submodule")
     field.repository.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
-    found = {one["path"]: one["message"] for one in field.harvest()["findings"]}
-    assert ("LFS" in found["large.cwl"], "submodule" in found["other"]) == (True, True)
+    report = field.harvest()
+    found = {one["path"]: one["message"] for one in report["findings"]}
+    assert ("LFS" in found["large.cwl"], "submodule" in found["other"], "UTF-8" in found["odd.cwl"]) == (True,) * 3
+    assert (list_changes(report), field.list_processes()) == ([], ["large", "odd"])
+
+
+def test_a_renamed_document_that_becomes_invalid_keeps_its_process(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    field.harvest()
+    field.repository.push({"a.cwl": None, "b.cwl": TOOL.format(id="a", doc="one")})
+    field.harvest()
+    field.repository.push({"b.cwl": "cwlVersion: v1.2\nclass: ["})
+    assert (list_changes(field.harvest()), field.list_processes()) == ([], ["a"])
+
+
+def test_the_tool_of_a_workflow_that_is_broken_is_not_deployed_for_itself(field: Field) -> None:
+    files = {"flows/greet.cwl": FLOW.format(id="greet") + "hint: 1\n", "lib/tool.cwl": TOOL.format(id="tool", doc="x")}
+    field.repository.push(files)
+    assert list_changes(field.harvest()) == []
+    field.repository.push({"flows/greet.cwl": FLOW.format(id="greet")})
+    assert list_changes(field.harvest()) == [("deploy", "greet")]
+
+
+def test_a_workflow_that_was_refused_may_be_taken_out(field: Field) -> None:
+    theirs = field.site.folder / "a.cwl"
+    theirs.write_text(TOOL.format(id="a", doc="theirs"))
+    field.server.deploy(theirs)
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="ours"), "b.cwl": TOOL.format(id="b", doc="ours")})
+    field.harvest(works=False)
+    field.repository.push({"a.cwl": None})
+    field.harvest()
+    assert (field.describe("a"), field.list_processes()) == ("theirs", ["a", "b"])
+
+
+def test_other_patterns_apply_to_the_same_commit(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one"), "b.cwl": TOOL.format(id="b", doc="one")})
+    field.write(url=field.url, exclude=["b.cwl"])
+    assert list_changes(field.harvest()) == [("deploy", "a")]
+    field.write(url=field.url)
+    assert list_changes(field.harvest()) == [("deploy", "b")]
+
+
+def test_a_repository_that_takes_too_much_memory_is_refused(field: Field) -> None:
+    (field.repository.work / "large.cwl").write_bytes(b"")
+    with (field.repository.work / "large.cwl").open("wb") as file:
+        file.truncate(1200 << 20)
+    field.repository.push({})
+    problem = field.harvest(works=False)["problem"]
+    assert problem["code"] == "harvest.repository"
 
 
 def test_a_package_of_a_repository_reads_nothing_of_this_machine(field: Field, tmp_path: Path) -> None:

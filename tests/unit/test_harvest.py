@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.unit.messages import Check
+from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.packed import rename_process
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
 from zoo_runner.harvest.sources import Harvest, parse_harvest
-from zoo_runner.harvest.workflows import Found, Workflow
+from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.package import Package
 
@@ -19,11 +20,11 @@ SERVER = "https://ades.example.org/api"
 FAILED = Deployed("a.cwl", "1", "a", done=False, attempts=MOST_ATTEMPTS)
 
 
-def build_found(*broken: str, **digests: str) -> Found:
+def build_found(*held: str, **digests: str) -> Found:
     workflows = {
         name: Workflow(f"{name}.cwl", Package({}, "#main", name, {}, digest)) for name, digest in digests.items()
     }
-    return Found(workflows, (), frozenset(broken))
+    return Found(workflows, (), frozenset(held))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,28 @@ def build_found(*broken: str, **digests: str) -> Found:
 )
 def test_only_what_differs_is_changed(known: dict[str, Deployed], found: Found, expected: list[Change]) -> None:
     assert plan_changes(found, known) == expected
+
+
+def test_nothing_is_removed_where_not_all_documents_are_known() -> None:
+    assert plan_changes(replace(build_found(), whole=False), {"a": Deployed("a.cwl", "1", "a")}) == []
+
+
+def test_what_takes_too_long_to_resolve_is_left_and_keeps_its_process() -> None:
+    moments = iter([0.0, 1.0, LONGEST_SECONDS + 1])
+    texts = dict.fromkeys(("a.cwl", "b.cwl"), "cwlVersion: v1.2")
+    found = find_workflows(
+        Tree("0" * 40, texts, {}),
+        lambda path: True,
+        lambda texts, path: Package({"class": "Workflow", "id": "#main"}, "#main", path, {}, "1"),
+        lambda: next(moments),
+    )
+    assert (sorted(found.workflows), sorted(found.held)) == (["a.cwl"], ["b.cwl"])
+
+
+def test_each_server_has_a_record_of_its_own() -> None:
+    source = {"url": "https://git.example.org/a"}
+    here, there = (read(server=server, sources=[source]) for server in (SERVER, f"{SERVER}/other"))
+    assert here.build_key(here.sources[0]) != there.build_key(there.sources[0])
 
 
 def test_what_is_gone_is_removed_before_others_are_deployed() -> None:
@@ -122,6 +145,7 @@ def test_each_workspace_has_its_own_api() -> None:
         {"server": SERVER, "sources": [{"url": "https://u:secret@x"}]},
         {"server": SERVER, "sources": [{"url": "x"}, {"url": "x"}]},
         {"server": SERVER + "/{workspace}", "sources": [{"url": "x"}]},
+        {"server": SERVER, "sources": [{"url": "x", "workspace": "a"}, {"url": "x", "workspace": "b"}]},
     ],
 )
 def test_a_file_of_sources_that_is_wrong_is_refused_with_the_place(document: dict[str, Any], check: Check) -> None:

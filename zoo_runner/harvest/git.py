@@ -1,11 +1,12 @@
 """Reads documents of a git repository, by dulwich: over https, ssh, or from a disk; nothing of it is checked out.
 
 One commit is fetched, without its history, so that a rewritten history or a forced push is a commit like any other.
+Runs in a process with limits (`fetching`): what a repository has may be of any size.
 """
 
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,10 +17,13 @@ from dulwich.client import default_urllib3_manager, get_transport_and_path
 from dulwich.objects import Commit, ObjectID
 from dulwich.repo import Repo
 
+from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.sources import Source
 from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.model.masking import Masker
 
+SUFFIXES = (".cwl", ".yml", ".yaml", ".json", ".js", ".txt")
+"""Of what documents refer to: others are not read from a repository."""
 LARGEST_BYTES, MOST_BYTES, MOST_FILES = 1 << 20, 64 << 20, 10_000
 """Of one document, of all documents together, and how many files a folder may have."""
 _SECONDS = 60.0
@@ -29,11 +33,12 @@ _SUBMODULE = 0o160000
 
 @dataclass(frozen=True)
 class Tree:
-    """The documents of a commit by path, and why others were not read."""
+    """The texts of the documents of a commit by path, and why others were not read; `whole`: none is unknown."""
 
     commit: str
-    documents: Mapping[str, bytes]
+    documents: Mapping[str, str]
     unread: Mapping[str, str]
+    whole: bool = True
 
 
 class Remote:
@@ -70,11 +75,8 @@ class Remote:
             )
         return str(commit.decode())
 
-    def read(self, commit: str, is_wanted: Callable[[str], bool], scratch: Path) -> Tree:
-        """Read the documents of a commit whose paths, relative to the folder of the source, are wanted.
-
-        What is fetched lies in a folder of its own in `scratch` meanwhile.
-        """
+    def read(self, commit: str, scratch: Path) -> Tree:
+        """Read the documents of a commit; what is fetched lies in a folder of its own in `scratch` meanwhile."""
         wanted, path = [ObjectID(commit.encode())], self._path.encode()
         with (
             tempfile.TemporaryDirectory(prefix=".fetched-", dir=scratch) as name,
@@ -82,7 +84,7 @@ class Remote:
             Repo.init_bare(name) as repository,
         ):
             self._client.fetch(path, repository, determine_wants=lambda refs, depth=None: wanted, depth=1)
-            return _read_tree(repository, commit, self._source.folder, is_wanted)
+            return _read_tree(repository, commit, self._source)
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -114,37 +116,47 @@ def _read_password(source: Source) -> str:
         ) from error
 
 
-def _read_tree(repository: Repo, commit: str, folder: str, is_wanted: Callable[[str], bool]) -> Tree:
-    documents: dict[str, bytes] = {}
+def _read_tree(repository: Repo, commit: str, source: Source) -> Tree:
+    documents: dict[str, str] = {}
     unread: dict[str, str] = {}
-    store, left = repository.object_store, MOST_BYTES
-    found = store.iter_tree_contents(cast(Commit, repository[commit.encode()]).tree)
-    for number, entry in enumerate(found):
-        path = _find_path(entry.path, folder)
+    store, left, number = repository.object_store, MOST_BYTES, 0
+    matches = build_matcher(source.include, source.exclude)
+    for entry in store.iter_tree_contents(cast(Commit, repository[commit.encode()]).tree):
+        path = _find_path(entry.path, source.folder)
         if path is None:
             continue
+        number += 1
+        if number > MOST_FILES:
+            unread[path] = f"is beyond the first {MOST_FILES:,} files: narrow the folder of the source"
+            return Tree(commit, documents, unread, whole=False)
         if entry.mode == _SUBMODULE:
             unread[path] = "is a submodule, which is a repository of its own: add it as a source"
-        if not is_wanted(path) or not stat.S_ISREG(entry.mode):
+        if not stat.S_ISREG(entry.mode) or not (matches(path) or PurePosixPath(path).suffix in SUFFIXES):
             continue
-        if number >= MOST_FILES:
-            unread[path] = f"is beyond the first {MOST_FILES:,} files: narrow the folder of the source"
-            break
         content = store[entry.sha].as_raw_string()
-        why = _refuse(content, left)
-        if why:
+        text = _decode(content)
+        if why := _refuse(content, text, left):
             unread[path] = why
             continue
-        documents[path] = content
+        documents[path] = text
         left -= len(content)
     return Tree(commit, documents, unread)
 
 
-def _refuse(content: bytes, left: int) -> str:
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return ""
+
+
+def _refuse(content: bytes, text: str, left: int) -> str:
     if content.startswith(_LFS_POINTER):
         return "is in Git LFS: keep documents in git itself"
     if len(content) > LARGEST_BYTES:
         return f"has {len(content):,} bytes; a document has at most {LARGEST_BYTES:,}"
+    if content and not text:
+        return "is not UTF-8"
     return "" if len(content) <= left else f"is beyond {MOST_BYTES >> 20} MiB of documents: narrow the folder"
 
 

@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import PurePosixPath
+from hashlib import sha256
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.harvest.git import Remote
+from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.patterns import build_matcher
-from zoo_runner.harvest.planning import Change, Deployed, Kind, list_given_up, list_left, plan_changes
+from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
 from zoo_runner.harvest.records import Record, Records
-from zoo_runner.harvest.server import ProcessServer
+from zoo_runner.harvest.server import ProcessServer, UnansweredError
 from zoo_runner.harvest.sources import Harvest, Source
-from zoo_runner.harvest.workflows import SUFFIXES, Finding, Found, find_workflows
+from zoo_runner.harvest.workflows import Finding, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import NotReachedError, RunnerError
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
@@ -74,62 +74,69 @@ class Harvester:
             yield from map(self._run_source, self._harvest.sources)
 
     def _run_source(self, source: Source) -> Report:
-        report = Report(str(source), source.workspace)
+        report, key = Report(str(source), source.workspace), self._harvest.build_key(source)
         try:
-            remote = Remote(source)
-            record, commit = self._records.read(source.key, str(source)), remote.find_commit()
+            record, commit = self._records.read(key, str(source)), find_commit(source, self._settings)
             report = replace(report, commit=commit, given_up=tuple(list_given_up(record.deployed)))
-            if record.commit == commit and not self._again:
+            handled = f"{commit} {_digest_patterns(source)}"
+            if record.commit == handled and not self._again:
                 return replace(report, unchanged=True)
-            found = self._find(source, remote, commit)
+            found = self._find(source, commit)
+            record = replace(record, deployed=follow_renames(found, record.deployed))
             changes = plan_changes(found, record.deployed, again=self._again)
             report = replace(report, workflows=tuple(found.workflows), findings=found.findings)
-            done = tuple(self._apply(source, record, found, changes, commit))
+            if self._dry:
+                return replace(report, done=tuple(map(Done, changes)))
+            done = tuple(self._apply(source, record, found, changes, handled))
         except RunnerError as error:
             return replace(report, problem=error.diagnosis)
-        left = self._records.read(source.key, str(source)).deployed
+        left = self._records.read(key, str(source)).deployed
         return replace(report, done=done, given_up=tuple(list_given_up(left)))
 
-    def _find(self, source: Source, remote: Remote, commit: str) -> Found:
-        matches = build_matcher(source.include, source.exclude)
-        tree = remote.read(
-            commit, lambda path: matches(path) or PurePosixPath(path).suffix in SUFFIXES, self._records.folder
-        )
+    def _find(self, source: Source, commit: str) -> Found:
+        tree = read_commit(source, self._settings, commit, self._records.folder)
 
         def load(texts: Mapping[str, str], path: str) -> Package:
             return prepare_upload(texts, path, None, self._settings, self._resolve)
 
-        return find_workflows(tree, matches, load)
+        return find_workflows(tree, build_matcher(source.include, source.exclude), load)
 
     def _apply(
-        self, source: Source, record: Record, found: Found, changes: list[Change], commit: str
+        self, source: Source, record: Record, found: Found, changes: list[Change], handled: str
     ) -> Iterator[Done]:
-        if self._dry:
-            yield from map(Done, changes)
-            return
         base = self._harvest.build_base(source.workspace)
         server = ProcessServer(base, self._harvest.token_file, self._settings.proxies)
-        write = partial(self._records.write, source.key)
+        write = partial(self._records.write, self._harvest.build_key(source))
         for change in changes:
-            before = record.deployed.get(change.name) or Deployed(change.path, "", "", ours=False)
-            begun = replace(before, path=change.path, digest=change.digest or before.digest, done=False, ours=True)
-            begun = replace(begun, attempts=before.attempts if begun.digest == before.digest else 0)
+            before = record.deployed.get(change.name)
+            begun = _begin(change, before)
             problem: Diagnosis | None = None
             try:
-                if not change.is_ours:
+                if not change.is_ours and change.kind is Kind.DEPLOY:
                     server.ensure_free(change.name)
                 # where this process is killed from here on, the next run knows that the change may have been made
-                write(record := record.change(change.name, begun))
+                write(record.change(change.name, begun))
                 after = _make(server, change, begun, found)
-            except NotReachedError:
+            except UnansweredError as error:
+                # what was never sent has not begun: a process that is there by the next run is somebody else's
+                write(record.change(change.name, begun if error.sent else before))
                 raise
             except RunnerError as error:
                 after, problem = _fail(begun, change, error), error.diagnosis
             write(record := record.change(change.name, after))
             yield Done(change, problem)
         # only now: what is left is done by the next run, whatever ended this one
-        if not list_left(record.deployed):
-            write(replace(record, commit=commit))
+        write(record if list_left(record.deployed) else replace(record, commit=handled))
+
+
+def _digest_patterns(source: Source) -> str:
+    return sha256(repr((source.include, source.exclude)).encode()).hexdigest()[:16]
+
+
+def _begin(change: Change, before: Deployed | None) -> Deployed:
+    known = before or Deployed(change.path, "", "", ours=False)
+    begun = replace(known, path=change.path, digest=change.digest or known.digest, done=False, ours=True)
+    return replace(begun, attempts=known.attempts if begun.digest == known.digest else 0)
 
 
 def _fail(begun: Deployed, change: Change, error: RunnerError) -> Deployed:

@@ -1,7 +1,7 @@
 """What has to change at the server so that it has the workflows of a commit; pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from zoo_runner.harvest.workflows import Found
@@ -55,15 +55,15 @@ class Change:
 def plan_changes(found: Found, known: Mapping[str, Deployed], *, again: bool = False) -> list[Change]:
     """Plan the changes, removals first: a workflow may have got the id of one that is gone.
 
-    A process whose document is there and cannot be read stays as it is, and so does what failed too often, but with
-    `again`.
+    Without `again`, what failed too often stays as it is. A process whose document is held stays in any case, and all
+    do where not all documents are known.
     """
     return [*_plan_removals(found, known, again), *_plan_workflows(found, known, again)]
 
 
 def _plan_removals(found: Found, known: Mapping[str, Deployed], again: bool) -> Iterator[Change]:
     for name, one in known.items():
-        if name in found.workflows or one.path in found.broken or _is_given_up(one, "", again):
+        if name in found.workflows or one.path in found.held or not found.whole or _is_given_up(one, "", again):
             continue
         yield Change(Kind.UNDEPLOY, name, one.path, is_ours=one.ours)
 
@@ -79,6 +79,12 @@ def _plan_workflows(found: Found, known: Mapping[str, Deployed], again: bool) ->
             yield Change(Kind.REPLACE, name, workflow.path, digest)
         else:
             yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=before.ours)
+
+
+def follow_renames(found: Found, known: Mapping[str, Deployed]) -> dict[str, Deployed]:
+    """Return what is known with the documents that the workflows have in a commit."""
+    paths = {name: workflow.path for name, workflow in found.workflows.items()}
+    return {name: replace(one, path=paths.get(name, one.path)) for name, one in known.items()}
 
 
 def list_left(known: Mapping[str, Deployed]) -> list[str]:

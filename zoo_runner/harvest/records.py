@@ -15,7 +15,10 @@ from zoo_runner.model.errors import EngineError, SettingsError
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a source: the last commit that was wholly handled, and its processes by workflow."""
+    """What is known of a source: the last commit that was wholly handled, and its processes by workflow.
+
+    `commit` is followed by a digest of the patterns with which it was handled.
+    """
 
     source: str
     commit: str = ""

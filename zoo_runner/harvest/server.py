@@ -4,7 +4,8 @@ import asyncio
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -23,15 +24,25 @@ _LARGEST_ANSWER_BYTES = 4 << 20
 _TYPE = "application/cwl+yaml"
 _ABSENT = (404, 410)
 _EXISTS = 409
+# a proxy that gave up says nothing of the server behind it
+_MAYBE_DONE = (500, 502, 504)
+_NEVER_SENT = ("unreachable", "untrusted")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server answered."""
+    """What the server answered; `repeated`: an earlier attempt may have been carried out, and was not answered."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    repeated: bool = False
+
+
+class UnansweredError(NotReachedError):
+    """The server did not answer; `sent`: a request may have reached it, and have been carried out."""
+
+    sent = False
 
 
 class RefusedError(EngineError):
@@ -60,7 +71,7 @@ class ProcessServer:
         """
         name = workflow.process_id
         answer = self._call("POST", f"/processes?w={quote(name, safe='')}", encode_workflow(workflow))
-        if answer.status == _EXISTS and is_ours:
+        if answer.status == _EXISTS and (is_ours or answer.repeated):
             return self.replace(name, workflow)
         self._ensure(answer, f"deploy {name!r}")
         return _read_id(answer) or name
@@ -96,25 +107,30 @@ class ProcessServer:
 
     async def _insist(self, method: str, url: str, body: bytes | None) -> Answer:
         """Ask until there is an answer that another attempt would not change."""
-        wait = _FIRST_WAIT_SECONDS
+        wait, sent = _FIRST_WAIT_SECONDS, False
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await self._ask(method, url, body)
             except (CurlError, OSError, asyncio.TimeoutError) as error:
                 why, after = f"does not answer: {str(error) or 'time-out'}", None
+                sent = sent or not (isinstance(error, CurlError) and error.kind in _NEVER_SENT)
             else:
-                if answer.status not in RETRYABLE:
-                    return answer
+                is_last = attempt == _ATTEMPTS and answer.status == HTTPStatus.INTERNAL_SERVER_ERROR
+                if answer.status not in RETRYABLE or is_last:
+                    return replace(answer, repeated=sent)
                 why, after = f"answers HTTP {answer.status}", read_retry_after(answer.headers.get("retry-after"))
+                sent = sent or answer.status in _MAYBE_DONE
             if attempt < _ATTEMPTS:
                 # a second harvester would ask at the same moments
                 await asyncio.sleep(min(after or wait * random.uniform(0.75, 1.25), _LONGEST_WAIT_SECONDS))
                 wait *= 2
-        raise NotReachedError(
+        unanswered = UnansweredError(
             self._mask(f"{self._base} {why}, {_ATTEMPTS} times"),
             "Check the address of the server and the network; what was not done is done by the next run.",
             code="harvest.unreachable",
         )
+        unanswered.sent = sent
+        raise unanswered
 
     async def _ask(self, method: str, url: str, body: bytes | None) -> Answer:
         parts = urlsplit(url)

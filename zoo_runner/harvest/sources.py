@@ -33,10 +33,9 @@ class Source:
     password_file: str = field(default="", repr=False)
 
     @property
-    def key(self) -> str:
-        """A name for its records: the same as long as it is the same part of the same repository."""
-        parts = (self.url, self.workspace, self.branch, self.folder)
-        return sha256("\n".join(parts).encode()).hexdigest()[:24]
+    def place(self) -> tuple[str, ...]:
+        """Which part of which repository it is, and whose."""
+        return (self.url, self.workspace, self.branch, self.folder)
 
     def __str__(self) -> str:
         place = f"{self.url}{f'#{self.branch}' if self.branch else ''}{f' {self.folder}' if self.folder else ''}"
@@ -54,6 +53,11 @@ class Harvest:
     def build_base(self, workspace: str) -> str:
         """Build the address of the API of a workspace."""
         return self.server.replace(_WORKSPACE, quote(workspace, safe="")).rstrip("/")
+
+    def build_key(self, source: Source) -> str:
+        """Build a name for the record of a source: the same for the same part of a repository and the same API."""
+        parts = (self.build_base(source.workspace), *source.place)
+        return sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 def load_harvest(path: Path) -> Harvest:
@@ -78,7 +82,9 @@ def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
     sources = tuple(_parse_source(path, one, f"sources[{number}]") for number, one in enumerate(given))
     if any(not source.workspace for source in sources) and _WORKSPACE in server:
         raise _invalid(path, "a source has no workspace, which the address of the server needs")
-    if len({source.key for source in sources}) < len(sources):
+    if len({source.workspace for source in sources}) > 1 and _WORKSPACE not in server:
+        raise _invalid(path, f"the sources have several workspaces, and server has no {_WORKSPACE}")
+    if len({source.place for source in sources}) < len(sources):
         raise _invalid(path, "two sources are the same branch and folder for the same workspace")
     return Harvest(server, sources, _find_file(path, str(document.get("token-file") or "")))
 

@@ -3,17 +3,21 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.harvest.git import Tree
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
+from zoo_runner.package.prepare import UPLOAD_HOST
 from zoo_runner.package.validate import validate_package
 
-SUFFIXES = (".cwl", ".yml", ".yaml", ".json", ".js", ".txt")
-"""Of what documents refer to: others are not read from a repository."""
-_STATED = re.compile(rb"cwlVersion\W")
+MOST_CANDIDATES = 500
+LONGEST_SECONDS = 1800.0
+"""How many documents of a commit may be workflows, and how long they may take to resolve together."""
+_STATED = re.compile(r"cwlVersion\W")
 
 
 @dataclass(frozen=True)
@@ -46,49 +50,63 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Found:
-    """The workflows of a commit by id, and all findings. `broken` are documents that were workflows if they could."""
+    """The workflows of a commit by id, and all findings.
+
+    `held` are documents of which it is not known what they are, and so their processes stay as they are: they cannot be
+    read or resolved, or are named by such a one. `whole`: no other document of the commit is unknown.
+    """
 
     workflows: Mapping[str, Workflow]
     findings: tuple[Finding, ...]
-    broken: frozenset[str]
+    held: frozenset[str]
+    whole: bool = True
 
 
 Load = Callable[[Mapping[str, str], str], Package]
 """Resolves a package from its documents; raises `PackageError`."""
 
 
-def find_workflows(tree: Tree, is_candidate: Callable[[str], bool], load: Load) -> Found:
+def find_workflows(
+    tree: Tree, is_candidate: Callable[[str], bool], load: Load, clock: Callable[[], float] = monotonic
+) -> Found:
     """Find the workflows among the documents of a commit."""
-    texts, findings = _decode(tree)
+    unread = [Finding(path, Severity.WARNING, "harvest.unread", why) for path, why in tree.unread.items()]
+    packages, faults, left = _resolve(tree.documents, is_candidate, load, clock)
+    parts = {part for path, package in packages.items() for part in _list_parts(package) if part != path}
+    named = {path for path in packages if any(_names(tree.documents[one.path], path) for one in faults)}
+    # what a workflow is made of is no workflow of its own
+    whole = {path: package for path, package in packages.items() if path not in parts | named}
+    workflows, twice = _name(whole, tree.documents)
+    checked = [finding for path in whole for finding in _check(path, packages[path])]
+    held = {*tree.unread, *named, *(one.path for one in (*faults, *left, *twice))}
+    findings = (*unread, *faults, *left, *checked, *twice)
+    return Found(workflows, findings, frozenset(held), tree.whole)
+
+
+def _resolve(
+    texts: Mapping[str, str], is_candidate: Callable[[str], bool], load: Load, clock: Callable[[], float]
+) -> tuple[dict[str, Package], list[Finding], list[Finding]]:
+    """Resolve what may be a workflow; return the packages, what is wrong with others, and those that were left."""
     packages: dict[str, Package] = {}
-    broken: set[str] = set()
-    for path in sorted(texts):
-        if not is_candidate(path) or not _STATED.search(tree.documents[path]):
+    faults, left = list[Finding](), list[Finding]()
+    until = clock() + LONGEST_SECONDS
+    candidates = [path for path in sorted(texts) if is_candidate(path) and _STATED.search(texts[path])]
+    for number, path in enumerate(candidates):
+        if number >= MOST_CANDIDATES or clock() > until:
+            why = f"is beyond the first {MOST_CANDIDATES} documents, or half an hour: narrow the patterns of the source"
+            left.append(Finding(path, Severity.WARNING, "harvest.unread", why))
             continue
         try:
             packages[path] = load(texts, path)
-            findings += _check(path, packages[path])
         except RunnerError as error:
             one = error.diagnosis
-            broken.add(path)
-            findings.append(Finding(path, Severity.ERROR, one.code, one.cause, one.remedy))
-    parts = {part for path, package in packages.items() for part in _list_parts(package) if part != path}
-    # what a workflow is made of is no workflow of its own, and its faults are reported with it
-    whole = {path: package for path, package in packages.items() if path not in parts}
-    workflows, twice = _name(whole, texts)
-    kept = [one for one in findings if one.path not in parts or one.path in broken]
-    return Found(workflows, (*kept, *twice), frozenset(broken | {one.path for one in twice}))
+            faults.append(Finding(path, Severity.ERROR, one.code, one.cause, one.remedy))
+    return packages, faults, left
 
 
-def _decode(tree: Tree) -> tuple[dict[str, str], list[Finding]]:
-    texts: dict[str, str] = {}
-    findings = [Finding(path, Severity.WARNING, "harvest.unread", why) for path, why in tree.unread.items()]
-    for path, content in tree.documents.items():
-        try:
-            texts[path] = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            findings.append(Finding(path, Severity.WARNING, "harvest.unread", "is not UTF-8"))
-    return texts, findings
+def _names(text: str, path: str) -> bool:
+    """Whether a document that cannot be resolved may be made of another one."""
+    return PurePosixPath(path).name in text
 
 
 def _check(path: str, package: Package) -> Iterable[Finding]:
@@ -100,7 +118,9 @@ def _check(path: str, package: Package) -> Iterable[Finding]:
 def _list_parts(package: Package) -> Iterable[str]:
     """List the documents of the repository that a package is made of."""
     for file in package.files:
-        yield unquote(urlsplit(file.uri).path).lstrip("/").partition("/")[2]
+        parts = urlsplit(file.uri)
+        if parts.hostname == UPLOAD_HOST:
+            yield unquote(parts.path).lstrip("/").partition("/")[2]
 
 
 def _name(packages: Mapping[str, Package], texts: Mapping[str, str]) -> tuple[dict[str, Workflow], list[Finding]]:

@@ -1,0 +1,82 @@
+"""Reads a repository in a process of its own, with limits: a small pack may hold a file of any size."""
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.config.interpreter import find_python
+from zoo_runner.config.settings import Settings
+from zoo_runner.harvest.git import Remote, Tree
+from zoo_runner.harvest.sources import Source
+from zoo_runner.model.codec import from_plain, to_plain
+from zoo_runner.model.diagnosis import Diagnosis
+from zoo_runner.model.errors import EngineError, RunnerError
+
+_LONGEST_SECONDS, _LONGEST_CPU_SECONDS = 300, 120
+_LARGEST_MEMORY_BYTES, _LARGEST_FILE_BYTES = 2 << 30, 1 << 30
+_PROGRAM = (
+    "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
+    " from zoo_runner.harvest.fetching import serve; serve(order)"
+)
+
+
+def find_commit(source: Source, settings: Settings) -> str:
+    """Find the commit of the branch of a source; raises `EngineError`."""
+    return str(_run(source, settings, None, None)["commit"])
+
+
+def read_commit(source: Source, settings: Settings, commit: str, scratch: Path) -> Tree:
+    """Read the documents of a commit; raises `EngineError`."""
+    return from_plain(Tree, _run(source, settings, commit, scratch))
+
+
+def _run(source: Source, settings: Settings, commit: str | None, scratch: Path | None) -> dict[str, Any]:
+    paths = [path for path in sys.path if path and Path(path).is_absolute()]
+    order = {"source": asdict(source), "commit": commit, "scratch": str(scratch), "path": paths}
+    try:
+        done = subprocess.run(
+            [find_python(settings), "-I", "-c", _PROGRAM],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            env=dict(settings.pull_variables),
+            timeout=_LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _build_too_large(source, f"more than {_LONGEST_SECONDS} s") from error
+    if done.returncode:
+        raise _build_too_large(source, "more memory, space or processor time than is allowed")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "problem" in answer:
+        raise EngineError.restore(from_plain(Diagnosis, answer["problem"]))
+    return answer
+
+
+def _build_too_large(source: Source, limit: str) -> EngineError:
+    return EngineError(
+        f"reading the repository {source} takes {limit}",
+        "Keep workflows in a repository without large files.",
+        code="harvest.repository",
+    )
+
+
+def serve(order: dict[str, Any]) -> None:
+    """Carry out an order in the child process, and print the answer."""
+    for kind, most in (
+        (resource.RLIMIT_AS, _LARGEST_MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE_BYTES),
+        (resource.RLIMIT_CPU, _LONGEST_CPU_SECONDS),
+    ):
+        resource.setrlimit(kind, (most, most))
+    try:
+        remote = Remote(from_plain(Source, order["source"]))
+        commit = order["commit"]
+        answer = to_plain(remote.read(commit, Path(order["scratch"]))) if commit else {"commit": remote.find_commit()}
+    except RunnerError as error:
+        answer = {"problem": to_plain(error.diagnosis)}
+    sys.stdout.write(json.dumps(answer))
