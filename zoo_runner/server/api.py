@@ -83,6 +83,7 @@ class Call:
     own, expects results as a STAC Collection, and learns of wrong inputs by a failed job. `visible` are the processes
     that lists may show, with their jobs; None: all. `member_of` are the workspaces of the caller, None: nobody asks;
     `published` is what the workspace publishes. `hub_base` is the address below which the APIs of all workspaces lie.
+    `admit_job` raises `RunnerError` for who may not have a job of a process of this workspace in the one that is named.
     """
 
     workspace: str
@@ -94,6 +95,7 @@ class Call:
     member_of: frozenset[str] | None = None
     published: AccessDocument = NOTHING_PUBLISHED
     hub_base: str | None = None
+    admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
 
     def at(self, workspace: str | None) -> "Call":
         """Return the same request as one to the API of another workspace, None: this one.

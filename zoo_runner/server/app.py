@@ -149,6 +149,7 @@ class _Calls:
             query=tuple(request.query_params.multi_items()),
             visible=admitted.visible,
             published=admitted.published,
+            admit_job=admitted.admit_job,
             hub_base=f"{root}/{prefix}" if prefix else None,
         )
         return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call

@@ -63,6 +63,9 @@ def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str,
     package = load_package(api, call, process_id)
     calling = choose_calling(call.workspace, call.member_of, _read_wanted(package, request, call))
     places = find_workspaces(call.published.find_kind(process_id), call.workspace, calling)
+    if places.calling != places.deploying:
+        # what let the request in was an answer for the workspace of the process only
+        call.admit_job(places.calling, process_id)
     configuration = api.find_configuration(places.executing, places.calling)
     return Placement(
         package, call.at(calling), configuration, places.deploying if places.deploying != places.calling else None

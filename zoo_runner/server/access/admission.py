@@ -1,7 +1,8 @@
 """Whether a request is let in: by the workspaces of its caller, or by the policy of the operator where there is one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from fastapi import Request
@@ -20,10 +21,15 @@ _ANSWER_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Admitted:
-    """What a request that is let in may see: the processes that lists show, None: all; what the workspace publishes."""
+    """What a request that is let in may see: the processes that lists show, None: all; what the workspace publishes.
+
+    `admit_job` asks whether the caller may have a job in another workspace (its name), of a process of this one (its
+    id); it waits for the answer, so that a thread has to call it.
+    """
 
     visible: frozenset[str] | None = None
     published: AccessDocument = NOTHING_PUBLISHED
+    admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
 
 
 class Admission(Protocol):
@@ -54,10 +60,23 @@ class Asked:
 
         Where the document of the workspace cannot be read, a denial is an `EngineError` (`access.unavailable`).
         """
-        published = await self._documents.find(workspace) if self._documents else NOTHING_PUBLISHED
         facts = await self._api.read(_find_facts, workspace, request.path_params)
+        action, loop = ACTIONS[request.scope["route"].name], asyncio.get_running_loop()
+        admitted = await self._ask(request, caller, action, workspace, facts)
+
+        def admit_job(calling: str, process_id: str) -> None:
+            of_job = {"process": _find_process(self._api, workspace, process_id), "job": None}
+            asked = self._ask(request, caller, "job.create", calling, of_job)
+            asyncio.run_coroutine_threadsafe(asked, loop).result()
+
+        return replace(admitted, admit_job=admit_job)
+
+    async def _ask(
+        self, request: Request, caller: Caller | None, action: str, workspace: str, facts: Mapping[str, Any]
+    ) -> Admitted:
+        published = await self._documents.find(workspace) if self._documents else NOTHING_PUBLISHED
         question = {
-            "action": ACTIONS[request.scope["route"].name],
+            "action": action,
             "workspace": workspace,
             "caller": caller and {"name": caller.name, "workspaces": sorted(caller.workspaces)},
             "access": published.workflows if published and self._documents else None,
@@ -109,9 +128,10 @@ def _find_process(api: Api, workspace: str, process_id: str | None) -> dict[str,
     if process_id is None:
         return None
     try:
-        return {"id": process_id, "caller": api.store.processes.get(workspace, process_id).caller, "is_deployed": True}
+        caller, is_deployed = api.store.processes.get(workspace, process_id).caller, True
     except ProcessNotFoundError:
-        return {"id": process_id, "caller": None, "is_deployed": False}
+        caller, is_deployed = None, False
+    return {"id": process_id, "caller": caller, "is_deployed": is_deployed, "deployed_in": workspace}
 
 
 def open_admission(api: Api) -> Admission:

@@ -1,0 +1,99 @@
+"""Processes of other workspaces at the server: what is asked before one is executed, and what is shown of its jobs."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+
+from tests.contract.stores import PACKAGE
+from tests.unit.messages import Check
+from zoo_runner.config.configuration import load_configuration
+from zoo_runner.config.server import ServerSettings
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.process import Process
+from zoo_runner.server.access.admission import Admitted, Asked
+from zoo_runner.server.access.documents import AccessDocument, AccessDocuments
+from zoo_runner.server.access.policy import Policy
+from zoo_runner.server.access.tokens import Caller
+from zoo_runner.server.api import Api, Call, open_context
+from zoo_runner.server.jobs import place_execution
+from zoo_runner.store.sql import open_sql_store
+
+BASE = "http://localhost/ws"
+BEN = Caller("ben", frozenset({"beta"}))
+ACCESS = {"shown": {"access": "public"}, "service": {"access": "public", "type": "user-service"}}
+
+
+ADMITTED = Admitted()
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """A server whose workspace alpha has two processes that it publishes, and gamma one of the same name."""
+    with closing(open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")) as store:
+        configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
+        settings = ServerSettings(results=tmp_path / "results", workspace_prefix="/ws")
+        for workspace, process in (("alpha", "shown"), ("alpha", "service"), ("gamma", "shown")):
+            store.processes.deploy(Process(workspace, process, PACKAGE.digest, {}, "2026", "2026", "ada"), PACKAGE)
+        yield Api(store, settings, configuration, open_context(store, settings, configuration))
+
+
+def build_call(workspace: str = "alpha", admitted: Admitted = ADMITTED, **more: Any) -> Call:
+    published = AccessDocument(ACCESS if workspace == "alpha" else {})
+    return Call(
+        workspace,
+        f"{BASE}/{workspace}",
+        hub=True,
+        caller=BEN.name,
+        member_of=BEN.workspaces,
+        published=published,
+        hub_base=BASE,
+        admit_job=admitted.admit_job,
+        **more,
+    )
+
+
+class Agent:
+    """An agent that denies the creation of jobs in beta, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+
+    async def answer(self, question: bytes) -> bytes:
+        self.asked.append(asked := json.loads(question)["input"])
+        return json.dumps(
+            {"result": {"allow": (asked["action"], asked["workspace"]) != ("job.create", "beta")}}
+        ).encode()
+
+    async def read_document(self, workspace: str) -> bytes:
+        return json.dumps({"workflows": ACCESS if workspace == "alpha" else {}}).encode()
+
+    async def place(self, api: Api, process: str, request: Mapping[str, Any]) -> None:
+        """Let ben execute a process of alpha."""
+        asked = Asked(api, Policy(self.answer, 2.0), AccessDocuments(self.read_document, 30.0))
+        route = type("Route", (), {"name": "execute_process"})
+        scope = {"type": "http", "route": route, "path_params": {"process_id": process}}
+        admitted = await asked.admit(Request(scope), BEN, "alpha")
+        await run_in_threadpool(place_execution, api, build_call(admitted=admitted), process, request)
+
+
+@pytest.mark.parametrize("process", ["shown", "service"])
+@pytest.mark.parametrize("request_", [{}, {"inputs": {"workspace": "beta"}}])
+def test_the_policy_is_asked_about_the_workspace_that_gets_the_job(
+    api: Api, process: str, request_: Mapping[str, Any], check: Check
+) -> None:
+    agent = Agent()
+    with pytest.raises(InputError) as caught:
+        asyncio.run(agent.place(api, process, request_))
+    check(caught.value, "policy.denied", "ben", "beta", "job.create")
+    first, second = agent.asked
+    assert (first["action"], first["workspace"]) == ("process.execute", "alpha")
+    assert second["process"] == {"id": process, "caller": "ada", "is_deployed": True, "deployed_in": "alpha"}
+    # what beta publishes, not alpha
+    assert (first["access"], second["access"]) == (ACCESS, {})
