@@ -68,6 +68,17 @@ def test_the_common_profile_holds_where_a_workspace_says_nothing() -> None:
     assert parse_profiles(json.dumps(document))["alpha"] == Profile("ws-alpha", "s3://common")
 
 
+def test_the_common_public_address_is_not_that_of_results_elsewhere() -> None:
+    common = {"results": "s3://a", "publicUrl": "https://a.example.org"}
+    document = {"*": common, "own": {"results": "s3://b"}, "both": {"results": "s3://b", "publicUrl": "https://b"}}
+    found = parse_profiles(json.dumps(document))
+    assert [(found[name].results, found[name].public_url) for name in ("*", "own", "both")] == [
+        ("s3://a", "https://a.example.org"),
+        ("s3://b", None),
+        ("s3://b", "https://b"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("document", "place"),
     [
@@ -78,6 +89,9 @@ def test_the_common_profile_holds_where_a_workspace_says_nothing() -> None:
         ({"alpha": {"results": 7}}, "alpha.results"),
         ({"alpha": {"settings": {"PATH": "x"}}}, "alpha.settings.PATH"),
         ({"alpha": {"settings": []}}, "alpha.settings"),
+        ({"alpha": {"settings": {"STAGEIN_ALLOWED_ROOTS": "/data/alpha"}}}, "alpha.settings.STAGEIN_ALLOWED_ROOTS"),
+        ({"*": {"settings": {"STAGEOUT_OUTPUT": "s3://b"}}}, "results"),
+        ({"alpha": {"settings": {"STAGEOUT_PUBLIC_URL": "https://b"}}}, "publicUrl"),
     ],
 )
 def test_an_invalid_profile_is_named(document: Any, place: str, tmp_path: Path, check: Check) -> None:

@@ -21,6 +21,12 @@ from zoo_runner.model.workspace import Workspace
 from zoo_staging.variables import drop_credentials, is_staging_variable
 
 EVERY = "*"
+# what StorageProfile has as fields: as a variable it would change nothing
+_ELSEWHERE = {
+    "STAGEOUT_OUTPUT": "write the member results",
+    "STAGEOUT_PUBLIC_URL": "write the member publicUrl",
+    "STAGEIN_ALLOWED_ROOTS": "it applies to all workspaces, so set it in the environment of the server",
+}
 _TEXTS = {"namespace": "namespace", "results": "results", "publicUrl": "public_url", "credentials": "credentials"}
 
 logger = logging.getLogger(__name__)
@@ -85,8 +91,14 @@ def parse_profiles(text: str) -> Mapping[str, Profile]:
     if not isinstance(document, dict):
         raise ValueError("it is not an object")  # noqa: TRY004 what callers expect of an invalid document
     common = document.get(EVERY, {})
-    merged = {name: {**common, **given} if _is_object(name, given) else {} for name, given in document.items()}
+    merged = {name: _merge(common, given) if _is_object(name, given) else {} for name, given in document.items()}
     return {name: _parse_profile(name, given) for name, given in merged.items()}
+
+
+def _merge(common: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a profile with what is common; the common public address is that of the common place of results only."""
+    left_out = {"publicUrl"} if "results" in given else set()
+    return {**{name: value for name, value in common.items() if name not in left_out}, **given}
 
 
 def _is_object(name: str, given: Any) -> bool:
@@ -104,6 +116,8 @@ def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
     variables = given.get("settings", {})
     if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
         raise ValueError(f"{name}.settings is not an object of texts")
+    if misplaced := sorted(set(variables) & set(_ELSEWHERE)):
+        raise ValueError(f"{name}.settings.{misplaced[0]} has no effect there: {_ELSEWHERE[misplaced[0]]}")
     if foreign := sorted(one for one in variables if not is_staging_variable(one)):
         raise ValueError(f"{name}.settings.{foreign[0]} is not a setting of stage-in or stage-out")
     texts = {attribute: given[member] for member, attribute in _TEXTS.items() if member in given}
