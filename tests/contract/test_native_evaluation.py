@@ -7,7 +7,7 @@ shell.
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,27 +146,43 @@ def test_an_attempt_that_was_lost_leaves_nothing_for_the_next(site: Site, tmp_pa
     assert not (Slot(pods.run, step.name, 0).out / "half").exists()
 
 
-def test_a_step_that_changes_an_input_which_others_share_fails(site: Site, tmp_path: Path) -> None:
-    package = write_package(tmp_path, "echo more >> data.txt")
+def start_changing(site: Site, folder: Path, script: str = "echo more >> data.txt") -> Pods:
+    """A package of one step, which has its input in its working folder."""
+    package = write_package(folder, script)
     document = json.loads(package.read_text())
     flow, tool = document["$graph"]
     tool["requirements"].append({"class": "InitialWorkDirRequirement", "listing": ["$(inputs.x)"]})
     tool["inputs"] = {"x": "File"}
     flow["inputs"], flow["steps"]["work"]["in"] = {"x": "File"}, {"x": "x"}
     package.write_text(json.dumps(document))
-    data = tmp_path / "data.txt"
+    data = folder / "data.txt"
     data.write_text("one\n")
-    pods = Pods(site, site.accept(package, None, f"x={data}"))
+    return Pods(site, site.accept(package, None, f"x={data}"))
+
+
+def test_a_step_that_changes_an_input_which_others_share_fails(site: Site, tmp_path: Path) -> None:
+    pods = start_changing(site, tmp_path)
     (step,) = pods.steps
     assert not pods.run_job(step, 0)
     assert any("changed its input: data.txt" in line for line in pods.said)
-    assert data.read_text() == "one\n"
+    assert (tmp_path / "data.txt").read_text() == "one\n"
+
+
+def test_so_does_one_whose_attempt_that_was_lost_has_changed_it(site: Site, tmp_path: Path) -> None:
+    pods = start_changing(site, tmp_path, "grep -c more data.txt || echo more >> data.txt")
+    (step,) = pods.steps
+    assert pods.evaluate("prepare", step.name, "0")
+    subprocess.run(
+        ["/bin/sh", Slot(pods.run, step.name, 0).script], env={"PATH": PATH}, check=True, capture_output=True
+    )
+    assert not pods.run_job(step, 0)
+    assert any("changed its input: data.txt" in line for line in pods.said)
 
 
 THREE = {"first": "cat $0; echo first", "second": "cat $0; echo second", "third": "cat $0; echo third"}
 
 
-def write_three(folder: Path, **scripts: str) -> Path:
+def write_three(folder: Path, requirements: Sequence[Any] = (), **scripts: str) -> Path:
     """A package of three steps, each of which takes the file of the one before."""
     tools, steps, source = [], {}, "x"
     for name, script in {**THREE, **scripts}.items():
@@ -178,6 +194,7 @@ def write_three(folder: Path, **scripts: str) -> Path:
                 "inputs": {"x": {"type": "File", "inputBinding": {}}},
                 "stdout": f"{name}.txt",
                 "outputs": {"y": "stdout"},
+                "requirements": list(requirements),
             }
         )
         steps[name] = {"run": f"#{name}", "in": {"x": source}, "out": ["y"]}
@@ -190,11 +207,20 @@ def write_three(folder: Path, **scripts: str) -> Path:
     return path
 
 
-def start_three(site: Site, folder: Path, *earlier: Pods, data: str = "data", **scripts: str) -> Pods:
+def start_three(
+    site: Site, folder: Path, *earlier: Pods, data: str = "data", requirements: Sequence[Any] = (), **scripts: str
+) -> Pods:
     path = folder / "data.txt"
-    package = write_three(folder, **scripts)
+    package = write_three(folder, requirements, **scripts)
     path.write_text(f"{data}\n")
     return Pods(site, site.accept(f"{package}#flow", None, f"x={path}"), *(one.run for one in earlier))
+
+
+def read_output(pods: Pods) -> str:
+    """Finish a job whose steps have run, and read the file that the package gives."""
+    assert pods.evaluate("finish"), pods.said
+    outputs = json.loads(read_unlinked(pods.run / OUTPUTS))
+    return Path(outputs["y"]["location"].removeprefix("file://")).read_text()
 
 
 def test_a_job_that_continues_another_runs_what_failed_and_takes_the_rest_from_it(site: Site, tmp_path: Path) -> None:
@@ -214,11 +240,24 @@ def test_a_job_that_continues_another_runs_what_failed_and_takes_the_rest_from_i
     ]
     before = {path: path.read_bytes() for path in (failed.run / "out").rglob("*") if path.is_file()}
     assert pods.run_job(third, 0), pods.said
-    assert pods.evaluate("finish"), pods.said
-    outputs = json.loads(read_unlinked(pods.run / OUTPUTS))
-    assert Path(outputs["y"]["location"].removeprefix("file://")).read_text() == "data\nfirst\nsecond\nthird\n"
+    assert read_output(pods) == "data\nfirst\nsecond\nthird\n"
     # what was reused is still there, for another job
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("end", ["", "; exit 3"])
+def test_a_job_that_continues_one_takes_no_output_that_a_later_step_has_changed(
+    end: str, site: Site, tmp_path: Path
+) -> None:
+    listing = [{"class": "InitialWorkDirRequirement", "listing": ["$(inputs.x)"]}]
+    failed = start_three(site, tmp_path / "a", second=f"echo more >> first.txt{end}", requirements=listing)
+    assert failed.run_job(failed.steps[0], 0)
+    assert not failed.run_job(failed.steps[1], 0)
+    pods = start_three(site, tmp_path / "b", failed, requirements=listing)
+    assert set(pods.choose().values()) == {"needed"}
+    for step in pods.steps:
+        assert pods.run_job(step, 0), pods.said
+    assert read_output(pods) == "data\nfirst\nsecond\nthird\n"
 
 
 def test_an_input_that_changed_runs_the_steps_that_get_it_and_those_after_it(site: Site, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reuse of jobs that have ended: what changes their key and what does not, outputs, and inputs that are the same."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,21 +79,41 @@ def test_a_key_is_that_of_the_content_and_forgets_where_a_literal_lies() -> None
 def test_outputs_are_found_by_their_key_once_they_are_stored(tmp_path: Path) -> None:
     finished = Finished(tmp_path, {})
     assert finished.find("k") is None
-    finished.keep("k", {"x": "ü\ud800"})
+    finished.keep("k", {}, {"x": "ü\ud800"})
     assert finished.find("k") == Result({"x": "ü\ud800"})
 
 
-def test_outputs_of_an_earlier_run_are_found_with_their_job_as_long_as_their_files_are_there(tmp_path: Path) -> None:
-    earlier, run = tmp_path / "earlier", tmp_path / "run"
-    file = earlier / "out.tif"
-    for folder in (earlier, run):
-        folder.mkdir()
+LOSSES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda file: file.unlink(),
+    "grown": lambda file: file.write_text("xy"),
+    "written again": lambda file: os.utime(file, ns=(0, 0)),
+    "another mode": lambda file: file.chmod(0o700),
+}
+
+
+@pytest.mark.parametrize("what", ["output", "output folder", "input"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_outputs_of_an_earlier_run_are_found_with_their_job_as_long_as_no_file_of_it_changes(
+    what: str, loss: str, tmp_path: Path
+) -> None:
+    earlier, run, folder = tmp_path / "earlier", tmp_path / "run", tmp_path / "folder"
+    for new in (earlier, run, folder):
+        new.mkdir()
+    file = folder / "out.tif"
     file.write_text("x")
-    outputs = {"b": {"class": "File", "location": file.as_uri()}}
-    Finished(earlier, {}).keep("k", outputs)
+    file.chmod(0o600)
+    one = (
+        {"class": "Directory", "location": folder.as_uri()}
+        if "folder" in what
+        else {"class": "File", "path": f"{file}"}
+    )
+    inputs, outputs = ({"a": one}, {"b": 1}) if what == "input" else ({"a": 1}, {"b": one})
+    Finished(earlier, {}).keep("k", inputs, outputs)
     finished = Finished(run, {earlier: "j1"})
+    (folder / "beside").hardlink_to(file)
+    (folder / "beside").unlink()
     assert finished.find("k") == Result(outputs, "j1")
-    file.unlink()
+    LOSSES[loss](file)
     assert finished.find("k") is None
 
 

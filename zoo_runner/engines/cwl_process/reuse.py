@@ -8,6 +8,8 @@ job that continues another takes the inputs that have the same content from the 
 """
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -85,28 +87,53 @@ class Finished:
     earlier: Mapping[Path, str]
 
     def find(self, key: str) -> Result | None:
-        """Find the outputs of a job; None for one that has not ended, or whose files are not there any more."""
+        """Find the outputs of a job; None for one that has not ended, or whose files have changed."""
         own = _read(self.run, key)
-        return Result(own) if own is not None else next(self._find_earlier(key), None)
+        return Result(own[_OUTPUTS]) if own else next(self._find_earlier(key), None)
 
     def _find_earlier(self, key: str) -> Iterator[Result]:
         for run, job in self.earlier.items():
-            outputs = _read(run, key)
-            if outputs is not None and all(Path(path).exists() for path in list_paths(outputs)):
-                yield Result(outputs, job)
+            stored = _read(run, key)
+            if stored and stored[_FILES] == _describe_files([stored[_INPUTS], stored[_OUTPUTS]]):
+                yield Result(stored[_OUTPUTS], job)
 
-    def keep(self, key: str, outputs: Mapping[str, Any]) -> None:
-        """Store the outputs of a job."""
+    def keep(self, key: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+        """Store the outputs of a job, with the state of its files: a later step that fails may have changed them."""
         folder = self.run / FINISHED
         folder.mkdir(exist_ok=True)
         partial = folder / f".{key}"
-        write_anew(partial, encode_json(outputs))
+        stored = {_INPUTS: inputs, _OUTPUTS: outputs, _FILES: _describe_files([inputs, outputs])}
+        write_anew(partial, encode_json(stored))
         partial.rename(folder / key)
+
+
+_INPUTS, _OUTPUTS, _FILES = "inputs", "outputs", "files"
 
 
 def _read(run: Path, key: str) -> dict[str, Any] | None:
     path = run / FINISHED / key
     if not path.exists():
         return None
-    outputs: dict[str, Any] = json.loads(read_unlinked(path))
-    return outputs
+    stored: dict[str, Any] = json.loads(read_unlinked(path))
+    return stored
+
+
+def _describe_files(value: Any) -> list[list[Any]]:
+    """Describe all files of a document: size, time of change in ns and mode; of folders, what is in them."""
+    found = {}
+    for place in map(Path, list_paths(value)):
+        inside = (Path(folder, name) for folder, folders, files in os.walk(place) for name in (*folders, *files))
+        for path in (place, *inside):
+            found[str(path)] = _describe_state(path)
+    return [[path, state] for path, state in sorted(found.items())]
+
+
+def _describe_state(path: Path) -> list[Any]:
+    try:
+        status = path.stat()
+    except OSError:
+        # nothing there, or a link that leads nowhere
+        return [os.fspath(path.readlink())] if path.is_symlink() else []
+    # a folder changes its time with what a job adds beside its own
+    own = [] if stat.S_ISDIR(status.st_mode) else [status.st_size, status.st_mtime_ns]
+    return [status.st_mode, *own]

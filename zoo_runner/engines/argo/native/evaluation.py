@@ -190,10 +190,12 @@ class Evaluation:
             slot.create()
             slot.script.write_text("exit 0\n")
             return
-        _empty(slot)
         context = self._build_context(slot)
         with evaluating_safely(self._spec):
-            self._build_job(node, given, context).run(context)
+            job = self._build_job(node, given, context)
+            job.ensure_unchanged(slot)
+            _empty(slot)
+            job.run(context)
 
     def collect(self, node: str, number: int) -> None:
         """Report what a job prints, until it has ended, and store its outputs."""
@@ -203,7 +205,7 @@ class Evaluation:
             return
         context = self._build_context(slot)
         with evaluating_safely(self._spec):
-            succeeded = self._build_job(node, given, context).collect(given.key, context)
+            succeeded = self._build_job(node, given, context).collect(given, context)
         if not succeeded:
             raise _Failed
 

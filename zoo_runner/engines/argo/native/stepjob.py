@@ -12,7 +12,7 @@ from cwltool.loghandler import _logger as cwltool_logger
 
 from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
 from zoo_runner.engines.argo.native.script import build_tool_script
-from zoo_runner.engines.argo.native.slots import Slot
+from zoo_runner.engines.argo.native.slots import Slot, SlotJob
 from zoo_runner.engines.cwl_process.confined import ConfinedMapper
 from zoo_runner.engines.cwl_process.realfiles import RealFiles, describe_changes, list_staged_links
 from zoo_runner.engines.cwl_process.reuse import Finished
@@ -44,6 +44,13 @@ class NumberedMapper(ConfinedMapper):
 class StepJob(CommandLineJob):
     """A job of a step."""
 
+    def ensure_unchanged(self, slot: Slot) -> None:
+        """Raise `WorkflowException` where an attempt that was lost changed its inputs, which others have too."""
+        if changes := describe_changes(self.name, slot.read_inputs()):
+            error = WorkflowException(changes)
+            self._log_failure(error)
+            raise error
+
     def run(self, runtimeContext: RuntimeContext, tmpdir_lock: Any = None) -> None:
         """Stage the inputs and write the script."""
         try:
@@ -74,7 +81,7 @@ class StepJob(CommandLineJob):
         context.slot.script.write_text(script)
         context.emit(StepStarted(self.name, " ".join(words), time.time()))
 
-    def collect(self, key: str, context: JobContext) -> bool:
+    def collect(self, given: SlotJob, context: JobContext) -> bool:
         """Report what the program prints until it has ended; store the outputs, and return whether there are any."""
         slot = context.slot
         for lines in Printed(slot, context.log_bytes).read():
@@ -96,7 +103,7 @@ class StepJob(CommandLineJob):
         if status != "success":
             cwltool_logger.warning("[job %s] completed %s", self.name, status)
             return False
-        context.finished.keep(key, outputs)
+        context.finished.keep(given.key, given.order, outputs)
         return True
 
     def _find_outputs(self, code: int, context: JobContext) -> Any:
