@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from zoo_runner.server.access import documents
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, parse_document
 from zoo_runner.server.access.workspaces import Kind
 from zoo_staging.errors import Kind as Failure
@@ -67,16 +68,35 @@ def test_what_is_not_named_or_not_public_is_private() -> None:
         b"{",
         b"\xff",
         b'{"workflows": []}',
-        b'{"workflows": {"a": "public"}}',
-        b'{"workflows": {"a": {"access": "everybody"}}}',
-        b'{"workflows": {"a": {"access": ["public"]}}}',
-        b'{"workflows": {"a": {"access": "public", "type": "service-of-a-later-release"}}}',
         b" " * (2 << 20),
     ],
 )
 def test_what_is_no_access_document_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_document(body)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    ["public", {"access": "everybody"}, {"access": ["public"]}, {"access": "public", "type": "service-of-later"}],
+)
+def test_what_is_unknown_of_one_process_is_private_and_the_rest_is_read(
+    unknown: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = parse_document(json.dumps({"workflows": {"ndvi": {"access": "public"}, "odd": unknown}}).encode())
+    assert (document.find_kind("ndvi"), document.find_kind("odd")) == (Kind.PUBLIC, Kind.PRIVATE)
+    assert document.workflows["odd"] == {"access": "private"}
+    assert "workflows.odd" in caplog.text
+
+
+def test_an_old_document_is_read_again_before_it_is_used() -> None:
+    async def follow() -> None:
+        bucket = Bucket(PUBLIC)
+        await bucket.documents.find("alpha")
+        bucket.content, bucket.now = {"workflows": {}}, 61.0
+        assert await bucket.documents.find("alpha") == NOTHING_PUBLISHED
+
+    asyncio.run(follow())
 
 
 def test_a_document_is_read_once_in_an_interval_and_a_change_holds_after_it() -> None:
@@ -121,3 +141,18 @@ def test_requests_at_once_read_a_document_once() -> None:
         assert bucket.reads == 1
 
     asyncio.run(follow())
+
+
+def test_names_that_anybody_asks_for_take_a_limited_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "_MOST_KEPT_BYTES", 20_000)
+
+    async def read(_: str) -> None:
+        return None
+
+    async def follow() -> int:
+        kept = AccessDocuments(read, 30.0)
+        for number in range(100):
+            assert await kept.find(f"ws-{number}") == NOTHING_PUBLISHED
+        return len(kept._kept)
+
+    assert asyncio.run(follow()) == 20

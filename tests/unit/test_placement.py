@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from fastapi.concurrency import run_in_threadpool
 from tests.contract.stores import PACKAGE
 from tests.unit.messages import Check
 from zoo_runner.config.configuration import load_configuration
+from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.model.errors import InputError
+from zoo_runner.model.errors import InputError, SettingsError
 from zoo_runner.model.process import Process
-from zoo_runner.server.access.admission import Admitted, Asked
+from zoo_runner.server.access.admission import Admitted, Asked, open_admission
 from zoo_runner.server.access.documents import AccessDocument, AccessDocuments
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call, open_context
 from zoo_runner.server.jobs import place_execution
 from zoo_runner.store.sql import open_sql_store
+from zoo_staging.errors import Kind, StagingError
 
 BASE = "http://localhost/ws"
 BEN = Caller("ben", frozenset({"beta"}))
@@ -59,6 +62,11 @@ def build_call(workspace: str = "alpha", admitted: Admitted = ADMITTED, **more: 
     )
 
 
+def build_request(process: str) -> Request:
+    route = type("Route", (), {"name": "execute_process"})
+    return Request({"type": "http", "route": route, "path_params": {"process_id": process}})
+
+
 class Agent:
     """An agent that denies the creation of jobs in beta, and keeps what it was asked."""
 
@@ -77,9 +85,7 @@ class Agent:
     async def place(self, api: Api, process: str, request: Mapping[str, Any]) -> None:
         """Let ben execute a process of alpha."""
         asked = Asked(api, Policy(self.answer, 2.0), AccessDocuments(self.read_document, 30.0))
-        route = type("Route", (), {"name": "execute_process"})
-        scope = {"type": "http", "route": route, "path_params": {"process_id": process}}
-        admitted = await asked.admit(Request(scope), BEN, "alpha")
+        admitted = await asked.admit(build_request(process), BEN, "alpha")
         await run_in_threadpool(place_execution, api, build_call(admitted=admitted), process, request)
 
 
@@ -97,3 +103,24 @@ def test_the_policy_is_asked_about_the_workspace_that_gets_the_job(
     assert second["process"] == {"id": process, "caller": "ada", "is_deployed": True, "deployed_in": "alpha"}
     # what beta publishes, not alpha
     assert (first["access"], second["access"]) == (ACCESS, {})
+
+
+def test_what_the_agent_has_of_its_own_does_not_count_while_a_document_cannot_be_read(api: Api) -> None:
+    agent = Agent()
+
+    async def fail(_: str) -> bytes:
+        raise StagingError(Kind.UNREACHABLE, "s3://access/alpha.json", "no connection", "Look.")
+
+    async def ask() -> None:
+        asked = Asked(api, Policy(agent.answer, 2.0), AccessDocuments(fail, 30.0))
+        await asked.admit(build_request("shown"), BEN, "alpha")
+
+    asyncio.run(ask())
+    # null would have it look into data.workflow_access
+    assert agent.asked[0]["access"] == {}
+
+
+def test_access_documents_without_an_agent_that_reads_them_are_refused(api: Api, check: Check) -> None:
+    with pytest.raises(SettingsError) as caught:
+        open_admission(replace(api, identity=IdentitySettings(access="s3://access")))
+    check(caught.value, "settings.invalid", "ZOO_RUNNER_ACCESS", "ZOO_RUNNER_OPA_URL")

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from tests.unit.messages import Check
 from zoo_runner.model.errors import RunnerError
+from zoo_runner.server.access import policy
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.policy import Decision, Policy
 from zoo_runner.server.api import Api
@@ -95,4 +96,30 @@ def test_a_decision_holds_for_its_time_only() -> None:
     agent.answer = {"result": {"allow": True}}
     with pytest.raises(RunnerError):
         agent.decide()
+    assert agent.asked == 2
+
+
+def test_questions_of_any_number_and_length_take_a_limited_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "MOST_KEPT_BYTES", 100_000)
+    agent = Agent({"result": {"allow": True, "processes": ["x" * 20_000]}})
+
+    async def follow() -> None:
+        for number in range(300):
+            await agent.policy.decide({**QUESTION, "process": {"id": f"{number}-" + "x" * 10_000}})
+
+    asyncio.run(follow())
+    kept = agent.policy._kept
+    assert 0 < len(kept) < 10
+    assert all(len(key) < 100 for key in kept._kept)
+
+
+def test_decisions_are_kept_by_what_the_access_document_says() -> None:
+    agent = Agent({"result": {"allow": True}})
+    asked = [({"ndvi": {"access": "public"}}, "one"), ({"ndvi": {"access": "private"}}, "other")] * 2
+
+    async def follow() -> None:
+        for access, digest in asked:
+            await agent.policy.decide({**QUESTION, "access": access}, digest)
+
+    asyncio.run(follow())
     assert agent.asked == 2

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from fastapi import Request
 
-from zoo_runner.model.errors import EngineError, InputError, JobNotFoundError, ProcessNotFoundError
+from zoo_runner.model.errors import EngineError, InputError, JobNotFoundError, ProcessNotFoundError, SettingsError
 from zoo_runner.model.job import FINAL
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, DocumentStore
@@ -79,11 +79,12 @@ class Asked:
             "action": action,
             "workspace": workspace,
             "caller": caller and {"name": caller.name, "workspaces": sorted(caller.workspaces)},
-            "access": published.workflows if published and self._documents else None,
+            # of a document that cannot be read nothing is public, whatever the agent has of its own
+            "access": (published or NOTHING_PUBLISHED).workflows if self._documents else None,
             **facts,
         }
         try:
-            decision = await self._policy.decide(question)
+            decision = await self._policy.decide(question, published.digest if published and self._documents else "")
         except InputError as error:
             if published is None:
                 raise _unavailable(workspace) from error
@@ -135,9 +136,15 @@ def _find_process(api: Api, workspace: str, process_id: str | None) -> dict[str,
 
 
 def open_admission(api: Api) -> Admission:
-    """Open what the settings say; nothing is asked yet."""
+    """Open what the settings say; nothing is asked yet. Raises `SettingsError`."""
     address = api.identity.policy_url
     if not address:
+        if api.identity.access:
+            raise SettingsError(
+                f"ZOO_RUNNER_ACCESS={api.identity.access!r} has no effect without ZOO_RUNNER_OPA_URL: members do"
+                " everything in their workspaces, and nobody else anything",
+                "Set ZOO_RUNNER_OPA_URL to the decision of an agent with a policy such as deploy/opa/policy.rego.",
+            )
         return Members()
     agent, documents = Service(address, _ANSWER_SECONDS), None
     if api.identity.access:

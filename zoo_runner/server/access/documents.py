@@ -4,8 +4,9 @@ One JSON object for each workspace, `<address>/<workspace>.json`:
 
     {"workflows": {"ndvi": {"access": "public", "type": "user-service"}}}
 
-A process that it does not name is private. A document is read when it is first needed and again after an interval, in
-the background; what was read last holds while the bucket does not answer, or has something that is no such document.
+A process that it does not name is private, and so is one of which it says what is unknown. A document is read when it
+is first needed and again after an interval, in the background; one of twice that age is read before it is used. What
+was read last holds while the bucket does not answer, or has something that is no such document.
 """
 
 import asyncio
@@ -13,17 +14,25 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from time import monotonic
 from typing import Any
 
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.server.access.remembered import Remembered
 from zoo_runner.server.access.workspaces import Kind
 from zoo_staging.errors import StagingError
 
 MOST_BYTES = 1 << 20
 ACCESSES, TYPES = ("private", "public"), ("user-service",)
 _ANSWER_SECONDS = 5.0
+_MOST_KEPT_BYTES = 256 << 20
+# a document in memory, for each of its bytes
+_PARSED = 8
+_MOST_NAMED = 5
+_PRIVATE = {"access": "private"}
 
 Read = Callable[[str], Awaitable[bytes | None]]
 """Reads the document of a workspace, None: there is none. Raises `StagingError`."""
@@ -36,6 +45,11 @@ class AccessDocument:
     """What one workspace publishes: processes by id; as it is given to the policy."""
 
     workflows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of all that it says."""
+        return sha256(json.dumps(self.workflows, sort_keys=True).encode()).hexdigest()
 
     def find_kind(self, process_id: str) -> Kind:
         """Return who may use a process."""
@@ -59,15 +73,17 @@ class AccessDocuments:
 
     def __init__(self, read: Read, every_seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._read, self._every_seconds, self._clock = read, every_seconds, clock
-        self._kept: dict[str, _Kept] = {}
+        self._kept: Remembered[_Kept] = Remembered(_MOST_KEPT_BYTES)
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, workspace: str) -> AccessDocument | None:
         """Return what a workspace publishes; None where that was never read, and cannot be read now."""
         kept = self._kept.get(workspace)
-        if kept is None or self._clock() - kept.read_at > self._every_seconds:
+        age = self._clock() - kept.read_at if kept else None
+        if age is None or age > self._every_seconds:
             task = self._reading.get(workspace) or self._start(workspace)
-            if kept is None:
+            # what nobody asked for in a while may have been withdrawn long ago
+            if age is None or age > 2 * self._every_seconds:
                 await asyncio.shield(task)
                 kept = self._kept.get(workspace)
         return kept.document if kept else None
@@ -91,7 +107,7 @@ class AccessDocuments:
                 # not at every request, but at the next interval
                 known.read_at = self._clock()
             return
-        self._kept[workspace] = _Kept(document, self._clock())
+        self._kept.put(workspace, _Kept(document, self._clock()), _PARSED * len(body or b""))
 
 
 def parse_document(body: bytes) -> AccessDocument:
@@ -102,18 +118,25 @@ def parse_document(body: bytes) -> AccessDocument:
     workflows = document.get("workflows", {}) if isinstance(document, dict) else None
     if not isinstance(workflows, dict):
         raise ValueError("it is not an object with the member workflows")  # noqa: TRY004 what callers expect
-    return AccessDocument({name: _parse_workflow(name, given) for name, given in workflows.items()})
+    found = {name: _parse_workflow(given) for name, given in workflows.items()}
+    if unknown := [name for name, entry in found.items() if entry is None]:
+        # of a later release, it may be: it is not let in as something that it may not be, and the others are read
+        most = _MOST_NAMED
+        logger.warning(
+            "%d entries of an access document are unknown, and private: %s",
+            len(unknown),
+            ", ".join(repr(f"workflows.{name}"[:100]) for name in unknown[:most]) + (", …" if unknown[most:] else ""),
+        )
+    return AccessDocument({name: entry or _PRIVATE for name, entry in found.items()})
 
 
-def _parse_workflow(name: str, given: Any) -> Mapping[str, str]:
+def _parse_workflow(given: Any) -> Mapping[str, str] | None:
+    """Read what is said of one process; None for what is unknown."""
     if not isinstance(given, dict):
-        raise ValueError(f"workflows.{name} is not an object")  # noqa: TRY004
+        return None
     access, kind = given.get("access", "private"), given.get("type")
-    if access not in ACCESSES:
-        raise ValueError(f"workflows.{name}.access is {access!r}, and not one of {', '.join(ACCESSES)}")
-    if kind is not None and kind not in TYPES:
-        # of a later release: it is not let in as something that it may not be
-        raise ValueError(f"workflows.{name}.type is {kind!r}, and not one of {', '.join(TYPES)}")
+    if access not in ACCESSES or (kind is not None and kind not in TYPES):
+        return None
     return {"access": access, **({"type": kind} if kind else {})}
 
 

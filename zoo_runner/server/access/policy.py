@@ -10,14 +10,18 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from time import monotonic
 from typing import Any
 
 from zoo_runner.model.errors import EngineError, InputError
+from zoo_runner.server.access.remembered import Remembered
 from zoo_staging.errors import StagingError
 
-MOST_KEPT = 10_000
-"""Decisions in memory at a time."""
+MOST_KEPT_BYTES = 32 << 20
+"""What decisions take in memory."""
+
+_ID_BYTES = 100
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 """Sends a question to the agent and returns its answer; raises `StagingError`."""
@@ -39,28 +43,22 @@ class Policy:
 
     def __init__(self, ask: Ask, kept_seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._ask, self._kept_seconds, self._clock = ask, kept_seconds, clock
-        self._kept: dict[str, tuple[float, Decision]] = {}
+        self._kept: Remembered[tuple[float, Decision]] = Remembered(MOST_KEPT_BYTES)
 
-    async def decide(self, question: Mapping[str, Any]) -> Decision:
-        """Return a decision that allows.
+    async def decide(self, question: Mapping[str, Any], digest: str = "") -> Decision:
+        """Return a decision that allows; `digest` is that of the member `access` of the question, if it has one.
 
         Raises `InputError` (`policy.denied`), `EngineError` (`policy.unavailable`).
         """
-        key = json.dumps(question, sort_keys=True)
-        until, decision = self._kept.get(key, (0.0, None))
+        key = _build_key(question, digest)
+        until, decision = self._kept.get(key) or (0.0, None)
         if decision is None or until < self._clock():
             decision = await self._decide(question)
-            self._keep(key, decision)
+            size = len(decision.reason) + sum(_ID_BYTES + len(one) for one in decision.processes or ())
+            self._kept.put(key, (self._clock() + self._kept_seconds, decision), size)
         if not decision.allow:
             raise _deny(question, decision)
         return decision
-
-    def _keep(self, key: str, decision: Decision) -> None:
-        now = self._clock()
-        if len(self._kept) >= MOST_KEPT:
-            self._kept = {key: kept for key, kept in self._kept.items() if kept[0] >= now}
-        if len(self._kept) < MOST_KEPT:
-            self._kept[key] = (now + self._kept_seconds, decision)
 
     async def _decide(self, question: Mapping[str, Any]) -> Decision:
         try:
@@ -82,6 +80,12 @@ class Policy:
             number,
         )
         return decision
+
+
+def _build_key(question: Mapping[str, Any], digest: str) -> str:
+    """Build a short key: what is in a question has any length."""
+    short = {**question, "access": digest} if digest else question
+    return sha256(json.dumps(short, sort_keys=True).encode()).hexdigest()
 
 
 def _read_decision(answer: Any) -> Decision:
