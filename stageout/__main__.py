@@ -58,9 +58,9 @@ Prints one JSON document on stdout; progress, warnings and errors go to stderr.
 @error_format
 def main(**given: Any) -> None:
     """Upload results."""
-    settings = load_options(
-        read_environ(), given["job_id"] or uuid4().hex, given["workflow_id"], given["outputs_folder"]
-    )
+    # a link that the user names is the user's own
+    folder = given["outputs_folder"] and given["outputs_folder"].resolve()
+    settings = load_options(read_environ(), given["job_id"] or uuid4().hex, given["workflow_id"], folder)
     destination = given["destination"] or settings.destination
     if not destination:
         raise click.UsageError("Missing destination: give --destination, or set STAGEOUT_OUTPUT.")

@@ -137,11 +137,11 @@ class Plan:
 class StageOutOptions:
     """How results are named, where they may come from and how they are uploaded.
 
-    `title` is the title of the process. `collection_id` and `collection_title` name the STAC Collection of
-    the results; without an id it is `col_<job-id>`. With `public_base_url`, links read
-    `<public_base_url>/<key>` instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or
-    Directory outside of it, links followed, is refused: set it to the engine's output folder unless the
-    tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others,
+    `title` is the title of the process. `collection_id` and `collection_title` name the STAC Collection of the
+    results; without an id it is `col_<job-id>`. With `public_base_url`, links read `<public_base_url>/<key>`
+    instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or Directory outside of it, links
+    followed, is refused, and so is everything where it is a link itself: set it to the engine's output folder
+    unless the tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others,
     unless `keep_empty_folders`: then it is a result without files.
     `takes_files`: nobody else needs the files of the outputs, so that those on the disk of the destination get their
     names there instead of being copied.

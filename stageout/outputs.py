@@ -19,6 +19,7 @@ from zoo_staging.errors import Kind, StagingError
 from zoo_staging.media import COG, GEOTIFF, get_media_type
 from zoo_staging.names import find_folder, is_folder_name
 
+_CLASSES = ("File", "Directory")
 _SMALL_BYTES = 1 << 12
 _BLOCK_BYTES = 1 << 20
 
@@ -67,7 +68,7 @@ def _without_empty(found: Found, href: str, optional: bool, warnings: list[str])
 def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
     try:
         return reader.read(value, name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StagingError(
             Kind.DISK,
             name,
@@ -78,7 +79,8 @@ def _read_output(reader: "_OutputReader", value: object, name: str) -> Found:
 
 class _OutputReader:
     def __init__(self, options: StageOutOptions, warnings: list[str], cancellation: Cancellation) -> None:
-        self._outputs_folder = options.outputs_folder
+        folder = options.outputs_folder
+        self._outputs_folder = resolve(folder.parent) / folder.name if folder else None
         self._extent = Extent(options)
         self._warnings = warnings
         self._cancellation = cancellation
@@ -89,6 +91,7 @@ class _OutputReader:
             return FoundArray(tuple(self.read(each, f"{href}[{index}]") for index, each in enumerate(value)))
         if not isinstance(value, dict):
             return FoundLiteral(value)
+        _check_shape(value, href)
         if value.get("class") == "File":
             files = tuple(self._read_with_secondary(value, href))
             return FoundData("File", files[0].name, files)
@@ -160,9 +163,29 @@ class _OutputReader:
             raise StagingError(Kind.UNSUPPORTED, href, reason, remedy)
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)
         allowed = self._outputs_folder
-        if allowed is not None and not resolve(path).is_relative_to(resolve(allowed)):
+        if allowed is not None and not resolve(path).is_relative_to(allowed):
             raise _outside(href, f"{path.name!r} is, or leads, outside of the folder of the outputs")
         return path
+
+
+def _check_shape(value: Mapping[str, Any], href: str) -> None:
+    """Refuse a File or Directory that has not the members of one: whoever wrote the object may be a package's code."""
+    if value.get("class") not in _CLASSES:
+        return
+    texts = [key for key in ("location", "path", "basename") if not isinstance(value.get(key), str | None)]
+    lists = [key for key in ("listing", "secondaryFiles") if not _is_list_of_files(value.get(key))]
+    if wrong := [*texts, *lists]:
+        remedy = "Give the output object as the engine wrote it."
+        raise StagingError(Kind.UNSUPPORTED, href, f"its {' and '.join(wrong)} are not as CWL has them", remedy)
+    for key in ("listing", "secondaryFiles"):
+        for index, each in enumerate(value.get(key) or ()):
+            _check_shape(each, f"{href}.{key}[{index}]")
+
+
+def _is_list_of_files(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(isinstance(each, dict) and each.get("class") in _CLASSES for each in value)
+    )
 
 
 def _digest(path: Path) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 from zoo_runner.model.errors import SettingsError
 
+MOST_BYTES = 256 << 20
+"""Most that is read of a file that others may have written: a hundred thousand outputs take a fifth of it."""
 # what JSON allows and YAML 1.2.2 does not (section 5.1), and what the YAML parser takes for line breaks
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
@@ -36,13 +38,18 @@ def write_anew(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def read_unlinked(path: Path) -> bytes:
-    """Read a regular file that others may have replaced; raises `OSError` for a link, a pipe or a device."""
+def read_unlinked(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Read a regular file that others may have replaced.
+
+    Raises `OSError` for a link, a pipe, a device, and a file of more than `most_bytes`.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read()
+        if len(content := file.read(most_bytes + 1)) > most_bytes:
+            raise OSError(errno.EFBIG, f"a file of more than {most_bytes} bytes", str(path))
+        return content
 
 
 def format_json(value: Any) -> str:

@@ -1,9 +1,11 @@
 """An isolated launcher that runs foreign code, as if a package had taken it over: it reaches no network."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -16,7 +18,7 @@ import pytest
 from tests.attacks.hostile import CANARY, Document, Host, output, tool
 from tests.site import Site
 from zoo_runner.engines.cwl_process import javascript_process, step_client
-from zoo_runner.engines.cwl_process.container_programs import find_foreign, find_refusal
+from zoo_runner.engines.cwl_process.container_programs import ContainerFrame, find_foreign, find_refusal
 from zoo_runner.engines.cwl_process.job_places import JobPlaces
 from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.sandbox_programs import RefusedError, opened_mounts, read_step, start
@@ -24,6 +26,7 @@ from zoo_runner.engines.cwl_process.step_server import REFUSED, StepServer
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.local.given import PrivateFolders
 from zoo_runner.engines.local.run import PreparedJob, Run
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
@@ -91,8 +94,7 @@ def test_a_launcher_still_talks_to_programs_of_its_machine() -> None:
     assert run_filtered("a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))").stdout == "b'x'\n"
 
 
-FIRST = ["run", "-i", "--conmon-pidfile=/s/monitors/1", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-FIRST += ["--pids-limit=4096", "--pull=never"]
+FIRST = ["run", "-i", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=4096", "--pull=never"]
 OFFLINE = [
     *FIRST,
     "--mount=type=bind,source=/s/out/1,target=/work",
@@ -100,7 +102,7 @@ OFFLINE = [
     "--read-only=true",
     "--net=none",
 ]
-HONEST = [*OFFLINE, "--log-driver=none", "--user=0:0", "--rm", "--cidfile=/s/cids/1", "--env=HOME=/work"]
+HONEST = [*OFFLINE, "--log-driver=none", "--user=0:0", "--rm", "--env=HOME=/work"]
 STEP = ["docker.io/library/debian:bookworm-slim", "sh", "-c", "true", "--net=host"]
 ASKING: dict[str, list[str]] = {
     "nothing": [],
@@ -139,7 +141,15 @@ ASKING: dict[str, list[str]] = {
     "any number of processes": [*HONEST, "--pids-limit=-1", *STEP],
     "no limit of processes": [word for word in (*HONEST, *STEP) if word != "--pids-limit=4096"],
     "the end of somebody's container": ["kill", "postgres"],
-    "the end of a container by a part of its id": ["kill", "0a1b"],
+    "the end of a container by its id": ["kill", "0a1b" * 16],
+    "the end of a container in good time": ["stop", "postgres"],
+    "a container that waits": ["pause", "0a1b" * 16],
+    "a container that is removed": ["rm", "--force", "0a1b" * 16],
+    "two containers": ["inspect", "debian", "postgres"],
+    "another name": [*HONEST, "--name=postgres", *STEP],
+    "the place of a container": [*HONEST, "--replace=true", *STEP],
+    "a file with the id of its container": [*HONEST, "--cidfile=/s/cids/1", *STEP],
+    "a file with the process id of its monitor": [*HONEST, "--conmon-pidfile=/s/monitors/1", *STEP],
     "an archive as an image": [*HONEST, "docker-archive:/home/user/x.tar", "sh"],
     "a folder as an image": [*HONEST, "dir:/home/user/x", "sh"],
     "what an archive has": ["inspect", "docker-archive:/home/user/x.tar"],
@@ -159,7 +169,6 @@ def test_the_supervisor_starts_steps() -> None:
     online = [word for word in (*HONEST, *STEP) if word != "--net=none"]
     assert find_refusal(online, has_network=True) is None
     assert find_refusal(["inspect", "debian:bookworm-slim"], has_network=False) is None
-    assert find_refusal(["kill", "0a1b" * 16], has_network=False) is None
 
 
 MOUNTING = {
@@ -192,7 +201,7 @@ MOUNTING = {
 def folders(tmp_path: Path) -> tuple[str, str]:
     """The folder of a job, where a step left a link to the machine, and an input elsewhere."""
     scratch, given = tmp_path / "job", tmp_path / "given"
-    for folder in (scratch / "out" / "1", scratch / "inputs", scratch / "cids", scratch / "monitors", given):
+    for folder in (scratch / "out" / "1", scratch / "inputs", given):
         folder.mkdir(parents=True)
     (scratch / "out" / "1" / "kept").write_text("")
     (scratch / "out" / "link").symlink_to("/")
@@ -210,18 +219,10 @@ def test_the_supervisor_mounts_nothing_but_files_of_the_job(name: str, folders: 
     assert find_foreign(["run", f"--mount={mount}", *STEP], JobPlaces(scratch, [given]))
 
 
-@pytest.mark.parametrize(
-    "option", ["--cidfile=/etc/cron.d/x", "--conmon-pidfile=SCRATCH/cids/x", "--cidfile=SCRATCH/x"]
-)
-def test_the_supervisor_has_nothing_written_elsewhere(option: str, folders: tuple[str, str]) -> None:
-    scratch, _ = folders
-    assert find_foreign(["run", option.replace("SCRATCH", scratch), *STEP], JobPlaces(scratch, []))
-
-
 def test_the_supervisor_mounts_files_of_the_job(folders: tuple[str, str]) -> None:
     scratch, given = folders
     mounts = [f"source={scratch}/out/a,target=/a", f"source={given}/b,target=/b,readonly"]
-    words = [*(f"--mount=type=bind,{mount}" for mount in mounts), f"--cidfile={scratch}/cids/1", *STEP]
+    words = [*(f"--mount=type=bind,{mount}" for mount in mounts), *STEP]
     assert find_foreign(["run", *words], JobPlaces(scratch, [given])) is None
 
 
@@ -319,22 +320,40 @@ def test_a_step_gets_no_more_memory_than_its_machine_has(runtime: Path, sandbox:
     assert json.loads((runtime / "step").read_text())["used"]["cpu_seconds"] > 0
 
 
+# in place of podman: notes its words, runs what comes after the image, and kills what it ran under a name
+RUNTIME = """#!/bin/sh
+echo "$@" >> FOLDER/asked
+case "$1" in
+  run)
+    echo $$ > "FOLDER/${2#--name=}"
+    while [ "$1" != image ]; do shift; done
+    shift
+    exec "$@";;
+  kill) kill -9 "$(cat "FOLDER/$2")";;
+esac
+"""
+
+
+def allow_containers(folder: Path) -> Document:
+    """Return what the supervisor needs to start containers with the program in the place of podman."""
+    program = folder / "runtime"
+    program.write_text(RUNTIME.replace("FOLDER", str(folder)))
+    program.chmod(0o700)
+    variables = {"SEEN": "its own", "PATH": os.defpath}
+    frame = ContainerFrame(str(program), variables, network=False, prefix="job-1-", monitors=None)
+    return {"containers": asdict(frame), "sandbox": None, "readable": []}
+
+
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:
-    """A program in place of podman, which runs what comes after the image; the supervisor's part listens."""
-    program = tmp_path / "runtime"
-    program.write_text('#!/bin/sh\nwhile [ "$1" != image ]; do shift; done\nshift\nexec "$@"\n')
-    program.chmod(0o700)
-    (tmp_path / "monitors").mkdir()
-    containers = {"runtime": str(program), "env": {"SEEN": "its own"}, "network": False}
-    order: Document = {"containers": containers, "sandbox": None, "readable": []}
-    StepServer(str(tmp_path), order, lambda _: None).listen()
+    """A program in place of podman; the supervisor's part listens."""
+    StepServer(str(tmp_path), allow_containers(tmp_path), lambda _: None).listen()
     return tmp_path
 
 
 def honest(scratch: Path) -> list[str]:
     """Return the words of an honest step of the job in this folder."""
-    return [word.replace("/s/", f"{scratch}/") for word in HONEST]
+    return [word.replace("/s/", f"{scratch}/") for word in (*HONEST, "--cidfile=/s/cid")]
 
 
 def ask(scratch: Path, words: list[str]) -> "subprocess.Popen[str]":
@@ -345,7 +364,7 @@ def ask(scratch: Path, words: list[str]) -> "subprocess.Popen[str]":
 def test_a_program_has_the_streams_of_its_client_and_its_exit_code(runtime: Path) -> None:
     with ask(runtime, [*honest(runtime), "image", "sh", "-c", "cat; echo $SEEN >&2; pwd; exit 7"]) as process:
         printed, complaints = process.communicate("given\n")
-    assert (process.returncode, printed, complaints) == (7, f"given\n{runtime}\n", "its own\n")
+    assert (process.returncode, printed, complaints) == (7, "given\n/\n", "its own\n")
 
 
 def test_a_refused_request_ends_without_a_program(runtime: Path) -> None:
@@ -395,7 +414,8 @@ def test_a_forbidden_request_ends_the_job_and_is_reported(name: str, site: Site)
     order |= {"cid_folder": None, "remover": [], "waits": True}
     prepared = PreparedJob(job, "podman", Machine(1, 1024, 1024), Control(scratch))
     with closing(prepared.control), Supervised(order, sys.executable) as launcher:
-        run = Run(prepared, isolated.settings, launcher, lambda _: None, Cancellation())
+        private = PrivateFolders(isolated.workspace.folders, isolated.settings.cache, None, os.path.realpath)
+        run = Run(prepared, isolated.settings, private, launcher, lambda _: None, Cancellation())
         with pytest.raises(RunnerError) as ended:
             run.execute(Staged({}, job.package.document))
     assert ended.value.diagnosis.code == "engine.refused-request"
@@ -412,6 +432,116 @@ def test_a_program_is_asked_to_end_with_its_client(number: int, runtime: Path) -
         process.send_signal(number)
         assert process.stdout.readline() == "ended\n"
     assert process.returncode == (3 if number == signal.SIGTERM else -number)
+
+
+def test_a_launcher_names_no_container(runtime: Path) -> None:
+    for _ in range(2):
+        with ask(runtime, [*honest(runtime), "image", "true"]) as process:
+            process.communicate()
+    # by itself, `inspect` shows a container of that name, with its variables
+    with ask(runtime, ["inspect", "postgres"]) as process:
+        process.communicate()
+    first, second, third = (line.split() for line in (runtime / "asked").read_text().splitlines())
+    names = {word for words in (first, second) for word in words if word.startswith("--name=")}
+    assert len(names) == 2
+    assert all(re.fullmatch("--name=job-1-[0-9a-f]{32}", name) for name in names)
+    assert third == ["image", "inspect", "postgres"]
+
+
+def test_a_client_kills_its_own_container_and_no_other(runtime: Path) -> None:
+    waits = [*honest(runtime), "image", "sh", "-c", "trap '' TERM; echo ready; read line; echo $line"]
+    with ask(runtime, waits) as other, ask(runtime, waits) as process:
+        for each in (other, process):
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        process.send_signal(step_client.KILLED_BY)
+        assert process.wait(60) == 128 + signal.SIGKILL
+        assert other.communicate("still there\n")[0] == "still there\n"
+    killed = [line.split()[1:] for line in (runtime / "asked").read_text().splitlines() if line.startswith("kill")]
+    assert len(killed) == 1
+    assert killed[0][0].startswith("job-1-")
+
+
+def test_a_container_is_killed_where_its_client_is_gone_and_it_does_not_end(runtime: Path) -> None:
+    script = f"trap '' TERM; echo ready; while :; do sleep 0.05; echo > {runtime}/alive; done"
+    with ask(runtime, [*honest(runtime), "image", "sh", "-c", script]) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        assert process.stdout.readline() == ""
+
+
+# in place of the launcher: it names containers of others as its own, and what only looks like a name
+PLANTING = f"""
+import json, os, subprocess, sys
+scratch = json.loads(sys.stdin.readline())["scratch"]
+os.makedirs(f"{{scratch}}/cids/folder")
+open(f"{{scratch}}/cids/one", "w").write("0a1b" * 16)
+os.mkfifo(f"{{scratch}}/cids/pipe")
+os.symlink("/dev/zero", f"{{scratch}}/cids/device")
+words = [sys.executable, "-I", "-S", {step_client.__file__!r}, scratch, "container", *sys.argv[1:]]
+subprocess.Popen(words, stdout=subprocess.PIPE).stdout.readline()
+"""
+
+
+def test_the_end_of_a_run_removes_its_containers_and_no_other(tmp_path: Path) -> None:
+    words = [*honest(tmp_path), "image", "sh", "-c", "echo ready; exec sleep 100"]
+    order: Document = {"command": [sys.executable, "-I", "-c", PLANTING, *words], "env": {}, "cwd": str(tmp_path)}
+    job: Document = {"scratch": str(tmp_path), "cid_folder": None, "programs": allow_containers(tmp_path)}
+    job["remover"] = [str(tmp_path / "runtime"), "rm", "--force"]
+    with Supervised({**order, "cid_folder": None, "remover": [], "waits": True}, sys.executable) as launcher:
+        launcher.hand_over(job)
+        assert launcher.follow(lambda _: None, Cancellation()) == 0, launcher.complaints
+    ran, removed = (line.split() for line in (tmp_path / "asked").read_text().splitlines())
+    assert removed == ["rm", "--force", ran[1].removeprefix("--name=")]
+
+
+LIMITED = """
+import json, resource, sys
+sys.path[:] = json.loads(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))
+from zoo_runner.engines.cwl_process.step_server import StepServer
+StepServer(sys.argv[2], json.loads(sys.argv[3]), print).listen()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_many_steps_at_once_wait_for_descriptors(tmp_path: Path) -> None:
+    words = [*honest(tmp_path), "image", "sh", "-c", "echo done"]
+    given = [json.dumps(sys.path), str(tmp_path), json.dumps(allow_containers(tmp_path))]
+    command = [sys.executable, "-I", "-c", LIMITED, *given]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        asked = [ask(tmp_path, words) for _ in range(40)]
+        assert [process.communicate(timeout=60)[0] for process in asked] == ["done\n"] * len(asked)
+        server.communicate("")
+
+
+SENDING = {
+    "nothing": (0, b""),
+    "no streams": (0, b"x{}\n"),
+    "one stream": (1, b"x{}\n"),
+    "half a request": (3, b'x{"container": ["ru'),
+    "no JSON": (3, b"x]\n"),
+    "many levels": (3, b"x" + b"[" * 100_000 + b"\n"),
+    "half a character": (3, b'x{"container": ["inspect", "\\ud800"]}\n'),
+    "no end": (3, b"x" + b" " * (17 << 20)),
+}
+
+
+@pytest.mark.parametrize("name", SENDING)
+def test_whatever_a_launcher_sends_the_supervisor_answers_the_next_request(name: str, runtime: Path) -> None:
+    count, sent = SENDING[name]
+    with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.connect(str(runtime / "programs"))
+        socket.send_fds(connection, [sent[:1]], [2] * count)
+        connection.sendall(sent[1:])
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(100)
+    with ask(runtime, [*honest(runtime), "image", "echo", "done"]) as process:
+        assert process.communicate(timeout=60)[0] == "done\n"
 
 
 @pytest.mark.parametrize("asks", [False, True])

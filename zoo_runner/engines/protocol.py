@@ -13,6 +13,7 @@ from zoo_runner.model.events import Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import list_texts, split_secrets
 from zoo_runner.model.package import Package
+from zoo_runner.model.problems import ValuePath
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_runner.package.extensions import find_secret_inputs
 
@@ -32,7 +33,8 @@ class JobSpec:
 
     `destination` is `s3://bucket/prefix` or a folder; `uid` distinguishes jobs of one id in several stores;
     `log_bytes` is how much of what a step prints is kept; `continues` is the handle of the failed job that this one
-    continues: what has ended there and is the same is not run again.
+    continues: what has ended there and is the same is not run again; `place` leads to the inputs in the document that
+    the client sent, where that is known.
     """
 
     paths: JobPaths
@@ -43,6 +45,7 @@ class JobSpec:
     uid: str = ""
     log_bytes: int = MOST_LOG_BYTES
     continues: Handle | None = None
+    place: ValuePath = ()
 
     @property
     def id(self) -> str:

@@ -65,7 +65,7 @@ def draft_job(
     paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
     limits, uid = workspace.limits, new_uid()
     limit, log_bytes = limits.time_seconds, limits.log_bytes
-    draft = JobSpec(paths, package, dict(order), destination(paths), limit, uid, log_bytes, continues)
+    draft = JobSpec(paths, package, dict(order), destination(paths), limit, uid, log_bytes, continues, place)
     ensure_address(draft.destination)
     return draft
 

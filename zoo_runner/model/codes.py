@@ -162,6 +162,12 @@ _CONTAINERS = (
         "A step would not be isolated, or has no place in the sandbox.",
         "Choose podman, docker or sandbox; in trusted mode steps may run on the host.",
     ),
+    Code(
+        "isolation.input",
+        _U,
+        "Isolated, an input has folders of other jobs in it, or lies in one.",
+        "Name a folder that has nothing but data.",
+    ),
     Code("containers.broken", _E, "A container could not be started.", "Run a container by hand and fix the cause."),
 )
 _RESOURCES = (

@@ -78,6 +78,7 @@ Report = Callable[[Event], None]
 
 Kind = TypeVar("Kind", bound=Event)
 _WORDS = ("stage", "severity")
+_LATEST_SECONDS = 1e11
 _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLines, StepEnded, EngineLine)}
 
 
@@ -105,6 +106,20 @@ def decode_event(line: str) -> Event | None:
         event: Event = kind(**values)
         if isinstance(event, StepLines):
             event = StepLines(event.step, tuple(event.lines))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return event
+    return event if is_sound(event) else None
+
+
+def is_sound(event: Event) -> bool:
+    """Whether the values of an event of a step or engine are what it declares: a package's code may have sent it."""
+    if isinstance(event, StepLines):
+        return isinstance(event.step, str) and set(map(type, event.lines)) <= {str}
+    return type(event) not in _WIRE.values() or all(
+        _fits(getattr(event, each.name), each.type) for each in fields(event)
+    )
+
+
+def _fits(value: Any, declared: Any) -> bool:
+    # a time that is none has no text
+    return isinstance(value, declared) and not (isinstance(value, float) and not 0 <= value < _LATEST_SECONDS)

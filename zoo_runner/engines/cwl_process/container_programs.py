@@ -1,27 +1,31 @@
 """Starts podman or docker for an isolated launcher: by requests that can only be those of steps.
 
-The launcher finds `step_client` under the names of these programs. A request is refused unless it runs a container as
-an isolated step is run: without privileges, without the network unless the job may have it, from an image that is
-there, and with files of the job alone.
+The launcher finds `step_client` under the names of these programs. A request is refused unless it asks whether an image
+is there, or runs a container as an isolated step is run: without privileges, without the network unless the job may
+have it, from an image that is there, and with files of the job alone. The supervisor names the container. A client can
+end the one that it asked for, by its connection; no request has the name or id of a container.
 """
 
+import contextlib
 import csv
 import os
-import re
 import resource
-import select
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from zoo_runner.engines.cwl_process.images import is_image_name
 from zoo_runner.engines.cwl_process.job_places import JobPlaces
 from zoo_runner.engines.cwl_process.step_process import describe_usage, follow
+from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
 
 _MONITOR_SECONDS = 2.0
-_MONITOR = "--conmon-pidfile="
+_KILL_SECONDS = 30.0
 _WITHOUT_VALUE = ("-i", "--rm")
 _VALUES = {
     "--net": "none",
@@ -31,25 +35,34 @@ _VALUES = {
     "--pids-limit": "4096",
 }
 _OPTIONS = (
-    *("--conmon-pidfile", "--mount", "--workdir", "--read-only", "--log-driver", "--user", "--cidfile"),
-    *("--gpus", "--env", "--memory", "--cpus", "--shm-size"),
+    *("--mount", "--workdir", "--read-only", "--log-driver", "--user", "--gpus", "--env", "--memory", "--cpus"),
+    "--shm-size",
 )
 _SAME_USER = "--userns=keep-id"
 _REQUIRED = tuple(f"{name}={value}" for name, value in _VALUES.items())
-# a name could be that of somebody's container; the id of a container is known to who started it
-_ABOUT_ONE: Mapping[str, Callable[[str], object]] = {
-    "inspect": is_image_name,
-    "kill": re.compile("[0-9a-f]{64}").fullmatch,
-}
-_NOTES = {"--conmon-pidfile": "monitors", "--cidfile": "cids"}
+
+
+@dataclass(frozen=True)
+class ContainerFrame:
+    """What is the same for all containers of a run.
+
+    `program` is podman or docker, `variables` its environment; `network`: the steps may ask for it. Names of containers
+    begin with `prefix`. podman writes process ids of monitors to the folder `monitors`; None: there are none.
+    """
+
+    program: str
+    variables: Mapping[str, str]
+    network: bool
+    prefix: str
+    monitors: str | None
 
 
 def find_refusal(words: Sequence[str], *, has_network: bool) -> str | None:
     """Find why podman or docker must not be started with these words; None where it may. Pure."""
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         return "no list of words"
-    if len(words) == 2 and words[0] in _ABOUT_ONE:
-        return None if _ABOUT_ONE[words[0]](words[1]) else f"not of a step: {words[0]} {words[1]}"
+    if words[:1] == ["inspect"] and len(words) == 2:
+        return None if is_image_name(words[1]) else f"not the name of an image: {words[1]}"
     if not words or words[0] != "run":
         return f"not a request of a step: {' '.join(words[:1])}"
     options = []
@@ -73,15 +86,13 @@ def _is_known(option: str) -> bool:
 
 
 def find_foreign(words: Sequence[str], places: JobPlaces) -> str | None:
-    """Find what a request of a step would mount or write that is not the job's, links followed; None where nothing."""
+    """Find what a request of a step would mount that is not the job's, links followed; None where nothing."""
     for word in words[1:]:
         if not word.startswith("-"):
             return None
         name, _, value = word.partition("=")
         if name == "--mount" and not _is_own_mount(value, places):
             return f"not a mount of this job: {value}"
-        if name in _NOTES and os.path.dirname(os.path.realpath(value)) != f"{places.own}/{_NOTES[name]}":  # noqa: PTH120
-            return f"not a file of this job: {word}"
     return None
 
 
@@ -105,38 +116,91 @@ def _read_csv(value: str) -> list[list[str]]:
         return []
 
 
-def run_container(
-    words: list[str], streams: Sequence[int], connection: socket.socket, place: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Run podman or docker; return the exit code and, where podman's monitor of a container reports it, the usage."""
-    stdin, stdout, stderr = streams
-    with subprocess.Popen(_as_this_user(words), stdin=stdin, stdout=stdout, stderr=stderr, **place) as process:
-        ended = follow(process, connection)
-    monitor = next((word.removeprefix(_MONITOR) for word in words if word.startswith(_MONITOR)), None)
-    used = _measure(Path(monitor)) if monitor and ended.used else None
-    if used is None or ended.used is None:
-        return {"code": ended.code}
-    # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
-    return {"code": ended.code, "used": describe_usage(used, ended.used.ru_maxrss * 5 // 4)}
+class Containers:
+    """The containers of one run, by the names that this object gives them."""
+
+    def __init__(self, frame: ContainerFrame) -> None:
+        self._frame, self._lock = frame, threading.Lock()
+        self._names: set[str] = set()
+
+    def list_left(self) -> list[str]:
+        """List the containers that may still be there."""
+        with self._lock:
+            return sorted(self._names)
+
+    def start(self, words: Sequence[str], streams: Sequence[int]) -> "StartedContainer":
+        """Start podman or docker for a request; raises `OSError`."""
+        verb, *rest = words
+        if verb != "run":
+            # `inspect` alone would show a container of that name, with its variables
+            return StartedContainer(self._spawn(["image", *words], streams), None, None, self._frame)
+        name = f"{self._frame.prefix}{uuid4().hex}"
+        monitor = f"{self._frame.monitors}/{name}" if self._frame.monitors else None
+        given = [f"--name={name}", "--rm", *([f"--conmon-pidfile={monitor}"] if monitor else ())]
+        with self._lock:
+            self._names.add(name)
+        process = self._spawn(["run", *given, *_as_this_user(rest)], streams)
+        return StartedContainer(process, name, monitor, self._frame)
+
+    def forget(self, name: str) -> None:
+        """Note that a container has ended by itself, and so was removed."""
+        with self._lock:
+            self._names.discard(name)
+
+    def _spawn(self, words: list[str], streams: Sequence[int]) -> "subprocess.Popen[bytes]":
+        stdin, stdout, stderr = streams
+        frame, command = self._frame, [self._frame.program, *words]
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=frame.variables, cwd="/")
+
+
+@dataclass(frozen=True)
+class StartedContainer:
+    """podman or docker at work for a request; `name` is that of its container, if it runs one."""
+
+    process: "subprocess.Popen[bytes]"
+    name: str | None
+    monitor: str | None
+    frame: ContainerFrame
+
+    def wait(self, connection: socket.socket) -> dict[str, Any]:
+        """Wait for the end, or end it as the client says; return the exit code, and the usage where it is known.
+
+        podman's monitor of a container reports the usage.
+        """
+        with self.process:
+            ended = follow(self.process, connection, self._kill)
+        used = _measure(Path(self.monitor)) if self.monitor and ended.used else None
+        if used is None or ended.used is None:
+            return {"code": ended.code}
+        # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
+        return {"code": ended.code, "used": describe_usage(used, ended.used.ru_maxrss * 5 // 4)}
+
+    def _kill(self) -> None:
+        if self.name is not None:
+            words = [self.frame.program, "kill", self.name]
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    words, env=self.frame.variables, cwd="/", capture_output=True, check=True, timeout=_KILL_SECONDS
+                )
+                return
+        self.process.kill()
 
 
 def _as_this_user(words: Sequence[str]) -> list[str]:
-    """Have a container run as the user of this process, who has another number for the launcher."""
-    program, verb, *rest = words
-    if verb != "run":
-        return [*words]
-    end = next((number for number, word in enumerate(rest) if not word.startswith("-")), len(rest))
-    options = [word for word in rest[:end] if not word.startswith("--user=")]
-    return [program, verb, f"--user={os.geteuid()}:{os.getegid()}", *options, *rest[end:]]
+    """Have a container run as the user of this process, who has another number for the launcher; leave out `--rm`."""
+    end = next((number for number, word in enumerate(words) if not word.startswith("-")), len(words))
+    options = [word for word in words[:end] if word != "--rm" and not word.startswith("--user=")]
+    return [f"--user={os.geteuid()}:{os.getegid()}", *options, *words[end:]]
 
 
 def _measure(monitor: Path) -> resource.struct_rusage | None:
     """Measure what a container used by its monitor (podman's conmon), which is a child of this process."""
     try:
         pid = int(monitor.read_text())
+        monitor.unlink()
         handle = os.pidfd_open(pid)
         try:
-            select.select([handle], [], [], _MONITOR_SECONDS)
+            wait_until_readable([handle], _MONITOR_SECONDS)
             reaped, _, used = os.wait4(pid, os.WNOHANG)
         finally:
             os.close(handle)

@@ -5,12 +5,13 @@ root can nearly everywhere, a user where the service manager delegates a group. 
 """
 
 import os
-import select
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
 
 _ROOT = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
@@ -99,7 +100,7 @@ def _remove(group: Path) -> None:
                 handle = os.pidfd_open(pid)
                 try:
                     os.kill(pid, signal.SIGKILL)
-                    select.select([handle], [], [], _LONGEST_END_SECONDS)
+                    wait_until_readable([handle], _LONGEST_END_SECONDS)
                 finally:
                     os.close(handle)
         group.rmdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from zoo_runner.model.problems import ValuePath
 from zoo_staging.boundary import Boundary, OutsideError, list_links
 
 
@@ -105,16 +106,21 @@ def _link(source: str, target: str) -> None:
 
 def list_paths(value: Any) -> Iterator[str]:
     """List the absolute paths of all files and folders of this machine in a job order, output object or package."""
+    return (path for _, path in list_places(value))
+
+
+def list_places(value: Any, where: ValuePath = ()) -> Iterator[tuple[ValuePath, str]]:
+    """List the same with the way to each in the value."""
     if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
         location = str(value.get("location") or value.get("path") or "")
         if location.startswith("/"):
-            yield location
+            yield where, location
         elif location.startswith("file:"):
-            yield unquote(urlsplit(location).path)
-    members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    for member in members:
+            yield where, unquote(urlsplit(location).path)
+    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in members:
         if not isinstance(member, str | int | float | None):  # of which an array may have a million
-            yield from list_paths(member)
+            yield from list_places(member, (*where, name))
 
 
 def _find_fault(link: Path, boundary: Boundary) -> str | None:

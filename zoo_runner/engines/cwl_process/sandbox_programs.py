@@ -9,8 +9,8 @@ import os
 import resource
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
@@ -129,16 +129,23 @@ def _check(path: str, place: str, writable: bool, scratch: str, places: JobPlace
 def run_in_sandbox(
     frame: SandboxFrame,
     step: SandboxedStep,
-    mounts: Iterable[Mount],
+    place: tuple[str, JobPlaces],
     streams: Sequence[int],
     connection: socket.socket,
+    begin: Callable[[], AbstractContextManager[None]],
 ) -> dict[str, Any]:
-    """Run a step; return its exit code, what it used, and whether it ran out of memory. Raises `OSError`."""
+    """Run a step; return its exit code, what it used, and whether it ran out of memory.
+
+    `place` is the scratch folder, as the launcher names it, and what of it and of the machine a step may see. What the
+    step sees is open in the block `begin` alone: there may be much of it. Raises `RefusedError`, `OSError`.
+    """
     step = replace(step, memory_mib=min(step.memory_mib, frame.most_memory_mib))
     name = f"{frame.group_prefix}{uuid4().hex}"
     with limited_groups(frame.group_parents, name, step.memory_mib << 20, MOST_PROCESSES) as groups:
-        with start(frame, step, mounts, groups, streams) as process:
-            ended = follow(process, connection)
+        with begin(), opened_mounts(step, *place) as mounts:
+            process = start(frame, step, mounts, groups, streams)
+        with process:
+            ended = follow(process, connection, process.kill)
         answer: dict[str, Any] = {"code": ended.code, "lacked_memory": lacked_memory(groups)}
     if ended.used is None:
         return answer

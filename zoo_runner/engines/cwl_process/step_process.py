@@ -1,14 +1,16 @@
-"""A program that the supervisor started for a step: its client may ask it to end, and learns how it ended."""
+"""A program that the supervisor started for a step: its client may end it, and learns how it ended."""
 
 import contextlib
 import os
 import resource
-import select
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from zoo_runner.engines.cwl_process.step_client import KILL
+from zoo_runner.engines.cwl_process.supervisor import GRACE_SECONDS, wait_until_readable
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,9 @@ class Ended:
     used: resource.struct_rusage | None
 
 
-def follow(process: "subprocess.Popen[bytes]", connection: socket.socket) -> Ended:
-    """Wait until a program ends; ask it to end where its client is asked to, or is gone."""
-    _wait(process.pid, connection)
+def follow(process: "subprocess.Popen[bytes]", connection: socket.socket, kill: Callable[[], None]) -> Ended:
+    """Wait until a program ends; ask it to end, or kill it, where its client says so or is gone."""
+    _wait(process.pid, connection, kill)
     try:
         _, status, used = os.wait4(process.pid, 0)
     except ChildProcessError:  # the run was stopped, and all its processes were reaped
@@ -36,14 +38,18 @@ def describe_usage(used: resource.struct_rusage, others_kib: int) -> dict[str, f
     return {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_kib": used.ru_maxrss, "others_kib": others_kib}
 
 
-def _wait(pid: int, connection: socket.socket) -> None:
+def _wait(pid: int, connection: socket.socket, kill: Callable[[], None]) -> None:
     handle = os.pidfd_open(pid)
     try:
-        listened: list[Any] = [handle, connection]
-        while handle not in (readable := select.select(listened, [], [])[0]):
-            if connection in readable:
-                if not connection.recv(1):
-                    listened.remove(connection)
+        listened, seconds = [handle, connection.fileno()], None
+        while handle not in (readable := wait_until_readable(listened, seconds)):
+            word = connection.recv(1) if readable else KILL
+            if word == KILL:
+                listened, seconds = [handle], None
+                kill()
+            else:
+                # nobody would kill it later
+                listened, seconds = (listened, None) if word else ([handle], GRACE_SECONDS)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
     finally:

@@ -16,8 +16,8 @@ ends in the same way, with exit code 124.
 
 The pipe then stays open as a life line: a line `cancel`, or its end (the parent died, in whatever way), stops the
 run: SIGTERM to its process group, after a grace SIGKILL to every descendant, and the containers whose ids lie in
-`cid_folder` and the control groups that match `groups` are removed, and where the parent is gone the `scratch` folder
-too, which nobody else would remove.
+`cid_folder` or that this process started, and the control groups that match `groups`, are removed, and where the parent
+is gone the `scratch` folder too, which nobody else would remove.
 The exit code is the run's (128 + n where signal n ended it).
 
 Each run has a supervisor: what it does not import is memory that many of them do not take. `subprocess` and `pathlib`
@@ -31,21 +31,25 @@ import os
 import resource
 import select
 import signal
+import stat
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from zoo_runner.engines.cwl_process.disk import DiskWatch
+    from zoo_runner.engines.cwl_process.step_server import StepServer
 
 GRACE_SECONDS = 3.0
 _CANNOT_START = 127
 _REFUSED = 125
 _TOO_LARGE = 124
 _LONGEST_ID = 80
+_LONGEST_WAIT_SECONDS = 86400.0
+_MOST_DESCRIPTORS = 16384
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -78,11 +82,26 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def wait_until_readable(descriptors: Iterable[int], seconds: float | None = None) -> list[int]:
+    """Wait until descriptors can be read or are at their end, and return these; none where time is up.
+
+    `select` refuses descriptors above 1,023, which a run of many steps has.
+    """
+    waiting, until = select.poll(), None if seconds is None else time.monotonic() + seconds
+    for descriptor in descriptors:
+        waiting.register(descriptor, select.POLLIN)
+    while True:
+        left = _LONGEST_WAIT_SECONDS if until is None else min(until - time.monotonic(), _LONGEST_WAIT_SECONDS)
+        found = waiting.poll(max(0, int(left * 1000) + 1))
+        if found or (until is not None and time.monotonic() >= until):
+            return [descriptor for descriptor, _ in found]
+
+
 def _wait_for_child(pid: int, seconds: float | None, also: int | None = None) -> str:
     """Wait until the child ends ("ended"), `also` is readable ("readable") or time is up ("late")."""
     handle = os.pidfd_open(pid)
     try:
-        readable, _, _ = select.select([handle, *([also] if also is not None else [])], [], [], seconds)
+        readable = wait_until_readable([handle, *([also] if also is not None else [])], seconds)
     finally:
         os.close(handle)
     if handle in readable:
@@ -109,26 +128,34 @@ def kill_descendants() -> None:
                 pass
 
 
-def remove_containers(cid_folder: str | None, remover: list[str]) -> None:
+def remove_containers(cid_folder: str | None, remover: list[str], env: Mapping[str, str] | None = None) -> None:
     """Remove the containers whose ids lie in a folder; how the run ended stands, whatever comes of it."""
-    if cid_folder is None or not os.path.isdir(cid_folder):  # noqa: PTH112
+    if cid_folder is None:
         return
-    ids = [found for name in os.listdir(cid_folder) if (found := _read_id(f"{cid_folder}/{name}"))]  # noqa: PTH208
-    if ids:
+    with contextlib.suppress(OSError):
+        names = os.listdir(cid_folder)  # noqa: PTH208
+        _remove([found for name in names if (found := _read_id(f"{cid_folder}/{name}"))], remover, env)
+
+
+def _remove(containers: list[str], remover: list[str], env: Mapping[str, str] | None) -> None:
+    """Remove containers by their names or ids; those that are not there are no error."""
+    if containers:
         import subprocess
 
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run([*remover, *ids], check=False, capture_output=True, timeout=60)
+            subprocess.run([*remover, *containers], check=False, capture_output=True, timeout=60, env=env)
 
 
 def _read_id(path: str) -> str | None:
-    """Read the id of a container; None for anything else, which a launcher that a package took over may put there."""
+    """Read the id of a container; None for anything else that a step on the host may put there, such as a pipe."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with open(file, "rb") as content:  # noqa: PTH123
-        found = content.read(_LONGEST_ID)
+    try:
+        found = os.read(file, _LONGEST_ID) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    finally:
+        os.close(file)
     text = found.strip().decode(errors="replace")
     return text if len(text) == 64 and set(text) <= set("0123456789abcdef") else None
 
@@ -196,6 +223,7 @@ def main() -> int:
     if not first:
         raise SystemExit("the parent ended before it said what to run")
     order = json.loads(first)
+    _raise_limit()
     adopt_orphans()
     try:
         child, pipe = _start(order)
@@ -203,26 +231,42 @@ def main() -> int:
         sys.stderr.write(f"cannot start {error.filename}: {error.strerror}\n")
         return _CANNOT_START
     endings: dict[int, str] = {}
-    _follow(child, pipe, order, lifeline, endings)
+    steps = _follow(child, pipe, order, lifeline, endings)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if steps:
+        steps.stop()
     kill_descendants()
-    remove_containers(order["cid_folder"], order["remover"])
+    remove_containers(order["cid_folder"], order["remover"], order["env"])
+    if steps:
+        _remove(steps.list_containers(), order["remover"], steps.environment)
     remove_groups(order.get("groups", ()))
     if order.get("scratch") and _is_orphan(lifeline):
         _find_modules()
-        from zoo_runner.removal import remove_tree
+        from pathlib import Path
 
-        remove_tree(order["scratch"])
+        from zoo_runner.engines.cwl_process.scratch_folder import remove_scratch
+
+        remove_scratch(Path(order["scratch"]))
     for early, reason in endings.items():
         sys.stderr.write(f"\nended: {' '.join(reason.splitlines())}\n")
         return early
     return code if code >= 0 else 128 - code
 
 
-def _follow(child: int, pipe: int | None, order: "dict[str, Any]", lifeline: int, endings: dict[int, str]) -> None:
+def _raise_limit() -> None:
+    """Have this process, and those that it starts, open as many files as they may: each step takes some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _follow(
+    child: int, pipe: int | None, order: "dict[str, Any]", lifeline: int, endings: dict[int, str]
+) -> "StepServer | None":
     """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for.
 
-    `endings` gets why the run was ended from here, by the exit code.
+    `endings` gets why the run was ended from here, by the exit code. Returns what starts its steps.
     """
 
     def end(code: int, reason: str) -> None:
@@ -230,6 +274,7 @@ def _follow(child: int, pipe: int | None, order: "dict[str, Any]", lifeline: int
         _signal_group(child, signal.SIGKILL)
 
     disk: DiskWatch | None = None
+    steps: StepServer | None = None
     while (change := _wait_for_child(child, disk.seconds if disk else None, also=lifeline)) != "ended":
         if change == "late":
             if disk and (reason := disk.look(descendants(os.getpid()))):
@@ -238,23 +283,26 @@ def _follow(child: int, pipe: int | None, order: "dict[str, Any]", lifeline: int
         line = _read_line(lifeline)
         if pipe is None or not line.startswith(b"{"):
             _stop(child)
-            return
+            return steps
         order.update(json.loads(line))
         if order.get("programs"):
-            _start_server(order["scratch"], order["programs"], lambda reason: end(_REFUSED, reason))
+            steps = _start_server(order["scratch"], order["programs"], lambda reason: end(_REFUSED, reason))
         if order.get("disk_bytes"):
             disk = _watch_disk(child, order)
         with contextlib.suppress(OSError), open(pipe, "wb") as job:  # it may just have ended  # noqa: PTH123
             job.write(line)
         pipe = None
+    return steps
 
 
-def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[str], None]) -> None:
+def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[str], None]) -> "StepServer":
     """Start steps for the command from now on; not every run has any, and this program must be started quickly."""
     _find_modules()
     from zoo_runner.engines.cwl_process.step_server import StepServer
 
-    StepServer(scratch, order, on_refused).listen()
+    server = StepServer(scratch, order, on_refused)
+    server.listen()
+    return server
 
 
 def _watch_disk(pid: int, order: "dict[str, Any]") -> "DiskWatch":
@@ -276,7 +324,7 @@ def _find_modules() -> None:
 
 def _is_orphan(lifeline: int) -> bool:
     """Whether the parent died: nobody else would tidy up then. A line `cancel` may still stand in the pipe."""
-    while select.select([lifeline], [], [], 0)[0]:
+    while wait_until_readable([lifeline], 0):
         if not os.read(lifeline, 64):
             return True
     return False

@@ -15,7 +15,7 @@ from typing import Any
 
 from zoo_runner.model.codec import event_from_plain, from_plain, to_plain
 from zoo_runner.model.errors import EngineError, RunnerError
-from zoo_runner.model.events import EngineLine, Event, StepLines
+from zoo_runner.model.events import EngineLine, Event, StepLines, is_sound
 from zoo_runner.model.job import Outcome
 
 # no step may begin a line of its own
@@ -59,7 +59,7 @@ def decode_line(line: str) -> Event | LastLine:
     try:
         data = json.loads(line)
         return _decode_event(data)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return EngineLine("info", line)
 
 
@@ -87,7 +87,10 @@ def _decode_event(data: Any) -> Event | LastLine:
         case "Handover":
             return Handover()
         case _:
-            return event_from_plain(data)
+            event = event_from_plain(data)
+            if not is_sound(event):
+                raise ValueError("a value of another type than the event has")
+            return event
 
 
 def build_no_result(image: str, exit_code: int) -> RunnerError:

@@ -1,25 +1,26 @@
-"""How another process stops a local job: through a pipe in the job's scratch folder."""
+"""How another process stops a local job: through a pipe beside the job's scratch folder."""
 
 import contextlib
 import os
-import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo_runner.engines.cwl_process.scratch_folder import CONTROL, place_beside
+from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
 from zoo_runner.model.cancellation import Cancellation
-
-_PIPE = "control"
 
 
 class Control:
     """The pipe of one job, open from when it is submitted until it is closed; a request to stop is never lost."""
 
     def __init__(self, scratch: Path) -> None:
-        self._path = scratch / _PIPE
-        os.mkfifo(self._path, 0o600)
+        path = place_beside(scratch, CONTROL)
+        # of an earlier attempt, which nobody listens to
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
         # opened both ways, so that neither side waits for the other
-        self._descriptor = os.open(self._path, os.O_RDWR)
+        self._descriptor = os.open(path, os.O_RDWR)
 
     @contextlib.contextmanager
     def listening(self, cancellation: Cancellation) -> Iterator[None]:
@@ -29,7 +30,7 @@ class Control:
             if b"cancel" in os.read(self._descriptor, 64):
                 cancellation.cancel()
 
-        if select.select([self._descriptor], [], [], 0)[0]:
+        if wait_until_readable([self._descriptor], 0):
             listen()
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
@@ -62,7 +63,7 @@ def has_listener(scratch: Path) -> bool:
 @contextlib.contextmanager
 def _writing(scratch: Path) -> Iterator[int]:
     # fails at once where no process reads (POSIX.1-2017, open, ENXIO)
-    pipe = os.open(scratch / _PIPE, os.O_WRONLY | os.O_NONBLOCK)
+    pipe = os.open(place_beside(scratch, CONTROL), os.O_WRONLY | os.O_NONBLOCK)
     try:
         yield pipe
     finally:

@@ -1,7 +1,7 @@
 """The local engine: cwltool on this machine, in containers where podman or docker answers."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -11,11 +11,14 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.background import fail, run_in_background
+from zoo_runner.engines.cwl_process.links import list_places
 from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
+from zoo_runner.engines.cwl_process.scratch_folder import remove_scratch
 from zoo_runner.engines.hidden import hide_process
 from zoo_runner.engines.local.ahead import take_launcher
 from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, ensure_images, find_container_needs
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
+from zoo_runner.engines.local.given import PrivateFolders
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
 from zoo_runner.engines.local.machine import examine_machine, find_folders
 from zoo_runner.engines.local.places import StepPlace, find_trusted, find_unnamed, list_names, place_steps
@@ -53,8 +56,12 @@ class LocalEngine:
         self._submitted: dict[str, PreparedJob] = {}
 
     def plan(self, job: JobSpec) -> Plan:
-        """Return what will be run, and where; pure. Raises `EngineError` for a step that has no place."""
+        """Return what will be run, and where; pure.
+
+        Raises `EngineError` for a step that has no place, `InputError` for an input that no isolated step may see.
+        """
         places = place_steps(job.package, self._settings)
+        self._ensure_apart(job, os.path.normpath)
         needs = find_container_needs(places)
         return Plan(
             job,
@@ -74,6 +81,7 @@ class LocalEngine:
         """Check that this machine can run the job, pull its images, and create its scratch folder."""
         job, scratch = plan.job, plan.job.paths.scratch
         cancellation.check()
+        self._ensure_apart(job, os.path.realpath)
         hide_process()
         if job.id in self._submitted:
             return
@@ -84,7 +92,7 @@ class LocalEngine:
                 self._submitted[job.id] = self._prepare(job, control, report, cancellation)
         except BaseException:
             control.close()
-            remove_tree(scratch)
+            remove_scratch(scratch)
             raise
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
@@ -106,7 +114,7 @@ class LocalEngine:
         if has_listener(scratch):
             return
         if read_kept(scratch) is None:
-            remove_tree(scratch)
+            remove_scratch(scratch)
         else:
             remove_rest(scratch, _remove)
 
@@ -137,7 +145,7 @@ class LocalEngine:
     def remove_leftovers(self, leftovers: Iterable[Leftover]) -> None:
         """Remove scratch folders."""
         for left in leftovers:
-            remove_tree(Path(left.name))
+            remove_scratch(Path(left.name))
 
     def _prepare(self, job: JobSpec, control: Control, report: Report, cancellation: Cancellation) -> PreparedJob:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
@@ -157,6 +165,15 @@ class LocalEngine:
         files = find_package_files(job.package, self._workspace.storage.allowed_roots)
         return PreparedJob(job, runtime, machine, control, files, self._open_sandbox(places))
 
+    def _ensure_apart(self, job: JobSpec, follow: Callable[[str], str]) -> None:
+        """Refuse, isolated, inputs that have folders of this installation in them; raises `InputError`."""
+        if self._settings.isolation == "isolated":
+            private = self._find_private(follow, self._workspace.storage.allowed_roots)
+            private.ensure_apart(list_places(job.order), job.place)
+
+    def _find_private(self, follow: Callable[[str], str], roots: tuple[Path, ...] | None = None) -> PrivateFolders:
+        return PrivateFolders(self._workspace.folders, self._settings.cache, roots, follow)
+
     def _open_sandbox(self, places: Iterable[StepPlace]) -> Sandbox | None:
         if all(place.kind != "sandbox" for place in places):
             return None
@@ -169,7 +186,8 @@ class LocalEngine:
         # it loads while stage-in works
         launcher = take_launcher(find_python(self._settings))
         with closing(submitted.control) as control, control.listening(cancellation), launcher:
-            run, job = Run(submitted, self._settings, launcher, report, cancellation), submitted.job
+            private = self._find_private(os.path.realpath)
+            run, job = Run(submitted, self._settings, private, launcher, report, cancellation), submitted.job
             outputs: dict[str, Any] = {}
 
             def execute(staged: Staged) -> dict[str, Any]:
@@ -220,7 +238,7 @@ def _make_scratch(scratch: Path) -> None:
     try:
         # of an earlier attempt, which ended before its handle was stored
         if scratch.exists() and not has_listener(scratch):
-            remove_tree(scratch)
+            remove_scratch(scratch)
         for name in (".", "inputs", "tmp", "out", "outputs", "cids", "monitors"):
             (scratch / name).mkdir(parents=True, mode=0o700)
     except OSError as error:

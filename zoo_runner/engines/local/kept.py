@@ -1,5 +1,7 @@
 """The outputs of a job whose results could not be stored: they stay in its scratch folder until they are published.
 
+The record of them lies beside that folder: no launcher has written it.
+
 `zoo-runner gc` removes such a folder with `--active` only, or with the record of a job that is too old.
 """
 
@@ -10,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.engines.cwl_process.scratch_folder import CONTROL, KEPT, MONITORS, place_beside, remove_beside
 from zoo_runner.model.errors import StageOutError
 
 OUTPUTS = "outputs"
-_RECORD = "unpublished.json"
 
 
 def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: StageOutError) -> StageOutError:
@@ -22,7 +24,7 @@ def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: Sta
     On a disk that is full nothing is kept.
     """
     try:
-        (scratch / _RECORD).write_text(json.dumps(outputs), encoding="utf-8")
+        place_beside(scratch, KEPT).write_text(json.dumps(outputs), encoding="utf-8")
     except OSError:
         return error
     place = f"The results are kept in {scratch / OUTPUTS}: `zoo-runner publish {job_id}` tries again."
@@ -32,18 +34,20 @@ def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: Sta
 def read_kept(scratch: Path) -> dict[str, Any] | None:
     """Return the output object that was kept; None where there is none."""
     with suppress(OSError, ValueError):
-        outputs = json.loads((scratch / _RECORD).read_text(encoding="utf-8"))
+        outputs = json.loads(place_beside(scratch, KEPT).read_text(encoding="utf-8"))
         return outputs if isinstance(outputs, dict) else None
     return None
 
 
 def forget_kept(scratch: Path) -> None:
     """Keep the outputs no longer: the folder may be removed."""
-    (scratch / _RECORD).unlink(missing_ok=True)
+    remove_beside(scratch, KEPT)
 
 
 def remove_rest(scratch: Path, remove: Callable[[Path], None]) -> None:
-    """Remove everything from the scratch folder but what was kept."""
+    """Remove everything of a run but what was kept."""
     for path in scratch.iterdir():
-        if path.name not in (OUTPUTS, _RECORD):
+        if path.name != OUTPUTS:
             remove(path)
+    for name in (CONTROL, MONITORS):
+        remove_beside(scratch, name)

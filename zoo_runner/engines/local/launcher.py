@@ -14,7 +14,6 @@ import contextlib
 import json
 import logging
 import os
-import select
 import signal
 import sys
 import traceback
@@ -45,7 +44,12 @@ from zoo_runner.engines.cwl_process.loading import (
 )
 from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_runner.engines.cwl_process.schemas import use_schema
-from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
+from zoo_runner.engines.cwl_process.supervisor import (
+    adopt_orphans,
+    kill_descendants,
+    remove_containers,
+    wait_until_readable,
+)
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.enclosure import View, explain_unusable, run_apart, run_enclosed
 from zoo_runner.engines.local.observed import Reporting, observe
@@ -152,7 +156,7 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
 
 def _read_job() -> dict[str, Any] | None:
     """Wait for the job, and take on its environment and folder; None where there is none."""
-    if not select.select([sys.stdin], [], [], 0)[0]:
+    if not wait_until_readable([sys.stdin.fileno()], 0):
         use_schema(_USUAL_VERSION)
     line = sys.stdin.readline()
     if not line:

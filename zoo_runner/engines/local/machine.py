@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
+from zoo_runner.engines.cwl_process.scratch_folder import name_owner
 from zoo_runner.engines.local import enclosure
 from zoo_runner.engines.local.containers import find_runtime
 from zoo_runner.engines.local.control import has_listener
@@ -149,7 +150,7 @@ def find_folders(scratch: Path, running: Collection[str]) -> list[Leftover]:
 
     Active are those that have a living process, or results that wait to be published.
     """
-    folders = sorted(path for path in scratch.glob("*") if path.is_dir()) if scratch.is_dir() else []
+    folders = sorted({name_owner(path) for path in scratch.glob("*") if path.is_dir() or "@" in path.name})
     return [
         Leftover("Folder", "", str(path), path.name, _read_time(path), active=_is_active(path))
         for path in folders
@@ -162,5 +163,6 @@ def _is_active(path: Path) -> bool:
 
 
 def _read_time(path: Path) -> str:
-    changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    found = [each for each in (path, *path.parent.glob(f"{path.name}@*")) if each.exists()]
+    changed = datetime.fromtimestamp(found[0].stat().st_mtime if found else 0, timezone.utc)
     return changed.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -62,9 +62,9 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             runtime = limit_container(runtime, memory_mib, shared)
             if id_file is not None:
                 self.container = _describe_container(shared, Path(id_file), memory_mib)
+                self.notes = name_notes(Path(id_file)) if shared.isolated else None
                 if (monitor := self.container.monitor_file) is not None:
                     runtime.insert(2, f"--conmon-pidfile={monitor}")
-                    self.notes = name_notes(monitor) if shared.isolated else None
             return runtime, id_file
 
         def _execute(
@@ -120,5 +120,6 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
 
 
 def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:
-    monitor = id_file.parent.parent / "monitors" / id_file.name if shared.runtime == "podman" else None
+    has_monitor = shared.runtime == "podman" and not shared.isolated
+    monitor = id_file.parent.parent / "monitors" / id_file.name if has_monitor else None
     return Container(shared.runtime or "docker", id_file, monitor, memory_mib)

@@ -4,9 +4,10 @@ import array
 import fcntl
 import io
 import os
-import select
 import termios
 import time
+
+from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
 
 LAST_LINES_SECONDS = 2.0
 """How long a step is listened to after its end: it may leave a process behind that still prints its last lines."""
@@ -45,14 +46,14 @@ class Printed(io.RawIOBase):
 
     def _has_more(self) -> bool:
         if self._due is None:
-            if self._bell not in select.select([self._reader, self._bell], [], [])[0]:
+            if self._bell not in wait_until_readable([self._reader, self._bell]):
                 return True
             self._due = _count_waiting(self._reader)
         if self._due > 0:
             return True
         self._until = self._until or time.monotonic() + self._last_lines_seconds
         left = self._until - time.monotonic()
-        return left > 0 and bool(select.select([self._reader], [], [], left)[0])
+        return left > 0 and bool(wait_until_readable([self._reader], left))
 
     def close(self) -> None:
         """Close the pipe."""

@@ -13,16 +13,19 @@ from urllib.parse import urlsplit
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process import step_client
+from zoo_runner.engines.cwl_process.container_programs import ContainerFrame
 from zoo_runner.engines.cwl_process.control_groups import name_groups
 from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, build_too_much, diagnose_execution
 from zoo_runner.engines.cwl_process.disk import TOO_LARGE
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import ORDER, PACKAGE, build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
+from zoo_runner.engines.cwl_process.scratch_folder import MONITORS, place_beside, remove_beside
 from zoo_runner.engines.cwl_process.step_server import REFUSED
 from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.local.containers import limits_memory
 from zoo_runner.engines.local.control import Control
+from zoo_runner.engines.local.given import PrivateFolders, find_given
 from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
@@ -32,7 +35,6 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report, decode_event
 from zoo_runner.model.package import Package
-from zoo_staging.boundary import list_links
 
 _SIGNALLED = 128
 _CLIENT = Path(step_client.__file__)
@@ -68,15 +70,23 @@ def _is_below(path: Path, roots: tuple[Path, ...]) -> bool:
     return any(path.resolve().is_relative_to(root.resolve()) for root in roots)
 
 
-def _find_given(paths: Iterable[str], scratch: Path) -> list[str]:
-    """Find what is given to a run, by its names: inputs, files of the package, and where links in these lead."""
-    found: set[str] = set()
-    new = {*paths, str(scratch / "inputs")}
-    while new:
-        found |= new
-        links = (link for path in new for link in list_links(Path(path)))
-        new = {str(link.parent / link.readlink()) for link in links} - found
-    return sorted(found)
+def _read_outputs(path: Path) -> dict[str, Any]:
+    """Read the output object that a launcher wrote, who may be a package's; raises `EngineError`."""
+    try:
+        outputs = json.loads(read_unlinked(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _build_no_outputs(str(error)) from error
+    if not isinstance(outputs, dict):
+        raise _build_no_outputs("it is no object")
+    return outputs
+
+
+def _build_no_outputs(why: str) -> EngineError:
+    return EngineError(
+        f"the process that ran cwltool wrote no output object that can be read: {why}",
+        "Run the job again. If it happens again, have somebody look at the package: its code may run in that process.",
+        code="engine.no-result",
+    )
 
 
 def _build_killed(program: str, number: int) -> EngineError:
@@ -100,6 +110,7 @@ class Run:
         self,
         submitted: PreparedJob,
         settings: Settings,
+        private: PrivateFolders,
         launcher: Supervised,
         report: Report,
         cancellation: Cancellation,
@@ -109,11 +120,15 @@ class Run:
         self._package_files, self._sandbox = submitted.package_files, submitted.sandbox
         self._launcher, self._report, self._cancellation = launcher, report, cancellation
         self._scratch = submitted.job.paths.scratch
+        self._private = private
 
     def execute(self, staged: Staged) -> dict[str, Any]:
         """Run the CWL on what was staged and return its output object; raises `RunnerError`."""
         findings = Findings()
-        code = self._supervise(self._write_orders(staged), findings)
+        try:
+            code = self._supervise(self._write_orders(staged), findings)
+        finally:
+            remove_beside(self._scratch, MONITORS)
         self._cancellation.check()
         if code in _ENDED:
             raise _build_ended(code, self._launcher.complaints)
@@ -124,8 +139,7 @@ class Run:
             raise _build_killed("launcher", code - _SIGNALLED)
         if code != 0:
             raise diagnose_execution(findings)
-        outputs: dict[str, Any] = json.loads(read_unlinked(self._scratch / "outputs.json"))
-        return outputs
+        return _read_outputs(self._scratch / "outputs.json")
 
     def _write_orders(self, staged: Staged) -> dict[str, Any]:
         """Write the parameters of the launcher; return what launcher and supervisor are handed."""
@@ -133,7 +147,7 @@ class Run:
         network = may_use_network(self._job.package, self._settings)
         write_json(scratch / PACKAGE, staged.document)
         write_json(scratch / ORDER, dict(staged.order))
-        given = _find_given((*list_paths(staged.order), *self._package_files), scratch)
+        given = self._find_given(staged)
         spec = {
             **build_launch_parameters(self._job, scratch),
             "runtime": self._runtime,
@@ -142,7 +156,7 @@ class Run:
             "memory_mib": self._machine.memory_mib,
             "package_files": self._package_files,
             "cid_folder": str(scratch / "cids") if self._runtime else None,
-            "remover": [self._find_runtime(), "rm", "--force"],
+            "remover": self._list_remover(),
             "sandbox": [*self._client, "sandbox"] if self._sandbox else None,
             "default_image": self._settings.default_image if isolated else None,
             "isolated": isolated,
@@ -157,13 +171,21 @@ class Run:
             "spec": str(scratch / "run.json"),
             "env": self._environment(),
             "cwd": str(scratch),
-            "cid_folder": spec["cid_folder"],
+            # isolated, the supervisor knows its containers, and reads nothing that the launcher can write
+            "cid_folder": None if isolated else spec["cid_folder"],
             "remover": spec["remover"],
             "scratch": str(scratch),
             "programs": self._allow_steps(network, given) if isolated or self._sandbox else None,
             "disk_bytes": self._limit_disk(),
             "groups": [f"{parent}/{name_groups(scratch.name)}*" for parent in parents],
         }
+
+    def _find_given(self, staged: Staged) -> list[str]:
+        """Find what the launcher and the steps may see; raises `InputError` for what they must not."""
+        given = find_given(staged.order, self._package_files, self._scratch)
+        if self._is_isolated:
+            self._private.ensure_apart(((where, path) for path, where in given.items()), own=self._scratch)
+        return sorted(given)
 
     def _limit_disk(self) -> int | None:
         """Limit the bytes of the job to what the settings say, and to nine tenths of what was free."""
@@ -184,15 +206,31 @@ class Run:
         runtime = self._runtime or ""
         return shutil.which(runtime, path=self._settings.inherited.get("PATH", os.defpath)) or runtime
 
+    def _list_remover(self) -> list[str]:
+        """List the words that remove containers, at once and whether they are there or not."""
+        forced = ["--ignore", "--time=0"] if self._runtime == "podman" else []
+        return [self._find_runtime(), "rm", "--force", *forced]
+
     def _allow_steps(self, network: bool, given: Iterable[str]) -> dict[str, Any]:
         """Describe what the supervisor starts for a launcher (see `step_server`)."""
-        containers = {"runtime": self._find_runtime(), "env": dict(self._settings.inherited), "network": network}
         memory_mib, sandbox = self._machine.memory_mib, self._sandbox
+        self._monitors.mkdir(mode=0o700, parents=True, exist_ok=True)
+        containers = ContainerFrame(
+            program=self._find_runtime(),
+            variables=dict(self._settings.inherited),
+            network=network,
+            prefix=f"zoo-runner-{self._job.id}-",
+            monitors=str(self._monitors) if self._runtime == "podman" else None,
+        )
         return {
-            "containers": containers if self._runtime and self._is_isolated else None,
+            "containers": asdict(containers) if self._runtime and self._is_isolated else None,
             "sandbox": sandbox and asdict(sandbox.build_frame(self._scratch.name, memory_mib, network=network)),
             "readable": sorted({os.path.realpath(path) for path in given}),
         }
+
+    @property
+    def _monitors(self) -> Path:
+        return place_beside(self._scratch, MONITORS)
 
     @property
     def _client(self) -> list[str]:

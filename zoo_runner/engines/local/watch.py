@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import resource
-import select
 import subprocess
 import threading
 import time
@@ -16,7 +15,8 @@ from typing import IO
 from cwltool.errors import WorkflowException
 
 from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
-from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.cwl_process.step_client import KILLED_BY
+from zoo_runner.engines.cwl_process.supervisor import descendants, wait_until_readable
 from zoo_runner.engines.local.printed import LAST_LINES_SECONDS, Printed
 from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.events import EngineLine, StepEnded, StepLines, StepStarted
@@ -111,12 +111,16 @@ class Watch:
         with contextlib.suppress(ProcessLookupError):
             handle = os.pidfd_open(process.pid)
             try:
-                if not select.select([handle], [], [], self._time_limit_seconds + _GRACE_SECONDS)[0]:
+                if not wait_until_readable([handle], self._time_limit_seconds + _GRACE_SECONDS):
                     self._kill(process.pid)
             finally:
                 os.close(handle)
 
     def _kill(self, pid: int) -> None:
+        if self._notes is not None:  # its program is the supervisor's
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, KILLED_BY)
+            return
         if self._container is not None:
             self._container.kill()
             return
@@ -187,7 +191,7 @@ def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:
     except (OSError, ValueError):
         return None
     try:
-        select.select([handle], [], [], _MONITOR_SECONDS)
+        wait_until_readable([handle], _MONITOR_SECONDS)
         reaped, _, used = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:
         return None
