@@ -22,7 +22,7 @@ SHOWING = tool(
 )
 NAMING: dict[str, Any] = {
     "the machine": "/",
-    "the folder of the installation": "SITE",
+    "all of the site": "SITE",
     "it by steps up": "SITE/data/..",
     "it in other letters": "file://SITE/%2e/data/%2e%2e",
     "data of all jobs": "SITE/scratch",
