@@ -86,3 +86,13 @@ def test_what_waits_to_be_published_is_active_until_the_cluster_removes_it() -> 
         ("PersistentVolumeClaim", "job-4", True),
         ("PersistentVolumeClaim", "job-5", False),
     ]
+
+
+@pytest.mark.parametrize("running", [{"job-7"}, set()], ids=["runs here", "runs elsewhere"])
+def test_the_namespace_of_a_job_stays_while_a_job_that_continues_it_runs_there(running: set[str]) -> None:
+    retry = {**build("job-7", "job-7", namespace="job-6"), "status": {"phase": "Running"}}
+    objects = [("Namespace", build("job-6", "job-6", namespace="")), ("Workflow", retry)]
+    assert [left for left in select_leftovers(objects, running) if not left.active] == []
+    # and goes when nothing of it does
+    retry["status"] = {"phase": "Failed"}
+    assert [left.kind for left in select_leftovers(objects, set()) if not left.active] == ["Namespace", "Workflow"]

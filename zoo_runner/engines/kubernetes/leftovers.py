@@ -24,12 +24,18 @@ def select_leftovers(objects: Iterable[tuple[str, Manifest]], running: Collectio
     found = []
     objects = list(objects)
     active = {_read_job(item) for kind, item in objects if _is_active(kind, item)}
+    # a job that continues another is in the namespace of that
+    inhabited, occupied = (
+        {item["metadata"].get("namespace", "") for _, item in objects if _read_job(item) in jobs}
+        for jobs in (running, active)
+    )
     for kind, item in objects:
         meta = item["metadata"]
         job = _read_job(item)
-        if job and job not in running and "deletionTimestamp" not in meta:
+        is_inhabited, is_occupied = (kind == "Namespace" and meta["name"] in places for places in (inhabited, occupied))
+        if job and job not in running and not is_inhabited and "deletionTimestamp" not in meta:
             place = (kind, meta.get("namespace", ""), meta["name"])
-            found.append(Leftover(*place, job, meta["creationTimestamp"], job in active))
+            found.append(Leftover(*place, job, meta["creationTimestamp"], job in active or is_occupied))
     return found
 
 
