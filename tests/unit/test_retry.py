@@ -1,5 +1,6 @@
 """A job that continues a failed one: which jobs can be continued, what it is drafted of, and whose the volume is."""
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -101,6 +102,14 @@ def test_only_a_job_that_failed_can_be_continued(status: Status, context: Contex
     assert caught.value.diagnosis.code == ("job.not-ended" if status is Status.RUNNING else "job.nothing-kept")
 
 
+def test_a_job_that_continued_another_and_was_dismissed_is_continued_in_its_place(context: Context) -> None:
+    job = context.store.get("j1")
+    dismissed = replace(job, status=Status.DISMISSED, continues=job.handle)
+    assert draft_retry(context, dismissed, Changes(), context.find_workspace("")).continues == Handle(
+        **cast(Any, job.handle)
+    )
+
+
 def test_a_job_of_another_workspace_is_not_continued(context: Context) -> None:
     with pytest.raises(EngineError) as caught:
         draft_retry(context, replace(context.store.get("j1"), workspace="b"), Changes(), context.find_workspace(""))
@@ -166,8 +175,9 @@ def test_a_job_that_continues_another_owns_its_volume_and_nothing_else_of_it_sta
     # whoever was faster has changed it
     assert change["metadata"]["resourceVersion"] == "7"
     assert double.deleted == ["job-1"]
-    for names in (FIRST, NEXT):
-        assert not has_kept(cast(Cluster, double), names)
+    # kept on, whatever becomes of the new job
+    assert has_kept(cast(Cluster, double), NEXT)
+    assert not has_kept(cast(Cluster, double), FIRST)
     # a second submission of the same job finds it done
     assert take(double)
 
@@ -197,6 +207,48 @@ def test_a_job_that_was_taken_over_keeps_its_volume_for_the_next_one() -> None:
     assert has_kept(cast(Cluster, double), NEXT)
     # so that the deletion of the first job does not remove it
     assert not has_kept(cast(Cluster, double), FIRST)
+
+
+class ClusterThatRefuses(ClusterWithVolume):
+    """Creates all objects but those of one kind."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(**{"zoo-runner/kept": "true"})
+        self.kind = kind
+
+    def create(self, manifest: Manifest) -> Manifest:
+        if manifest["kind"] == self.kind:
+            raise ApiError("creating it", 403, "Forbidden", "exceeded quota")
+        return {**manifest, "metadata": {**manifest["metadata"], "uid": "u2"}}
+
+
+@pytest.mark.parametrize("refused", ["ConfigMap", "none"])
+def test_a_job_whose_submission_fails_has_taken_no_volume(
+    refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo_runner.engines.kubernetes.engine.create_tenant", lambda *_: None)
+    first = plan_first(tmp_path)
+    handle = replace(first.handle, data={**first.handle.data, "uid": "one"})
+    planned, double = plan_next(tmp_path, handle), ClusterThatRefuses(refused)
+    before = Names(**handle.data["names"])
+    double.there["PersistentVolumeClaim"]["metadata"]["labels"]["zoo-runner/job"] = before.job
+    engine: Any = open_engine("argo-native", configuration_in(tmp_path))
+    content = [{"kind": "ConfigMap", "metadata": {"name": "part"}}]
+    with suppress(ApiError):
+        engine._create(double, planned, content)
+    assert has_kept(cast(Cluster, double), before) is (refused == "ConfigMap")
+    assert double.deleted == ([] if refused == "ConfigMap" else [before.job])
+
+
+@pytest.mark.parametrize("names", [FIRST, NEXT])
+def test_a_namespace_that_has_the_volume_of_another_job_is_not_that_jobs_to_remove(
+    names: Names, tmp_path: Path
+) -> None:
+    engine: Any = open_engine("argo-native", configuration_in(tmp_path))
+    own = replace(names, own_namespace=True)
+    assert engine._is_anothers(ClusterWithVolume("job-3"), own)
+    assert not engine._is_anothers(ClusterWithVolume(names.job), own)
+    assert not engine._is_anothers(ClusterWithVolume("job-3"), names)
 
 
 def plan_next(folder: Path, continued: Handle, engine: str = "argo-native", **more: Any) -> Any:

@@ -48,7 +48,9 @@ def _find_handle(job: Job, workspace: Workspace) -> Handle:
             code="job.not-ended",
         )
     handle = Handle(**job.handle) if job.handle else Handle(job.engine, job.id, {})
-    if job.status is not Status.FAILED:
+    # one that continued another keeps what it got from that, however it ended
+    may_keep = job.status is Status.FAILED or (job.status is Status.DISMISSED and job.continues)
+    if not may_keep:
         raise build_not_continuable(handle, f"it is {job.status}, and only a failed job keeps what its steps did")
     if job.workspace != workspace.name:
         raise build_not_continuable(

@@ -55,8 +55,11 @@ def has_failed_in_stage_out(outcome: Outcome | None) -> bool:
 
 
 def may_have_kept(outcome: Outcome | None) -> bool:
-    """Whether a job failed, so that its engine may have kept something of it: its results, or what its steps did."""
-    return bool(outcome and outcome.status is Status.FAILED)
+    """Whether the engine of a job may have kept something of it: its results, or what its steps did.
+
+    Of a job that was dismissed, it keeps what that got from the job which it continues.
+    """
+    return bool(outcome and outcome.status in (Status.FAILED, Status.DISMISSED))
 
 
 def build_defect(error: BaseException) -> RunnerError:

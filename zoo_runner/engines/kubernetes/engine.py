@@ -4,6 +4,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import ClassVar
 
@@ -136,11 +137,16 @@ class ClusterEngine(ABC):
         def conclude(followed: Future[Outcome]) -> Results:
             try:
                 outcome = get_outcome(followed, gate, cancellation)
-                return _read_results(outcome, self._cluster.image, cancellation)
+                results = _read_results(outcome, self._cluster.image, cancellation)
             except RunnerError as error:
                 if not (self._workspace.keeps_results and self._is_worth_keeping(names, watcher.begun, error)):
                     raise
                 raise keep_volume(job, handle.job_id, self._cluster.kept_hours, error) from error
+            if names.generation:
+                # else the volume goes when the cluster deletes the root object
+                with suppress(RunnerError):
+                    forget_volume(cluster, names)
+            return results
 
         return cluster.background.chain(begin, conclude)
 
@@ -247,8 +253,8 @@ class ClusterEngine(ABC):
         return Stage.EXECUTE in begun or names.generation > 0
 
     def _is_anothers(self, cluster: Cluster, names: Names) -> bool:
-        """Whether the namespace of a job has the volume of the job that it was to continue, and could not."""
-        return names.own_namespace and names.generation > 0 and has_volume_of_another(cluster, names)
+        """Whether the namespace of a job has the volume of one that it was to continue, or that continues it."""
+        return names.own_namespace and has_volume_of_another(cluster, names)
 
     def _take_volume(self, cluster: Cluster, plan: Plan, root: Manifest) -> None:
         """Take over the volume of the job that this one continues. Raises `EngineError` where there is none."""
@@ -282,9 +288,10 @@ class ClusterEngine(ABC):
         create_tenant(cluster, plan.submission["tenant"])
         job = self._open_root(cluster, Names(**plan.handle.data["names"])).create(first)
         ensure_same(job, plan.job.uid, plan.job.id)
-        self._take_volume(cluster, plan, job)
         for manifest in others:
             cluster.create(owned_by(manifest, job))
+        # last: where anything before fails, the failed job can still be continued
+        self._take_volume(cluster, plan, job)
 
     def _build_secrets(self, names: Names, secret_inputs: Mapping[str, str]) -> list[Manifest]:
         """Build the Secrets with credentials and secret inputs."""

@@ -89,7 +89,8 @@ def _belongs_to(claim: Manifest, names: Names) -> bool:
 def take_volume(earlier: ClusterJob, uid: str, names: Names, root: Manifest) -> bool:
     """Make the volume of a failed job that of another, with its root object as the owner; may be repeated.
 
-    `earlier` is the failed job and `uid` its own, of which nothing stays. Returns whether there was a volume to take.
+    It is kept on: only the success of the other job ends that. `earlier` is the failed job and `uid` its own, of which
+    nothing stays. Returns whether there was a volume to take.
     """
     cluster, before = earlier.cluster, earlier.names
     claim = cluster.get(_CLAIM, before.namespace, before.claim)
@@ -99,7 +100,7 @@ def take_volume(earlier: ClusterJob, uid: str, names: Names, root: Manifest) -> 
         failed = earlier.root.get()
         if not (is_kept(claim) and _belongs_to(claim, before) and failed and is_same(failed, uid)):
             return False
-        change = _build_handover(claim, owned_by(claim, root), names)
+        change = _build_handover(claim, owned_by(claim, root), names, find_end_of_stay(root, 0))
         try:
             cluster.patch(_CLAIM, before.namespace, before.claim, {"metadata": change})
         except ApiError as error:
@@ -113,13 +114,13 @@ def take_volume(earlier: ClusterJob, uid: str, names: Names, root: Manifest) -> 
     return True
 
 
-def _build_handover(claim: Manifest, owned: Manifest, names: Names) -> Manifest:
+def _build_handover(claim: Manifest, owned: Manifest, names: Names, until: str) -> Manifest:
     """Build the change that gives a volume to a job, as long as nobody else changes it; pure."""
     return {
         "resourceVersion": claim["metadata"]["resourceVersion"],
         "ownerReferences": owned["metadata"]["ownerReferences"],
-        "labels": {JOB_LABEL: names.job, _KEPT: None},
-        "annotations": {_UNTIL: None},
+        "labels": {JOB_LABEL: names.job},
+        "annotations": {_UNTIL: until},
     }
 
 
