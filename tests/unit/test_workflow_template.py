@@ -14,6 +14,7 @@ from zoo_runner.config.argo import load_argo_settings
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines import choose_engine
+from zoo_runner.engines.argo.template import source
 from zoo_runner.engines.argo.template.engine import TemplateEngine
 from zoo_runner.engines.argo.template.follower import name_step
 from zoo_runner.engines.argo.template.outputs import FoundArtifact, build_output_object, fetch_artifact, find_outputs
@@ -162,6 +163,37 @@ def test_a_package_is_compared_with_its_template_type_by_type(package: Package, 
     assert find_template(load(tmp_path / "other", template)) == build_use(build_document(template))
 
 
+FORGED: dict[str, dict[str, Any]] = {
+    "type": {"mode": {"type": "string"}},
+    "enumeration": {"mode": {"type": {"type": "enum", "symbols": ["fast", "exact", "rm"]}}},
+    "further input": {"secret": {"type": "string?"}},
+    "allowed": {},
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_package_that_claims_more_than_its_template_is_not_submitted(
+    forged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = build_document(TEMPLATE)
+    process, operation = document["$graph"]
+    for one in (process, operation):
+        one["inputs"] = one["inputs"] | FORGED[forged]
+    process["steps"]["workflow"]["in"] = {name: name for name in process["inputs"]}
+    if forged == "allowed":
+        operation["hints"][0]["allowed"] = "{}"
+    path = tmp_path / "package.cwl"
+    path.write_text(json.dumps(document))
+    configuration = configuration_in(tmp_path)
+    use = find_template(load_package(str(path), configuration.settings))
+    assert use
+    monkeypatch.setattr(source, "read_template", lambda *_: TEMPLATE)
+    with pytest.raises(EngineError) as caught:
+        source.ensure_unchanged(configuration, use)
+    assert caught.value.diagnosis.code == "package.template-changed"
+    source.ensure_unchanged(configuration, build_use(build_document(TEMPLATE)))
+
+
 @pytest.mark.parametrize("part", ["step", "input", "output", "hint"])
 def test_a_package_that_was_changed_by_hand_is_refused(part: str, tmp_path: Path) -> None:
     document = build_document(TEMPLATE)
@@ -254,6 +286,12 @@ def test_only_templates_of_the_settings_are_run_in_the_namespace_of_the_settings
 def test_a_list_of_templates_with_a_name_that_is_none_is_refused(names: str) -> None:
     with pytest.raises(SettingsError):
         load_argo_settings({"ZOO_RUNNER_ARGO_TEMPLATES": names})
+
+
+@pytest.mark.parametrize("name", ["eo-x/../../other/y", "eo-x?listOptions=1", "eo-x#", "eo-\n", "eo-", "eo-X"])
+def test_what_cannot_name_a_template_is_never_allowed(name: str) -> None:
+    for patterns in ("eo-*", "*"):
+        assert not load_argo_settings({"ZOO_RUNNER_ARGO_TEMPLATES": patterns}).allows_template(name)
 
 
 def test_a_package_that_is_no_template_is_refused_by_the_engine(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ class ArgoSettings:
     )
 
     def allows_template(self, name: str) -> bool:
-        """Whether a WorkflowTemplate may be deployed and run."""
-        return any(fnmatchcase(name, pattern) for pattern in self.templates)
+        """Whether a WorkflowTemplate may be deployed and run: what cannot be the name of one never may."""
+        return bool(_NAME.fullmatch(name)) and any(fnmatchcase(name, pattern) for pattern in self.templates)
 
 
 ARGO_SETTINGS = fields(ArgoSettings)

@@ -6,6 +6,7 @@ drops the base path; this is ours for the Kubernetes API, with another address a
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.engines.kubernetes.background import find_background
@@ -68,7 +69,8 @@ def read_server_version(settings: ArgoSettings) -> str:
 
 def read_template_by_server(settings: ArgoSettings, namespace: str, name: str) -> Manifest | None:
     """Read a WorkflowTemplate; None if it does not exist."""
-    path, about = f"/api/v1/workflow-templates/{namespace}/{name}", f"reading WorkflowTemplate {name}"
+    path = f"/api/v1/workflow-templates/{quote(namespace, safe='')}/{quote(name, safe='')}"
+    about = f"reading WorkflowTemplate {name}"
     background = find_background()
     connection = Connection(_ServerAccess(settings), background)
     try:
