@@ -147,6 +147,8 @@ def test_jobs_of_one_moment_are_neither_lost_nor_shown_twice(store: Store) -> No
     [
         (JobQuery(workspace="other"), ["job-2"]),
         (JobQuery(process_ids=("q", "z")), ["job-3"]),
+        (JobQuery(deployed_in="other"), ["job-3", "job-2"]),
+        (JobQuery(workspace="ws", deployed_in="ws"), ["job-4", "job-1"]),
         (JobQuery(statuses=(Status.RUNNING, Status.FAILED)), ["job-4"]),
         (JobQuery(created_from="2026-01-01T00:00:03.000Z"), ["job-4", "job-3"]),
         (JobQuery(created_to="2026-01-01T00:00:01.000Z"), ["job-1"]),
@@ -165,7 +167,7 @@ def test_a_list_is_narrowed(store: Store, query: JobQuery, found: list[str]) -> 
         store,
         build_job(1, started="2026-01-01T00:00:00.000Z", finished="2026-01-01T00:01:00.000Z"),
         build_job(2, workspace="other"),
-        build_job(3, process_id="q"),
+        build_job(3, process_id="q", deployed_in="other"),
         build_job(4, status=Status.RUNNING, started="2026-01-01T00:00:00.000Z"),
     )
     assert [job.id for job in store.jobs.find(query).jobs] == found

@@ -1,9 +1,15 @@
 """Which workspace executes a process, and whose job that is: every kind of process and caller."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.messages import Check
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.execution.accept import find_secret_values
 from zoo_runner.model.errors import InputError
+from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Folders, StorageProfile, Workspace, lend_storage
 from zoo_runner.server.access.workspaces import Kind, Workspaces, choose_calling, find_workspaces
 
@@ -81,3 +87,12 @@ def test_a_user_service_has_folders_and_namespace_of_its_owner_and_the_storage_o
     assert (lent.storage, lent.storage_of) == (build(OTHER).storage, OTHER)
     # neither secret may be shown
     assert set(lent.secrets) == {"secret of alpha", "secret of beta"}
+
+
+def test_inputs_of_a_user_service_are_compared_with_secrets_of_their_own_workspace_only() -> None:
+    lent = lend_storage(build(OWN), build(OTHER))
+    order = {"guess": "secret of alpha", "own": "the secret of beta", "plain": "x"}
+    package = Package({"cwlVersion": "v1.2", "class": "Workflow", "inputs": []}, "#main", "w", {}, "a" * 64)
+    draft = JobSpec(JobPaths("w", "job", Path("/t"), Path("/s"), Path("/d")), package, order, "s3://beta")
+    assert set(find_secret_values(draft, lent)) == {"own"}
+    assert set(find_secret_values(draft, build(OWN))) == {"guess"}

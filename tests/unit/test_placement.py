@@ -12,20 +12,26 @@ import pytest
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from tests.contract.stores import PACKAGE
+from tests.contract.stores import PACKAGE, build_job, create
 from tests.unit.messages import Check
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.model.errors import InputError, SettingsError
+from zoo_runner.model.errors import InputError, ProcessNotFoundError, SettingsError
+from zoo_runner.model.job import Status
+from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
+from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server.access.admission import Admitted, Asked, open_admission
 from zoo_runner.server.access.documents import AccessDocument, AccessDocuments
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call, open_context
-from zoo_runner.server.jobs import place_execution
+from zoo_runner.server.callbacks import build_message
+from zoo_runner.server.jobs import list_jobs, place_execution, place_job
+from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import open_sql_store
+from zoo_runner.store.sql.callbacks import Callback
 from zoo_staging.errors import Kind, StagingError
 
 BASE = "http://localhost/ws"
@@ -34,6 +40,7 @@ ACCESS = {"shown": {"access": "public"}, "service": {"access": "public", "type":
 
 
 ADMITTED = Admitted()
+OTHER = Package({"cwlVersion": "v1.2", "class": "Workflow"}, "#main", "w", {}, "b" * 64)
 
 
 @pytest.fixture
@@ -124,3 +131,50 @@ def test_access_documents_without_an_agent_that_reads_them_are_refused(api: Api,
     with pytest.raises(SettingsError) as caught:
         open_admission(replace(api, identity=IdentitySettings(access="s3://access")))
     check(caught.value, "settings.invalid", "ZOO_RUNNER_ACCESS", "ZOO_RUNNER_OPA_URL")
+
+
+def test_a_list_shows_jobs_of_the_processes_that_are_visible_and_not_of_others_with_their_names(api: Api) -> None:
+    own, others = build_job(1, workspace="alpha", process_id="shown"), build_job(2, workspace="alpha")
+    create(api.store, own, replace(others, process_id="shown", deployed_in="gamma"))
+    listed = list_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery())
+    assert ([job["id"] for job in listed["jobs"]], listed["numberTotal"]) == (["job-1"], 1)
+    # whoever sees all of the workspace sees both
+    assert list_jobs(api, build_call(), JobQuery())["numberTotal"] == 2
+
+
+def test_a_started_job_has_its_own_package_whatever_became_of_the_process(api: Api) -> None:
+    job = build_job(1, workspace="beta", process_id="shown", deployed_in="alpha")
+    create(api.store, job)
+    api.store.processes.replace(Process("alpha", "shown", OTHER.digest, {}, "2026", "2026"), OTHER)
+    assert place_job(api, build_call("beta"), job).package == PACKAGE
+    api.store.processes.undeploy("alpha", "shown")
+    assert place_job(api, build_call("beta"), job).package == PACKAGE
+    with pytest.raises(ProcessNotFoundError):
+        place_job(api, build_call("beta"), replace(job, status=Status.CREATED))
+
+
+@pytest.mark.parametrize(
+    ("base", "prefix", "up"),
+    [
+        (f"{BASE}/beta", "/ws/", f"{BASE}/alpha/processes/p"),
+        ("http://localhost", "/ws", f"{BASE}/alpha/processes/p"),
+        # where workspaces have no API of their own
+        ("http://localhost", "", None),
+    ],
+)
+def test_who_waits_for_a_job_of_another_workspaces_process_is_called_back(
+    base: str, prefix: str, up: str | None
+) -> None:
+    job = build_job(1, workspace="beta", deployed_in="alpha", status=Status.RUNNING)
+    message = build_message(Callback(job.id, base, True, Status.RUNNING, 0, 0.0), job, prefix)
+    links = {link["rel"]: link["href"] for link in message["links"]}
+    assert (links["monitor"], links.get("up")) == (f"{base}/jobs/job-1", up)
+
+
+@pytest.mark.parametrize("changes", [{"namespace": "other"}, {"storage": StorageProfile(public_url="https://other")}])
+def test_a_profile_that_was_changed_makes_another_engine(api: Api, changes: dict[str, Any]) -> None:
+    workspace = api.configuration.workspace
+    engine = api.context.find_engine("local", workspace)
+    assert api.context.find_engine("local", replace(workspace)) is engine
+    assert api.context.find_engine("local", replace(workspace, **changes)) is not engine
+    assert api.context.find_engine("local", workspace) is engine

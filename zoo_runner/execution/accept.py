@@ -188,13 +188,13 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin
 def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:
     """Return the values of secret inputs: `execute` gets them in memory, no store does.
 
-    Secret is what the package calls so, and what has a secret of the workspace in it.
+    Secret is what the package calls so, and what has a secret of the workspace whose inputs they are in it.
     """
     named = find_secret_inputs(draft.package)
     return {
         name: value
         for name, value in draft.order.items()
-        if value is not None and (name in named or _holds_secret(value, workspace.secrets))
+        if value is not None and (name in named or _holds_secret(value, workspace.input_secrets))
     }
 
 

@@ -56,7 +56,7 @@ class Workspace:
     `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must be
     masked in logs, records and messages of its jobs. `keeps_results`: those that cannot be stored wait on this machine
     for `zoo-runner publish`, which finds jobs in a state folder only. `storage_of` is the workspace whose inputs and
-    outputs its jobs have, None: its own (see `lend_storage`).
+    outputs its jobs have, None: its own (see `lend_storage`), and `lent_secrets` those of that one.
     """
 
     name: str
@@ -67,9 +67,15 @@ class Workspace:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     keeps_results: bool = True
     storage_of: str | None = None
+    lent_secrets: tuple[str, ...] | None = field(default=None, repr=False)
+
+    @property
+    def input_secrets(self) -> tuple[str, ...]:
+        """The secrets that inputs must not have in them; those of another workspace could be guessed by them."""
+        return self.secrets if self.lent_secrets is None else self.lent_secrets
 
 
 def lend_storage(executing: Workspace, own: Workspace) -> Workspace:
     """Return the workspace of a job that runs in one workspace with inputs and outputs of another, whose job it is."""
     secrets = tuple(dict.fromkeys((*executing.secrets, *own.secrets)))
-    return replace(executing, storage=own.storage, secrets=secrets, storage_of=own.name)
+    return replace(executing, storage=own.storage, secrets=secrets, storage_of=own.name, lent_secrets=own.secrets)

@@ -178,17 +178,20 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
 
     lock = threading.Lock()
 
-    @cache
-    def open_once(name: str, workspace: str, storage_of: str | None, _: tuple[tuple[str, str], ...]) -> Engine:
-        found = find_configuration(settings, configuration, workspace, storage_of)
-        # its jobs are in a database, where nobody could publish what was kept
-        return open_engine(name, replace(found, workspace=replace(found.workspace, keeps_results=False)))
+    opened: dict[tuple[str, str, str | None], list[tuple[Workspace, Engine]]] = {}
 
     def find_engine(name: str, workspace: Workspace) -> Engine:
-        # credentials that were changed make another engine for the jobs that begin then
-        variables = tuple(sorted(workspace.storage.variables.items()))
+        # its jobs are in a database, where nobody could publish what was kept
+        workspace = replace(workspace, keeps_results=False)
         with lock:  # a local engine knows what it submitted: two of one name would not
-            return open_once(name, workspace.name, workspace.storage_of, variables)
+            known = opened.setdefault((name, workspace.name, workspace.storage_of), [])
+            # a profile that was changed makes another engine for the jobs that begin then
+            for of, engine in known:
+                if of == workspace:
+                    return engine
+            engine = open_engine(name, replace(configuration, workspace=workspace))
+            known.append((workspace, engine))
+            return engine
 
     keeper = Keeper(store.jobs, min(5.0, settings.lease_seconds / 3), settings.lease_seconds)
     return Context(

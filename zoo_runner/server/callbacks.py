@@ -102,7 +102,7 @@ class Notifier:
         address = read_subscriber(job.request or {}, reach).get(callback.status.value)
         if address is None:
             return
-        body = json.dumps(_build_message(callback, job)).encode()
+        body = json.dumps(build_message(callback, job, self._api.settings.workspace_prefix)).encode()
         headers = _sign(self._api.settings.callback_secret, f"{job.id}-{callback.status.value}", body)
         # what was redirected would become a GET, and not be received
         options = HttpOptions(reach, proxies=self._api.configuration.settings.proxies, redirects=False)
@@ -111,9 +111,12 @@ class Notifier:
             return
 
 
-def _build_message(callback: Callback, job: Job) -> Mapping[str, Any]:
-    """Build the results of a job, or its status where it has none."""
-    call = Call(job.workspace, callback.base, callback.hub)
+def build_message(callback: Callback, job: Job, workspace_prefix: str) -> Mapping[str, Any]:
+    """Build the results of a job, or its status where it has none; the prefix is that of the APIs of workspaces."""
+    prefix = workspace_prefix.strip("/")
+    # the request may have come to the API of the workspace, or to the plain one
+    root = callback.base.removesuffix(f"/{prefix}/{job.workspace}")
+    call = Call(job.workspace, callback.base, callback.hub, hub_base=f"{root}/{prefix}" if prefix else None)
     if callback.status is Status.SUCCESSFUL:
         try:
             return get_results(job, call)

@@ -73,8 +73,15 @@ def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str,
 
 
 def place_job(api: Api, call: Call, job: Job) -> Placement:
-    """Find out where a job is executed, as it was decided when it was created; raises `ProcessNotFoundError`."""
-    package = load_package(api, call.at(job.deployed_in), job.process_id)
+    """Find out where a job is executed, as it was decided when it was created.
+
+    One that was not started runs what is deployed then: raises `ProcessNotFoundError`. Any other has its own package,
+    whoever has its process may have withdrawn it since.
+    """
+    if job.status is Status.CREATED:
+        package = load_package(api, call.at(job.deployed_in), job.process_id)
+    else:
+        package = api.store.jobs.load_package(job.package)
     configuration = api.find_configuration(job.runs_in or job.workspace, job.workspace)
     return Placement(package, call, configuration, job.deployed_in)
 
@@ -201,7 +208,8 @@ def _narrow(query: JobQuery, call: Call) -> JobQuery | None:
     if call.visible is None:
         return query
     shown = call.visible.intersection(query.process_ids) if query.process_ids else call.visible
-    return replace(query, process_ids=tuple(sorted(shown))) if shown else None
+    # processes of other workspaces may have the same ids
+    return replace(query, process_ids=tuple(sorted(shown)), deployed_in=call.workspace) if shown else None
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:
@@ -276,8 +284,11 @@ def _build_links(job: Job, call: Call) -> list[Link]:
     links: list[Link] = [
         {"href": href, "rel": "self", "type": "application/json", "title": "Job status"},
         {"href": href, "rel": "monitor", "type": "application/json", "title": "Job status"},
-        {"href": call.at(job.deployed_in).link("processes", job.process_id), "rel": "up", "type": "application/json"},
     ]
+    # a process of another workspace has no address where workspaces have no API of their own
+    with suppress(InputError):
+        process = call.at(job.deployed_in).link("processes", job.process_id)
+        links.append({"href": process, "rel": "up", "type": "application/json"})
     if job.status is Status.SUCCESSFUL:
         links.append({"href": f"{href}/results", "rel": RESULTS_REL, "type": "application/json", "title": "Results"})
     return links

@@ -15,12 +15,14 @@ class JobQuery:
     """Which jobs to list, newest first. What is None or empty narrows nothing; times are ISO 8601 in UTC.
 
     A duration is that from the start of a job to its end, or to now, in seconds; a job that has not started has none.
-    `text` is part of the id of a job or of its process, in upper or lower case. `skip` leaves out so many jobs.
+    `deployed_in` is the workspace of the process. `text` is part of the id of a job or of its process, in upper or
+    lower case. `skip` leaves out so many jobs.
     `cursor` is what the page before gave as `next`.
     """
 
     workspace: str | None = None
     process_ids: tuple[str, ...] = ()
+    deployed_in: str | None = None
     statuses: tuple[Status, ...] = ()
     created_from: str | None = None
     created_to: str | None = None

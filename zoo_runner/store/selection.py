@@ -44,6 +44,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
     return (
         query.workspace in (None, job.workspace)
         and (not query.process_ids or job.process_id in query.process_ids)
+        and query.deployed_in in (None, job.deployed_in or job.workspace)
         and (not query.statuses or job.status in query.statuses)
         and (query.created_from or "") <= job.created
         and (query.created_to is None or job.created <= query.created_to)

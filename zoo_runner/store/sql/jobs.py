@@ -6,7 +6,20 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    and_,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
 
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
@@ -113,6 +126,11 @@ class SqlJobs:
 
     def _build_conditions(self, query: JobQuery) -> list[ColumnElement[bool]]:
         conditions = _conditions(query)
+        if query.deployed_in is not None:
+            # few lists ask for it: it has no column
+            record = type_coerce(JOBS.c.body, JSON) if self._database.is_file else cast(JOBS.c.body, JSON)
+            place = func.coalesce(record["deployed_in"].as_string(), JOBS.c.workspace)
+            conditions.append(place == query.deployed_in)
         if query.text is not None:
             text = query.text.lower()
             # LIKE of SQLite ignores the case of ASCII letters by itself
