@@ -294,6 +294,28 @@ def test_what_cannot_name_a_template_is_never_allowed(name: str) -> None:
         assert not load_argo_settings({"ZOO_RUNNER_ARGO_TEMPLATES": patterns}).allows_template(name)
 
 
+def test_an_input_that_the_package_calls_secret_is_refused(tmp_path: Path) -> None:
+    document = build_document(TEMPLATE)
+    document["$namespaces"] = {"cwltool": "http://commonwl.org/cwltool#"}
+    document["$graph"][0]["hints"] = [{"class": "cwltool:Secrets", "secrets": ["scene"]}]
+    path = tmp_path / "package.cwl"
+    path.write_text(json.dumps(document))
+    package = load_package(str(path), configuration_in(tmp_path).settings)
+    with pytest.raises(PackageError) as caught:
+        plan(package, tmp_path, ZOO_RUNNER_ARGO_TEMPLATES="*")
+    assert caught.value.diagnosis.code == "package.unsupported"
+    assert "'scene'" in caught.value.diagnosis.cause
+
+
+def test_a_value_with_a_secret_of_the_workspace_is_refused_and_not_shown(package: Package, tmp_path: Path) -> None:
+    engine = TemplateEngine(configuration_in(tmp_path, ZOO_RUNNER_ARGO_TEMPLATES="*", STAGEIN_TOKEN="hidden-value"))
+    paths = JobPaths("ndvi", "j1", tmp_path, tmp_path / "record", tmp_path / "scratch")
+    with pytest.raises(InputError) as caught:
+        engine.plan(JobSpec(paths, package, {"scene": "S2", "bands": ["x-hidden-value"]}, "s3://b/p"))
+    assert caught.value.diagnosis.code == "inputs.value"
+    assert "hidden-value" not in caught.value.diagnosis.cause
+
+
 def test_a_package_that_is_no_template_is_refused_by_the_engine(tmp_path: Path) -> None:
     package = replace(Package({"cwlVersion": "v1.2", "class": "CommandLineTool", "inputs": []}, "#main", "t", {}, ""))
     with pytest.raises(PackageError) as caught:

@@ -14,7 +14,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.ids import accept_job_id, new_job_id, new_uid
 from zoo_runner.model.job import Job, Status
-from zoo_runner.model.masking import Masker, is_maskable, list_texts, split_secrets
+from zoo_runner.model.masking import Masker, holds_secret, list_texts, split_secrets
 from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.problems import ValuePath
@@ -194,7 +194,7 @@ def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:
     return {
         name: value
         for name, value in draft.order.items()
-        if value is not None and (name in named or _holds_secret(value, workspace.input_secrets))
+        if value is not None and (name in named or holds_secret(value, workspace.input_secrets))
     }
 
 
@@ -207,10 +207,6 @@ def build_masker(workspace: Workspace, secrets: Mapping[str, Any], declared: Col
         text
         for name, value in secrets.items()
         for text in list_texts(value)
-        if name in declared or not _holds_secret(text, workspace.secrets)
+        if name in declared or not holds_secret(text, workspace.secrets)
     ]
     return Masker([*workspace.secrets, *split_secrets(texts)])
-
-
-def _holds_secret(node: Any, secrets: tuple[str, ...]) -> bool:
-    return any(is_maskable(secret) and secret in text for secret in secrets for text in list_texts(node))

@@ -134,6 +134,12 @@ def is_maskable(secret: str) -> bool:
     return len(secret) >= _SHORTEST_SECRET
 
 
+def holds_secret(node: Any, secrets: Iterable[str]) -> bool:
+    """Whether a string in JSON-like data has a secret in it."""
+    texts = tuple(list_texts(node))
+    return any(is_maskable(secret) and secret in text for secret in secrets for text in texts)
+
+
 def list_texts(node: Any) -> Iterator[str]:
     """List all strings in JSON-like data."""
     if isinstance(node, str):

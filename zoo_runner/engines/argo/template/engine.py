@@ -38,10 +38,13 @@ from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kep
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import EngineError, PackageError, RunnerError
+from zoo_runner.model.errors import EngineError, InputError, PackageError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
 from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.masking import holds_secret
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Workspace
+from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.workflow_template import TemplateUse, build_document, find_template
 
 _STOPPED = {"shutdown": "Terminate"}
@@ -63,10 +66,12 @@ class TemplateEngine:
     def plan(self, job: JobSpec) -> Plan:
         """Return the Workflow; pure.
 
-        Raises `PackageError` for a template that is not allowed, `InputError` for values that Argo would evaluate.
+        Raises `PackageError` for a template that is not allowed, `InputError` for values that Argo would evaluate, and
+        for secrets.
         """
         use = _require_template(job.package)
         ensure_allowed(self._configuration, use.name)
+        _ensure_open(job, self._workspace)
         names = Names(find_namespace(self._configuration), name_job(job.id), site_namespace=True)
         workflow = mark_job(build_template_workflow(names, use, job, self._cluster, self._argo), job.uid)
         data = {
@@ -212,6 +217,24 @@ class TemplateEngine:
             return fetch_artifact(server, meta["name"], artifact, folder / output, lambda _: cancellation.check())
         finally:
             server.close()
+
+
+def _ensure_open(job: JobSpec, workspace: Workspace) -> None:
+    """Refuse secrets: whoever may read Workflows reads the parameters of one. Raises `PackageError`, `InputError`."""
+    if named := sorted(find_secret_inputs(job.package)):
+        raise PackageError(
+            f"the package {job.workflow_id!r} calls its input {named[0]!r} secret, and parameters of a Workflow are not",
+            "Remove cwltool:Secrets; let the template read a Secret of its namespace.",
+            code="package.unsupported",
+        )
+    for name, value in job.order.items():
+        if holds_secret(value, workspace.input_secrets):
+            raise InputError(
+                f"the value of input {name!r} has a secret of the workspace in it, and anybody who may read Workflows"
+                " reads their parameters",
+                "Leave it out; let the template read a Secret of its namespace.",
+                code="inputs.value",
+            )
 
 
 def _require_template(package: Package) -> TemplateUse:
