@@ -11,6 +11,7 @@ import pytest
 
 from tests.values import configuration_in
 from zoo_runner.config.argo import load_argo_settings
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines import choose_engine
@@ -294,6 +295,27 @@ def test_what_cannot_name_a_template_is_never_allowed(name: str) -> None:
         assert not load_argo_settings({"ZOO_RUNNER_ARGO_TEMPLATES": patterns}).allows_template(name)
 
 
+TOOL = {"cwlVersion": "v1.2", "class": "CommandLineTool", "inputs": []}
+
+
+def test_a_template_of_another_workspace_is_run_only_where_its_name_stands_for_the_same(
+    package: Package, tmp_path: Path
+) -> None:
+    def workspace(name: str, **environ: str) -> Configuration:
+        found = configuration_in(tmp_path, **environ)
+        return replace(found, workspace=replace(found.workspace, name=name))
+
+    with pytest.raises(PackageError) as caught:
+        source.ensure_same_place(package, workspace("alpha"), workspace("beta"))
+    assert caught.value.diagnosis.code == "package.template-not-allowed"
+    assert "ws-alpha" in caught.value.diagnosis.cause
+    shared = {"ZOO_RUNNER_ARGO_TEMPLATE_NAMESPACE": "eo"}
+    source.ensure_same_place(package, workspace("alpha", **shared), workspace("beta", **shared))
+    with pytest.raises(PackageError):
+        source.ensure_same_place(package, workspace("alpha", **shared), workspace("beta"))
+    source.ensure_same_place(replace(package, document=TOOL, entry="#main"), workspace("alpha"), workspace("beta"))
+
+
 def test_an_input_that_the_package_calls_secret_is_refused(tmp_path: Path) -> None:
     document = build_document(TEMPLATE)
     document["$namespaces"] = {"cwltool": "http://commonwl.org/cwltool#"}
@@ -317,7 +339,7 @@ def test_a_value_with_a_secret_of_the_workspace_is_refused_and_not_shown(package
 
 
 def test_a_package_that_is_no_template_is_refused_by_the_engine(tmp_path: Path) -> None:
-    package = replace(Package({"cwlVersion": "v1.2", "class": "CommandLineTool", "inputs": []}, "#main", "t", {}, ""))
+    package = Package(TOOL, "#main", "t", {}, "")
     with pytest.raises(PackageError) as caught:
         plan(package, tmp_path)
     assert caught.value.diagnosis.code == "package.unsupported"

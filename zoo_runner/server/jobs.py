@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.engines.argo.template.source import ensure_same_place
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.accept import Origin, accept, accept_failed, draft_job, find_secret_values
 from zoo_runner.execution.context import end_job, request_cancel
@@ -59,7 +60,10 @@ class Placement:
 
 
 def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Placement:
-    """Find out where a process is executed; raises `ProcessNotFoundError`, and `InputError` for who may not."""
+    """Find out where a process is executed.
+
+    Raises `ProcessNotFoundError`, `InputError` for who may not, `PackageError` where its template is not there.
+    """
     package = load_package(api, call, process_id)
     calling = choose_calling(call.workspace, call.member_of, _read_wanted(package, request, call))
     places = find_workspaces(call.published.find_kind(process_id), call.workspace, calling)
@@ -67,6 +71,8 @@ def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str,
         # what let the request in was an answer for the workspace of the process only
         call.admit_job(places.calling, process_id)
     configuration = api.find_configuration(places.executing, places.calling)
+    if places.executing != places.deploying:
+        ensure_same_place(package, api.find_configuration(places.deploying), configuration)
     return Placement(
         package, call.at(calling), configuration, places.deploying if places.deploying != places.calling else None
     )

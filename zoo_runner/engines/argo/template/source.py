@@ -10,7 +10,8 @@ from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.names import name_namespace
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, PackageError
-from zoo_runner.package.workflow_template import TemplateUse, build_document, build_use
+from zoo_runner.model.package import Package
+from zoo_runner.package.workflow_template import TemplateUse, build_document, build_use, find_template
 
 _REMEDY = "Ask the operator to add it to ZOO_RUNNER_ARGO_TEMPLATES, or deploy one of: {}."
 
@@ -27,6 +28,21 @@ def ensure_allowed(configuration: Configuration, name: str) -> None:
         raise PackageError(
             f"the WorkflowTemplate {name!r} may not be run here",
             _REMEDY.format(", ".join(allowed) or "none is allowed"),
+            code="package.template-not-allowed",
+        )
+
+
+def ensure_same_place(package: Package, deploying: Configuration, executing: Configuration) -> None:
+    """Refuse to run a template of one workspace in another where its name stands for another template.
+
+    Raises `PackageError`.
+    """
+    wanted, found = find_namespace(deploying), find_namespace(executing)
+    if wanted != found and (use := find_template(package)):
+        raise PackageError(
+            f"the process stands for the WorkflowTemplate {use.name} in namespace {wanted}, and jobs of this caller run those"
+            f" in namespace {found}",
+            "Ask its owner to make it a user service, or the operator to set ZOO_RUNNER_ARGO_TEMPLATE_NAMESPACE for both.",
             code="package.template-not-allowed",
         )
 
