@@ -56,6 +56,13 @@ def test_the_other_amounts_of_a_requirement_stay() -> None:
     assert (node.cores[0], node.ram) == (3, (128, 128))
 
 
+def test_what_the_workflow_grants_a_step_stays() -> None:
+    wanted = [{"class": "ResourceRequirement", "coresMin": 4, "tmpdirMin": 2000}]
+    flow = {**workflow("main", step("main", "a"), source="a/out"), "requirements": wanted}
+    (node,) = build_dag(set_memory(package_of(flow), {"a": 4096}))
+    assert (node.cores[0], node.ram) == (4, (4096, 4096))
+
+
 def test_a_step_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(InputError) as caught:
         set_memory(PACKAGE, {"c": 128})

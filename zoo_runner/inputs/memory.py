@@ -12,7 +12,7 @@ from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Document, Package
 from zoo_runner.model.problems import suggest
-from zoo_runner.package.requirements import find_effective, find_run, list_requirements, walk_holders
+from zoo_runner.package.requirements import find_effective, find_run, list_requirements, walk_holders, walk_tools
 
 _NAME = "ResourceRequirement"
 
@@ -49,7 +49,8 @@ def set_memory(package: Package, amounts: Mapping[str, float]) -> Package:
         if not steps and not (name == package.workflow_id and changed.process["class"] == "CommandLineTool"):
             raise _build_unknown(package, name)
         for step in steps:
-            _set(_take_own_tool(changed, step), (step,), mib)
+            around = _find_around(changed, step)
+            _set(_take_own_tool(changed, step), around, mib)
         if not steps:
             _set(changed.process, (), mib)
     digest = sha256(json.dumps([changed.document, package.entry], sort_keys=True).encode()).hexdigest()
@@ -74,6 +75,11 @@ def _set(tool: Any, holders: tuple[Document, ...], mib: float) -> None:
     rest = [dict(one.body) for one in list_requirements(tool) if not one.is_hint and one.name != _NAME]
     wanted = {**(found.body if found else {}), "class": _NAME, "ramMin": amount, "ramMax": amount}
     tool["requirements"] = [*rest, wanted]
+
+
+def _find_around(package: Package, step: Document) -> tuple[Document, ...]:
+    """Find what is around the tool of a step: the step, the workflow that has it, and so on."""
+    return next((use.holders[1:] for use in walk_tools(package) if any(one is step for one in use.holders)), (step,))
 
 
 def _take_own_tool(package: Package, step: Any) -> Any:
