@@ -14,6 +14,8 @@ from tests.values import small_package, workspace_of
 from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.config.kubernetes import load_kubernetes_settings
 from zoo_runner.engines.argo.native.dag import build_dag
+from zoo_runner.engines.argo.native.follower import is_stage
+from zoo_runner.engines.argo.native.nodes import NODE_ANNOTATION
 from zoo_runner.engines.argo.native.pods import find_container_failure
 from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
 from zoo_runner.engines.argo.native.script import build_tool_script
@@ -297,3 +299,24 @@ def test_a_container_that_could_not_report_its_end_is_explained(
 ) -> None:
     failure = find_container_failure(make_pod(container, **ended))
     assert (failure and failure.diagnosis.code) == code
+
+
+@pytest.mark.parametrize(
+    ("node", "containers", "staging"),
+    [
+        ("stage-in", ["main", "wait"], {"main"}),
+        # that of a job which continues another evaluates the package in `main`
+        ("stage-in", ["stage-in", "main", "wait"], {"stage-in"}),
+        ("stage-out", ["finish", "stage-out", "wait"], {"stage-out"}),
+        ("step-a", ["prepare", "tool", "collect"], set()),
+        ("list-a", ["main"], set()),
+    ],
+)
+def test_where_the_evaluation_fails_it_is_not_taken_for_a_stage(
+    node: str, containers: list[str], staging: set[str]
+) -> None:
+    pod = {
+        "metadata": {"annotations": {NODE_ANNOTATION: node}},
+        "spec": {"containers": [{"name": name} for name in containers]},
+    }
+    assert {name for name in containers if is_stage(pod, name)} == staging

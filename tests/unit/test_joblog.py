@@ -9,7 +9,7 @@ from tests.values import job_paths
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepStarted
+from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepReused, StepStarted
 from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
 
@@ -55,6 +55,13 @@ def test_the_job_log_reports_the_whole_story_in_order(log: JobLog, paths: JobPat
         "[engine] second",
         "[stage-out] begins: /out",
     ]
+
+
+def test_a_step_that_is_reused_is_reported_once_however_often_pods_report_it(log: JobLog, paths: JobPaths) -> None:
+    for step in ("index", "index_2", "index"):
+        log(StepReused(step, "j1"))
+    assert log.reused == (StepReused("index", "j1"), StepReused("index_2", "j1"))
+    assert len(read_texts(paths.job_log)) == 2
 
 
 def test_every_line_begins_with_its_time_in_utc(log: JobLog, paths: JobPaths) -> None:

@@ -61,7 +61,7 @@ class JobLog:
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
         self._usage_written = -1
-        self._reused: list[StepReused] = []
+        self._reused: dict[StepReused, None] = {}
         self._published: str | None = None
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
@@ -147,7 +147,9 @@ class JobLog:
 
     @_write_event.register
     def _(self, event: StepReused) -> None:
-        self._reused.append(event)
+        if event in self._reused:  # a pod that is started again says it again
+            return
+        self._reused[event] = None
         self._write_step(event.step, [self._clean(f"not run: its outputs are those of job {event.job}")])
 
     @_write_event.register

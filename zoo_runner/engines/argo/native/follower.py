@@ -82,7 +82,7 @@ class StepsFollower(WorkflowFollower):
         pod, container = self._pods[key[0]], key[1]
         code = find_own_exit_code(pod, container)
         if code and not self._stopping:
-            stages = find_node(pod) in (STAGE_IN, STAGE_OUT) and container in ("main", STAGE_IN, STAGE_OUT)
+            stages = is_stage(pod, container)
             raise build_no_result(self._settings.image, code) if stages else diagnose_execution(self._findings)
         if self._last and not self._unread:
             self._end(self._last)
@@ -107,6 +107,15 @@ class StepsFollower(WorkflowFollower):
 def find_node(pod: Manifest) -> str:
     """Return the node that a pod is; empty where it does not say so."""
     return str((pod["metadata"].get("annotations") or {}).get(NODE_ANNOTATION, ""))
+
+
+def is_stage(pod: Manifest, container: str) -> bool:
+    """Whether a container stages, and does not evaluate: where a pod has one of that name, `main` evaluates."""
+    node = find_node(pod)
+    if node not in (STAGE_IN, STAGE_OUT):
+        return False
+    names = [one["name"] for one in pod["spec"]["containers"]]
+    return container == (node if node in names else "main")
 
 
 def list_reporting(pod: Manifest) -> list[str]:
