@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,28 @@ def test_a_step_that_was_edited_runs_again_and_so_do_those_after_it(site: Site, 
     assert again.choose() == {"step-first": "reused", "step-second": "reused", "step-third": "needed"}
     sources = {one["job"] for one in map(json.loads, again.said)}
     assert len(sources) == 2
+
+
+def start_with_own_file(folder: Path, site: Site, script: str, *earlier: Pods) -> Pods:
+    """A package of one step, which has a file of its own, in the folder of a job as in a pod."""
+    (folder / "files" / "0").mkdir(parents=True)
+    own = folder / "files" / "0" / "script.txt"
+    own.write_text("hello")
+    package = write_package(folder, script)
+    document = json.loads(package.read_text())
+    _, tool = document["$graph"]
+    default = {"class": "File", "location": own.as_uri()}
+    tool["inputs"] = {"x": {"type": "File", "default": default, "inputBinding": {}}}
+    package.write_text(json.dumps(document))
+    job = site.accept(package)
+    return Pods(site, replace(job, paths=replace(job.paths, scratch=folder / "run")), *(one.run for one in earlier))
+
+
+def test_a_job_that_continues_another_has_the_files_of_its_package(site: Site, tmp_path: Path) -> None:
+    failed = start_with_own_file(tmp_path / "a", site, "exit 3")
+    assert not failed.run_job(failed.steps[0], 0)
+    pods = start_with_own_file(tmp_path / "b", site, "cat $0", failed)
+    assert pods.run_job(pods.steps[0], 0), pods.said
 
 
 def test_of_a_scattered_step_only_the_jobs_that_have_not_succeeded_run(site: Site, tmp_path: Path) -> None:

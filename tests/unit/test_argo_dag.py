@@ -111,5 +111,25 @@ def test_what_cannot_be_planned_is_reported_with_the_step(requirement: dict[str,
     assert fact in obstacle
 
 
+@pytest.mark.parametrize(
+    ("expression", "is_one_pod"),
+    [
+        ("${return new Date().toISOString();}", True),
+        ("${return new Date;}", True),
+        ("$(Date.now())", True),
+        ("$(Math.random())", True),
+        ("$(new Date(inputs.when).getTime())", False),
+        ("$(inputs.Date)", False),
+        ("echo Date (UTC)", False),
+    ],
+)
+def test_a_package_whose_expressions_have_another_value_each_time_needs_one_pod(
+    expression: str, is_one_pod: bool
+) -> None:
+    one = {**step("main", "a"), "when": expression, "doc": "new Date()"}
+    found = list_obstacles(package_of(workflow("main", one, source="a/out")))
+    assert ["each time" in why for why in found] == [True] * is_one_pod
+
+
 def test_a_plain_package_has_no_obstacle() -> None:
     assert list_obstacles(package_of(workflow("main", step("main", "a"), source="a/out"))) == []

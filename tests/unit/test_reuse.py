@@ -43,6 +43,11 @@ def test_what_the_tool_does_or_gets_changes_its_digest(what: str) -> None:
     assert identify(**CHANGES[what]) != identify()
 
 
+def test_so_does_the_environment_of_the_site() -> None:
+    digests = [identify_tool(TOOL, (TOOL,), None, environ) for environ in ({}, {"GDAL_CACHEMAX": "64"})]
+    assert len(set(digests)) == 2
+
+
 def test_names_descriptions_and_the_way_in_which_requirements_are_written_do_not() -> None:
     renamed = {part: [{**one, "id": one["id"].replace("#tool", "#main/run")} for one in TOOL[part]] for part in PORTS}
     assert identify(id="#main/run", doc="other words", label="a", **renamed) == identify()
@@ -159,6 +164,29 @@ def test_a_link_counts_with_what_it_names_and_is_not_followed(tmp_path: Path) ->
         folders.append({"class": "Directory", "path": str(folder)})
     before, same, other = folders
     assert take_same_files([same, other], before) == [before, other]
+
+
+def write_link(path: Path) -> None:
+    path.symlink_to("data")
+
+
+OTHERS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = {
+    "a file that may be run": (lambda path: path.touch(0o600), lambda path: path.touch(0o700)),
+    "an empty folder for an empty file": (lambda path: path.touch(), lambda path: path.mkdir()),
+    "a link for its text": (lambda path: path.write_text("data"), write_link),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_kinds_and_the_permission_to_run_count(what: str, tmp_path: Path) -> None:
+    folders = []
+    for number, write in enumerate(OTHERS[what]):
+        folder = tmp_path / str(number) / "scene"
+        folder.mkdir(parents=True)
+        write(folder / "one")
+        folders.append({"class": "Directory", "path": str(folder)})
+    before, now = folders
+    assert take_same_files([now], before) == [now]
 
 
 def test_literals_and_the_documents_of_a_job_stay_as_they_are() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zoo_runner.engines.cwl_process.links import list_paths
@@ -27,8 +28,13 @@ FINISHED = "finished"
 _WORDS = frozenset({"id", "label", "doc", "requirements", "hints", "intent"})
 
 
-def identify_tool(tool: Document, holders: Sequence[Document], image: str | None) -> str:
-    """Compute the digest of a tool where a step runs it: its document, the requirements that apply, and its image.
+def identify_tool(
+    tool: Document,
+    holders: Sequence[Document],
+    image: str | None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Compute the digest of a tool where a step runs it: document, requirements that apply, image, site's environment.
 
     `holders` are the tool, its step, the workflow around it and so on. Names and descriptions do not count, nor does
     the place of the tool in the package; members whose names begin with another namespace do.
@@ -37,7 +43,7 @@ def identify_tool(tool: Document, holders: Sequence[Document], image: str | None
     effective = {name: dict(found.body) for name in sorted(names) if (found := find_effective(holders, name))}
     own = {name: value for name, value in tool.items() if name not in _WORDS}
     ports = {part: [{**one, "id": _shorten(one.get("id"))} for one in tool.get(part, ())] for part in _PORTS}
-    return _digest([{**own, **ports}, effective, image])
+    return _digest([{**own, **ports}, effective, image, dict(environ)])
 
 
 _PORTS = ("inputs", "outputs")

@@ -6,6 +6,7 @@ is in them, and only where names and sizes are the same.
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from zoo_runner.engines.cwl_process.links import list_paths
 
 _NESTED = ("secondaryFiles", "listing")
 _CHUNK_BYTES = 1 << 20
+_MAY_RUN = 0o111
 
 
 def take_same_files(document: Any, earlier: Any) -> Any:
@@ -65,7 +67,7 @@ def _describe(node: Mapping[str, Any]) -> str:
     own = {name: value for name, value in node.items() if name not in ("path", "location", *_NESTED)}
     nested = [_describe(one) for part in _NESTED for one in node.get(part) or ()]
     place = _find_place(node)
-    shape = [(name, size) for name, _, size in _list_files(Path(place))] if place else []
+    shape = [(name, state) for name, _, state in _list_files(Path(place))] if place else []
     return repr((sorted(own.items(), key=lambda item: item[0]), Path(place or "").name, nested, shape))
 
 
@@ -81,8 +83,8 @@ def _digest(node: Mapping[str, Any], known: dict[str, str]) -> str:
 
 def _digest_files(place: Path) -> str:
     digest = hashlib.sha256()
-    for name, path, size in _list_files(place):
-        digest.update(f"{name}\0{size}\0".encode(errors="surrogateescape"))
+    for name, path, state in _list_files(place):
+        digest.update(f"{name}\0{state}\0".encode(errors="surrogateescape"))
         if path.is_symlink():
             digest.update(os.fsencode(path.readlink()))
         elif path.is_file():
@@ -92,11 +94,16 @@ def _digest_files(place: Path) -> str:
     return digest.hexdigest()
 
 
-def _list_files(place: Path) -> list[tuple[str, Path, int]]:
-    """List what is in a folder, or the file itself: names within it, paths and sizes; links are not followed."""
+def _list_files(place: Path) -> list[tuple[str, Path, str]]:
+    """List what is in a folder, or the file itself: names within it, paths and states; links are not followed."""
     if place.is_symlink() or not place.is_dir():
-        return [("", place, place.lstat().st_size)] if place.exists() else []
+        return [("", place, _describe_state(place))] if place.exists() else []
     below = [Path(folder, name) for folder, folders, files in os.walk(place) for name in (*folders, *files)]
-    return sorted(
-        (str(path.relative_to(place)), path, path.lstat().st_size if not path.is_dir() else 0) for path in below
-    )
+    return sorted((str(path.relative_to(place)), path, _describe_state(path)) for path in below)
+
+
+def _describe_state(path: Path) -> str:
+    """Describe kind, size, and who may run it; of a folder, a link and others only the kind."""
+    status = path.lstat()
+    rest = f" {status.st_size} {status.st_mode & _MAY_RUN:o}" if stat.S_ISREG(status.st_mode) else ""
+    return f"{stat.S_IFMT(status.st_mode):o}{rest}"

@@ -8,6 +8,7 @@ its turn. An ExpressionTool is no node; whoever needs its outputs evaluates it.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from zoo_runner.engines.cwl_process.images import is_image_name
@@ -22,6 +23,8 @@ MOST_NODES = 200
 _NAME_LENGTH = 40
 # it is in the Workflow, where Argo replaces `{{…}}`
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
+# JavaScript that gives another value each time; the package is evaluated once for each step
+_CHANGING = re.compile(r"\bnew\s+Date\b(?!\s*\(\s*[^)\s])|\bDate\s*\(\s*\)|\bDate\.now\b|\bMath\.random\b")
 _DEFAULT_CORES, _DEFAULT_RAM_MIB = 1.0, 256.0
 
 
@@ -94,12 +97,17 @@ def build_dag(package: Package) -> tuple[StepNode, ...]:
     return tuple(_build_node(leaf, names, _reduce(leaf.needs, before)) for leaf in leaves)
 
 
-def identify_tools(package: Package, image: str | None) -> dict[str, str]:
-    """Compute the digest of the tool of each node, by path; `image` is that of tools that name none."""
+def identify_tools(
+    package: Package, image: str | None, environ: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Compute the digest of the tool of each node, by path.
+
+    `image` is that of tools that name none, `environ` what the site gives all of them.
+    """
     walk = _Walk(package)
     walk.enter(package.process, "", (), frozenset(), False)
     return {
-        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, _find_image(leaf) or image)
+        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, _find_image(leaf) or image, environ)
         for leaf in walk.leaves
     }
 
@@ -111,6 +119,8 @@ def list_obstacles(package: Package) -> list[str]:
     found = [why for leaf in walk.leaves for why in _list_obstacles(leaf)]
     if find_secret_inputs(package):
         found.append("it has secret inputs, which only pods without a record of their command may get")
+    if changing := next(_list_changing(package.document), None):
+        found.append(f"its expression {changing!r} has another value each time, and every pod evaluates the package")
     if not walk.leaves:
         found.append("none of its steps runs a program")
     if len(walk.leaves) > MOST_NODES:
@@ -121,6 +131,17 @@ def list_obstacles(package: Package) -> list[str]:
     if not _PLAIN_PATH.fullmatch(package.workflow_id):
         found.append(f"its name {package.workflow_id!r} has other characters than letters, digits, '_', '-' and '.'")
     return found
+
+
+def _list_changing(node: Any) -> Iterator[str]:
+    """List what a package takes of the clock and of random numbers; words for people do not count."""
+    if isinstance(node, Mapping):
+        node = [one for name, one in node.items() if name not in ("label", "doc")]
+    if isinstance(node, list):
+        for one in node:
+            yield from _list_changing(one)
+    elif isinstance(node, str) and (found := _CHANGING.search(node)):
+        yield found[0]
 
 
 def _name_node(path: str) -> str:

@@ -7,9 +7,10 @@ published.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from zoo_runner.engines.argo.job_pod import Node, Nodes, keep_logs, main, stage_in, stage_out
 from zoo_runner.engines.argo.native.dag import build_dag, identify_tools
@@ -39,15 +40,22 @@ def start(node: Node) -> LastLine:
     staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
     name = node.job.paths.scratch.name
     earlier = [Path(folder, name) for folder in list_earlier_folders(node.volume.generation)]
-    write_run(node.job, staged, earlier, node.steps.get("image"))
+    write_run(node.job, staged, earlier, node.steps.get("image"), node.steps.get("environ", {}))
     node.report(StageStarted(Stage.EXECUTE, f"{node.job.workflow_id} ({node.job.package.cwl_version})"))
     return last
 
 
-def write_run(job: JobSpec, staged: Staged, earlier: Sequence[Path] = (), image: str | None = None) -> None:
+def write_run(
+    job: JobSpec,
+    staged: Staged,
+    earlier: Sequence[Path] = (),
+    image: str | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write package, order and folders; the kubelet would create a folder that it mounts as root.
 
-    `earlier` are the runs that this one continues, the latest first, `image` that of tools that name none.
+    `earlier` are the runs that this one continues, the latest first, `image` that of tools that name none,
+    `environ` what the site gives all tools.
     """
     run, steps = job.paths.scratch, build_dag(job.package)
     # of a job that failed in stage-in there is none
@@ -55,10 +63,10 @@ def write_run(job: JobSpec, staged: Staged, earlier: Sequence[Path] = (), image:
     staged = _take_same(staged, runs)
     package = replace(job.package, document=staged.document)
     spec = {
-        **prepare(replace(job, package=package)),
+        **prepare(replace(job, package=package), runs),
         "nodes": {step.name: step.path for step in steps},
         "single": [step.name for step in steps if not step.is_open],
-        "identities": identify_tools(package, image),
+        "identities": identify_tools(package, image, environ),
         "log_bytes": job.log_bytes,
         "job": job.id,
         "earlier": {str(folder): json.loads(read_unlinked(folder / SPEC))["job"] for folder in runs},

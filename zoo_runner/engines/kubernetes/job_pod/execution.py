@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -41,18 +41,24 @@ _COMPLAINT_SECONDS = 1.0
 _CHUNK_BYTES = 1 << 20
 
 
-def prepare(job: JobSpec) -> dict[str, Any]:
-    """Create the folders of a run and write its package; return where all of it is, for the launcher."""
+def prepare(job: JobSpec, earlier: Iterable[Path] = ()) -> dict[str, Any]:
+    """Create the folders of a run and write its package; return where all of it is, for the launcher.
+
+    `earlier` are the runs that this one continues: files of the package may be theirs.
+    """
     scratch = job.paths.scratch
     for name in ("inputs", "tmp", "out", "outputs"):
         (scratch / name).mkdir(parents=True, exist_ok=True)
     write_json(scratch / PACKAGE, job.package.document)
-    files = scratch.parent / FILES_FOLDER
+    # those that came with the job, and those that were staged
+    folders = [folder for run in (scratch, *earlier) for folder in (run.parent / FILES_FOLDER, run / "inputs")]
+    paths = [
+        path for path in list_paths(job.package.document) if any(Path(path).is_relative_to(one) for one in folders)
+    ]
     return {
         **build_launch_parameters(job, scratch),
         "is_staged": bool(find_remote_files(job.package)),
-        # those that came with the job
-        "package_files": [path for path in list_paths(job.package.document) if Path(path).is_relative_to(files)],
+        "package_files": paths,
     }
 
 
