@@ -23,6 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-messages", action="store_true", help="write tests/unit/messages.json")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to write generated pages and messages in several processes: each would undo what the others write."""
+    writes = config.getoption("--write-messages") or os.environ.get("UPDATE_DOCS")  # noqa: TID251 as above
+    if writes and (config.getoption("numprocesses", None) or os.environ.get("PYTEST_XDIST_WORKER")):  # noqa: TID251
+        raise pytest.UsageError(
+            "--write-messages and UPDATE_DOCS write whole files, and several processes would undo each other's changes;"
+            " run pytest without -n, or with -n 0"
+        )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "SharingByFile":
     """Share tests out by file."""

@@ -34,6 +34,17 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(path: str, tmp_path: Pat
     assert not (tmp_path / "elsewhere.txt").exists()
 
 
+@pytest.mark.parametrize("path", [RECORD, f"./{RECORD}"])
+def test_a_result_with_the_name_of_the_list_is_refused(path: str, tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    store(folder, "a", b"1")
+    with pytest.raises(EngineError) as raised:
+        store(folder, path, b"x")
+    assert raised.value.diagnosis.code == "results.path"
+    store(folder, f"below/{RECORD}", b"2")
+    assert ResultsFolder(tmp_path).find_stored("a", "here") is not None
+
+
 def test_a_file_is_known_again_only_while_it_is_intact_and_from_the_same_source(tmp_path: Path) -> None:
     stored = store(ResultsFolder(tmp_path), "a/b.txt", b"content")
     assert stored.sha256 == hashlib.sha256(b"content").hexdigest()

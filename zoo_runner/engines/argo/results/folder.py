@@ -87,12 +87,20 @@ class ResultsFolder:
     def find_place(self, path: str) -> Path:
         """Return where a file is stored, and create its folder.
 
-        Raises `EngineError` where the path, or a link in the folder, leads outside: names come from workflows.
+        Raises `EngineError` where the path, or a link in the folder, leads outside or to the list of what was
+        downloaded: names come from workflows.
         """
         parts = PurePosixPath(path).parts
         if not parts or ".." in parts or path.startswith("/") or "\0" in path:
             raise _refuse(path)
         place = self._root.joinpath(*parts)
+        if place == self._record:
+            raise EngineError(
+                f"a result has the name {RECORD!r}, by which a folder of downloads keeps its list",
+                "Give the file another name in the workflow.",
+                level=Level.USER,
+                code="results.path",
+            )
         existing = next(one for one in place.parents if one.exists())
         if not existing.resolve().is_relative_to(self._root) or place.is_symlink():
             raise _refuse(path)
