@@ -32,7 +32,7 @@ def identify_tool(
     tool: Document,
     holders: Sequence[Document],
     image: str | None,
-    environ: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Compute the digest of a tool where a step runs it: document, requirements that apply, image, site's environment.
 
@@ -43,7 +43,7 @@ def identify_tool(
     effective = {name: dict(found.body) for name in sorted(names) if (found := find_effective(holders, name))}
     own = {name: value for name, value in tool.items() if name not in _WORDS}
     ports = {part: [{**one, "id": _shorten(one.get("id"))} for one in tool.get(part, ())] for part in _PORTS}
-    return _digest([{**own, **ports}, effective, image, dict(environ)])
+    return _digest([{**own, **ports}, effective, image, dict(variables)])
 
 
 _PORTS = ("inputs", "outputs")

@@ -98,16 +98,16 @@ def build_dag(package: Package) -> tuple[StepNode, ...]:
 
 
 def identify_tools(
-    package: Package, image: str | None, environ: Mapping[str, str] = MappingProxyType({})
+    package: Package, image: str | None, variables: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
     """Compute the digest of the tool of each node, by path.
 
-    `image` is that of tools that name none, `environ` what the site gives all of them.
+    `image` is that of tools that name none, `variables` what the site gives all of them.
     """
     walk = _Walk(package)
     walk.enter(package.process, "", (), frozenset(), False)
     return {
-        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, _find_image(leaf) or image, environ)
+        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, _find_image(leaf) or image, variables)
         for leaf in walk.leaves
     }
 

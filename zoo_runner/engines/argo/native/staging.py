@@ -50,12 +50,12 @@ def write_run(
     staged: Staged,
     earlier: Sequence[Path] = (),
     image: str | None = None,
-    environ: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write package, order and folders; the kubelet would create a folder that it mounts as root.
 
     `earlier` are the runs that this one continues, the latest first, `image` that of tools that name none,
-    `environ` what the site gives all tools.
+    `variables` what the site gives all tools.
     """
     run, steps = job.paths.scratch, build_dag(job.package)
     # of a job that failed in stage-in there is none
@@ -66,7 +66,7 @@ def write_run(
         **prepare(replace(job, package=package), runs),
         "nodes": {step.name: step.path for step in steps},
         "single": [step.name for step in steps if not step.is_open],
-        "identities": identify_tools(package, image, environ),
+        "identities": identify_tools(package, image, variables),
         "log_bytes": job.log_bytes,
         "job": job.id,
         "earlier": {str(folder): json.loads(read_unlinked(folder / SPEC))["job"] for folder in runs},
