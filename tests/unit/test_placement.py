@@ -17,7 +17,7 @@ from tests.unit.messages import Check
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.model.errors import InputError, ProcessNotFoundError, SettingsError
+from zoo_runner.model.errors import InputError, PackageError, ProcessNotFoundError, SettingsError
 from zoo_runner.model.job import Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
@@ -27,8 +27,11 @@ from zoo_runner.server.access.documents import AccessDocument, AccessDocuments
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call, open_context
+from zoo_runner.server.app import build_app, find_secrets, hide_settings
 from zoo_runner.server.callbacks import build_message
-from zoo_runner.server.jobs import list_jobs, place_execution, place_job
+from zoo_runner.server.deploying import Deployment
+from zoo_runner.server.jobs import list_jobs, place_execution, place_job, prepare_execution
+from zoo_runner.server.processes import prepare_process
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import open_sql_store
 from zoo_runner.store.sql.callbacks import Callback
@@ -51,7 +54,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
         settings = ServerSettings(results=tmp_path / "results", workspace_prefix="/ws")
         for workspace, process in (("alpha", "shown"), ("alpha", "service"), ("gamma", "shown")):
             store.processes.deploy(Process(workspace, process, PACKAGE.digest, {}, "2026", "2026", "ada"), PACKAGE)
-        yield Api(store, settings, configuration, open_context(store, settings, configuration))
+        found = Api(store, settings, configuration, open_context(store, settings, configuration))
+        with closing(found.resolver):
+            yield found
 
 
 def build_call(workspace: str = "alpha", admitted: Admitted = ADMITTED, **more: Any) -> Call:
@@ -178,3 +183,87 @@ def test_a_profile_that_was_changed_makes_another_engine(api: Api, changes: dict
     assert api.context.find_engine("local", replace(workspace)) is engine
     assert api.context.find_engine("local", replace(workspace, **changes)) is not engine
     assert api.context.find_engine("local", workspace) is engine
+
+
+def test_answers_show_no_secret_of_the_workspace_and_no_setting_of_the_operator(
+    api: Api, tmp_path: Path, check: Check, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "AWS_SECRET_ACCESS_KEY").write_text("secret of alpha")
+    profiles = tmp_path / "profiles.json"
+    lost = str(tmp_path / "lost")
+    profiles.write_text(json.dumps({"alpha": {"credentials": str(folder)}, "beta": {"credentials": lost}}))
+    of = replace(api, settings=replace(api.settings, workspaces=profiles))
+    assert "secret of alpha" in find_secrets(of, "alpha")
+    assert "secret of alpha" not in find_secrets(of, "beta")
+    with pytest.raises(SettingsError) as caught:
+        of.find_configuration("beta")
+    shown = check(hide_settings(caught.value), "settings.invalid")
+    assert lost not in str(shown)
+    # the operator finds it
+    assert lost in caplog.text
+    denied = InputError("no", "Ask.", code="policy.denied")
+    assert hide_settings(denied) is denied
+
+
+def test_an_answer_about_a_workspace_is_masked_with_its_own_secrets(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "AWS_SECRET_ACCESS_KEY").write_text("process-of-alpha")
+    profiles = tmp_path / "profiles.json"
+    profiles.write_text(json.dumps({"alpha": {"credentials": str(tmp_path / "credentials")}}))
+    of = replace(api, settings=replace(api.settings, workspaces=profiles))
+    app = build_app(of, "0", lambda: 0, ["localhost"])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    def ask(workspace: str) -> str:
+        path = f"/ws/{workspace}/processes/process-of-alpha"
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+        }
+        scope |= {"headers": [(b"host", b"localhost")], "scheme": "http", "server": ("localhost", 80), "root_path": ""}
+        scope |= {"client": ("127.0.0.1", 1), "http_version": "1.1", "asgi": {"version": "3.0"}}
+        sent.clear()
+        asyncio.run(app(scope, receive, send))
+        assert sent[0]["status"] == 404
+        return b"".join(message.get("body", b"") for message in sent).decode()
+
+    assert "process-of-alpha" not in ask("alpha")
+    assert "process-of-alpha" in ask("gamma")
+
+
+def test_the_workspace_is_named_beside_the_inputs_at_the_plain_api_too(api: Api) -> None:
+    call = replace(build_call(), hub=False, member_of=frozenset({"beta", "delta"}))
+    with pytest.raises(InputError) as caught:
+        place_execution(api, call, "shown", {"inputs": {}})
+    assert caught.value.diagnosis.code == "workspace.choice"
+    placed = place_execution(api, call, "shown", {"inputs": {"workspace": "delta"}})
+    assert placed.call.workspace == "delta"
+    prepared = prepare_execution(api, placed, "shown", {"inputs": {"workspace": "delta"}})
+    assert prepared.order == {}
+
+
+@pytest.mark.parametrize("issuer", ["", "https://id.example.org"])
+def test_a_package_with_an_input_workspace_is_refused_where_callers_name_theirs(
+    api: Api, issuer: str, check: Check
+) -> None:
+    tool = """{cwlVersion: v1.2, class: CommandLineTool, id: main, baseCommand: "true", inputs: {workspace: string},
+      outputs: []}"""
+    deployment = Deployment({"package.cwl": tool})
+    of = replace(api, identity=IdentitySettings(issuer=issuer))
+    if not issuer:
+        assert prepare_process(of, build_call(), deployment)
+        return
+    with pytest.raises(PackageError) as caught:
+        prepare_process(of, build_call(), deployment)
+    check(caught.value, "package.input-name", "workspace")

@@ -1,8 +1,10 @@
 """The web application: landing page, conformance, health, errors, and the API for each place where it lies."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -11,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from zoo_runner.model.errors import InputError, RunnerError
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import InputError, RunnerError, SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.access.admission import Admission, Members, open_admission
@@ -54,6 +57,8 @@ _CORS: dict[str, Any] = {
     "allow_headers": ["*"],
     "expose_headers": ["Location", "Link", "Preference-Applied", "Retry-After", REQUEST_HEADER],
 }
+logger = logging.getLogger(__name__)
+
 _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
 
@@ -83,7 +88,7 @@ def build_app(
     if tracing:
         app.add_middleware(Traced, tracing=tracing)
     app.add_middleware(Logged)
-    _add_errors(app, Masker(api.configuration.workspace.secrets))
+    _add_errors(app, api)
     add_documents(app)
     add_health(app, api, count_workers)
     identity, nobody = build_identity(_open_provider(api)), build_identity(None)
@@ -193,9 +198,10 @@ def _build_landing_page(call: Call, root: str) -> LandingPage:
     return {"title": TITLE, "description": DESCRIPTION, "links": links}
 
 
-def _add_errors(app: FastAPI, masker: Masker) -> None:
+def _add_errors(app: FastAPI, api: Api) -> None:
     def answer(request: Request, error: RunnerError) -> Response:
-        return _answer_problem(request, error, masker)
+        secrets = find_secrets(api, CURRENT_WORKSPACE.get())
+        return _answer_problem(request, hide_settings(error), _build_masker(secrets))
 
     @app.exception_handler(RunnerError)
     async def answer_error(request: Request, error: RunnerError) -> Response:
@@ -226,6 +232,33 @@ def _add_errors(app: FastAPI, masker: Masker) -> None:
     @app.exception_handler(Exception)
     async def answer_defect(request: Request, error: Exception) -> Response:
         return answer(request, build_defect(error))
+
+
+_build_masker = lru_cache(maxsize=64)(Masker)
+
+
+def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:
+    """Return what answers about a workspace must not show: the secrets of the server, and those of its profile."""
+    own = api.configuration.workspace.secrets
+    if workspace is None:
+        return own
+    try:
+        return tuple(dict.fromkeys((*own, *api.find_configuration(workspace).workspace.secrets)))
+    except SettingsError:
+        # nobody could have read them either
+        return own
+
+
+def hide_settings(error: RunnerError) -> RunnerError:
+    """Return what a client is told of an error: settings of the operator are in the log of the server only."""
+    if not isinstance(error, SettingsError) or error.diagnosis.level is Level.USER:
+        return error
+    logger.error("%s", error)
+    return SettingsError(
+        "a setting of this server is invalid or cannot be read",
+        "Ask the operator of the server, whose log says which one.",
+        code=error.diagnosis.code,
+    )
 
 
 def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Response:

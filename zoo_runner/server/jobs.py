@@ -93,9 +93,9 @@ def place_job(api: Api, call: Call, job: Job) -> Placement:
 
 
 def _read_wanted(package: Package, request: Mapping[str, Any], call: Call) -> str | None:
-    """Read the workspace that a data hub's client names beside the inputs, if that is no input of the package."""
+    """Read the workspace that a client names beside the inputs, if that is no input of the package."""
     inputs = request.get("inputs")
-    wanted = inputs.get("workspace") if call.hub and isinstance(inputs, Mapping) else None
+    wanted = inputs.get("workspace") if _names_workspaces(call) and isinstance(inputs, Mapping) else None
     if not isinstance(wanted, str) or "workspace" in _list_names(package):
         return None
     return wanted
@@ -305,10 +305,15 @@ def _read_inputs(
 ) -> Mapping[str, Any]:
     inputs = request.get("inputs") if isinstance(request, Mapping) else None
     if isinstance(inputs, Mapping):
-        added = {*configuration.settings.platform_inputs, *(["workspace"] if call.hub else [])}
+        added = {*configuration.settings.platform_inputs, *(["workspace"] if _names_workspaces(call) else [])}
         own = _list_names(package)
         request = {**request, "inputs": {k: v for k, v in inputs.items() if k in own or k not in added}}
     return read_execute_request(package, request, max_values=configuration.settings.max_input_values).values
+
+
+def _names_workspaces(call: Call) -> bool:
+    """Whether clients may name a workspace beside the inputs: at a data hub, and where it is known who calls."""
+    return call.hub or call.member_of is not None
 
 
 def _list_names(package: Package) -> frozenset[str]:

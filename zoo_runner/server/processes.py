@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from zoo_runner.model import clock
-from zoo_runner.model.errors import InputError
+from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
+from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.package.describe import EXECUTE_REL, build_description
 from zoo_runner.package.validate import ensure_names
 from zoo_runner.server.api import Api, Call
@@ -66,8 +67,20 @@ def prepare_process(
         api.store.processes.get(call.workspace, replaced)
     package = load_deployment(deployment, api.find_configuration(call.workspace), api.resolver)
     ensure_names(package)
+    if api.identity.issuer:
+        _ensure_names_no_workspace(package)
     process_id = replaced or deployment.process_id or package.workflow_id
     return _build_process(process_id, package, deployment.texts, call), package
+
+
+def _ensure_names_no_workspace(package: Package) -> None:
+    """Refuse a package with an input by whose name callers choose the workspace of a job; raises `PackageError`."""
+    if any(parameter.name == "workspace" for parameter in parse_parameters(package)):
+        raise PackageError(
+            "input 'workspace': this name is reserved at servers with callers, who name the workspace of a job by it",
+            "Rename the input.",
+            code="package.input-name",
+        )
 
 
 def deploy_process(api: Api, call: Call, deployment: Deployment) -> ProcessSummary:
