@@ -18,7 +18,13 @@ from zoo_runner.engines import choose_engine
 from zoo_runner.engines.argo.template import source
 from zoo_runner.engines.argo.template.engine import TemplateEngine
 from zoo_runner.engines.argo.template.follower import name_step
-from zoo_runner.engines.argo.template.outputs import FoundArtifact, build_output_object, fetch_artifact, find_outputs
+from zoo_runner.engines.argo.template.outputs import (
+    Budget,
+    FoundArtifact,
+    build_output_object,
+    fetch_artifact,
+    find_outputs,
+)
 from zoo_runner.engines.argo.template.workflow import build_parameters, build_template_workflow
 from zoo_runner.engines.kubernetes.names import Names
 from zoo_runner.engines.kubernetes.owners import find_owner
@@ -432,10 +438,10 @@ ARTIFACT = FoundArtifact("node", "job", "map", "map", is_archive=True)
 
 
 def test_an_archive_is_unpacked_to_the_file_or_folder_in_it(tmp_path: Path) -> None:
-    one = fetch_artifact(Server(pack("map.tif")), "job", ARTIFACT, tmp_path / "a", print)
+    one = fetch_artifact(Server(pack("map.tif")), "job", ARTIFACT, tmp_path / "a", print, Budget(10_000))
     assert (one.name, one.read_text()) == ("map.tif", "ok")
     folder = fetch_artifact(
-        Server(pack("map/x", "map/y/z", link="/etc/passwd")), "job", ARTIFACT, tmp_path / "b", print
+        Server(pack("map/x", "map/y/z", link="/etc/passwd")), "job", ARTIFACT, tmp_path / "b", print, Budget(10_000)
     )
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {"x", "y/z"}
     assert not any(path.is_symlink() for path in folder.rglob("*"))
@@ -447,9 +453,26 @@ BAD = {"above": pack("../x"), "root": pack("/x"), "two": pack("a", "b"), "empty"
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_an_archive_that_leads_outside_or_is_damaged_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
-        fetch_artifact(Server(content), "job", ARTIFACT, tmp_path / "out", print)
+        fetch_artifact(Server(content), "job", ARTIFACT, tmp_path / "out", print, Budget(10_000))
     assert caught.value.diagnosis.code in ("results.path", "results.artifact")
     assert not (tmp_path / "x").exists()
+
+
+HUGE = {
+    "bytes": (pack("map/a"), Budget(len(pack("map/a")) + 1)),
+    "download": (b"x" * 100, Budget(99)),
+    "files": (pack("map/a", "map/b"), Budget(10_000, 2)),
+}
+
+
+@pytest.mark.parametrize(("content", "budget"), HUGE.values(), ids=HUGE)
+def test_artifacts_larger_than_the_budget_of_the_job_are_refused(
+    content: bytes, budget: Budget, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        fetch_artifact(Server(content), "job", ARTIFACT, tmp_path / "out", print, budget)
+    assert caught.value.diagnosis.code == "results.artifact"
+    assert "have more" in caught.value.diagnosis.cause
 
 
 def test_a_pod_is_named_by_its_node_and_its_failures_are_those_of_the_template() -> None:

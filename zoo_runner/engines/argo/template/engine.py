@@ -18,6 +18,7 @@ from zoo_runner.engines.argo.server import ServerArtifacts, ServerRoot
 from zoo_runner.engines.argo.smoke_test import check_server
 from zoo_runner.engines.argo.template.follower import TemplateFollower
 from zoo_runner.engines.argo.template.outputs import (
+    Budget,
     FoundArtifact,
     build_output_object,
     fetch_artifact,
@@ -197,12 +198,26 @@ class TemplateEngine:
                 code="job.lost",
             )
         found = find_outputs(workflow, _read_use(handle))
-        fetch = partial(self._fetch, workflow, job.paths.scratch / "outputs", cancellation)
+        folder = job.paths.scratch / "outputs"
+        fetch = partial(self._fetch, workflow, folder, self._measure(folder), cancellation)
         outputs = build_output_object(found, job.package, fetch)
         return run_stage_out(job, self._workspace.storage, outputs, report, cancellation)
 
+    def _measure(self, folder: Path) -> Budget:
+        """Limit what artifacts write, as the local engine limits the files of a job."""
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free * 9 // 10
+        most = self._configuration.settings.scratch_max_bytes
+        return Budget(free if most is None else min(most, free))
+
     def _fetch(
-        self, workflow: dict[str, Any], folder: Path, cancellation: Cancellation, artifact: FoundArtifact, output: str
+        self,
+        workflow: dict[str, Any],
+        folder: Path,
+        budget: Budget,
+        cancellation: Cancellation,
+        artifact: FoundArtifact,
+        output: str,
     ) -> Path:
         cancellation.check()
         meta = workflow["metadata"]
@@ -214,7 +229,8 @@ class TemplateEngine:
             )
         server = ServerArtifacts(self._argo, meta["namespace"])
         try:
-            return fetch_artifact(server, meta["name"], artifact, folder / output, lambda _: cancellation.check())
+            place = folder / output
+            return fetch_artifact(server, meta["name"], artifact, place, lambda _: cancellation.check(), budget)
         finally:
             server.close()
 

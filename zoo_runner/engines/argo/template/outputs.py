@@ -20,6 +20,53 @@ from zoo_runner.package.workflow_template import TemplateUse
 from zoo_staging.names import safe_name
 
 _BLOCK_BYTES = 1 << 20
+MOST_FILES = 100_000
+"""How many files and folders the artifacts of a job may have together, those in archives included."""
+
+
+@dataclass
+class Budget:
+    """What the artifacts of a job may still write to the disk: bytes, archives included, and files."""
+
+    bytes: int
+    files: int = MOST_FILES
+
+    def take_bytes(self, count: int) -> None:
+        """Take bytes; raises `EngineError` where there are no more."""
+        self.bytes -= count
+        if self.bytes < 0:
+            raise _refuse_size("bytes than ZOO_RUNNER_SCRATCH_MAX_BYTES or nine tenths of the free disk")
+
+    def take_file(self) -> None:
+        """Take a file or folder; raises `EngineError` where there are no more."""
+        self.files -= 1
+        if self.files < 0:
+            raise _refuse_size(f"files than {MOST_FILES}")
+
+
+def _refuse_size(limit: str) -> EngineError:
+    return EngineError(
+        f"the artifacts of the job have more {limit}",
+        "Let the template write less, or let the operator raise the limit.",
+        code="results.artifact",
+    )
+
+
+class _Counted:
+    """An Argo server whose downloads are taken from a budget."""
+
+    def __init__(self, server: ArtifactServer, budget: Budget) -> None:
+        self.namespace, self._server, self._budget = server.namespace, server, budget
+
+    def download(self, path: str, what: str, take: Callable[[bytes], object]) -> int:
+        """Download as the server does."""
+
+        def count(data: bytes) -> None:
+            self._budget.take_bytes(len(data))
+            take(data)
+
+        self._budget.take_file()
+        return self._server.download(path, what, count)
 
 
 @dataclass(frozen=True)
@@ -123,12 +170,19 @@ def _read_value(wanted: Parameter, text: str, package: Package) -> Any:
 
 
 def fetch_artifact(
-    server: ArtifactServer, workflow: str, artifact: FoundArtifact, folder: Path, note: Callable[[Stored], object]
+    server: ArtifactServer,
+    workflow: str,
+    artifact: FoundArtifact,
+    folder: Path,
+    note: Callable[[Stored], object],
+    budget: Budget,
 ) -> Path:
     """Download an artifact into a folder, unpack it if it is an archive; return the file or folder that it is.
 
-    Raises `EngineError` for one that cannot be read, or has several files where one is expected.
+    Raises `EngineError` for one that cannot be read, is larger than the budget, or has several files where one is
+    expected.
     """
+    server = _Counted(server, budget)
     wanted = Artifact(artifact.node, artifact.node_id, artifact.name, artifact.file_name, "")
     if not artifact.is_archive:
         download_artifact(server, workflow, wanted, ResultsFolder(folder), note)
@@ -136,17 +190,18 @@ def fetch_artifact(
     packed = folder.with_name(f"{folder.name}.tar")
     download_artifact(server, workflow, wanted, ResultsFolder(packed), note)
     try:
-        return _unpack(packed / artifact.file_name, ResultsFolder(folder), folder, artifact)
+        return _unpack(packed / artifact.file_name, ResultsFolder(folder), folder, artifact, budget)
     finally:
         (packed / artifact.file_name).unlink(missing_ok=True)
 
 
-def _unpack(archive: Path, target: ResultsFolder, folder: Path, artifact: FoundArtifact) -> Path:
+def _unpack(archive: Path, target: ResultsFolder, folder: Path, artifact: FoundArtifact, budget: Budget) -> Path:
     """Unpack files and folders, and nothing else that an archive may hold; return what is at its top."""
     tops: set[str] = set()
     try:
         with tarfile.open(archive) as packed:
             for member in packed:
+                budget.take_file()
                 path = str(PurePosixPath(member.name))
                 if not (member.isfile() or member.isdir()) or path == ".":
                     continue
@@ -156,6 +211,7 @@ def _unpack(archive: Path, target: ResultsFolder, folder: Path, artifact: FoundA
                 elif source := packed.extractfile(member):
                     with target.find_place(path).open("wb") as file:
                         while block := source.read(_BLOCK_BYTES):
+                            budget.take_bytes(len(block))
                             file.write(block)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise EngineError(
