@@ -22,7 +22,7 @@ from zoo_runner.store.sql import SqlStore, open_sql_store
 
 PACKAGES = ROOT / "tests" / "data" / "packages" / "failing"
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
-SECRET = "a secret of the operator"
+SECRET = "key-of-callbacks-0451"
 
 
 @pytest.fixture(scope="module")
