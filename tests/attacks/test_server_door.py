@@ -179,8 +179,8 @@ def test_no_deployment_reads_a_file_or_host_behind_the_server(name: str, server:
 PACKAGES: dict[str, Callable[[Host], Document]] = {
     "a glob": lambda h: tool("true", output("File", f"{'../' * 24}{str(h.secret)[1:]}")),
     "a link": lambda h: tool(f"ln -s {h.secret} o", output("File", "o")),
-    "the environment of the step": lambda h: tool("env; env > o", output("File", "o")),
-    "the environment of the processes above it": lambda h: tool(
+    "variables of the step": lambda h: tool("env; env > o", output("File", "o")),
+    "variables of processes above it": lambda h: tool(
         "for p in $PPID 1 self; do cat /proc/$p/environ >> o 2>/dev/null; done; true", output("File", "o")
     ),
     "a default": lambda h: tool(

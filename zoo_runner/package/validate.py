@@ -36,6 +36,7 @@ KERNEL_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 FIXED_IMAGE = re.compile(r"@sha256:[0-9a-f]{64}$|:(?!latest$)[^:/@]+$")
 RESERVED_STEP_PREFIXES = ("node_stage_in", "node_stage_out")
 AWS_INPUTS = frozenset(f"STAGE_AWS_{part}" for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
+RESERVED_INPUT = "package.input-name"
 RESERVED_INPUTS = AWS_INPUTS | {"CALLING_WORKSPACE_ACCESS_TOKEN"}
 OUR_MODULES = frozenset({"zoo", "zoo_runner", "zoo_staging", "stagein", "stageout"})
 
@@ -237,7 +238,7 @@ def _check_input_names(view: PackageView) -> Iterator[Finding]:
         place, subject = f"{view.entry.place}/inputs/{parameter.position}", f"input '{parameter.name}'"
         if parameter.name in RESERVED_INPUTS:
             message = "this name is reserved for credentials of platforms"
-            yield Finding("package.input-name", Severity.ERROR, place, subject, message, "Rename the input.")
+            yield Finding(RESERVED_INPUT, Severity.ERROR, place, subject, message, "Rename the input.")
 
 
 def _check_secrets(view: PackageView) -> Iterator[Finding]:

@@ -250,7 +250,7 @@ def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:
 
 
 def hide_settings(error: RunnerError) -> RunnerError:
-    """Return what a client is told of an error: settings of the operator are in the log of the server only."""
+    """Return what a client learns of an error: settings of the operator are in the log of the server only."""
     if not isinstance(error, SettingsError) or error.diagnosis.level is Level.USER:
         return error
     logger.error("%s", error)

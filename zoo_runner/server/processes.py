@@ -10,7 +10,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.package.describe import EXECUTE_REL, build_description
-from zoo_runner.package.validate import ensure_names
+from zoo_runner.package.validate import RESERVED_INPUT, ensure_names
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment, load_deployment
 from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
@@ -79,7 +79,7 @@ def _ensure_names_no_workspace(package: Package) -> None:
         raise PackageError(
             "input 'workspace': this name is reserved at servers with callers, who name the workspace of a job by it",
             "Rename the input.",
-            code="package.input-name",
+            code=RESERVED_INPUT,
         )
 
 
