@@ -1,11 +1,13 @@
 """Public processes and user services that another workspace executes: where they run, and whose jobs they are."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live.hub import ACCESS, ECHO, PREFIX, Hub, hub, read_code
+from tests.site import Site
 from tests.waiting import wait_for
 
 
@@ -97,3 +99,24 @@ def test_reserved_names_are_refused_at_deployment_with_the_reason(alpha: Hub) ->
         answer = alpha.server.request("POST", f"{PREFIX}/alpha/processes", package.encode(), headers)
         assert read_code(answer) == (400, code), answer.body
         assert "reserved" in answer.json["detail"]
+
+
+def test_the_command_line_shows_and_changes_what_is_public(alpha: Hub) -> None:
+    site = Site(alpha.folder, alpha.folder / "cache").having(
+        **{
+            name: value
+            for name, value in alpha.server.environ.items()
+            if name.startswith(("AWS_", "ZOO_RUNNER_ACCESS"))
+        }
+    )
+    assert site.command("access", "set", "alpha", "hidden", "user-service").returncode == 0
+    try:
+        wait_for(lambda: alpha.ask(alpha.ben, "/alpha/processes/hidden").status == 200, 30)
+        shown = site.command("access", "show", "alpha")
+        # what was in it stays
+        assert json.loads(shown.stdout)["workflows"] == {**ACCESS, "hidden": ACCESS["service"]}
+    finally:
+        assert site.command("access", "set", "alpha", "hidden", "private").returncode == 0
+    wait_for(lambda: alpha.ask(alpha.ben, "/alpha/processes/hidden").status == 403, 30)
+    assert site.command("access", "show", "../alpha").returncode == 4
+    assert site.having(ZOO_RUNNER_ACCESS="").command("access", "show", "alpha").returncode == 2

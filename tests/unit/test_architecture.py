@@ -57,6 +57,7 @@ READS_AN_ENVIRONMENT = {
     "hera/configuration.py": "reads its part",
     "hera/lent/zoo_runner_hera_start.py": "door: the process of a user's script",
     "hera/lent/hera_utils/parser.py": "lent to that process: defaults of the script's options",
+    "cli/access.py": "door: the commands of what a server keeps for its workspaces",
     "cli/serve.py": "door: the commands of the server, whose workers inherit it",
     "zoo/ahead.py": "door: the first moment of a service of a ZOO kernel",
     "zoo/service.py": "door: a service of a ZOO kernel",

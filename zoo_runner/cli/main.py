@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from zoo_runner.cli.access import add_access
 from zoo_runner.cli.completion import add_completion
 from zoo_runner.cli.diagnose import add_diagnose
 from zoo_runner.cli.harvest import add_harvest
@@ -192,6 +193,7 @@ add_rerun(cli, read_configuration)
 add_harvest(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
+add_access(cli, read_configuration)
 add_hera(cli)
 
 

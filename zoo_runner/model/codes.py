@@ -536,6 +536,7 @@ _POLICY = (
         "The policy agent does not answer, or not with a decision.",
         "Check the agent and ZOO_RUNNER_OPA_URL.",
     ),
+    Code("access.document", _U, "An access document is invalid.", "Correct it as the message says."),
     Code("access.unavailable", _P, "An access document cannot be read.", "Check the bucket of ZOO_RUNNER_ACCESS."),
 )
 _STORE = (

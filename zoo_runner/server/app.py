@@ -1,7 +1,6 @@
 """The web application: landing page, conformance, health, errors, and the API for each place where it lies."""
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,6 +20,7 @@ from zoo_runner.server.access.admission import Admission, Members, open_admissio
 from zoo_runner.server.access.callers import Identity, build_identity, find_challenge
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.tokens import Caller
+from zoo_runner.server.access.workspaces import WORKSPACE
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
@@ -51,7 +51,6 @@ CONFORMANCE = (
 )
 TITLE = "zoo-runner"
 DESCRIPTION = "Runs Earth-observation application packages (CWL) near the data."
-_WORKSPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _CORS: dict[str, Any] = {
     "allow_methods": ["*"],
     "allow_headers": ["*"],
@@ -142,7 +141,7 @@ class _Calls:
         base, prefix = root, self.api.settings.workspace_prefix.strip("/")
         if self.hub:
             workspace = request.path_params["workspace"]
-            if not _WORKSPACE.fullmatch(workspace):
+            if not WORKSPACE.fullmatch(workspace):
                 raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
             base = f"{root}/{prefix}/{workspace}"
         CURRENT_WORKSPACE.set(workspace)

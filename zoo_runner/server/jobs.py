@@ -18,7 +18,7 @@ from zoo_runner.execution.accept import Origin, accept, accept_failed, draft_job
 from zoo_runner.execution.context import end_job, request_cancel
 from zoo_runner.execution.retention import remove_logs
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.model.errors import DismissedError, InputError, JobNotFoundError
+from zoo_runner.model.errors import DismissedError, InputError
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
@@ -34,6 +34,7 @@ from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.subscriber import find_reach, read_subscriber
 from zoo_runner.server.tracing import read_context, trace_part
 from zoo_runner.server.uploads import locate_files
+from zoo_runner.store.errors import build_not_found
 from zoo_runner.store.protocol import JobPage, JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
@@ -219,10 +220,10 @@ def _narrow(query: JobQuery, call: Call) -> JobQuery | None:
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:
-    """Return a job of the workspace; raises `JobNotFoundError`."""
+    """Return a job of the workspace; raises `JobNotFoundError`, in the same words for one of another workspace."""
     job = api.store.jobs.get(job_id)
     if job.workspace != call.workspace:
-        raise JobNotFoundError(f"there is no job {job_id!r}", "Check the id.")
+        raise build_not_found(job_id)
     return job
 
 

@@ -19,10 +19,10 @@ from hashlib import sha256
 from time import monotonic
 from typing import Any
 
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import EngineError, InputError, SettingsError
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server.access.remembered import Remembered
-from zoo_runner.server.access.workspaces import Kind
+from zoo_runner.server.access.workspaces import WORKSPACE, Kind
 from zoo_staging.errors import StagingError
 
 MOST_BYTES = 1 << 20
@@ -156,19 +156,54 @@ class DocumentStore:
         """Return the document of a workspace, None where it has none; raises `StagingError`."""
         return await self._place.get_bytes(f"{workspace}.json")
 
-    async def change(self, workspace: str, process_id: str, entry: Mapping[str, str] | None) -> AccessDocument:
-        """Put what is said of one process into the document of a workspace, None: take it out.
+    async def write(self, workspace: str, body: bytes) -> None:
+        """Put a document in the place of that of a workspace; raises `StagingError`."""
+        await self._place.put_bytes(f"{workspace}.json", body, "application/json")
 
-        What else is in it stays. Raises `StagingError`, `ValueError` for a document that cannot be read.
-        """
-        body = await self.read(workspace) or b"{}"
-        parse_document(body)
-        document = json.loads(body)
-        workflows = document.setdefault("workflows", {})
-        if entry is None:
-            workflows.pop(process_id, None)
-        else:
-            workflows[process_id] = dict(entry)
-        changed = json.dumps(document, indent=2).encode()
-        await self._place.put_bytes(f"{workspace}.json", changed, "application/json")
-        return parse_document(changed)
+
+async def read_document(store: DocumentStore, workspace: str) -> AccessDocument:
+    """Return the document of a workspace; raises `EngineError`, `InputError` for one that is invalid."""
+    return (await _read_raw(store, workspace))[1]
+
+
+async def change_document(store: DocumentStore, workspace: str, process_id: str, kind: Kind) -> None:
+    """Write who may use a process into the document of a workspace; what else is in it stays.
+
+    Raises `EngineError`, `InputError`.
+    """
+    document, _ = await _read_raw(store, workspace)
+    entry = {"access": "private" if kind is Kind.PRIVATE else "public"}
+    if kind is Kind.USER_SERVICE:
+        entry["type"] = kind.value
+    known = document.setdefault("workflows", {}).get(process_id, {})
+    others = known if isinstance(known, dict) else {}
+    kept = {name: value for name, value in others.items() if name not in ("access", "type")}
+    document["workflows"][process_id] = {**kept, **entry}
+    try:
+        await store.write(workspace, json.dumps(document, indent=2).encode())
+    except StagingError as error:
+        raise _unreachable(workspace, error) from error
+
+
+async def _read_raw(store: DocumentStore, workspace: str) -> tuple[dict[str, Any], AccessDocument]:
+    if not WORKSPACE.fullmatch(workspace):
+        raise InputError(f"{workspace!r} cannot be a workspace", "Correct the word.", code="access.document")
+    try:
+        body = await store.read(workspace) or b"{}"
+        return json.loads(body), parse_document(body)
+    except StagingError as error:
+        raise _unreachable(workspace, error) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"the access document of {workspace} is invalid: {error}",
+            'Correct it, as in {"workflows": {"<process>": {"access": "public"}}}.',
+            code="access.document",
+        ) from error
+
+
+def _unreachable(workspace: str, error: StagingError) -> EngineError:
+    return EngineError(
+        f"the access document of {workspace} cannot be read or written: {error.reason}",
+        error.remedy,
+        code="access.unavailable",
+    )

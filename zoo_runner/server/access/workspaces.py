@@ -8,10 +8,14 @@
 | a user service   | of another workspace   | its own     | the caller's               |
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from zoo_runner.model.errors import InputError
+
+WORKSPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""What a workspace may be called; its namespace has that name too, with `ws-` before it."""
 
 
 class Kind(str, Enum):

@@ -1,0 +1,71 @@
+"""What others than its members may do in a workspace, operation by operation: the table of docs/isolation.md."""
+
+from collections.abc import Mapping
+
+from zoo_runner.server.access.actions import ACTIONS
+
+OPEN = ("/", "/conformance", "/health", "/health/live", "/health/ready", "/metrics", "/api", "/api/3.0")
+"""Paths that ask nobody who calls."""
+NOTHING, PUBLIC, LISTED = "nothing", "what is public", "the list of what is public"
+
+OTHERS: Mapping[str, str] = {
+    "GET /": LISTED,
+    "GET /conformance": LISTED,
+    "GET /processes": LISTED,
+    "POST /processes": NOTHING,
+    "GET /processes/{process_id}": PUBLIC,
+    "PUT /processes/{process_id}": NOTHING,
+    "DELETE /processes/{process_id}": NOTHING,
+    "GET /processes/{process_id}/package": PUBLIC,
+    "GET /processes/{process_id}/execution": PUBLIC,
+    "POST /processes/{process_id}/execution": PUBLIC,
+    "GET /jobs": LISTED,
+    "POST /jobs": NOTHING,
+    "GET /jobs/{job_id}": PUBLIC,
+    "PATCH /jobs/{job_id}": NOTHING,
+    "DELETE /jobs/{job_id}": NOTHING,
+    "GET /jobs/{job_id}/definition": NOTHING,
+    "GET /jobs/{job_id}/inputs": NOTHING,
+    "GET /jobs/{job_id}/validation": NOTHING,
+    "GET /jobs/{job_id}/results": PUBLIC,
+    "POST /jobs/{job_id}/results": NOTHING,
+    "GET /jobs/{job_id}/results/{output}": PUBLIC,
+    "GET /jobs/{job_id}/results/{output}/{number}": PUBLIC,
+    "GET /jobs/{job_id}/files/{path}": PUBLIC,
+    "GET /jobs/{job_id}/logs": PUBLIC,
+    "GET /jobs/{job_id}/logs/{name}": PUBLIC,
+    "GET /jobs/{job_id}/events": PUBLIC,
+    "POST /files": NOTHING,
+    "GET /files/{upload_id}": NOTHING,
+    "DELETE /files/{upload_id}": NOTHING,
+    "GET /files/{upload_id}/{path}": NOTHING,
+}
+"""Every operation below a workspace: what others may do there, under deploy/opa/policy.rego."""
+
+_HEAD = """# Who may do what
+
+Every operation of the API below a workspace, under [deploy/opa/policy.rego](../deploy/opa/policy.rego). Members do all
+of it in their own workspace. This page is written by the test that tries each of them
+(`tests/live/test_isolation.py`); an operation without a row fails it. *Denied* is the same answer for what is there and
+for what is not. *Not found*, which a member gets for what is another workspace's, is the answer for what is nowhere.
+Without a token all of it is refused with 401.
+
+| operation | action | a member, another workspace's | others, private | others, public or user service |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def build_page(actions: Mapping[str, str]) -> str:
+    """Build the page; `actions` has the name of each operation in policies."""
+    rows = []
+    for operation, allowed in OTHERS.items():
+        foreign = "not found" if "{process_id}" in operation or "_id}" in operation else ""
+        private = "not listed" if allowed is LISTED else "denied"
+        public = {NOTHING: "denied", PUBLIC: "allowed", LISTED: "listed"}[allowed]
+        rows.append(f"| `{operation}` | `{actions[operation]}` | {foreign} | {private} | {public} |")
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def find_action(operation_id: str) -> str:
+    """Return what an operation of the OpenAPI document is called in policies; FastAPI's ids begin with the function."""
+    return ACTIONS[max((name for name in ACTIONS if operation_id.startswith(name)), key=len)]

@@ -1,0 +1,185 @@
+"""No workspace sees, guesses or touches what is another's: every operation, asked by everybody, of all that there is.
+
+The operations come from the server's OpenAPI document; one without a row in tests/live/isolation.py fails.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.forms import build_form
+from tests.live.hub import PREFIX, Hub, hub, read_code
+from tests.live.isolation import LISTED, NOTHING, OPEN, OTHERS, build_page, find_action
+from tests.serving import Answer
+from tests.values import ROOT
+from tests.waiting import wait_for
+
+PAGE = ROOT / "docs" / "isolation.md"
+# as long as the ids that there are, so that what is written of them differs in nothing else
+ABSENT = {"process_id": "absent", "job_id": "0" * 36, "upload_id": "0" * 32}
+PARTS = {"output": "text", "number": "0", "path": "message.txt", "name": "job.log"}
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """Alpha, of which ada is a member, with what is private and public there; beta, of which ben is, with its own."""
+
+    hub: Hub
+    private: Mapping[str, str]
+    public: Mapping[str, str]
+    service: Mapping[str, str]
+    betas: Mapping[str, str]
+
+    def ask(self, user: dict[str, str], operation: str, ids: Mapping[str, str], workspace: str = "alpha") -> Answer:
+        """Ask for one operation; nothing is executed by it."""
+        method, _, template = operation.partition(" ")
+        parts = {**PARTS, "path": "collection.json"} if "{job_id}" in template else PARTS
+        path = re.sub(r"\{(\w+)\}", lambda m: {**parts, **ids}[m[1]], template)
+        query = "?dryRun=true" if path.endswith("/execution") else ""
+        return self.hub.ask(user, f"/{workspace}{path}{query}", method, None if method == "GET" else {})
+
+
+@pytest.fixture(scope="module")
+def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    folder = tmp_path_factory.mktemp("tenants")
+    (folder / "s3" / "access").mkdir(parents=True)
+    with hub(folder) as running:
+        assert running.deploy(running.ben, "beta", "inner").status == 201
+        found = {}
+        for user, workspace, process in (
+            (running.ada, "alpha", "hidden"),
+            (running.ada, "alpha", "shown"),
+            (running.ada, "alpha", "service"),
+            (running.ben, "beta", "inner"),
+        ):
+            job = running.execute(user, workspace, process)["jobID"]
+            body, headers = build_form(("file", "message.txt", b"x"))
+            sent = running.server.request("POST", f"{PREFIX}/{workspace}/files", body, user | headers)
+            assert running.wait(user, f"/{workspace}/jobs/{job}")["status"] == "successful"
+            found[process] = {"process_id": process, "job_id": job, "upload_id": str(sent.json["id"])}
+        yield Tenants(running, found["hidden"], found["shown"], found["service"], found["inner"])
+
+
+def list_operations(tenants: Tenants) -> Iterator[tuple[str, str]]:
+    """List the operations below a workspace, as its own paths have them, and what they are called in policies."""
+    begin = f"{PREFIX}/{{workspace}}"
+    for template, operations in tenants.hub.server.openapi["paths"].items():
+        if template.startswith(begin):
+            for method, described in operations.items():
+                action = find_action(described["operationId"])
+                yield f"{method.upper()} {template.removeprefix(begin)}", action
+
+
+def describe(answer: Answer, ids: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
+    """Return all that an answer says, without the ids that were asked for, and what is new in each answer."""
+    new = ("date", "x-request-id", "content-length")
+    headers = {name: value for name, value in answer.headers.items() if name not in new}
+    text = answer.body.decode()
+    for value in sorted(ids.values(), key=len, reverse=True):
+        text = text.replace(value, "…")
+    return answer.status, headers, text
+
+
+def test_every_operation_has_a_row(tenants: Tenants) -> None:
+    found = dict(list_operations(tenants))
+    assert set(found) == set(OTHERS), "tests/live/isolation.py says for each operation what others may do"
+    page = build_page(found)
+    if os.environ.get("UPDATE_DOCS"):  # noqa: TID251 what a person asks of this run
+        PAGE.write_text(page)
+    assert PAGE.read_text() == page, "UPDATE_DOCS=1 writes docs/isolation.md"
+
+
+def test_without_a_token_everything_is_refused(tenants: Tenants) -> None:
+    for operation in OTHERS:
+        if operation.partition(" ")[2] not in OPEN:
+            for ids in (tenants.private, tenants.public, ABSENT):
+                assert read_code(tenants.ask({}, operation, ids)) == (401, "identity.missing"), operation
+
+
+@pytest.mark.parametrize("user", ["ben", "nobody"])
+def test_others_get_the_same_answer_for_what_is_private_and_what_is_not_there(tenants: Tenants, user: str) -> None:
+    who = getattr(tenants.hub, user)
+    for operation, allowed in OTHERS.items():
+        if allowed is LISTED:
+            continue
+        answers = {
+            describe(tenants.ask(who, operation, ids), ids)[2]: tenants.ask(who, operation, ids)
+            for ids in (tenants.private, ABSENT, tenants.betas)
+        }
+        assert len(answers) == 1, (operation, list(answers))
+        (answer,) = answers.values()
+        assert read_code(answer) == (403, "policy.denied"), operation
+        # nor does it have anything of what there is
+        for word in ("ada", "hidden", "echo", "successful"):
+            assert word not in answer.body.decode(), operation
+
+
+def test_others_get_what_is_public_and_nothing_else_of_it(tenants: Tenants) -> None:
+    for operation, allowed in OTHERS.items():
+        for ids in (tenants.public, tenants.service):
+            answer = tenants.ask(tenants.hub.ben, operation, ids)
+            if allowed is NOTHING:
+                assert read_code(answer) == (403, "policy.denied"), operation
+            else:
+                assert answer.status < 300, (operation, answer.body)
+            if allowed is LISTED:
+                text = answer.body.decode()
+                for hidden in tenants.private.values():
+                    assert hidden not in text, operation
+
+
+def test_a_member_gets_the_same_answer_for_what_is_another_workspaces_and_what_is_nowhere(tenants: Tenants) -> None:
+    for operation in OTHERS:
+        names = re.findall(r"\{(\w+_id)\}", operation)
+        if not names:
+            continue
+        foreign, absent = (tenants.ask(tenants.hub.ada, operation, ids) for ids in (tenants.betas, ABSENT))
+        assert describe(foreign, tenants.betas) == describe(absent, ABSENT), operation
+        # validity comes before existence for a body that no package and no job can be
+        assert foreign.status in (404, 400, 415), (operation, foreign.status)
+        assert foreign.status == 404 or operation in ("PUT /processes/{process_id}", "PATCH /jobs/{job_id}"), operation
+
+
+def test_a_member_is_let_in_to_all_of_the_own_workspace(tenants: Tenants) -> None:
+    for operation in OTHERS:
+        # what would remove or change it is tried on what is not there
+        harmless = operation.startswith("GET") or operation.endswith("/execution")
+        answer = tenants.ask(tenants.hub.ada, operation, tenants.private if harmless else ABSENT)
+        assert answer.status not in (401, 403), (operation, answer.body)
+        assert not harmless or answer.status < 300, (operation, answer.body)
+
+
+def test_the_places_without_a_workspace_in_their_path_are_those_of_one_workspace_too(tenants: Tenants) -> None:
+    for operation in OTHERS:
+        method, _, template = operation.partition(" ")
+        if template in OPEN:
+            continue
+        path = re.sub(r"\{(\w+)\}", lambda m: {**PARTS, **tenants.private}[m[1]], template)
+        answer = tenants.hub.server.request(method, path, None if method == "GET" else {}, tenants.hub.ada)
+        # alpha is not the workspace of the server, where nothing is public
+        if OTHERS[operation] is LISTED:
+            assert not json.loads(answer.body)[template.strip("/")], operation
+        else:
+            assert read_code(answer) == (403, "policy.denied"), operation
+
+
+def test_the_owner_of_a_public_process_sees_nothing_of_the_jobs_of_others(tenants: Tenants) -> None:
+    job = tenants.hub.execute(tenants.hub.ben, "alpha", "shown")["jobID"]
+    tenants.hub.wait(tenants.hub.ben, f"/beta/jobs/{job}")
+    ids: dict[str, Any] = {**ABSENT, "job_id": job}
+    for operation in OTHERS:
+        if "{job_id}" in operation:
+            own, absent = (tenants.ask(tenants.hub.ada, operation, one) for one in (ids, ABSENT))
+            assert describe(own, ids) == describe(absent, ABSENT), operation
+    listed = tenants.hub.ask(tenants.hub.ada, "/alpha/jobs?limit=1000").body.decode()
+    assert job not in listed
+    # where beta has a process of the same name that is public, this job of alpha's process is not published with it
+    tenants.hub.publish("beta", {"shown": {"access": "public"}})
+    assert tenants.hub.deploy(tenants.hub.ben, "beta", "shown").status == 201
+    wait_for(lambda: tenants.hub.ask(tenants.hub.ada, "/beta/processes/shown").status == 200, 30)
+    assert read_code(tenants.hub.ask(tenants.hub.ada, f"/beta/jobs/{job}")) == (403, "policy.denied")

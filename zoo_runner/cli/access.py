@@ -1,0 +1,70 @@
+"""Commands of what a server keeps for its workspaces: access documents."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo_runner.cli.show import print_json, print_message
+from zoo_runner.config.extras import extra
+
+if TYPE_CHECKING:
+    from zoo_runner.config.configuration import Configuration
+    from zoo_runner.server.access.documents import DocumentStore
+
+ReadConfiguration = Callable[..., "Configuration"]
+
+_workspace = click.argument("workspace")
+
+
+def add_access(cli: click.Group, read: ReadConfiguration) -> None:
+    """Add the commands to the command line."""
+
+    @cli.group()
+    def access() -> None:
+        """Show or change what a workspace publishes: its access document below ZOO_RUNNER_ACCESS."""
+
+    @access.command()
+    @_workspace
+    def show(workspace: str) -> None:
+        """Print the access document of WORKSPACE; what is not in it is private."""
+        with extra("fastapi"):
+            from zoo_runner.server.access.documents import read_document
+
+        print_json({"workflows": asyncio.run(read_document(_open(read), workspace)).workflows})
+
+    @access.command("set")
+    @_workspace
+    @click.argument("process")
+    @click.argument("kind", type=click.Choice(["private", "public", "user-service"]))
+    def set_kind(workspace: str, process: str, kind: str) -> None:
+        """Say who may use PROCESS of WORKSPACE.
+
+        private: its members. public: everybody, and it runs in the workspace of its caller. user-service: everybody,
+        and it runs in WORKSPACE, with inputs and outputs of its caller. Servers notice within
+        ZOO_RUNNER_ACCESS_INTERVAL seconds.
+        """
+        with extra("fastapi"):
+            from zoo_runner.server.access.documents import change_document
+            from zoo_runner.server.access.workspaces import Kind
+
+        asyncio.run(change_document(_open(read), workspace, process, Kind(kind)))
+        print_message(f"{process} of {workspace} is {kind}")
+
+
+def _open(read: ReadConfiguration) -> "DocumentStore":
+    from zoo_runner.config.identity import load_identity_settings
+    from zoo_runner.model.errors import SettingsError
+
+    with extra("fastapi"):
+        from zoo_runner.server.access.documents import DocumentStore
+
+    address = load_identity_settings(dict(os.environ)).access  # noqa: TID251
+    if not address:
+        raise SettingsError(
+            "ZOO_RUNNER_ACCESS is not set: there is no place for access documents",
+            "Set it to the address that the server reads them from.",
+        )
+    return DocumentStore(address, read().workspace.storage)
