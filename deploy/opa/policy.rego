@@ -12,15 +12,33 @@ package zoo_runner
 
 default decision := {"allow": false, "reason": "only members of the workspace may"}
 
-decision := {"allow": true, "reason": "a member of the workspace"} if is_member
+decision := {"allow": false, "reason": "only operators may"} if {
+	for_operators
+	not is_operator
+}
+
+decision := {"allow": true, "reason": "an operator"} if {
+	for_operators
+	is_operator
+}
+
+decision := {"allow": true, "reason": "a member of the workspace"} if {
+	not for_operators
+	is_member
+}
 
 decision := {"allow": true, "reason": "a public process", "processes": sort(public_processes)} if {
+	not for_operators
 	not is_member
 	is_known
 	uses_public
 }
 
 is_member if input.workspace in input.caller.workspaces
+
+for_operators if input.action == "audit.read"
+
+is_operator if "operator" in input.caller.roles
 
 is_known if input.caller.name
 

@@ -69,3 +69,11 @@ test_nobody_without_a_name_is_let_in if {
 test_an_action_that_is_unknown_is_for_members_only if {
 	not ask(ben, null, {}).allow
 }
+
+test_operators_read_the_audit_log_and_members_do_not if {
+	operator := {"name": "olu", "workspaces": [], "roles": ["operator"]}
+	ask(operator, "audit.read", {}).allow
+	not ask(operator, "job.results", {"job": object.union(ended, {"process": "hidden"})}).allow
+	not ask(ada, "audit.read", {}).allow
+	not ask(null, "audit.read", {}).allow
+}

@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 
 from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
+from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import (
     EngineError,
@@ -32,6 +33,7 @@ from zoo_runner.store.selection import select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
 from zoo_runner.store.sql.schema import METADATA
+from zoo_runner.store.sql.snapshot import replace_rows
 
 OTHER = replace(PACKAGE, digest="b" * 64)
 NOW = "2026-01-01T00:00:00.000Z"
@@ -368,3 +370,22 @@ def test_a_page_by_its_cursor_is_counted_with_all_others(store: SqlStore) -> Non
     second, same = store.jobs.find_counted(JobQuery(limit=5, cursor=first.next))
     assert (total, same, second.next) == (7, 7, None)
     assert [job.id for job in (*first.jobs, *second.jobs)] == [f"job-{number}" for number in range(7, 0, -1)]
+
+
+def test_entries_of_the_audit_log_are_added_and_neither_changed_nor_removed(store: SqlStore) -> None:
+    for number in range(3):
+        store.audit.add(
+            AuditEntry(f"2026-01-0{number + 1}T00:00:00.000Z", f"ws-{number % 2}", "ada", "job.dismiss", 200)
+        )
+    assert [entry.time[9] for entry in store.audit.read("ws-0")] == ["1", "3"]
+    assert [entry.time[9] for entry in store.audit.read(since="2026-01-02T00:00:00Z")] == ["2", "3"]
+    for statement in (METADATA.tables["audit"].update().values(body="{}"), METADATA.tables["audit"].delete()):
+        with pytest.raises(EngineError), store.database.writing() as connection:
+            connection.execute(statement)
+    assert len(list(store.audit.read())) == 3
+    # nor by a restore
+    for schema in (REVISIONS[0], REVISIONS[-1]):
+        replace_rows(store.database, schema, ())
+        assert len(list(store.audit.read())) == 3
+    with pytest.raises(EngineError), store.database.writing() as connection:
+        connection.execute(METADATA.tables["audit"].delete())

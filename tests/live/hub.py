@@ -23,7 +23,7 @@ PROCESSES = ("hidden", "shown", "service")
 
 @dataclass(frozen=True)
 class Hub:
-    """The parts, and the headers of users: ada of alpha, ben of beta, nobody of none."""
+    """The parts, and the headers of users: ada of alpha, ben of beta, nobody of none; olu operates."""
 
     server: Server
     agent: Agent
@@ -32,6 +32,7 @@ class Hub:
     ada: dict[str, str]
     ben: dict[str, str]
     nobody: dict[str, str]
+    olu: dict[str, str]
 
     def ask(self, user: dict[str, str], path: str, method: str = "GET", body: Any = None) -> Answer:
         """Send a request to a path of all workspaces, such as /alpha/jobs."""
@@ -83,8 +84,9 @@ def hub(folder: Path, **more: str) -> Iterator[Hub]:
             **more,
         )
         users = (provider.sign("ada", "alpha"), provider.sign("ben", "beta"), provider.sign("nobody"))
+        operator = provider.sign("olu", roles=["operator"])
         with serving(site.environ, folder) as server:
-            made = Hub(server, running, bucket, folder, *users)
+            made = Hub(server, running, bucket, folder, *users, operator)
             made.publish("alpha", ACCESS)
             for process in PROCESSES:
                 answer = made.deploy(made.ada, "alpha", process)

@@ -7,6 +7,7 @@ from zoo_runner.server.access.actions import ACTIONS
 OPEN = ("/", "/conformance", "/health", "/health/live", "/health/ready", "/metrics", "/api", "/api/3.0")
 """Paths that ask nobody who calls."""
 NOTHING, PUBLIC, LISTED = "nothing", "what is public", "the list of what is public"
+OPERATORS = "nothing, nor may members"
 
 OTHERS: Mapping[str, str] = {
     "GET /": LISTED,
@@ -39,6 +40,7 @@ OTHERS: Mapping[str, str] = {
     "GET /files/{upload_id}": NOTHING,
     "DELETE /files/{upload_id}": NOTHING,
     "GET /files/{upload_id}/{path}": NOTHING,
+    "GET /audit": OPERATORS,
 }
 """Every operation below a workspace: what others may do there, under deploy/opa/policy.rego."""
 
@@ -59,9 +61,10 @@ def build_page(actions: Mapping[str, str]) -> str:
     """Build the page; `actions` has the name of each operation in policies."""
     rows = []
     for operation, allowed in OTHERS.items():
-        foreign = "not found" if "{process_id}" in operation or "_id}" in operation else ""
+        foreign = "denied, operators only" if allowed is OPERATORS else ""
+        foreign = "not found" if "{process_id}" in operation or "_id}" in operation else foreign
         private = "not listed" if allowed is LISTED else "denied"
-        public = {NOTHING: "denied", PUBLIC: "allowed", LISTED: "listed"}[allowed]
+        public = {NOTHING: "denied", OPERATORS: "denied", PUBLIC: "allowed", LISTED: "listed"}[allowed]
         rows.append(f"| `{operation}` | `{actions[operation]}` | {foreign} | {private} | {public} |")
     return _HEAD + "\n".join(rows) + "\n"
 

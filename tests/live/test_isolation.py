@@ -14,8 +14,9 @@ import pytest
 
 from tests.forms import build_form
 from tests.live.hub import PREFIX, Hub, hub, read_code
-from tests.live.isolation import LISTED, NOTHING, OPEN, OTHERS, build_page, find_action
+from tests.live.isolation import LISTED, NOTHING, OPEN, OPERATORS, OTHERS, build_page, find_action
 from tests.serving import Answer
+from tests.site import Site
 from tests.values import ROOT
 from tests.waiting import wait_for
 
@@ -123,7 +124,7 @@ def test_others_get_what_is_public_and_nothing_else_of_it(tenants: Tenants) -> N
     for operation, allowed in OTHERS.items():
         for ids in (tenants.public, tenants.service):
             answer = tenants.ask(tenants.hub.ben, operation, ids)
-            if allowed is NOTHING:
+            if allowed in (NOTHING, OPERATORS):
                 assert read_code(answer) == (403, "policy.denied"), operation
             else:
                 assert answer.status < 300, (operation, answer.body)
@@ -147,6 +148,9 @@ def test_a_member_gets_the_same_answer_for_what_is_another_workspaces_and_what_i
 
 def test_a_member_is_let_in_to_all_of_the_own_workspace(tenants: Tenants) -> None:
     for operation in OTHERS:
+        if OTHERS[operation] is OPERATORS:
+            assert read_code(tenants.ask(tenants.hub.ada, operation, ABSENT)) == (403, "policy.denied"), operation
+            continue
         # what would remove or change it is tried on what is not there
         harmless = operation.startswith("GET") or operation.endswith("/execution")
         answer = tenants.ask(tenants.hub.ada, operation, tenants.private if harmless else ABSENT)
@@ -183,3 +187,35 @@ def test_the_owner_of_a_public_process_sees_nothing_of_the_jobs_of_others(tenant
     assert tenants.hub.deploy(tenants.hub.ben, "beta", "shown").status == 201
     wait_for(lambda: tenants.hub.ask(tenants.hub.ada, "/beta/processes/shown").status == 200, 30)
     assert read_code(tenants.hub.ask(tenants.hub.ada, f"/beta/jobs/{job}")) == (403, "policy.denied")
+
+
+def test_the_audit_log_has_who_did_what_by_which_decision_and_no_secret(tenants: Tenants) -> None:
+    site = tenants.hub
+    since = json.loads(site.ask(site.ada, "/alpha/jobs").body)["jobs"][0]["created"]
+    job = site.execute(site.ada, "alpha", "hidden")["jobID"]
+    denied = site.ask(site.ben, f"/alpha/jobs/{job}/results?token=not-to-be-kept")
+    entries = [json.loads(line) for line in site.ask(site.olu, f"/alpha/audit?since={since}").body.splitlines()]
+    (started,) = [one for one in entries if one["job"] == job and one["action"] == "process.execute"]
+    (refused,) = [one for one in entries if one["job"] == job and one["action"] == "job.results"]
+    assert (started["caller"], started["process"], started["status"]) == ("ada", "hidden", 201)
+    assert (refused["caller"], refused["status"], refused["code"]) == ("ben", 403, "policy.denied")
+    assert refused["request"] == denied.headers["x-request-id"]
+    for one in (started, refused):
+        assert one["decision"] in site.agent.log.read_text()
+        assert one["workspace"] == "alpha"
+    text = json.dumps(entries)
+    for secret in ("not-to-be-kept", "Bearer", site.ada["Authorization"].split(".")[2]):
+        assert secret not in text
+    # a job in another workspace than that of its process is in the log of both
+    job = site.execute(site.ben, "alpha", "shown")["jobID"]
+    for workspace in ("alpha", "beta"):
+        kept = site.ask(site.olu, f"/{workspace}/audit?since={since}").body.splitlines()
+        (started,) = [one for one in map(json.loads, kept) if one["job"] == job]
+        assert (started["caller"], started["workspace"], started["status"]) == ("ben", workspace, 201)
+    # the command has those of all workspaces
+    command = Site(site.folder, site.folder / "cache").having(
+        ZOO_RUNNER_DATABASE=site.server.environ.get("ZOO_RUNNER_DATABASE", "")
+    )
+    lines = command.command("audit", "--since", since).stdout.splitlines()
+    assert json.loads(lines[-1])["action"] == "audit.read"
+    assert {json.loads(line)["caller"] for line in lines} >= {"ada", "ben", "olu"}

@@ -1,8 +1,11 @@
-"""Commands of what a server keeps for its workspaces: access documents."""
+"""Commands of what a server keeps for its workspaces: access documents, the audit log."""
 
 import asyncio
+import json
 import os
+import re
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +24,7 @@ _workspace = click.argument("workspace")
 
 def add_access(cli: click.Group, read: ReadConfiguration) -> None:
     """Add the commands to the command line."""
+    _add_audit(cli, read)
 
     @cli.group()
     def access() -> None:
@@ -52,6 +56,29 @@ def add_access(cli: click.Group, read: ReadConfiguration) -> None:
 
         asyncio.run(change_document(_open(read), workspace, process, Kind(kind)))
         print_message(f"{process} of {workspace} is {kind}")
+
+
+def _add_audit(cli: click.Group, read: ReadConfiguration) -> None:
+    @cli.command()
+    @click.option("--workspace", help="Only what was done there. [default: all]")
+    @click.option("--since", help="From a time on, such as 2026-01-31T00:00:00Z.")
+    def audit(workspace: str | None, since: str | None) -> None:
+        """Print the audit log of a server, one JSON object a line, oldest first."""
+        from zoo_runner.config.server import load_server_settings
+        from zoo_runner.model.audit import SINCE
+        from zoo_runner.model.codec import to_plain
+
+        with extra("sqlalchemy"), extra("fastapi"), extra("uvicorn"):
+            from zoo_runner.server.serving import open_store
+
+        if since and not re.fullmatch(SINCE, since):
+            raise click.BadParameter(
+                f"{since!r} is not a time of UTC such as 2026-01-31T00:00:00Z", param_hint="--since"
+            )
+        settings = load_server_settings(dict(os.environ))  # noqa: TID251
+        with closing(open_store(settings, read())) as store:
+            for entry in store.audit.read(workspace, since):
+                click.echo(json.dumps(to_plain(entry)))
 
 
 def _open(read: ReadConfiguration) -> "DocumentStore":

@@ -43,6 +43,11 @@ class IdentitySettings:
         "preferred_username",
         "Claim with the name under which the jobs of a caller are recorded; tokens without it: `sub`.",
     )
+    roles_claim: str = setting(
+        "ZOO_RUNNER_OIDC_ROLES_CLAIM",
+        "roles",
+        "Claim with the roles of a caller, a list; `operator` may read the audit log of workspaces.",
+    )
     leeway_seconds: int = setting(
         "ZOO_RUNNER_OIDC_LEEWAY", 30, "How far the clocks of provider and server may differ, in seconds."
     )

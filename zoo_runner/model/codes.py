@@ -519,6 +519,7 @@ _IDENTITY = (
     Code("identity.expired", _U, "The token has expired.", "Get a new one from the provider."),
     Code("identity.claim", _U, "A claim of the token is missing or invalid.", "Ask the provider's operator."),
     Code("identity.workspace", _U, "The caller may not use the workspace.", "Ask its owner; then get a new token."),
+    Code("identity.role", _U, "The caller lacks a role.", "Ask an operator."),
     Code("workspace.choice", _U, "The caller has several workspaces, or none.", "Name one in the request."),
     Code("workspace.private", _U, "The process is private to another workspace.", "Ask its owner."),
     Code(

@@ -16,7 +16,9 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import InputError, RunnerError, SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
+from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.admission import Admission, Members, open_admission
+from zoo_runner.server.access.audit import Audited, find_note
 from zoo_runner.server.access.callers import Identity, build_identity, find_challenge
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.tokens import Caller
@@ -79,6 +81,7 @@ def build_app(
     app.add_middleware(MoreMethods)
     if api.settings.rate_limit:
         app.add_middleware(Limited, rate=read_rate(api.settings.rate_limit))
+    app.add_middleware(Audited, log=api.store.audit)
     add_metrics(app, api, count_workers)
     if origins := api.settings.cors_origins:
         # outside of the others: pages of these origins read errors and refusals too
@@ -145,6 +148,7 @@ class _Calls:
                 raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
             base = f"{root}/{prefix}/{workspace}"
         CURRENT_WORKSPACE.set(workspace)
+        _write_note(request, workspace, caller)
         admitted = await self.admission.admit(request, caller, workspace)
         call = Call(
             workspace,
@@ -157,6 +161,12 @@ class _Calls:
             hub_base=f"{root}/{prefix}" if prefix else None,
         )
         return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
+
+
+def _write_note(request: Request, workspace: str, caller: Caller | None) -> None:
+    note, action = find_note(request), ACTIONS[request.scope["route"].name]
+    note.workspace, note.caller, note.action = workspace, caller.name if caller else None, action
+    note.ids = dict(request.path_params)
 
 
 def _find_base(api: Api, request: Request) -> str:
@@ -266,6 +276,7 @@ def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Res
     A client that asked for plain JSON, or for nothing, gets that media type.
     """
     problem = masker.mask_data(build_problem(error))
+    find_note(request).code = error.diagnosis.code
     accept = request.headers.get("accept", "")
     plain = accept in ("", "application/json") or ("application/json" in accept and "problem+json" not in accept)
     challenge = find_challenge(error.diagnosis.code)

@@ -42,6 +42,11 @@ def about(job: Job, more: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
     return {"about": {"job": job.id, "workspace": job.workspace, "processID": job.process_id, **more}}
 
 
+def get_request_id() -> str | None:
+    """Return the id of the request that is being answered."""
+    return _CURRENT_REQUEST.get()
+
+
 def set_up_logging(settings: ServerSettings, secrets: tuple[str, ...], part: str, stream: TextIO | None = None) -> None:
     """Have everything that is logged in this process written to standard error, or to `stream`, in one form.
 

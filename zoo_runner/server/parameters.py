@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
+from zoo_runner.model.audit import SINCE
+
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries of a page.")]
 Cursor = Annotated[str | None, Query(description="From the `next` link of the page before.")]
 Workflow = Annotated[str | None, Query(alias="w", description="Id of the workflow, where a document has several.")]
@@ -26,6 +28,10 @@ Seconds = Annotated[float | None, Query(ge=0, le=1e9)]
 Follow = Annotated[bool, Query(description="Go on as the log grows, until the job has ended.")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The number of the last event that is known.")]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="Which value of the output, from 0.")]
+Since = Annotated[
+    str | None,
+    Query(pattern=SINCE, description="From this time on."),
+]
 _SEVERAL = "One or more, repeated or separated by commas."
 _DURATION = "From the start to the end, or to now, in seconds."
 

@@ -49,6 +49,7 @@ _STATUSES = {
     "identity.missing": 401,
     **dict.fromkeys(REFUSALS, 401),
     "identity.workspace": 403,
+    "identity.role": 403,
     "identity.provider": 503,
     "policy.denied": 403,
     "policy.unavailable": 503,

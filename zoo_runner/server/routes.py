@@ -22,6 +22,7 @@ from zoo_runner.server import (
     unstarted,
     uploads,
 )
+from zoo_runner.server.access import audit
 from zoo_runner.server.answers import answer_content, answer_execution, answer_file, replace_headers, wait_for_end
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute, read_job
@@ -40,7 +41,7 @@ from zoo_runner.server.documents import (
 )
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages import Document, describe_document, prefers_html, read_format
-from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Workflow
+from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Since, Workflow
 from zoo_runner.server.quick_reads import FindCall, build_quick_route
 
 CWL_JSON = "application/cwl+json"
@@ -65,6 +66,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_results(router, api, of)
     _add_logs(router, api, of)
     _add_files(router, api, of)
+    _add_audit(router, api, of)
     return router
 
 
@@ -305,6 +307,15 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
         if isinstance(place, str):
             return answer_content(results.Content(link=place))
         return answer_file(request, place)
+
+
+def _add_audit(router: APIRouter, api: Api, of: Any) -> None:
+    lines: dict[int | str, dict[str, Any]] = {200: {"content": {NDJSON: {}}}}
+
+    @router.get("/audit", tags=["workspace"], responses=lines)
+    def get_audit(call: of, since: Since = None) -> Response:
+        """Export the audit log of the workspace, one entry a line, oldest first; for operators."""
+        return StreamingResponse(audit.export_entries(api, call.workspace, since), media_type=NDJSON)
 
 
 async def ensure_acceptable(request: Request) -> None:

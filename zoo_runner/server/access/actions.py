@@ -33,5 +33,9 @@ ACTIONS: Mapping[str, str] = {
     "describe_files": "file.read",
     "get_file": "file.read",
     "delete_files": "file.delete",
+    "get_audit": "audit.read",
 }
 """By the name of the function that answers; a path that has none here fails, and a test finds it."""
+
+OPERATORS_ONLY = frozenset({"audit.read"})
+"""What needs the role of an operator too, where no policy decides."""

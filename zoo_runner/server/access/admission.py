@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from fastapi import Request
 
-from zoo_runner.model.errors import EngineError, InputError, JobNotFoundError, ProcessNotFoundError, SettingsError
+from zoo_runner.model.errors import EngineError, JobNotFoundError, ProcessNotFoundError, SettingsError
 from zoo_runner.model.job import FINAL
-from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.actions import ACTIONS, OPERATORS_ONLY
+from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, DocumentStore
 from zoo_runner.server.access.fetching import Service
-from zoo_runner.server.access.policy import Policy
-from zoo_runner.server.access.tokens import Caller, ensure_member
+from zoo_runner.server.access.policy import Policy, deny
+from zoo_runner.server.access.tokens import Caller, ensure_member, ensure_operator
 from zoo_runner.server.api import Api
 
 _ANSWER_SECONDS = 2.0
@@ -44,8 +45,11 @@ class Members:
     """Lets the members of a workspace do everything there, and nobody else anything."""
 
     async def admit(self, request: Request, caller: Caller | None, workspace: str) -> Admitted:
-        """Let in a member; raises `InputError` (`identity.workspace`)."""
+        """Let in a member; raises `InputError` (`identity.workspace`, `identity.role`)."""
         ensure_member(caller, workspace)
+        action = ACTIONS[request.scope["route"].name]
+        if caller is not None and action in OPERATORS_ONLY:
+            ensure_operator(caller, action)
         return Admitted()
 
 
@@ -65,6 +69,7 @@ class Asked:
         admitted = await self._ask(request, caller, action, workspace, facts)
 
         def admit_job(calling: str, process_id: str) -> None:
+            find_note(request).calling = calling
             of_job = {"process": _find_process(self._api, workspace, process_id), "job": None}
             asked = self._ask(request, caller, "job.create", calling, of_job)
             asyncio.run_coroutine_threadsafe(asked, loop).result()
@@ -78,18 +83,20 @@ class Asked:
         question = {
             "action": action,
             "workspace": workspace,
-            "caller": caller and {"name": caller.name, "workspaces": sorted(caller.workspaces)},
+            "caller": caller and _describe(caller),
             # of a document that cannot be read nothing is public, whatever the agent has of its own
             "access": (published or NOTHING_PUBLISHED).workflows if self._documents else None,
             **facts,
         }
-        try:
-            decision = await self._policy.decide(question, published.digest if published and self._documents else "")
-        except InputError as error:
-            if published is None:
-                raise _unavailable(workspace) from error
-            raise
+        decision = await self._policy.find(question, published.digest if published and self._documents else "")
+        find_note(request).decision = decision.number
+        if not decision.allow:
+            raise _unavailable(workspace) if published is None else deny(question, decision)
         return Admitted(decision.processes, published or NOTHING_PUBLISHED)
+
+
+def _describe(caller: Caller) -> dict[str, Any]:
+    return {"name": caller.name, "workspaces": sorted(caller.workspaces), "roles": sorted(caller.roles)}
 
 
 def _unavailable(workspace: str) -> EngineError:

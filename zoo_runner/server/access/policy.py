@@ -31,11 +31,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Decision:
-    """An answer: why, where the agent says so; `processes` are the ids that lists may show, None: all."""
+    """An answer: why, where the agent says so; `processes` are the ids that lists may show, None: all.
+
+    `number` is the id that the agent gave it.
+    """
 
     allow: bool
     reason: str = ""
     processes: frozenset[str] | None = None
+    number: str | None = None
 
 
 class Policy:
@@ -50,14 +54,19 @@ class Policy:
 
         Raises `InputError` (`policy.denied`), `EngineError` (`policy.unavailable`).
         """
+        decision = await self.find(question, digest)
+        if not decision.allow:
+            raise deny(question, decision)
+        return decision
+
+    async def find(self, question: Mapping[str, Any], digest: str = "") -> Decision:
+        """Return a decision, which may be a denial; raises `EngineError` (`policy.unavailable`)."""
         key = _build_key(question, digest)
         until, decision = self._kept.get(key) or (0.0, None)
         if decision is None or until < self._clock():
             decision = await self._decide(question)
             size = len(decision.reason) + sum(_ID_BYTES + len(one) for one in decision.processes or ())
             self._kept.put(key, (self._clock() + self._kept_seconds, decision), size)
-        if not decision.allow:
-            raise _deny(question, decision)
         return decision
 
     async def _decide(self, question: Mapping[str, Any]) -> Decision:
@@ -70,14 +79,14 @@ class Policy:
             raise _unavailable("it did not answer in time") from error
         except (ValueError, RecursionError) as error:
             raise _unavailable(f"its answer is no decision: {error}") from error
-        caller, number = question["caller"], answer.get("decision_id", "-")
+        caller = question["caller"]
         logger.info(
             "policy: %s of %s in %s: %s (decision %s)",
             question["action"],
             caller["name"] if caller else "anybody",
             question["workspace"],
             "allowed" if decision.allow else "denied",
-            number,
+            decision.number or "-",
         )
         return decision
 
@@ -96,10 +105,13 @@ def _read_decision(answer: Any) -> Decision:
     reason, processes = result.get("reason", ""), result.get("processes")
     if processes is not None and not (isinstance(processes, list) and all(isinstance(one, str) for one in processes)):
         raise ValueError("`processes` is not a list of ids")
-    return Decision(result["allow"], str(reason)[:500], None if processes is None else frozenset(processes))
+    shown = None if processes is None else frozenset(processes)
+    number = answer.get("decision_id")
+    return Decision(result["allow"], str(reason)[:500], shown, number[:_ID_BYTES] if isinstance(number, str) else None)
 
 
-def _deny(question: Mapping[str, Any], decision: Decision) -> InputError:
+def deny(question: Mapping[str, Any], decision: Decision) -> InputError:
+    """Build the error of a denial (`policy.denied`)."""
     caller = question["caller"]
     why = f": {decision.reason}" if decision.reason else ""
     return InputError(

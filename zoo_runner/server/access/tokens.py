@@ -22,6 +22,8 @@ from joserfc.jwk import KeySet
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import InputError
 
+OPERATOR = "operator"
+"""The role of those who operate the server."""
 MOST_CHARACTERS = 16384
 """Longest token; as long as the headers of a request may be."""
 # what providers issue beside access tokens; these name the client as their audience too
@@ -31,10 +33,11 @@ _ACCESS_TYPES = ("", "jwt", "at+jwt", "application/at+jwt")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request, and the workspaces that this caller may use."""
+    """Who sends a request, the workspaces that this caller may use, and the roles that this caller has."""
 
     name: str
     workspaces: frozenset[str]
+    roles: frozenset[str] = frozenset()
 
 
 class UnknownKeyError(Exception):
@@ -88,6 +91,16 @@ def ensure_member(caller: Caller | None, workspace: str) -> None:
         )
 
 
+def ensure_operator(caller: Caller, action: str) -> None:
+    """Refuse a caller who does not operate this server; raises `InputError` (`identity.role`)."""
+    if OPERATOR not in caller.roles:
+        raise InputError(
+            f"{caller.name} has not the role {OPERATOR}, which is needed for this ({action})",
+            "Ask an operator of this server.",
+            code="identity.role",
+        )
+
+
 def _build_registry(settings: IdentitySettings, now: float) -> jwt.JWTClaimsRegistry:
     return jwt.JWTClaimsRegistry(
         now=int(now),
@@ -129,9 +142,14 @@ def _build_caller(claims: Mapping[str, Any], settings: IdentitySettings) -> Call
     workspaces = _find(claims, settings.workspaces_claim)
     if not isinstance(name, str) or not name.strip() or len(name) > 200 or not name.isprintable():
         raise refuse("identity.claim", f"its claim {settings.name_claim} is not a name")
-    # a claim of another shape gives no workspace rather than a wrong one
-    named = workspaces if isinstance(workspaces, list) else []
-    return Caller(name, frozenset(one.removeprefix("/") for one in named if isinstance(one, str)))
+    return Caller(name, _read_names(workspaces), _read_names(_find(claims, settings.roles_claim)))
+
+
+def _read_names(claim: Any) -> frozenset[str]:
+    """Read a list of names; a claim of another shape gives none rather than a wrong one."""
+    return frozenset(
+        one.removeprefix("/") for one in (claim if isinstance(claim, list) else ()) if isinstance(one, str)
+    )
 
 
 def _find(claims: Mapping[str, Any], path: str) -> Any:

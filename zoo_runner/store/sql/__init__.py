@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from zoo_runner.store.sql.audit import SqlAudit
 from zoo_runner.store.sql.callbacks import SqlCallbacks
 from zoo_runner.store.sql.database import Database, open_database
 from zoo_runner.store.sql.events import SqlEvents
@@ -20,6 +21,7 @@ class SqlStore:
     events: SqlEvents
     callbacks: SqlCallbacks
     uploads: SqlUploads
+    audit: SqlAudit
 
     def close(self) -> None:
         """Close the connections."""
@@ -34,4 +36,5 @@ def open_sql_store(url: str) -> SqlStore:
     """
     database = open_database(url)
     jobs, processes, events = SqlJobs(database), SqlProcesses(database), SqlEvents(database)
-    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), SqlUploads(database))
+    uploads, audit = SqlUploads(database), SqlAudit(database)
+    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), uploads, audit)

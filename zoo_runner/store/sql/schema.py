@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0006"
+OLDEST, NEWEST = "0001", "0007"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -132,6 +132,17 @@ UPLOADS = Table(
 )
 Index("uploads_of_workspace", UPLOADS.c.workspace, UPLOADS.c.size_bytes)
 Index("uploads_by_end", UPLOADS.c.expires)
+
+# rows are added and never changed: a trigger refuses it
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("time", sorted_text(32), nullable=False),
+    Column("workspace", String(255), nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("audit_of_workspace", AUDIT.c.workspace, AUDIT.c.number)
 
 
 class now_seconds(FunctionElement[float]):

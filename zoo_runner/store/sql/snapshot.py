@@ -16,8 +16,9 @@ from zoo_runner.store.sql.schema import JOBS, METADATA, NEWEST, VERSIONS, now_se
 
 Row = Mapping[str, Any]
 
-TABLES = tuple(table.name for table in METADATA.sorted_tables)
-"""The tables, each behind those that it refers to."""
+_NOT_REPLACED = ("audit",)
+TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in _NOT_REPLACED)
+"""The tables, each behind those that it refers to; the audit log stays with its database."""
 _AT_ONCE = 1000
 
 
@@ -57,14 +58,14 @@ def count_leases(database: Database) -> int:
 
 
 def replace_rows(database: Database, schema: str, tables: Iterable[tuple[str, Iterable[Row]]]) -> None:
-    """Remove all rows of a database, and take those of a schema, which may be older, in their place.
+    """Remove all rows of a database but the audit log, and take those of a schema, which may be older, in their place.
 
     Nobody holds a lease afterwards. All of it is stored or, where anything raises, nothing: `ValueError` for rows that
     do not fit the schema, `EngineError`, and what `tables` raises.
     """
     with database.writing() as connection:
         database.take_turn(connection, "migrate")
-        METADATA.drop_all(connection)
+        METADATA.drop_all(connection, [METADATA.tables[name] for name in TABLES])
         connection.execute(text("DROP TABLE alembic_version"))
         upgrade(connection, schema)
         for name, rows in tables:

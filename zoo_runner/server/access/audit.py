@@ -1,0 +1,107 @@
+"""Writes the audit log: an entry for each request that changes something, reads results or logs, or is denied."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from zoo_runner.model import clock
+from zoo_runner.model.audit import AuditEntry
+from zoo_runner.model.codec import to_plain
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.server.api import Api
+from zoo_runner.server.log_lines import get_request_id
+from zoo_runner.store.sql.audit import SqlAudit
+
+UNRECORDED = frozenset({"workspace.read", "process.list", "process.read", "job.list", "job.status"})
+"""Actions that show descriptions and states; recorded only where they are denied."""
+_DENIED = 403
+_NOTE = "zoo_runner.audit"
+_JOB = re.compile(r"/jobs/([^/>?]+)")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Note:
+    """What is known of a request so far; `action` is empty until it is known who calls.
+
+    `workspace` is that of the path, `calling` another that gets the job.
+    """
+
+    workspace: str = ""
+    calling: str | None = None
+    caller: str | None = None
+    action: str = ""
+    decision: str | None = None
+    code: str | None = None
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+def find_note(request: Request) -> Note:
+    """Return the note of a request, to write into it."""
+    note: Note = request.scope.get(_NOTE) or Note()
+    return note
+
+
+class Audited:
+    """ASGI middleware: what is worth an entry is stored before its answer is sent."""
+
+    def __init__(self, app: ASGIApp, log: SqlAudit) -> None:
+        self._app, self._log = app, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        note = scope[_NOTE] = Note()
+
+        async def send_recorded(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_recorded(note, message["status"]):
+                for entry in _build_entries(note, message, scope):
+                    await run_in_threadpool(self._add, entry)
+            await send(message)
+
+        await self._app(scope, receive, send_recorded)
+
+    def _add(self, entry: AuditEntry) -> None:
+        try:
+            self._log.add(entry)
+        except RunnerError:
+            # what was done is done; the entry is in the log of the server instead
+            logger.exception("the audit log lacks an entry: %s", json.dumps(to_plain(entry)))
+
+
+def _is_recorded(note: Note, status: int) -> bool:
+    return bool(note.action) and (note.action not in UNRECORDED or status == _DENIED)
+
+
+def _build_entries(note: Note, message: Message, scope: Scope) -> list[AuditEntry]:
+    """Build the entry of a request, and the same for the workspace that gets its job where that is another."""
+    headers = Headers(raw=message["headers"])
+    made = _JOB.search(headers.get("location", "") or headers.get("link", ""))
+    client = scope.get("client")
+    entry = AuditEntry(
+        time=clock.now(),
+        workspace=note.workspace,
+        caller=note.caller,
+        action=note.action,
+        status=message["status"],
+        process=note.ids.get("process_id"),
+        job=note.ids.get("job_id") or (made[1] if made else None),
+        upload=note.ids.get("upload_id"),
+        code=note.code,
+        decision=note.decision,
+        request=get_request_id(),
+        client=client[0] if client else None,
+    )
+    return [entry, *([replace(entry, workspace=note.calling)] if note.calling else ())]
+
+
+def export_entries(api: Api, workspace: str, since: str | None) -> Iterator[str]:
+    """Yield the entries of a workspace as JSON, one a line."""
+    return (json.dumps(to_plain(entry)) + "\n" for entry in api.store.audit.read(workspace, since))
