@@ -111,15 +111,17 @@ class Harvester:
             before = record.deployed.get(change.name)
             begun = _begin(change, before)
             problem: Diagnosis | None = None
+            asked = False
             try:
                 if not change.is_ours and change.kind is Kind.DEPLOY:
                     server.ensure_free(change.name)
+                asked = True
                 # where this process is killed from here on, the next run knows that the change may have been made
                 write(record.change(change.name, begun))
                 after = _make(server, change, begun, found)
             except UnansweredError as error:
                 # what was never sent has not begun: a process that is there by the next run is somebody else's
-                write(record.change(change.name, begun if error.sent else before))
+                write(record.change(change.name, begun if asked and error.sent else before))
                 raise
             except RunnerError as error:
                 after, problem = _fail(begun, change, error), error.diagnosis
