@@ -117,6 +117,15 @@ def test_a_workspace_gets_at_most_its_share_also_from_workers_at_once(store: Sql
     assert len([job for job in claimed if job]) == 3
 
 
+def test_a_workspace_gets_at_most_its_own_limit_also_from_workers_at_once(store: SqlStore) -> None:
+    create(store, *(build_job(number) for number in range(8)), build_job(30, workspace="small"))
+    share = Share(most_of=lambda workspace: None if workspace == "small" else 2)
+    with ThreadPoolExecutor(6) as pool:
+        claimed = list(pool.map(lambda number: store.jobs.claim(f"worker-{number}", LONG, share), range(9)))
+    names = [job.workspace for job in claimed if job]
+    assert (len(names), names.count("small")) == (3, 1)
+
+
 def test_a_worker_gets_jobs_of_its_engines(store: SqlStore) -> None:
     create(store, build_job(1, engine="calrissian"), build_job(2))
     claimed = store.jobs.claim("me", LONG, Share(engines=("local",)))

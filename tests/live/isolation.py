@@ -40,6 +40,7 @@ OTHERS: Mapping[str, str] = {
     "GET /files/{upload_id}": NOTHING,
     "DELETE /files/{upload_id}": NOTHING,
     "GET /files/{upload_id}/{path}": NOTHING,
+    "GET /usage": NOTHING,
     "GET /audit": OPERATORS,
 }
 """Every operation below a workspace: what others may do there, under deploy/opa/policy.rego."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import find_secrets
-from zoo_runner.model.workspace import Workspace
+from zoo_runner.model.workspace import Quota, Workspace
 from zoo_staging.variables import drop_credentials, is_staging_variable
 
 EVERY = "*"
@@ -27,6 +27,16 @@ _ELSEWHERE = {
     "STAGEOUT_PUBLIC_URL": "write the member publicUrl",
     "STAGEIN_ALLOWED_ROOTS": "it applies to all workspaces, so set it in the environment of the server",
 }
+_QUOTAS = {
+    "runningJobs": "running_jobs",
+    "queuedJobs": "queued_jobs",
+    "cores": "cores",
+    "memoryMiB": "memory_mib",
+    "resultsMiB": "results_mib",
+}
+_MOST_OF_A_QUOTA = 10**12
+_RETENTION, _MOST_DAYS = "retentionDays", 100_000
+_OTHERS = ("settings", "quota", _RETENTION)
 _TEXTS = {"namespace": "namespace", "results": "results", "publicUrl": "public_url", "credentials": "credentials"}
 
 logger = logging.getLogger(__name__)
@@ -45,6 +55,8 @@ class Profile:
     public_url: str | None = None
     credentials: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    quota: Quota = field(default_factory=Quota)
+    retention_days: float | None = None
 
 
 class Profiles:
@@ -57,6 +69,14 @@ class Profiles:
 
     def find(self, workspace: str) -> Profile:
         """Return the profile of a workspace."""
+        profiles = self._read_changed()
+        return profiles.get(workspace) or profiles.get(EVERY) or Profile()
+
+    def list_all(self) -> tuple[Profile, ...]:
+        """Return the profiles of all workspaces."""
+        return tuple(self._read_changed().values())
+
+    def _read_changed(self) -> Mapping[str, Profile]:
         with self._lock:
             seen = self._look()
             if seen != self._seen:
@@ -65,8 +85,7 @@ class Profiles:
                     self._profiles = self._read()
                 except SettingsError as error:
                     logger.error("the profiles of workspaces stay as they were: %s", error)  # noqa: TRY400
-            profiles = self._profiles
-        return profiles.get(workspace) or profiles.get(EVERY) or Profile()
+            return self._profiles
 
     def _look(self) -> tuple[int, ...]:
         try:
@@ -108,8 +127,8 @@ def _is_object(name: str, given: Any) -> bool:
 
 
 def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
-    if unknown := sorted(set(given) - {*_TEXTS, "settings"}):
-        raise ValueError(f"{name}.{unknown[0]} is unknown; known are {', '.join((*_TEXTS, 'settings'))}")
+    if unknown := sorted(set(given) - {*_TEXTS, *_OTHERS}):
+        raise ValueError(f"{name}.{unknown[0]} is unknown; known are {', '.join((*_TEXTS, *_OTHERS))}")
     for member in _TEXTS:
         if member in given and (not isinstance(given[member], str) or not given[member]):
             raise ValueError(f"{name}.{member} is not a text")
@@ -121,7 +140,26 @@ def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
     if foreign := sorted(one for one in variables if not is_staging_variable(one)):
         raise ValueError(f"{name}.settings.{foreign[0]} is not a setting of stage-in or stage-out")
     texts = {attribute: given[member] for member, attribute in _TEXTS.items() if member in given}
-    return Profile(**texts, variables=variables)
+    quota, days = _parse_quota(f"{name}.quota", given.get("quota", {})), given.get(_RETENTION)
+    if days is not None:
+        _ensure_number(f"{name}.{_RETENTION}", days, _MOST_DAYS)
+    return Profile(**texts, variables=variables, quota=quota, retention_days=days)
+
+
+def _parse_quota(place: str, given: Any) -> Quota:
+    if not isinstance(given, dict):
+        raise ValueError(f"{place} is not an object")  # noqa: TRY004
+    if unknown := sorted(set(given) - set(_QUOTAS)):
+        raise ValueError(f"{place}.{unknown[0]} is unknown; known are {', '.join(_QUOTAS)}")
+    for name, value in given.items():
+        _ensure_number(f"{place}.{name}", value)
+    return Quota(**{_QUOTAS[name]: value for name, value in given.items()})
+
+
+def _ensure_number(place: str, value: Any, most: int = _MOST_OF_A_QUOTA) -> None:
+    # NaN is within no limits
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise ValueError(f"{place} is not a number from 0 to {most}")
 
 
 def apply_profile(workspace: Workspace, profile: Profile) -> Workspace:
@@ -143,7 +181,11 @@ def apply_profile(workspace: Workspace, profile: Profile) -> Workspace:
         public_url=profile.public_url or (None if profile.results else storage.public_url),
     )
     secrets = tuple(dict.fromkeys((*workspace.secrets, *find_secrets(variables))))
-    return replace(workspace, storage=storage, secrets=secrets, namespace=profile.namespace or workspace.namespace)
+    limits = workspace.limits
+    if profile.retention_days is not None:
+        limits = replace(limits, retention_days=profile.retention_days)
+    namespace = profile.namespace or workspace.namespace
+    return replace(workspace, storage=storage, secrets=secrets, namespace=namespace, limits=limits, quota=profile.quota)
 
 
 def read_credentials(folder: Path) -> dict[str, str]:

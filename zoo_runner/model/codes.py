@@ -529,6 +529,12 @@ _IDENTITY = (
         "Check the provider and ZOO_RUNNER_OIDC_ISSUER.",
     ),
 )
+_QUOTA = (
+    Code("quota.cores", _U, "A tool asks for more cores than its workspace may use.", "Ask the operator."),
+    Code("quota.memory", _U, "A tool asks for more memory than its workspace may use.", "Ask the operator."),
+    Code("quota.queued-jobs", _U, "As many jobs of the workspace wait as may.", "Wait, or dismiss some."),
+    Code("quota.results", _U, "The results of the workspace take as much as they may.", "Remove some."),
+)
 _POLICY = (
     Code("policy.denied", _U, "The policy of this server denies the request.", "Ask who keeps the policy."),
     Code(
@@ -611,6 +617,7 @@ CODES: Mapping[str, Code] = {
         *_UPLOAD,
         *_IDENTITY,
         *_POLICY,
+        *_QUOTA,
         *_STORE,
         *_BACKUP,
         *_RUNNER,

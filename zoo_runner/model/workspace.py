@@ -50,6 +50,20 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """What a workspace may use at once; None: no limit.
+
+    Jobs that run, jobs that wait for a worker, cores and MiB of memory of one tool, and MiB of stored results.
+    """
+
+    running_jobs: int | None = None
+    queued_jobs: int | None = None
+    cores: float | None = None
+    memory_mib: float | None = None
+    results_mib: float | None = None
+
+
+@dataclass(frozen=True)
 class Workspace:
     """A tenant, read from the settings by an adapter and passed down as a value, so that one process serves many.
 
@@ -68,6 +82,7 @@ class Workspace:
     keeps_results: bool = True
     storage_of: str | None = None
     lent_secrets: tuple[str, ...] | None = field(default=None, repr=False)
+    quota: Quota = field(default_factory=Quota)
 
     @property
     def input_secrets(self) -> tuple[str, ...]:
@@ -78,4 +93,11 @@ class Workspace:
 def lend_storage(executing: Workspace, own: Workspace) -> Workspace:
     """Return the workspace of a job that runs in one workspace with inputs and outputs of another, whose job it is."""
     secrets = tuple(dict.fromkeys((*executing.secrets, *own.secrets)))
-    return replace(executing, storage=own.storage, secrets=secrets, storage_of=own.name, lent_secrets=own.secrets)
+    return replace(
+        executing,
+        storage=own.storage,
+        secrets=secrets,
+        storage_of=own.name,
+        lent_secrets=own.secrets,
+        quota=own.quota,
+    )

@@ -22,7 +22,7 @@ from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.job import Job
-from zoo_runner.model.workspace import Folders, Workspace, lend_storage
+from zoo_runner.model.workspace import Folders, Quota, Workspace, lend_storage
 from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.server.documents import Link
@@ -154,6 +154,27 @@ def find_configuration(
     return replace(configuration, workspace=workspace)
 
 
+def build_limits(settings: ServerSettings) -> Callable[[str], int | None] | None:
+    """Build what says how many jobs of a workspace may run at once; None where no workspace has a limit of its own."""
+    if settings.workspaces is None:
+        return None
+    profiles = _open_profiles(settings.workspaces)
+    return lambda workspace: profiles.find(workspace).quota.running_jobs
+
+
+def find_retention(settings: ServerSettings, configuration: Configuration, workspace: str) -> float | None:
+    """Return how many days the jobs of a workspace are kept; None: for ever."""
+    own = _open_profiles(settings.workspaces).find(workspace).retention_days if settings.workspaces else None
+    return configuration.workspace.limits.retention_days if own is None else own
+
+
+def find_shortest_retention(settings: ServerSettings, configuration: Configuration) -> float | None:
+    """Return the fewest days that the jobs of any workspace are kept; None where all are kept for ever."""
+    own = configuration.workspace.limits.retention_days
+    profiles = _open_profiles(settings.workspaces).list_all() if settings.workspaces else ()
+    return min((days for days in (own, *(one.retention_days for one in profiles)) if days is not None), default=None)
+
+
 def build_destination(settings: ServerSettings, workspace: Workspace, name: str) -> str:
     """Say where something is stored, such as the results of a job by its id.
 
@@ -182,7 +203,9 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
 
     def find_engine(name: str, workspace: Workspace) -> Engine:
         # its jobs are in a database, where nobody could publish what was kept
-        workspace = replace(workspace, keeps_results=False)
+        # and neither quotas nor how long jobs are kept matter to an engine
+        limits = replace(workspace.limits, retention_days=None)
+        workspace = replace(workspace, keeps_results=False, limits=limits, quota=Quota())
         with lock:  # a local engine knows what it submitted: two of one name would not
             known = opened.setdefault((name, workspace.name, workspace.storage_of), [])
             # a profile that was changed makes another engine for the jobs that begin then

@@ -155,6 +155,25 @@ class JobList(TypedDict):
     links: list[Link]
 
 
+class Used(TypedDict, total=False):
+    """What is used of a quota, if that is known, and its limit, if there is one."""
+
+    used: float
+    most: float
+
+
+class Usage(TypedDict):
+    """What a workspace uses and may use."""
+
+    runningJobs: Used
+    queuedJobs: Used
+    resultsMiB: Used
+    coresOfATool: Used
+    memoryMiBOfATool: Used
+    retentionDays: NotRequired[float]
+    links: list[Link]
+
+
 class LogList(TypedDict):
     """The logs of a job."""
 

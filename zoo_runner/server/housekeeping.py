@@ -16,7 +16,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
-from zoo_runner.server.api import Api
+from zoo_runner.server.api import Api, find_retention, find_shortest_retention
 from zoo_runner.server.jobs import remove_ended_job
 from zoo_runner.server.uploads import remove_expired_uploads
 from zoo_runner.store.protocol import JobQuery, JobStore
@@ -125,16 +125,17 @@ def remove_unstarted(api: Api, stopped: threading.Event) -> int:
 
 def remove_expired(api: Api, stopped: threading.Event) -> int:
     """Remove the jobs that ended longer ago than they are kept, with their logs; results stay. Returns how many."""
-    days = api.configuration.workspace.limits.retention_days
-    if days is None:
+    least = find_shortest_retention(api.settings, api.configuration)
+    if least is None:
         return 0
-    removed, until = 0, clock.after(-days * _SECONDS_PER_DAY)
+    removed, until = 0, clock.after(-least * _SECONDS_PER_DAY)
     # what ended before a day was created before it
     query = JobQuery(statuses=tuple(FINAL), created_to=until, limit=_MOST_PER_PAGE)
     for job in iterate_jobs(api.store.jobs, query):
         if stopped.is_set():
             break
-        if find_expired([job], days):
+        days = find_retention(api.settings, api.configuration, job.workspace)
+        if days is not None and find_expired([job], days):
             try:
                 remove_ended_job(api.store.jobs, job, api.find_workspace_of(job))
                 removed += 1

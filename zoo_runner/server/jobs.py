@@ -31,6 +31,7 @@ from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
+from zoo_runner.server.quotas import ensure_within
 from zoo_runner.server.subscriber import find_reach, read_subscriber
 from zoo_runner.server.tracing import read_context, trace_part
 from zoo_runner.server.uploads import locate_files
@@ -147,6 +148,7 @@ def prepare_execution(
     order = locate_files(api, call, _read_inputs(placed.package, request, configuration, call))
     draft = draft_execution(api, configuration, process_id, placed.package, order, job_id)
     ensure_storable(draft, configuration.workspace)
+    ensure_within(api, draft, configuration.workspace)
     return draft
 
 

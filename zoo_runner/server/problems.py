@@ -51,6 +51,8 @@ _STATUSES = {
     "identity.workspace": 403,
     "identity.role": 403,
     "identity.provider": 503,
+    **dict.fromkeys(("quota.queued-jobs", "quota.results"), 429),
+    **dict.fromkeys(("quota.cores", "quota.memory"), 403),
     "policy.denied": 403,
     "policy.unavailable": 503,
     "workspace.private": 403,

@@ -16,6 +16,7 @@ from zoo_runner.server import (
     logs,
     preflight,
     processes,
+    quotas,
     requests,
     results,
     streams,
@@ -38,6 +39,7 @@ from zoo_runner.server.documents import (
     ProcessSummary,
     StatusInfo,
     UploadInfo,
+    Usage,
 )
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages import Document, describe_document, prefers_html, read_format
@@ -66,7 +68,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_results(router, api, of)
     _add_logs(router, api, of)
     _add_files(router, api, of)
-    _add_audit(router, api, of)
+    _add_workspace(router, api, of)
     return router
 
 
@@ -309,8 +311,13 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
         return answer_file(request, place)
 
 
-def _add_audit(router: APIRouter, api: Api, of: Any) -> None:
+def _add_workspace(router: APIRouter, api: Api, of: Any) -> None:
     lines: dict[int | str, dict[str, Any]] = {200: {"content": {NDJSON: {}}}}
+
+    @router.get("/usage", tags=["workspace"], **describe_document(Usage))
+    def get_usage(call: of) -> Response:
+        """Show what the workspace uses, and what it may use."""
+        return Document(quotas.describe_usage(api, call), base=call.base)
 
     @router.get("/audit", tags=["workspace"], responses=lines)
     def get_audit(call: of, since: Since = None) -> Response:

@@ -22,6 +22,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, JobNotFoundError, NotReachedError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
+from zoo_runner.server.api import build_limits
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.tracing import StageTimes, Tracing
 from zoo_runner.store.protocol import JobQueue, Share
@@ -49,7 +50,7 @@ class Worker:
     ) -> None:
         self._context, self._jobs, self._settings = context, jobs, settings
         self._tracing, self._away_seconds = tracing, away_seconds
-        self._share = Share(most_per_workspace=settings.jobs_per_workspace)
+        self._share = Share(most_per_workspace=settings.jobs_per_workspace, most_of=build_limits(settings))
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
         self._changed = threading.Condition()

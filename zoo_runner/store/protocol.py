@@ -1,6 +1,6 @@
 """What every store can do: keep jobs, the packages they run, and what happened in them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,10 +96,14 @@ class ProcessStore(Protocol):
 
 @dataclass(frozen=True)
 class Share:
-    """What a worker may take of the queue: jobs of these engines (empty: of any), so many of one workspace at once."""
+    """What a worker may take of the queue: jobs of these engines (empty: of any), so many of one workspace at once.
+
+    `most_of` returns how many of a workspace by its name, None: no limit but that.
+    """
 
     engines: tuple[str, ...] = ()
     most_per_workspace: int | None = None
+    most_of: Callable[[str], int | None] | None = None
 
 
 ANY_JOB = Share()

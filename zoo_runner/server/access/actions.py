@@ -33,6 +33,7 @@ ACTIONS: Mapping[str, str] = {
     "describe_files": "file.read",
     "get_file": "file.read",
     "delete_files": "file.delete",
+    "get_usage": "workspace.usage",
     "get_audit": "audit.read",
 }
 """By the name of the function that answers; a path that has none here fails, and a test finds it."""

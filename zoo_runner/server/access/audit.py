@@ -19,7 +19,7 @@ from zoo_runner.server.api import Api
 from zoo_runner.server.log_lines import get_request_id
 from zoo_runner.store.sql.audit import SqlAudit
 
-UNRECORDED = frozenset({"workspace.read", "process.list", "process.read", "job.list", "job.status"})
+UNRECORDED = frozenset({"workspace.read", "workspace.usage", "process.list", "process.read", "job.list", "job.status"})
 """Actions that show descriptions and states; recorded only where they are denied."""
 _DENIED = 403
 _NOTE = "zoo_runner.audit"

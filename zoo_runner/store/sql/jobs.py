@@ -1,7 +1,7 @@
 """Jobs in a database: the records, their leases, and the queue that they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    literal,
     or_,
     select,
     tuple_,
@@ -201,15 +202,27 @@ class SqlJobs:
         skipped; where there is a limit, claims follow one another, so that two together do not exceed it.
         """
         with self._database.writing() as connection:
-            if share.most_per_workspace is not None:
+            if share.most_per_workspace is not None or share.most_of is not None:
                 self._database.take_turn(connection, "claim")
-            job_id = connection.execute(_choose_next(share)).scalar()
+            job_id = connection.execute(_choose_next(share, _find_full(connection, share))).scalar()
             if job_id is None or _take(connection, JOBS.c.id == job_id, owner, seconds) is None:
                 return None
             return _get(connection, job_id)
 
 
-def _choose_next(share: Share) -> Any:
+def _find_full(connection: Connection, share: Share) -> list[str]:
+    """Return the workspaces of which as many jobs are leased as may be by their own limit."""
+    if share.most_of is None:
+        return []
+    leased = (JOBS.c.status.in_(["accepted", "running"]), JOBS.c.lease_expires > now_seconds())
+    counts = select(JOBS.c.workspace, func.count()).where(*leased).group_by(JOBS.c.workspace)
+    waiting = select(JOBS.c.workspace, literal(0)).where(_UNFINISHED, _ANYBODYS).distinct()
+    found = {name: count for name, count in (*connection.execute(waiting), *connection.execute(counts))}
+    limits = {name: share.most_of(name) for name in found}
+    return [name for name, most in limits.items() if most is not None and found[name] >= most]
+
+
+def _choose_next(share: Share, full: Collection[str] = ()) -> Any:
     """Build the statement that chooses the job to work on next; its row stays locked until the transaction ends."""
     others = JOBS.alias("others")
     leased = (
@@ -222,6 +235,8 @@ def _choose_next(share: Share) -> Any:
         .scalar_subquery()
     )
     conditions: list[ColumnElement[bool]] = [_UNFINISHED, _ANYBODYS]
+    if full:
+        conditions.append(JOBS.c.workspace.not_in(full))
     if share.engines:
         conditions.append(JOBS.c.engine.in_(share.engines))
     if share.most_per_workspace is not None:

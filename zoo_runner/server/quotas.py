@@ -1,0 +1,109 @@
+"""What a workspace uses and may use: checked before a job begins, and shown by `/usage`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError, InputError
+from zoo_runner.model.job import Status
+from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Workspace
+from zoo_runner.package.requirements import find_all
+from zoo_runner.server.api import Api, Call, build_destination, find_folder
+from zoo_runner.server.documents import Usage, Used
+from zoo_runner.store.protocol import JobQuery
+
+_MIB = 2**20
+
+
+def ensure_within(api: Api, draft: JobSpec, workspace: Workspace) -> None:
+    """Refuse a job for which its workspace has no room.
+
+    Raises `InputError` for one that never has (`quota.cores`, `quota.memory`), `EngineError` where it may have later
+    (`quota.queued-jobs`, `quota.results`).
+    """
+    quota, name = workspace.quota, workspace.storage_of or workspace.name
+    for code, what, wanted, most in (
+        ("quota.cores", "cores", find_largest(draft.package, "cores"), quota.cores),
+        ("quota.memory", "MiB of memory", find_largest(draft.package, "ram"), quota.memory_mib),
+    ):
+        if most is not None and wanted > most:
+            raise InputError(
+                f"a tool of the package asks for {wanted:g} {what}, and the workspace {name} may use {most:g}",
+                "Ask the operator for a larger quota, or lower the ResourceRequirement of the tool.",
+                code=code,
+            )
+    if quota.queued_jobs is not None and (queued := _count(api, name, Status.ACCEPTED)) >= quota.queued_jobs:
+        raise _full("quota.queued-jobs", f"{queued} jobs wait", f"{quota.queued_jobs}", name)
+    stored = None if quota.results_mib is None else measure_results(api, workspace)
+    if quota.results_mib is not None and stored is not None and stored >= quota.results_mib * _MIB:
+        used = f"{stored / _MIB:.0f} MiB of results are stored"
+        raise _full("quota.results", used, f"{quota.results_mib:g} MiB", name)
+
+
+def _full(code: str, used: str, most: str, workspace: str) -> EngineError:
+    return EngineError(
+        f"{used} in the workspace {workspace}, whose quota is {most}",
+        "Wait for jobs to end, or dismiss some and remove results that are not needed; /usage shows what is used.",
+        level=Level.USER,
+        code=code,
+    )
+
+
+def describe_usage(api: Api, call: Call) -> Usage:
+    """Describe what a workspace uses, beside its quota; what has no limit, or is not known, is left out."""
+    workspace = api.find_configuration(call.workspace).workspace
+    quota, days = workspace.quota, workspace.limits.retention_days
+    stored = measure_results(api, workspace)
+    usage: Usage = {
+        "runningJobs": _show(_count(api, call.workspace, Status.RUNNING), quota.running_jobs),
+        "queuedJobs": _show(_count(api, call.workspace, Status.ACCEPTED), quota.queued_jobs),
+        "resultsMiB": _show(None if stored is None else round(stored / _MIB, 3), quota.results_mib),
+        "coresOfATool": _show(None, quota.cores),
+        "memoryMiBOfATool": _show(None, quota.memory_mib),
+        "links": [{"href": call.link("usage"), "rel": "self", "type": "application/json"}],
+    }
+    if days is not None:
+        usage["retentionDays"] = days
+    return usage
+
+
+def _show(used: float | None, most: float | None) -> Used:
+    shown: Used = {}
+    if used is not None:
+        shown["used"] = used
+    if most is not None:
+        shown["most"] = most
+    return shown
+
+
+def measure_results(api: Api, workspace: Workspace) -> int | None:
+    """Measure what results take of this machine, in bytes; None for those in a bucket."""
+    folder = find_folder(build_destination(api.settings, workspace, ""))
+    return None if folder is None else sum(_list_sizes(folder))
+
+
+def _list_sizes(folder: Path) -> Iterator[int]:
+    for path in folder.rglob("*"):
+        try:
+            found = path.lstat()
+        except OSError:
+            # removed meanwhile
+            continue
+        yield found.st_size
+
+
+def find_largest(package: Package, resource: str) -> float:
+    """Return the most that a tool of a package asks for; expressions, which only a run can evaluate, are left out.
+
+    `resource` is `cores` or `ram`. Without a minimum a tool gets its maximum.
+    """
+    asked = [one.body for one in find_all(package, "ResourceRequirement")]
+    values: list[Any] = [body.get(f"{resource}Min", body.get(f"{resource}Max")) for body in asked]
+    return max((float(value) for value in values if isinstance(value, int | float)), default=0.0)
+
+
+def _count(api: Api, workspace: str, status: Status) -> int:
+    return api.store.jobs.count(JobQuery(workspace=workspace, statuses=(status,)))
