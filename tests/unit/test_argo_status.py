@@ -59,7 +59,7 @@ def test_a_failure_is_that_of_the_container_and_not_of_what_depended_on_it_or_of
             "engine.executor-network",
             Level.PLATFORM,
         ),
-        ("pod deleted", "job.lost", Level.PLATFORM),
+        ("pod deleted", "cluster.pod-lost", Level.PLATFORM),
         ("Step exceeded its deadline", "job.time-limit", Level.USER),
         ("invalid spec: templates.job failed to resolve {{x}}", "engine.argo-invalid", Level.ENGINE),
         ("something that nobody has seen", "engine.failed", Level.ENGINE),

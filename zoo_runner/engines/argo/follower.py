@@ -67,6 +67,9 @@ class WorkflowFollower(Follower):
         if self._is_over(root) and not self._failed:
             self._failed = True
             failure = find_failure(root) or self._build_lost("its Workflow ended and no node reported how")
+            if failure.diagnosis.code == "cluster.pod-lost":
+                # in the words of the watch of the pod, which may come later
+                failure = self._build_lost(" ".join(failure.diagnosis.evidence))
             self._fail_later(_LOG_SECONDS, failure, self._lacks_outcome)
 
     def _is_over(self, root: Manifest) -> bool:

@@ -133,7 +133,7 @@ _RULES = (
     ),
     _Rule(
         r"pod deleted|low on resource|imminent node shutdown|Evicted|NodeLost|: \w*Unknown \(exit code",
-        "job.lost",
+        "cluster.pod-lost",
         "the pod of {who} was deleted or evicted while it ran",
         "Run the job again; check the cluster's audit log for who deleted it, and the nodes.",
         Level.PLATFORM,
