@@ -42,6 +42,24 @@ def _watch() -> None:
             pause.wait(0.05)
 
     event.listen(Engine, f"{when}_cursor_execute", look)
+    _watch_quick_reads(when, look)
+
+
+def _watch_quick_reads(when, look) -> None:  # type: ignore[no-untyped-def]
+    """Count what SQLite is asked without SQLAlchemy's connection, too."""
+    from zoo_runner.store.sql.database import Database
+
+    read_rows = Database.read_rows
+
+    def read(self, statement, values):  # type: ignore[no-untyped-def]
+        if self.is_file and when == "before":
+            look(None, None, str(statement))
+        rows = read_rows(self, statement, values)
+        if self.is_file and when == "after":
+            look(None, None, str(statement))
+        return rows
+
+    Database.read_rows = read
 
 
 if _COMMAND and _COMMAND in sys.orig_argv:

@@ -5,6 +5,7 @@ link or a pipe. What other processes rely on while a job runs, and after it, lie
 launcher reaches it. No job id has `@`.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from zoo_runner.removal import remove_tree
@@ -38,4 +39,6 @@ def remove_beside(scratch: Path, name: str) -> None:
     if path.is_dir():
         remove_tree(path)
     else:
-        path.unlink(missing_ok=True)
+        # the folder of all scratch folders may be none, which is then the reason why a job has failed
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
