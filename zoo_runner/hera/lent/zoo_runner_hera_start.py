@@ -21,7 +21,7 @@ from hera.exceptions import InternalServerError
 from hera.shared import global_config
 from hera.workflows import Workflow, WorkflowsService
 
-_ENVIRON = os.environ  # noqa: TID251 the door of a process of its own
+_ENVIRON = os.environ  # noqa: TID251 the entry point of a process of its own
 # requests' own errors, which are those of the connection, or of an answer that is not JSON; and 5xx
 _AWAY = (requests.RequestException, InternalServerError)
 _ENDED = ("Succeeded", "Failed", "Error")

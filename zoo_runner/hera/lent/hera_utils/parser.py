@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-_ENVIRON = os.environ  # noqa: TID251 the door of a process of its own
+_ENVIRON = os.environ  # noqa: TID251 the entry point of a process of its own
 _OPTIONS = {
     "argo_server": "ARGO_SERVER",
     "argo_token": "ARGO_TOKEN",
