@@ -59,7 +59,7 @@ def _watch_quick_reads(when, look) -> None:  # type: ignore[no-untyped-def]
             look(None, None, str(statement))
         return rows
 
-    Database.read_rows = read
+    Database.read_rows = read  # type: ignore[method-assign]
 
 
 if _COMMAND and _COMMAND in sys.orig_argv:
