@@ -1,30 +1,11 @@
-"""Every diagnosis has one of these codes; a code never changes its meaning, its words may.
+"""The codes of settings, packages, inputs, steps, engines and jobs."""
 
-Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
-`source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
-`protection`, `job`, `results`, `process`, `harvest`, `request`, `upload`, `store`, `runner`. docs/errors.md lists
-them. The findings of `validate` (`package.findings`) have such codes too.
-"""
-
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
+from zoo_runner.model.codes.code import Code
 from zoo_runner.model.diagnosis import Level
 
 _U, _E, _P = Level.USER, Level.ENGINE, Level.PLATFORM
 
-
-@dataclass(frozen=True)
-class Code:
-    """A code with its usual level, what it means and what to do, as docs/errors.md lists it."""
-
-    name: str
-    level: Level
-    meaning: str
-    remedy: str
-
-
-_SETTINGS = (
+SETTINGS = (
     Code("settings.invalid", _E, "A setting is missing or has an invalid value.", "Correct the setting shown."),
     Code(
         "settings.extra-missing",
@@ -54,7 +35,7 @@ _SETTINGS = (
         "Set STAGEOUT_OUTPUT to a bucket, or to a folder that a web server serves.",
     ),
 )
-_PACKAGE = (
+PACKAGE = (
     Code("package.invalid", _U, "A document of the package is not valid CWL.", "Correct the lines shown."),
     Code("package.reference", _U, "The reference is neither a path nor a web address.", "Correct the reference."),
     Code("package.not-found", _U, "A document of the package does not exist.", "Check the path or address."),
@@ -119,7 +100,7 @@ _PACKAGE = (
         "Send the evidence to the operator.",
     ),
 )
-_INPUTS = (
+INPUTS = (
     Code("inputs.invalid", _U, "Several inputs have problems of different kinds.", "Correct each input listed."),
     Code("inputs.missing", _U, "A required input, or a part of it, is missing.", "Add the value."),
     Code("inputs.unknown", _U, "The package has no input, output or member of this name.", "Correct the name."),
@@ -139,7 +120,7 @@ _INPUTS = (
     Code("inputs.syntax", _U, "The job file or an input on the command line cannot be parsed.", "Fix the syntax."),
     Code("inputs.unreadable", _U, "The job file cannot be read.", "Check the path or address of the job file."),
 )
-_IMAGE = (
+IMAGE = (
     Code("image.not-found", _U, "The container image does not exist.", "Correct dockerPull, or push the image."),
     Code("image.forbidden", _U, "The registry refuses to give the image.", "Check the name; log in to the registry."),
     Code("image.unreachable", _P, "The registry cannot be reached.", "Check the network; try again."),
@@ -149,7 +130,7 @@ _IMAGE = (
         "image.no-shell", _U, "The image has no shell, which starts steps on Kubernetes.", "Use an image with /bin/sh."
     ),
 )
-_CONTAINERS = (
+CONTAINERS = (
     Code(
         "containers.unavailable",
         _E,
@@ -170,7 +151,7 @@ _CONTAINERS = (
     ),
     Code("containers.broken", _E, "A container could not be started.", "Run a container by hand and fix the cause."),
 )
-_RESOURCES = (
+RESOURCES = (
     Code(
         "resources.insufficient",
         _U,
@@ -186,7 +167,7 @@ _RESOURCES = (
     Code("resources.gpu", _U, "A step requires a GPU, and there are too few.", "Use a machine with a GPU."),
     Code("resources.disk-full", _P, "The disk is full.", "Free space, or use a larger disk."),
 )
-_STEP = (
+STEP = (
     Code("step.failed", _U, "A step of the package failed.", "Read the log of the step."),
     Code("step.exit-code", _U, "The tool of a step ended with an exit code that means failure.", "Read its log."),
     Code("step.temporary-failure", _U, "The tool ended with one of its temporaryFailCodes.", "Run the job again."),
@@ -229,7 +210,7 @@ _STEP = (
     ),
     Code("step.pick-value", _U, "pickValue found no suitable value.", "Compare `when` of the steps and pickValue."),
 )
-_ENGINE = (
+ENGINE = (
     Code("engine.failed", _E, "The engine could not do its part.", "Read the job log; ask the operator."),
     Code("engine.unreachable", _P, "The engine could not be asked about the job.", "Try again later."),
     Code("engine.hook", _E, "A hook of the site's handler failed.", "Ask the platform's operator to fix the handler."),
@@ -293,7 +274,7 @@ _ENGINE = (
     ),
     Code("engine.protocol", _P, "zoo-runner and its job image are of different versions.", "Update the older one."),
 )
-_JOB = (
+JOB = (
     Code("job.time-limit", _U, "The job took longer than allowed.", "Raise the time limit, or reduce the work."),
     Code("job.disk-limit", _U, "The job's files took more of the disk than allowed.", "Let its steps write less."),
     Code("job.dismissed", _U, "The job was cancelled.", "Run it again when its results are wanted."),
@@ -333,7 +314,7 @@ _JOB = (
     Code("job.lost", _E, "The process that ran the job ended before the job.", "Run the job again."),
     Code("job.out-of-memory", _E, "The job's own pod ran out of memory.", "Raise ZOO_RUNNER_JOB_RAM_LIMIT."),
 )
-_RESULTS = (
+RESULTS = (
     Code("results.path", _U, "The path of a result leads outside.", "Download into an empty folder."),
     Code("results.reader", _E, "The pod that reads a volume cannot start.", "Correct its image, KUBE_RESULTS_IMAGE."),
     Code("results.not-found", _U, "The volume has no such file.", "Check the path; it is that on the volume."),
@@ -342,7 +323,7 @@ _RESULTS = (
     Code("results.damaged", _P, "A file arrived with another checksum.", "Try again; ask the operator."),
     Code("results.artifact", _E, "An artifact cannot be downloaded.", "Check Argo's artifact repository."),
 )
-_CLUSTER = (
+CLUSTER = (
     Code("cluster.access", _E, "The kubeconfig cannot be read.", "Set KUBECONFIG to a kubeconfig file."),
     Code(
         "cluster.unreachable",
@@ -415,7 +396,7 @@ _CLUSTER = (
     Code("cluster.evicted", _P, "The pod was evicted from its node.", "Run the job again; request what it uses."),
     Code("cluster.pod-lost", _P, "The pod was deleted while it ran.", "Run the job again; check the audit log."),
 )
-_PROTECTION = (
+PROTECTION = (
     Code("protection.isolation", _E, "Steps of a service may run on the host.", "Unset ZOO_RUNNER_ISOLATION."),
     Code(
         "protection.javascript",
@@ -458,169 +439,4 @@ _PROTECTION = (
     Code("protection.public-logs", _E, "The folder of logs is public.", "Have what serves them check who asks."),
     Code("protection.user", _E, "Jobs are run by root.", "Run services as a user of their own."),
 )
-_PROCESS = (
-    Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
-    Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
-)
-_HARVEST = (
-    Code("harvest.sources", _E, "The file of sources, or a file that it names, is invalid.", "Correct what is shown."),
-    Code("harvest.repository", _P, "A git repository cannot be read.", "Check address, branch, login and network."),
-    Code("harvest.records", _E, "What was deployed before cannot be read.", "Restore the record."),
-    Code("harvest.busy", _E, "Another process harvests with the same records.", "Wait for it, or use other records."),
-    Code("harvest.unreachable", _P, "The server does not answer.", "Check the address; the next run does the rest."),
-    Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
-    Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
-    Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),
-)
-_REQUEST = (
-    Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),
-    Code(
-        "request.cross-site",
-        _U,
-        "A page of another site had a browser send the request.",
-        "Send it with the media type of its body, or ask the operator to list the origin.",
-    ),
-    Code(
-        "request.host",
-        _U,
-        "The request is to a name that the server does not have.",
-        "Use one of its names, or list this one in ZOO_RUNNER_HOSTS.",
-    ),
-    Code("request.interrupted", _E, "The server stopped before it had answered.", "Send the request again."),
-    Code("request.invalid", _U, "The request is invalid.", "Correct what is shown."),
-    Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
-    Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
-    Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
-    Code("request.range", _U, "The file has none of the bytes asked for.", "Ask for a range that it has."),
-    Code("request.subscriber", _U, "An address for callbacks is invalid or not allowed.", "Correct what is shown."),
-    Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
-    Code("request.too-many", _U, "The client has sent too many requests.", "Wait, and send fewer."),
-    Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
-)
-_UPLOAD = (
-    Code("upload.full", _U, "Uploaded files take all the room of their workspace.", "Delete some of them."),
-    Code("upload.not-found", _U, "There are no such uploaded files.", "Send them again: they may have expired."),
-    Code(
-        "upload.out-of-reach",
-        _E,
-        "Jobs on a cluster cannot read files that lie on the server.",
-        "Set STAGEOUT_OUTPUT to object storage.",
-    ),
-)
-_IDENTITY = (
-    Code("identity.missing", _U, "The request has no token.", "Send `Authorization: Bearer …`."),
-    Code("identity.token", _U, "What the request has is not a signed JSON Web Token.", "Send an access token."),
-    Code("identity.algorithm", _U, "The token is signed in a way that is not accepted.", "Ask the operator."),
-    Code("identity.key", _U, "No key of the provider signed the token.", "Get a token from the server's provider."),
-    Code("identity.signature", _U, "The signature of the token is wrong.", "Get a new one from the provider."),
-    Code("identity.kind", _U, "The token is not one for access.", "Send the access token."),
-    Code("identity.issuer", _U, "The token is of another provider.", "Get one from the server's provider."),
-    Code("identity.audience", _U, "The token is for another service.", "Get one for this service."),
-    Code("identity.expired", _U, "The token has expired.", "Get a new one from the provider."),
-    Code("identity.claim", _U, "A claim of the token is missing or invalid.", "Ask the provider's operator."),
-    Code("identity.workspace", _U, "The caller may not use the workspace.", "Ask its owner; then get a new token."),
-    Code("identity.role", _U, "The caller lacks a role.", "Ask an operator."),
-    Code("workspace.choice", _U, "The caller has several workspaces, or none.", "Name one in the request."),
-    Code("workspace.private", _U, "The process is private to another workspace.", "Ask its owner."),
-    Code(
-        "identity.provider",
-        _P,
-        "Tokens cannot be verified, as the provider does not answer.",
-        "Check the provider and ZOO_RUNNER_OIDC_ISSUER.",
-    ),
-)
-_QUOTA = (
-    Code("quota.cores", _U, "A tool asks for more cores than its workspace may use.", "Ask the operator."),
-    Code("quota.memory", _U, "A tool asks for more memory than its workspace may use.", "Ask the operator."),
-    Code("quota.queued-jobs", _U, "As many jobs of the workspace wait as may.", "Wait, or dismiss some."),
-    Code("quota.results", _U, "The results of the workspace take as much as they may.", "Remove some."),
-)
-_POLICY = (
-    Code("policy.denied", _U, "The policy of this server denies the request.", "Ask who keeps the policy."),
-    Code(
-        "policy.unavailable",
-        _P,
-        "The policy agent does not answer, or not with a decision.",
-        "Check the agent and ZOO_RUNNER_OPA_URL.",
-    ),
-    Code("access.document", _U, "An access document is invalid.", "Correct it as the message says."),
-    Code("access.unavailable", _P, "An access document cannot be read.", "Check the bucket of ZOO_RUNNER_ACCESS."),
-)
-_STORE = (
-    Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
-    Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
-    Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
-)
-_BACKUP = (
-    Code("backup.exists", _U, "There is a file at the place of the backup.", "Choose another, or use --overwrite."),
-    Code("backup.damaged", _P, "The backup is incomplete or damaged.", "Use another backup."),
-    Code("backup.newer", _E, "The backup was written by a newer release.", "Upgrade this installation."),
-    Code("backup.folders", _E, "The backup is of an installation with other folders.", "Set the folders shown."),
-    Code("backup.not-empty", _U, "The database to restore into has content.", "Use another one, or --overwrite."),
-    Code("backup.in-use", _U, "Workers use the database to restore into.", "Stop servers and workers first."),
-)
-_RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)
-
-# the kinds of the stagers' errors (zoo_staging.errors.Kind): level, what happened, remedy
-_STAGING = (
-    ("not-found", _U, "does not exist", "Check the address."),
-    ("forbidden", _U, "may not be accessed, or needs a login", "Check the credentials and their permissions."),
-    ("unreachable", _P, "cannot be reached", "Check the address, the network and that the service runs."),
-    ("timeout", _P, "did not answer in time", "Try again later."),
-    ("untrusted", _P, "has a certificate that is not trusted", "Install its authority, or ask its operator."),
-    ("checksum", _U, "does not match its checksum", "Replace the damaged file at its source."),
-    ("size", _U, "does not have the size that was announced", "Try again; else replace the file at its source."),
-    ("content", _U, "is not what was announced, such as an error page", "Open the address in a browser."),
-    ("stac-invalid", _U, "is not valid STAC", "Correct the document shown."),
-    ("refused", _U, "is not allowed by a rule on addresses, folders or sizes", "Use data that the rule allows."),
-    ("unsupported", _U, "has a scheme or form that is not supported", "Use one of those shown."),
-    ("service-error", _P, "is on a service that answered with an error", "Try again later; else ask its operator."),
-)
-_DISK = (
-    Code("disk.full", _P, "A disk is full.", "Free space, or use a larger disk."),
-    Code("disk.failed", _P, "A disk cannot be read or written.", "Check the folder and its permissions."),
-)
-
-
-def _list_staging(about: str, subject: str) -> Iterable[Code]:
-    """The codes of one side of staging."""
-    for kind, level, what, remedy in _STAGING:
-        # stored results can be damaged only in transfer, which is not the user's fault
-        damaged = about == "destination" and kind in ("checksum", "size")
-        yield Code(f"{about}.{kind}", _P if damaged else level, f"{subject} {what}.", remedy)
-
-
-CODES: Mapping[str, Code] = {
-    code.name: code
-    for code in (
-        *_SETTINGS,
-        *_PACKAGE,
-        *_INPUTS,
-        Code("source.failed", _U, "An input could not be staged in.", "Check the address shown."),
-        *_list_staging("source", "An input"),
-        *_list_staging("output", "An output of the package"),
-        Code("destination.failed", _U, "The results could not be stored.", "Check the destination shown."),
-        *_list_staging("destination", "The place of the results"),
-        *_DISK,
-        *_IMAGE,
-        *_CONTAINERS,
-        *_RESOURCES,
-        *_STEP,
-        *_ENGINE,
-        *_RESULTS,
-        *_CLUSTER,
-        *_PROTECTION,
-        *_JOB,
-        *_PROCESS,
-        *_HARVEST,
-        *_REQUEST,
-        *_UPLOAD,
-        *_IDENTITY,
-        *_POLICY,
-        *_QUOTA,
-        *_STORE,
-        *_BACKUP,
-        *_RUNNER,
-    )
-}
-"""All codes by name."""
+RUNNER = (Code("runner.defect", _E, "An internal error of the runner.", "Report it with the job log."),)

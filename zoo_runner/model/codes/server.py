@@ -1,0 +1,108 @@
+"""The codes of what a server answers, of its store, of backups, and of harvesting."""
+
+from zoo_runner.model.codes.code import Code
+from zoo_runner.model.diagnosis import Level
+
+_U, _E, _P = Level.USER, Level.ENGINE, Level.PLATFORM
+
+PROCESS = (
+    Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
+    Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
+)
+HARVEST = (
+    Code("harvest.sources", _E, "The file of sources, or a file that it names, is invalid.", "Correct what is shown."),
+    Code("harvest.repository", _P, "A git repository cannot be read.", "Check address, branch, login and network."),
+    Code("harvest.records", _E, "What was deployed before cannot be read.", "Restore the record."),
+    Code("harvest.busy", _E, "Another process harvests with the same records.", "Wait for it, or use other records."),
+    Code("harvest.unreachable", _P, "The server does not answer.", "Check the address; the next run does the rest."),
+    Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
+    Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
+    Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),
+)
+REQUEST = (
+    Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),
+    Code(
+        "request.cross-site",
+        _U,
+        "A page of another site had a browser send the request.",
+        "Send it with the media type of its body, or ask the operator to list the origin.",
+    ),
+    Code(
+        "request.host",
+        _U,
+        "The request is to a name that the server does not have.",
+        "Use one of its names, or list this one in ZOO_RUNNER_HOSTS.",
+    ),
+    Code("request.interrupted", _E, "The server stopped before it had answered.", "Send the request again."),
+    Code("request.invalid", _U, "The request is invalid.", "Correct what is shown."),
+    Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
+    Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
+    Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
+    Code("request.range", _U, "The file has none of the bytes asked for.", "Ask for a range that it has."),
+    Code("request.subscriber", _U, "An address for callbacks is invalid or not allowed.", "Correct what is shown."),
+    Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
+    Code("request.too-many", _U, "The client has sent too many requests.", "Wait, and send fewer."),
+    Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
+)
+UPLOAD = (
+    Code("upload.full", _U, "Uploaded files take all the room of their workspace.", "Delete some of them."),
+    Code("upload.not-found", _U, "There are no such uploaded files.", "Send them again: they may have expired."),
+    Code(
+        "upload.out-of-reach",
+        _E,
+        "Jobs on a cluster cannot read files that lie on the server.",
+        "Set STAGEOUT_OUTPUT to object storage.",
+    ),
+)
+IDENTITY = (
+    Code("identity.missing", _U, "The request has no token.", "Send `Authorization: Bearer …`."),
+    Code("identity.token", _U, "What the request has is not a signed JSON Web Token.", "Send an access token."),
+    Code("identity.algorithm", _U, "The token is signed in a way that is not accepted.", "Ask the operator."),
+    Code("identity.key", _U, "No key of the provider signed the token.", "Get a token from the server's provider."),
+    Code("identity.signature", _U, "The signature of the token is wrong.", "Get a new one from the provider."),
+    Code("identity.kind", _U, "The token is not one for access.", "Send the access token."),
+    Code("identity.issuer", _U, "The token is of another provider.", "Get one from the server's provider."),
+    Code("identity.audience", _U, "The token is for another service.", "Get one for this service."),
+    Code("identity.expired", _U, "The token has expired.", "Get a new one from the provider."),
+    Code("identity.claim", _U, "A claim of the token is missing or invalid.", "Ask the provider's operator."),
+    Code("identity.workspace", _U, "The caller may not use the workspace.", "Ask its owner; then get a new token."),
+    Code("identity.role", _U, "The caller lacks a role.", "Ask an operator."),
+    Code("workspace.choice", _U, "The caller has several workspaces, or none.", "Name one in the request."),
+    Code("workspace.private", _U, "The process is private to another workspace.", "Ask its owner."),
+    Code(
+        "identity.provider",
+        _P,
+        "Tokens cannot be verified, as the provider does not answer.",
+        "Check the provider and ZOO_RUNNER_OIDC_ISSUER.",
+    ),
+)
+QUOTA = (
+    Code("quota.cores", _U, "A tool asks for more cores than its workspace may use.", "Ask the operator."),
+    Code("quota.memory", _U, "A tool asks for more memory than its workspace may use.", "Ask the operator."),
+    Code("quota.queued-jobs", _U, "As many jobs of the workspace wait as may.", "Wait, or dismiss some."),
+    Code("quota.results", _U, "The results of the workspace take as much as they may.", "Remove some."),
+)
+POLICY = (
+    Code("policy.denied", _U, "The policy of this server denies the request.", "Ask who keeps the policy."),
+    Code(
+        "policy.unavailable",
+        _P,
+        "The policy agent does not answer, or not with a decision.",
+        "Check the agent and ZOO_RUNNER_OPA_URL.",
+    ),
+    Code("access.document", _U, "An access document is invalid.", "Correct it as the message says."),
+    Code("access.unavailable", _P, "An access document cannot be read.", "Check the bucket of ZOO_RUNNER_ACCESS."),
+)
+STORE = (
+    Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
+    Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
+    Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
+)
+BACKUP = (
+    Code("backup.exists", _U, "There is a file at the place of the backup.", "Choose another, or use --overwrite."),
+    Code("backup.damaged", _P, "The backup is incomplete or damaged.", "Use another backup."),
+    Code("backup.newer", _E, "The backup was written by a newer release.", "Upgrade this installation."),
+    Code("backup.folders", _E, "The backup is of an installation with other folders.", "Set the folders shown."),
+    Code("backup.not-empty", _U, "The database to restore into has content.", "Use another one, or --overwrite."),
+    Code("backup.in-use", _U, "Workers use the database to restore into.", "Stop servers and workers first."),
+)
