@@ -3,7 +3,8 @@
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
 `source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
 `protection`, `job`, `results`, `process`, `harvest`, `request`, `upload`, `identity`, `workspace`, `policy`, `access`,
-`quota`, `store`, `backup`, `runner`. docs/errors.md lists them. The findings of `validate` (`package.findings`) have such codes too.
+`quota`, `store`, `backup`, `runner`. docs/errors.md lists them. The findings of
+`validate` (`package.findings`) have such codes too.
 """
 
 from collections.abc import Mapping
