@@ -45,11 +45,11 @@ test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes
 	@echo "tests: long"
 	@$(PYTEST) -m long tests
 
-conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour); ENGINE=argo-native|calrissian on the cluster
+conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour); TESTS=1,3-6, JOBS=2 at a time, ENGINE=argo-native|calrissian on the cluster
 	@$(PYTHON) -m venv .venv-conformance && .venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --require-hashes --requirement requirements/conformance.lock
 	@PYTHONPATH=. $(BIN)/python dev/conformance/suite.py "$${CWL_CONFORMANCE:?names the folder of a conformance suite}" \
-	  $(or $(ENGINE),local) $(TESTS)
+	  $(or $(ENGINE),local) $(TESTS) --jobs $(or $(JOBS),2)
 
 lint: env-dev ## style, types, layers
 	@echo "lint: ruff, mypy, import-linter"

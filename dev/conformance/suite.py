@@ -1,14 +1,14 @@
 """Run a conformance suite of CWL with zoo-runner and with cwltool, and print what each passes.
 
-Usage: suite.py FOLDER ENGINE [NUMBERS]     numbers of tests as cwltest takes them, such as 1,3-6; all without
-
-ENGINE is local (without containers), or one on a cluster, that of the tests (KUBECONFIG, TEST_HOST_ADDRESS, JOB_IMAGE).
-
 FOLDER is a checkout of a suite: common-workflow-language/cwl-v1.2, cwl-v1.1, or the folder v1.0 of
-common-workflow-language/common-workflow-language.
+common-workflow-language/common-workflow-language. ENGINE is local (without containers), or one on a cluster, that of
+the tests (KUBECONFIG, TEST_HOST_ADDRESS, JOB_IMAGE). TESTS are numbers as cwltest takes them, such as 1,3-6, or ids,
+such as cl_basic_generation,any_outputSource_compatibility; all without. UPDATE_DOCS=1 writes the table of docs/cwl.md.
 """
 
+import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,11 +19,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from dev.conformance.cwl_runner import STORE
+from dev.conformance.table import COLUMNS, write_cell
 from tests.cluster import find_kubeconfig, join_cluster, serve_pods
 from tests.site import Site
 
 HERE = Path(__file__).resolve().parent
 CWLTEST = HERE.parents[1] / ".venv-conformance" / "bin" / "cwltest"
+PAGE = HERE.parents[1] / "docs" / "cwl.md"
+ENVIRON = os.environ  # noqa: TID251 this is a command
 CWLTOOL = [str(Path(sys.executable).with_name("cwltool")), "--no-container"]
 # a test on a cluster is a job with several pods
 LONGEST_SECONDS = 600
@@ -32,22 +35,52 @@ OUTCOMES = ("passed", "unsupported", "failed")
 
 def main(words: list[str]) -> int:
     """Run the suite and print the table; 1 where zoo-runner fails what cwltool passes."""
-    if len(words) < 2:
-        sys.exit(__doc__)
-    tests, engine = find_tests(Path(words[0])), words[1]
-    runner = [sys.executable, str(HERE / "cwl_runner.py"), "--engine", engine]
+    given = parse(words)
+    tests, engine = find_tests(given.folder), given.engine
+    options = ["-j", str(given.jobs), *choose_tests(given.tests)]
     with reaching_store(engine) as environ:
-        ours = run_suite(tests, runner, words[2:], environ)
-    theirs = run_suite(tests, CWLTOOL, words[2:], os.environ)  # noqa: TID251 this is a command
-    outcomes = {f"zoo-runner, engine {engine}": ours, "cwltool": theirs}
+        ours = run_suite(tests, options, [sys.executable, str(HERE / "cwl_runner.py"), "--engine", engine], environ)
+    theirs = run_suite(tests, options, CWLTOOL, ENVIRON)
     print("| runner | passed | unsupported | failed |\n| --- | --- | --- | --- |")
-    for name, found in outcomes.items():
+    for name, found in {f"zoo-runner, engine {engine}": ours, "cwltool": theirs}.items():
         counts = Counter(found.values())
         print(f"| {name} | {' | '.join(str(counts[outcome]) for outcome in OUTCOMES)} |")
+    if ENVIRON.get("UPDATE_DOCS"):
+        write_table(name_suite(tests), {engine: ours, "cwltool": theirs})
     differs = [test for test, outcome in theirs.items() if outcome == "passed" and ours.get(test) != "passed"]
     for test in differs:
         print(f"- {ours.get(test)} here, passed by cwltool: {test}")
     return 1 if differs else 0
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read the words of the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument("engine", metavar="ENGINE")
+    parser.add_argument("tests", metavar="TESTS", nargs="?", default="")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="tests that run at a time (default: %(default)s)")
+    return parser.parse_args(words)
+
+
+def choose_tests(tests: str) -> list[str]:
+    """Return the options of cwltest for a list of numbers or ids."""
+    if not tests:
+        return []
+    return ["-n" if re.fullmatch(r"[\d,-]+", tests) else "-s", tests]
+
+
+def name_suite(tests: Path) -> str:
+    """Return the version of CWL that a suite tests, by the name of its folder."""
+    found = re.search(r"v\d+\.\d+", tests.parent.name)
+    return found[0] if found else sys.exit(f"{tests.parent} names no version of CWL: expected such as cwl-v1.2")
+
+
+def write_table(suite: str, outcomes: Mapping[str, Mapping[str, str]]) -> None:
+    """Write how many tests each runner passed into docs/cwl.md."""
+    for runner in [name for name in outcomes if name in COLUMNS]:
+        passed = Counter(outcomes[runner].values())["passed"]
+        PAGE.write_text(write_cell(PAGE.read_text(), suite, runner, passed, len(outcomes[runner])))
 
 
 def find_tests(folder: Path) -> Path:
@@ -62,7 +95,7 @@ def find_tests(folder: Path) -> Path:
 @contextmanager
 def reaching_store(engine: str) -> Iterator[Mapping[str, str]]:
     """Have the environment of a runner; an engine on a cluster gets a results store that its pods reach."""
-    environ = dict(os.environ)  # noqa: TID251 this is a command
+    environ = dict(ENVIRON)
     if engine == "local":
         yield environ
         return
@@ -74,14 +107,15 @@ def reaching_store(engine: str) -> Iterator[Mapping[str, str]]:
         yield {**environ, **site.environ, STORE: str(store.folder)}
 
 
-def run_suite(tests: Path, command: list[str], numbers: list[str], environ: Mapping[str, str]) -> dict[str, str]:
+def run_suite(tests: Path, options: list[str], command: list[str], environ: Mapping[str, str]) -> dict[str, str]:
     """Run the tests with one runner; return how each ended, by its description."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        chosen = ["-n", numbers[0]] if numbers else []
-        words = [str(CWLTEST), "--test", str(tests), "--junit-xml", str(report), "--tool", command[0], *chosen]
+        words = [str(CWLTEST), "--test", str(tests), "--junit-xml", str(report), "--tool", command[0], *options]
         words += ["--timeout", str(LONGEST_SECONDS)]
         subprocess.run([*words, "--", *command[1:]], check=False, cwd=tests.parent, env=environ)
+        if not report.exists():
+            sys.exit(f"cwltest ran no test of {tests}: {' '.join(options)}; check TESTS and the folder")
         cases = ElementTree.parse(report).getroot().iter("testcase")
         return {str(case.get("name")): read_outcome(case) for case in cases}
 
