@@ -16,6 +16,7 @@ from zoo_runner.config.configuration import Configuration, load_configuration
 from zoo_runner.config.service import load_service_configuration
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
+from zoo_runner.engines.cwl_process.supervisor import descendants
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import accept, draft_job, find_secret_values
 from zoo_runner.execution.context import open_context
@@ -272,6 +273,11 @@ def processes_of(folder: Path) -> list[int]:
         if any(str(folder).encode() in text for text in (*texts, place.encode())):
             found.append(int(process.name))
     return [pid for pid in found if pid != os.getpid()]
+
+
+def find_supervisors(pid: int) -> list[int]:
+    """The supervisors below a process that runs jobs."""
+    return [one for one in descendants(pid) if b"supervisor.py" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def wait_until_none_is_left(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """The local engine as seen by its callers and by others on the machine: what remains, and what is reported."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Fault, FileServer
-from tests.site import LONGEST_SECONDS, Pipe, Site, processes_of, wait_until_none_is_left, watching
+from tests.site import LONGEST_SECONDS, Pipe, Site, find_supervisors, processes_of, wait_until_none_is_left, watching
 from tests.values import EXAMPLES, FAILING, PACKAGES
 from zoo_runner.engines.cwl_process.supervisor import descendants
 from zoo_runner.execution.accept import accept
@@ -99,11 +100,9 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_caller_says_so(sit
     words = ("run", PROBE / "tree.cwl", "-i", f"ready={pipe.path}", "-o", site.results)
     with site.started(*words) as process:
         tree_ids = list(map(int, pipe.read().split()))
-        below = descendants(process.pid)
-        supervisors = [pid for pid in below if b"supervisor.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        assert len(supervisors) == 1
+        below, (supervisor,) = descendants(process.pid), find_supervisors(process.pid)
         with watching(*tree_ids) as tree, watching(*below) as others:
-            subprocess.run(["kill", "-9", str(supervisors[0])], check=True)
+            os.kill(supervisor, signal.SIGKILL)
             assert all(one.ends() for one in (*tree, *others))
         assert process.stderr
         reported = process.stderr.read()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Mapping
 from hashlib import sha256
@@ -14,7 +15,7 @@ import pytest
 import rasterio  # type: ignore[import-untyped]
 
 from tests.contract.test_linked_outputs import CASES, check_linked_output
-from tests.site import Site, wait_until_none_is_left
+from tests.site import Site, find_supervisors, wait_until_none_is_left
 from tests.values import EXAMPLES, FAILING, PACKAGES, ROOT
 from tests.waiting import wait_for
 from zoo_runner.model.cancellation import Cancellation
@@ -174,6 +175,27 @@ def test_a_container_is_removed_when_its_caller_is_killed(podman_site: Site) -> 
     assert during
     assert wait_until_none_is_left(podman_site.folder)
     assert list_containers(podman_site.folder) == set()
+
+
+@pytest.mark.parametrize("isolation", ["trusted", "isolated"])
+@pytest.mark.parametrize("killed", ["supervisor", "both"])
+def test_a_container_is_removed_when_its_supervisor_is_killed(killed: str, isolation: str, podman_site: Site) -> None:
+    site = podman_site.having(ZOO_RUNNER_ISOLATION=isolation)
+    with site.started("run", FAILING / "slow" / "slow.cwl", "-o", site.results) as process:
+        assert process.stderr
+        assert any("step sleep begins" in line for line in process.stderr)
+        during = wait_for_container(site.folder)
+        (supervisor,) = find_supervisors(process.pid)
+        if killed == "both":
+            process.kill()
+        os.kill(supervisor, signal.SIGKILL)
+        reported = process.stderr.read()
+    assert during
+    if killed == "both":
+        (job,) = json.loads(site.command("jobs", "--format", "json").stdout)
+        reported = site.command("reattach", job["jobID"], "--quiet").stderr
+    assert ("job.lost" if killed == "both" else "engine.killed") in reported
+    assert list_containers(site.folder) == set()
 
 
 def wait_for_container(folder: Path) -> set[str]:

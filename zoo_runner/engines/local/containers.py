@@ -1,20 +1,25 @@
 """Container engines of one machine: which one answers, and whether the images of a package are there."""
 
+import contextlib
 import json
 import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Containers, Settings
 from zoo_runner.engines.cwl_process.supervised import Supervised
+from zoo_runner.engines.cwl_process.supervisor import remove_containers
 from zoo_runner.engines.image_errors import is_denied, is_limited, is_missing
 from zoo_runner.engines.local.places import StepPlace
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report
 
+CONTAINER_IDS = "cids"
+"""The folder in the scratch folder with the ids of the containers of a trusted job."""
 _PROBE_SECONDS = 60
 
 
@@ -111,6 +116,28 @@ def find_runtime(wanted: Containers) -> str | None:
 
 def _list_candidates(wanted: Containers) -> tuple[str, ...]:
     return {"auto": ("podman", "docker"), "none": (), "sandbox": ()}.get(wanted, (wanted,))
+
+
+def name_containers(job_id: str) -> str:
+    """How the names of the containers of an isolated job begin."""
+    return f"zoo-runner-{job_id}-"
+
+
+def remove_containers_of(job_id: str, scratch: Path, runtime: str, settings: Settings) -> None:
+    """Remove the containers of a job whose supervisor was killed, which would have done it.
+
+    Those that cannot be removed now end with their tool, and are removed then. Isolated, they are found by their names:
+    what is in the scratch folder, ids of containers too, may be a package's.
+    """
+    remover, variables = [runtime, "rm", "--force"], settings.inherited
+    if settings.isolation != "isolated":
+        remove_containers(str(scratch / CONTAINER_IDS), remover, variables)
+        return
+    words = [runtime, "ps", "--all", "--quiet", f"--filter=name={name_containers(job_id)}"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        found = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True)
+        if left := found.stdout.split():
+            subprocess.run([*remover, *left], env=variables, capture_output=True, timeout=_PROBE_SECONDS, check=True)
 
 
 def limits_memory(runtime: str) -> bool:

@@ -16,7 +16,15 @@ from zoo_runner.engines.cwl_process.resources import ensure_resources, read_mach
 from zoo_runner.engines.cwl_process.scratch_folder import remove_scratch
 from zoo_runner.engines.hidden import hide_process
 from zoo_runner.engines.local.ahead import take_launcher
-from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, ensure_images, find_container_needs
+from zoo_runner.engines.local.containers import (
+    CONTAINER_IDS,
+    ContainerNeeds,
+    choose_runtime,
+    ensure_images,
+    find_container_needs,
+    find_runtime,
+    remove_containers_of,
+)
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.given import PrivateFolders
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
@@ -99,7 +107,7 @@ class LocalEngine:
         """Run the job in a thread of this process."""
         submitted = self._submitted.pop(handle.job_id, None)
         if submitted is None:
-            return fail(_explain_missing(handle))
+            return fail(self._explain_missing(handle))
         return run_in_background(f"job-{handle.job_id}", lambda: self._run(submitted, report, cancellation))
 
     def cancel(self, handle: Handle) -> None:
@@ -201,20 +209,22 @@ class LocalEngine:
                     raise
                 raise keep_outputs(job.paths.scratch, job.id, outputs, error) from error
 
-
-def _explain_missing(handle: Handle) -> EngineError:
-    """Say why this process cannot follow a job: another one runs it, or ran it and is gone."""
-    if has_listener(Path(handle.data["scratch"])):
-        return NotReachedError(
-            f"job {handle.job_id} is still run by another process",
-            f"Follow its log with `zoo-runner logs -f {handle.job_id}`, or stop it with `zoo-runner cancel`.",
-            level=Level.USER,
+    def _explain_missing(self, handle: Handle) -> EngineError:
+        """Say why this process cannot follow a job: another one runs it, or ran it and is gone."""
+        scratch = Path(handle.data["scratch"])
+        if has_listener(scratch):
+            return NotReachedError(
+                f"job {handle.job_id} is still run by another process",
+                f"Follow its log with `zoo-runner logs -f {handle.job_id}`, or stop it with `zoo-runner cancel`.",
+                level=Level.USER,
+            )
+        if runtime := find_runtime(self._settings.containers):
+            remove_containers_of(handle.job_id, scratch, runtime, self._settings)
+        return EngineError(
+            f"job {handle.job_id} was lost: the process that ran it has ended",
+            "Run it again: a local job ends with the process that runs it.",
+            code="job.lost",
         )
-    return EngineError(
-        f"job {handle.job_id} was lost: the process that ran it has ended",
-        "Run it again: a local job ends with the process that runs it.",
-        code="job.lost",
-    )
 
 
 def _build_trust_note(steps: list[str], needs: ContainerNeeds, settings: Settings) -> str:
@@ -239,7 +249,7 @@ def _make_scratch(scratch: Path) -> None:
         # of an earlier attempt, which ended before its handle was stored
         if scratch.exists() and not has_listener(scratch):
             remove_scratch(scratch)
-        for name in (".", "inputs", "tmp", "out", "outputs", "cids", "monitors"):
+        for name in (".", "inputs", "tmp", "out", "outputs", CONTAINER_IDS, "monitors"):
             (scratch / name).mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise SettingsError(

@@ -23,7 +23,12 @@ from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.scratch_folder import MONITORS, place_beside, remove_beside
 from zoo_runner.engines.cwl_process.step_server import REFUSED
 from zoo_runner.engines.cwl_process.supervised import Supervised
-from zoo_runner.engines.local.containers import limits_memory
+from zoo_runner.engines.local.containers import (
+    CONTAINER_IDS,
+    limits_memory,
+    name_containers,
+    remove_containers_of,
+)
 from zoo_runner.engines.local.control import Control
 from zoo_runner.engines.local.given import PrivateFolders, find_given
 from zoo_runner.engines.local.places import may_use_network
@@ -133,6 +138,8 @@ class Run:
         if code in _ENDED:
             raise _build_ended(code, self._launcher.complaints)
         if code < 0:
+            if self._runtime:
+                remove_containers_of(self._job.id, self._scratch, self._find_runtime(), self._settings)
             raise _build_killed("supervisor", -code)
         # as the supervisor writes the signal that ended its command
         if code > _SIGNALLED:
@@ -155,7 +162,7 @@ class Run:
             "keeps_user": self._runtime == "podman" and os.geteuid() != 0,
             "memory_mib": self._machine.memory_mib,
             "package_files": self._package_files,
-            "cid_folder": str(scratch / "cids") if self._runtime else None,
+            "cid_folder": str(scratch / CONTAINER_IDS) if self._runtime else None,
             "remover": self._list_remover(),
             "sandbox": [*self._client, "sandbox"] if self._sandbox else None,
             "default_image": self._settings.default_image if isolated else None,
@@ -219,7 +226,7 @@ class Run:
             program=self._find_runtime(),
             variables=dict(self._settings.inherited),
             network=network,
-            prefix=f"zoo-runner-{self._job.id}-",
+            prefix=name_containers(self._job.id),
             monitors=str(self._monitors) if self._runtime == "podman" else None,
         )
         return {
