@@ -165,8 +165,8 @@ def list_forms(secret: str) -> Iterator[str]:
         written = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
         yield written
         yield written.replace("/", "\\/")
-        # JSON in a string of JSON
-        yield json.dumps(written, ensure_ascii=ascii_only)[1:-1]
+        # JSON in a string of JSON, which another program may have written
+        yield from (json.dumps(written, ensure_ascii=outer)[1:-1] for outer in (True, False))
     yield repr(secret)[1:-1]
     yield escape(secret)
     content = secret.encode("utf-8", "replace")
