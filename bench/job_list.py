@@ -33,7 +33,9 @@ _STATUSES = (*[Status.SUCCESSFUL] * 7, *[Status.FAILED] * 2, Status.DISMISSED)
 _START = 1_700_000_000
 PAGES = ("limit=100", "limit=100&skip={tenth}", "limit=100&skip={half}", "limit=100&skip={last}")
 FILTERS = (
-    *("status=failed", "status=failed&skip={tenth}", "processID=p-3", "q=999", "type=process&status=dismissed"),
+    *("status=failed", "status=failed&skip={tenth}", "processID=p-3", "type=process&status=dismissed"),
+    # of all jobs, of some, of one, of none
+    *("q=job", "q=999", "q=job-{half}", "q=nothing"),
     *("minDuration=50", "datetime=2023-11-20T00:00:00Z/2023-11-21T00:00:00Z"),
     "processID=p-3&status=failed&minDuration=9",
 )
@@ -129,8 +131,8 @@ def _build_part(table: str, jobs: int, rounds: int) -> str:
 {table}
 
 The time of whole requests to one server; the database of PostgreSQL has been vacuumed, as it does itself. Pages lie at
-the begin, a tenth, the half and the end of the list; filters are by status, process, part of an id, time, duration, and
-several of these."""
+the begin, a tenth, the half and the end of the list; filters are by status, process, part of an id (that all jobs have,
+some, one or none), time, duration, and several of these."""
 
 
 if __name__ == "__main__":

@@ -227,6 +227,7 @@ def test_a_backup_of_an_older_schema_is_restored_and_migrated(other: SqlStore, t
     rewrite(tmp_path / "b.zip", lambda tables: {n: [{c: r[c] for c in columns[n]} for r in tables[n]] for n in columns})
     restore_backup(other, {}, tmp_path / "b.zip")
     assert [job.id for job in other.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
+    assert [job.id for job in other.jobs.find(JobQuery(workspace="ws", text="OB-1")).jobs] == ["job-1"]
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]], schema: str = "0001") -> None:

@@ -250,6 +250,7 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
         for statement in (
             *OLD_ROWS,
             *(OLD_TIMES if schema > "0001" else ()),
+            *(SEARCH_TEXT if schema > "0007" else ()),
             *(OLD_CALLBACK if schema == "0003" else ()),
             *(CALLBACK if schema > "0003" else ()),
         ):
@@ -257,7 +258,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     database.close()
     store = open_sql_store(url)
     assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
-    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text="OB-1")).jobs] == ["job-1"]
+    for words in ("OB-1", "P"):
+        assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == ["job-1"]
     assert store.processes.get("ws", "p") == build_process()
     assert store.processes.load_package(PACKAGE.digest) == PACKAGE
     assert list(store.events.read("job-1")) == [(1, EngineLine("info", "x"))]
@@ -280,6 +282,7 @@ OLD_ROWS = (
     "INSERT INTO events (job_id, number, body) VALUES ('job-1', 1, :event)",
 )
 OLD_TIMES = ("UPDATE jobs SET started = 1767225600.0, finished = 1767225607.0",)
+SEARCH_TEXT = ("UPDATE jobs SET search_text = 'job-1 p'",)
 OLD_CALLBACK = (
     "INSERT INTO callbacks (job_id, base, hub, addresses, known, tried, attempts, due)"
     " VALUES ('job-1', 'http://here', false, :addresses, 'running', 'running', 0, 0)",

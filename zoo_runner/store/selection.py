@@ -1,4 +1,4 @@
-"""What stores without a query language share: which jobs a query selects, and in which order; pure."""
+"""Which jobs a query selects, and in which order; pure. Stores without a query language list jobs by it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -48,13 +48,14 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.created_from or "") <= job.created
         and (query.created_to is None or job.created <= query.created_to)
-        and _has_text(job, query.text)
+        and (query.text or "").lower() in write_search_text(job)
         and _lasts(job, query)
     )
 
 
-def _has_text(job: Job, text: str | None) -> bool:
-    return text is None or any(text.lower() in name.lower() for name in (job.id, job.process_id))
+def write_search_text(job: Job) -> str:
+    """Return what the text of a query is looked for in: the ids of a job and of its process, in lower case."""
+    return f"{job.id}\n{job.process_id}".lower()
 
 
 def _lasts(job: Job, query: JobQuery) -> bool:

@@ -29,6 +29,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
 from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
+from zoo_runner.store.selection import write_search_text
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
 from zoo_runner.store.sql.schema import JOBS, now_seconds
@@ -101,10 +102,11 @@ class SqlJobs:
         """Return a page of a list and the number of jobs of all pages, both of one moment; raises as `find` does."""
         with self._database.viewing() as connection:
             total = self._count(connection, query)
-            left, most = total - query.skip, query.limit + 1
-            if query.cursor is None and 0 < left < query.skip:
+            left = max(total - query.skip, 0)
+            # no more than there are, so that the search ends with the last one that matches
+            most = min(query.limit + 1, left)
+            if query.cursor is None and left < query.skip:
                 # nearer to the end of the list: what comes before the page is passed over one by one
-                most = min(most, left)
                 rows = self._select(connection, query, left - most, most, oldest_first=True)[::-1]
             else:
                 rows = self._select(connection, query, query.skip, most)
@@ -133,12 +135,7 @@ class SqlJobs:
             place = func.coalesce(record["deployed_in"].as_string(), JOBS.c.workspace)
             conditions.append(place == query.deployed_in)
         if query.text is not None:
-            text = query.text.lower()
-            # LIKE of SQLite ignores the case of ASCII letters by itself
-            names = [
-                column if self._database.is_file else func.lower(column) for column in (JOBS.c.id, JOBS.c.process_id)
-            ]
-            conditions.append(or_(*(name.contains(text, autoescape=True) for name in names)))
+            conditions.append(JOBS.c.search_text.contains(query.text.lower(), autoescape=True))
         return conditions
 
     def load_package(self, digest: str) -> Package:
@@ -315,4 +312,5 @@ def build_columns(job: Job) -> dict[str, Any]:
         "package": job.package,
         "version": job.version,
         "body": json.dumps(to_plain(job)),
+        "search_text": write_search_text(job),
     }

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0007"
+OLDEST, NEWEST = "0001", "0008"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -79,6 +79,8 @@ JOBS = Table(
     Column("lease_expires", Double),
     Column("event_count", Integer, nullable=False, server_default=text("0")),
     Column("body", Text, nullable=False),
+    # its names in lower case: to look through one text that is compared byte by byte takes a third of the time
+    Column("search_text", sorted_text(384), nullable=False, server_default=text("''")),
 )
 _UNFINISHED = text("status IN ('accepted', 'running')")
 Index("jobs_newest", JOBS.c.created, JOBS.c.id)
@@ -86,6 +88,7 @@ Index("jobs_newest", JOBS.c.created, JOBS.c.id)
 Index(
     "jobs_of_workspace",
     *(JOBS.c[name] for name in ("workspace", "created", "id", "status", "process_id", "started", "finished")),
+    JOBS.c.search_text,
 )
 Index("jobs_by_status", JOBS.c.workspace, JOBS.c.status, JOBS.c.created, JOBS.c.id)
 Index("jobs_by_process", JOBS.c.workspace, JOBS.c.process_id, JOBS.c.created, JOBS.c.id)
