@@ -38,8 +38,7 @@ def get_service_token(url: str) -> str:
 
 def rotate_keys(url: str) -> None:
     """Have the realm sign with a new key from now on."""
-    fields = {"grant_type": "password", "username": "admin", "password": PASSWORD, "client_id": "admin-cli"}
-    headers = {"Authorization": f"Bearer {_ask_token(url, 'master', fields)}", "Content-Type": "application/json"}
+    headers = _build_admin_headers(url)
     realm = json.loads(_send(f"{url}/admin/realms/eo", headers=headers))
     components = f"{url}/admin/realms/eo/components"
     kind = "org.keycloak.keys.KeyProvider"
@@ -66,3 +65,23 @@ def _send(url: str, body: bytes | None = None, headers: Mapping[str, str] | None
     with urllib.request.urlopen(request, timeout=SECONDS) as response:
         data: bytes = response.read()
     return data
+
+
+def add_client(url: str, client: str, redirect: str) -> None:
+    """Have the realm know a server as a client with a secret, at which people log in."""
+    described = {
+        "clientId": client,
+        "secret": PASSWORD,
+        "publicClient": False,
+        "standardFlowEnabled": True,
+        "directAccessGrantsEnabled": False,
+        "redirectUris": [redirect],
+        "attributes": {"pkce.code.challenge.method": "S256"},
+        "defaultClientScopes": ["basic", "runner"],
+    }
+    _send(f"{url}/admin/realms/eo/clients", json.dumps(described).encode(), _build_admin_headers(url))
+
+
+def _build_admin_headers(url: str) -> dict[str, str]:
+    fields = {"grant_type": "password", "username": "admin", "password": PASSWORD, "client_id": "admin-cli"}
+    return {"Authorization": f"Bearer {_ask_token(url, 'master', fields)}", "Content-Type": "application/json"}

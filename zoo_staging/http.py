@@ -92,11 +92,18 @@ class HttpClient:
 
     @asynccontextmanager
     async def get(
-        self, href: str, part: ByteRange | None = None, *, body: bytes | None = None, headers: tuple[str, ...] = ()
+        self,
+        href: str,
+        part: ByteRange | None = None,
+        *,
+        body: bytes | None = None,
+        media_type: str = "application/json",
+        headers: tuple[str, ...] = (),
     ) -> AsyncIterator[Answer]:
         """Request `href`, or a part of it, and stream the answer; each redirect is checked like the first address.
 
-        With `body`, JSON, the request is a POST, which is never redirected to another host; `headers` are sent too.
+        With `body`, of `media_type`, the request is a POST, which is never redirected to another host; `headers` are
+        sent too.
         Raises `StagingError`, as `RetryableError` if trying again may help: no connection, a time-out, an
         overloaded server (408, 425, 429, 5xx but 501), a body that broke off, a file that changed.
         """
@@ -104,7 +111,7 @@ class HttpClient:
         try:
             url = _parse_or_fail(href)
             for _ in range(MOST_REDIRECTS):
-                wanted = (*_build_fields(part, body), *headers)
+                wanted = (*_build_fields(part, None if body is None else media_type), *headers)
                 transfer, (status, phrase, fields) = await self._ask(url, href, wanted, body)
                 location = fields.get("location")
                 if status not in REDIRECTS or location is None:
@@ -215,11 +222,11 @@ class HttpClient:
         transfer.close()
 
 
-def _build_fields(part: ByteRange | None, body: bytes | None) -> tuple[str, ...]:
+def _build_fields(part: ByteRange | None, media_type: str | None) -> tuple[str, ...]:
     fields: tuple[str, ...] = ()
     if part is not None:
         fields = (f"Range: bytes={part.start}-{part.end - 1}", f"If-Range: {part.validator}")
-    return fields if body is None else (*fields, "Content-Type: application/json")
+    return fields if media_type is None else (*fields, f"Content-Type: {media_type}")
 
 
 def _read_validator(headers: Mapping[str, str]) -> str | None:

@@ -28,6 +28,7 @@ from zoo_runner.model.errors import (
 from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
+from zoo_runner.model.session import Session
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.selection import select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
@@ -401,3 +402,18 @@ def test_entries_of_the_audit_log_are_added_and_neither_changed_nor_removed(stor
         assert len(list(store.audit.read())) == 3
     with pytest.raises(EngineError), store.database.writing() as connection:
         connection.execute(METADATA.tables["audit"].delete())
+
+
+def test_a_session_is_found_until_it_ends_or_expires(store: SqlStore) -> None:
+    session = Session("ada", ("alpha",), (), NOW, "2026-01-01T01:00:00.000Z")
+    store.sessions.add("a" * 64, session)
+    store.sessions.add("b" * 64, replace(session, expires="2026-01-01T02:00:00.000Z"))
+    assert store.sessions.find("a" * 64, NOW) == session
+    assert store.sessions.find("a" * 64, session.expires) is None
+    assert store.sessions.find("c" * 64, NOW) is None
+    store.sessions.remove_expired(session.expires)
+    assert store.sessions.find("a" * 64, NOW) is None
+    assert store.sessions.find("b" * 64, NOW) is not None
+    store.sessions.remove("b" * 64)
+    store.sessions.remove("b" * 64)
+    assert store.sessions.find("b" * 64, NOW) is None

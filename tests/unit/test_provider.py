@@ -4,30 +4,41 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable
+from dataclasses import replace
+from urllib.parse import parse_qsl
 
 import pytest
 
 from tests.unit.test_tokens import CLAIMS, KEY, OTHER_KEY, SETTINGS, sign
+from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.server.access.provider import FRESH_SECONDS, LONGEST_SECONDS, PAUSE_SECONDS, Provider
 from zoo_staging.errors import Kind, StagingError
 
 DOCUMENT = f"{SETTINGS.issuer}/.well-known/openid-configuration"
 PLACE = "https://login.example.org/keys"
+TOKENS = "https://login.example.org/token"
 
 
 class Site:
     """A provider on the web, with its clock; the addresses that were asked for are counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: IdentitySettings = SETTINGS) -> None:
         self.now, self.is_away = 1000.0, False
         self.asked: Counter[str] = Counter()
         self.keys = [KEY]
+        self.tokens: dict[str, str] = {}
+        self.sent: list[tuple[dict[str, str], tuple[str, ...]]] = []
         self.document = {"issuer": SETTINGS.issuer, "jwks_uri": PLACE}
-        self.provider = Provider(SETTINGS, self.read, lambda: self.now)
+        self.provider = Provider(settings, self.read, lambda: self.now)
 
-    async def read(self, address: str) -> bytes:
+    async def read(
+        self, address: str, body: bytes | None = None, media_type: str = "", headers: tuple[str, ...] = ()
+    ) -> bytes:
         self.asked[address] += 1
+        if body is not None:
+            self.sent.append((dict(parse_qsl(body.decode())), headers))
+            return json.dumps(self.tokens).encode()
         # others get their turn, as they do while an answer comes
         await asyncio.sleep(0)
         if self.is_away:
@@ -110,5 +121,49 @@ def test_a_document_that_is_not_the_issuers_gives_no_keys(document: dict[str, st
     site = Site()
     site.document = document
     (error,) = run(site.provider.identify(sign(CLAIMS)))
+    assert isinstance(error, EngineError)
+    assert error.diagnosis.code == "identity.provider"
+
+
+@pytest.mark.parametrize("secret", ["", "s:ecret"])
+def test_a_code_is_exchanged_by_a_client_with_or_without_a_secret(secret: str) -> None:
+    site = Site(replace(SETTINGS, client="pages", client_secret=secret))
+    site.document |= {"authorization_endpoint": "https://login.example.org/auth", "token_endpoint": TOKENS}
+    identity = sign({**CLAIMS, "aud": "pages", "nonce": "n"})
+    site.tokens = {"id_token": identity, "access_token": sign(CLAIMS)}
+    (caller,) = run(site.provider.exchange("c", "v", "https://eo.example.org/login/callback", "n"))
+    assert getattr(caller, "name", None) == "ada", caller
+    ((fields, headers),) = site.sent
+    shown = {"grant_type": "authorization_code", "code": "c", "code_verifier": "v"}
+    shown["redirect_uri"] = "https://eo.example.org/login/callback"
+    assert fields == (shown if secret else {**shown, "client_id": "pages"})
+    assert headers == (("Authorization: Basic cGFnZXM6cyUzQWVjcmV0",) if secret else ())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code"),
+    [
+        ({}, "login.exchange"),
+        ({"id_token": sign({**CLAIMS, "aud": "pages", "nonce": "n"})}, "login.exchange"),
+        ({"id_token": sign({**CLAIMS, "aud": "pages", "nonce": "m"}), "access_token": sign(CLAIMS)}, "identity.claim"),
+        ({"id_token": sign({**CLAIMS, "aud": "pages", "nonce": "n"}), "access_token": "opaque"}, "identity.token"),
+    ],
+)
+def test_an_exchange_without_the_tokens_of_this_login_lets_nobody_in(tokens: dict[str, str], code: str) -> None:
+    site = Site(replace(SETTINGS, client="pages"))
+    site.document |= {"authorization_endpoint": "https://login.example.org/auth", "token_endpoint": TOKENS}
+    site.tokens = tokens
+    (error,) = run(site.provider.exchange("c", "v", "https://eo.example.org/login/callback", "n"))
+    assert isinstance(error, InputError)
+    assert error.diagnosis.code == code
+
+
+def test_a_provider_whose_addresses_for_logins_are_not_safe_has_none() -> None:
+    site = Site(replace(SETTINGS, client="pages"))
+    site.document |= {
+        "authorization_endpoint": "https://login.example.org/auth",
+        "token_endpoint": "http://a.example.org",
+    }
+    (error,) = run(site.provider.find_endpoints())
     assert isinstance(error, EngineError)
     assert error.diagnosis.code == "identity.provider"

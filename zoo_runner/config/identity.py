@@ -10,7 +10,9 @@ from zoo_runner.model.errors import SettingsError
 # asymmetric ones: a key that only verifies is no secret
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 _LONGEST_CACHE_SECONDS = 60
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_LONGEST_SESSION_MINUTES = 1440
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""The hosts of addresses that lead to the machine that asks."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,23 @@ class IdentitySettings:
     leeway_seconds: int = setting(
         "ZOO_RUNNER_OIDC_LEEWAY", 30, "How far the clocks of provider and server may differ, in seconds."
     )
+    client: str = setting(
+        "ZOO_RUNNER_OIDC_CLIENT",
+        "",
+        "Name of this server as a client of the provider, by which people log in with a browser; its redirect address"
+        " there is …/login/callback. Needs https, or this machine. Unset: nobody logs in, programs send tokens.",
+    )
+    client_secret: str = setting(
+        "ZOO_RUNNER_OIDC_CLIENT_SECRET", "", "Secret of that client. Unset: the provider knows it as a public one."
+    )
+    scopes: tuple[str, ...] = setting(
+        "ZOO_RUNNER_OIDC_SCOPES", ("openid",), "Scopes that a login asks for, separated by commas; `openid` is needed."
+    )
+    session_minutes: float = setting(
+        "ZOO_RUNNER_SESSION_MINUTES",
+        60.0,
+        "How long a login holds, at most 1440; the next one needs no password while the provider knows the person.",
+    )
     policy_url: str = setting(
         "ZOO_RUNNER_OPA_URL",
         "",
@@ -84,6 +103,11 @@ def load_identity_settings(environ: Mapping[str, str]) -> IdentitySettings:
         raise _invalid("ZOO_RUNNER_OPA_CACHE", str(settings.policy_seconds), wanted)
     if settings.issuer:
         _check_provider(settings)
+    elif settings.client:
+        raise SettingsError(
+            f"ZOO_RUNNER_OIDC_CLIENT={settings.client!r} has no effect without ZOO_RUNNER_OIDC_ISSUER",
+            "Set the issuer to the address of the provider at which people log in.",
+        )
     return settings
 
 
@@ -99,6 +123,11 @@ def _check_provider(settings: IdentitySettings) -> None:
         raise _invalid("ZOO_RUNNER_OIDC_ALGORITHMS", names, f"one or more of {', '.join(_ALGORITHMS)}")
     if not 0 <= settings.leeway_seconds <= 300:
         raise _invalid("ZOO_RUNNER_OIDC_LEEWAY", str(settings.leeway_seconds), "a number from 0 to 300")
+    if "openid" not in settings.scopes:
+        raise _invalid("ZOO_RUNNER_OIDC_SCOPES", ",".join(settings.scopes), "openid, and what else is needed")
+    if settings.session_minutes > _LONGEST_SESSION_MINUTES:
+        wanted = f"at most {_LONGEST_SESSION_MINUTES}"
+        raise _invalid("ZOO_RUNNER_SESSION_MINUTES", str(settings.session_minutes), wanted)
 
 
 def _check_address(variable: str, address: str) -> None:
@@ -107,7 +136,7 @@ def _check_address(variable: str, address: str) -> None:
         return
     try:
         parts = urlsplit(address)
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
     except ValueError:
         is_safe = False
     if not is_safe or not parts.hostname or parts.query or parts.fragment:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -21,6 +21,7 @@ from zoo_runner.server.access.admission import Admission, Members, open_admissio
 from zoo_runner.server.access.audit import Audited, find_note
 from zoo_runner.server.access.callers import Identity, build_identity, find_challenge
 from zoo_runner.server.access.provider import Provider, open_provider
+from zoo_runner.server.access.sessions import Personal
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.access.workspaces import WORKSPACE
 from zoo_runner.server.api import Api, Call
@@ -30,6 +31,7 @@ from zoo_runner.server.health import add_health
 from zoo_runner.server.hosts import HostsCompared
 from zoo_runner.server.limiting import Limited, read_rate
 from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logged
+from zoo_runner.server.login import Login, add_login, open_login, redirect_to_login
 from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
@@ -67,6 +69,9 @@ def build_app(
     api: Api, version: str, count_workers: Callable[[], int], hosts: Iterable[str], tracing: Tracing | None = None
 ) -> FastAPI:
     """Build the application; `count_workers` returns how many workers of this server run, `hosts` are its names."""
+    provider = _open_provider(api)
+    login = open_login(api, provider, partial(_find_base, api))
+    identity = build_identity(provider, login.sessions if login else None)
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
@@ -86,14 +91,18 @@ def build_app(
     if origins := api.settings.cors_origins:
         # outside of the others: pages of these origins read errors and refusals too
         app.add_middleware(CORSMiddleware, allow_origins=origins, **_CORS)
+    if login:
+        app.add_middleware(Personal, sessions=login.sessions)
     app.add_middleware(HostsCompared, hosts=hosts)
     if tracing:
         app.add_middleware(Traced, tracing=tracing)
     app.add_middleware(Logged)
-    _add_errors(app, api)
+    _add_errors(app, api, login)
     add_documents(app)
     add_health(app, api, count_workers)
-    identity, nobody = build_identity(_open_provider(api)), build_identity(None)
+    nobody = build_identity(None)
+    if login:
+        add_login(app, api, login, identity)
     plain = _Calls(api, identity, open_admission(api))
     _add_api(app, api, "", plain, replace(plain, identity=nobody, admission=Members()))
     if prefix := api.settings.workspace_prefix.strip("/"):
@@ -207,10 +216,8 @@ def _build_landing_page(call: Call, root: str) -> LandingPage:
     return {"title": TITLE, "description": DESCRIPTION, "links": links}
 
 
-def _add_errors(app: FastAPI, api: Api) -> None:
-    def answer(request: Request, error: RunnerError) -> Response:
-        secrets = find_secrets(api, CURRENT_WORKSPACE.get())
-        return _answer_problem(request, hide_settings(error), _build_masker(secrets))
+def _add_errors(app: FastAPI, api: Api, login: Login | None) -> None:
+    answer = partial(_answer_error, api, login)
 
     @app.exception_handler(RunnerError)
     async def answer_error(request: Request, error: RunnerError) -> Response:
@@ -244,6 +251,13 @@ def _add_errors(app: FastAPI, api: Api) -> None:
 
 
 _build_masker = lru_cache(maxsize=64)(Masker)
+
+
+def _answer_error(api: Api, login: Login | None, request: Request, error: RunnerError) -> Response:
+    if redirect := redirect_to_login(request, login, error.diagnosis.code):
+        return redirect
+    secrets = find_secrets(api, CURRENT_WORKSPACE.get())
+    return _answer_problem(request, hide_settings(error), _build_masker(secrets))
 
 
 def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:

@@ -43,6 +43,22 @@ def ensure_own_page(request: Request, settings: ServerSettings) -> None:
         )
 
 
+def ensure_same_origin(request: Request, base: str) -> None:
+    """Refuse a request that was not sent by a page of the server, whose address is `base`; raises `InputError`.
+
+    A browser says who sent it; where it says nothing, the request is refused.
+    """
+    origin, site, parts = request.headers.get("origin", ""), request.headers.get("sec-fetch-site"), urlsplit(base)
+    is_own = site == "same-origin" if site else origin.lower() == f"{parts.scheme}://{parts.netloc}".lower()
+    if not is_own:
+        sender = (origin or site or "unknown")[:200]
+        raise InputError(
+            f"the request comes with a session, and no page of this server sent it ({sender})",
+            "Send it from a page of this server, or with a token (`Authorization: Bearer …`) and no cookie.",
+            code="request.cross-site",
+        )
+
+
 def _is_own(page: str, request: Request, settings: ServerSettings) -> bool:
     host = urlsplit(page).netloc.lower()
     return host in (request.headers.get("host", "").lower(), urlsplit(settings.base_url).netloc.lower()) and bool(host)

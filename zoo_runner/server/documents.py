@@ -33,6 +33,23 @@ class Conformance(TypedDict):
     conformsTo: list[str]
 
 
+class SessionInfo(TypedDict):
+    """Who sends a request, and by what this is known."""
+
+    title: str
+    name: str
+    by: str
+    workspaces: list[str]
+    roles: list[str]
+
+
+class LoggedOut(TypedDict):
+    """A session has ended here; `links` lead to where it ends at the provider too."""
+
+    title: str
+    links: list[Link]
+
+
 class ProcessSummary(TypedDict):
     """A process in a list (processSummary.yaml)."""
 

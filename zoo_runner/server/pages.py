@@ -28,6 +28,8 @@ HTML = "text/html"
 FORMAT = "f"
 """The parameter by which a link asks for a format, as a browser's link cannot set Accept."""
 FORMATS = ("html", "json")
+LOGIN_STATE = "zoo_runner.login"
+"""Where the scope of a request has what pages show of logins (`access.sessions.LoginState`); absent: nobody logs in."""
 _FOLDER = Path(__file__).with_name("templates")
 
 
@@ -103,6 +105,7 @@ def render_page(page: str, document: Mapping[str, Any], scope: Scope, base: str 
             query=dict(query),
             as_json=f"?{urlencode([*query, (FORMAT, 'json')])}",
             is_read=scope["method"] in ("GET", "HEAD"),
+            login=scope.get(LOGIN_STATE),
         )
     )
 

@@ -96,7 +96,8 @@ class Asked:
 
 
 def _describe(caller: Caller) -> dict[str, Any]:
-    return {"name": caller.name, "workspaces": sorted(caller.workspaces), "roles": sorted(caller.roles)}
+    names = {"workspaces": sorted(caller.workspaces), "roles": sorted(caller.roles)}
+    return {"name": caller.name, "by": caller.by, **names}
 
 
 def _unavailable(workspace: str) -> EngineError:

@@ -1,4 +1,4 @@
-"""The caller of a request: reads the bearer token, or finds nobody where the server asks for none.
+"""The caller of a request: reads the bearer token or the session, or finds nobody where the server asks for none.
 
 Source: RFC 6750, the bearer token in the header `Authorization` and the challenge of a refusal.
 """
@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.server.access.provider import Provider
+from zoo_runner.server.access.sessions import Sessions
 from zoo_runner.server.access.tokens import REFUSALS, Caller
 
 _BEARER = HTTPBearer(
@@ -20,7 +21,10 @@ _BEARER = HTTPBearer(
     description="An access token of the OpenID Connect provider of this server.",
     auto_error=False,
 )
-_CHALLENGES = {"identity.missing": "Bearer", **dict.fromkeys(REFUSALS, 'Bearer error="invalid_token"')}
+_CHALLENGES = {
+    **dict.fromkeys(("identity.missing", "identity.session"), "Bearer"),
+    **dict.fromkeys(REFUSALS, 'Bearer error="invalid_token"'),
+}
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Identity:
     find: Callable[[Request], Awaitable[Caller | None]]
 
 
-def build_identity(provider: Provider | None) -> Identity:
-    """Build what identifies by a provider; without one it finds nobody."""
+def build_identity(provider: Provider | None, sessions: Sessions | None = None) -> Identity:
+    """Build what identifies by a provider, and by sessions where there are some; without a provider it finds nobody."""
 
     async def depend_on_nobody() -> None:
         return None
@@ -43,8 +47,10 @@ def build_identity(provider: Provider | None) -> Identity:
     async def find_nobody(_: Request) -> None:
         return None
 
+    if provider is None:
+        return Identity(depend_on_nobody, find_nobody)
+
     async def identify(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
-        assert provider is not None
         if sent is None:
             raise InputError(
                 "the request has no bearer token, and this server asks for one",
@@ -56,7 +62,28 @@ def build_identity(provider: Provider | None) -> Identity:
     async def find(request: Request) -> Caller:
         return await identify(await _BEARER(request))
 
-    return Identity(depend_on_nobody, find_nobody) if provider is None else Identity(identify, find)
+    return Identity(identify, find) if sessions is None else _build_with_sessions(identify, sessions)
+
+
+def _build_with_sessions(
+    identify: Callable[[HTTPAuthorizationCredentials | None], Awaitable[Caller]], sessions: Sessions
+) -> Identity:
+    """Build what identifies by a session where a request has no token."""
+
+    async def depend(
+        request: Request,
+        sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+        secret: Annotated[str | None, Depends(sessions.scheme)],
+    ) -> Caller:
+        if sent is not None or not secret:
+            return await identify(sent)
+        sessions.ensure_own(request)
+        return await sessions.find(secret)
+
+    async def find(request: Request) -> Caller:
+        return await depend(request, await _BEARER(request), await sessions.scheme(request))
+
+    return Identity(depend, find)
 
 
 def find_challenge(code: str) -> str | None:

@@ -1,14 +1,15 @@
 """Reads small documents of the services that the operator names: the provider of identities, the policy agent."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from urllib.parse import urlsplit
 
 from zoo_staging.addresses import Reach
-from zoo_staging.http import HttpClient, HttpOptions
+from zoo_staging.http import Answer, HttpClient, HttpOptions
 from zoo_staging.proxies import NO_PROXIES, Proxies
 
 MOST_BYTES = 1 << 20
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 class Service:
@@ -24,20 +25,24 @@ class Service:
         self._seconds = seconds
         self._client: HttpClient | None = None
 
-    async def read(self, address: str, body: bytes | None = None) -> bytes:
-        """Return the document at an address, the answer to `body` (JSON) if there is one.
+    async def read(
+        self, address: str, body: bytes | None = None, media_type: str = JSON, headers: tuple[str, ...] = ()
+    ) -> bytes:
+        """Return the document at an address, the answer to `body` if there is one.
 
         Raises `StagingError`, `asyncio.TimeoutError`, and `ValueError` for one of more than `MOST_BYTES`.
         """
         if self._client is None:
             self._client = await AsyncExitStack().enter_async_context(HttpClient(self._options))
-        return await asyncio.wait_for(self._read(self._client, address, body), self._seconds)
+        sent = self._client.get(address, body=body, media_type=media_type, headers=headers)
+        return await asyncio.wait_for(_read(sent), self._seconds)
 
-    async def _read(self, client: HttpClient, address: str, body: bytes | None) -> bytes:
-        found = b""
-        async with client.get(address, body=body) as answer:
-            async for chunk in answer.chunks:
-                found += chunk
-                if len(found) > MOST_BYTES:
-                    raise ValueError(f"its answer has more than {MOST_BYTES} bytes")
-        return found
+
+async def _read(sent: AbstractAsyncContextManager[Answer]) -> bytes:
+    found = b""
+    async with sent as answer:
+        async for chunk in answer.chunks:
+            found += chunk
+            if len(found) > MOST_BYTES:
+                raise ValueError(f"its answer has more than {MOST_BYTES} bytes")
+    return found

@@ -1,23 +1,26 @@
-"""The OpenID Connect provider: finds its keys, keeps them, and takes new ones when it changes them.
+"""The OpenID Connect provider: finds its keys, keeps them, and takes new ones when it changes them; exchanges codes.
 
 Sources: OpenID Connect Discovery 1.0, sections 3 and 4.3 (the issuer of the document is compared); OpenID Connect Core
-1.0, section 10.1.1 (a key id that is unknown is a reason to look again).
+1.0, sections 3.1.3 (exchange of a code) and 10.1.1 (a key id that is unknown is a reason to look again).
 """
 
 import asyncio
+import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import monotonic, time
-from urllib.parse import urlsplit
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from zoo_runner.config.identity import IdentitySettings
-from zoo_runner.model.errors import EngineError
-from zoo_runner.server.access.fetching import Service
-from zoo_runner.server.access.tokens import Caller, UnknownKeyError, read_caller, refuse
-from zoo_staging.errors import StagingError
+from zoo_runner.model.errors import EngineError, InputError
+from zoo_runner.server.access.fetching import FORM, JSON, Service
+from zoo_runner.server.access.tokens import Caller, UnknownKeyError, ensure_login, read_caller, refuse
+from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.proxies import NO_PROXIES, Proxies
 
 FRESH_SECONDS = 600.0
@@ -28,8 +31,35 @@ PAUSE_SECONDS = 10.0
 """At most once in so many seconds a request has the provider asked: anybody can send tokens with unknown keys."""
 _ANSWER_SECONDS = 10.0
 
-Read = Callable[[str], Awaitable[bytes]]
-"""Reads the document at an address; raises `StagingError`."""
+T = TypeVar("T")
+
+
+class Read(Protocol):
+    """Reads the document at an address, or the answer to a body; raises `StagingError`."""
+
+    async def __call__(
+        self, address: str, body: bytes | None = None, media_type: str = JSON, headers: tuple[str, ...] = ()
+    ) -> bytes:
+        """Return its bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the provider has its keys, and where people log in and out; None and empty: it does not say."""
+
+    keys: str
+    authorization: str = ""
+    token: str = ""
+    end_session: str | None = None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the provider publishes."""
+
+    endpoints: Endpoints
+    keys: KeySet
 
 
 class Provider:
@@ -37,11 +67,16 @@ class Provider:
 
     def __init__(self, settings: IdentitySettings, read: Read, clock: Callable[[], float] = monotonic) -> None:
         self._settings, self._read, self._clock = settings, read, clock
-        self._keys: KeySet | None = None
+        self._known: _Known | None = None
         self._failure: EngineError | None = None
         # when the keys came, and when they were last asked for
         self._came, self._asked = 0.0, -PAUSE_SECONDS
         self._lock = asyncio.Lock()
+
+    @property
+    def client(self) -> str:
+        """What this server is called at the provider."""
+        return self._settings.client
 
     async def identify(self, token: str) -> Caller:
         """Return who sent a token.
@@ -49,70 +84,132 @@ class Provider:
         Raises `InputError` where it is not accepted, and `EngineError` (`identity.provider`) where that cannot be
         judged, because the keys cannot be read.
         """
-        keys = await self._find_keys()
+        return await self._judge(lambda keys: read_caller(token, keys, self._settings, time()))
+
+    async def find_endpoints(self) -> Endpoints:
+        """Return where people log in; raises `EngineError` (`identity.provider`)."""
+        endpoints = (await self._find_known()).endpoints
+        if not (endpoints.authorization and endpoints.token):
+            raise _unavailable(self._settings.issuer, "its document has no addresses with https for logins")
+        return endpoints
+
+    async def exchange(self, code: str, verifier: str, redirect: str, nonce: str) -> Caller:
+        """Return who has logged in, for the code that the browser has brought to the address `redirect`.
+
+        Raises `InputError` (`login.exchange`, and as `identify` does), `EngineError` (`identity.provider`).
+        """
+        endpoints, fields = await self.find_endpoints(), _build_exchange(self._settings, code, verifier, redirect)
         try:
-            return read_caller(token, keys, self._settings, time())
+            found = json.loads(
+                await self._read(endpoints.token, urlencode(fields).encode(), FORM, _authorize(self._settings))
+            )
+            identity, access = (found[name] for name in ("id_token", "access_token"))
+        except StagingError as error:
+            is_away = isinstance(error, RetryableError) or error.kind in (Kind.UNREACHABLE, Kind.TIMEOUT)
+            raise (
+                _unavailable(self._settings.issuer, error.reason) if is_away else _refuse_code(error.reason)
+            ) from error
+        except asyncio.TimeoutError as error:
+            raise _unavailable(self._settings.issuer, "it did not answer in time") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise _refuse_code(f"its answer has no tokens ({type(error).__name__})") from error
+        await self._judge(lambda keys: ensure_login(str(identity), keys, self._settings, nonce, time()))
+        return await self.identify(str(access))
+
+    async def _judge(self, judge: Callable[[KeySet], T]) -> T:
+        known = await self._find_known()
+        try:
+            return judge(known.keys)
         except UnknownKeyError:
-            keys = await self._renew(keys)
+            known = await self._renew(known)
         try:
-            return read_caller(token, keys, self._settings, time())
+            return judge(known.keys)
         except UnknownKeyError as error:
             raise refuse("identity.key", "no key of the provider has the id that it names") from error
 
-    async def _find_keys(self) -> KeySet:
-        keys, age = self._keys, self._clock() - self._came
-        if keys is not None and age < FRESH_SECONDS:
-            return keys
+    async def _find_known(self) -> _Known:
+        known, age = self._known, self._clock() - self._came
+        if known is not None and age < FRESH_SECONDS:
+            return known
         try:
-            return await self._renew(keys)
+            return await self._renew(known)
         except EngineError:
-            if keys is None or age > LONGEST_SECONDS:
+            if known is None or age > LONGEST_SECONDS:
                 raise
-            return keys
+            return known
 
-    async def _renew(self, known: KeySet | None) -> KeySet:
-        """Ask the provider for its keys, unless that was done just now; raises `EngineError`."""
+    async def _renew(self, known: _Known | None) -> _Known:
+        """Ask the provider what it publishes, unless that was done just now; raises `EngineError`."""
         async with self._lock:
-            if self._keys is None or self._keys is known:
+            if self._known is None or self._known is known:
                 await self._ask()
             if self._failure is not None:
                 raise self._failure
-            assert self._keys is not None
-            return self._keys
+            assert self._known is not None
+            return self._known
 
     async def _ask(self) -> None:
         if self._clock() - self._asked < PAUSE_SECONDS:
             return
         self._asked, self._failure = self._clock(), None
         try:
-            self._keys = await self._fetch()
+            self._known = await self._fetch()
             self._came = self._asked
         except EngineError as error:
             self._failure = error
 
-    async def _fetch(self) -> KeySet:
+    async def _fetch(self) -> _Known:
         issuer = self._settings.issuer
         address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
         try:
-            place = _read_place(await self._read(address), issuer)
+            endpoints = _read_endpoints(await self._read(address), issuer)
             # a key of a kind that is unknown here is left out
-            keys: KeySet = KeySet.import_key_set(json.loads(await self._read(place)))
+            keys: KeySet = KeySet.import_key_set(json.loads(await self._read(endpoints.keys)))
         except StagingError as error:
             raise _unavailable(issuer, error.reason) from error
         except (ValueError, KeyError, TypeError, JoseError, asyncio.TimeoutError) as error:
             raise _unavailable(issuer, f"{type(error).__name__}: {error}") from error
-        return keys
+        return _Known(endpoints, keys)
 
 
-def _read_place(data: bytes, issuer: str) -> str:
-    """Read the address of the keys out of the provider's document; raises `ValueError`."""
-    document = json.loads(data)
-    named, place = (document.get(name) if isinstance(document, dict) else None for name in ("issuer", "jwks_uri"))
-    if named != issuer:
+def _read_endpoints(data: bytes, issuer: str) -> Endpoints:
+    """Read the provider's document; raises `ValueError`. Addresses that are not as safe as its own are left out."""
+    found = json.loads(data)
+    document: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    if (named := document.get("issuer")) != issuer:
         raise ValueError(f"its document names another issuer: {str(named)[:200]!r}")
-    if not isinstance(place, str) or urlsplit(place).scheme not in ("https", urlsplit(issuer).scheme):
+
+    def read(name: str) -> str:
+        place = document.get(name)
+        is_safe = isinstance(place, str) and urlsplit(place).scheme in ("https", urlsplit(issuer).scheme)
+        return str(place) if is_safe else ""
+
+    if not (keys := read("jwks_uri")):
         raise ValueError("its document has no jwks_uri with https")
-    return place
+    end_session = read("end_session_endpoint") or None
+    return Endpoints(keys, read("authorization_endpoint"), read("token_endpoint"), end_session)
+
+
+def _build_exchange(settings: IdentitySettings, code: str, verifier: str, redirect: str) -> dict[str, str]:
+    fields = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": redirect}
+    return fields if settings.client_secret else {**fields, "client_id": settings.client}
+
+
+def _authorize(settings: IdentitySettings) -> tuple[str, ...]:
+    """Build the header by which a confidential client says who it is (RFC 6749, section 2.3.1)."""
+    if not settings.client_secret:
+        return ()
+    words = f"{quote_plus(settings.client)}:{quote_plus(settings.client_secret)}"
+    return (f"Authorization: Basic {base64.b64encode(words.encode()).decode()}",)
+
+
+def _refuse_code(why: str) -> InputError:
+    return InputError(
+        f"the login did not succeed, as the provider gave no tokens for its code: {why}",
+        "Log in again. Operators: compare ZOO_RUNNER_OIDC_CLIENT, its secret and its redirect address with the"
+        " provider's.",
+        code="login.exchange",
+    )
 
 
 def _unavailable(issuer: str, why: str) -> EngineError:

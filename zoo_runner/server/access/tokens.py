@@ -6,7 +6,7 @@ names or brings itself (`jku`, `jwk`, `x5u`, `x5c`) are not looked at.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from joserfc import jwt
 from joserfc.errors import (
@@ -22,6 +22,7 @@ from joserfc.jwk import KeySet
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import InputError
 
+By = Literal["access-token", "session"]
 OPERATOR = "operator"
 """The role of those who operate the server."""
 MOST_CHARACTERS = 16384
@@ -33,11 +34,15 @@ _ACCESS_TYPES = ("", "jwt", "at+jwt", "application/at+jwt")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request, the workspaces that this caller may use, and the roles that this caller has."""
+    """Who sends a request, the workspaces that this caller may use, and the roles that this caller has.
+
+    `by` is what the request has to show that.
+    """
 
     name: str
     workspaces: frozenset[str]
     roles: frozenset[str] = frozenset()
+    by: By = "access-token"
 
 
 class UnknownKeyError(Exception):
@@ -49,20 +54,37 @@ def read_caller(token: str, keys: KeySet, settings: IdentitySettings, now: float
 
     Raises `InputError`, whose code (one of `REFUSALS`) and words say what is wrong, and `UnknownKeyError`.
     """
+    decoded = _verify(token, keys, settings, settings.audience, now)
+    _ensure_access_token(decoded.header, decoded.claims)
+    return _build_caller(decoded.claims, settings)
+
+
+def ensure_login(token: str, keys: KeySet, settings: IdentitySettings, nonce: str, now: float) -> None:
+    """Verify the ID token of a login: it is for this server, and for the login with this nonce.
+
+    Raises as `read_caller` does. Source: OpenID Connect Core 1.0, section 3.1.3.7.
+    """
+    claims = _verify(token, keys, settings, settings.client, now).claims
+    if claims.get("nonce") != nonce:
+        raise refuse("identity.claim", "it is of another login (nonce)")
+    if claims.get("azp", settings.client) != settings.client:
+        raise refuse("identity.audience", f"it was issued to another client, expected {settings.client!r}")
+
+
+def _verify(token: str, keys: KeySet, settings: IdentitySettings, audience: str, now: float) -> jwt.Token:
     if len(token) > MOST_CHARACTERS:
         raise refuse("identity.token", f"it has {len(token)} characters, and at most {MOST_CHARACTERS} are read")
     try:
         decoded = jwt.decode(token, keys, algorithms=list(settings.algorithms))
-        _ensure_access_token(decoded.header, decoded.claims)
-        _build_registry(settings, now).validate(decoded.claims)
+        _build_registry(settings, audience, now).validate(decoded.claims)
     except InvalidKeyIdError as error:
         raise UnknownKeyError from error
     except ClaimError as error:
-        raise _refuse_claim(error, settings) from error
+        raise _refuse_claim(error, settings.issuer, audience) from error
     # joserfc raises the other two for some keys and values that do not fit their algorithm
     except (JoseError, ValueError, TypeError) as error:
         raise _refuse_form(error, settings) from error
-    return _build_caller(decoded.claims, settings)
+    return decoded
 
 
 REFUSALS = (
@@ -101,12 +123,12 @@ def ensure_operator(caller: Caller, action: str) -> None:
         )
 
 
-def _build_registry(settings: IdentitySettings, now: float) -> jwt.JWTClaimsRegistry:
+def _build_registry(settings: IdentitySettings, audience: str, now: float) -> jwt.JWTClaimsRegistry:
     return jwt.JWTClaimsRegistry(
         now=int(now),
         leeway=settings.leeway_seconds,
         iss={"essential": True, "value": settings.issuer},
-        aud={"essential": True, "value": settings.audience},
+        aud={"essential": True, "value": audience},
         exp={"essential": True},
         sub={"essential": True},
     )
@@ -121,10 +143,10 @@ def _ensure_access_token(header: Mapping[str, Any], claims: Mapping[str, Any]) -
         raise refuse("identity.kind", f"it is of the kind {claims['typ']!r}, and not an access token")
 
 
-def _refuse_claim(error: ClaimError, settings: IdentitySettings) -> InputError:
+def _refuse_claim(error: ClaimError, issuer: str, audience: str) -> InputError:
     if isinstance(error, ExpiredTokenError):
         return refuse("identity.expired", "it has expired")
-    wanted = {"iss": ("identity.issuer", settings.issuer), "aud": ("identity.audience", settings.audience)}
+    wanted = {"iss": ("identity.issuer", issuer), "aud": ("identity.audience", audience)}
     code, value = wanted.get(error.claim, ("identity.claim", ""))
     return refuse(code, f"{error.description}".rstrip(".") + (f", expected {value!r}" if value else ""))
 

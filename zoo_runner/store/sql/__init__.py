@@ -8,6 +8,7 @@ from zoo_runner.store.sql.database import Database, open_database
 from zoo_runner.store.sql.events import SqlEvents
 from zoo_runner.store.sql.jobs import SqlJobs
 from zoo_runner.store.sql.processes import SqlProcesses
+from zoo_runner.store.sql.sessions import SqlSessions
 from zoo_runner.store.sql.uploads import SqlUploads
 
 
@@ -22,6 +23,7 @@ class SqlStore:
     callbacks: SqlCallbacks
     uploads: SqlUploads
     audit: SqlAudit
+    sessions: SqlSessions
 
     def close(self) -> None:
         """Close the connections."""
@@ -36,5 +38,5 @@ def open_sql_store(url: str) -> SqlStore:
     """
     database = open_database(url)
     jobs, processes, events = SqlJobs(database), SqlProcesses(database), SqlEvents(database)
-    uploads, audit = SqlUploads(database), SqlAudit(database)
-    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), uploads, audit)
+    uploads, audit, sessions = SqlUploads(database), SqlAudit(database), SqlSessions(database)
+    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), uploads, audit, sessions)

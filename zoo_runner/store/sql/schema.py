@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0008"
+OLDEST, NEWEST = "0001", "0009"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -135,6 +135,16 @@ UPLOADS = Table(
 )
 Index("uploads_of_workspace", UPLOADS.c.workspace, UPLOADS.c.size_bytes)
 Index("uploads_by_end", UPLOADS.c.expires)
+
+# of the secret of a session, which its browser has, the digest
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("expires", sorted_text(32), nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("sessions_by_end", SESSIONS.c.expires)
 
 # rows are added and never changed: a trigger refuses it
 AUDIT = Table(
