@@ -1,6 +1,5 @@
 """Commands of what a server keeps for its workspaces: access documents, the audit log."""
 
-import asyncio
 import json
 import os
 import re
@@ -34,6 +33,8 @@ def add_access(cli: click.Group, read: ReadConfiguration) -> None:
     @_workspace
     def show(workspace: str) -> None:
         """Print the access document of WORKSPACE; what is not in it is private."""
+        import asyncio
+
         with extra("fastapi"):
             from zoo_runner.server.access.documents import read_document
 
@@ -50,6 +51,8 @@ def add_access(cli: click.Group, read: ReadConfiguration) -> None:
         and it runs in WORKSPACE, with inputs and outputs of its caller. Servers notice within
         ZOO_RUNNER_ACCESS_INTERVAL seconds.
         """
+        import asyncio
+
         with extra("fastapi"):
             from zoo_runner.server.access.documents import change_document
             from zoo_runner.server.access.workspaces import Kind
