@@ -1,14 +1,18 @@
 """The API as pages: each document as HTML for clients that prefer it, safe whatever users have written."""
 
+import gzip
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.markup import EVIL, Page
 from tests.serving import Answer, Server, serving
 from tests.site import Site
 from tests.values import ROOT
@@ -17,7 +21,6 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
 HTML = {"Accept": BROWSER}
 HUB = "/api/catalogs/user/catalogs/ws-one"
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
-EVIL = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 HOSTILE = {
     "cwlVersion": "v1.2",
     "$namespaces": {"s": "https://schema.org/"},
@@ -33,35 +36,6 @@ HOSTILE = {
     "arguments": [json.dumps({"text": EVIL, "link": "javascript:alert(4)"})],
     "outputs": {"text": {"type": "string", "label": EVIL}, "link": {"type": "string"}},
 }
-VOID = ("meta", "br", "img", "input", "link")
-
-
-class Page(HTMLParser):
-    """What a page has; the parser raises where its elements do not match one another."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def list_addresses(self) -> list[str]:
-        """The addresses of all links."""
-        return [attributes["href"] or "" for tag, attributes in self.elements if tag == "a"]
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +156,84 @@ def test_a_job_that_runs_is_looked_at_again_and_one_that_has_ended_is_not(server
     running = server.execute("echo", {})
     started = server.request("GET", f"/jobs/{running}", None, HTML)
     if server.wait(running) and b"accepted" in started.body:
-        assert ("meta", {"http-equiv": "refresh", "content": "5"}) in read(started).elements
-    assert all(attributes.get("http-equiv") is None for _, attributes in get(server, f"/jobs/{job}").elements)
+        page = read(started)
+        assert ("meta", {"http-equiv": "refresh", "content": "5"}) in page.elements
+        assert any("live." in (one["src"] or "") for one in page.list_all("script"))
+    ended = get(server, f"/jobs/{job}")
+    assert all(attributes.get("http-equiv") is None for _, attributes in ended.elements)
+    assert not any("live." in (one["src"] or "") for one in ended.list_all("script"))
+
+
+def submit(server: Server, path: str, **headers: str) -> tuple[int, str]:
+    """Press a button: return the status, and the address to go on with."""
+    sent = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", **HTML, **headers}
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    with closing(connection):
+        connection.request("POST", path, b"", sent)
+        answer = connection.getresponse()
+        return answer.status, (answer.getheader("Location") or "").removeprefix(server.url)
+
+
+def test_buttons_run_again_and_remove_and_lead_to_the_next_page(server: Server) -> None:
+    first = server.execute("echo", {"message": "again"})
+    server.wait(first, "successful")
+    status, page = submit(server, f"/jobs/{first}/again")
+    assert (status, page.startswith("/jobs/")) == (303, True)
+    second = page.removeprefix("/jobs/")
+    server.wait(second, "successful")
+    assert server.request("GET", f"/jobs/{second}/inputs").json == {"message": "again"}
+    assert submit(server, f"/jobs/{first}/dismiss") == (303, "/jobs")
+    assert server.request("GET", f"/jobs/{first}").status == 404
+
+
+def test_buttons_start_a_job_that_was_created_and_dismiss_it(server: Server) -> None:
+    definition = {"process": "echo", "inputs": {"message": "later"}}
+    created = server.request("POST", "/jobs", definition).json["jobID"]
+    assert {"Start", "Dismiss"} <= set(get(server, f"/jobs/{created}").text.splitlines())
+    assert submit(server, f"/jobs/{created}/start") == (303, f"/jobs/{created}")
+    server.wait(created, "successful")
+    other = server.request("POST", "/jobs", definition).json["jobID"]
+    assert submit(server, f"/jobs/{other}/dismiss") == (303, f"/jobs/{other}")
+    assert server.wait(other)["status"] == "dismissed"
+
+
+@pytest.mark.parametrize("button", ["again", "dismiss", "start"])
+def test_no_page_of_another_site_presses_a_button(server: Server, job: str, button: str) -> None:
+    path = f"/jobs/{job}/{button}"
+    assert submit(server, path, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert submit(server, path, **{"Sec-Fetch-Site": "", "Origin": "http://elsewhere.example"})[0] == 403
+    assert server.request("GET", f"/jobs/{job}").status == 200
+
+
+def test_the_ending_html_is_the_page_and_forms_may_leave_fields_empty(server: Server, job: str) -> None:
+    paths = ("/jobs.html?q=&minDuration=&datetime=", f"/jobs/{job}.html", "/processes/echo.html")
+    for path in paths:
+        assert read(server.request("GET", path, None, {"Accept": "application/json"})).text
+
+
+def test_what_pages_load_is_kept_by_browsers_for_ever(server: Server) -> None:
+    page = get(server, "/")
+    for address in [one["href"] or "" for one in page.list_all("link")] + [page.list_all("script")[0]["src"] or ""]:
+        answer = server.request("GET", address)
+        assert (answer.status, "immutable" in answer.headers["cache-control"]) == (200, True)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert server.request("GET", "/assets/style.css").status == 404
+
+
+def test_a_page_is_sent_compressed(server: Server, job: str) -> None:
+    answer = server.request("GET", f"/jobs/{job}", None, {**HTML, "Accept-Encoding": "gzip"})
+    assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "Accept, Accept-Encoding")
+    assert b"<html" in gzip.decompress(answer.body)
+
+
+def test_the_log_that_is_watched_is_reported_as_it_grows(server: Server) -> None:
+    running = server.execute("echo", {"message": "watched"})
+    with urllib.request.urlopen(f"{server.url}/jobs/{running}/events?log=job.log", timeout=60) as stream:
+        kinds = [line.split(b": ")[1].strip().decode() for line in stream if line.startswith(b"event: ")]
+    assert kinds[-1] == "status"
+    assert "log" in kinds
+    missing = server.request("GET", f"/jobs/{running}/events?log=nothing")
+    assert (missing.status, missing.json["diagnosis"]["code"]) == (404, "job.not-found")
 
 
 def test_what_users_have_written_is_text(server: Server) -> None:
@@ -196,9 +246,7 @@ def test_what_users_have_written_is_text(server: Server) -> None:
     pages.append(read(server.request("GET", f"/jobs/{EVIL}".replace(" ", "%20"), None, HTML)))
     pages.append(read(server.request("GET", "/jobs?q=%22%3E%3Cscript%3E", None, HTML)))
     for page in pages:
-        assert {tag for tag, _ in page.elements}.isdisjoint({"script", "img", "iframe", "object"})
-        assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-        assert all(re.match(r"https?://|\?", href) for href in page.list_addresses())
+        page.ensure_safe()
     assert any(EVIL in page.text for page in pages)
     assert status["status"] == "successful", status
 

@@ -1,12 +1,68 @@
-"""How a page shows the values of its document."""
+"""How pages show the values of their documents."""
 
 from typing import Any
 
 import pytest
 
-from zoo_runner.server.pages import render_page
+from tests.markup import EVIL, Page
+from zoo_runner.server.pages.frame import build_frame
+from zoo_runner.server.pages.job_list_page import build_filters
+from zoo_runner.server.pages.rendering import render
 
-SCOPE = {"method": "GET", "query_string": b""}
+BASE = "https://eo.example/api"
+LINKS = [
+    {"href": f"{BASE}/x", "rel": EVIL, "title": EVIL, "type": EVIL},
+    {"href": "javascript:alert(1)", "rel": "self", "title": EVIL},
+    {"href": "//[", "rel": "up"},
+]
+DIAGNOSIS = {
+    **dict.fromkeys(("code", "stage", "level", "cause", "remedy", "step"), EVIL),
+    "evidence": [EVIL],
+    "problems": [{"code": EVIL, "pointer": EVIL, "message": EVIL}],
+}
+JOB = {
+    **dict.fromkeys(("jobID", "id", "processID", "message", "created", "started", "finished", "updated"), EVIL),
+    "status": "failed",
+    "progress": 40,
+    "diagnosis": DIAGNOSIS,
+    "links": LINKS,
+}
+PARAMETER = {
+    **{"title": EVIL, "description": EVIL, "minOccurs": 0, "maxOccurs": EVIL},
+    "schema": {"type": EVIL, "format": EVIL, "default": EVIL},
+}
+PROCESS = {
+    **dict.fromkeys(("id", "version", "title", "description"), EVIL),
+    "keywords": [EVIL],
+    "metadata": [{"title": EVIL, "href": "javascript:alert(1)"}],
+    "jobControlOptions": [EVIL],
+    "outputTransmission": [EVIL],
+    "inputs": {EVIL: PARAMETER},
+    "outputs": {EVIL: PARAMETER},
+    "links": LINKS,
+}
+PAGES: dict[str, Any] = {
+    "api": {
+        "info": {"title": EVIL, "description": EVIL, "version": EVIL},
+        "openapi": EVIL,
+        "paths": {EVIL: {EVIL: {"description": EVIL}, "get": {"summary": EVIL}, "put": {}}},
+    },
+    "conformance": {"conformsTo": [EVIL, "javascript:alert(1)"]},
+    "document": {EVIL: EVIL, "list": [EVIL, {"href": "javascript:alert(1)", "title": EVIL, EVIL: EVIL}]},
+    "job": JOB,
+    "jobs": {"jobs": [JOB, {**JOB, "status": "running"}], "numberTotal": 2, "links": LINKS},
+    "landing": {"title": EVIL, "description": EVIL, "links": LINKS},
+    "problem": {"type": EVIL, "title": EVIL, "status": 400, "detail": EVIL, "diagnosis": DIAGNOSIS},
+    "process": PROCESS,
+    "processes": {"processes": [PROCESS], "links": LINKS},
+    "results": {EVIL: {"href": "javascript:alert(1)", "type": EVIL}, "stac": {"links": LINKS, "title": EVIL}},
+}
+VIEWS: dict[str, Any] = {"jobs": build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL)))}
+
+
+def show(page: str, document: Any, path: str = "/x", query: bytes = b"") -> str:
+    frame = build_frame({"method": "GET", "path": path, "query_string": query}, BASE)
+    return render(page, document, frame, VIEWS.get(page))
 
 
 def nest(value: Any, levels: int, as_list: bool) -> Any:
@@ -18,5 +74,21 @@ def nest(value: Any, levels: int, as_list: bool) -> Any:
 @pytest.mark.parametrize("as_list", [False, True])
 @pytest.mark.parametrize("levels", [3, 300, 600])
 def test_a_value_of_many_levels_is_shown(levels: int, as_list: bool) -> None:
-    page = render_page("document", {"value": nest("innermost", levels, as_list)}, SCOPE, None)
-    assert "innermost" in page
+    assert "innermost" in show("document", {"value": nest("innermost", levels, as_list)})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_others_have_written_is_text_on_every_page(page: str) -> None:
+    shown = Page(show(page, PAGES[page], f"/jobs/{EVIL}", b"q=%22%3E%3Cscript%3E"))
+    shown.ensure_safe()
+    assert EVIL in shown.text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_be_walked_without_a_pointer(page: str) -> None:
+    shown = Page(show(page, PAGES[page], "/jobs/one"))
+    assert len(shown.list_all("h1")) == len(shown.list_all("main")) == 1
+    assert shown.list_addresses()[0] == "#content"
+    ids = [one["id"] for _, one in shown.elements if "id" in one]
+    assert len(ids) == len(set(ids))
+    assert all("aria-label" in one for one in shown.list_all("nav"))

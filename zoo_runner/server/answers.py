@@ -12,7 +12,7 @@ from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import jobs, requests, results
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.pages import Document
+from zoo_runner.server.pages.document import Document
 
 _RANGES = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+)){0,9}")
 
@@ -79,6 +79,11 @@ def answer_file(request: Request, path: Path, media_type: str | None = None) -> 
 def _has_range(asked: str, size: int) -> bool:
     pairs = [part.strip().split("-") for part in asked.partition("=")[2].split(",")]
     return any(int(start) < size if start else int(end) > 0 and size > 0 for start, end in pairs)
+
+
+def see_other(href: str) -> Response:
+    """Answer a form with the page to go on with (303; RFC 9110, section 15.4.4)."""
+    return Response(status_code=303, headers={"Location": href})
 
 
 def answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:

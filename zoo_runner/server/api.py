@@ -84,6 +84,8 @@ class Call:
     that lists may show, with their jobs; None: all. `member_of` are the workspaces of the caller, None: nobody asks;
     `published` is what the workspace publishes. `hub_base` is the address below which the APIs of all workspaces lie.
     `admit_job` raises `RunnerError` for who may not have a job of a process of this workspace in the one that is named.
+    `may` says whether the caller may do something else with the same process or job, by the name of the action; both
+    wait for the answer, so that a thread has to call them.
     """
 
     workspace: str
@@ -96,6 +98,7 @@ class Call:
     published: AccessDocument = NOTHING_PUBLISHED
     hub_base: str | None = None
     admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
+    may: Callable[[str], bool] = lambda _action: True
 
     def at(self, workspace: str | None) -> "Call":
         """Return the same request as one to the API of another workspace, None: this one.

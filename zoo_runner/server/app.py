@@ -35,7 +35,9 @@ from zoo_runner.server.login import Login, add_login, open_login, redirect_to_lo
 from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.metrics import add_metrics
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
-from zoo_runner.server.pages import Document, describe_document
+from zoo_runner.server.pages.addresses import PageAddresses
+from zoo_runner.server.pages.assets import add_assets
+from zoo_runner.server.pages.document import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
 from zoo_runner.server.tracing import Traced, Tracing
@@ -84,6 +86,7 @@ def build_app(
         dependencies=[Depends(ensure_acceptable), Depends(_refuse_others(api))],
     )
     app.add_middleware(MoreMethods)
+    app.add_middleware(PageAddresses)
     if api.settings.rate_limit:
         app.add_middleware(Limited, rate=read_rate(api.settings.rate_limit))
     app.add_middleware(Audited, log=api.store.audit)
@@ -98,7 +101,8 @@ def build_app(
         app.add_middleware(Traced, tracing=tracing)
     app.add_middleware(Logged)
     _add_errors(app, api, login)
-    add_documents(app)
+    for add in (add_documents, add_assets):
+        add(app)
     add_health(app, api, count_workers)
     nobody = build_identity(None)
     if login:
@@ -156,6 +160,7 @@ class _Calls:
             if not WORKSPACE.fullmatch(workspace):
                 raise InputError(f"{workspace!r} is not a workspace", "Check the path.", code="request.unknown-path")
             base = f"{root}/{prefix}/{workspace}"
+        request.state.base = base
         CURRENT_WORKSPACE.set(workspace)
         _write_note(request, workspace, caller)
         admitted = await self.admission.admit(request, caller, workspace)
@@ -167,6 +172,7 @@ class _Calls:
             visible=admitted.visible,
             published=admitted.published,
             admit_job=admitted.admit_job,
+            may=admitted.may,
             hub_base=f"{root}/{prefix}" if prefix else None,
         )
         return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
@@ -257,7 +263,8 @@ def _answer_error(api: Api, login: Login | None, request: Request, error: Runner
     if redirect := redirect_to_login(request, login, error.diagnosis.code):
         return redirect
     secrets = find_secrets(api, CURRENT_WORKSPACE.get())
-    return _answer_problem(request, hide_settings(error), _build_masker(secrets))
+    base = getattr(request.state, "base", _find_base(api, request))
+    return _answer_problem(request, hide_settings(error), _build_masker(secrets), base)
 
 
 def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:
@@ -284,7 +291,7 @@ def hide_settings(error: RunnerError) -> RunnerError:
     )
 
 
-def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Response:
+def _answer_problem(request: Request, error: RunnerError, masker: Masker, base: str) -> Response:
     """Answer with a problem document, secrets masked.
 
     A client that asked for plain JSON, or for nothing, gets that media type.
@@ -296,4 +303,5 @@ def _answer_problem(request: Request, error: RunnerError, masker: Masker) -> Res
     challenge = find_challenge(error.diagnosis.code)
     headers = {"WWW-Authenticate": challenge} if challenge else None
     media_type = None if plain else "application/problem+json"
-    return Document(problem, "problem", status_code=problem["status"], headers=headers, media_type=media_type)
+    status = problem["status"]
+    return Document(problem, "problem", base, status_code=status, headers=headers, media_type=media_type)

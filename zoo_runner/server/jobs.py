@@ -26,7 +26,7 @@ from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.server.access.workspaces import choose_calling, find_workspaces
 from zoo_runner.server.api import Api, Call, build_destination
-from zoo_runner.server.definitions import keep_request
+from zoo_runner.server.definitions import keep_request, show_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
@@ -128,6 +128,18 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
     logger.info("job accepted", extra=about(job))
     api.wake(job.id)
     return job
+
+
+def repeat_job(api: Api, call: Call, job_id: str) -> Job:
+    """Create a job with the request of another one; raises as `accept_execution`, and `JobNotFoundError`."""
+    job = get_job(api, call, job_id)
+    if job.deployed_in not in (None, call.workspace):
+        raise InputError(
+            f"job {job_id} ran a process of the workspace {job.deployed_in}",
+            "Execute the process there, with the inputs of the job.",
+            code="request.invalid",
+        )
+    return accept_execution(api, call, job.process_id, show_request(job))
 
 
 def keep_callback(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> None:

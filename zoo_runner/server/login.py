@@ -18,7 +18,7 @@ from zoo_runner.server.access.sessions import LOGIN, FindBase, Sessions, build_l
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api
 from zoo_runner.server.documents import Link, LoggedOut, SessionInfo
-from zoo_runner.server.pages import Document, describe_document, prefers_html
+from zoo_runner.server.pages.document import Document, describe_document, prefers_html
 
 CALLBACK, LOGOUT, SESSION = f"{LOGIN}/callback", "/logout", "/session"
 _ATTEMPT_SECONDS = 600

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 
-from zoo_runner.server.pages import Document
+from zoo_runner.server.pages.document import Document
 
 PATHS = {"3.1": "/api", "3.0": "/api/3.0"}
 """Where the document of each version lies."""

@@ -27,6 +27,9 @@ DryRun = Annotated[bool, Depends(read_dry_run)]
 Seconds = Annotated[float | None, Query(ge=0, le=1e9)]
 Follow = Annotated[bool, Query(description="Go on as the log grows, until the job has ended.")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The number of the last event that is known.")]
+LogName = Annotated[
+    str | None, Query(max_length=300, description="A log: an event `log` has its size, whenever it has grown.")
+]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="Which value of the output, from 0.")]
 Since = Annotated[
     str | None,

@@ -24,7 +24,14 @@ from zoo_runner.server import (
     uploads,
 )
 from zoo_runner.server.access import audit
-from zoo_runner.server.answers import answer_content, answer_execution, answer_file, replace_headers, wait_for_end
+from zoo_runner.server.answers import (
+    answer_content,
+    answer_execution,
+    answer_file,
+    replace_headers,
+    see_other,
+    wait_for_end,
+)
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
@@ -42,8 +49,22 @@ from zoo_runner.server.documents import (
     Usage,
 )
 from zoo_runner.server.key_values import read_key_values
-from zoo_runner.server.pages import Document, describe_document, prefers_html, read_format
-from zoo_runner.server.parameters import After, Cursor, DryRun, Follow, JobParameters, Limit, Number, Since, Workflow
+from zoo_runner.server.pages.addresses import read_format
+from zoo_runner.server.pages.document import Document, describe_document, prefers_html
+from zoo_runner.server.pages.job_list_page import build_filters
+from zoo_runner.server.pages.job_page import read_job_page
+from zoo_runner.server.parameters import (
+    After,
+    Cursor,
+    DryRun,
+    Follow,
+    JobParameters,
+    Limit,
+    LogName,
+    Number,
+    Since,
+    Workflow,
+)
 from zoo_runner.server.quick_reads import FindCall, build_quick_route
 
 CWL_JSON = "application/cwl+json"
@@ -64,6 +85,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_execution(router, api, of)
     _add_jobs(router, api, of)
     _add_management(router, api, of)
+    _add_forms(router, api, of)
     _add_validation(router, api, of)
     _add_results(router, api, of)
     _add_logs(router, api, of)
@@ -165,12 +187,14 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         query = requests.build_query(parameters)
         if requests.accepts(request.headers.get("accept", ""), NDJSON):
             return StreamingResponse(jobs.export_jobs(api, call, query), media_type=NDJSON)
-        return Document(jobs.list_jobs(api, call, query), "jobs", call.base)
+        listed = jobs.list_jobs(api, call, query)
+        return Document(listed, "jobs", call.base, view=lambda: build_filters(call.query))
 
     @router.get("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     def get_job(call: of, job_id: str) -> Response:
         """Show the status of a job."""
-        return Document(jobs.describe_job(jobs.get_job(api, call, job_id), call), "job", call.base)
+        job = jobs.get_job(api, call, job_id)
+        return Document(jobs.describe_job(job, call), "job", call.base, view=lambda: read_job_page(api, call, job))
 
     @router.delete("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     async def dismiss_job(call: of, job_id: str) -> Response:
@@ -206,6 +230,29 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
     def get_inputs(call: of, job_id: str) -> Response:
         """Get the inputs of a job."""
         return Document(unstarted.get_inputs(api, call, job_id), base=call.base)
+
+
+def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
+    """Add what the buttons of pages send: a form has no DELETE, and its answer is the page to go on with."""
+
+    @router.post("/jobs/{job_id}/dismiss", include_in_schema=False)
+    async def dismiss_by_form(call: of, job_id: str) -> Response:
+        """Stop a job, or remove one that has ended."""
+        before = await run_in_threadpool(jobs.get_job, api, call, job_id)
+        job = await run_in_threadpool(jobs.dismiss_job, api, call, job_id)
+        if job.status not in FINAL:
+            await api.endings.wait_aside(api.store, job_id, api.settings.dismiss_seconds)
+        return see_other(call.link("jobs") if before.status in FINAL else call.link("jobs", job_id))
+
+    @router.post("/jobs/{job_id}/start", include_in_schema=False)
+    def start_by_form(call: of, job_id: str) -> Response:
+        """Start a job that was created before."""
+        return see_other(call.link("jobs", unstarted.start_job(api, call, job_id).id))
+
+    @router.post("/jobs/{job_id}/again", include_in_schema=False)
+    def repeat_job(call: of, job_id: str) -> Response:
+        """Execute a process once more with the inputs of a job."""
+        return see_other(call.link("jobs", jobs.repeat_job(api, call, job_id).id))
 
 
 def _add_validation(router: APIRouter, api: Api, of: Any) -> None:
@@ -267,20 +314,22 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
             return StreamingResponse(content, media_type=TEXT, headers=_AT_ONCE)
         return answer_file(request, logs.find_log(job, name), TEXT)
 
-    stream: dict[int | str, dict[str, Any]] = {
+    streamed: dict[int | str, dict[str, Any]] = {
         200: {"content": {EVENTS: {}}, "description": "Events and states of the job, until it has ended."},
         204: {"description": "The job has ended, and nothing follows the last event that the client had."},
     }
 
-    @router.get("/jobs/{job_id}/events", tags=["jobs"], responses=stream)
-    def stream_events(call: of, request: Request, job_id: str, after: After = 0) -> Response:
+    @router.get("/jobs/{job_id}/events", tags=["jobs"], responses=streamed)
+    def stream_events(call: of, request: Request, job_id: str, after: After = 0, log: LogName = None) -> Response:
         """Follow a job by server-sent events; `Last-Event-ID`, or `after`, is the number of the last event known."""
         job, last = jobs.get_job(api, call, job_id), requests.read_last_event(request.headers.get("last-event-id"))
         known = after if last is None else last
         if last is not None and job.status in FINAL and not any(api.store.events.read(job.id, known, 1)):
             # this is what has a browser not reconnect
             return Response(status_code=204)
-        return StreamingResponse(streams.stream_events(api, call, job, known), media_type=EVENTS, headers=_AT_ONCE)
+        path = logs.locate_log(job, log) if log else None
+        stream = streams.stream_events(api, call, job, known, path)
+        return StreamingResponse(stream, media_type=EVENTS, headers=_AT_ONCE)
 
 
 def _add_files(router: APIRouter, api: Api, of: Any) -> None:

@@ -60,13 +60,14 @@ def _read(path: Path, place: int) -> bytes:
         return b""
 
 
-async def stream_events(api: Api, call: Call, job: Job, after: int) -> AsyncIterator[bytes]:
+async def stream_events(api: Api, call: Call, job: Job, after: int, log: Path | None = None) -> AsyncIterator[bytes]:
     """Yield the events of a job that follow the number `after`, then its status, as they come until it has ended.
 
     The form is that of server-sent events (HTML, section 9.2). The id of an event is its number, so that a client that
-    reconnects goes on behind the last one that it had; a status has no id.
+    reconnects goes on behind the last one that it had; a status has no id. Where `log` is the path of one, an event
+    `log` has its size, whenever it has grown.
     """
-    shown = 0
+    shown, size = 0, await run_in_threadpool(_measure, log)
     async with api.following.watching(job, api.store.jobs) as watch:
         while True:
             changed = watch.changed
@@ -76,6 +77,9 @@ async def stream_events(api: Api, call: Call, job: Job, after: int) -> AsyncIter
             while page := await run_in_threadpool(_read_events, api, job.id, after):
                 after = page[-1][0]
                 yield b"".join(_write(kind, data, number) for number, kind, data in page)
+            if (measured := await run_in_threadpool(_measure, log)) != size:
+                size = measured
+                yield _write("log", {"size": size})
             if job.version != shown:
                 shown = job.version
                 yield _write("status", describe_job(job, call))
@@ -85,6 +89,14 @@ async def stream_events(api: Api, call: Call, job: Job, after: int) -> AsyncIter
                 await asyncio.wait_for(changed.wait(), _ALIVE_SECONDS)
             except asyncio.TimeoutError:
                 yield _ALIVE
+
+
+def _measure(log: Path | None) -> int:
+    try:
+        return log.stat().st_size if log else 0
+    except OSError:
+        # not written yet, or removed
+        return 0
 
 
 def _read_events(api: Api, job_id: str, after: int) -> list[tuple[int, str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from fastapi import Request
 
-from zoo_runner.model.errors import EngineError, JobNotFoundError, ProcessNotFoundError, SettingsError
+from zoo_runner.model.errors import EngineError, JobNotFoundError, ProcessNotFoundError, RunnerError, SettingsError
 from zoo_runner.model.job import FINAL
 from zoo_runner.server.access.actions import ACTIONS, OPERATORS_ONLY
 from zoo_runner.server.access.audit import find_note
@@ -25,12 +25,14 @@ class Admitted:
     """What a request that is let in may see: the processes that lists show, None: all; what the workspace publishes.
 
     `admit_job` asks whether the caller may have a job in another workspace (its name), of a process of this one (its
-    id); it waits for the answer, so that a thread has to call it.
+    id); `may` whether the caller would be let in for another action at the same path. Both wait for the answer, so that
+    a thread has to call them.
     """
 
     visible: frozenset[str] | None = None
     published: AccessDocument = NOTHING_PUBLISHED
     admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
+    may: Callable[[str], bool] = lambda _action: True
 
 
 class Admission(Protocol):
@@ -74,7 +76,15 @@ class Asked:
             asked = self._ask(request, caller, "job.create", calling, of_job)
             asyncio.run_coroutine_threadsafe(asked, loop).result()
 
-        return replace(admitted, admit_job=admit_job)
+        def may(other: str) -> bool:
+            asked = self._ask(request, caller, other, workspace, facts)
+            try:
+                asyncio.run_coroutine_threadsafe(asked, loop).result()
+            except RunnerError:
+                return False
+            return True
+
+        return replace(admitted, admit_job=admit_job, may=may)
 
     async def _ask(
         self, request: Request, caller: Caller | None, action: str, workspace: str, facts: Mapping[str, Any]

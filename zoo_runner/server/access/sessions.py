@@ -7,7 +7,6 @@ Sources: RFC 6265bis (`__Host-`, SameSite), W3C Fetch Metadata Request Headers.
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlencode
 
@@ -22,7 +21,7 @@ from zoo_runner.model.session import Session
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api
 from zoo_runner.server.cross_site import ensure_same_origin
-from zoo_runner.server.pages import LOGIN_STATE
+from zoo_runner.server.pages.frame import LOGIN_STATE, LoginState
 
 LOGIN = "/login"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -38,18 +37,6 @@ def build_login_address(request: Request, base: str) -> str:
     """Build the address of a login that leads back to the page of a request."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return f"{base}{LOGIN}?{urlencode({'next': path})}"
-
-
-@dataclass(frozen=True)
-class LoginState:
-    """What pages show of logins: the address of the server, the login that leads back to the page, whether one holds.
-
-    A session of which the browser has the cookie may have ended.
-    """
-
-    base: str
-    login: str
-    has_session: bool
 
 
 class Sessions:

@@ -1,0 +1,135 @@
+"""What the page of a job shows beside its status, and that nobody sees there what its own path would refuse."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.stores import PACKAGE, build_job
+from tests.markup import EVIL, Page
+from zoo_runner.config.configuration import load_configuration
+from zoo_runner.config.server import ServerSettings
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.events import StepEnded, StepStarted
+from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.problems import Problem
+from zoo_runner.server.api import Api, Call, open_context
+from zoo_runner.server.jobs import describe_job
+from zoo_runner.server.pages.frame import build_frame
+from zoo_runner.server.pages.job_page import JobPage, read_job_page
+from zoo_runner.server.pages.rendering import render
+from zoo_runner.store.sql import open_sql_store
+
+BASE = "http://eo.example"
+BEGIN = 1767225601.0
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    store = open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")
+    configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
+    settings = ServerSettings(results=tmp_path / "results")
+    yield Api(store, settings, configuration, open_context(store, settings, configuration))
+    store.close()
+
+
+def call(*forbidden: str, **query: str) -> Call:
+    return Call("ws", BASE, query=tuple(query.items()), may=lambda action: action not in forbidden)
+
+
+def create(api: Api, folder: Path, number: int = 1, **more: Any) -> Job:
+    logs = folder / f"logs-{number}"
+    logs.mkdir()
+    job = build_job(number, log=str(folder / f"{number}_error.log"), log_folder=str(logs), **more)
+    return api.store.jobs.create(job, PACKAGE)
+
+
+def fail(api: Api, folder: Path, step: str = "clip", text: str = "Traceback\n") -> Job:
+    """A job whose step failed, which wrote a text into both of its logs."""
+    found = Diagnosis(
+        *(Stage.EXECUTE, Level.USER, f"cause {text}", f"remedy {text}", (text,), step),
+        problems=(Problem(path=text, pointer=text, message=text, code=text),),
+    )
+    job = create(
+        *(api, folder),
+        status=Status.FAILED,
+        outcome=Outcome(Status.FAILED, diagnosis=found),
+        inputs={text: text},
+        process_id=text,
+        started="2026-01-01T00:00:02.000Z",
+    )
+    api.store.events.append(job.id, [StepStarted(step, text, BEGIN), StepEnded(step, BEGIN, BEGIN + 1, 2, 0.5, 10.0)])
+    for path in (Path(job.log), *(Path(job.log_folder) / name for name in ("clip.log", "join.log"))):
+        path.write_text(text)
+    return job
+
+
+def show(api: Api, job: Job, asked: Call) -> tuple[JobPage, str]:
+    view = read_job_page(api, asked, job)
+    frame = build_frame({"method": "GET", "path": f"/jobs/{job.id}", "query_string": b""}, BASE)
+    return view, render("job", describe_job(job, asked), frame, view)
+
+
+def test_the_log_of_the_failed_step_is_opened_unless_another_one_is_asked_for(api: Api, tmp_path: Path) -> None:
+    job = fail(api, tmp_path)
+    for query, name in (({}, "clip.log"), ({"log": "join.log"}, "join.log"), ({"log": "../x.log"}, "clip.log")):
+        view, _ = show(api, job, call(**query))
+        assert view.log is not None
+        assert (view.log.name, view.log.names) == (name, ("job.log", "clip.log", "join.log"))
+
+
+def test_a_search_shows_the_lines_that_have_its_text(api: Api, tmp_path: Path) -> None:
+    view, page = show(api, fail(api, tmp_path, text="one <b>\ntwo\n"), call(log="clip.log", find="<b>"))
+    assert view.log is not None
+    assert len(view.log.window.lines) == 1
+    assert len(Page(page).list_all("mark")) == 2
+
+
+@pytest.mark.parametrize("before", ["-1", "x", "٣", "9" * 40])
+def test_a_place_in_a_log_that_is_none_shows_its_end(api: Api, tmp_path: Path, before: str) -> None:
+    view, _ = show(api, fail(api, tmp_path), call(before=before))
+    assert view.log is not None
+    assert len(view.log.window.lines) == 1
+
+
+def test_nobody_sees_on_the_page_what_the_path_of_its_own_would_refuse(api: Api, tmp_path: Path) -> None:
+    job = fail(api, tmp_path)
+    view, page = show(api, job, call("job.logs", "job.inputs", "job.dismiss"))
+    assert (view.log, view.inputs, view.actions) == (None, None, ())
+    assert Page(page).list_all("form") == []
+
+
+def test_what_a_job_has_written_is_text(api: Api, tmp_path: Path) -> None:
+    job = fail(api, tmp_path, step=EVIL, text=EVIL)
+    page = Page(show(api, job, call(find="script", log="clip.log"))[1])
+    page.ensure_safe()
+    assert page.text.count(EVIL) > 5
+
+
+def test_a_job_that_waits_knows_how_many_are_before_it(api: Api, tmp_path: Path) -> None:
+    jobs = [create(api, tmp_path, number) for number in range(1, 4)]
+    assert [show(api, job, call())[0].ahead for job in jobs] == [0, 1, 2]
+    assert show(api, replace(jobs[0], status=Status.RUNNING), call())[0].ahead is None
+
+
+@pytest.mark.parametrize(
+    ("status", "actions"),
+    [
+        (Status.CREATED, ["Start", "Dismiss"]),
+        (Status.ACCEPTED, ["Run again", "Dismiss"]),
+        (Status.RUNNING, ["Run again", "Dismiss"]),
+        (Status.SUCCESSFUL, ["Run again", "Remove"]),
+    ],
+)
+def test_every_action_shows_its_call_of_the_api(api: Api, tmp_path: Path, status: Status, actions: list[str]) -> None:
+    job = create(api, tmp_path, status=status, request={"inputs": {}} if status is Status.CREATED else None)
+    view, page = show(api, job, call())
+    assert [action.title for action in view.actions] == actions
+    assert all(action.command in Page(page).text for action in view.actions)
+
+
+def test_a_job_of_a_process_of_another_workspace_is_not_run_again_here(api: Api, tmp_path: Path) -> None:
+    job = create(api, tmp_path, status=Status.SUCCESSFUL, deployed_in="other")
+    assert [action.title for action in show(api, job, call())[0].actions] == ["Remove"]

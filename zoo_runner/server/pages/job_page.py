@@ -1,0 +1,189 @@
+"""What the page of a job shows beside its status: why, when, its logs, its inputs, and what can be done."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from typing import Any
+
+from zoo_runner.config.folders import STAGE_LOGS
+from zoo_runner.model import clock
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.ids import file_name
+from zoo_runner.model.job import FINAL, Job, Status
+from zoo_runner.server import unstarted
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.logs import JOB_LOG, locate_log
+from zoo_runner.server.pages.log_window import LogWindow, find_lines, read_window
+from zoo_runner.server.pages.timeline import QUEUE, Request, Timeline, build_timeline, find_requests
+from zoo_runner.store.protocol import JobQuery
+
+WHO_ACTS: Mapping[Level, str] = {
+    Level.USER: "You can correct this: it is in the package, the inputs or the request.",
+    Level.ENGINE: "The operator of the engine can correct this.",
+    Level.PLATFORM: "The platform did not do its part: the cluster, the network or a store.",
+}
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a person can do with a job: a button, and the call of the API that does the same."""
+
+    title: str
+    href: str
+    command: str
+    is_grave: bool = False
+
+
+@dataclass(frozen=True)
+class ShownLog:
+    """The log that a page shows, those that it could show, and what was searched for in it."""
+
+    name: str
+    names: tuple[str, ...]
+    window: LogWindow
+    href: str
+    searched: str = ""
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """What the page of a job shows beside its status document; `log` and `inputs` are None for who may not see them.
+
+    `ahead` is how many jobs of the workspace wait before it, None where it does not wait.
+    """
+
+    goes_on: bool
+    seconds: float | None
+    who_acts: str | None
+    ahead: int | None
+    timeline: Timeline
+    log_of: Mapping[str, str]
+    log: ShownLog | None
+    inputs: Mapping[str, Any] | None
+    actions: tuple[Action, ...]
+    last_event: int
+
+
+def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
+    """Read what the page of a job shows; its request chooses the log (`log`), a part of it (`before`) or `find`."""
+    numbered = list(api.store.events.read(job.id))
+    events = [event for _, event in numbered]
+    timeline = build_timeline(job, events, _load_requests(api, job), time())
+    asked, diagnosis = dict(call.query), job.outcome.diagnosis if job.outcome else None
+    names = list_log_names(job)
+    log_of = map_logs(timeline, names)
+    chosen = choose_log(asked.get("log"), names, timeline, diagnosis, log_of)
+    return JobPage(
+        goes_on=job.status not in (*FINAL, Status.CREATED),
+        seconds=_measure(job),
+        who_acts=WHO_ACTS[diagnosis.level] if diagnosis else None,
+        ahead=_count_ahead(api, job),
+        timeline=timeline,
+        log_of=log_of,
+        log=_read_log(job, call, chosen, names, asked) if call.may("job.logs") else None,
+        inputs=unstarted.get_inputs(api, call, job.id) if call.may("job.inputs") else None,
+        actions=list_actions(job, call),
+        last_event=numbered[-1][0] if numbered else 0,
+    )
+
+
+def _load_requests(api: Api, job: Job) -> Mapping[str, Request]:
+    try:
+        return find_requests(api.store.jobs.load_package(job.package))
+    except RunnerError:
+        # one that was not started has none
+        return {}
+
+
+def _measure(job: Job) -> float | None:
+    if job.started is None:
+        return None
+    ended = clock.to_seconds(job.finished) if job.finished else time()
+    return ended - clock.to_seconds(job.started)
+
+
+def _count_ahead(api: Api, job: Job) -> int | None:
+    """Count the jobs of the workspace that were accepted before a job that waits."""
+    if job.status is not Status.ACCEPTED:
+        return None
+    waiting = JobQuery(workspace=job.workspace, statuses=(Status.ACCEPTED,), created_to=job.created)
+    return max(api.store.jobs.count(waiting) - 1, 0)
+
+
+def list_log_names(job: Job) -> tuple[str, ...]:
+    """List the logs of a job that exist now, the job log first."""
+    own = (JOB_LOG,) if Path(job.log).is_file() else ()
+    return (*own, *sorted(path.name for path in Path(job.log_folder).glob("*.log")))
+
+
+def map_logs(timeline: Timeline, names: tuple[str, ...]) -> dict[str, str]:
+    """Map the names of stages and steps of a timeline to their logs, where these exist; pure."""
+    wanted = {row.bar.name: _name_log(row.bar.name, row.bar.kind) for row in timeline.rows if row.bar.kind != QUEUE}
+    return {name: log for name, log in wanted.items() if log in names}
+
+
+def _name_log(name: str, kind: str) -> str:
+    stages = {Stage.STAGE_IN.value: STAGE_LOGS[0], Stage.STAGE_OUT.value: STAGE_LOGS[1]}
+    own = f"step-{name}" if name in STAGE_LOGS else file_name(name)
+    return f"{stages.get(kind, own)}.log"
+
+
+def choose_log(
+    asked: str | None,
+    names: tuple[str, ...],
+    timeline: Timeline,
+    diagnosis: Diagnosis | None,
+    log_of: Mapping[str, str],
+) -> str:
+    """Choose the log that a page opens: the one asked for, that of the step that failed or runs, or the job log."""
+    if asked in names:
+        return str(asked)
+    if diagnosis and diagnosis.step in log_of:
+        return log_of[str(diagnosis.step)]
+    for state in ("failed", "running"):
+        found = [log_of[row.bar.name] for row in timeline.rows if row.bar.state == state and row.bar.name in log_of]
+        if found:
+            return found[-1]
+    return JOB_LOG
+
+
+def _read_log(job: Job, call: Call, name: str, names: tuple[str, ...], asked: Mapping[str, str]) -> ShownLog | None:
+    if name not in names:
+        return None
+    path, searched = locate_log(job, name), asked.get("find", "")[:200]
+    before = asked.get("before", "")
+    read: Callable[[], LogWindow] = (
+        (lambda: find_lines(path, searched))
+        if searched
+        else (lambda: read_window(path, int(before) if before.isdecimal() and len(before) < 19 else None))
+    )
+    return ShownLog(name, names, read(), call.link("jobs", job.id, "logs", name), searched)
+
+
+def list_actions(job: Job, call: Call) -> tuple[Action, ...]:
+    """List what a caller may do with a job."""
+    own, process = call.link("jobs", job.id), call.link("processes", job.process_id)
+    actions = []
+    is_here = job.deployed_in in (None, job.workspace)
+    if is_here and job.status is not Status.CREATED and call.may("process.execute") and call.may("job.inputs"):
+        again = (
+            f"curl -s {_quote(f'{own}/definition')} |\n"
+            f"  curl -X POST {_quote(f'{process}/execution')} -H 'Prefer: respond-async' \\\n"
+            "    -H 'Content-Type: application/json' -d @-"
+        )
+        actions.append(Action("Run again", f"{own}/again", again))
+    if job.status is Status.CREATED and call.may("job.start"):
+        start = f"curl -X POST {_quote(f'{own}/results')} -H 'Prefer: respond-async'"
+        actions.append(Action("Start", f"{own}/start", start))
+    if call.may("job.dismiss"):
+        ended = job.status in FINAL
+        command = f"curl -X DELETE {_quote(own)}"
+        actions.append(Action("Remove" if ended else "Dismiss", f"{own}/dismiss", command, is_grave=True))
+    return tuple(actions)
+
+
+def _quote(href: str) -> str:
+    return shlex.quote(href)
