@@ -20,6 +20,7 @@ from tests.postgres import find_postgres, use_schema
 from tests.serving import Server, kill, serving
 from tests.site import Site
 from tests.values import ROOT, configuration_in
+from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.execution.context import Context
 from zoo_runner.execution.execute import execute
@@ -29,7 +30,7 @@ from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.model.process import Process
-from zoo_runner.server.backup import MANIFEST, restore_backup, write_backup
+from zoo_runner.server.backup import MANIFEST, find_folders, restore_backup, write_backup
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
@@ -277,6 +278,30 @@ def test_files_that_are_there_stay_unless_they_are_to_be_overwritten(tmp_path: P
     restore_backup(other, folders, tmp_path / "b.zip", overwrite=True)
     assert Path(job.log).read_text() == "log"
     assert write_backup(store, folders, tmp_path / "records.zip", files=False).files == 0
+    store.close()
+    other.close()
+
+
+def test_files_in_every_folder_that_settings_name_are_saved_and_others_are_counted(tmp_path: Path) -> None:
+    own, alpha, elsewhere = (tmp_path / name for name in ("own results", "alpha", "elsewhere"))
+    for folder in (own, alpha, elsewhere):
+        (folder / "job").mkdir(parents=True)
+        (folder / "job" / "out.tif").write_text(folder.name)
+    profiles = tmp_path / "profiles.json"
+    profiles.write_text(json.dumps({"alpha": {"results": alpha.as_uri()}}))
+    configuration = configuration_in(tmp_path)
+    storage = replace(configuration.workspace.storage, destination=own.as_uri())
+    configuration = replace(configuration, workspace=replace(configuration.workspace, storage=storage))
+    folders = find_folders(ServerSettings(workspaces=profiles), configuration)
+    store, other = (open_sql_store(f"sqlite:///{tmp_path / name}") for name in ("a.db", "b.db"))
+    for number, place in enumerate([(own / "job").as_uri(), str(alpha / "job"), str(elsewhere / "job"), "s3://b/x"]):
+        create(store, build_job(number, destination=place))
+    manifest = write_backup(store, folders, tmp_path / "b.zip")
+    assert (manifest.files, manifest.files_elsewhere) == (2, 1)
+    for folder in (own, alpha):
+        shutil.rmtree(folder)
+    restore_backup(other, folders, tmp_path / "b.zip")
+    assert [(folder / "job" / "out.tif").read_text() for folder in (own, alpha)] == ["own results", "alpha"]
     store.close()
     other.close()
 

@@ -308,8 +308,10 @@ def test_events_and_states_of_a_job_are_streamed_until_it_has_ended(server: Serv
 
 def test_a_browser_that_knows_all_events_of_a_job_does_not_reconnect(server: Server) -> None:
     job = server.execute("echo", {})
-    last = [event["id"] for event in read_events(server, job) if "id" in event][-1]
+    *_, before, last = [event["id"] for event in read_events(server, job) if "id" in event]
     assert server.request("GET", f"/jobs/{job}/events", None, {"Last-Event-ID": last}).status == 204
+    (missed,) = read_events(server, job, {"Last-Event-ID": before})
+    assert (missed["event"], json.loads(missed["data"])["status"], missed["id"]) == ("status", "successful", last)
 
 
 @pytest.mark.parametrize("name", ["job.log", "sleep.log", "sleep"])

@@ -106,6 +106,9 @@ def _add_backup(cli: click.Group, read: ReadConfiguration) -> None:
         print_message(f"backup of {_summarize(manifest)}: {file}")
         if manifest.left_out:
             print_message(f"left out: {manifest.left_out} callbacks whose addresses hold a password or a token")
+        if manifest.files_elsewhere:
+            elsewhere = f"left out: {manifest.files_elsewhere} files of jobs in folders that the settings do not name"
+            print_message(f"{elsewhere}: save them by another way, or set STAGEOUT_OUTPUT or the profile as it was")
 
     @cli.command()
     @archive

@@ -72,9 +72,9 @@ class Profiles:
         profiles = self._read_changed()
         return profiles.get(workspace) or profiles.get(EVERY) or Profile()
 
-    def list_all(self) -> tuple[Profile, ...]:
-        """Return the profiles of all workspaces."""
-        return tuple(self._read_changed().values())
+    def list_by_name(self) -> Mapping[str, Profile]:
+        """Return the profiles of all workspaces by their names; `*` is that of the others."""
+        return self._read_changed()
 
     def _read_changed(self) -> Mapping[str, Profile]:
         with self._lock:

@@ -174,7 +174,7 @@ def find_retention(settings: ServerSettings, configuration: Configuration, works
 def find_shortest_retention(settings: ServerSettings, configuration: Configuration) -> float | None:
     """Return the fewest days that the jobs of any workspace are kept; None where all are kept for ever."""
     own = configuration.workspace.limits.retention_days
-    profiles = _open_profiles(settings.workspaces).list_all() if settings.workspaces else ()
+    profiles = _open_profiles(settings.workspaces).list_by_name().values() if settings.workspaces else ()
     return min((days for days in (own, *(one.retention_days for one in profiles)) if days is not None), default=None)
 
 

@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import InputError, RunnerError, SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
@@ -28,6 +27,7 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
+from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.hosts import HostsCompared
 from zoo_runner.server.limiting import Limited, read_rate
 from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logged
@@ -277,18 +277,6 @@ def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:
     except SettingsError:
         # nobody could have read them either
         return own
-
-
-def hide_settings(error: RunnerError) -> RunnerError:
-    """Return what a client learns of an error: settings of the operator are in the log of the server only."""
-    if not isinstance(error, SettingsError) or error.diagnosis.level is Level.USER:
-        return error
-    logger.error("%s", error)
-    return SettingsError(
-        "a setting of this server is invalid or cannot be read",
-        "Ask the operator of the server, whose log says which one.",
-        code=error.diagnosis.code,
-    )
 
 
 def _answer_problem(request: Request, error: RunnerError, masker: Masker, base: str) -> Response:

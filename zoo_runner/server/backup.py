@@ -19,10 +19,13 @@ from typing import Any
 from zlib import error as ZlibError
 
 from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.profiles import Profiles
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.ids import file_name
+from zoo_runner.server.api import find_folder
 from zoo_runner.store.sql import SqlStore
 from zoo_runner.store.sql.schema import NEWEST, OLDEST
 from zoo_runner.store.sql.snapshot import (
@@ -54,7 +57,8 @@ class TableRows:
 class Manifest:
     """What an archive has. `schema` is that of its rows, `folders` are those of the installation, by name.
 
-    `left_out` counts the callbacks whose addresses hold a password or a token, which an archive does not keep.
+    `left_out` counts the callbacks whose addresses hold a password or a token, which an archive does not keep,
+    `files_elsewhere` the files of jobs that lie in none of the folders: they are not in the archive.
     """
 
     format: int
@@ -64,6 +68,7 @@ class Manifest:
     tables: tuple[TableRows, ...]
     files: int
     left_out: int
+    files_elsewhere: int = 0
 
     def count(self, table: str) -> int:
         """Return how many rows of a table there are."""
@@ -72,10 +77,18 @@ class Manifest:
 
 def find_folders(settings: ServerSettings, configuration: Configuration) -> dict[str, Path]:
     """Return the folders of an installation in which the files of jobs lie, by the variable that sets them."""
-    return {
+    found = {
         "ZOO_RUNNER_TEMP": configuration.workspace.folders.temp.resolve(),
         "ZOO_RUNNER_RESULTS_FOLDER": settings.results.resolve(),
     }
+    places = {"STAGEOUT_OUTPUT": configuration.workspace.storage.destination}
+    if settings.workspaces:
+        profiles = Profiles(settings.workspaces).list_by_name()
+        places |= {f"ZOO_RUNNER_WORKSPACES.{file_name(name)}": one.results for name, one in profiles.items()}
+    for name, place in places.items():
+        if place and (folder := find_folder(place)):
+            found[name] = folder.resolve()
+    return found
 
 
 def write_backup(
@@ -116,7 +129,9 @@ def _write(archive: zipfile.ZipFile, store: SqlStore, folders: Mapping[str, Path
         rows = chain(snapshot.read("jobs"), snapshot.read("uploads")) if files else ()
         count = sum(map(writer.write_files, rows))
     places = {name: str(folder) for name, folder in folders.items()}
-    manifest = Manifest(FORMAT, clock.now(), snapshot.schema, places, tables, count, writer.left_out)
+    manifest = Manifest(
+        FORMAT, clock.now(), snapshot.schema, places, tables, count, writer.left_out, writer.files_elsewhere
+    )
     archive.writestr(MANIFEST, json.dumps(to_plain(manifest), indent=2))
     return manifest
 
@@ -127,7 +142,7 @@ class _Writer:
     def __init__(self, archive: zipfile.ZipFile, folders: Mapping[str, Path]) -> None:
         self._archive, self._folders = archive, folders
         self._written: set[str] = set()
-        self.left_out = 0
+        self.left_out = self.files_elsewhere = 0
 
     def write_table(self, snapshot: Snapshot, name: str) -> TableRows:
         """Write the rows of a table."""
@@ -156,6 +171,8 @@ class _Writer:
 
     def _write_file(self, path: Path) -> bool:
         name = self._name_file(path)
+        if name is None:
+            self.files_elsewhere += 1
         if name is None or name in self._written:
             return False
         try:
@@ -189,8 +206,8 @@ class _Writer:
 def _list_places(row: Row) -> Iterator[Path]:
     body = json.loads(row["body"])
     for name in ("log", "log_folder", "destination"):
-        if body.get(name, "").startswith("/"):
-            yield Path(body[name]).resolve()
+        if (place := body.get(name)) and (folder := find_folder(place)):
+            yield folder.resolve()
 
 
 def _list_files(place: Path) -> Iterator[Path]:
@@ -245,10 +262,10 @@ def _read_manifest(archive: zipfile.ZipFile) -> Manifest:
 
 
 def _ensure_usable(manifest: Manifest, archive: zipfile.ZipFile, folders: Mapping[str, Path]) -> None:
-    for name, folder in folders.items():
-        if (place := manifest.folders.get(name)) != str(folder):
+    for name, place in manifest.folders.items():
+        if place != str(folder := folders.get(name)):
             raise SettingsError(
-                f"the backup is of an installation whose {name} is {place}, and this one's is {folder}",
+                f"the backup is of an installation whose {name} is {place}, and this one's is {folder or 'elsewhere'}",
                 f"Set {name} to {place}: records of jobs have the paths of their files.",
                 code="backup.folders",
             )

@@ -316,7 +316,7 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
 
     streamed: dict[int | str, dict[str, Any]] = {
         200: {"content": {EVENTS: {}}, "description": "Events and states of the job, until it has ended."},
-        204: {"description": "The job has ended, and nothing follows the last event that the client had."},
+        204: {"description": "The job has ended, and the client had its last status."},
     }
 
     @router.get("/jobs/{job_id}/events", tags=["jobs"], responses=streamed)
@@ -324,7 +324,8 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
         """Follow a job by server-sent events; `Last-Event-ID`, or `after`, is the number of the last event known."""
         job, last = jobs.get_job(api, call, job_id), requests.read_last_event(request.headers.get("last-event-id"))
         known = after if last is None else last
-        if last is not None and job.status in FINAL and not any(api.store.events.read(job.id, known, 1)):
+        # the number behind the last event is that of the last status
+        if last is not None and job.status in FINAL and not any(api.store.events.read(job.id, known - 1, 1)):
             # this is what has a browser not reconnect
             return Response(status_code=204)
         path = logs.locate_log(job, log) if log else None

@@ -64,13 +64,14 @@ async def stream_events(api: Api, call: Call, job: Job, after: int, log: Path | 
     """Yield the events of a job that follow the number `after`, then its status, as they come until it has ended.
 
     The form is that of server-sent events (HTML, section 9.2). The id of an event is its number, so that a client that
-    reconnects goes on behind the last one that it had; a status has no id. Where `log` is the path of one, an event
-    `log` has its size, whenever it has grown.
+    reconnects goes on behind the last one that it had. The last status has the number that follows, others have none.
+    Where `log` is the path of one, an event `log` has its size, whenever it has grown.
     """
-    shown, size = 0, await run_in_threadpool(_measure, log)
+    shown, ended, size = 0, False, await run_in_threadpool(_measure, log)
     async with api.following.watching(job, api.store.jobs) as watch:
         while True:
-            changed = watch.changed
+            # the end is noted first: sending takes as long as a client reads, and a job may end meanwhile
+            changed, ended = watch.changed, ended or watch.ended
             with suppress(JobNotFoundError):
                 # what is stored is read after the job: of one that has ended, nothing follows
                 job = await run_in_threadpool(api.store.jobs.get, job.id)
@@ -80,10 +81,11 @@ async def stream_events(api: Api, call: Call, job: Job, after: int, log: Path | 
             if (measured := await run_in_threadpool(_measure, log)) != size:
                 size = measured
                 yield _write("log", {"size": size})
-            if job.version != shown:
+            ended = ended or job.status in FINAL
+            if ended or job.version != shown:
                 shown = job.version
-                yield _write("status", describe_job(job, call))
-            if watch.ended or job.status in FINAL:
+                yield _write("status", describe_job(job, call), after + 1 if ended else None)
+            if ended:
                 return
             try:
                 await asyncio.wait_for(changed.wait(), _ALIVE_SECONDS)

@@ -11,6 +11,8 @@ import logging
 import os
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import TextIO
@@ -19,24 +21,71 @@ from zoo_runner.config.server import ServerSettings
 from zoo_runner.execution.context import Context, end_job
 from zoo_runner.execution.execute import start
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.errors import EngineError, JobBusyError, JobNotFoundError, NotReachedError, RunnerError
+from zoo_runner.model.errors import (
+    EngineError,
+    JobBusyError,
+    JobNotFoundError,
+    NotReachedError,
+    RunnerError,
+    SettingsError,
+)
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.api import build_limits
+from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.tracing import StageTimes, Tracing
 from zoo_runner.store.protocol import JobQueue, Share
 
-# before the next job, where an engine did not answer
+# before a job is tried again that could not be followed
 _AWAY_SECONDS = 10.0
+_LONGEST_FACTOR = 6
 
 logger = logging.getLogger(__name__)
+
+
+class AwayJobs:
+    """Jobs that could not be followed: each is tried again after `seconds`, then twice, four and six times as long.
+
+    Threads share it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._lock = seconds, threading.Lock()
+        self._until: dict[str, tuple[float, float]] = {}
+
+    def add(self, job_id: str) -> None:
+        """Take note that a job could not be followed."""
+        with self._lock:
+            _, before = self._until.get(job_id, (0.0, 0.0))
+            seconds = min(2 * before, _LONGEST_FACTOR * self._seconds) or self._seconds
+            self._until[job_id] = (monotonic() + seconds, seconds)
+
+    def discard(self, job_id: str) -> None:
+        """Take note that a job has been followed."""
+        with self._lock:
+            self._until.pop(job_id, None)
+
+    def list_waiting(self) -> frozenset[str]:
+        """Return the jobs that are not to be tried now."""
+        now = monotonic()
+        with self._lock:
+            # others may have followed a job to its end
+            self._until = {key: one for key, one in self._until.items() if one[0] + _LONGEST_FACTOR * one[1] > now}
+            return frozenset(job_id for job_id, (until, _) in self._until.items() if until > now)
+
+    def find_seconds(self) -> float:
+        """Return how long it takes until the first of them is to be tried; endless where there is none."""
+        now = monotonic()
+        with self._lock:
+            return min((until - now for until, _ in self._until.values() if until > now), default=inf)
 
 
 class Worker:
     """Works on the jobs of a queue; `most_jobs` at a time.
 
-    After an engine did not answer, no job is taken for `away_seconds`.
+    A job that cannot be followed now, because its engine does not answer or a setting cannot be read, is left for
+    `away_seconds`, and longer each time; other jobs are not.
     """
 
     def __init__(
@@ -49,12 +98,13 @@ class Worker:
         away_seconds: float = _AWAY_SECONDS,
     ) -> None:
         self._context, self._jobs, self._settings = context, jobs, settings
-        self._tracing, self._away_seconds = tracing, away_seconds
+        self._tracing = tracing
         self._share = Share(most_per_workspace=settings.jobs_per_workspace, most_of=build_limits(settings))
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
         self._changed = threading.Condition()
-        self._woken = self._stopping = self._away = False
+        self._away = AwayJobs(away_seconds)
+        self._woken = self._stopping = False
         self._jobs_begun = 0
 
     def run(self, source: TextIO | None, sink: TextIO) -> None:
@@ -85,7 +135,8 @@ class Worker:
 
     def _claim(self) -> Job | None:
         try:
-            return self._jobs.claim(self._context.owner, self._settings.lease_seconds, self._share)
+            share = replace(self._share, without=self._away.list_waiting())
+            return self._jobs.claim(self._context.owner, self._settings.lease_seconds, share)
         except EngineError as error:
             # the jobs that run go on without the database, and must not end with this process
             logger.warning("no job could be taken: %s", error)
@@ -118,16 +169,14 @@ class Worker:
     def _wait_for_room(self) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or len(self._running) < self._most_jobs)
-            if self._away:
-                # its job is the next of the queue again: no busy loop
-                self._changed.wait_for(lambda: self._stopping, self._away_seconds)
-            self._woken = self._away = False
+            self._woken = False
             return not (self._stopping or self.worn)
 
     def _wait_for_work(self) -> None:
         with self._changed:
             # the lease of a lost worker may run out while nobody wakes this one
-            self._changed.wait_for(lambda: self._stopping or self._woken, self._settings.lease_seconds / 3)
+            seconds = min(self._settings.lease_seconds / 3, self._away.find_seconds())
+            self._changed.wait_for(lambda: self._stopping or self._woken, seconds)
 
     def _begin(self, job: Job, sink: TextIO) -> None:
         cancellation = Cancellation(job.time_limit_seconds)
@@ -165,16 +214,22 @@ class Worker:
                 self._tracing.record_job(stored, times)
 
     def _settle(self, job: Job, error: BaseException | None) -> None:
-        """See that a job has ended that could not be worked on."""
-        # where the engine did not answer, the job may go on: whoever takes it next asks again
-        if isinstance(error, NotReachedError):
-            with self._changed:
-                self._away = True
-        if error is None or isinstance(error, NotReachedError | JobBusyError | JobNotFoundError):
+        """See that a job has ended that could not be worked on, unless it may still run in its engine."""
+        if error is None or isinstance(error, JobBusyError | JobNotFoundError):
+            self._away.discard(job.id)
             return
-        failure = error if isinstance(error, RunnerError) else build_defect(error)
+        if isinstance(error, NotReachedError) or self._may_run(job, error):
+            # any worker asks again, after some time
+            self._away.add(job.id)
+            return
+        self._away.discard(job.id)
+        failure = hide_settings(error) if isinstance(error, RunnerError) else build_defect(error)
         outcome = Outcome(Status.FAILED, diagnosis=failure.diagnosis, exit_code=failure.exit_code)
         end_job(self._context.store, job, outcome)
+
+    def _may_run(self, job: Job, error: BaseException) -> bool:
+        """Whether a setting is why a job was not followed that its engine has: what is wrong may be put right."""
+        return isinstance(error, SettingsError) and self._context.store.get(job.id).handle is not None
 
     def _read(self, source: TextIO) -> None:
         for line in source:

@@ -98,12 +98,13 @@ class ProcessStore(Protocol):
 class Share:
     """What a worker may take of the queue: jobs of these engines (empty: of any), so many of one workspace at once.
 
-    `most_of` returns how many of a workspace by its name, None: no limit but that.
+    `most_of` returns how many of a workspace by its name, None: no limit but that. Jobs of the ids `without` are left.
     """
 
     engines: tuple[str, ...] = ()
     most_per_workspace: int | None = None
     most_of: Callable[[str], int | None] | None = None
+    without: frozenset[str] = frozenset()
 
 
 ANY_JOB = Share()

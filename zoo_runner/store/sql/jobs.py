@@ -234,6 +234,8 @@ def _choose_next(share: Share, full: Collection[str] = ()) -> Any:
     conditions: list[ColumnElement[bool]] = [_UNFINISHED, _ANYBODYS]
     if full:
         conditions.append(JOBS.c.workspace.not_in(full))
+    if share.without:
+        conditions.append(JOBS.c.id.not_in(share.without))
     if share.engines:
         conditions.append(JOBS.c.engine.in_(share.engines))
     if share.most_per_workspace is not None:
