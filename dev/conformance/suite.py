@@ -3,7 +3,7 @@
 FOLDER is a checkout of a suite: common-workflow-language/cwl-v1.2, cwl-v1.1, or the folder v1.0 of
 common-workflow-language/common-workflow-language. ENGINE is local (without containers), or one on a cluster, that of
 the tests (KUBECONFIG, TEST_HOST_ADDRESS, JOB_IMAGE). TESTS are numbers as cwltest takes them, such as 1,3-6, or ids,
-such as cl_basic_generation,any_outputSource_compatibility; all without. UPDATE_DOCS=1 writes the table of docs/cwl.md.
+such as nested_prefixes_arrays,nested_cl_bindings; all without. UPDATE_DOCS=1 writes the table of docs/cwl.md.
 """
 
 import argparse

@@ -26,7 +26,12 @@ spec: {accessModes: [ReadWriteMany], storageClassName: no-such-class, resources:
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: NAME}
-data: {HTTP_PROXY: proxy.example.org}
+data: {HTTP_PROXY: proxy.example.org, VOLUME_CLAIM: NAME}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: NAME-other}
+data: {PVC_NAME: NAME-pending}
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -48,6 +53,7 @@ FAILING: dict[str, tuple[Callable[[Preflight, str], object], str]] = {
     "unbound claim": (lambda it, name: it.assert_volume_claim(f"{name}-pending"), "cluster.volume"),
     "missing ConfigMap": (lambda it, _: it.assert_configmap("nothing"), "cluster.not-found"),
     "missing key": (lambda it, name: it.assert_configmap(name, "NO_PROXY"), "cluster.not-found"),
+    "ConfigMap of another claim": (lambda it, name: it.assert_environment(f"{name}-other"), "cluster.volume"),
     "missing Secret": (lambda it, _: it.assert_secret("nothing"), "cluster.not-found"),
     "missing account": (lambda it, _: it.assert_service_account("nobody"), "cluster.service-account"),
     "account without permissions": (lambda it, name: it.assert_executor(name), "engine.executor-permission"),
@@ -57,7 +63,8 @@ FAILING: dict[str, tuple[Callable[[Preflight, str], object], str]] = {
 def test_each_assertion_returns_what_it_found_or_raises_its_code(prepared: HeraSite) -> None:
     preflight, name = Preflight(prepared.configuration), prepared.environ["KUBECONFIGMAP"]
     assert "Bound" in preflight.assert_volume_claim()
-    assert preflight.assert_configmap("", "HTTP_PROXY") == "1 values"
+    assert preflight.assert_configmap("", "HTTP_PROXY") == "2 values"
+    assert preflight.assert_environment() == f"2 values, names {name}"
     found = {}
     for about, (ask, _) in FAILING.items():
         with pytest.raises(RunnerError) as raised:

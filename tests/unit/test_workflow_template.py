@@ -16,10 +16,10 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines import choose_engine
 from zoo_runner.engines.argo.template import source
+from zoo_runner.engines.argo.template.archive import Budget
 from zoo_runner.engines.argo.template.engine import TemplateEngine
 from zoo_runner.engines.argo.template.follower import name_step
 from zoo_runner.engines.argo.template.outputs import (
-    Budget,
     FoundArtifact,
     build_output_object,
     fetch_artifact,

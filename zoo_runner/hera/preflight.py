@@ -6,9 +6,10 @@ The same checks are assertions for scripts and the lines of `zoo-runner hera che
 import base64
 import binascii
 import json
+import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -28,6 +29,9 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, UserSettingsError
 
 T = TypeVar("T")
+
+# such as KUBEVOLUMECLAIMNAME, VOLUME_CLAIM, pvc-name
+_CLAIM_VARIABLE = re.compile(r"(?i)volume_?claim(_?name)?$|(^|[_-])pvc([_-]?name)?$")
 
 _SHORT_SECONDS = 300.0
 _PROBE_SECONDS = 600
@@ -160,6 +164,27 @@ class Preflight:
             )
         return f"{len(data)} values"
 
+    def assert_environment(self, name: str = "") -> str:
+        """Check the ConfigMap with the environment of the cluster: a volume claim that it names is there.
+
+        Where the configuration names one too, it is the same.
+        """
+        name = name or self._configuration.get("KUBECONFIGMAP")
+        about = self.assert_configmap(name)
+        data = (self._cluster.get("ConfigMap", self._namespace, name) or {}).get("data") or {}
+        wanted = self._configuration.get("KUBEVOLUMECLAIMNAME")
+        named = list_named_claims(data)
+        for key, claim in named.items():
+            if wanted and claim != wanted:
+                raise EngineError(
+                    f"the ConfigMap {name} names the volume claim {claim!r} ({key}), and the configuration {wanted!r}",
+                    f"Set KUBEVOLUMECLAIMNAME={claim}, or correct {key} of the ConfigMap.",
+                    level=Level.USER,
+                    code="cluster.volume",
+                )
+            self.assert_volume_claim(claim)
+        return f"{about}, names {', '.join(named.values()) or 'no volume claim'}"
+
     def assert_secret(self, name: str) -> str:
         """Check that a Secret exists, if the account may see it; its values are not read by anything here."""
         found = _read(lambda: self._find("Secret", name, "cluster.not-found", "Correct its name, or create it."))
@@ -247,7 +272,7 @@ class Preflight:
         if self._configuration.get("KUBEVOLUMECLAIMNAME"):
             yield "volume claim", self.assert_volume_claim, "it exists, and has a volume"
         if self._configuration.get("KUBECONFIGMAP"):
-            yield "ConfigMap", self.assert_configmap, "it exists"
+            yield "ConfigMap", self.assert_environment, "it exists, and names no other volume claim"
 
     @property
     def _cluster(self) -> Cluster:
@@ -279,6 +304,15 @@ class Preflight:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "LocalSubjectAccessReview"}
         answer = self._cluster.create({**review, "metadata": {"namespace": self._namespace}, "spec": spec})
         return bool(answer["status"]["allowed"])
+
+
+def list_named_claims(data: Mapping[str, str]) -> dict[str, str]:
+    """List the volume claims that an environment names, by the variables that do; pure.
+
+    >>> list_named_claims({"HTTP_PROXY": "proxy", "PVC_NAME": "data"})
+    {'PVC_NAME': 'data'}
+    """
+    return {key: text.strip() for key, text in sorted(data.items()) if _CLAIM_VARIABLE.search(key) and text.strip()}
 
 
 def read_end(token: str) -> float | None:

@@ -2,7 +2,7 @@
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -10,13 +10,12 @@ from typing import ClassVar
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import parse_quantity
-from zoo_runner.engines.background import fail
 from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
 from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.follower import Follower
-from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome, reach_cluster
+from zoo_runner.engines.kubernetes.gate import LOST, Start, follow_from_gate, reach_cluster
 from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
 from zoo_runner.engines.kubernetes.kept import (
@@ -118,26 +117,14 @@ class ClusterEngine(ABC):
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Follow the job, with no thread of its own."""
-        names = Names(**handle.data["names"])
-        try:
-            cluster = reach_cluster(self._cluster)
-        except RunnerError as error:
-            return fail(error)
-        job = self._open_job(cluster, names)
-        gate = Gate(job)
+        names, watcher = Names(**handle.data["names"]), _StageWatcher(report)
 
-        def begin() -> Future[Outcome]:
-            start = gate.find_start()
-            if start:
-                cancellation.check()
+        def begin(job: ClusterJob, start: Start | None) -> Future[Outcome]:
             return self.follower(job, self._cluster, watcher, start).follow(cancellation)
 
-        watcher = _StageWatcher(report)
-
-        def conclude(followed: Future[Outcome]) -> Results:
+        def conclude(job: ClusterJob, get_outcome: Callable[[], Outcome]) -> Results:
             try:
-                outcome = get_outcome(followed, gate, cancellation)
-                results = _read_results(outcome, self._cluster.image, cancellation)
+                results = _read_results(get_outcome(), self._cluster.image, cancellation)
             except RunnerError as error:
                 if not (self._workspace.keeps_results and self._is_worth_keeping(names, watcher.begun, error)):
                     raise
@@ -145,10 +132,13 @@ class ClusterEngine(ABC):
             if names.generation:
                 # else the volume goes when the cluster deletes the root object
                 with suppress(RunnerError):
-                    forget_volume(cluster, names)
+                    forget_volume(job.cluster, names)
             return results
 
-        return cluster.background.chain(begin, conclude)
+        def open_job(cluster: Cluster) -> ClusterJob:
+            return self._open_job(cluster, names)
+
+        return follow_from_gate(self._cluster, open_job, begin, conclude, cancellation)
 
     def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
         """Store the results on the volume of the job, from a pod, with the settings and credentials of now."""

@@ -1,20 +1,23 @@
 """The start of a submitted job, and what its end says of it if its root object was stopped or is gone."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.background import fail
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import build_not_reached, reaching
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.root import ClusterJob, is_dismissed
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import DismissedError, EngineError, RunnerError
-from zoo_runner.model.job import Outcome
+from zoo_runner.model.job import Outcome, Results
 
 LOST = (401, 403)
 """Refusals that may pass when this account has its permissions again."""
+Start = Callable[[], None]
+"""Starts a job that was submitted."""
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
 
 
@@ -33,7 +36,7 @@ class Gate:
         self.root, self.is_open = job.root, False
         self._names = job.names
 
-    def find_start(self) -> Callable[[], None] | None:
+    def find_start(self) -> Start | None:
         """Return the call that starts it; None if it was started before.
 
         Raises `NotReachedError` if the cluster does not answer, which says nothing about the job, and `EngineError`
@@ -64,6 +67,38 @@ class Gate:
         if is_dismissed(self.root.get()):  # before it was started
             self.root.dismiss()
             raise DismissedError(*_DISMISSED)
+
+
+def follow_from_gate(
+    settings: KubernetesSettings,
+    open_job: Callable[[Cluster], ClusterJob],
+    begin: Callable[[ClusterJob, Start | None], "Future[Outcome]"],
+    conclude: Callable[[ClusterJob, Callable[[], Outcome]], Results],
+    cancellation: Cancellation,
+    pool: ThreadPoolExecutor | None = None,
+) -> "Future[Results]":
+    """Follow a submitted job from its gate on, with no thread of its own; `conclude` runs in `pool` if that is given.
+
+    `begin` gets the call that starts the job, None if it was started before, and returns how it ended; `conclude` gets
+    a call that returns this, or raises why it is not known.
+    """
+    try:
+        cluster = reach_cluster(settings)
+    except RunnerError as error:
+        return fail(error)
+    job = open_job(cluster)
+    gate = Gate(job)
+
+    def pass_gate() -> "Future[Outcome]":
+        start = gate.find_start()
+        if start:
+            cancellation.check()
+        return begin(job, start)
+
+    def end(followed: "Future[Outcome]") -> Results:
+        return conclude(job, lambda: get_outcome(followed, gate, cancellation))
+
+    return cluster.background.chain(pass_gate, end, pool)
 
 
 def get_outcome(followed: "Future[Outcome]", gate: Gate, cancellation: Cancellation) -> Outcome:

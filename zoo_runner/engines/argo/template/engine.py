@@ -5,7 +5,7 @@ process that follows the job, which stores them at the destination like the resu
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -16,9 +16,9 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.argo.server import ServerArtifacts, ServerRoot
 from zoo_runner.engines.argo.smoke_test import check_server
+from zoo_runner.engines.argo.template.archive import Budget
 from zoo_runner.engines.argo.template.follower import TemplateFollower
 from zoo_runner.engines.argo.template.outputs import (
-    Budget,
     FoundArtifact,
     build_output_object,
     fetch_artifact,
@@ -26,10 +26,9 @@ from zoo_runner.engines.argo.template.outputs import (
 )
 from zoo_runner.engines.argo.template.source import ensure_allowed, ensure_unchanged, find_namespace, read_template
 from zoo_runner.engines.argo.template.workflow import build_template_workflow
-from zoo_runner.engines.background import fail
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
-from zoo_runner.engines.kubernetes.gate import LOST, Gate, get_outcome, reach_cluster
+from zoo_runner.engines.kubernetes.gate import LOST, Start, follow_from_gate, reach_cluster
 from zoo_runner.engines.kubernetes.leftovers import delete_objects, select_leftovers
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, Names, name_job
 from zoo_runner.engines.kubernetes.owners import TEMPLATE_LABEL
@@ -96,27 +95,22 @@ class TemplateEngine:
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Follow the Workflow, and store what it has left."""
         names = Names(**handle.data["names"])
-        try:
-            cluster = reach_cluster(self._cluster)
-        except RunnerError as error:
-            return fail(error)
-        root = self._open_root(cluster, names)
-        job = ClusterJob(cluster, names, root)
-        gate = Gate(job)
 
-        def begin() -> Future[Outcome]:
-            if start := gate.find_start():
-                cancellation.check()
+        def open_job(cluster: Cluster) -> ClusterJob:
+            return ClusterJob(cluster, names, self._open_root(cluster, names))
+
+        def begin(job: ClusterJob, start: Start | None) -> Future[Outcome]:
+            if start:
                 # it has no volume to wait for
                 start()
             report(StageStarted(Stage.EXECUTE, f"WorkflowTemplate {_read_use(handle).name}"))
             return TemplateFollower(job, self._cluster, report).follow(cancellation)
 
-        def conclude(followed: Future[Outcome]) -> Results:
-            get_outcome(followed, gate, cancellation)
-            return self._store(handle, root, report, cancellation)
+        def conclude(job: ClusterJob, get_outcome: Callable[[], Outcome]) -> Results:
+            get_outcome()
+            return self._store(handle, job.root, report, cancellation)
 
-        return cluster.background.chain(begin, conclude, self._pool)
+        return follow_from_gate(self._cluster, open_job, begin, conclude, cancellation, self._pool)
 
     def cancel(self, handle: Handle) -> None:
         """Terminate the Workflow."""

@@ -1,7 +1,6 @@
 """What a Workflow of a template has left, as an output object of CWL: parameters as values, artifacts as files."""
 
 import json
-import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from zoo_runner.engines.argo.results.download import ArtifactServer, download_ar
 from zoo_runner.engines.argo.results.folder import ResultsFolder, Stored
 from zoo_runner.engines.argo.results.listing import Artifact
 from zoo_runner.engines.argo.status import list_nodes
+from zoo_runner.engines.argo.template.archive import Budget, UnpackError, unpack
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.inputs.checking import build_checker
 from zoo_runner.model.errors import EngineError, ToolError
@@ -18,38 +18,6 @@ from zoo_runner.model.package import Package
 from zoo_runner.package.cwltypes import Parameter, accepts_null, describe_type, is_text, parse_outputs, without_null
 from zoo_runner.package.workflow_template import TemplateUse
 from zoo_staging.names import safe_name
-
-_BLOCK_BYTES = 1 << 20
-MOST_FILES = 100_000
-"""How many files and folders the artifacts of a job may have together, those in archives included."""
-
-
-@dataclass
-class Budget:
-    """What the artifacts of a job may still write to the disk: bytes, archives included, and files."""
-
-    bytes: int
-    files: int = MOST_FILES
-
-    def take_bytes(self, count: int) -> None:
-        """Take bytes; raises `EngineError` where there are no more."""
-        self.bytes -= count
-        if self.bytes < 0:
-            raise _refuse_size("bytes than ZOO_RUNNER_SCRATCH_MAX_BYTES or nine tenths of the free disk")
-
-    def take_file(self) -> None:
-        """Take a file or folder; raises `EngineError` where there are no more."""
-        self.files -= 1
-        if self.files < 0:
-            raise _refuse_size(f"files than {MOST_FILES}")
-
-
-def _refuse_size(limit: str) -> EngineError:
-    return EngineError(
-        f"the artifacts of the job have more {limit}",
-        "Let the template write less, or let the operator raise the limit.",
-        code="results.artifact",
-    )
 
 
 class _Counted:
@@ -196,33 +164,20 @@ def fetch_artifact(
 
 
 def _unpack(archive: Path, target: ResultsFolder, folder: Path, artifact: FoundArtifact, budget: Budget) -> Path:
-    """Unpack files and folders, and nothing else that an archive may hold; return what is at its top."""
-    tops: set[str] = set()
+    """Unpack an archive; return the file or folder that is at its top."""
+    about = f"the artifact {artifact.name} of node {artifact.node}"
     try:
-        with tarfile.open(archive) as packed:
-            for member in packed:
-                budget.take_file()
-                path = str(PurePosixPath(member.name))
-                if not (member.isfile() or member.isdir()) or path == ".":
-                    continue
-                tops.add(path.split("/", 1)[0])
-                if member.isdir():
-                    target.find_place(f"{path}/-")
-                elif source := packed.extractfile(member):
-                    with target.find_place(path).open("wb") as file:
-                        while block := source.read(_BLOCK_BYTES):
-                            budget.take_bytes(len(block))
-                            file.write(block)
-    except (tarfile.TarError, EOFError, OSError) as error:
+        tops = unpack(archive, target, budget)
+    except UnpackError as error:
         raise EngineError(
-            f"the artifact {artifact.name} of node {artifact.node} cannot be unpacked: {error}",
+            f"{about} cannot be unpacked: {error}",
             "Try again; check the artifact in its repository.",
             code="results.artifact",
         ) from error
     if len(tops) != 1:
         raise EngineError(
-            f"the artifact {artifact.name} of node {artifact.node} has {len(tops)} files at its top, not one",
+            f"{about} has {len(tops)} files at its top, not one",
             "Let the template write one file or one folder.",
             code="results.artifact",
         )
-    return folder / tops.pop()
+    return folder / tops[0]
