@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -97,6 +98,13 @@ class S3Destination:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
+            raise self._explain(error, key) from error
+
+    async def sign(self, key: str, valid: timedelta) -> str:
+        """Return an address by which anybody reads an object for a time."""
+        try:
+            return await obstore.sign_async(self.store, "GET", self.get_path(key), valid)
+        except (BaseError, OSError, ValueError) as error:
             raise self._explain(error, key) from error
 
     async def remove(self, keys: Sequence[str]) -> None:

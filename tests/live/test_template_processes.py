@@ -1,10 +1,12 @@
 """WorkflowTemplates as processes on a real Argo Workflows: by command line, HTTP API and ZOO."""
 
+import gzip
 import json
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from tests.cluster import JOB_IMAGE
 from tests.live.artifact_repository import artifact_repository
 from tests.live.hera_site import ACCOUNT, NAMESPACE, SERVER, HeraSite, make_hera_site
+from tests.servers import S3Server
 from tests.serving import serving
 from tests.site import Site
 from zoo_runner.hera.tokens import Tokens
@@ -85,19 +88,60 @@ SCENE = "S2A 'x\" ${HOME} }} ü"
 INPUTS = {"scene": SCENE, "number": 21, "bands": ["{{workflow.name}}"]}
 
 
+FILES = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata:
+  name: NAME
+  annotations: {zoo-runner/types: "{catalog: Directory, found: Directory}"}
+spec:
+  entrypoint: read
+  artifactRepositoryRef: {configMap: STORE, key: repository}
+  arguments: {artifacts: [{name: packed}, {name: catalog}, {name: more, optional: true}]}
+  templates:
+  - name: read
+    inputs:
+      artifacts:
+      - {name: packed, path: /tmp/in/packed}
+      - {name: catalog, path: /tmp/in/catalog}
+      - {name: more, path: /tmp/in/more, optional: true}
+    container:
+      image: IMAGE
+      command: [sh, -ec]
+      args:
+      - |
+        test ! -e /tmp/in/more
+        mkdir /tmp/found
+        gzip -dc /tmp/in/packed >/tmp/found/packed.txt
+        cp -r /tmp/in/catalog /tmp/found/catalog
+    outputs: {artifacts: [{name: found, path: /tmp/found}]}
+"""
+
+
 @pytest.fixture(scope="module")
 def scientist(tmp_path_factory: pytest.TempPathFactory) -> HeraSite:
     return make_hera_site(tmp_path_factory.mktemp("scientist"))
 
 
 @pytest.fixture(scope="module")
-def template(scientist: HeraSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A template with an artifact repository."""
+def repository(scientist: HeraSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3Server]]:
+    """An artifact repository, and the ConfigMap that names it; the bucket is a place for results too."""
+    with artifact_repository(scientist, tmp_path_factory.mktemp("store") / "s3") as found:
+        yield found
+
+
+@contextmanager
+def applied(scientist: HeraSite, text: str, store: str) -> Iterator[str]:
+    """Have a template; its name."""
     name = f"count-{time.time_ns()}"
-    with artifact_repository(scientist, tmp_path_factory.mktemp("store") / "s3") as (store, _):
-        text = TEMPLATE.replace("NAME", name).replace("STORE", store).replace("IMAGE", JOB_IMAGE)
-        with scientist.applied(text):
-            yield name
+    with scientist.applied(text.replace("NAME", name).replace("STORE", store).replace("IMAGE", JOB_IMAGE)):
+        yield name
+
+
+@pytest.fixture(scope="module")
+def template(scientist: HeraSite, repository: tuple[str, S3Server]) -> Iterator[str]:
+    with applied(scientist, TEMPLATE, repository[0]) as name:
+        yield name
 
 
 @pytest.fixture
@@ -198,6 +242,48 @@ def test_a_template_gives_the_same_results_by_command_line_api_and_zoo(
         assert "folder" in found
     assert read_file(results[0]["map"]) == f"{SCENE}\n"
     assert read_file(results[1]["map"]) == f"{SCENE}\n"
+
+
+def test_files_and_stac_items_are_staged_in_and_results_published_to_object_storage(
+    scientist: HeraSite, repository: tuple[str, S3Server], site: Site, tmp_path: Path
+) -> None:
+    store, s3 = repository
+    packed = tmp_path / "packed.txt.gz"
+    packed.write_bytes(gzip.compress(b"not unpacked by Argo"))
+    asset = s3.put("results", "catalog/band.tif", b"band")
+    item: dict[str, Any] = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "scene",
+        "properties": {"datetime": "2026-01-01T00:00:00Z"},
+        "geometry": None,
+        "links": [],
+        "assets": {"band": {"href": asset}},
+    }
+    order = {
+        "packed": {"class": "File", "path": str(packed)},
+        "catalog": {"class": "Directory", "location": s3.put("results", "item.json", json.dumps(item).encode())},
+    }
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    with applied(scientist, FILES, store) as name:
+        package = tmp_path / "files.cwl"
+        assert scientist.run("package", f"template/{name}", "-o", str(package)).returncode == 0
+        own = site.having(
+            ZOO_RUNNER_ARGO_TEMPLATES=name,
+            AWS_ENDPOINT_URL=str(s3.options.endpoint),
+            AWS_ACCESS_KEY_ID=str(s3.options.access_key_id),
+            AWS_SECRET_ACCESS_KEY=str(s3.options.secret_access_key),
+            AWS_REGION=s3.options.region,
+        )
+        done = own.command(
+            "run", package, tmp_path / "order.json", "--output", "s3://results/published", "--format", "json"
+        )
+    assert done.returncode == 0, done.stderr
+    published = {path.name: path for path in (s3.folder / "results" / "published").rglob("*") if path.is_file()}
+    assert published["packed.txt"].read_text() == "not unpacked by Argo"
+    assert published["band.tif"].read_bytes() == b"band"
+    assert not [path for path in published.values() if ".inputs" in path.parts]
+    assert str(s3.options.secret_access_key) not in done.stderr
 
 
 def test_a_failure_is_that_of_the_template_with_what_its_node_printed(engine_site: Site, package: Path) -> None:

@@ -25,12 +25,12 @@ from zoo_runner.engines.argo.template.outputs import (
     fetch_artifact,
     find_outputs,
 )
-from zoo_runner.engines.argo.template.workflow import build_parameters, build_template_workflow
+from zoo_runner.engines.argo.template.workflow import build_parameters, build_template_workflow, fill_addresses
 from zoo_runner.engines.kubernetes.names import Names
 from zoo_runner.engines.kubernetes.owners import find_owner
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.inputs.joborder import read_execute_request
-from zoo_runner.model.errors import EngineError, InputError, PackageError, SettingsError, ToolError
+from zoo_runner.model.errors import EngineError, InputError, PackageError, RunnerError, SettingsError, ToolError
 from zoo_runner.model.package import Package
 from zoo_runner.package.describe import build_description
 from zoo_runner.package.loading import load_package
@@ -144,14 +144,15 @@ def test_a_package_of_a_template_has_an_engine_of_its_own(package: Package) -> N
     "template",
     [
         changed(entrypoint="nowhere"),
-        changed(arguments={"artifacts": [{"name": "data"}]}),
+        changed(arguments={"artifacts": [{"name": "data"}], "parameters": [{"name": "data"}]}),
+        changed(arguments={"artifacts": [{"name": "data"}]}, annotations={"zoo-runner/types": "{data: 'Directory[]'}"}),
         changed(arguments={"parameters": [{"name": "a b"}]}),
         changed(annotations={"zoo-runner/types": "{nothing: int}"}),
         changed(annotations={"zoo-runner/types": "[int"}),
         changed(annotations={"zoo-runner/types": "{scene: 'File[]'}"}),
         changed(annotations={"zoo-runner/types": "{mode: int}"}),
     ],
-    ids=["entrypoint", "artifact", "name", "unknown", "syntax", "file", "default"],
+    ids=["entrypoint", "same name", "artifacts", "name", "unknown", "syntax", "file", "default"],
 )
 def test_a_template_that_cannot_be_a_process_is_refused(template: dict[str, Any]) -> None:
     with pytest.raises(PackageError) as caught:
@@ -232,6 +233,72 @@ def test_parameters_are_written_as_argo_reads_them(package: Package) -> None:
     assert "{{" not in written["bands"]
     assert json.loads(written["bands"]) == ["B{{x}}"]
     assert "site" not in written
+
+
+FILES = changed(
+    arguments={
+        "artifacts": [
+            {"name": "scene", "description": "Scene"},
+            {"name": "tiles", "optional": True},
+            {"name": "site", "s3": {"key": "site"}},
+        ],
+        "parameters": [{"name": "number", "value": "3"}],
+    },
+    annotations={"zoo-runner/types": "{tiles: Directory, map: Directory}"},
+)
+SCENE = {"class": "File", "location": "https://data.example/scene.tif"}
+
+
+def draft(package: Package, folder: Path, order: dict[str, Any], destination: str) -> JobSpec:
+    paths = JobPaths("ndvi", "j1", folder, folder / "record", folder / "scratch")
+    return JobSpec(paths, package, order, destination)
+
+
+def open_engine(folder: Path) -> TemplateEngine:
+    return TemplateEngine(configuration_in(folder, ZOO_RUNNER_ARGO_TEMPLATES="ndvi"))
+
+
+def test_artifacts_without_a_location_are_files_or_folders(tmp_path: Path) -> None:
+    package = load(tmp_path, FILES)
+    use = find_template(package)
+    assert use == build_use(build_document(FILES))
+    assert use.artifacts == ("scene", "tiles")
+    inputs = build_description(package)["inputs"]
+    assert [name for name, one in inputs.items() if one["minOccurs"]] == ["scene"]
+    assert inputs["scene"]["description"] == "Scene"
+
+
+def test_files_of_a_job_are_artifacts_whose_addresses_are_no_part_of_the_plan(tmp_path: Path) -> None:
+    package = load(tmp_path, FILES)
+    order = {"scene": SCENE, "tiles": {"class": "Directory", "location": "s3://b/item.json"}, "number": 4}
+    job = draft(package, tmp_path, order, "s3://results/j1")
+    planned = open_engine(tmp_path).plan(job)
+    (workflow,) = planned.submission["manifests"]
+    assert "data.example" not in json.dumps(workflow)
+    assert planned.handle.data["inputs"] == ["scene", "tiles"]
+    filled = fill_addresses(workflow, {"scene": "https://a", "tiles": "https://b"})["spec"]["arguments"]
+    assert filled["artifacts"] == [
+        {"name": "scene", "http": {"url": "https://a"}, "archive": {"none": {}}},
+        {"name": "tiles", "http": {"url": "https://b"}},
+    ]
+    assert filled["parameters"] == [{"name": "number", "value": "4"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "destination", "code"),
+    [
+        (SCENE, "/results", "destination.unsupported"),
+        ({"class": "File", "contents": "x"}, "s3://results/j1", "inputs.value"),
+    ],
+    ids=["folder", "literal"],
+)
+def test_files_that_argo_could_not_read_are_refused(
+    value: dict[str, Any], destination: str, code: str, tmp_path: Path
+) -> None:
+    job = draft(load(tmp_path, FILES), tmp_path, {"scene": value}, destination)
+    with pytest.raises(RunnerError) as caught:
+        open_engine(tmp_path).plan(job)
+    assert caught.value.diagnosis.code == code
 
 
 @pytest.mark.parametrize("value", ["{{workflow.name}}", "a{{=1}}", "{", "x{", "{workflow.name}}", "-{{"])

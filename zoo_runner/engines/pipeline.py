@@ -115,7 +115,7 @@ def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancella
     from stagein.stage import stage_in
 
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
-    with translated(StageInError), _switch(cancellation) as switch:
+    with translated(StageInError), switching(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
         sources = list_sources(job)
         staged = stage_in(sources, folder, load_stage_in_options(storage), pace(report), cancellation=switch)
@@ -138,7 +138,7 @@ def run_stage_out(
     from stageout.stage import stage_out
 
     report(StageStarted(Stage.STAGE_OUT, job.destination))
-    with translated(StageOutError), _switch(cancellation) as switch:
+    with translated(StageOutError), switching(cancellation) as switch:
         options = replace(
             load_stage_out_options(storage, job.id, job.workflow_id),
             title=job.package.process.get("label"),
@@ -179,7 +179,8 @@ def _refers_to_files(node: Any) -> bool:
 
 
 @contextmanager
-def _switch(cancellation: Cancellation) -> Iterator[Switch]:
+def switching(cancellation: Cancellation) -> Iterator[Switch]:
+    """Give the switch that stops a stager when the job is cancelled."""
     switch = Switch()
     with cancellation.calling(switch.cancel):
         try:

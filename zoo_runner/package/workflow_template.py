@@ -8,7 +8,7 @@ Source for templates: Argo Workflows, "Field Reference" (WorkflowTemplate, Param
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ _INTEGER, _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})"), re.compile(r"-?(0|[1-
 # of these, CWL makes something else in the symbols of an enum
 _NO_SYMBOL = re.compile(r"[/#]|^$")
 _STAGED = ("File", "Directory", "stdin", "stdout", "stderr")
+_ARTIFACT_TYPES = ("File", "File?", "Directory", "Directory?")
 _ANY_ARTIFACT = ["File", "Directory"]
 
 
@@ -52,6 +53,11 @@ class TemplateUse:
     sources: Mapping[str, Source]
     allowed: Mapping[str, tuple[str, ...]]
     types: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Return the inputs that are files or folders, which Argo takes as artifacts."""
+        return tuple(name for name, wanted in self.types.get("inputs", {}).items() if _mentions(wanted, _STAGED))
 
 
 def find_template(package: Package) -> TemplateUse | None:
@@ -188,22 +194,33 @@ class _Reader:
         return {key: str(self._notes[note]) for key, note in (("label", _TITLE), ("doc", _TEXT)) if note in self._notes}
 
     def read_inputs(self) -> tuple[dict[str, Any], dict[str, list[str]]]:
-        """Read the parameters as inputs, and the allowed values of those that are no enum."""
+        """Read parameters and artifacts as inputs, and the allowed values of parameters that are no enum."""
         arguments = self._spec.get("arguments") or {}
-        for one in arguments.get("artifacts") or ():
-            if not one.keys() - {"name", "description", "optional", "path"}:
-                raise self._refuse(
-                    f"needs the artifact {one.get('name')!r} as an argument", "Make it a parameter with an address."
-                )
-        inputs: dict[str, Any] = {}
+        inputs = dict(self._read_artifacts(arguments.get("artifacts") or ()))
         allowed: dict[str, list[str]] = {}
         for one in arguments.get("parameters") or ():
             name = self._check_name(one)
+            if name in inputs:
+                raise self._refuse(f"has two arguments with the name {name!r}", "Give one of them another name.")
             values = [_write(value) for value in one.get("enum") or ()]
             inputs[name] = self._read_input(name, one, values)
             if values and inputs[name]["type"] in ("string", "string?"):
                 allowed[name] = values
         return inputs, allowed
+
+    def _read_artifacts(self, artifacts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Read the argument artifacts that the template gives no location: files, or what the annotation says."""
+        for one in artifacts:
+            if one.keys() - {"name", "description", "optional", "path"}:
+                continue
+            name = self._check_name(one)
+            wanted = self._types.get(name, "File")
+            if wanted not in _ARTIFACT_TYPES:
+                raise self._refuse(
+                    f"has an artifact {name!r} of type {wanted!r}", f"Use one of: {', '.join(_ARTIFACT_TYPES)}."
+                )
+            texts = {"doc": str(one["description"])} if one.get("description") else {}
+            yield name, {"type": _make_optional(wanted) if one.get("optional") else wanted, **texts}
 
     def _read_input(self, name: str, one: Mapping[str, Any], values: list[str]) -> dict[str, Any]:
         given = one.get("value", one.get("default"))
@@ -212,7 +229,7 @@ class _Reader:
         if _mentions(wanted, _STAGED):
             raise self._refuse(
                 f"has an input {name!r} of type {wanted!r}, which Argo cannot take as a parameter",
-                "Use string, for an address that the template reads.",
+                "Make it an artifact (spec.arguments.artifacts), or string, for an address that the template reads.",
             )
         doc = str(one.get("description") or "")
         if values and wanted in ("string", "string?"):

@@ -70,7 +70,7 @@ def pack_bundle(job: JobSpec, steps: Mapping[str, Any], files: Mapping[str, Path
     ):
         _add_bytes(archive, JOB_FILE, json.dumps(content).encode())
         for name, path in files.items():
-            _add_input(archive, path.resolve(), name)
+            add_input(archive, path.resolve(), name)
     return packed.getvalue()
 
 
@@ -152,9 +152,13 @@ def _collect_local(
     return order, document, {names[where]: path for where, path in staged.items()}
 
 
-def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
+def add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    """Pack a file or folder under a name; raises `StageInError` where it cannot be read.
+
+    A link within the input stays a link, any other is replaced by its target.
+    """
     try:
-        _add(archive, path, name, path)
+        _add(archive, path, name, (path, name))
     except OSError as error:
         raise StageInError(
             f"cannot read the input {path}: {error}",
@@ -163,10 +167,9 @@ def _add_input(archive: tarfile.TarFile, path: Path, name: str) -> None:
         ) from error
 
 
-def _add(archive: tarfile.TarFile, path: Path, name: str, tree: Path) -> None:
-    """Pack a file or folder: a link within the input stays a link, any other is replaced by its target."""
-    stays = path.is_symlink() and _leads_inside(PurePosixPath(name), str(path.readlink()))
-    archive.dereference = not (stays and path.resolve().is_relative_to(tree))
+def _add(archive: tarfile.TarFile, path: Path, name: str, tree: tuple[Path, str]) -> None:
+    stays = path.is_symlink() and _leads_inside(PurePosixPath(name), str(path.readlink()), tree[1])
+    archive.dereference = not (stays and path.resolve().is_relative_to(tree[0]))
     archive.add(path, name, recursive=False, filter=_without_time)
     if path.is_dir() and archive.dereference:
         for entry in sorted(path.iterdir()):
@@ -182,13 +185,18 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
     path = PurePosixPath(member.name)
     if member.name == JOB_FILE:
         return False
-    plain = member.isfile() or member.isdir() or (member.issym() and _leads_inside(path, member.linkname))
+    plain = (
+        member.isfile() or member.isdir() or (member.issym() and _leads_inside(path, member.linkname, _find_tree(path)))
+    )
     return plain and not path.is_absolute() and ".." not in path.parts
 
 
-def _leads_inside(link: PurePosixPath, aim: str) -> bool:
-    """Whether a link points into the input that it is part of."""
-    own = "/".join(link.parts[:3])  # files/<number>/<name>
+def _find_tree(path: PurePosixPath) -> str:
+    return "/".join(path.parts[:3])  # files/<number>/<name>
+
+
+def _leads_inside(link: PurePosixPath, aim: str, own: str) -> bool:
+    """Whether a link points into the input that it is part of, `own`."""
     goal = os.path.normpath(link.parent / aim)
     return goal == own or goal.startswith(f"{own}/")
 

@@ -1,7 +1,8 @@
 """The engine of packages that stand for a WorkflowTemplate: one Workflow for each job, which refers to the template.
 
-Inputs are its parameters, so there is no stage-in. When it has ended, its artifacts come through the Argo server to the
-process that follows the job, which stores them at the destination like the results of any package.
+Inputs are its parameters; files and folders are staged in by the process that submits it, and read by Argo as argument
+artifacts. When it has ended, its artifacts come through the Argo server to the process that follows the job, which
+stores them at the destination like the results of any package.
 """
 
 import shutil
@@ -18,6 +19,12 @@ from zoo_runner.engines.argo.server import ServerArtifacts, ServerRoot
 from zoo_runner.engines.argo.smoke_test import check_server
 from zoo_runner.engines.argo.template.archive import Budget
 from zoo_runner.engines.argo.template.follower import TemplateFollower
+from zoo_runner.engines.argo.template.inputs import (
+    ensure_readable,
+    find_given,
+    remove_artifacts,
+    stage_artifacts,
+)
 from zoo_runner.engines.argo.template.outputs import (
     FoundArtifact,
     build_output_object,
@@ -25,7 +32,7 @@ from zoo_runner.engines.argo.template.outputs import (
     find_outputs,
 )
 from zoo_runner.engines.argo.template.source import ensure_allowed, ensure_unchanged, find_namespace, read_template
-from zoo_runner.engines.argo.template.workflow import build_template_workflow
+from zoo_runner.engines.argo.template.workflow import build_template_workflow, fill_addresses
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.gate import LOST, Start, follow_from_gate, reach_cluster
@@ -71,7 +78,9 @@ class TemplateEngine:
         """
         use = _require_template(job.package)
         ensure_allowed(self._configuration, use.name)
-        _ensure_open(job, self._workspace)
+        _ensure_open(job, use, self._workspace)
+        given = find_given(use.artifacts, job.order)
+        ensure_readable(job, given)
         names = Names(find_namespace(self._configuration), name_job(job.id), site_namespace=True)
         workflow = mark_job(build_template_workflow(names, use, job, self._cluster, self._argo), job.uid)
         data = {
@@ -80,16 +89,21 @@ class TemplateEngine:
             "process": job.paths.workflow_id,
             "destination": job.destination,
             "package": asdict(job.package),
+            "inputs": list(given),
         }
         return Plan(job, Handle(self.name, job.id, data), {"manifests": [workflow]})
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
-        """Create the Workflow, suspended, or adopt the one that an earlier attempt created."""
+        """Stage files in, and create the Workflow, suspended, or adopt the one that an earlier attempt created."""
         cancellation.check()
-        names, cluster = Names(**plan.handle.data["names"]), connect(self._cluster)
+        names, cluster, use = Names(**plan.handle.data["names"]), connect(self._cluster), _require_template(plan.job.package)
         with reaching():
-            ensure_unchanged(self._configuration, _require_template(plan.job.package))
-            (manifest,) = plan.submission["manifests"]
+            ensure_unchanged(self._configuration, use)
+        addresses: dict[str, str] = {}
+        if given := find_given(use.artifacts, plan.job.order):
+            addresses = stage_artifacts(plan.job, given, self._workspace.storage, report, cancellation)
+        manifest = fill_addresses(plan.submission["manifests"][0], addresses)
+        with reaching():
             ensure_same(self._open_root(cluster, names).create(manifest), plan.job.uid, plan.job.id)
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
@@ -119,8 +133,10 @@ class TemplateEngine:
             self._open_root(cluster, Names(**handle.data["names"])).dismiss()
 
     def remove(self, handle: Handle) -> None:
-        """Delete the Workflow, and what was downloaded of it."""
+        """Delete the Workflow, what was downloaded of it, and the files that it got."""
+        data = handle.data
         shutil.rmtree(self._build_job(handle).paths.scratch, ignore_errors=True)
+        remove_artifacts(data.get("inputs", ()), data["destination"], self._workspace.storage, handle.job_id)
         cluster = connect(self._cluster)
         with reaching():
             root = self._open_root(cluster, Names(**handle.data["names"]))
@@ -229,7 +245,7 @@ class TemplateEngine:
             server.close()
 
 
-def _ensure_open(job: JobSpec, workspace: Workspace) -> None:
+def _ensure_open(job: JobSpec, use: TemplateUse, workspace: Workspace) -> None:
     """Refuse secrets: whoever may read Workflows reads the parameters of one. Raises `PackageError`, `InputError`."""
     if named := sorted(find_secret_inputs(job.package)):
         raise PackageError(
@@ -238,7 +254,7 @@ def _ensure_open(job: JobSpec, workspace: Workspace) -> None:
             code="package.unsupported",
         )
     for name, value in job.order.items():
-        if holds_secret(value, workspace.input_secrets):
+        if name not in use.artifacts and holds_secret(value, workspace.input_secrets):
             raise InputError(
                 f"the value of input {name!r} has a secret of the workspace in it, and anybody who may read Workflows"
                 " reads their parameters",

@@ -29,7 +29,10 @@ _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 def build_template_workflow(
     names: Names, use: TemplateUse, job: JobSpec, cluster: KubernetesSettings, argo: ArgoSettings
 ) -> Manifest:
-    """Build the Workflow, suspended until its handle is stored. Raises `InputError` for what Argo would evaluate."""
+    """Build the Workflow, suspended until its handle is stored; artifacts are without their addresses.
+
+    Raises `InputError` for what Argo would evaluate.
+    """
     template = {TEMPLATE_LABEL: use.name[:_LONGEST_LABEL].rstrip("-.")}
     meta = build_meta(names.job, names, labels={**names.labels, **template})
     if argo.instance_id:
@@ -46,7 +49,7 @@ def build_template_workflow(
         "spec": {
             "suspend": True,
             "workflowTemplateRef": {"name": use.name},
-            "arguments": {"parameters": build_parameters(use, job.order)},
+            "arguments": {"parameters": build_parameters(use, job.order), **build_artifacts(use, job.order)},
             # not managed by zoo-runner: what they may be is not for its admission policy to say
             "podMetadata": {"labels": {JOB_LABEL: names.job, **template}},
             "ttlStrategy": {"secondsAfterCompletion": count_kept_seconds(cluster)},
@@ -64,8 +67,26 @@ def build_parameters(use: TemplateUse, order: Mapping[str, Any]) -> list[dict[st
     return [
         {"name": name, "value": _write(name, value, use.allowed.get(name))}
         for name, value in order.items()
-        if value is not None
+        if value is not None and name not in use.artifacts
     ]
+
+
+def build_artifacts(use: TemplateUse, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the files and folders of a job order as artifacts; a file is never unpacked, whatever is in it."""
+    artifacts = [
+        {"name": name, "http": {"url": ""}, **({"archive": {"none": {}}} if order[name]["class"] == "File" else {})}
+        for name in use.artifacts
+        if order.get(name) is not None
+    ]
+    return {"artifacts": artifacts} if artifacts else {}
+
+
+def fill_addresses(workflow: Manifest, addresses: Mapping[str, str]) -> Manifest:
+    """Give the artifacts of a Workflow their addresses."""
+    spec = workflow["spec"]
+    arguments = spec["arguments"]
+    filled = [{**one, "http": {"url": addresses[one["name"]]}} for one in arguments.get("artifacts", ())]
+    return {**workflow, "spec": {**spec, "arguments": {**arguments, **({"artifacts": filled} if filled else {})}}}
 
 
 def _write(name: str, value: Any, allowed: tuple[str, ...] | None) -> str:
