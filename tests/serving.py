@@ -154,7 +154,7 @@ class Server:
         assert answer.status == 201, answer.body
         return str(answer.json["jobID"])
 
-    def wait(self, job: str, *statuses: str, base: str = "") -> Any:
+    def wait(self, job: str, *statuses: str, base: str = "", seconds: float = LONGEST_SECONDS) -> Any:
         """Wait until a job has one of the statuses, by default one at its end; return its status document."""
         found: list[Any] = []
 
@@ -162,7 +162,7 @@ class Server:
             found[:] = [self.request("GET", f"{base}/jobs/{job}").json]
             return found[0]["status"] in (statuses or FINAL)
 
-        wait_for(look, LONGEST_SECONDS)
+        wait_for(look, seconds)
         return found[0]
 
 

@@ -26,7 +26,7 @@ test_members_do_everything if {
 }
 
 test_others_change_nothing if {
-	every action in ["process.deploy", "process.replace", "process.undeploy", "job.create", "job.edit", "job.start", "job.dismiss", "file.send", "file.read", "file.delete", "job.inputs"] {
+	every action in ["process.deploy", "process.replace", "process.undeploy", "job.create", "job.edit", "job.start", "job.retry", "job.dismiss", "file.send", "file.read", "file.delete", "job.inputs"] {
 		not ask(ben, action, {"process": {"id": "ndvi"}, "job": ended}).allow
 	}
 }

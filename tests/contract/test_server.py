@@ -343,6 +343,28 @@ def test_a_failed_job_reports_why(server: Server) -> None:
     assert answer.json["diagnosis"]["code"] == status["diagnosis"]["code"]
 
 
+def test_a_job_of_which_nothing_is_kept_is_not_continued(server: Server) -> None:
+    process = server.deploy(next(FAILING.glob("*.cwl")))
+    job = server.wait(server.execute(process, {}))["jobID"]
+    for body, code in (
+        ({}, "job.nothing-kept"),
+        ({"memory": {"step": 8}}, "request.invalid"),
+        ({"inputs": []}, "request.invalid"),
+        ({"package": "x"}, "request.invalid"),
+    ):
+        answer = server.request("POST", f"/jobs/{job}/retry", body)
+        fits(answer.json, standard.EXCEPTION)
+        assert answer.json["diagnosis"]["code"] == code
+    assert server.request("POST", "/jobs/nothing/retry", {}).status == 404
+
+
+def test_a_job_that_runs_is_not_continued(server: Server) -> None:
+    job = server.execute("slow", {})
+    answer = server.request("POST", f"/jobs/{job}/retry", {})
+    assert answer.json["diagnosis"]["code"] == "job.not-ended"
+    server.request("DELETE", f"/jobs/{job}")
+
+
 def test_results_before_the_end_are_not_ready(server: Server) -> None:
     job = server.execute("slow", {})
     answer = server.request("GET", f"/jobs/{job}/results")

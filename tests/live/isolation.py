@@ -30,6 +30,7 @@ OTHERS: Mapping[str, str] = {
     "GET /jobs/{job_id}/validation": NOTHING,
     "GET /jobs/{job_id}/results": PUBLIC,
     "POST /jobs/{job_id}/results": NOTHING,
+    "POST /jobs/{job_id}/retry": NOTHING,
     "GET /jobs/{job_id}/results/{output}": PUBLIC,
     "GET /jobs/{job_id}/results/{output}/{number}": PUBLIC,
     "GET /jobs/{job_id}/files/{path}": PUBLIC,

@@ -38,7 +38,7 @@ PLAIN = build_member(tarfile.REGTYPE, b"ok")
 PAX = build_member(tarfile.XHDTYPE, b"30 comment=plain header of pax\n")
 HOSTILE = {
     "a long pax header": build_member(tarfile.XHDTYPE, b"\0" * LARGE),
-    "a pax header that says it is longer than the archive": build_header(tarfile.XHDTYPE, 8 << 30),
+    "a pax header with a length beyond the end": build_header(tarfile.XHDTYPE, 8 << 30),
     "a global pax header": build_member(tarfile.XGLTYPE, b"\0" * LARGE),
     "a long name": build_member(tarfile.GNUTYPE_LONGNAME, b"x" * LARGE),
     "headers before headers": PAX * 3000,

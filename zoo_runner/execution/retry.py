@@ -32,12 +32,21 @@ def draft_retry(
 
     Raises `EngineError` (`job.nothing-kept`) for a job that cannot be continued, and what `draft_job` raises.
     """
-    handle = _find_handle(job, workspace)
-    context.find_engine(job.engine, workspace).ensure_continuable(handle)
+    handle = find_continued(context, job, workspace)
     package = set_memory(changes.package or context.store.load_package(job.package), read_memory(changes.memory))
     order = read_changed_order(package, job.inputs, job.secret_inputs, changes.inputs)
     destination = changes.destination or job.destination
     return draft_job(order.package, order.values, lambda _: destination, workspace, new_id, continues=handle)
+
+
+def find_continued(context: Context, job: Job, workspace: Workspace) -> Handle:
+    """Find what leads to a failed job that can be continued.
+
+    Raises `EngineError`: `job.not-ended`, or `job.nothing-kept` for one that cannot.
+    """
+    handle = _find_handle(job, workspace)
+    context.find_engine(job.engine, workspace).ensure_continuable(handle)
+    return handle
 
 
 def _find_handle(job: Job, workspace: Workspace) -> Handle:

@@ -19,6 +19,7 @@ from zoo_runner.server import (
     quotas,
     requests,
     results,
+    retries,
     streams,
     unstarted,
     uploads,
@@ -220,6 +221,16 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
         body = await read_job(request, api)
         job = await run_in_threadpool(unstarted.edit_job, api, call, job_id, body)
         return JSONResponse(jobs.describe_job(job, call))
+
+    @router.post("/jobs/{job_id}/retry", tags=["jobs"], status_code=201, responses=_answer(StatusInfo, 201), **_JOB)
+    async def retry_job(call: of, job_id: str, request: Request) -> Response:
+        """Continue a failed job, as a new job: only what failed, was not run yet, or is changed is run.
+
+        The body may have `inputs` that change, and `memory` of steps, such as `{"mosaic": "8Gi"}`.
+        """
+        body = await read_job(request, api)
+        job = await run_in_threadpool(retries.retry_job, api, call, job_id, body)
+        return JSONResponse(jobs.describe_job(job, call), 201, headers={"Location": call.link("jobs", job.id)})
 
     @router.get("/jobs/{job_id}/definition", tags=["jobs"], **describe_document(Definition))
     def get_definition(call: of, job_id: str) -> Response:

@@ -118,9 +118,12 @@ class ClusterEngine(ABC):
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Follow the job, with no thread of its own."""
         names, watcher = Names(**handle.data["names"]), _StageWatcher(report)
+        notes: list[Callable[[], Mapping[str, str]]] = []
 
         def begin(job: ClusterJob, start: Start | None) -> Future[Outcome]:
-            return self.follower(job, self._cluster, watcher, start).follow(cancellation)
+            follower = self.follower(job, self._cluster, watcher, start)
+            notes.append(follower.describe_run)
+            return follower.follow(cancellation)
 
         def conclude(job: ClusterJob, get_outcome: Callable[[], Outcome]) -> Results:
             try:
@@ -128,7 +131,9 @@ class ClusterEngine(ABC):
             except RunnerError as error:
                 if not (self._workspace.keeps_results and self._is_worth_keeping(names, watcher.begun, error)):
                     raise
-                raise keep_volume(job, handle.job_id, self._cluster.kept_hours, error) from error
+                # of a volume that has run others before, the first one's count
+                noted = notes[0]() if notes and not names.generation else {}
+                raise keep_volume(job, handle.job_id, self._cluster.kept_hours, error, noted) from error
             if names.generation:
                 # else the volume goes when the cluster deletes the root object
                 with suppress(RunnerError):

@@ -6,7 +6,7 @@ status, pods and events have the reason if its pod could not report it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
@@ -79,6 +79,10 @@ class Follower(ABC):
         stop = lambda: self._cluster.background.call_soon(self._inbox.put, self._stop)  # noqa: E731
         self._held.enter_context(cancellation.calling(stop))
         return self._outcome
+
+    def describe_run(self) -> Mapping[str, str]:
+        """Return what a job that continues this one has to know, as annotations of its volume."""
+        return {}
 
     @property
     def _root_name(self) -> str:

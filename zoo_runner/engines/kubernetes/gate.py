@@ -17,7 +17,7 @@ from zoo_runner.model.job import Outcome, Results
 LOST = (401, 403)
 """Refusals that may pass when this account has its permissions again."""
 Start = Callable[[], None]
-"""Starts a job that was submitted."""
+"""Starts a submitted job."""
 _DISMISSED = ("the job was dismissed", "Nothing to do; run it again if you want its results.")
 
 

@@ -5,9 +5,10 @@ deletes both when their time is over, whether or not any zoo-runner still runs. 
 owner of its volume in place of that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from types import MappingProxyType
 
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
@@ -23,8 +24,12 @@ _UNTIL = "zoo-runner/kept-until"
 _CLAIM = "PersistentVolumeClaim"
 
 
-def keep_volume(job: ClusterJob, job_id: str, hours: float, error: RunnerError) -> RunnerError:
+def keep_volume(
+    job: ClusterJob, job_id: str, hours: float, error: RunnerError, notes: Mapping[str, str] = MappingProxyType({})
+) -> RunnerError:
     """Mark the volume of a job; return its error, which then says what is kept, and the command for it.
+
+    `notes` are annotations for a job that continues this one.
 
     After a failed stage-out these are the results, else the outputs of the steps that ended. Where that is not
     permitted, they are lost with the job, and the error says what would keep them.
@@ -37,7 +42,7 @@ def keep_volume(job: ClusterJob, job_id: str, hours: float, error: RunnerError) 
         if cluster.get(_CLAIM, names.namespace, names.claim) is None:
             return error
         until = find_end_of_stay(_read_root(job), hours)
-        mark = {"labels": {_KEPT: "true"}, "annotations": {_UNTIL: until}}
+        mark = {"labels": {_KEPT: "true"}, "annotations": {_UNTIL: until, **notes}}
         cluster.patch(_CLAIM, names.namespace, names.claim, {"metadata": mark})
     except ApiError as refused:
         place = f"{what} could not be kept on the cluster ({refused}): {refused.diagnosis.remedy}"

@@ -41,6 +41,20 @@ def has_started(pod: Manifest) -> bool:
     return any({"running", "terminated"} & status.get("state", {}).keys() for status in _main_statuses(pod))
 
 
+def read_digest(pod: Manifest, container: str) -> str:
+    """Return the digest of a container's image, empty if it is not known yet; pure.
+
+    Source: Kubernetes API v1 (ContainerStatus, `imageID`).
+
+    >>> status = {"name": "tool", "imageID": "docker.io/library/busybox@sha256:1f"}
+    >>> read_digest({"status": {"containerStatuses": [status]}}, "tool")
+    'sha256:1f'
+    """
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    shown = next((str(one.get("imageID") or "") for one in statuses if one["name"] == container), "")
+    return shown.rpartition("@")[2].rpartition("://")[2]
+
+
 def has_ended(pod: Manifest) -> bool:
     """Whether the main container has ended by itself, so that its log is complete.
 

@@ -16,7 +16,7 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.manifests import CONFINED, build_pod_template, build_resources, owned_by
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
-from zoo_runner.engines.kubernetes.pods import find_start_failure, has_started
+from zoo_runner.engines.kubernetes.pods import find_start_failure, has_started, read_digest
 from zoo_runner.engines.kubernetes.scheduling import describe_largest, judge_unschedulable
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.engines.protocol import Check
@@ -27,6 +27,9 @@ from zoo_runner.package.requirements import find_effective, walk_tools
 _PULL_SECONDS = 300.0
 # no image has it: what counts is that a container could be created, and so its image was pulled
 NO_PROGRAM = ["/zoo-runner/pulled"]
+# a container has to have been started before the digest of its image is known
+_ENDS_AT_ONCE = ["/bin/sh", "-c", "exit 0"]
+_PROBE = "image"
 
 
 @dataclass(frozen=True)
@@ -109,28 +112,56 @@ def pull_images(
 
     The pods are deleted; those that this process cannot delete end by themselves.
     """
+    for image, _, failure in _pull(cluster, names, pods):
+        yield image, failure
+
+
+def resolve_images(
+    cluster: Cluster, names: Names, site: KubernetesSettings, images: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the digest of each image, as the nodes would run it now for its step; empty where they do not say it.
+
+    Pods that end at once ask for them. Raises `RunnerError` for an image that cannot be pulled.
+    """
+    pods = {
+        image: _build_probe(name_probe(names, number), names, site, image, step, _ENDS_AT_ONCE)
+        for number, (image, step) in enumerate(images.items())
+    }
+    found = {}
+    for image, pod, failure in _pull(cluster, names, pods) if pods else ():
+        if failure:
+            raise failure
+        found[image] = read_digest(pod, _PROBE)
+    return found
+
+
+def _pull(
+    cluster: Cluster, names: Names, pods: Mapping[str, Manifest]
+) -> Iterator[tuple[str, Manifest, RunnerError | None]]:
     images = {pod["metadata"]["name"]: image for image, pod in pods.items()}
     changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
     stop = cluster.watch(names.namespace, names.job, {"Pod"}, changes.put)
     try:
         for pod in pods.values():
             cluster.create(pod)
-        for name, failure in _wait(set(images), changes):
-            yield images[name], failure
+        for name, pod, failure in _wait(set(images), changes):
+            yield images[name], pod, failure
     finally:
         stop()
         for name in images:
             cluster.delete("Pod", names.namespace, name, 0)
 
 
-def _build_probe(name: str, names: Names, site: KubernetesSettings, image: str, step: str) -> Manifest:
+def _build_probe(
+    name: str, names: Names, site: KubernetesSettings, image: str, step: str, command: Sequence[str] = NO_PROGRAM
+) -> Manifest:
     template = build_pod_template(names, site, "step")
     meta = {**template["metadata"], "name": name, "namespace": names.namespace}
     meta["annotations"] = {**meta["annotations"], STEP_ANNOTATION: step}
     container = {
-        "name": "image",
+        "name": _PROBE,
         "image": image,
-        "command": NO_PROGRAM,
+        "command": list(command),
         "resources": build_resources(site),
         "securityContext": CONFINED,
     }
@@ -144,14 +175,14 @@ def _build_probe(name: str, names: Names, site: KubernetesSettings, image: str, 
 
 def _wait(
     pods: set[str], changes: "queue.SimpleQueue[Change | WatchFailed]"
-) -> Iterator[tuple[str, RunnerError | None]]:
+) -> Iterator[tuple[str, Manifest, RunnerError | None]]:
     """Yield each pod once it is known whether its image can be pulled; raises what ends the watch."""
     until = time.monotonic() + _PULL_SECONDS
     while pods:
         try:
             change = changes.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            yield from ((name, _build_late(name)) for name in sorted(pods))
+            yield from ((name, {}, _build_late(name)) for name in sorted(pods))
             return
         if isinstance(change, WatchFailed):
             raise change.error
@@ -159,7 +190,7 @@ def _wait(
         pulled = has_started(change.item) or (failure and not failure.diagnosis.code.startswith("image."))
         if name in pods and (pulled or failure):
             pods.discard(name)
-            yield name, None if pulled else failure
+            yield name, change.item, None if pulled else failure
 
 
 def _build_late(pod: str) -> RunnerError:

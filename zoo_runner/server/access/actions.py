@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, str] = {
     "create_job": "job.create",
     "edit_job": "job.edit",
     "start_job": "job.start",
+    "retry_job": "job.retry",
     "get_definition": "job.inputs",
     "get_inputs": "job.inputs",
     "validate_job": "job.inputs",

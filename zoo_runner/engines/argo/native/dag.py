@@ -98,16 +98,25 @@ def build_dag(package: Package) -> tuple[StepNode, ...]:
 
 
 def identify_tools(
-    package: Package, image: str | None, variables: Mapping[str, str] = MappingProxyType({})
+    package: Package,
+    image: str | None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Compute the digest of the tool of each node, by path.
 
-    `image` is that of tools that name none, `variables` what the site gives all of them.
+    `image` is that of tools that name none, `variables` what the site gives all of them, `marks` those of names that
+    stand for another image than before.
     """
+
+    def name_image(leaf: _Leaf) -> str | None:
+        name = _find_image(leaf) or image
+        return name and name + marks.get(name, "")
+
     walk = _Walk(package)
     walk.enter(package.process, "", (), frozenset(), False)
     return {
-        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, _find_image(leaf) or image, variables)
+        leaf.path or package.workflow_id: identify_tool(leaf.tool, leaf.holders, name_image(leaf), variables)
         for leaf in walk.leaves
     }
 

@@ -11,8 +11,13 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.engine import ArgoEngine
 from zoo_runner.engines.argo.native.dag import build_dag, list_obstacles
 from zoo_runner.engines.argo.native.follower import StepsFollower
+from zoo_runner.engines.argo.native.images import list_movable, mark_images, read_first
+from zoo_runner.engines.argo.native.nodes import MARKS
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
+from zoo_runner.engines.kubernetes.client import connect
+from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.preflight import resolve_images
 from zoo_runner.engines.pipeline import build_not_continuable
 from zoo_runner.engines.protocol import Handle, JobSpec, Plan
 from zoo_runner.model.cancellation import Cancellation
@@ -48,7 +53,7 @@ class NativeEngine(ArgoEngine):
         """Do the same, and report why steps have no pods of their own."""
         for reason in plan.submission.get(_REASONS, ()):
             report(EngineLine("warning", f"one pod for the whole job, as by the engine argo: {reason}"))
-        super().submit(plan, report, cancellation)
+        super().submit(self._mark_images(plan, report) if plan.job.continues else plan, report, cancellation)
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Follow the job, with no thread of its own."""
@@ -61,6 +66,24 @@ class NativeEngine(ArgoEngine):
         if _REASONS in handle.data:
             raise build_not_continuable(handle, "it ran in one pod, as by the engine argo")
         super().ensure_continuable(handle)
+
+    def _mark_images(self, plan: Plan, report: Report) -> Plan:
+        """Find out which names of images stand for others than in the run that a job continues."""
+        names, cluster = Names(**plan.handle.data["names"]), connect(self._cluster)
+        images = {step.image or self._cluster.step_image: step.path for step in build_dag(plan.job.package)}
+        with reaching():
+            first = read_first(cluster, names)
+            now = resolve_images(
+                cluster, names, self._cluster, {image: images[image] for image in list_movable(images)}
+            )
+        marks = mark_images(first, now)
+        for image in marks:
+            why = (
+                "stands for another image than in the job that it continues" if image in first else "was not run there"
+            )
+            report(EngineLine("info", f"the image {image} {why}: its steps are not reused"))
+        steps = {**plan.submission["steps"], MARKS: marks}
+        return replace(plan, submission={**plan.submission, "steps": steps})
 
     def _list_reasons(self, job: JobSpec) -> list[str]:
         reasons = list_obstacles(job.package)

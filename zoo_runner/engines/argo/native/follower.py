@@ -1,10 +1,11 @@
 """Follows a native Workflow: the pods of its steps, and the logs of all containers that report events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.argo.follower import WorkflowFollower
+from zoo_runner.engines.argo.native.images import SeenImages
 from zoo_runner.engines.argo.native.nodes import NODE_ANNOTATION, TOOL
 from zoo_runner.engines.argo.native.pods import find_container_failure
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
@@ -43,6 +44,11 @@ class StepsFollower(WorkflowFollower):
         self._logs: dict[tuple[str, str], LogReader] = {}
         self._unread: set[tuple[str, str]] = set()
         self._last: Outcome | None = None
+        self._images = SeenImages()
+
+    def describe_run(self) -> Mapping[str, str]:
+        """Return which images its steps have run."""
+        return self._images.describe()
 
     def _note(self, event: Event) -> None:
         self._findings.add(event)
@@ -60,6 +66,8 @@ class StepsFollower(WorkflowFollower):
 
     def _take_job_pod(self, change: str, pod: Manifest) -> None:
         self._pod = self._pods[pod["metadata"]["uid"]] = pod
+        if any(one["name"] == TOOL for one in pod["spec"]["containers"]):
+            self._images.add(pod, TOOL)
         failure = find_start_failure(pod) or find_container_failure(pod)
         if failure and not self._stopping and find_node(pod) != KEEP_LOGS:
             raise failure

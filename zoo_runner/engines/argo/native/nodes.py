@@ -8,6 +8,8 @@ CHOICES_FOLDER = "/tmp/choices"
 """Where Argo reads which steps of a job that continues another need a pod: a file for each, with one of these words."""
 NEEDED, REUSED = "needed", "reused"
 NODE_ANNOTATION = "zoo-runner/node"
+MARKS = "marks"
+"""What a job that continues another says of the images of its steps (`images`)."""
 
 
 def name_list(step: str) -> str:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from zoo_runner.engines.argo.job_pod import Node, Nodes, keep_logs, main, stage_in, stage_out
 from zoo_runner.engines.argo.native.dag import build_dag, identify_tools
+from zoo_runner.engines.argo.native.nodes import MARKS
 from zoo_runner.engines.argo.native.slots import EVENTS, OUTPUTS, SPEC, Slot
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
@@ -40,7 +41,8 @@ def start(node: Node) -> LastLine:
     staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
     name = node.job.paths.scratch.name
     earlier = [Path(folder, name) for folder in list_earlier_folders(node.volume.generation)]
-    write_run(node.job, staged, earlier, node.steps.get("image"), node.steps.get("environ", {}))
+    steps = node.steps
+    write_run(node.job, staged, earlier, steps.get("image"), steps.get("environ", {}), steps.get(MARKS, {}))
     node.report(StageStarted(Stage.EXECUTE, f"{node.job.workflow_id} ({node.job.package.cwl_version})"))
     return last
 
@@ -51,11 +53,12 @@ def write_run(
     earlier: Sequence[Path] = (),
     image: str | None = None,
     variables: Mapping[str, str] = MappingProxyType({}),
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write package, order and folders; the kubelet would create a folder that it mounts as root.
 
     `earlier` are the runs that this one continues, the latest first, `image` that of tools that name none,
-    `variables` what the site gives all tools.
+    `variables` what the site gives all tools, `marks` those of images that have changed.
     """
     run, steps = job.paths.scratch, build_dag(job.package)
     # of a job that failed in stage-in there is none
@@ -66,7 +69,7 @@ def write_run(
         **prepare(replace(job, package=package), runs),
         "nodes": {step.name: step.path for step in steps},
         "single": [step.name for step in steps if not step.is_open],
-        "identities": identify_tools(package, image, variables),
+        "identities": identify_tools(package, image, variables, marks),
         "log_bytes": job.log_bytes,
         "job": job.id,
         "earlier": {str(folder): json.loads(read_unlinked(folder / SPEC))["job"] for folder in runs},

@@ -1,0 +1,64 @@
+"""Jobs that continue others that have failed: what has ended there and is the same is not run again."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from zoo_runner.execution.accept import Origin, accept
+from zoo_runner.execution.retry import find_continued
+from zoo_runner.inputs.memory import read_memory, set_memory
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.job import Job
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.definitions import keep_request, show_request
+from zoo_runner.server.jobs import get_job, keep_callback, place_job, prepare_execution
+from zoo_runner.server.log_lines import about
+from zoo_runner.server.tracing import read_context
+
+_MEMBERS = ("inputs", "memory")
+
+logger = logging.getLogger(__name__)
+
+
+def retry_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> Job:
+    """Create a job that continues a failed one, with the same checks as any job; nothing has run when this returns.
+
+    `changes` may have `inputs`, of which each replaces that of the failed job (null: it is left out), and `memory` by
+    step, such as `{"mosaic": "8Gi"}`. Raises `JobNotFoundError`, `InputError`, and `EngineError` (`job.nothing-kept`,
+    `job.not-ended`).
+    """
+    inputs, memory = _read(changes)
+    job = get_job(api, call, job_id)
+    placed = place_job(api, call, job)
+    workspace = placed.configuration.workspace
+    handle = find_continued(api.context, job, workspace)
+    package = set_memory(placed.package, read_memory([f"{step}={amount}" for step, amount in memory.items()]))
+    request = show_request(job)
+    given = {name: value for name, value in {**request["inputs"], **inputs}.items() if value is not None}
+    request = {**request, "inputs": given}
+    draft = prepare_execution(api, replace(placed, package=package), job.process_id, request)
+    draft = replace(draft, continues=handle)
+    origin = Origin(
+        call.caller, keep_request(request, draft.order), job.priority, deployed_in=job.deployed_in, trace=read_context()
+    )
+    keep_callback(api, call, draft.id, request)
+    accepted = accept(api.context, draft, job.engine, workspace, origin)
+    logger.info("job accepted", extra=about(accepted, {"continues": job_id}))
+    api.wake(accepted.id)
+    return accepted
+
+
+def _read(changes: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    if unknown := sorted(changes.keys() - set(_MEMBERS)):
+        raise _invalid(f"{unknown[0]!r} is no member of a retry", f"Members are: {', '.join(_MEMBERS)}.")
+    inputs, memory = (changes.get(name, {}) for name in _MEMBERS)
+    if not isinstance(inputs, Mapping):
+        raise _invalid("inputs is not an object", "Give an object with one member per input that changes.")
+    if not (isinstance(memory, Mapping) and all(isinstance(amount, str) for amount in memory.values())):
+        raise _invalid("memory is not an object of texts", 'Write it like {"memory": {"mosaic": "8Gi"}}.')
+    return inputs, memory
+
+
+def _invalid(cause: str, remedy: str) -> InputError:
+    return InputError(cause, remedy, code="request.invalid")
