@@ -7,6 +7,7 @@
 # ended. An execution by others is a job of their own workspace. What is public is in the access document of the
 # workspace, which the server sends (`input.access`), or in the data here,
 # `{"workflow_access": {"<workspace>": {"workflows": {"<process>": {"access": "public"}}}}}`.
+# A personal token (`input.caller.by`) is for one workspace, and its actions are checked by the server before this.
 # What is asked and answered is in docs/api.md. Test it: opa test deploy/opa
 package zoo_runner
 

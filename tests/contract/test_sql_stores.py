@@ -20,6 +20,7 @@ from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import (
     EngineError,
+    InputError,
     NotReachedError,
     ProcessExistsError,
     ProcessNotFoundError,
@@ -29,6 +30,7 @@ from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.model.session import Session
+from zoo_runner.model.token import PersonalToken
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.selection import select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
@@ -417,3 +419,25 @@ def test_a_session_is_found_until_it_ends_or_expires(store: SqlStore) -> None:
     store.sessions.remove("b" * 64)
     store.sessions.remove("b" * 64)
     assert store.sessions.find("b" * 64, NOW) is None
+
+
+def test_a_token_is_found_until_it_is_revoked_by_its_owner_or_expires(store: SqlStore) -> None:
+    token = PersonalToken("1", "alpha", "ada", "", ("job.*",), NOW, "2026-01-01T01:00:00.000Z")
+    other = replace(token, id="2", owner="ben")
+    store.tokens.add("a" * 64, token, 1)
+    store.tokens.add("b" * 64, other, 1)
+    with pytest.raises(InputError) as caught:
+        store.tokens.add("c" * 64, replace(token, id="3"), 1)
+    assert caught.value.diagnosis.code == "token.too-many"
+    assert store.tokens.find("a" * 64, NOW) == token
+    assert store.tokens.find("a" * 64, token.expires) is None
+    assert store.tokens.list_all("alpha", "ada") == [token]
+    assert store.tokens.list_all() == [token, other]
+    for workspace, owner in (("alpha", "ben"), ("beta", "ada")):
+        with pytest.raises(InputError) as caught:
+            store.tokens.remove("1", workspace, owner)
+        assert caught.value.diagnosis.code == "token.not-found"
+    assert store.tokens.remove("1", "alpha", "ada") == token
+    assert store.tokens.find("a" * 64, NOW) is None
+    store.tokens.remove_expired(token.expires)
+    assert store.tokens.list_all() == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.issuer import issuer
+from tests.issuer import Issuer, issuer
 from tests.opa import Agent, agent
 from tests.servers import S3Server, serve_s3
 from tests.serving import ASYNC, LONGEST_SECONDS, Answer, Server, serving
@@ -33,6 +33,7 @@ class Hub:
     ben: dict[str, str]
     nobody: dict[str, str]
     olu: dict[str, str]
+    provider: Issuer
 
     def ask(self, user: dict[str, str], path: str, method: str = "GET", body: Any = None) -> Answer:
         """Send a request to a path of all workspaces, such as /alpha/jobs."""
@@ -86,7 +87,7 @@ def hub(folder: Path, **more: str) -> Iterator[Hub]:
         users = (provider.sign("ada", "alpha"), provider.sign("ben", "beta"), provider.sign("nobody"))
         operator = provider.sign("olu", roles=["operator"])
         with serving(site.environ, folder) as server:
-            made = Hub(server, running, bucket, folder, *users, operator)
+            made = Hub(server, running, bucket, folder, *users, operator, provider)
             made.publish("alpha", ACCESS)
             for process in PROCESSES:
                 answer = made.deploy(made.ada, "alpha", process)

@@ -43,6 +43,9 @@ OTHERS: Mapping[str, str] = {
     "GET /files/{upload_id}/{path}": NOTHING,
     "GET /usage": NOTHING,
     "GET /audit": OPERATORS,
+    "POST /tokens": NOTHING,
+    "GET /tokens": NOTHING,
+    "DELETE /tokens/{token_id}": NOTHING,
 }
 """Every operation below a workspace: what others may do there, under deploy/opa/policy.rego."""
 

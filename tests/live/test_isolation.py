@@ -22,7 +22,7 @@ from tests.waiting import wait_for
 
 PAGE = ROOT / "docs" / "isolation.md"
 # as long as the ids that there are, so that what is written of them differs in nothing else
-ABSENT = {"process_id": "absent", "job_id": "0" * 36, "upload_id": "0" * 32}
+ABSENT = {"process_id": "absent", "job_id": "0" * 36, "upload_id": "0" * 32, "token_id": "0" * 32}
 PARTS = {"output": "text", "number": "0", "path": "message.txt", "name": "job.log"}
 
 
@@ -62,7 +62,9 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
             body, headers = build_form(("file", "message.txt", b"x"))
             sent = running.server.request("POST", f"{PREFIX}/{workspace}/files", body, user | headers)
             assert running.wait(user, f"/{workspace}/jobs/{job}")["status"] == "successful"
-            found[process] = {"process_id": process, "job_id": job, "upload_id": str(sent.json["id"])}
+            token = running.ask(user, f"/{workspace}/tokens", "POST", {"scopes": ["job.*"]}).json["id"]
+            ids = {"process_id": process, "job_id": job, "upload_id": str(sent.json["id"]), "token_id": token}
+            found[process] = ids
         yield Tenants(running, found["hidden"], found["shown"], found["service"], found["inner"])
 
 

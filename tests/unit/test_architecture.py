@@ -58,6 +58,7 @@ READS_AN_ENVIRONMENT = {
     "hera/lent/zoo_runner_hera_start.py": "door: the process of a user's script",
     "hera/lent/hera_utils/parser.py": "lent to that process: defaults of the script's options",
     "cli/access.py": "door: the commands of what a server keeps for its workspaces",
+    "cli/credentials.py": "door: the commands of tokens and secrets that a server keeps",
     "cli/serve.py": "door: the commands of the server, whose workers inherit it",
     "zoo/ahead.py": "door: the first moment of a service of a ZOO kernel",
     "zoo/service.py": "door: a service of a ZOO kernel",

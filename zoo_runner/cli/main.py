@@ -9,6 +9,7 @@ import click
 
 from zoo_runner.cli.access import add_access
 from zoo_runner.cli.completion import add_completion
+from zoo_runner.cli.credentials import add_credentials
 from zoo_runner.cli.diagnose import add_diagnose
 from zoo_runner.cli.harvest import add_harvest
 from zoo_runner.cli.hera import add_hera
@@ -194,6 +195,7 @@ add_harvest(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
 add_access(cli, read_configuration)
+add_credentials(cli, read_configuration)
 add_hera(cli)
 
 

@@ -11,6 +11,8 @@ from zoo_runner.model.errors import SettingsError
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 _LONGEST_CACHE_SECONDS = 60
 _LONGEST_SESSION_MINUTES = 1440
+_LONGEST_TOKEN_DAYS = 3660
+_SHORTEST_DEVELOPMENT_TOKEN = 20
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The hosts of addresses that lead to the machine that asks."""
 
@@ -70,6 +72,20 @@ class IdentitySettings:
         60.0,
         "How long a login holds, at most 1440; the next one needs no password while the provider knows the person.",
     )
+    token_days: float = setting(
+        "ZOO_RUNNER_TOKEN_DAYS", 90.0, "Longest time for which a personal token may hold, in days, at most 3660."
+    )
+    development_token: str = setting(
+        "ZOO_RUNNER_DEVELOPMENT_TOKEN",
+        "",
+        "A bearer token of 20 characters or more by which a developer is let in, from this machine only, with or"
+        " without a provider; a server that listens elsewhere does not start with it.",
+    )
+    development_workspaces: tuple[str, ...] = setting(
+        "ZOO_RUNNER_DEVELOPMENT_WORKSPACES",
+        (),
+        "Workspaces of the developer beside that of the server, separated by commas.",
+    )
     policy_url: str = setting(
         "ZOO_RUNNER_OPA_URL",
         "",
@@ -89,6 +105,11 @@ class IdentitySettings:
         "ZOO_RUNNER_ACCESS_INTERVAL", 30.0, "Access documents are read again after so many seconds."
     )
 
+    @property
+    def asks(self) -> bool:
+        """Whether the server asks who calls."""
+        return bool(self.issuer or self.development_token)
+
 
 IDENTITY_SETTINGS = fields(IdentitySettings)
 """The documented settings, in order; `metadata` has `variable` and `meaning`."""
@@ -101,6 +122,12 @@ def load_identity_settings(environ: Mapping[str, str]) -> IdentitySettings:
     if settings.policy_seconds > _LONGEST_CACHE_SECONDS:
         wanted = f"at most {_LONGEST_CACHE_SECONDS}"
         raise _invalid("ZOO_RUNNER_OPA_CACHE", str(settings.policy_seconds), wanted)
+    if settings.token_days > _LONGEST_TOKEN_DAYS:
+        raise _invalid("ZOO_RUNNER_TOKEN_DAYS", str(settings.token_days), f"at most {_LONGEST_TOKEN_DAYS}")
+    if 0 < len(settings.development_token) < _SHORTEST_DEVELOPMENT_TOKEN:
+        length = f"{len(settings.development_token)} characters"
+        wanted = f"at least {_SHORTEST_DEVELOPMENT_TOKEN} random ones"
+        raise _invalid("ZOO_RUNNER_DEVELOPMENT_TOKEN", length, wanted)
     if settings.issuer:
         _check_provider(settings)
     elif settings.client:

@@ -18,7 +18,9 @@ from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.admission import Admission, Members, open_admission
 from zoo_runner.server.access.audit import Audited, find_note
-from zoo_runner.server.access.callers import Identity, build_identity, find_challenge
+from zoo_runner.server.access.callers import Identity, Means, build_identity, find_challenge
+from zoo_runner.server.access.development import open_development_token
+from zoo_runner.server.access.personal_tokens import ensure_scope
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.sessions import Personal
 from zoo_runner.server.access.tokens import Caller
@@ -73,7 +75,8 @@ def build_app(
     """Build the application; `count_workers` returns how many workers of this server run, `hosts` are its names."""
     provider = _open_provider(api)
     login = open_login(api, provider, partial(_find_base, api))
-    identity = build_identity(provider, login.sessions if login else None)
+    development = open_development_token(api.identity, api.configuration.workspace.name)
+    identity = build_identity(Means(api, provider, development, login.sessions if login else None))
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
@@ -104,11 +107,10 @@ def build_app(
     for add in (add_documents, add_assets):
         add(app)
     add_health(app, api, count_workers)
-    nobody = build_identity(None)
     if login:
         add_login(app, api, login, identity)
     plain = _Calls(api, identity, open_admission(api))
-    _add_api(app, api, "", plain, replace(plain, identity=nobody, admission=Members()))
+    _add_api(app, api, "", plain, replace(plain, identity=build_identity(None), admission=Members()))
     if prefix := api.settings.workspace_prefix.strip("/"):
         hub = replace(plain, hub=True)
         _add_api(app, api, f"/{prefix}/{{workspace}}", hub, hub)
@@ -162,7 +164,9 @@ class _Calls:
             base = f"{root}/{prefix}/{workspace}"
         request.state.base = base
         CURRENT_WORKSPACE.set(workspace)
-        _write_note(request, workspace, caller)
+        action = ACTIONS[request.scope["route"].name]
+        _write_note(request, workspace, caller, action)
+        ensure_scope(caller, action)
         admitted = await self.admission.admit(request, caller, workspace)
         call = Call(
             workspace,
@@ -178,10 +182,11 @@ class _Calls:
         return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
 
 
-def _write_note(request: Request, workspace: str, caller: Caller | None) -> None:
-    note, action = find_note(request), ACTIONS[request.scope["route"].name]
-    note.workspace, note.caller, note.action = workspace, caller.name if caller else None, action
-    note.ids = dict(request.path_params)
+def _write_note(request: Request, workspace: str, caller: Caller | None, action: str) -> None:
+    note = find_note(request)
+    note.workspace, note.action, note.ids = workspace, action, dict(request.path_params)
+    if caller:
+        note.caller, note.by, note.token = caller.name, caller.by, caller.token
 
 
 def _find_base(api: Api, request: Request) -> str:

@@ -44,6 +44,12 @@ async def read_execute(request: Request, api: Api) -> Mapping[str, Any]:
     return await run_in_threadpool(requests.read_execute, body, find_media_type(request))
 
 
+async def read_document(request: Request, api: Api) -> Mapping[str, Any]:
+    """Read an object in JSON; raises `InputError`."""
+    body = await read_body(request, api)
+    return await run_in_threadpool(requests.read_document, body, find_media_type(request))
+
+
 async def read_job(request: Request, api: Api) -> Mapping[str, Any]:
     """Read the request of a job that is created or edited; raises `InputError`."""
     body, schema = await read_body(request, api), request.headers.get("content-schema", "")

@@ -197,6 +197,30 @@ class LogList(TypedDict):
     links: list[Link]
 
 
+class TokenInfo(TypedDict):
+    """A personal token, without its text."""
+
+    id: str
+    title: str
+    owner: str
+    scopes: list[str]
+    created: str
+    expires: str
+
+
+class MadeToken(TokenInfo):
+    """A personal token that was made now, with its text, which is shown this once."""
+
+    token: str
+
+
+class TokenList(TypedDict):
+    """The personal tokens of a caller in a workspace."""
+
+    tokens: list[TokenInfo]
+    links: list[Link]
+
+
 class UploadedFileInfo(TypedDict):
     """A file that was sent; `href` is how inputs refer to it, `size` in bytes."""
 

@@ -1,7 +1,7 @@
 """Removes what has become old, and ends jobs that wait too long for a worker.
 
-Old are jobs that ended or were created long ago, files and sessions that expired, and callbacks of no job. Several
-servers of one database may look at the same time.
+Old are jobs that ended or were created long ago, files, sessions and tokens that expired, and callbacks of no job.
+Several servers of one database may look at the same time.
 """
 
 import logging
@@ -78,7 +78,8 @@ class Housekeeper:
 
     def _remove_old(self) -> None:
         self._api.store.callbacks.remove_orphans()
-        self._api.store.sessions.remove_expired(clock.now())
+        for kept in (self._api.store.sessions, self._api.store.tokens):
+            kept.remove_expired(clock.now())
         remove_expired_uploads(self._api, self._stopped)
         if removed := remove_expired(self._api, self._stopped):
             logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)

@@ -67,7 +67,7 @@ def prepare_process(
         api.store.processes.get(call.workspace, replaced)
     package = load_deployment(deployment, api.find_configuration(call.workspace), api.resolver)
     ensure_names(package)
-    if api.identity.issuer:
+    if api.identity.asks:
         _ensure_names_no_workspace(package)
     process_id = replaced or deployment.process_id or package.workflow_id
     return _build_process(process_id, package, deployment.texts, call), package

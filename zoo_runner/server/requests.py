@@ -22,6 +22,13 @@ def read_execute(body: bytes, media_type: str) -> Mapping[str, Any]:
     """Read an execute request (OGC 18-062r2, section 7.11); raises `InputError`."""
     if media_type not in (_JSON, ""):
         raise InputError(f"the body is {media_type}", f"Send {_JSON}.", code="request.media-type")
+    return check_execute(_read_object(body))
+
+
+def read_document(body: bytes, media_type: str) -> Mapping[str, Any]:
+    """Read an object in JSON; raises `InputError`."""
+    if media_type != _JSON:
+        raise InputError(f"the body is {media_type or 'of no type'}", f"Send {_JSON}.", code="request.media-type")
     return _read_object(body)
 
 
@@ -36,7 +43,7 @@ def read_job(body: bytes, media_type: str, schema: str) -> Mapping[str, Any]:
         raise InputError(
             f"the schema of the body is {schema[:200]!r}", f"Use {' or '.join(_JOB_SCHEMAS)}.", code="job.schema"
         )
-    return _read_object(body)
+    return check_execute(_read_object(body))
 
 
 def _read_object(body: bytes) -> Mapping[str, Any]:
@@ -48,7 +55,7 @@ def _read_object(body: bytes) -> Mapping[str, Any]:
         raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
     if not isinstance(request, dict):
         raise _invalid("the body is not an object", 'Send an object such as {"inputs": {…}}.')
-    return check_execute(request)
+    return request
 
 
 def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from zoo_runner.server import (
     unstarted,
     uploads,
 )
-from zoo_runner.server.access import audit
+from zoo_runner.server.access import audit, personal_tokens
 from zoo_runner.server.answers import (
     answer_content,
     answer_execution,
@@ -34,18 +34,20 @@ from zoo_runner.server.answers import (
     wait_for_end,
 )
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.bodies import read_deployment, read_execute, read_job
+from zoo_runner.server.bodies import read_deployment, read_document, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
 from zoo_runner.server.descriptions import Descriptions, answer_description
 from zoo_runner.server.documents import (
     Definition,
     JobList,
     LogList,
+    MadeToken,
     Preflight,
     ProcessDescription,
     ProcessList,
     ProcessSummary,
     StatusInfo,
+    TokenList,
     UploadInfo,
     Usage,
 )
@@ -92,6 +94,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_logs(router, api, of)
     _add_files(router, api, of)
     _add_workspace(router, api, of)
+    _add_tokens(router, api, of)
     return router
 
 
@@ -386,6 +389,28 @@ def _add_workspace(router: APIRouter, api: Api, of: Any) -> None:
         return StreamingResponse(audit.export_entries(api, call.workspace, since), media_type=NDJSON)
 
 
+def _add_tokens(router: APIRouter, api: Api, of: Any) -> None:
+    @router.post("/tokens", tags=["workspace"], status_code=201, responses=_answer(MadeToken, 201), **_DOCUMENT)
+    async def create_token(call: of, request: Request) -> Response:
+        """Make a personal token for this workspace: `title`, `scopes`, `days`. Its text is in this answer only."""
+        body = await read_document(request, api)
+        made = await run_in_threadpool(personal_tokens.create_token, api, call, body)
+        audit.find_note(request).ids["token_id"] = made["id"]
+        headers = {"Location": call.link("tokens", made["id"]), "Cache-Control": "no-store"}
+        return JSONResponse(made, 201, headers)
+
+    @router.get("/tokens", tags=["workspace"], **describe_document(TokenList))
+    def list_tokens(call: of) -> Response:
+        """List the personal tokens of the caller in this workspace."""
+        return Document(personal_tokens.list_tokens(api, call), base=call.base)
+
+    @router.delete("/tokens/{token_id}", tags=["workspace"], status_code=204)
+    def revoke_token(call: of, token_id: str) -> Response:
+        """Revoke a personal token of the caller: no request is let in by it any more."""
+        personal_tokens.revoke_token(api, call, token_id)
+        return Response(status_code=204)
+
+
 async def ensure_acceptable(request: Request) -> None:
     """Refuse a request whose client takes no media type that its path has, before it does anything.
 
@@ -431,6 +456,7 @@ _EXECUTED: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
 }
 _DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.FORM_TYPE)
 _EXECUTE = _describe_body("application/json")
+_DOCUMENT = _describe_body("application/json")
 _JOB = _describe_body(*requests.JOB_TYPES)
 _UPLOAD = _describe_body(deploying.FORM_TYPE)
 _ONE_FILE: dict[int | str, dict[str, Any]] = {

@@ -16,6 +16,7 @@ from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import EngineError
+from zoo_runner.server.access.development import ensure_on_this_machine
 from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
@@ -65,6 +66,7 @@ def serve(
     """Serve until SIGTERM or SIGINT; the workers get `variables` as their environment.
 
     Raises `RunnerError` before anything listens."""
+    ensure_on_this_machine(identity, address[0])
     set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration), identity)

@@ -39,6 +39,9 @@ ACTIONS: Mapping[str, str] = {
     "delete_files": "file.delete",
     "get_usage": "workspace.usage",
     "get_audit": "audit.read",
+    "create_token": "token.create",
+    "list_tokens": "token.list",
+    "revoke_token": "token.revoke",
 }
 """By the name of the function that answers; a path that has none here fails, and a test finds it."""
 

@@ -107,7 +107,8 @@ class Asked:
 
 def _describe(caller: Caller) -> dict[str, Any]:
     names = {"workspaces": sorted(caller.workspaces), "roles": sorted(caller.roles)}
-    return {"name": caller.name, "by": caller.by, **names}
+    scopes = None if caller.scopes is None else sorted(caller.scopes)
+    return {"name": caller.name, "by": caller.by, "scopes": scopes, **names}
 
 
 def _unavailable(workspace: str) -> EngineError:

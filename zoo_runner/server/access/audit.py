@@ -38,6 +38,8 @@ class Note:
     workspace: str = ""
     calling: str | None = None
     caller: str | None = None
+    by: str | None = None
+    token: str | None = None
     action: str = ""
     decision: str | None = None
     code: str | None = None
@@ -98,6 +100,8 @@ def _build_entries(note: Note, message: Message, scope: Scope) -> list[AuditEntr
         decision=note.decision,
         request=get_request_id(),
         client=client[0] if client else None,
+        by=note.by,
+        token=note.ids.get("token_id") or note.token,
     )
     return [entry, *([replace(entry, workspace=note.calling)] if note.calling else ())]
 

@@ -11,14 +11,17 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from zoo_runner.model.errors import InputError
+from zoo_runner.server.access.development import DevelopmentToken
+from zoo_runner.server.access.personal_tokens import PREFIX, find_owner
 from zoo_runner.server.access.provider import Provider
 from zoo_runner.server.access.sessions import Sessions
-from zoo_runner.server.access.tokens import REFUSALS, Caller
+from zoo_runner.server.access.tokens import REFUSALS, Caller, refuse
+from zoo_runner.server.api import Api
 
 _BEARER = HTTPBearer(
     scheme_name="bearer",
     bearerFormat="JWT",
-    description="An access token of the OpenID Connect provider of this server.",
+    description="An access token of the OpenID Connect provider of this server, or a personal token.",
     auto_error=False,
 )
 _CHALLENGES = {
@@ -38,8 +41,35 @@ class Identity:
     find: Callable[[Request], Awaitable[Caller | None]]
 
 
-def build_identity(provider: Provider | None, sessions: Sessions | None = None) -> Identity:
-    """Build what identifies by a provider, and by sessions where there are some; without a provider it finds nobody."""
+@dataclass(frozen=True)
+class Means:
+    """By what callers are known; None: not by that."""
+
+    api: Api
+    provider: Provider | None = None
+    development: DevelopmentToken | None = None
+    sessions: Sessions | None = None
+
+    async def identify(self, request: Request, sent: HTTPAuthorizationCredentials | None) -> Caller:
+        """Return who sends a token; raises `InputError`, and what `Provider` raises."""
+        if sent is None:
+            raise InputError(
+                "the request has no bearer token, and this server asks for one",
+                "Send the header `Authorization: Bearer …` with an access token of its OpenID Connect provider.",
+                code="identity.missing",
+            )
+        text = sent.credentials
+        if text.startswith(PREFIX):
+            return await find_owner(self.api, text)
+        if self.development and self.development.matches(text):
+            return self.development.identify(request)
+        if self.provider is None:
+            raise refuse("identity.token", "this server accepts its development token and personal tokens only")
+        return await self.provider.identify(text)
+
+
+def build_identity(means: Means | None) -> Identity:
+    """Build what identifies callers; without a provider and a development token it finds nobody."""
 
     async def depend_on_nobody() -> None:
         return None
@@ -47,27 +77,21 @@ def build_identity(provider: Provider | None, sessions: Sessions | None = None) 
     async def find_nobody(_: Request) -> None:
         return None
 
-    if provider is None:
+    if means is None or (means.provider is None and means.development is None):
         return Identity(depend_on_nobody, find_nobody)
 
-    async def identify(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
-        if sent is None:
-            raise InputError(
-                "the request has no bearer token, and this server asks for one",
-                "Send the header `Authorization: Bearer …` with an access token of its OpenID Connect provider.",
-                code="identity.missing",
-            )
-        return await provider.identify(sent.credentials)
+    async def identify(
+        request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> Caller:
+        return await means.identify(request, sent)
 
     async def find(request: Request) -> Caller:
-        return await identify(await _BEARER(request))
+        return await means.identify(request, await _BEARER(request))
 
-    return Identity(identify, find) if sessions is None else _build_with_sessions(identify, sessions)
+    return Identity(identify, find) if means.sessions is None else _build_with_sessions(means, means.sessions)
 
 
-def _build_with_sessions(
-    identify: Callable[[HTTPAuthorizationCredentials | None], Awaitable[Caller]], sessions: Sessions
-) -> Identity:
+def _build_with_sessions(means: Means, sessions: Sessions) -> Identity:
     """Build what identifies by a session where a request has no token."""
 
     async def depend(
@@ -76,7 +100,7 @@ def _build_with_sessions(
         secret: Annotated[str | None, Depends(sessions.scheme)],
     ) -> Caller:
         if sent is not None or not secret:
-            return await identify(sent)
+            return await means.identify(request, sent)
         sessions.ensure_own(request)
         return await sessions.find(secret)
 

@@ -22,7 +22,7 @@ from joserfc.jwk import KeySet
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import InputError
 
-By = Literal["access-token", "session"]
+By = Literal["access-token", "session", "personal-token", "development-token"]
 OPERATOR = "operator"
 """The role of those who operate the server."""
 MOST_CHARACTERS = 16384
@@ -36,13 +36,16 @@ _ACCESS_TYPES = ("", "jwt", "at+jwt", "application/at+jwt")
 class Caller:
     """Who sends a request, the workspaces that this caller may use, and the roles that this caller has.
 
-    `by` is what the request has to show that.
+    `by` is what the request has to show that; a personal token has an id (`token`) and the actions that it is for
+    (`scopes`; None: all).
     """
 
     name: str
     workspaces: frozenset[str]
     roles: frozenset[str] = frozenset()
     by: By = "access-token"
+    scopes: frozenset[str] | None = None
+    token: str | None = None
 
 
 class UnknownKeyError(Exception):
@@ -90,6 +93,7 @@ def _verify(token: str, keys: KeySet, settings: IdentitySettings, audience: str,
 REFUSALS = (
     *("identity.token", "identity.algorithm", "identity.key", "identity.signature", "identity.kind"),
     *("identity.issuer", "identity.audience", "identity.expired", "identity.claim"),
+    "identity.revoked",
 )
 """The codes of a token that is not accepted: its form, who signed it and how, what it is for."""
 

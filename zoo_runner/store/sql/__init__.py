@@ -9,6 +9,7 @@ from zoo_runner.store.sql.events import SqlEvents
 from zoo_runner.store.sql.jobs import SqlJobs
 from zoo_runner.store.sql.processes import SqlProcesses
 from zoo_runner.store.sql.sessions import SqlSessions
+from zoo_runner.store.sql.tokens import SqlTokens
 from zoo_runner.store.sql.uploads import SqlUploads
 
 
@@ -24,6 +25,7 @@ class SqlStore:
     uploads: SqlUploads
     audit: SqlAudit
     sessions: SqlSessions
+    tokens: SqlTokens
 
     def close(self) -> None:
         """Close the connections."""
@@ -38,5 +40,6 @@ def open_sql_store(url: str) -> SqlStore:
     """
     database = open_database(url)
     jobs, processes, events = SqlJobs(database), SqlProcesses(database), SqlEvents(database)
-    uploads, audit, sessions = SqlUploads(database), SqlAudit(database), SqlSessions(database)
-    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), uploads, audit, sessions)
+    uploads, audit = SqlUploads(database), SqlAudit(database)
+    sessions, tokens = SqlSessions(database), SqlTokens(database)
+    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), uploads, audit, sessions, tokens)

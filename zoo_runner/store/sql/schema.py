@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0009"
+OLDEST, NEWEST = "0001", "0010"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -145,6 +145,20 @@ SESSIONS = Table(
     Column("body", Text, nullable=False),
 )
 Index("sessions_by_end", SESSIONS.c.expires)
+
+# of the text of a token, which its owner has, the digest
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("workspace", String(255), nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("expires", sorted_text(32), nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("tokens_of_workspace", TOKENS.c.workspace, TOKENS.c.owner)
+Index("tokens_by_end", TOKENS.c.expires)
 
 # rows are added and never changed: a trigger refuses it
 AUDIT = Table(

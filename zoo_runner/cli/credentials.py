@@ -1,0 +1,88 @@
+"""Commands of credentials that a server keeps for its workspaces: personal tokens."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo_runner.cli.show import print_json, print_message
+from zoo_runner.config.extras import extra
+
+if TYPE_CHECKING:
+    from zoo_runner.config.configuration import Configuration
+    from zoo_runner.store.sql import SqlStore
+
+ReadConfiguration = Callable[..., "Configuration"]
+_workspace = click.argument("workspace")
+
+
+def add_credentials(cli: click.Group, read: ReadConfiguration) -> None:
+    """Add the commands to the command line."""
+
+    @cli.group()
+    def tokens() -> None:
+        """Make, list or revoke personal tokens at a server, with its settings; people do so by its API."""
+
+    @tokens.command()
+    @_workspace
+    @click.argument("owner")
+    @click.option("--scope", "scopes", multiple=True, required=True, help="Action of policies, or job.*; repeatable.")
+    @click.option("--title", default="", help="What it is for.")
+    @click.option("--days", type=float, help="How long it holds. [default: ZOO_RUNNER_TOKEN_DAYS]")
+    def create(workspace: str, owner: str, scopes: tuple[str, ...], title: str, days: float | None) -> None:
+        """Make a token of OWNER for WORKSPACE, and print it: it is shown once."""
+        from zoo_runner.config.identity import load_identity_settings
+
+        with extra("fastapi"):
+            from zoo_runner.server.access.personal_tokens import MOST_OF_AN_OWNER, build_token
+
+        most = load_identity_settings(dict(os.environ)).token_days  # noqa: TID251
+        request = {"title": title, "scopes": list(scopes), "days": most if days is None else days}
+        token, text, digest = build_token(workspace, owner, request, most)
+        with _open(read) as store:
+            store.tokens.add(digest, token, MOST_OF_AN_OWNER)
+            _record(store, "token.create", workspace, token.id)
+        click.echo(text)
+        print_message(f"token {token.id} of {owner} for {workspace}, until {token.expires}")
+
+    @tokens.command("list")
+    @click.option("--workspace", help="Only those of a workspace. [default: all]")
+    @click.option("--owner", help="Only those of a person. [default: all]")
+    def list_all(workspace: str | None, owner: str | None) -> None:
+        """Print tokens as JSON, without their texts, which nobody has but their owners."""
+        with extra("fastapi"):
+            from zoo_runner.server.access.personal_tokens import describe_token
+
+        with _open(read) as store:
+            found = store.tokens.list_all(workspace, owner)
+        print_json({"tokens": [{**describe_token(token), "workspace": token.workspace} for token in found]})
+
+    @tokens.command()
+    @click.argument("token_id", metavar="ID")
+    def revoke(token_id: str) -> None:
+        """Revoke the token of an id: no request is let in by it any more."""
+        with _open(read) as store:
+            token = store.tokens.remove(token_id)
+            _record(store, "token.revoke", token.workspace, token.id)
+        print_message(f"token {token.id} of {token.owner} for {token.workspace} is revoked")
+
+
+def _record(store: "SqlStore", action: str, workspace: str, token: str) -> None:
+    from zoo_runner.model import clock
+    from zoo_runner.model.audit import COMMAND_LINE, AuditEntry
+
+    store.audit.add(AuditEntry(clock.now(), workspace, COMMAND_LINE, action, 200, token=token))
+
+
+@contextmanager
+def _open(read: ReadConfiguration) -> "Iterator[SqlStore]":
+    """Open the database of a server."""
+    from zoo_runner.config.server import load_server_settings
+
+    with extra("sqlalchemy"), extra("fastapi"), extra("uvicorn"):
+        from zoo_runner.server.serving import open_store
+
+    with closing(open_store(load_server_settings(dict(os.environ)), read())) as store:  # noqa: TID251
+        yield store
