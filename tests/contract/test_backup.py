@@ -20,6 +20,7 @@ from tests.postgres import find_postgres, use_schema
 from tests.serving import Server, kill, serving
 from tests.site import Site
 from tests.values import ROOT, configuration_in
+from tests.waiting import wait_for
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.execution.context import Context
@@ -34,6 +35,8 @@ from zoo_runner.server.backup import MANIFEST, find_folders, restore_backup, wri
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
+from zoo_runner.store.sql.notices import Listener
+from zoo_runner.store.sql.presence import using_alone
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 SLOW = ROOT / "tests" / "data" / "packages" / "failing" / "slow" / "slow.cwl"
@@ -317,8 +320,21 @@ def test_a_database_with_content_is_not_overwritten_by_accident(store: SqlStore,
     assert lease
     assert refuse(lambda: restore_backup(store, {}, path, overwrite=True)) == "backup.in-use"
     store.jobs.release(lease)
+    listener = Listener(store.database, lambda _: None)
+    wait_for(lambda: is_in_use(store))
+    assert refuse(lambda: restore_backup(store, {}, path, overwrite=True)) == "backup.in-use"
+    listener.stop()
+    wait_for(lambda: not is_in_use(store))
     restore_backup(store, {}, path, overwrite=True)
     assert [job.id for job in store.jobs.find(JobQuery()).jobs] == ["job-2", "job-1"]
+
+
+def is_in_use(store: SqlStore) -> bool:
+    try:
+        with using_alone(store.database):
+            return False
+    except SettingsError:
+        return True
 
 
 def refuse(act: Callable[[], object]) -> str:

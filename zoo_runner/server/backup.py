@@ -27,6 +27,7 @@ from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.ids import file_name
 from zoo_runner.server.api import find_folder
 from zoo_runner.store.sql import SqlStore
+from zoo_runner.store.sql.presence import using_alone
 from zoo_runner.store.sql.schema import NEWEST, OLDEST
 from zoo_runner.store.sql.snapshot import (
     TABLES,
@@ -234,9 +235,9 @@ def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, 
         with zipfile.ZipFile(path) as archive:
             manifest = _read_manifest(archive)
             _ensure_usable(manifest, archive, folders)
-            _ensure_free(store, overwrite)
             tables = ((one.name, _read_table(archive, one)) for one in manifest.tables)
-            with _unpacked(archive, folders, overwrite) as files:
+            with using_alone(store.database), _unpacked(archive, folders, overwrite) as files:
+                _ensure_free(store, overwrite)
                 replace_rows(store.database, manifest.schema, tables)
                 for partial, target in files.items():
                     partial.replace(target)

@@ -62,6 +62,11 @@ class Database:
         """Whether it lies in a file of this machine, and answers without a network."""
         return self.dialect == "sqlite"
 
+    @property
+    def path(self) -> str:
+        """The file of a database of SQLite."""
+        return str(self._engine.url.database)
+
     def insert(self, table: sqlalchemy.Table) -> Any:
         """Start an insert statement."""
         return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import text
 
 from zoo_runner.store.sql.database import Database
+from zoo_runner.store.sql.presence import hold_file, hold_session
 
 CHANNEL = "zoo_runner_jobs"
 _LOOK_SECONDS, _RETRY_SECONDS = 1.0, 2.0
@@ -28,18 +29,23 @@ def send_notice(database: Database, job_id: str) -> None:
 class Listener:
     """A thread that calls `on_notice` with the id of each job, until it is stopped.
 
-    After it has connected again it is called with an empty id: there may have been notices meanwhile.
+    After it has connected again it is called with an empty id: there may have been notices meanwhile. The database is
+    in use (`presence`) while it runs.
     """
 
     def __init__(self, database: Database, on_notice: Callable[[str], None]) -> None:
         self._database, self._on_notice = database, on_notice
         self._stopped = threading.Event()
-        if not database.is_file:
-            threading.Thread(target=self._run, name="listener-of-notices", daemon=True).start()
+        work = self._hold if database.is_file else self._run
+        threading.Thread(target=work, name="listener-of-notices", daemon=True).start()
 
     def stop(self) -> None:
         """Call nobody any more."""
         self._stopped.set()
+
+    def _hold(self) -> None:
+        with hold_file(self._database):
+            self._stopped.wait()
 
     def _run(self) -> None:
         import psycopg
@@ -53,6 +59,7 @@ class Listener:
 
     def _listen(self) -> None:
         with self._database.connect_alone() as connection:
+            hold_session(connection)
             connection.execute(f"LISTEN {CHANNEL}".encode())
             self._on_notice("")
             while not self._stopped.is_set():
