@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from tests.contract.stores import PACKAGE, build_job, create
 from tests.unit.messages import Check
+from tests.values import configuration_in
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
@@ -33,6 +34,7 @@ from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.jobs import list_jobs, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import prepare_process
+from zoo_runner.server.serving import warn_of_shared_credentials
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import open_sql_store
 from zoo_runner.store.sql.callbacks import Callback
@@ -268,3 +270,15 @@ def test_a_package_with_an_input_workspace_is_refused_where_callers_name_theirs(
     with pytest.raises(PackageError) as caught:
         prepare_process(of, build_call(), deployment)
     check(caught.value, "package.input-name", "workspace")
+
+
+@pytest.mark.parametrize("issuer", ["", "https://id.example.org"])
+@pytest.mark.parametrize("variables", [{"AWS_REGION": "eu-west-1"}, {"AWS_SECRET_ACCESS_KEY": "x"}])
+def test_a_server_warns_where_its_workspaces_share_credentials(
+    issuer: str, variables: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    configuration = configuration_in(tmp_path)
+    storage = replace(configuration.workspace.storage, variables=variables)
+    configuration = replace(configuration, workspace=replace(configuration.workspace, storage=storage))
+    warn_of_shared_credentials(configuration, IdentitySettings(issuer=issuer))
+    assert ("share those of the server" in caplog.text) == (issuer != "" and "AWS_SECRET_ACCESS_KEY" in variables)

@@ -30,6 +30,7 @@ from zoo_runner.server.worker import Worker
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.notices import Listener, send_notice
+from zoo_staging.variables import drop_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def serve(
     set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration), identity)
+    warn_of_shared_credentials(configuration, identity)
     with ExitStack() as stack:
         stack.callback(store.close)
         stack.callback(api.resolver.close)
@@ -86,6 +88,16 @@ def serve(
         api = replace(api, wake=wake)
         hosts, tracing = list_hosts(settings, address[0]), _open_tracing(settings, "server", stack)
         _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address)
+
+
+def warn_of_shared_credentials(configuration: Configuration, identity: IdentitySettings) -> None:
+    """Log that members of a workspace reach data of others, where workspaces are told apart and credentials are not."""
+    common = configuration.workspace.storage.variables
+    if identity.issuer and drop_credentials(common) != dict(common):
+        logger.warning(
+            "workspaces without credentials in their profile (ZOO_RUNNER_WORKSPACES) share those of the server: who may"
+            " run jobs in one reads all that these read, such as results of other workspaces in the same bucket"
+        )
 
 
 def _open_tracing(settings: ServerSettings, part: str, stack: ExitStack) -> Tracing | None:
