@@ -29,7 +29,8 @@ CLAIMS = {
     "aud": "zoo-runner",
     "sub": "3d1e",
     "iat": NOW,
-    "exp": NOW + 300,
+    # longer than any run of the tests
+    "exp": NOW + 3600,
     "preferred_username": "ada",
     "workspaces": ["/alpha", "beta"],
 }
