@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from time import perf_counter
 
-from bench.api_peers import measure_reads
+from bench.api_peers import PROCESSES, measure_reads
 from bench.api_viewers import measure_viewers
 from bench.commands import build_environ, describe_machine, find_ratio, read_mib
 from bench.page import write_part
@@ -77,6 +77,8 @@ def _measure(folder: Path, rounds: int, jobs: int, viewers: int) -> Iterator[Row
     with _serving(environ, folder) as server:
         yield _measure_deployments(server, rounds)
         yield _measure_execution(server, folder, rounds)
+        for number in range(1, PROCESSES):
+            _deploy(server, number)
         for read in measure_reads(server.url, folder, rounds):
             name = f"GET {read.path}, requests per second beside {read.peer}"
             yield Row(name, f"{read.rates}: {read.ratio:.2f} x", f"{read.limit} x", read.ratio >= read.limit)
@@ -117,14 +119,19 @@ def _measure_start(environ: Mapping[str, str], folder: Path, rounds: int) -> Ite
 
 
 def _measure_deployments(server: Server, rounds: int) -> Row:
-    package, seconds = ECHO.read_text(), []
-    for number in range(rounds + 2):
-        body = package.replace("id: echo", f"id: echo{number}").encode()
+    seconds = []
+    for number in range(1, rounds + 3):
         started = perf_counter()
-        assert server.request("POST", "/processes", body, {"Content-Type": CWL}).status == 201
+        _deploy(server, number)
         seconds.append(perf_counter() - started)
+        server.request("DELETE", f"/processes/echo{number}")
     took = statistics.median(seconds[2:])
     return Row("deployment of a package", f"{took:.2f} s", "0.35 s", took <= 0.35)
+
+
+def _deploy(server: Server, number: int) -> None:
+    body = ECHO.read_text().replace("id: echo", f"id: echo{number}").encode()
+    assert server.request("POST", "/processes", body, {"Content-Type": CWL}).status == 201
 
 
 def _measure_execution(server: Server, folder: Path, rounds: int) -> Row:

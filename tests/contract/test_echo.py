@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.servers import FileServer
-from tests.serving import Server, serving
+from tests.serving import CWL, Server, serving
 from tests.site import Site
+from tests.values import ROOT
 
 ECHO = "/processes/EchoProcess"
+IMMUTABLE = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0/immutable-process"
 VALUES = {
     "string": "text",
     "integer": 2**40,
@@ -97,4 +99,22 @@ def test_a_restart_keeps_it_and_without_the_setting_there_is_none(tmp_path: Path
         assert server.request("GET", ECHO).status == 404
     for _ in range(2):
         with serving(site.having(ZOO_RUNNER_ECHO="true").environ, tmp_path) as server:
-            assert server.request("GET", ECHO).status == 200
+            assert server.request("GET", ECHO).json["mutable"] is False
+    with serving(site.environ, tmp_path) as server:
+        assert server.request("GET", ECHO).status == 404
+
+
+def test_no_client_replaces_or_undeploys_it(server: Server) -> None:
+    package = (ROOT / "examples" / "echo" / "echo.cwl").read_bytes()
+    own = package.replace(b"id: echo", b"id: EchoProcess")
+    assert own != package
+    for method, path, body in (("POST", "/processes", own), ("PUT", ECHO, package), ("DELETE", ECHO, None)):
+        refused = server.request(method, path, body, {"Content-Type": CWL})
+        assert (refused.status, refused.json["type"]) == (403, IMMUTABLE)
+        if body:
+            found = server.request(method, f"{path}?dryRun=true", body, {"Content-Type": CWL})
+            assert [problem["code"] for problem in found.json["problems"]] == ["process.immutable"]
+    mutable = {process["id"]: process["mutable"] for process in server.request("GET", "/processes").json["processes"]}
+    assert mutable["EchoProcess"] is False
+    assert server.deploy(ROOT / "examples" / "echo" / "echo.cwl") == "echo"
+    assert server.request("GET", "/processes/echo").json["mutable"] is True

@@ -127,7 +127,10 @@ def test_several_references_are_written_as_links(server: Server, web: FileServer
 
 def test_outputs_are_asked_for(server: Server) -> None:
     query = "stringInput=x&integerInput=1&stringOutput[include]=true&STRINGOUTPUT[mediaType]=text/plain"
-    assert get(server, query).json == {"stringOutput": "x"}
+    for document in (f"{query}&response=document", f"{query}&response[f]=application%2Fjson"):
+        assert get(server, document).json == {"stringOutput": "x"}
+    one = get(server, query)
+    assert (one.headers["content-type"].partition(";")[0], one.body) == ("text/plain", b"x")
     assert get(server, f"{query}&integeroutput[include]=true").json == {"stringOutput": "x", "integerOutput": 1}
     left_out = f"{query}&integerOutput[include]=false"
     assert get(server, f"{left_out}&response=raw").body == b"x"

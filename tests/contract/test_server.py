@@ -1,6 +1,7 @@
 """The HTTP server as clients see it: a real process with the local engine, every answer held against the schemas."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,8 +16,9 @@ from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.forms import build_form
+from tests.require import require
 from tests.servers import FileServer
-from tests.serving import ASYNC, CWL, Server, serving
+from tests.serving import ASYNC, CWL, Answer, Server, serving
 from tests.site import Site
 from tests.unit import ogc_processes as standard
 from tests.unit.stagein.items import build_item
@@ -152,7 +154,8 @@ def test_logs_of_a_job_are_linked_and_read_also_in_parts(server: Server) -> None
 def test_there_are_no_other_logs(server: Server, name: str) -> None:
     job = server.execute("echo", {})
     server.wait(job)
-    assert server.request("GET", f"/jobs/{job}/logs/{name}").status == 404
+    answer = server.request("GET", f"/jobs/{job}/logs/{name}")
+    assert (answer.status, answer.json["diagnosis"]["code"]) in {(404, "job.no-log"), (404, "request.unknown-path")}
 
 
 @pytest.mark.parametrize("path", ["..%2f..%2fserver.log", "%2fetc%2fpasswd", "none", "text"])
@@ -234,6 +237,45 @@ def test_a_raw_response_is_the_value(server: Server) -> None:
     answer = server.request("POST", "/processes/echo/execution", body)
     assert (answer.status, answer.body) == (200, b"raw\n")
     assert answer.headers["content-type"].startswith("text/plain")
+
+
+def execute_with(server: Server, headers: dict[str, str] | None = None, **output: Any) -> Answer:
+    body = {"inputs": {"message": "mode"}, "outputs": {"text": {k: v for k, v in output.items() if k != "response"}}}
+    body |= {"response": output["response"]} if "response" in output else {}
+    return server.request("POST", "/processes/echo/execution", body, headers)
+
+
+def test_an_output_comes_by_value_or_by_reference_as_it_is_asked_for(server: Server) -> None:
+    value = {"text": {"value": "mode\n", "mediaType": "text/plain"}}
+    by_value = execute_with(server, transmissionMode="value")
+    fits(by_value.json, standard.RESULTS)
+    assert by_value.json == value
+    job = execute_with(server, ASYNC, transmissionMode="value").json["jobID"]
+    server.wait(job, "successful")
+    assert server.request("GET", f"/jobs/{job}/results").json == value
+    href = execute_with(server, transmissionMode="reference").json["text"]["href"]
+    assert server.request("GET", href).body == b"mode\n"
+    raw = execute_with(server, transmissionMode="reference", response="raw")
+    assert (raw.status, raw.headers["link"].count('rel="monitor"')) == (204, 1)
+    assert server.request("GET", raw.headers["link"].rpartition("<")[2].partition(">")[0]).body == b"mode\n"
+    refused = execute_with(server, transmissionMode="pigeon")
+    (problem,) = refused.json["diagnosis"]["problems"]
+    assert (refused.status, problem["code"], problem["pointer"]) == (
+        *(400, "inputs.value"),
+        "/outputs/text/transmissionMode",
+    )
+
+
+def test_a_part_of_a_result_is_read(server: Server) -> None:
+    job = server.execute("echo", {"message": "0123456789"})
+    server.wait(job, "successful")
+    for path in ("results/text", "results/text/0", "files/text/message.txt"):
+        part = server.request("GET", f"/jobs/{job}/{path}", headers={"Range": "bytes=2-4"})
+        assert (part.status, part.body, part.headers["content-range"]) == (206, b"234", "bytes 2-4/11")
+        assert server.request("GET", f"/jobs/{job}/{path}", headers={"Range": "bytes=99-"}).status == 416
+    # an execution is no request for a part
+    body = {"inputs": {"message": "whole"}, "response": "raw"}
+    assert server.request("POST", "/processes/echo/execution", body, {"Range": "bytes=2-4"}).body == b"whole\n"
 
 
 def test_a_synchronous_execution_that_takes_long_goes_on_as_an_asynchronous_one(server: Server) -> None:
@@ -749,6 +791,23 @@ def test_a_dry_run_of_an_execution_looks_at_the_files_of_the_package_itself(serv
     assert "/default" in problem["message"]
     web.put("reference.txt", b"12345")
     assert look() == {"valid": True, "problems": [], "inputs": {"files": 1, "knownBytes": 5}}
+
+
+def test_a_dry_run_finds_images_that_cannot_be_pulled(tmp_path: Path, package_cache: Path) -> None:
+    require(shutil.which("podman") is not None, "needs podman")
+    tool: dict[str, Any] = {"cwlVersion": "v1.2", "class": "CommandLineTool", "id": "t", "baseCommand": "true"}
+    # nobody listens at this port
+    tool |= {"inputs": {}, "outputs": {}, "requirements": {"DockerRequirement": {"dockerPull": "127.0.0.1:1/none:1"}}}
+    body, sent = json.dumps(tool).encode(), {"Content-Type": "application/cwl+json"}
+    with serving(Site(tmp_path, package_cache).having(ZOO_RUNNER_CONTAINERS="podman").environ, tmp_path) as server:
+        answers = [server.request("POST", "/processes?dryRun=true", body, sent)]
+        assert server.request("POST", "/processes", body, sent).status == 201
+        answers.append(server.request("POST", "/processes/t/execution?dryRun=true", {"inputs": {}}))
+        assert server.request("GET", "/jobs").json["numberTotal"] == 0
+    for answer in answers:
+        errors = [problem for problem in answer.json["problems"] if problem["level"] == "error"]
+        assert (answer.json["valid"], [problem["code"] for problem in errors]) == (False, ["image.unreachable"])
+        assert "127.0.0.1:1/none:1" in errors[0]["message"]
 
 
 def test_a_dry_run_finds_secondary_files_that_are_missing(server: Server, web: FileServer) -> None:

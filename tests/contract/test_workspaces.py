@@ -3,14 +3,16 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.servers import S3Server, serve_s3
+from tests.serving import serving
 from tests.site import Site, Story
+from tests.values import ROOT
 from zoo_runner.engines import open_engine
 from zoo_runner.execution.accept import accept, draft_job
 from zoo_runner.execution.context import Context
@@ -21,6 +23,7 @@ from zoo_runner.model.events import Event, StageStarted
 from zoo_runner.model.job import Status
 from zoo_runner.package.loading import load_package
 from zoo_runner.store.files import FileEventLog, FileStore
+from zoo_runner.store.sql import open_sql_store
 
 NAMES = ("ada", "bob")
 LONGEST_SECONDS = 60
@@ -151,3 +154,24 @@ def test_one_installation_serves_jobs_of_both_workspaces_from_one_store(
         assert f"data of {other}" not in results + read_all(sites[name].temp)
     for name in NAMES:
         assert f"secret-of-{name}" not in read_all(state) + "".join(read_all(site.temp) for site in sites.values())
+
+
+def test_a_profile_says_the_form_of_results_and_how_urgent_jobs_are(tmp_path: Path, package_cache: Path) -> None:
+    profiles, database = tmp_path / "profiles.json", f"sqlite:///{tmp_path / 'runner.db'}"
+    profiles.write_text('{"default": {"collection": true, "priority": 7}}')
+    site = Site(tmp_path, package_cache).having(
+        ZOO_RUNNER_WORKSPACES=str(profiles),
+        ZOO_RUNNER_DATABASE=database,
+        ZOO_RUNNER_RESULTS_FOLDER=str(tmp_path / "results"),
+    )
+    with serving(site.environ, tmp_path) as server:
+        server.deploy(ROOT / "examples" / "echo" / "echo.cwl")
+        job = server.execute("echo", {})
+        server.wait(job, "successful")
+        collection = server.request("GET", f"/jobs/{job}/results").json
+        assert collection["type"] == "Collection"
+        assert next(link["href"] for link in collection["links"] if link["rel"] == "item").startswith(server.url)
+        profiles.write_text('{"default": {"priority": 7}}')
+        assert set(server.request("GET", f"/jobs/{job}/results").json) == {"text"}
+    with closing(open_sql_store(database)) as store:
+        assert store.jobs.get(job).priority == 7

@@ -4,7 +4,13 @@ import pytest
 
 from tests.values import small_package
 from zoo_runner.config.settings import load_settings
-from zoo_runner.engines.local.containers import ContainerNeeds, choose_runtime, ensure_images, find_container_needs
+from zoo_runner.engines.local.containers import (
+    ContainerNeeds,
+    choose_runtime,
+    ensure_images,
+    find_container_needs,
+    find_missing_images,
+)
 from zoo_runner.engines.local.places import place_steps
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Level
@@ -138,6 +144,27 @@ def test_a_pull_that_fails_is_explained(programs: Programs, said: str, code: str
         ensure_images(runtime, ("a:1",), load_settings({}), lambda _: None, Cancellation())
     assert (caught.value.diagnosis.code, caught.value.diagnosis.level) == (code, level)
     assert caught.value.diagnosis.evidence == (said,)
+
+
+def test_images_that_neither_this_machine_nor_their_registry_has_are_found_and_none_is_pulled(
+    programs: Programs,
+) -> None:
+    script = """
+    case "$1 $2 $3" in
+      "image inspect --") [ "$4" = here:1 ]; exit;;
+      "manifest inspect --") image=$4 ;;
+    esac
+    case "$image" in
+      there:1) exit 0;;
+      none:1) echo "Error: reading manifest 1: manifest unknown" >&2; exit 125;;
+      away:1) echo "$HTTPS_PROXY: connection refused" >&2; exit 125;;
+      *) exit 3;;
+    esac
+    """
+    runtime, settings = programs.put("podman", script), load_settings({"HTTPS_PROXY": "http://proxy"})
+    found = list(find_missing_images(runtime, ("here:1", "there:1", "none:1", "away:1"), settings))
+    assert [error.diagnosis.code for error in found] == ["image.not-found", "image.unreachable"]
+    assert found[1].diagnosis.evidence == ("http://proxy: connection refused",)
 
 
 def test_a_pull_stops_with_its_job(programs: Programs) -> None:

@@ -29,7 +29,7 @@ from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call, open_context
 from zoo_runner.server.app import build_app, find_secrets
-from zoo_runner.server.callbacks import build_message
+from zoo_runner.server.callbacks import build_message, find_call_of
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.jobs import list_jobs, place_execution, place_job, prepare_execution
@@ -174,7 +174,8 @@ def test_who_waits_for_a_job_of_another_workspaces_process_is_called_back(
     base: str, prefix: str, up: str | None
 ) -> None:
     job = build_job(1, workspace="beta", deployed_in="alpha", status=Status.RUNNING)
-    message = build_message(Callback(job.id, base, True, Status.RUNNING, 0, 0.0), job, prefix)
+    callback = Callback(job.id, base, True, Status.RUNNING, 0, 0.0)
+    message = build_message(callback, job, find_call_of(callback, job, prefix), as_collection=True)
     links = {link["rel"]: link["href"] for link in message["links"]}
     assert (links["monitor"], links.get("up")) == (f"{base}/jobs/job-1", up)
 

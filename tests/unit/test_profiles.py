@@ -100,6 +100,14 @@ def test_an_invalid_profile_is_named(document: Any, place: str, tmp_path: Path, 
     check(caught.value, "settings.invalid", place)
 
 
+def test_a_profile_has_the_form_of_results_and_the_priority_of_jobs() -> None:
+    found = parse_profiles('{"*": {"priority": 5}, "a": {"collection": true}, "b": {"priority": -100}}')
+    assert [(found[name].collection, found[name].priority) for name in "*ab"] == [(None, 5), (True, 5), (None, -100)]
+    for wrong in ('{"priority": 1.5}', '{"priority": true}', '{"priority": 101}', '{"collection": "yes"}'):
+        with pytest.raises(ValueError, match=r"^a\."):
+            parse_profiles(f'{{"a": {wrong}}}')
+
+
 def test_a_changed_file_is_read_again_and_an_invalid_one_changes_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "profiles.json", {"*": {"namespace": "one"}})
     profiles = Profiles(path)

@@ -36,7 +36,8 @@ _QUOTAS = {
 }
 _MOST_OF_A_QUOTA = 10**12
 _RETENTION, _MOST_DAYS = "retentionDays", 100_000
-_OTHERS = ("settings", "quota", _RETENTION)
+_COLLECTION, _PRIORITY, _HIGHEST = "collection", "priority", 100
+_OTHERS = ("settings", "quota", _RETENTION, _COLLECTION, _PRIORITY)
 _TEXTS = {"namespace": "namespace", "results": "results", "publicUrl": "public_url", "credentials": "credentials"}
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,9 @@ class Profile:
     """What one workspace has of its own; None and empty: what the installation has.
 
     `results` is the address below which its results are stored, `public_url` that under which they are read,
-    `credentials` the folder of its secret variables, `variables` its other settings of the stagers.
+    `credentials` the folder of its secret variables, `variables` its other settings of the stagers. `collection`:
+    whether clients get results as a STAC Collection, None: below the prefix of workspaces only. Of waiting jobs, those
+    of the workspaces with the highest `priority` start first.
     """
 
     namespace: str | None = None
@@ -57,6 +60,8 @@ class Profile:
     variables: Mapping[str, str] = field(default_factory=dict)
     quota: Quota = field(default_factory=Quota)
     retention_days: float | None = None
+    collection: bool | None = None
+    priority: int = 0
 
 
 class Profiles:
@@ -132,18 +137,40 @@ def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
     for member in _TEXTS:
         if member in given and (not isinstance(given[member], str) or not given[member]):
             raise ValueError(f"{name}.{member} is not a text")
-    variables = given.get("settings", {})
+    quota, days = _parse_quota(f"{name}.quota", given.get("quota", {})), given.get(_RETENTION)
+    if days is not None:
+        _ensure_number(f"{name}.{_RETENTION}", days, _MOST_DAYS)
+    texts = {attribute: given[member] for member, attribute in _TEXTS.items() if member in given}
+    return Profile(
+        **texts,
+        variables=_parse_variables(name, given.get("settings", {})),
+        quota=quota,
+        retention_days=days,
+        collection=_parse_flag(f"{name}.{_COLLECTION}", given.get(_COLLECTION)),
+        priority=_parse_priority(f"{name}.{_PRIORITY}", given.get(_PRIORITY, 0)),
+    )
+
+
+def _parse_flag(place: str, given: Any) -> bool | None:
+    if given is not None and not isinstance(given, bool):
+        raise ValueError(f"{place} is neither true nor false")
+    return given
+
+
+def _parse_priority(place: str, given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or not -_HIGHEST <= given <= _HIGHEST:
+        raise ValueError(f"{place} is not a whole number from -{_HIGHEST} to {_HIGHEST}")
+    return given
+
+
+def _parse_variables(name: str, variables: Any) -> Mapping[str, str]:
     if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
         raise ValueError(f"{name}.settings is not an object of texts")
     if misplaced := sorted(set(variables) & set(_ELSEWHERE)):
         raise ValueError(f"{name}.settings.{misplaced[0]} has no effect there: {_ELSEWHERE[misplaced[0]]}")
     if foreign := sorted(one for one in variables if not is_staging_variable(one)):
         raise ValueError(f"{name}.settings.{foreign[0]} is not a setting of stage-in or stage-out")
-    texts = {attribute: given[member] for member, attribute in _TEXTS.items() if member in given}
-    quota, days = _parse_quota(f"{name}.quota", given.get("quota", {})), given.get(_RETENTION)
-    if days is not None:
-        _ensure_number(f"{name}.{_RETENTION}", days, _MOST_DAYS)
-    return Profile(**texts, variables=variables, quota=quota, retention_days=days)
+    return variables
 
 
 def _parse_quota(place: str, given: Any) -> Quota:

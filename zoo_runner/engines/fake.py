@@ -93,6 +93,10 @@ class FakeEngine:
         """Find everything in order."""
         yield Check(ok=True, about="fake engine", found="ready", expected="ready")
 
+    def examine(self, package: Package) -> Iterator[RunnerError]:
+        """Find nothing."""
+        return iter(())
+
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find the jobs that were not removed."""
         return [

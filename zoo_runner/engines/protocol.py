@@ -217,6 +217,13 @@ class Engine(Protocol):
         """
         ...
 
+    def examine(self, package: Package) -> Iterator[RunnerError]:
+        """Find, beyond what `plan` sees, why jobs of a package would fail here, such as a missing image.
+
+        Creates nothing. An engine on a cluster finds nothing: its nodes ask the registries, with logins of their own.
+        """
+        ...
+
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find what is left of jobs other than those in `running` (job ids)."""
         ...

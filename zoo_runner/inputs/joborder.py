@@ -39,6 +39,7 @@ from zoo_runner.package.cwltypes import (
 from zoo_runner.package.extensions import find_secret_inputs
 
 DOCUMENT_KEYS = frozenset({"$namespaces", "$schemas", "cwlVersion", *REQUIREMENTS, *OVERRIDES})
+TRANSMISSION_MODES = ("value", "reference")
 QUALIFIED_KEYS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
 # of process descriptions, which clients copy into their requests
 DESCRIPTIVE_KEYS = frozenset(
@@ -96,6 +97,8 @@ def read_execute_request(
     outputs, whole = request.get("outputs") or {}, replace(checker, root=())
     if isinstance(outputs, Mapping):
         _refuse_unknown(whole, outputs, parse_outputs(package), "output")
+        for name, wanted in outputs.items():
+            _check_output(whole, str(name), wanted)
     else:
         whole.expect(("outputs",), "an object with one member per output", outputs)
     inputs = request.get("inputs")
@@ -245,6 +248,15 @@ def _refuse_unknown(checker: Checker, names: Iterable[Any], parameters: tuple[Pa
         if name not in known:
             path = ("outputs", str(name)) if kind == "output" else (str(name),)
             checker.refuse(path, "inputs.unknown", f"unknown {kind}; {suggest(str(name), known)}")
+
+
+def _check_output(checker: Checker, name: str, wanted: Any) -> None:
+    """Check how an output is asked for (OGC 18-062r2, output.yaml)."""
+    if wanted is not None and not isinstance(wanted, Mapping):
+        checker.expect(("outputs", name), "an object", wanted)
+    elif wanted and wanted.get("transmissionMode", "value") not in TRANSMISSION_MODES:
+        place = ("outputs", name, "transmissionMode")
+        checker.expect(place, " or ".join(TRANSMISSION_MODES), wanted["transmissionMode"], "inputs.value")
 
 
 def _not_an_object(request: Any) -> Problem:

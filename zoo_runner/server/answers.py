@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, StreamingResponse
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
@@ -22,7 +23,7 @@ async def answer_execution(api: Api, call: Call, job: Job, request: Request, bod
     prefer = request.headers.get("prefer", "")
     job = await wait_for_end(api, call, job, prefer)
     if job.status in FINAL and not (call.hub or requests.prefers_async(prefer)):
-        return answer_results(job, call, body, request.headers.get("accept", ""))
+        return await run_in_threadpool(answer_results, api, job, call, body, request)
     headers = {"Location": call.link("jobs", job.id)}
     if prefer:
         headers["Preference-Applied"] = "respond-async"
@@ -45,27 +46,30 @@ def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
     return Request(request.scope)
 
 
-def answer_results(job: Job, call: Call, body: Mapping[str, Any], accept: str) -> Response:
+def answer_results(api: Api, job: Job, call: Call, body: Mapping[str, Any], request: Request) -> Response:
     """Answer with the results of a job, in the form that its request asks for."""
     headers = {"Link": f'<{call.link("jobs", job.id)}>; rel="monitor"'}
     if body.get("response") == "raw":
-        return answer_content(results.get_raw_result(job, call), headers)
-    if requests.accepts(accept, results.MULTIPART):
-        return answer_content(results.get_multipart(job, call), headers)
-    return Document(results.get_results(job, call), "results", call.base, headers=headers)
+        return answer_content(request, results.get_raw_result(job, call), headers)
+    if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
+        return answer_content(request, results.get_multipart(job, call), headers)
+    document = results.get_results(job, call, as_collection=api.shows_collection(call))
+    return Document(document, "results", call.base, headers=headers)
 
 
 SANDBOXED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 """Has browsers show what users have made without running anything of it at the address of the server."""
 
 
-def answer_file(request: Request, path: Path, media_type: str | None = None) -> Response:
+def answer_file(
+    request: Request, path: Path, media_type: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
     """Answer with a file of this machine, or with the ranges of it that are asked for (RFC 9110, section 14).
 
-    Raises `InputError` where it has none of them; what is no range is passed over.
+    Raises `InputError` where it has none of them; what is no range is passed over, and so is one of an execution.
     """
     asked = request.headers.get("range")
-    if asked is not None and not _RANGES.fullmatch(asked):
+    if asked is not None and (request.method != "GET" or not _RANGES.fullmatch(asked)):
         replace_headers(request, {"range": ""})
     elif asked is not None and not _has_range(asked, path.stat().st_size):
         raise InputError(
@@ -73,7 +77,7 @@ def answer_file(request: Request, path: Path, media_type: str | None = None) -> 
             "Ask for a range of bytes that it has.",
             code="request.range",
         )
-    return FileResponse(path, media_type=media_type, headers=SANDBOXED)
+    return FileResponse(path, media_type=media_type, headers={**SANDBOXED, **(headers or {})})
 
 
 def _has_range(asked: str, size: int) -> bool:
@@ -86,9 +90,16 @@ def see_other(href: str) -> Response:
     return Response(status_code=303, headers={"Location": href})
 
 
-def answer_content(content: results.Content, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a body, or with the link to what lies elsewhere."""
+def answer_content(
+    request: Request, content: results.Content | results.Parts, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with one value or several, or with the link to what lies elsewhere."""
+    sent = {**SANDBOXED, **(headers or {})}
+    if isinstance(content, results.Parts):
+        return StreamingResponse(content.read(), media_type=content.media_type, headers=sent)
     if content.link:
-        link = f'<{content.link}>; rel="related"'
-        return Response(status_code=204, headers={**(headers or {}), "Link": link})
-    return Response(content.body, media_type=content.media_type, headers={**SANDBOXED, **(headers or {})})
+        links = [link for link in (sent.get("Link"), f'<{content.link}>; rel="related"') if link]
+        return Response(status_code=204, headers={**(headers or {}), "Link": ", ".join(links)})
+    if content.file:
+        return answer_file(request, content.file, content.media_type, headers)
+    return Response(content.body, media_type=content.media_type, headers=sent)

@@ -59,6 +59,15 @@ class Api:
         """Return what applies to a workspace, with the storage of another one if that is named."""
         return find_configuration(self.settings, self.configuration, workspace, storage_of)
 
+    def find_profile(self, workspace: str) -> Profile:
+        """Return what the operator says of a workspace."""
+        return _find_profile(self.settings, workspace)
+
+    def shows_collection(self, call: "Call") -> bool:
+        """Whether results are a STAC Collection: as the profile of the workspace says, else at a data hub's API."""
+        own = self.find_profile(call.workspace).collection
+        return call.hub if own is None else own
+
     def find_workspace_of(self, job: Job) -> Workspace:
         """Return the workspace that executes a job, with the storage of the one whose job it is."""
         if job.runs_in:
@@ -134,6 +143,10 @@ def _open_profiles(path: Path) -> Profiles:
     return Profiles(path)
 
 
+def _find_profile(settings: ServerSettings, workspace: str) -> Profile:
+    return _open_profiles(settings.workspaces).find(workspace) if settings.workspaces else Profile()
+
+
 def find_configuration(
     settings: ServerSettings, configuration: Configuration, name: str, storage_of: str | None = None
 ) -> Configuration:
@@ -147,8 +160,7 @@ def find_configuration(
         own, part = workspace.folders, file_name(name)
         folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}")
         workspace = replace(workspace, name=name, namespace=None, folders=folders)
-    profile = _open_profiles(settings.workspaces).find(name) if settings.workspaces else Profile()
-    workspace = apply_profile(workspace, profile)
+    workspace = apply_profile(workspace, _find_profile(settings, name))
     storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))
     if folder and storage.allowed_roots is not None:
         workspace = replace(workspace, storage=replace(storage, allowed_roots=(*storage.allowed_roots, folder)))
@@ -167,7 +179,7 @@ def build_limits(settings: ServerSettings) -> Callable[[str], int | None] | None
 
 def find_retention(settings: ServerSettings, configuration: Configuration, workspace: str) -> float | None:
     """Return how many days the jobs of a workspace are kept; None: for ever."""
-    own = _open_profiles(settings.workspaces).find(workspace).retention_days if settings.workspaces else None
+    own = _find_profile(settings, workspace).retention_days
     return configuration.workspace.limits.retention_days if own is None else own
 
 

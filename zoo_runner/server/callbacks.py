@@ -102,7 +102,9 @@ class Notifier:
         address = read_subscriber(job.request or {}, reach).get(callback.status.value)
         if address is None:
             return
-        body = json.dumps(build_message(callback, job, self._api.settings.workspace_prefix)).encode()
+        call = find_call_of(callback, job, self._api.settings.workspace_prefix)
+        message = build_message(callback, job, call, as_collection=self._api.shows_collection(call))
+        body = json.dumps(message).encode()
         headers = _sign(self._api.settings.callback_secret, f"{job.id}-{callback.status.value}", body)
         # what was redirected would become a GET, and not be received
         options = HttpOptions(reach, proxies=self._api.configuration.settings.proxies, redirects=False)
@@ -111,15 +113,19 @@ class Notifier:
             return
 
 
-def build_message(callback: Callback, job: Job, workspace_prefix: str) -> Mapping[str, Any]:
-    """Build the results of a job, or its status where it has none; the prefix is that of the APIs of workspaces."""
+def find_call_of(callback: Callback, job: Job, workspace_prefix: str) -> Call:
+    """Build the call whose addresses a message has; the prefix is that of the APIs of workspaces."""
     prefix = workspace_prefix.strip("/")
     # the request may have come to the API of the workspace, or to the plain one
     root = callback.base.removesuffix(f"/{prefix}/{job.workspace}")
-    call = Call(job.workspace, callback.base, callback.hub, hub_base=f"{root}/{prefix}" if prefix else None)
+    return Call(job.workspace, callback.base, callback.hub, hub_base=f"{root}/{prefix}" if prefix else None)
+
+
+def build_message(callback: Callback, job: Job, call: Call, *, as_collection: bool) -> Mapping[str, Any]:
+    """Build the results of a job, or its status where it has none."""
     if callback.status is Status.SUCCESSFUL:
         try:
-            return get_results(job, call)
+            return get_results(job, call, as_collection=as_collection)
         except RunnerError:
             # the status says why there are none
             pass

@@ -51,7 +51,7 @@ class LoggedOut(TypedDict):
 
 
 class ProcessSummary(TypedDict):
-    """A process in a list (processSummary.yaml)."""
+    """A process in a list (processSummary.yaml; `mutable`: Part 2)."""
 
     id: str
     version: str
@@ -61,6 +61,7 @@ class ProcessSummary(TypedDict):
     metadata: NotRequired[list[dict[str, Any]]]
     jobControlOptions: list[Literal["sync-execute", "async-execute", "dismiss"]]
     outputTransmission: list[Literal["value", "reference"]]
+    mutable: bool
     links: list[Link]
 
 

@@ -110,7 +110,8 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
     """
     placed = place_execution(api, call, process_id, request)
     engine, workspace = placed.configuration.settings.engine, placed.configuration.workspace
-    origin = Origin(call.caller, deployed_in=placed.deployed_in, trace=read_context())
+    priority = api.find_profile(placed.call.workspace).priority
+    origin = Origin(call.caller, priority=priority, deployed_in=placed.deployed_in, trace=read_context())
     try:
         draft = prepare_execution(api, placed, process_id, request)
     except InputError as error:

@@ -1,8 +1,9 @@
 """Reads an execute request from the parameters of an address (OGC API - Processes, Part 1, draft of 2.0: kvp-execute).
 
 `name=value` is an input, `name=a,b` several values of one, `name[href]=address` one by reference, `name[value]=…` one
-with its `mediaType`, `box[crs]=…` belongs to a bounding box. `output[include]=true` asks for an output; `response[f]`
-and `response[prefer]` stand for the headers Accept and Prefer. Names may be in upper or lower case.
+with its `mediaType`, `box[crs]=…` belongs to a bounding box. `output[include]=true` asks for an output, of which alone
+the answer is the value; `response[f]` and `response[prefer]` stand for the headers Accept and Prefer. Names may be in
+upper or lower case.
 """
 
 import json
@@ -28,10 +29,11 @@ from zoo_runner.package.cwltypes import (
     without_null,
 )
 from zoo_runner.server.parameters import DRY_RUNS
-from zoo_runner.server.requests import check_execute, ensure_characters
+from zoo_runner.server.requests import accepts, check_execute, ensure_characters
 
 _MEMBER = re.compile(r"(.+)\[(\w+)\]", re.DOTALL)
 _NUMBERS = re.compile(r"[-+\d.eE]+(,[-+\d.eE]+)+")
+_DOCUMENTS = ("application/json", "text/html", "multipart/related")
 _HEADERS = {"f": "accept", "prefer": "prefer"}
 
 
@@ -78,6 +80,17 @@ def read_key_values(query: str, package: Package) -> KeyValues:
     ensure_characters(whole)
     headers = {header: found.response[name] for name, header in _HEADERS.items() if name in found.response}
     return KeyValues(check_execute(whole), headers)
+
+
+def choose_form(request: Mapping[str, Any], package: Package, accept: str) -> Mapping[str, Any]:
+    """Return a request whose answer is the value of its one output, unless the client asks for another form.
+
+    Source: draft of Part 1, 2.0, /req/core/process-execute-sync-one. A request with several outputs stays as it is.
+    """
+    wanted = request.get("outputs") or parse_outputs(package)
+    if "response" in request or len(wanted) != 1 or any(accepts(accept, form) for form in _DOCUMENTS):
+        return request
+    return {**request, "response": "raw"}
 
 
 def _split(query: str) -> Iterator[tuple[str, list[str]]]:

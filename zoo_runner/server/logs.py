@@ -54,4 +54,5 @@ def locate_log(job: Job, name: str) -> Path:
 
 
 def _build_missing(job: Job, name: str) -> JobNotFoundError:
-    return JobNotFoundError(f"job {job.id} has no log {name!r}", "See /logs for those that there are.")
+    remedy = "See /logs for those that there are."
+    return JobNotFoundError(f"job {job.id} has no log {name!r}", remedy, code="job.no-log")

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines import choose_engine
 from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
 from zoo_runner.model.job import Job
+from zoo_runner.model.package import Package
 from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
@@ -18,7 +20,7 @@ from zoo_runner.server.definitions import show_request
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.documents import Preflight, PreflightProblem
 from zoo_runner.server.jobs import Placement, place_execution, place_job, prepare_execution
-from zoo_runner.server.processes import prepare_process
+from zoo_runner.server.processes import ensure_mutable, prepare_process
 from zoo_runner.store.errors import build_process_exists
 from zoo_staging.errors import StagingError
 
@@ -30,12 +32,15 @@ def examine_deployment(api: Api, call: Call, deployment: Deployment, replaced: s
     """
     try:
         process, package = prepare_process(api, call, deployment, replaced)
+        ensure_mutable(api, call, process.id)
         if replaced is None:
             _ensure_free(api, call, process.id)
         findings = validate_package(package)
+        failing = _examine_package(api, package, api.find_configuration(call.workspace))
     except RunnerError as error:
         return _build(_list_problems(error))
-    return _build(_describe_finding(finding) for finding in findings if finding.severity is not Severity.INFO)
+    warnings = [_describe_finding(finding) for finding in findings if finding.severity is not Severity.INFO]
+    return _build([*failing, *warnings])
 
 
 def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Preflight:
@@ -59,7 +64,16 @@ def _examine(api: Api, placed: Placement, process_id: str, request: Mapping[str,
         api.context.find_engine(engine, configuration.workspace).plan(draft)
     except RunnerError as error:
         return _build(_list_problems(error))
-    return _survey(draft, configuration.workspace.storage)
+    failing = _examine_package(api, draft.package, configuration)
+    surveyed = _survey(draft, configuration.workspace.storage)
+    return {**surveyed, **_build([*failing, *surveyed["problems"]])}
+
+
+def _examine_package(api: Api, package: Package, configuration: Configuration) -> list[PreflightProblem]:
+    """Find what the engine cannot give the package, such as images; of these, nothing in the request is the place."""
+    name = choose_engine(package, configuration.settings.engine)
+    found = api.context.find_engine(name, configuration.workspace).examine(package)
+    return [_describe(error.diagnosis.code, "", error.diagnosis.cause, error.diagnosis.remedy) for error in found]
 
 
 def _ensure_free(api: Api, call: Call, process_id: str) -> None:

@@ -22,6 +22,7 @@ _TYPES = {
     "job.media-type": f"{PART_4}/unsupported-media-type",
     "job.schema": f"{PART_4}/unsupported-schema",
     "process.exists": f"{PART_2}/duplicated-process",
+    "process.immutable": f"{PART_2}/immutable-process",
     "package.workflow": f"{PART_2}/workflow-not-found",
     "request.media-type": f"{PART_2}/unsupported-media-type",
 }
@@ -39,6 +40,7 @@ _STATUSES = {
     "request.cross-site": 403,
     "request.host": 421,
     "job.not-ended": 404,
+    "process.immutable": 403,
     "job.locked": 423,
     "job.media-type": 415,
     "job.schema": 422,

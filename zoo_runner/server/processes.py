@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from zoo_runner.model import clock
-from zoo_runner.model.errors import InputError, PackageError
+from zoo_runner.model.errors import InputError, PackageError, ProcessNotFoundError
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.package.cwltypes import parse_parameters
@@ -73,6 +74,22 @@ def prepare_process(
     return _build_process(process_id, package, deployment.texts, call), package
 
 
+def ensure_mutable(api: Api, call: Call, process_id: str) -> None:
+    """Refuse to change a process that is part of the server (OGC 20-044, section 6); raises `InputError`."""
+    with suppress(ProcessNotFoundError):
+        if not is_mutable(api.store.processes.get(call.workspace, process_id)):
+            raise InputError(
+                f"the process {process_id!r} is part of this server",
+                "Deploy another process under an id of its own.",
+                code="process.immutable",
+            )
+
+
+def is_mutable(process: Process) -> bool:
+    """Whether clients may replace and undeploy a process."""
+    return bool(process.description.get("mutable", True))
+
+
 def _ensure_names_no_workspace(package: Package) -> None:
     """Refuse a package with an input by whose name callers choose the workspace of a job; raises `PackageError`."""
     if any(parameter.name == "workspace" for parameter in parse_parameters(package)):
@@ -84,17 +101,21 @@ def _ensure_names_no_workspace(package: Package) -> None:
 
 
 def deploy_process(api: Api, call: Call, deployment: Deployment) -> ProcessSummary:
-    """Deploy a package; raises `PackageError`, `ProcessExistsError`."""
-    return summarize(api.store.processes.deploy(*prepare_process(api, call, deployment)), call)
+    """Deploy a package; raises `PackageError`, `ProcessExistsError`, `InputError`."""
+    process, package = prepare_process(api, call, deployment)
+    ensure_mutable(api, call, process.id)
+    return summarize(api.store.processes.deploy(process, package), call)
 
 
 def replace_process(api: Api, call: Call, process_id: str, deployment: Deployment) -> None:
-    """Put another package in the place of a process; raises `PackageError`, `ProcessNotFoundError`."""
+    """Put another package in the place of a process; raises `PackageError`, `ProcessNotFoundError`, `InputError`."""
+    ensure_mutable(api, call, process_id)
     api.store.processes.replace(*prepare_process(api, call, deployment, process_id))
 
 
 def undeploy_process(api: Api, call: Call, process_id: str) -> None:
-    """Undeploy a process; its jobs stay. Raises `ProcessNotFoundError`."""
+    """Undeploy a process; its jobs stay. Raises `ProcessNotFoundError`, `InputError`."""
+    ensure_mutable(api, call, process_id)
     api.store.processes.undeploy(call.workspace, process_id)
 
 
@@ -117,6 +138,7 @@ def summarize(process: Process, call: Call) -> ProcessSummary:
         **texts,
         "jobControlOptions": ["async-execute", "dismiss"] if call.hub else ["sync-execute", "async-execute", "dismiss"],
         "outputTransmission": ["value", "reference"],
+        "mutable": is_mutable(process),
         "links": [
             {"href": href, "rel": "self", "type": "application/json"},
             {"href": f"{href}/execution", "rel": EXECUTE_REL, "title": "Execute the process"},

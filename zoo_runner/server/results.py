@@ -2,8 +2,9 @@
 
 import json
 import mimetypes
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -17,16 +18,51 @@ from zoo_runner.server.api import Call
 MULTIPART = "multipart/related"
 _JSON = "application/json"
 _JSON_SUFFIXES = (".json", ".geojson")
+MOST_INLINE_BYTES = 16 << 20
+"""A document has this much of files by value, and in larger files nothing is made an address of this server."""
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
 class Content:
-    """A response body; `link` is where the value lies that the body does not have."""
+    """One value: in `body`, in a `file` of this machine, or elsewhere, which `link` is the address of."""
 
     body: bytes = b""
     media_type: str = _JSON
     link: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what the value is, in parts."""
+        if self.file is None:
+            yield self.body
+            return
+        with self.file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Several values in one body (RFC 2387), by output; what lies elsewhere is a link."""
+
+    contents: Mapping[str, Content]
+    boundary: str
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the body."""
+        return f"{MULTIPART}; boundary={self.boundary}"
+
+    def read(self) -> Iterator[bytes]:
+        """Yield the body; not all of it is in memory at once."""
+        for name, content in self.contents.items():
+            place = f"Content-Location: {content.link}\r\n" if content.link else ""
+            head = f"Content-ID: <{quote(name)}>\r\nContent-Type: {content.media_type}\r\n{place}"
+            yield f"--{self.boundary}\r\n{head}\r\n".encode()
+            yield from content.read()
+            yield b"\r\n"
+        yield f"--{self.boundary}--\r\n".encode()
 
 
 class FailedJobError(RunnerError):
@@ -42,37 +78,70 @@ class FailedJobError(RunnerError):
         self.http_status = 400 if diagnosis.level is Level.USER else 500  # type: ignore[misc]
 
 
-def get_results(job: Job, call: Call) -> Mapping[str, Any]:
-    """Return the results document, or the STAC Collection where a data hub asks. Raises as `_find_results`."""
-    if not call.hub:
-        return _read_document(job, call)
+def get_results(job: Job, call: Call, *, as_collection: bool) -> Mapping[str, Any]:
+    """Return the results document, or the STAC Collection; raises as `_find_results`."""
+    if not as_collection:
+        modes, document, values = _find_modes(job), _read_document(job, call), _Values(job, call)
+        return {name: values.write(one) if modes.get(name) == "value" else one for name, one in document.items()}
     collection: Mapping[str, Any] = _with_links(_find_results(job).collection, job, call)
     return collection
 
 
-def get_raw_result(job: Job, call: Call) -> Content:
+def get_raw_result(job: Job, call: Call) -> Content | Parts:
     """Return the value of the one output that a request asks for, or each of several as one part."""
-    document = _read_document(job, call)
-    if len(document) != 1:
-        return get_multipart(job, call)
-    (value,) = document.values()
-    return _build_content(value, job, call)
+    parts = get_multipart(job, call)
+    return next(iter(parts.contents.values())) if len(parts.contents) == 1 else parts
 
 
-def get_multipart(job: Job, call: Call) -> Content:
+def get_multipart(job: Job, call: Call) -> Parts:
     """Return all outputs, each as one part; raises as `_find_results`."""
-    document = _read_document(job, call)
-    return _build_multipart({name: _build_content(value, job, call) for name, value in document.items()})
+    document, modes = _read_document(job, call), _find_modes(job)
+    contents = {
+        name: _build_content(value, job, call, by_reference=modes.get(name) == "reference")
+        for name, value in document.items()
+    }
+    return Parts(contents, token_hex(16))
 
 
-def _build_multipart(contents: Mapping[str, Content]) -> Content:
-    """Build a body of several parts (RFC 2387), each with the name of its output; what lies elsewhere is a link."""
-    boundary, lines = token_hex(16), bytearray()
-    for name, content in contents.items():
-        place = f"Content-Location: {content.link}\r\n" if content.link else ""
-        head = f"--{boundary}\r\nContent-ID: <{quote(name)}>\r\nContent-Type: {content.media_type}\r\n{place}\r\n"
-        lines += head.encode() + content.body + b"\r\n"
-    return Content(bytes(lines) + f"--{boundary}--\r\n".encode(), f"{MULTIPART}; boundary={boundary}")
+def _find_modes(job: Job) -> Mapping[str, Any]:
+    """Find which outputs were asked for by value, and which by reference; others are as the server prefers."""
+    wanted = (job.request or {}).get("outputs") or {}
+    return {name: (one or {}).get("transmissionMode") for name, one in wanted.items()}
+
+
+@dataclass
+class _Values:
+    """Writes values in the place of links, as long as there is room in the document."""
+
+    job: Job
+    call: Call
+    room_bytes: int = MOST_INLINE_BYTES
+
+    def write(self, value: Any) -> Any:
+        """Return what is at a link, qualified by its media type; the link where that is too large, or elsewhere."""
+        if isinstance(value, list | tuple):
+            return [self.write(item) for item in value]
+        if not _is_link(value):
+            return value
+        content = _build_content(value, self.job, self.call)
+        size = content.file.stat().st_size if content.file else len(content.body)
+        if content.link or size > self.room_bytes:
+            return value
+        self.room_bytes -= size
+        return _qualify(b"".join(content.read()), content.media_type)
+
+
+def _qualify(body: bytes, media_type: str) -> dict[str, Any]:
+    """Build a value with its media type (OGC 18-062r2, qualifiedInputValue.yaml): JSON, text, or base64."""
+    try:
+        if media_type.partition(";")[0].endswith(("/json", "+json")):
+            return {"value": json.loads(body), "mediaType": media_type}
+        if media_type.startswith("text/"):
+            return {"value": body.decode(), "mediaType": media_type}
+    except (ValueError, RecursionError):
+        # it is not what its name says
+        pass
+    return {"value": b64encode(body).decode(), "mediaType": media_type, "encoding": "base64"}
 
 
 def get_result(job: Job, call: Call, output: str, number: int | None = None) -> Content:
@@ -99,13 +168,14 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
     if file is None:
         raise JobNotFoundError(f"job {job.id} has no file {path!r}", "See its results for those that there are.")
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    if file.suffix in _JSON_SUFFIXES:
-        try:
-            document = json.loads(file.read_bytes())
-        except ValueError:
-            return Content(file.read_bytes(), media_type)
-        return Content(json.dumps(_with_links(document, job, call)).encode(), media_type)
-    return Content(file.read_bytes(), media_type)
+    whole = Content(media_type=media_type, file=file)
+    if file.suffix not in _JSON_SUFFIXES or file.stat().st_size > MOST_INLINE_BYTES:
+        return whole
+    try:
+        document = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return whole
+    return Content(json.dumps(_with_links(document, job, call)).encode(), media_type)
 
 
 def _find_file(destination: str, path: str) -> Path | None:
@@ -161,13 +231,17 @@ def _relink(node: Any, own: str, offered: str) -> Any:
     return offered + node.removeprefix(own) if isinstance(node, str) and node.startswith(own) else node
 
 
-def _build_content(value: Any, job: Job, call: Call) -> Content:
-    if isinstance(value, Mapping) and isinstance(value.get("href"), str):
+def _is_link(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("href"), str)
+
+
+def _build_content(value: Any, job: Job, call: Call, *, by_reference: bool = False) -> Content:
+    if _is_link(value):
         offered = f"{call.link('jobs', job.id, 'files')}/"
-        if value["href"].startswith(offered):
-            file = read_result_file(job, call, unquote(value["href"].removeprefix(offered)))
-            return Content(file.body, str(value.get("type", file.media_type)))
-        return Content(link=value["href"])
+        if by_reference or not value["href"].startswith(offered):
+            return Content(link=value["href"])
+        found = read_result_file(job, call, unquote(value["href"].removeprefix(offered)))
+        return replace(found, media_type=str(value.get("type", found.media_type)))
     if isinstance(value, str):
         return Content(value.encode(), "text/plain")
     return Content(json.dumps(value).encode())

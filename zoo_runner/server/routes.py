@@ -51,7 +51,7 @@ from zoo_runner.server.documents import (
     UploadInfo,
     Usage,
 )
-from zoo_runner.server.key_values import read_key_values
+from zoo_runner.server.key_values import choose_form, read_key_values
 from zoo_runner.server.pages.addresses import read_format
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
 from zoo_runner.server.pages.job_list_page import build_filters
@@ -168,13 +168,14 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
     async def execute_by_address(call: of, process_id: str, request: Request, dry_run: DryRun) -> Response:
         """Execute a process with inputs as parameters: `name=value`, `name=a,b`, or `name[href]=address`.
 
-        `output[include]=true` asks for an output; `response[f]` and `response[prefer]` stand for the headers Accept and
-        Prefer.
+        `output[include]=true` asks for an output, and the answer for one is its value; `response[f]` and
+        `response[prefer]` stand for the headers Accept and Prefer.
         """
         ensure_own_page(request, api.settings)
         package = await run_in_threadpool(jobs.load_package, api, call, process_id)
         given = await run_in_threadpool(read_key_values, request.scope["query_string"].decode("latin-1"), package)
-        body, request = given.request, replace_headers(request, given.headers)
+        request = replace_headers(request, given.headers)
+        body = choose_form(given.request, package, request.headers.get("accept", ""))
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
@@ -282,8 +283,8 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         """Get the results document of a job; with `Accept: multipart/related` each output as one part."""
         job = jobs.get_job(api, call, job_id)
         if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
-            return answer_content(results.get_multipart(job, call))
-        return Document(results.get_results(job, call), "results", call.base)
+            return answer_content(request, results.get_multipart(job, call))
+        return Document(results.get_results(job, call, as_collection=api.shows_collection(call)), "results", call.base)
 
     @router.post("/jobs/{job_id}/results", tags=["jobs"], **describe_document(StatusInfo))
     async def start_job(call: of, job_id: str, request: Request) -> Response:
@@ -292,22 +293,20 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         job = await wait_for_end(api, call, job, request.headers.get("prefer", ""))
         return Document(jobs.describe_job(job, call), "job", call.base)
 
-    one: dict[int | str, dict[str, Any]] = {200: {"content": {"*/*": {}}}, 204: {"description": "It lies at the link."}}
+    @router.get("/jobs/{job_id}/results/{output}", tags=["jobs"], responses=_ONE_FILE)
+    def get_result(call: of, request: Request, job_id: str, output: str) -> Response:
+        """Get the value of one output, with ranges; a file that lies elsewhere is a link in the header."""
+        return answer_content(request, results.get_result(jobs.get_job(api, call, job_id), call, output))
 
-    @router.get("/jobs/{job_id}/results/{output}", tags=["jobs"], responses=one)
-    def get_result(call: of, job_id: str, output: str) -> Response:
-        """Get the value of one output; a file that lies elsewhere is a link in the header."""
-        return answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output))
-
-    @router.get("/jobs/{job_id}/results/{output}/{number}", tags=["jobs"], responses=one)
-    def get_result_item(call: of, job_id: str, output: str, number: Number) -> Response:
+    @router.get("/jobs/{job_id}/results/{output}/{number}", tags=["jobs"], responses=_ONE_FILE)
+    def get_result_item(call: of, request: Request, job_id: str, output: str, number: Number) -> Response:
         """Get one value of an output that has several; the first has the number 0."""
-        return answer_content(results.get_result(jobs.get_job(api, call, job_id), call, output, number))
+        return answer_content(request, results.get_result(jobs.get_job(api, call, job_id), call, output, number))
 
-    @router.get("/jobs/{job_id}/files/{path:path}", tags=["jobs"], responses={200: {"content": {"*/*": {}}}})
-    def get_result_file(call: of, job_id: str, path: str) -> Response:
-        """Get a file of the results, where these lie on the server."""
-        return answer_content(results.read_result_file(jobs.get_job(api, call, job_id), call, path))
+    @router.get("/jobs/{job_id}/files/{path:path}", tags=["jobs"], responses=_ONE_FILE)
+    def get_result_file(call: of, request: Request, job_id: str, path: str) -> Response:
+        """Get a file of the results, where these lie on the server, with ranges."""
+        return answer_content(request, results.read_result_file(jobs.get_job(api, call, job_id), call, path))
 
 
 def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
@@ -371,7 +370,7 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
         """Get a file that was sent; one that lies elsewhere is a link in the header."""
         place = uploads.find_file(uploads.get_upload(api, call, upload_id), path)
         if isinstance(place, str):
-            return answer_content(results.Content(link=place))
+            return answer_content(request, results.Content(link=place))
         return answer_file(request, place)
 
 

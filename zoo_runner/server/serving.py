@@ -21,7 +21,7 @@ from zoo_runner.server.api import Api, open_context
 from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
 from zoo_runner.server.callbacks import Notifier
-from zoo_runner.server.echo import deploy_echo
+from zoo_runner.server.echo import keep_echo
 from zoo_runner.server.hosts import list_hosts
 from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.log_lines import set_up_logging
@@ -83,8 +83,7 @@ def serve(
             with suppress(EngineError):
                 send_notice(store.database, job_id)
 
-        if settings.echo:
-            deploy_echo(api)
+        keep_echo(api)
         api = replace(api, wake=wake)
         hosts, tracing = list_hosts(settings, address[0]), _open_tracing(settings, "server", stack)
         _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address)

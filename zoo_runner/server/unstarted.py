@@ -71,7 +71,8 @@ def start_job(api: Api, call: Call, job_id: str) -> Job:
     placed = place_job(api, call, job)
     workspace = placed.configuration.workspace
     draft = prepare_execution(api, placed, job.process_id, request, job_id)
-    origin = Origin(job.caller, keep_request(request, draft.order), job.priority, trace=read_context())
+    priority = api.find_profile(job.workspace).priority
+    origin = Origin(job.caller, keep_request(request, draft.order), priority, trace=read_context())
     keep_callback(api, call, job_id, request)
     started = accept_created(api.context, job, draft, workspace, origin)
     logger.info("job accepted", extra=about(started))

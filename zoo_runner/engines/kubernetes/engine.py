@@ -197,6 +197,10 @@ class ClusterEngine(ABC):
         """Examine the cluster step by step, with a job that does nothing."""
         return examine_cluster(self._configuration, destination, self._build_examined(), package)
 
+    def examine(self, package: Package) -> Iterator[RunnerError]:
+        """Find nothing: what a package needs is seen from the cluster only."""
+        return iter(())
+
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find objects of jobs that do not run."""
         names = {name_job(job_id) for job_id in running}

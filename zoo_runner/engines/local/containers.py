@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from zoo_runner.model.events import EngineLine, Report
 CONTAINER_IDS = "cids"
 """The folder in the scratch folder with the ids of the containers of a trusted job."""
 _PROBE_SECONDS = 60
+_MOST_ASKED_FOR = 20
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,30 @@ def ensure_images(
                 raise _pull_error(image, "\n".join(pull.complaints))
 
 
-def _run(runtime: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def find_missing_images(runtime: str, images: tuple[str, ...], settings: Settings) -> Iterator[EngineError]:
+    """Find images that are not on this machine and that their registries do not give; none is pulled."""
+    for image in images[:_MOST_ASKED_FOR]:
+        if _run(runtime, "image", "inspect", "--", image).returncode == 0:
+            continue
+        try:
+            asked = _run(runtime, "manifest", "inspect", "--", image, variables=settings.pull_variables)
+        except EngineError as error:
+            yield error
+            continue
+        if asked.returncode != 0:
+            yield _pull_error(image, asked.stderr)
+
+
+def _run(runtime: str, *words: str, variables: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run([runtime, *words], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        return subprocess.run(
+            [runtime, *words],
+            env=None if variables is None else dict(variables),
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise EngineError(
             f"`{runtime} {' '.join(words)}` did not end within {_PROBE_SECONDS} s",

@@ -22,6 +22,7 @@ from zoo_runner.engines.local.containers import (
     choose_runtime,
     ensure_images,
     find_container_needs,
+    find_missing_images,
     find_runtime,
     remove_containers_of,
 )
@@ -43,7 +44,7 @@ from zoo_runner.engines.pipeline import (
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError, StageOutError
+from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError, SettingsError, StageOutError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.package import Package
@@ -145,6 +146,19 @@ class LocalEngine:
     def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Check this machine, and the results store."""
         yield from examine_machine(self._settings, self._workspace, destination)
+
+    def examine(self, package: Package) -> Iterator[RunnerError]:
+        """Find what this machine has too little of, that it has no container engine, and missing images."""
+        try:
+            ensure_resources(package, read_machine(self._workspace.folders.scratch))
+            needs = find_container_needs(place_steps(package, self._settings))
+            isolated = self._settings.isolation == "isolated"
+            runtime = choose_runtime(needs, self._settings.containers, isolated=isolated)
+        except RunnerError as error:
+            yield error
+            return
+        if runtime:
+            yield from find_missing_images(runtime, needs.images, self._settings)
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find scratch folders of jobs that do not run."""

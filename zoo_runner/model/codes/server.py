@@ -8,6 +8,7 @@ _U, _E, _P = Level.USER, Level.ENGINE, Level.PLATFORM
 PROCESS = (
     Code("process.not-found", _U, "No process with this id is deployed here.", "Check the id."),
     Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
+    Code("process.immutable", _U, "The process is part of the server and stays as it is.", "Choose another id."),
 )
 HARVEST = (
     Code("harvest.sources", _E, "The file of sources, or a file that it names, is invalid.", "Correct what is shown."),

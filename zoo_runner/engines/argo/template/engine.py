@@ -178,6 +178,10 @@ class TemplateEngine:
         probe_destination(destination, self._workspace.storage, "doctor", "doctor")
         return destination
 
+    def examine(self, package: Package) -> Iterator[RunnerError]:
+        """Find nothing: what a package needs is seen from the cluster only."""
+        return iter(())
+
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find Workflows of jobs that do not run."""
         selector = f"{JOB_LABEL},{TEMPLATE_LABEL}"
