@@ -150,9 +150,9 @@ class Site:
         return FileStore(self.state).get(job_id)
 
     def command(
-        self, *words: str | Path, cwd: Path | None = None, timeout: float = LONGEST_SECONDS
+        self, *words: str | Path, cwd: Path | None = None, timeout: float = LONGEST_SECONDS, given: str = ""
     ) -> "subprocess.CompletedProcess[str]":
-        """Run the command line to its end."""
+        """Run the command line to its end, with `given` as its standard input."""
         return subprocess.run(
             [*COMMAND, *map(str, words)],
             env=self.environ,
@@ -161,7 +161,7 @@ class Site:
             text=True,
             timeout=timeout,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=given,
         )
 
     @contextmanager

@@ -11,7 +11,7 @@ PROXY_VARIABLES = (*_PROXIES, *(name.lower() for name in _PROXIES))
 
 _SHARED = frozenset((*S3_VARIABLES, *CLOUD_VARIABLES, *PROXY_VARIABLES))
 _SECRETS = frozenset((*S3_SECRETS, *CLOUD_SECRETS))
-_KEY_FILE, _KEY_ID = "GOOGLE_APPLICATION_CREDENTIALS", "AWS_ACCESS_KEY_ID"
+_KEY_FILE, KEY_ID = "GOOGLE_APPLICATION_CREDENTIALS", "AWS_ACCESS_KEY_ID"
 
 FILE_VARIABLES = (
     "STAGEIN_BUCKETS_FILE",
@@ -37,7 +37,7 @@ def drop_credentials(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name: text
         for name, text in variables.items()
-        if not (is_secret_variable(name) or name in FILE_VARIABLES or name.endswith(_KEY_ID))
+        if not (is_secret_variable(name) or name in FILE_VARIABLES or name.endswith(KEY_ID))
     }
 
 

@@ -46,6 +46,9 @@ OTHERS: Mapping[str, str] = {
     "POST /tokens": NOTHING,
     "GET /tokens": NOTHING,
     "DELETE /tokens/{token_id}": NOTHING,
+    "GET /secrets": NOTHING,
+    "PUT /secrets/{secret_name}": NOTHING,
+    "DELETE /secrets/{secret_name}": NOTHING,
 }
 """Every operation below a workspace: what others may do there, under deploy/opa/policy.rego."""
 

@@ -23,7 +23,13 @@ from tests.waiting import wait_for
 PAGE = ROOT / "docs" / "isolation.md"
 # as long as the ids that there are, so that what is written of them differs in nothing else
 ABSENT = {"process_id": "absent", "job_id": "0" * 36, "upload_id": "0" * 32, "token_id": "0" * 32}
-PARTS = {"output": "text", "number": "0", "path": "message.txt", "name": "job.log"}
+PARTS = {
+    "output": "text",
+    "number": "0",
+    "path": "message.txt",
+    "name": "job.log",
+    "secret_name": "AWS_SECRET_ACCESS_KEY",
+}
 
 
 @dataclass(frozen=True)

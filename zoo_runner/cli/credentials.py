@@ -1,6 +1,7 @@
-"""Commands of credentials that a server keeps for its workspaces: personal tokens."""
+"""Commands of credentials that a server keeps for its workspaces: personal tokens, secrets."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from zoo_runner.config.extras import extra
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
+    from zoo_runner.server.vault import Vault
     from zoo_runner.store.sql import SqlStore
 
 ReadConfiguration = Callable[..., "Configuration"]
@@ -20,7 +22,11 @@ _workspace = click.argument("workspace")
 
 def add_credentials(cli: click.Group, read: ReadConfiguration) -> None:
     """Add the commands to the command line."""
+    _add_tokens(cli, read)
+    _add_secrets(cli, read)
 
+
+def _add_tokens(cli: click.Group, read: ReadConfiguration) -> None:
     @cli.group()
     def tokens() -> None:
         """Make, list or revoke personal tokens at a server, with its settings; people do so by its API."""
@@ -69,11 +75,61 @@ def add_credentials(cli: click.Group, read: ReadConfiguration) -> None:
         print_message(f"token {token.id} of {token.owner} for {token.workspace} is revoked")
 
 
-def _record(store: "SqlStore", action: str, workspace: str, token: str) -> None:
+def _add_secrets(cli: click.Group, read: ReadConfiguration) -> None:
+    @cli.group()
+    def secrets() -> None:
+        """Set, list or remove secrets of a workspace at a server, with its settings; members do so by its API."""
+
+    @secrets.command("set")
+    @_workspace
+    @click.argument("name")
+    def put(workspace: str, name: str) -> None:
+        """Set the secret NAME of WORKSPACE: its value is read from standard input, or asked for on a terminal."""
+        given = click.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.read().strip("\r\n")
+        with _open(read) as store:
+            _open_vault(store).put(workspace, name, given, None)
+            _record(store, "secret.put", workspace, secret=name)
+        print_message(f"{name} of {workspace} is set")
+
+    @secrets.command("list")
+    @_workspace
+    def list_all(workspace: str) -> None:
+        """Print the names of the secrets of WORKSPACE as JSON; nobody gets their values."""
+        with _open(read) as store:
+            found = store.secrets.list_all(workspace)
+        print_json({"secrets": [{"name": one.name, "changed": one.changed, "caller": one.caller} for one in found]})
+
+    @secrets.command()
+    @_workspace
+    @click.argument("name")
+    def remove(workspace: str, name: str) -> None:
+        """Remove the secret NAME of WORKSPACE."""
+        with _open(read) as store:
+            store.secrets.remove(workspace, name)
+            _record(store, "secret.remove", workspace, secret=name)
+        print_message(f"{name} of {workspace} is removed")
+
+    @secrets.command()
+    def rotate() -> None:
+        """Encrypt the secrets of all workspaces with the first key; the others may be removed then."""
+        with _open(read) as store:
+            print_message(f"{_open_vault(store).rotate()} secrets are encrypted with the first key")
+
+
+def _open_vault(store: "SqlStore") -> "Vault":
+    from zoo_runner.config.server import load_server_settings
+    from zoo_runner.server.vault import open_vault
+
+    return open_vault(store.secrets, load_server_settings(dict(os.environ)))  # noqa: TID251
+
+
+def _record(
+    store: "SqlStore", action: str, workspace: str, token: str | None = None, secret: str | None = None
+) -> None:
     from zoo_runner.model import clock
     from zoo_runner.model.audit import COMMAND_LINE, AuditEntry
 
-    store.audit.add(AuditEntry(clock.now(), workspace, COMMAND_LINE, action, 200, token=token))
+    store.audit.add(AuditEntry(clock.now(), workspace, COMMAND_LINE, action, 200, token=token, secret=secret))
 
 
 @contextmanager

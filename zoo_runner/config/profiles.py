@@ -16,11 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.model.errors import SettingsError
-from zoo_runner.model.masking import find_secrets
+from zoo_runner.model.masking import find_secrets, split_secrets
 from zoo_runner.model.workspace import Quota, Workspace
-from zoo_staging.variables import drop_credentials, is_staging_variable
+from zoo_staging.variables import (
+    FILE_VARIABLES,
+    KEY_ID,
+    PREFIXES,
+    drop_credentials,
+    is_secret_variable,
+    is_staging_variable,
+)
 
 EVERY = "*"
+REGISTRIES = "REGISTRY_CREDENTIALS"
+"""The name of the secret by which images of a workspace's jobs are pulled: a Docker configuration."""
 # what StorageProfile has as fields: as a variable it would change nothing
 _ELSEWHERE = {
     "STAGEOUT_OUTPUT": "write the member results",
@@ -213,6 +222,36 @@ def apply_profile(workspace: Workspace, profile: Profile) -> Workspace:
         limits = replace(limits, retention_days=profile.retention_days)
     namespace = profile.namespace or workspace.namespace
     return replace(workspace, storage=storage, secrets=secrets, namespace=namespace, limits=limits, quota=profile.quota)
+
+
+def is_credential(name: str) -> bool:
+    """Whether members of a workspace may set a variable as its secret: a key, a token, or the id of a key.
+
+    Addresses and files are the operator's: a member could have the server read or connect to what is not theirs.
+    """
+    is_staged = is_staging_variable(name) and name not in FILE_VARIABLES
+    return name == REGISTRIES or (is_staged and (is_secret_variable(name) or name.endswith(KEY_ID)))
+
+
+def apply_secrets(workspace: Workspace, given: Mapping[str, str]) -> Workspace:
+    """Return a workspace with the secrets that its members have set.
+
+    They take the place of all credentials that begin alike (`STAGEIN_`, `STAGEOUT_`, or with neither).
+    """
+    if not given:
+        return workspace
+    own = {name: value for name, value in given.items() if name != REGISTRIES}
+    replaced = {_find_prefix(name) for name in own}
+    variables, left = workspace.storage.variables, drop_credentials(workspace.storage.variables)
+    kept = {name: text for name, text in variables.items() if name in left or _find_prefix(name) not in replaced}
+    storage = replace(workspace.storage, variables={**kept, **own})
+    secrets = (*workspace.secrets, *find_secrets(given), *split_secrets(own.values()))
+    registries = (json.loads(given[REGISTRIES]),) if REGISTRIES in given else ()
+    return replace(workspace, storage=storage, secrets=tuple(dict.fromkeys(secrets)), pull_credentials=registries)
+
+
+def _find_prefix(name: str) -> str:
+    return next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
 
 
 def read_credentials(folder: Path) -> dict[str, str]:

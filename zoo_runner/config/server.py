@@ -122,6 +122,15 @@ class ServerSettings:
         "",
         "Secret by which callbacks are signed (HMAC-SHA256, as Standard Webhooks have it). Unset: they are not.",
     )
+    encryption_keys_file: Path | None = setting(
+        "ZOO_RUNNER_ENCRYPTION_KEYS_FILE",
+        None,
+        "File with the Fernet keys by which secrets of workspaces are encrypted, one a line: the first encrypts, all"
+        " decrypt. Servers and workers need it. Unset: workspaces have no secrets of their own.",
+    )
+    encryption_keys: tuple[str, ...] = setting(
+        "ZOO_RUNNER_ENCRYPTION_KEYS", (), "The same keys, separated by commas, after those of the file."
+    )
     rate_limit: str = setting(
         "ZOO_RUNNER_RATE_LIMIT",
         "",

@@ -13,7 +13,7 @@ class AuditEntry:
     """One request; None is what does not apply. Neither inputs nor tokens are in it.
 
     `by` is what the request had to show who sends it, `token` the id of the personal token that it had, or made or
-    revoked.
+    revoked, `secret` the name of a secret that was set or removed.
     `action` is that of the policy, `decision` the number that the policy agent gave its decision, `status` the HTTP
     status of the answer and `code` that of its error. `request` is the id of the request in the log of the server.
     """
@@ -32,3 +32,4 @@ class AuditEntry:
     client: str | None = None
     by: str | None = None
     token: str | None = None
+    secret: str | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Workspace:
     `namespace` is its namespace on a cluster, None: computed from its name. `secrets` are all values that must be
     masked in logs, records and messages of its jobs. `keeps_results`: those that cannot be stored wait on this machine
     for `zoo-runner publish`, which finds jobs in a state folder only. `storage_of` is the workspace whose inputs and
-    outputs its jobs have, None: its own (see `lend_storage`), and `lent_secrets` those of that one.
+    outputs its jobs have, None: its own (see `lend_storage`), and `lent_secrets` those of that one. `pull_credentials`
+    are Docker configurations for registries, beside those of the installation.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Workspace:
     storage_of: str | None = None
     lent_secrets: tuple[str, ...] | None = field(default=None, repr=False)
     quota: Quota = field(default_factory=Quota)
+    pull_credentials: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def input_secrets(self) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote, urlencode, urlsplit
@@ -13,13 +13,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
-from zoo_runner.config.profiles import Profile, Profiles, apply_profile
+from zoo_runner.config.profiles import Profile, Profiles, apply_profile, apply_secrets
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.context import Context
 from zoo_runner.execution.keeper import Keeper
-from zoo_runner.model.errors import InputError
+from zoo_runner.model.errors import InputError, SettingsError
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.job import Job
 from zoo_runner.model.workspace import Folders, Quota, Workspace, lend_storage
@@ -27,6 +27,7 @@ from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
+from zoo_runner.server.vault import Vault, open_vault
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
 
@@ -57,7 +58,12 @@ class Api:
 
     def find_configuration(self, workspace: str, storage_of: str | None = None) -> Configuration:
         """Return what applies to a workspace, with the storage of another one if that is named."""
-        return find_configuration(self.settings, self.configuration, workspace, storage_of)
+        return find_configuration(self.settings, self.configuration, workspace, storage_of, self.vault.read)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The secrets of workspaces."""
+        return open_vault(self.store.secrets, self.settings)
 
     def find_profile(self, workspace: str) -> Profile:
         """Return what the operator says of a workspace."""
@@ -147,25 +153,36 @@ def _find_profile(settings: ServerSettings, workspace: str) -> Profile:
     return _open_profiles(settings.workspaces).find(workspace) if settings.workspaces else Profile()
 
 
+def _read_none(_: str) -> Mapping[str, str]:
+    return {}
+
+
 def find_configuration(
-    settings: ServerSettings, configuration: Configuration, name: str, storage_of: str | None = None
+    settings: ServerSettings,
+    configuration: Configuration,
+    name: str,
+    storage_of: str | None = None,
+    read_secrets: Callable[[str], Mapping[str, str]] = _read_none,
 ) -> Configuration:
     """Return what applies to a workspace: the server's own, and for any other one folders of its own below it.
 
     Its profile says what else is its own, and its jobs may read what its clients have sent. With `storage_of` it has
-    the storage of that workspace. Raises `SettingsError` for profiles or credentials that cannot be read.
+    the storage of that workspace. `read_secrets` returns what members have set as secrets of a workspace. Raises
+    `SettingsError` for profiles or credentials that cannot be read.
     """
     workspace = configuration.workspace
     if name != workspace.name:
         own, part = workspace.folders, file_name(name)
         folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}")
         workspace = replace(workspace, name=name, namespace=None, folders=folders)
-    workspace = apply_profile(workspace, _find_profile(settings, name))
+    workspace = apply_secrets(apply_profile(workspace, _find_profile(settings, name)), read_secrets(name))
     storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))
     if folder and storage.allowed_roots is not None:
         workspace = replace(workspace, storage=replace(storage, allowed_roots=(*storage.allowed_roots, folder)))
     if storage_of is not None and storage_of != name:
-        workspace = lend_storage(workspace, find_configuration(settings, configuration, storage_of).workspace)
+        workspace = lend_storage(
+            workspace, find_configuration(settings, configuration, storage_of, None, read_secrets).workspace
+        )
     return replace(configuration, workspace=workspace)
 
 
@@ -209,10 +226,19 @@ def find_folder(destination: str) -> Path | None:
     return None if parts.scheme else Path(destination).absolute()
 
 
+def _use_registries(configuration: Configuration) -> Configuration:
+    """Return a configuration whose pods pull images with the credentials of the workspace too."""
+    known, own = configuration.kubernetes_settings, configuration.workspace.pull_credentials
+    if not own or isinstance(known, SettingsError):
+        return configuration
+    known = replace(known, pull_credentials=(*known.pull_credentials, *own))
+    return replace(configuration, kubernetes_settings=known)
+
+
 def open_context(store: SqlStore, settings: ServerSettings, configuration: Configuration) -> Context:
     """Open what it takes to work on the jobs of all workspaces."""
 
-    lock = threading.Lock()
+    lock, vault = threading.Lock(), open_vault(store.secrets, settings)
 
     opened: dict[tuple[str, str, str | None], list[tuple[Workspace, Engine]]] = {}
 
@@ -227,7 +253,7 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
             for of, engine in known:
                 if of == workspace:
                     return engine
-            engine = open_engine(name, replace(configuration, workspace=workspace))
+            engine = open_engine(name, _use_registries(replace(configuration, workspace=workspace)))
             known.append((workspace, engine))
             return engine
 
@@ -235,7 +261,7 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
     return Context(
         store.jobs,
         store.events,
-        lambda name: find_configuration(settings, configuration, name).workspace,
+        lambda name: find_configuration(settings, configuration, name, None, vault.read).workspace,
         find_engine,
         keeper,
     )

@@ -222,6 +222,21 @@ class TokenList(TypedDict):
     links: list[Link]
 
 
+class SecretInfo(TypedDict):
+    """A secret of a workspace: its name, and when and by whom it was set; nobody gets its value."""
+
+    name: str
+    changed: str
+    caller: NotRequired[str]
+
+
+class SecretList(TypedDict):
+    """The secrets of a workspace."""
+
+    secrets: list[SecretInfo]
+    links: list[Link]
+
+
 class UploadedFileInfo(TypedDict):
     """A file that was sent; `href` is how inputs refer to it, `size` in bytes."""
 

@@ -64,7 +64,11 @@ def set_up_logging(settings: ServerSettings, secrets: tuple[str, ...], part: str
 
 def _list_own_secrets(settings: ServerSettings) -> tuple[str, ...]:
     password = urlsplit(settings.database).password if "://" in settings.database else None
-    return tuple(text for text in (settings.callback_secret, password, unquote(password or "")) if text)
+    return tuple(
+        text
+        for text in (settings.callback_secret, password, unquote(password or ""), *settings.encryption_keys)
+        if text
+    )
 
 
 class Lines(logging.Formatter):

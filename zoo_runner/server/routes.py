@@ -23,6 +23,7 @@ from zoo_runner.server import (
     streams,
     unstarted,
     uploads,
+    workspace_secrets,
 )
 from zoo_runner.server.access import audit, personal_tokens
 from zoo_runner.server.answers import (
@@ -46,6 +47,7 @@ from zoo_runner.server.documents import (
     ProcessDescription,
     ProcessList,
     ProcessSummary,
+    SecretList,
     StatusInfo,
     TokenList,
     UploadInfo,
@@ -95,6 +97,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_files(router, api, of)
     _add_workspace(router, api, of)
     _add_tokens(router, api, of)
+    _add_secrets(router, api, of)
     return router
 
 
@@ -407,6 +410,26 @@ def _add_tokens(router: APIRouter, api: Api, of: Any) -> None:
     def revoke_token(call: of, token_id: str) -> Response:
         """Revoke a personal token of the caller: no request is let in by it any more."""
         personal_tokens.revoke_token(api, call, token_id)
+        return Response(status_code=204)
+
+
+def _add_secrets(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get("/secrets", tags=["workspace"], **describe_document(SecretList))
+    def list_secrets(call: of) -> Response:
+        """List the names of the secrets of this workspace; their values are in no answer."""
+        return Document(workspace_secrets.list_secrets(api, call), base=call.base)
+
+    @router.put("/secrets/{secret_name}", tags=["workspace"], status_code=204, **_DOCUMENT)
+    async def put_secret(call: of, secret_name: str, request: Request) -> Response:
+        """Set a secret of this workspace, `{"value": "…"}`, which its jobs use from then on."""
+        body = await read_document(request, api)
+        await run_in_threadpool(workspace_secrets.put_secret, api, call, secret_name, body)
+        return Response(status_code=204)
+
+    @router.delete("/secrets/{secret_name}", tags=["workspace"], status_code=204)
+    def remove_secret(call: of, secret_name: str) -> Response:
+        """Remove a secret of this workspace."""
+        api.vault.remove(call.workspace, secret_name)
         return Response(status_code=204)
 
 

@@ -71,6 +71,11 @@ IDENTITY = (
     Code("identity.revoked", _U, "A personal token has expired or was revoked.", "Make a new one."),
     Code("identity.scope", _U, "A personal token is not for this action.", "Make one with this scope."),
     Code("identity.development", _U, "The development token is sent from elsewhere.", "Use one of the provider."),
+    Code("secret.not-found", _U, "The workspace has no secret of this name.", "List those that there are."),
+    Code("secret.off", _E, "The server keeps no secrets of workspaces.", "Set ZOO_RUNNER_ENCRYPTION_KEYS_FILE."),
+    Code(
+        "secret.key", _E, "A secret cannot be decrypted.", "List the key that it was encrypted with, or set it again."
+    ),
     Code("token.no-owner", _U, "The server asks nobody who calls, so tokens have no owner.", "Ask the operator."),
     Code("token.not-found", _U, "There is no such personal token of the caller.", "List those that there are."),
     Code("token.too-many", _U, "A caller has as many personal tokens as may be.", "Revoke some."),

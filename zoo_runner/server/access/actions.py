@@ -42,6 +42,9 @@ ACTIONS: Mapping[str, str] = {
     "create_token": "token.create",
     "list_tokens": "token.list",
     "revoke_token": "token.revoke",
+    "put_secret": "secret.put",
+    "list_secrets": "secret.list",
+    "remove_secret": "secret.remove",
 }
 """By the name of the function that answers; a path that has none here fails, and a test finds it."""
 

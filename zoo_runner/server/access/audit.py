@@ -102,6 +102,7 @@ def _build_entries(note: Note, message: Message, scope: Scope) -> list[AuditEntr
         client=client[0] if client else None,
         by=note.by,
         token=note.ids.get("token_id") or note.token,
+        secret=note.ids.get("secret_name"),
     )
     return [entry, *([replace(entry, workspace=note.calling)] if note.calling else ())]
 

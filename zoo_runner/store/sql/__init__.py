@@ -8,6 +8,7 @@ from zoo_runner.store.sql.database import Database, open_database
 from zoo_runner.store.sql.events import SqlEvents
 from zoo_runner.store.sql.jobs import SqlJobs
 from zoo_runner.store.sql.processes import SqlProcesses
+from zoo_runner.store.sql.secrets import SqlSecrets
 from zoo_runner.store.sql.sessions import SqlSessions
 from zoo_runner.store.sql.tokens import SqlTokens
 from zoo_runner.store.sql.uploads import SqlUploads
@@ -26,6 +27,7 @@ class SqlStore:
     audit: SqlAudit
     sessions: SqlSessions
     tokens: SqlTokens
+    secrets: SqlSecrets
 
     def close(self) -> None:
         """Close the connections."""
@@ -41,5 +43,15 @@ def open_sql_store(url: str) -> SqlStore:
     database = open_database(url)
     jobs, processes, events = SqlJobs(database), SqlProcesses(database), SqlEvents(database)
     uploads, audit = SqlUploads(database), SqlAudit(database)
-    sessions, tokens = SqlSessions(database), SqlTokens(database)
-    return SqlStore(database, jobs, processes, events, SqlCallbacks(database), uploads, audit, sessions, tokens)
+    return SqlStore(
+        database,
+        jobs,
+        processes,
+        events,
+        SqlCallbacks(database),
+        uploads,
+        audit,
+        SqlSessions(database),
+        SqlTokens(database),
+        SqlSecrets(database),
+    )

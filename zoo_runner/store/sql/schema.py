@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0010"
+OLDEST, NEWEST = "0001", "0011"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -159,6 +159,16 @@ TOKENS = Table(
 )
 Index("tokens_of_workspace", TOKENS.c.workspace, TOKENS.c.owner)
 Index("tokens_by_end", TOKENS.c.expires)
+
+SECRETS = Table(
+    "secrets",
+    METADATA,
+    Column("workspace", String(255), primary_key=True),
+    Column("name", sorted_text(128), primary_key=True),
+    Column("encrypted", Text, nullable=False),
+    Column("changed", sorted_text(32), nullable=False),
+    Column("caller", String(255)),
+)
 
 # rows are added and never changed: a trigger refuses it
 AUDIT = Table(
