@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import JOB_IMAGE
 from tests.live.hera_site import Hera, HeraSite
+from tests.live.test_hera_scripts import PYTHONS
+from tests.require import require
 from zoo_runner.hera.preflight import Preflight
 from zoo_runner.hera.tokens import Tokens
 from zoo_runner.model.errors import RunnerError
@@ -106,6 +109,37 @@ def test_what_a_workflow_needs_is_checked_too_and_the_probe_leaves_nothing(prepa
     about = {line[4:].partition(":")[0] for line in done.stdout.splitlines()}
     assert {f"volume claim {name}", f"ConfigMap {name}", "sizes", "images"} <= about
     assert "hera-check" not in prepared.kubectl("get", "pods", "-l", "zoo-runner/job", "-o", "name")
+
+
+SCRIPT = """
+import sys
+from hera.workflows import Container, Workflow
+
+with Workflow(generate_name="checked-", entrypoint="main") as w:
+    Container(name="main", image=sys.argv[1], command=["sh"])
+try:
+    w.create()
+finally:
+    print("after", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("generation", [5, 7])
+def test_the_first_workflow_of_a_script_is_checked_and_not_submitted(generation: int, prepared: HeraSite) -> None:
+    python = PYTHONS[generation]
+    require(Path(python).exists(), "Hera 5.6 has an environment of its own: run `make hera5`")
+    (prepared.folder / "script.py").write_text(SCRIPT)
+    before = prepared.kubectl("get", "workflows", "-o", "name")
+    done = prepared.run("check", "--python", python, "script.py", "--", JOB_IMAGE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "after" not in done.stderr
+    assert {"sizes", "images"} <= {line[4:].partition(":")[0] for line in done.stdout.splitlines()}
+    wrong = prepared.run("check", "--python", python, "script.py", "--", "docker.io/zoo-runner/none:1")
+    assert wrong.returncode == 7
+    assert "code: image." in wrong.stdout
+    assert [one for one in prepared.kubectl("get", "workflows", "-o", "name").split() if "checked-" in one] == [
+        one for one in before.split() if "checked-" in one
+    ]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FILES = ("hera.bash", "hera.config")
 _FAILED = 6
 _TEMPLATE = "template/"
+_PYTHON = "Python that has the script's Hera. [default: this one]"
 
 
 def add_hera(cli: click.Group) -> None:
@@ -48,17 +49,23 @@ def add_hera(cli: click.Group) -> None:
         """Write a configuration file to fill in: hera.bash (default) or hera.config, in this folder."""
         _write_template(Path(kind), force)
 
-    @hera.command()
+    @hera.command(context_settings={"ignore_unknown_options": True})
     @configured
-    @click.argument("target", metavar="[WORKFLOW.yaml|template/NAME]", required=False)
-    def check(configuration: "HeraConfiguration", target: str | None) -> None:
+    @click.argument("target", metavar="[SCRIPT.py|WORKFLOW.yaml|template/NAME]", required=False)
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS OF THE SCRIPT]")
+    @click.option("--python", metavar="PATH", help=_PYTHON)
+    def check(
+        configuration: "HeraConfiguration", target: str | None, words: tuple[str, ...], python: str | None
+    ) -> None:
         """Check what a workflow needs: cluster, namespace, accounts, volume claim, ConfigMap, token, Argo server.
 
         Of a workflow or template also what it mounts, that its pods fit a node, and that the nodes can pull its images.
+        A script runs up to its first workflow, which is checked and not submitted.
         """
         from zoo_runner.model.errors import EngineError
 
-        sys.exit(0 if show_checks(_list_checks(configuration, target)) else EngineError.exit_code)
+        command = (python or sys.executable, target or "", *words)
+        sys.exit(0 if show_checks(_list_checks(configuration, target, command)) else EngineError.exit_code)
 
     _add_run(hera)
     _add_looks(hera)
@@ -72,7 +79,7 @@ def _add_run(hera: click.Group) -> None:
     @click.argument("target", metavar="SCRIPT.py|WORKFLOW.yaml|template/NAME")
     @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS OF THE SCRIPT]")
     @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Not for a script.")
-    @click.option("--python", metavar="PATH", help="Python that has the script's Hera. [default: this one]")
+    @click.option("--python", metavar="PATH", help=_PYTHON)
     def run(
         configuration: "HeraConfiguration",
         target: str,
@@ -171,17 +178,35 @@ def _add_changes(hera: click.Group) -> None:
         open_server(configuration).delete(name)
 
 
-def _list_checks(configuration: "HeraConfiguration", target: str | None) -> "Iterator[Check]":
+def _list_checks(configuration: "HeraConfiguration", target: str | None, command: tuple[str, ...]) -> "Iterator[Check]":
     from zoo_runner.hera.preflight import Preflight
-    from zoo_runner.hera.workflows import read_workflow
 
     preflight = Preflight(configuration)
     yield from preflight.list_checks()
     if target:
-        template = target.removeprefix(_TEMPLATE)
-        is_file = template == target
-        workflow = read_workflow(Path(target), {}) if is_file else open_server(configuration).get_template(template)
-        yield from preflight.list_workflow_checks(workflow)
+        yield from preflight.list_workflow_checks(_find_workflow(configuration, target, command))
+
+
+def _find_workflow(configuration: "HeraConfiguration", target: str, command: tuple[str, ...]) -> "Workflow":
+    from zoo_runner.hera.scripts import read_first_workflow
+    from zoo_runner.hera.tokens import Tokens
+    from zoo_runner.hera.workflows import read_workflow
+
+    if target.endswith(".py"):
+        _ensure_script(target)
+        request = read_first_workflow(configuration, Tokens(configuration), command, os.environ)  # noqa: TID251 the door
+        if "workflow" in request:
+            workflow: Workflow = request["workflow"]
+            return workflow
+        target = f"{_TEMPLATE}{request['resourceName']}"
+    template = target.removeprefix(_TEMPLATE)
+    is_file = template == target
+    return read_workflow(Path(target), {}) if is_file else open_server(configuration).get_template(template)
+
+
+def _ensure_script(script: str) -> None:
+    if not Path(script).is_file():
+        raise click.UsageError(f"script {script} does not exist")
 
 
 def _run_script(configuration: "HeraConfiguration", command: tuple[str, ...]) -> None:
@@ -190,8 +215,7 @@ def _run_script(configuration: "HeraConfiguration", command: tuple[str, ...]) ->
     from zoo_runner.hera.scripts import run_script
     from zoo_runner.hera.tokens import Tokens
 
-    if not Path(command[1]).is_file():
-        raise click.UsageError(f"script {command[1]} does not exist")
+    _ensure_script(command[1])
     tokens, followed = Tokens(configuration), []
 
     def follow(namespace: str, name: str) -> None:

@@ -1,16 +1,18 @@
 """Run an unmodified Hera script in a process of its own, with a configuration and the modules in `lent`."""
 
+import json
 import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from zoo_runner.hera.argo_server import find_url
 from zoo_runner.hera.configuration import HeraConfiguration
 from zoo_runner.hera.tokens import Tokens
-from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.errors import RunnerError, UserSettingsError
 
 LENT = Path(__file__).parent / "lent"
 _TOKEN_SECONDS = 60.0
@@ -31,12 +33,38 @@ def run_script(
     `submitted` is called, in another thread, with namespace and name of each workflow, as soon as the script has
     submitted it. The token is in memory that only this process and the script share, and is renewed there.
     """
-    interpreter, *words = command
+    given = {**variables, **_build_variables(configuration, tokens, variables)}
     with _shared("token") as token, _renewing(tokens, token), _reading(submitted) as names:
-        given = {**variables, **_build_variables(configuration, tokens, variables)}
         given |= {"ZOO_RUNNER_HERA_TOKEN": _name(token), "ZOO_RUNNER_HERA_SUBMITTED": _name(names)}
-        start = [interpreter, str(LENT / "zoo_runner_hera_start.py"), *words]
-        return subprocess.run(start, env=given, pass_fds=(token, names), check=False).returncode
+        return subprocess.run(_build_start(command), env=given, pass_fds=(token, names), check=False).returncode
+
+
+def read_first_workflow(
+    configuration: HeraConfiguration, tokens: Tokens, command: Sequence[str], variables: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run a script as `run_script` does up to its first workflow, which is not submitted; return the request for it.
+
+    That is one to create a workflow (`workflow`), or one to submit a template (`resourceName`). What the script prints
+    goes to stderr. Raises `SettingsError` for a script that ends before.
+    """
+    given = {**variables, **_build_variables(configuration, tokens, variables)}
+    with _shared("token") as token, _renewing(tokens, token), _shared("first") as first:
+        given |= {"ZOO_RUNNER_HERA_TOKEN": _name(token), "ZOO_RUNNER_HERA_FIRST": _name(first)}
+        descriptors = (token, first)
+        done = subprocess.run(_build_start(command), env=given, pass_fds=descriptors, stdout=2, check=False)
+        text = os.pread(first, os.fstat(first).st_size, 0)
+    if done.returncode or not text:
+        raise UserSettingsError(
+            f"the script {command[1]} ended with exit code {done.returncode} before it submitted a workflow",
+            "Correct the script; its output is above." if done.returncode else "Call `create()` of a Workflow in it.",
+        )
+    request: dict[str, Any] = json.loads(text)
+    return request
+
+
+def _build_start(command: Sequence[str]) -> list[str]:
+    interpreter, *words = command
+    return [interpreter, str(LENT / "zoo_runner_hera_start.py"), *words]
 
 
 def _build_variables(configuration: HeraConfiguration, tokens: Tokens, variables: Mapping[str, str]) -> dict[str, str]:

@@ -3,9 +3,11 @@
 Arguments: the script and its own arguments. What is changed in Hera, for 5.6 and 7: host, namespace, service account
 and token are configured; a token may have the word Bearer or not; `Workflow.wait` waits while a workflow is pending
 (Hera 7.1 takes that for its end) and while the server is away; each workflow that the script submits is reported to the
-command, which follows it.
+command, which follows it. Where only its first workflow is asked for, that is written down in place of being
+submitted, and the script ends there.
 """
 
+import json
 import os
 import re
 import runpy
@@ -52,6 +54,19 @@ def _record(method: str) -> None:
     setattr(WorkflowsService, method, call)
 
 
+def _write_first(method: str, place: str) -> None:
+    """Have the request for a workflow written down, and end: nothing of the script runs after that."""
+
+    def call(_service: Any, req: Any, *_args: Any, **_options: Any) -> None:
+        request = json.loads(req.json(exclude_none=True, by_alias=True, exclude_unset=True, exclude_defaults=True))
+        Path(place).write_text(json.dumps(request), encoding="utf-8")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    setattr(WorkflowsService, method, call)
+
+
 def _accept_bearer() -> None:
     """Let a token that scripts set have the word Bearer: Hera 5.6 writes it before every token, also before that."""
     if WorkflowsService(host="http://localhost", token="x").token != "x":
@@ -89,8 +104,9 @@ def main() -> None:
     sys.path[0] = str(Path(script).resolve().parent)
     configure()
     _accept_bearer()
+    place = _ENVIRON.get("ZOO_RUNNER_HERA_FIRST")
     for method in ("create_workflow", "submit_workflow"):
-        _record(method)
+        _write_first(method, place) if place else _record(method)
     Workflow.wait = wait  # type: ignore[method-assign]
     runpy.run_path(script, run_name="__main__")
 

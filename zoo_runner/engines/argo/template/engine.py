@@ -136,13 +136,13 @@ class TemplateEngine:
         """Delete the Workflow, what was downloaded of it, and the files that it got."""
         data = handle.data
         shutil.rmtree(self._build_job(handle).paths.scratch, ignore_errors=True)
-        remove_artifacts(data.get("inputs", ()), data["destination"], self._workspace.storage, handle.job_id)
         cluster = connect(self._cluster)
         with reaching():
             root = self._open_root(cluster, Names(**handle.data["names"]))
             found = root.get()
             if found and is_same(found, handle.data["uid"]):
                 root.delete()
+        remove_artifacts(data.get("inputs", ()), data["destination"], self._workspace.storage, handle.job_id)
 
     def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
         """Keep no results: the artifacts of a template are in its own repository."""
