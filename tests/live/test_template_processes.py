@@ -97,7 +97,7 @@ metadata:
 spec:
   entrypoint: read
   artifactRepositoryRef: {configMap: STORE, key: repository}
-  arguments: {artifacts: [{name: packed}, {name: catalog}, {name: more, optional: true}]}
+  arguments: {artifacts: [{name: packed}]}
   templates:
   - name: read
     inputs:
@@ -111,10 +111,11 @@ spec:
       args:
       - |
         test ! -e /tmp/in/more
-        mkdir /tmp/found
-        gzip -dc /tmp/in/packed >/tmp/found/packed.txt
-        cp -r /tmp/in/catalog /tmp/found/catalog
-    outputs: {artifacts: [{name: found, path: /tmp/found}]}
+        gzip -dc /tmp/in/packed >/tmp/unpacked.txt
+    outputs:
+      artifacts:
+      - {name: unpacked, path: /tmp/unpacked.txt, archive: {none: {}}}
+      - {name: found, path: /tmp/in/catalog}
 """
 
 
@@ -280,7 +281,7 @@ def test_files_and_stac_items_are_staged_in_and_results_published_to_object_stor
         )
     assert done.returncode == 0, done.stderr
     published = {path.name: path for path in (s3.folder / "results" / "published").rglob("*") if path.is_file()}
-    assert published["packed.txt"].read_text() == "not unpacked by Argo"
+    assert published["unpacked.txt"].read_text() == "not unpacked by Argo"
     assert published["band.tif"].read_bytes() == b"band"
     assert not [path for path in published.values() if ".inputs" in path.parts]
     assert str(s3.options.secret_access_key) not in done.stderr

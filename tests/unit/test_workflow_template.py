@@ -146,13 +146,14 @@ def test_a_package_of_a_template_has_an_engine_of_its_own(package: Package) -> N
         changed(entrypoint="nowhere"),
         changed(arguments={"artifacts": [{"name": "data"}], "parameters": [{"name": "data"}]}),
         changed(arguments={"artifacts": [{"name": "data"}]}, annotations={"zoo-runner/types": "{data: 'Directory[]'}"}),
+        changed(arguments={"artifacts": [{"name": "data", "optional": True}]}),
         changed(arguments={"parameters": [{"name": "a b"}]}),
         changed(annotations={"zoo-runner/types": "{nothing: int}"}),
         changed(annotations={"zoo-runner/types": "[int"}),
         changed(annotations={"zoo-runner/types": "{scene: 'File[]'}"}),
         changed(annotations={"zoo-runner/types": "{mode: int}"}),
     ],
-    ids=["entrypoint", "same name", "artifacts", "name", "unknown", "syntax", "file", "default"],
+    ids=["entrypoint", "same name", "artifacts", "optional", "name", "unknown", "syntax", "file", "default"],
 )
 def test_a_template_that_cannot_be_a_process_is_refused(template: dict[str, Any]) -> None:
     with pytest.raises(PackageError) as caught:
@@ -239,11 +240,25 @@ FILES = changed(
     arguments={
         "artifacts": [
             {"name": "scene", "description": "Scene"},
-            {"name": "tiles", "optional": True},
             {"name": "site", "s3": {"key": "site"}},
         ],
         "parameters": [{"name": "number", "value": "3"}],
     },
+    templates=[
+        {
+            "name": "main",
+            "inputs": {
+                "artifacts": [
+                    {"name": "scene", "path": "/scene"},
+                    {"name": "tiles", "path": "/tiles", "optional": True},
+                    {"name": "site", "path": "/site"},
+                    {"name": "code", "path": "/code", "git": {"repo": "https://example.org"}},
+                ]
+            },
+            "outputs": {"artifacts": [{"name": "map", "path": "/map"}]},
+        }
+    ],
+    onExit="",
     annotations={"zoo-runner/types": "{tiles: Directory, map: Directory}"},
 )
 SCENE = {"class": "File", "location": "https://data.example/scene.tif"}

@@ -29,6 +29,9 @@ _INTEGER, _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})"), re.compile(r"-?(0|[1-
 # of these, CWL makes something else in the symbols of an enum
 _NO_SYMBOL = re.compile(r"[/#]|^$")
 _STAGED = ("File", "Directory", "stdin", "stdout", "stderr")
+_LOCATIONS = frozenset(
+    ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "git", "raw", "plugin", "from", "fromExpression")
+)
 _ARTIFACT_TYPES = ("File", "File?", "Directory", "Directory?")
 _ANY_ARTIFACT = ["File", "Directory"]
 
@@ -209,9 +212,21 @@ class _Reader:
         return inputs, allowed
 
     def _read_artifacts(self, artifacts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Read the argument artifacts that the template gives no location: files, or what the annotation says."""
-        for one in artifacts:
-            if one.keys() - {"name", "description", "optional", "path"}:
+        """Read the artifacts that the template gives no location: files, or what the annotation says.
+
+        They are arguments, or inputs of the entrypoint, which alone may be optional: Argo wants a location of every
+        argument.
+        """
+        declared = {str(one.get("name")): one for one in artifacts}
+        if lacking := [name for name, one in declared.items() if one.get("optional") and not _has_location(one)]:
+            raise self._refuse(
+                f"has the artifact {lacking[0]!r} as an argument that is optional, and Argo wants a location of it",
+                "Remove it from spec.arguments; that it is an optional input of the entrypoint is enough.",
+            )
+        entry = self._find(str(self._spec.get("entrypoint") or "")) or {}
+        of_entry = {str(one.get("name")): one for one in (entry.get("inputs") or {}).get("artifacts") or ()}
+        for one in {**of_entry, **declared}.values():
+            if _has_location(one):
                 continue
             name = self._check_name(one)
             wanted = self._types.get(name, "File")
@@ -312,6 +327,10 @@ class _Reader:
 
     def _refuse(self, what: str, remedy: str) -> PackageError:
         return PackageError(f"the WorkflowTemplate {self.name} {what}", remedy, code="package.template")
+
+
+def _has_location(artifact: Mapping[str, Any]) -> bool:
+    return bool(_LOCATIONS & artifact.keys())
 
 
 def _write(value: Any) -> str:
