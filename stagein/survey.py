@@ -66,7 +66,7 @@ async def _survey(references: Iterable[Reference], options: StageInOptions) -> S
         actions = [partial(_look, fetcher, sources, reference, options) for reference in references]
         parts, _ = await run_pool(actions, options.concurrency)
     # several inputs may refer to one file: it is counted once
-    sizes = {href: size for part in parts for href, size in part.sizes.items()}
+    sizes = _merge_sizes(item for part in parts for item in part.sizes.items())
     known = sum(sizes.values())
     errors = [(part.where, part.error) for part in parts if part.error]
     for part in parts[:1]:
@@ -89,8 +89,16 @@ async def _look(fetcher: Fetcher, sources: SourceTable, reference: Reference, op
                 raise errors[0]
     except StagingError as error:
         return _Part(reference.where, reference.href, error=error)
-    believed = {one.href: one.size_bytes or 0 for one in staged.transfers}
+    believed = _merge_sizes((one.href, one.size_bytes or 0) for one in staged.transfers)
     return _Part(reference.where, reference.href, {**believed, **dict(sizes)})
+
+
+def _merge_sizes(sizes: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the size of each address, 0 only where none of those that refer to it knows it."""
+    merged: dict[str, int] = {}
+    for href, size in sizes:
+        merged[href] = max(size, merged.get(href, 0))
+    return merged
 
 
 async def _ask(sources: SourceTable, transfer: Transfer) -> tuple[str, int]:

@@ -59,19 +59,34 @@ async def transfer_all(
     Raises `StagingError`: the first problem, with those that
     occurred at the same time.
     """
-    groups: dict[tuple[str, int | None, Checksum | None, bool], list[Transfer]] = {}
-    for transfer in transfers:
-        same = (transfer.href, transfer.size_bytes, transfer.checksum, transfer.is_unnamed)
-        groups.setdefault(same, []).append(transfer)
-    firsts = [group[0] for group in groups.values()]
+    groups = _group(transfers)
+    firsts = [group[0] for group in groups]
     if firsts:
         check_files(len(firsts), firsts[-1].href, options.max_files)
     progress = Progress(firsts, report, options)
     _check_space(firsts)
     with closing(Downloader(sources, progress, options)) as downloader:
         run = _Run(downloader, sources, progress, options)
-        await run.download_all(groups.values())
+        await run.download_all(groups)
     return Transferral(run.missing, downloader.renamed)
+
+
+def _group(transfers: Iterable[Transfer]) -> list[list[Transfer]]:
+    """Group the transfers of the same file, in each group first the one that the job needs most.
+
+    The first is the one that is downloaded; what arrives is checked against a media type that any of them states.
+    """
+    groups: dict[tuple[str, int | None, Checksum | None, bool], list[Transfer]] = {}
+    for transfer in transfers:
+        same = (transfer.href, transfer.size_bytes, transfer.checksum, transfer.is_unnamed)
+        groups.setdefault(same, []).append(transfer)
+    return [group if len(group) == 1 else _put_strictest_first(group) for group in groups.values()]
+
+
+def _put_strictest_first(group: list[Transfer]) -> list[Transfer]:
+    first, *others = sorted(group, key=lambda one: one.is_side or one.may_be_missing)
+    media_type = next((one.media_type for one in (first, *others) if one.media_type), None)
+    return [replace(first, media_type=media_type), *others]
 
 
 def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
@@ -112,7 +127,8 @@ class _Run:
             await self.downloader.download(first)
         except StagingError as error:
             if not await self._recover(group, error):
-                raise error.explain(first.what, REMEDY) if first.what else error from error
+                needed = next(one for one in group if not _can_be_left_out(one, error))
+                raise error.explain(needed.what, REMEDY) if needed.what else error from error
             return
         place = self.downloader.renamed.get(first.target, first.target)
         for other in others:
@@ -124,21 +140,19 @@ class _Run:
     async def _recover(self, group: list[Transfer], error: StagingError) -> bool:
         """Whether the job can continue: the file may be missing, or is a folder, which is then downloaded."""
         first = group[0]
-        absent = error.kind is Kind.NOT_FOUND
-        if absent and first.may_be_missing:
-            self.progress.leave_out(first)
-            return True
-        entries = await self._list_below(first.href) if absent and first.may_be_folder else []
+        may_be_folder = error.kind is Kind.NOT_FOUND and any(one.may_be_folder for one in group)
+        entries = await self._list_below(first.href) if may_be_folder else []
         if entries:
             files = [file for one in group for file in plan_folder(entries, one.target)]
             self.progress.include(files)
             self.progress.leave_out(first)
             await self.download_all([file] for file in files)
             return True
-        if not first.is_side or error.kind not in _TOLERATED:
+        if not all(_can_be_left_out(one, error) for one in group):
             return False
-        logger.warning("%s is missing, and left out: %s", first.what, error)
-        self.missing += [transfer.target for transfer in group]
+        for side in (one for one in group if one.is_side):
+            logger.warning("%s is missing, and left out: %s", side.what, error)
+            self.missing.append(side.target)
         self.progress.leave_out(first)
         return True
 
@@ -148,6 +162,11 @@ class _Run:
         with suppress(StagingError):  # the original error is more informative
             return await self.sources.get(href).list_folder(f"{href.rstrip('/')}/") or []
         return []
+
+
+def _can_be_left_out(transfer: Transfer, error: StagingError) -> bool:
+    """Whether the job can go on without this file."""
+    return (transfer.may_be_missing and error.kind is Kind.NOT_FOUND) or (transfer.is_side and error.kind in _TOLERATED)
 
 
 def _duplicate(first: Path, other: Transfer) -> None:

@@ -1,0 +1,49 @@
+"""What is downloaded once for several places, and what a job can do without."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from stagein.progress import Transfer
+from stagein.settings import StageInOptions
+from stagein.sources import SourceTable
+from stagein.transfer import Transferral, transfer_all
+from tests.unit.stagein.sources import Memory
+from zoo_staging.errors import Kind, StagingError
+from zoo_staging.progress import ignore
+
+pytestmark = pytest.mark.unit
+
+HREF = "https://h/scene.tif"
+
+
+def transfer(source: Memory, *transfers: Transfer) -> Transferral:
+    return asyncio.run(transfer_all(transfers, SourceTable({"https": source}), StageInOptions(retries=0), ignore))
+
+
+def test_data_that_is_missing_is_an_error_though_a_preview_has_the_same_address(tmp_path: Path) -> None:
+    preview = Transfer(HREF, tmp_path / "preview.tif", what="asset 'overview'", is_side=True)
+    chunk = Transfer(HREF, tmp_path / "0.0", may_be_missing=True)
+    data = Transfer(HREF, tmp_path / "data.tif", what="asset 'visual'", media_type="image/tiff")
+    for others in ((preview, data), (data, preview), (chunk, data)):
+        with pytest.raises(StagingError, match="asset 'visual'") as caught:
+            transfer(Memory({}), *others)
+        assert caught.value.kind is Kind.NOT_FOUND
+
+
+def test_each_preview_that_is_missing_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    previews = [Transfer(HREF, tmp_path / name, what=f"asset {name!r}", is_side=True) for name in ("a", "b")]
+    chunk = Transfer(HREF, tmp_path / "0.0", may_be_missing=True)
+    with caplog.at_level(logging.WARNING):
+        done = transfer(Memory({}), chunk, *previews)
+    assert done.missing == [tmp_path / "a", tmp_path / "b"]
+    assert [record.getMessage().split(" is missing")[0] for record in caplog.records] == ["asset 'a'", "asset 'b'"]
+
+
+def test_what_several_transfers_refer_to_is_downloaded_once(tmp_path: Path) -> None:
+    source = Memory({HREF: [b"II*\0"]})
+    transfer(source, Transfer(HREF, tmp_path / "a/x.tif", is_side=True), Transfer(HREF, tmp_path / "b/x.tif"))
+    assert source.opened == [HREF]
+    assert [(tmp_path / folder / "x.tif").read_bytes() for folder in "ab"] == [b"II*\0"] * 2
