@@ -36,7 +36,7 @@ def check_relative_name(name: str, href: str) -> str:
 
 
 class Ids:
-    """Returns identifiers that are unique in one plan: `col_7`, `col_7_2`, …."""
+    """Returns identifiers or names of which no two are the same: `col_7`, `col_7_2`, …."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from stageout.catalog import read_catalog
 from stageout.extent import Extent
 from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
-from stageout.names import check_relative_name
+from stageout.names import Ids, check_relative_name
 from stageout.output_folder import resolve, walk
 from stageout.raster import read_raster
 from stageout.roots import find_catalogs
@@ -93,7 +93,7 @@ class _OutputReader:
             return FoundLiteral(value)
         _check_shape(value, href)
         if value.get("class") == "File":
-            files = tuple(self._read_with_secondary(value, href))
+            files = tuple(self._read_with_secondary(value, href, _Names()))
             return FoundData("File", files[0].name, files)
         if value.get("class") == "Directory":
             return self._read_directory(value, href)
@@ -102,7 +102,7 @@ class _OutputReader:
     def _read_directory(self, value: Mapping[str, Any], href: str) -> Found:
         title = _get_basename(value, href)
         if "location" not in value and "path" not in value:
-            return FoundData("Directory", title, tuple(self._read_listing(value, href, "")))
+            return FoundData("Directory", title, tuple(self._read_listing(value, href, _Names())))
         folder = self._get_path(value, href)
         if not folder.is_dir():
             raise _missing(href, folder, "folder")
@@ -113,23 +113,24 @@ class _OutputReader:
         below = f"{title}/" if is_folder_name(title) else ""
         return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
 
-    def _read_with_secondary(self, value: Mapping[str, Any], href: str, below: str = "") -> Iterator[FoundFile]:
+    def _read_with_secondary(self, value: Mapping[str, Any], href: str, names: "_Names") -> Iterator[FoundFile]:
         path = self._get_path(value, href)
         if not path.is_file():
             raise _missing(href, path, "file")
-        name = _get_basename(value, href)
-        yield self._read_file(path, f"{below}{name}", href, value.get("format"))
-        yield from self._read_listing({"listing": value.get("secondaryFiles") or []}, href, below)
+        if name := names.claim(_get_basename(value, href), path):
+            yield self._read_file(path, name, href, value.get("format"))
+        yield from self._read_listing({"listing": value.get("secondaryFiles") or []}, href, names)
 
-    def _read_listing(self, value: Mapping[str, Any], href: str, below: str) -> Iterator[FoundFile]:
+    def _read_listing(self, value: Mapping[str, Any], href: str, names: "_Names") -> Iterator[FoundFile]:
         for each in value.get("listing") or []:
             if each.get("class") == "File":
-                yield from self._read_with_secondary(each, href, below)
+                yield from self._read_with_secondary(each, href, names)
             elif "location" in each or "path" in each:
-                name = _get_basename(each, href)
-                yield from self._read_folder(self._get_path(each, href), href, f"{below}{name}/")
-            else:
-                yield from self._read_listing(each, href, f"{below}{_get_basename(each, href)}/")
+                path = self._get_path(each, href)
+                if name := names.claim(_get_basename(each, href), path):
+                    yield from self._read_folder(path, href, f"{name}/")
+            elif name := names.claim(_get_basename(each, href), None):
+                yield from self._read_listing(each, href, _Names(f"{name}/"))
 
     def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
         allowed = resolve(folder)
@@ -166,6 +167,24 @@ class _OutputReader:
         if allowed is not None and not resolve(path).is_relative_to(allowed):
             raise _outside(href, f"{path.name!r} is, or leads, outside of the folder of the outputs")
         return path
+
+
+class _Names:
+    """The names in one folder of an output, each for one file or folder: `a.txt`, then `a.txt_2` as cwltool has it."""
+
+    def __init__(self, below: str = "") -> None:
+        self._below = below
+        self._ids = Ids()
+        self._known: set[tuple[str, Path]] = set()
+
+    def claim(self, basename: str, path: Path | None) -> str | None:
+        """Return the name, below the output, of what is at `path`; None where it has this name already."""
+        if path is not None:
+            known = (basename, resolve(path))
+            if known in self._known:
+                return None
+            self._known.add(known)
+        return f"{self._below}{self._ids.claim(basename)}"
 
 
 def _check_shape(value: Mapping[str, Any], href: str) -> None:

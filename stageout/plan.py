@@ -4,7 +4,8 @@ The order matters: data first, then items, then catalogs from the deepest up, th
 results last, so that a reader never sees a document with a dangling link.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from stageout.model import (
 from stageout.names import RESULT_COLLECTION, Ids, build_segment
 from stageout.relink import Surroundings, rewrite_document
 from stageout.storage import Storage
+from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import build_relative_href
 from zoo_staging.media import GEOJSON, JSON
 from zoo_staging.stac import StacType, is_blank
@@ -66,7 +68,7 @@ def build_plan(
         if document.type is not StacType.ITEM and is_blank(document.body.get("id"))
     }
     collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
-    planner = _Planner(reach, options, now, collection_id, ids_of)
+    planner = _Planner(reach, options, now, collection_id, ids_of, ids)
     results = {name: planner.place(value, f"{place}{build_segment(name)}", (name,)) for name, value in found.items()}
     return planner.finish(results, build_outputs(found, place, reach.get_href))
 
@@ -78,6 +80,7 @@ class _Planner:
     now: datetime
     collection_id: str
     ids_of: Mapping[int, str]
+    ids: Ids
     files: list[PlannedFile] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
     item_documents: list[PlannedDocument] = field(default_factory=list)
@@ -139,7 +142,8 @@ class _Planner:
         self.files += [
             PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in data.files
         ]
-        item_id = "-".join((self.options.workflow_id, self.options.job_id, *names))
+        # an output `a-b` and the member `b` of an output `a` have one id
+        item_id = self.ids.claim("-".join((self.options.workflow_id, self.options.job_id, *names)))
         used = {file.name.partition("/")[0] for file in data.files}
         stem = build_segment(item_id)
         while f"{stem}.json" in used:
@@ -165,6 +169,8 @@ class _Planner:
         collection = build_collection(names, self.members, self.now, self.reach.get_href, self.reach.storage)
         written = build_collection(names, self.members, self.now, None) if self.reach.self_contained else collection
         depths = sorted({depth for depth, _ in self.catalogs}, reverse=True)
+        documents = (*self.item_documents, *(document for _, document in self.catalogs))
+        _check_keys([*(file.key for file in self.files), *(document.key for document in documents)])
         waves = [
             tuple(self.item_documents),
             *(tuple(each for at, each in self.catalogs if at == depth) for depth in depths),
@@ -179,6 +185,14 @@ class _Planner:
             catalog_hrefs=tuple(self.catalog_hrefs),
             outputs=outputs,
         )
+
+
+def _check_keys(keys: Iterable[str]) -> None:
+    """Check that nothing is written over something else of the plan; raises `StagingError`."""
+    for key, count in Counter(keys).items():
+        if count > 1:
+            remedy = "Let the package give its outputs, and the files in them, other names."
+            raise StagingError(Kind.REFUSED, key, f"{count} files of the results have this name", remedy)
 
 
 def _find_catalogs(values: Any) -> list[FoundCatalog]:

@@ -54,3 +54,20 @@ def test_values_arrays_and_records_are_kept(tmp_path: Path) -> None:
     assert (published["n"], published["nothing"], published["rec"]["b"]) == (3, None, [1, "x"])
     assert [each["basename"] for each in published["many"]] == ["f", "f"]
     assert published["rec"]["a"]["location"] == (tmp_path / "results" / "rec" / "a" / "f").as_uri()
+
+
+def test_files_of_one_name_are_all_kept_and_numbered_as_cwltool_does(tmp_path: Path) -> None:
+    for name, text in (("a.txt", "MAIN"), ("sub/a.txt", "FIRST"), ("sub2/a.txt", "SECOND"), ("sub2/x/a.txt", "FOLDER")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    files = [{"class": "File", "location": (tmp_path / name).as_uri()} for name in ("sub/a.txt", "sub2/a.txt")]
+    folder = {"class": "Directory", "location": (tmp_path / "sub2/x").as_uri(), "basename": "a.txt"}
+    main = {"class": "File", "location": (tmp_path / "a.txt").as_uri()}
+    literal = {"class": "Directory", "basename": "all", "listing": [main, *files, main]}
+    published = publish(tmp_path, {"o": {**main, "secondaryFiles": [*files, folder, main]}, "d": literal})
+    place = tmp_path / "results"
+    assert [each["basename"] for each in published["o"]["secondaryFiles"]] == ["a.txt_2", "a.txt_3", "a.txt_4"]
+    names = ("o/a.txt", "o/a.txt_2", "o/a.txt_3", "o/a.txt_4/a.txt", "d/a.txt", "d/a.txt_2", "d/a.txt_3")
+    texts = ["MAIN", "FIRST", "SECOND", "FOLDER", "MAIN", "FIRST", "SECOND"]
+    assert [(place / name).read_text() for name in names] == texts
+    assert [each["basename"] for each in published["d"]["listing"]] == ["a.txt", "a.txt_2", "a.txt_3"]
