@@ -33,6 +33,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # after these the method stays the same (RFC 9110, section 15.4)
 KEEPING_REDIRECTS = frozenset({307, 308})
 HEADERS = ("User-Agent: zoo-runner-stagein", "Accept: */*", "Accept-Encoding: identity")
+_CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]+|\*)", re.I)
 FAILURES = (CurlError, OSError, ValueError)
 
 
@@ -195,10 +196,9 @@ class HttpClient:
         if part is None:
             parts = headers.get("accept-ranges") == "bytes" and not encoded
             validator = _read_validator(headers) if parts else None
-        elif status != HTTPStatus.PARTIAL_CONTENT and _read_validator(headers) == part.validator:
-            raise NoRangesError(href)
-        elif status != HTTPStatus.PARTIAL_CONTENT or size != part.end - part.start:
-            raise ChangedError(href)
+        else:
+            check_part(status, headers, part, href)
+            size = part.end - part.start
         chunks = self._stream(transfer, href)
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         file_name = read_disposition(headers.get("content-disposition", ""))
@@ -227,6 +227,23 @@ def _build_fields(part: ByteRange | None, media_type: str | None) -> tuple[str, 
     if part is not None:
         fields = (f"Range: bytes={part.start}-{part.end - 1}", f"If-Range: {part.validator}")
     return fields if media_type is None else (*fields, f"Content-Type: {media_type}")
+
+
+def check_part(status: int, headers: Mapping[str, str], part: ByteRange, href: str) -> None:
+    """Check that an answer is the part that was asked for (RFC 9110, sections 14.4 and 15.3.7).
+
+    Raises `ChangedError` for another version of the file, `NoRangesError` for any other answer.
+    """
+    tag = _read_validator(headers)
+    if status != HTTPStatus.PARTIAL_CONTENT:
+        raise NoRangesError(href) if tag == part.validator else ChangedError(href)
+    if tag not in (None, part.validator):
+        raise ChangedError(href)
+    size = part.end - part.start
+    given = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+    is_wanted = given is not None and (int(given[1]), int(given[2]) + 1) == (part.start, part.end)
+    if not is_wanted or headers.get("content-length", str(size)) != str(size) or "content-encoding" in headers:
+        raise NoRangesError(href)
 
 
 def _read_validator(headers: Mapping[str, str]) -> str | None:

@@ -27,14 +27,14 @@ class ChangedError(StagingError):
 
 
 class NoRangesError(StagingError):
-    """A source does not serve ranges of this file, although it announced them."""
+    """A source does not serve the ranges of this file that it is asked for, although it announced them."""
 
     def __init__(self, href: str) -> None:
         super().__init__(
             Kind.UNSUPPORTED,
             href,
-            "the source ignores range requests",
-            "Report to the operator of the source that it ignores range requests.",
+            "the source does not answer with the ranges that are requested",
+            "Report to the operator of the source that it does not serve ranges correctly (RFC 9110, section 14).",
         )
 
 
