@@ -10,9 +10,10 @@ from stageout.extent import Extent
 from stageout.item import STAC_VERSION
 from stageout.model import FoundCatalog, FoundFile, StacDocument
 from stageout.names import check_relative_name
-from stageout.output_folder import OutputFolder, OutsideError, find_origin, resolve, walk
+from stageout.output_folder import OutputFolder, OutsideError, find_origin
 from stageout.roots import PARENT, get_self_href
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.folders import resolve, walk
 from zoo_staging.hrefs import build_relative_href
 from zoo_staging.media import JSON, get_media_type
 from zoo_staging.stac import StacType, check_stac, invalid_stac

@@ -1,56 +1,16 @@
-"""An output folder on disk: its files, and the targets of the hrefs in its STAC documents."""
+"""An output folder on disk: the targets of the hrefs in its STAC documents."""
 
 import os
 import posixpath
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo_staging.folders import resolve
 from zoo_staging.hrefs import is_relative, is_remote, read_paths
 
 
 class OutsideError(Exception):
     """An href leads out of the output folder, or cannot be followed; the text says how."""
-
-
-def resolve(path: Path) -> Path:
-    """Follow all symbolic links; unlike `Path.resolve`, a loop of links is not an error."""
-    return Path(os.path.realpath(path))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a folder has that is no folder: `path`, its `name` below that folder, and whether it is a link."""
-
-    path: str
-    name: str
-    is_link: bool
-
-
-def walk(folder: Path) -> Iterator[Entry]:
-    """Yield every entry below a folder that is not a folder, in order.
-
-    A folder behind a link is entered once on each path, and only where it leads into `folder`.
-    """
-    yield from _walk(os.fspath(folder), "", ())
-
-
-def _walk(folder: str, below: str, above: tuple[Path, ...]) -> Iterator[Entry]:
-    real = resolve(Path(folder))
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        name, is_link = f"{below}{entry.name}", entry.is_symlink()
-        if not is_link:
-            enter, skip = entry.is_dir(), False
-        else:
-            target, leads_to_folder = resolve(Path(entry.path)), os.path.isdir(entry.path)  # noqa: PTH112
-            skip = leads_to_folder and target in (*above, real)
-            enter = leads_to_folder and not skip and target.is_relative_to((*above, real)[0])
-        if enter:
-            yield from _walk(entry.path, f"{name}/", (*above, real))
-        elif not skip:
-            yield Entry(entry.path, name, is_link)
 
 
 def find_origin(self_href: str | None, root: str) -> str | None:

@@ -11,11 +11,11 @@ from stageout.catalog import read_catalog
 from stageout.extent import Extent
 from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
 from stageout.names import Ids, check_relative_name
-from stageout.output_folder import resolve, walk
 from stageout.raster import read_raster
 from stageout.roots import find_catalogs
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.folders import resolve, walk
 from zoo_staging.media import COG, GEOTIFF, get_media_type
 from zoo_staging.names import find_folder, is_folder_name
 

@@ -3,14 +3,15 @@
 import errno
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from io import FileIO
 from pathlib import Path
 
+from stagein.progress import check_files
 from stagein.settings import StageInOptions
 from stagein.sources.protocol import Content, Entry, Source
-from zoo_staging.boundary import list_links
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.folders import walk
 from zoo_staging.hrefs import local_path
 from zoo_staging.ranges import ByteRange
 from zoo_staging.short_calls import ShortCalls
@@ -23,7 +24,7 @@ CHUNK_BYTES = 1 << 20
 async def open_local(options: StageInOptions) -> AsyncIterator[Source]:
     """Open the local disk as a source."""
     with closing(Workers()) as workers:
-        yield LocalSource(options.allowed_roots, workers)
+        yield LocalSource(options, workers)
 
 
 class LocalSource:
@@ -32,8 +33,9 @@ class LocalSource:
     References in documents are paths already (`resolve_href`), and are not decoded again.
     """
 
-    def __init__(self, allowed_roots: tuple[Path, ...] | None, workers: Workers) -> None:
-        self._allowed_roots = allowed_roots
+    def __init__(self, options: StageInOptions, workers: Workers) -> None:
+        self._allowed_roots = options.allowed_roots
+        self._max_files = options.max_files
         self._workers = workers
         self._disk = ShortCalls(workers.run)
 
@@ -46,7 +48,18 @@ class LocalSource:
         path = check_local(_read_path(href), self._allowed_roots)
         if not path.is_dir():
             return None
-        return await self._workers.run(lambda: list(_list(path, self._allowed_roots)))
+        return await self._workers.run(lambda: self._list(path))
+
+    def _list(self, folder: Path) -> list[Entry]:
+        found: list[Entry] = []
+        with _translating(folder):
+            for file in walk(folder, self._check_link):
+                found.append(Entry(file.path, file.name, os.stat(file.path).st_size))  # noqa: PTH116
+                check_files(len(found), str(folder), self._max_files)
+        return found
+
+    def _check_link(self, link: Path) -> None:
+        check_local(link, self._allowed_roots)
 
     @asynccontextmanager
     async def _open(self, href: str) -> AsyncIterator[Content]:
@@ -104,17 +117,13 @@ def _check_roots(path: Path, allowed_roots: tuple[Path, ...]) -> None:
 
 
 def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None) -> None:
-    """Check that every link below a folder leads to something in an allowed root; raises `StagingError`."""
-    for link in list_links(folder):
-        check_local(link, allowed_roots)
+    """Check that every link below a folder, and in what it leads to, leads into an allowed root.
 
-
-def _list(folder: Path, allowed_roots: tuple[Path, ...] | None) -> Iterator[Entry]:
-    check_links(folder, allowed_roots)
-    for parent, _, names in os.walk(folder):
-        for name in sorted(names):
-            path = Path(parent, name)
-            yield Entry(str(path), path.relative_to(folder).as_posix(), path.stat().st_size)
+    Raises `StagingError`, also for a folder that cannot be read, and so not be checked.
+    """
+    with _translating(folder):
+        for _ in walk(folder, lambda link: check_local(link, allowed_roots)):
+            pass
 
 
 def _open_file(path: Path) -> FileIO:
@@ -125,6 +134,15 @@ def _open_file(path: Path) -> FileIO:
 
 def _read_path(href: str) -> Path:
     return local_path(href, Path.cwd()) if href[:5].lower() == "file:" else Path(href)
+
+
+@contextmanager
+def _translating(folder: Path) -> Iterator[None]:
+    """Translate what a folder, or what is in it, cannot be read for."""
+    try:
+        yield
+    except OSError as error:
+        raise _unreadable(Path(error.filename or folder), error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> StagingError:

@@ -129,3 +129,52 @@ def test_a_pipe_as_asset_is_an_error_and_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(StagingError) as caught:
         stage_assets(tmp_path, "./a.tif")
     assert caught.value.code == "disk.failed"
+
+
+def stage_product(tmp_path: Path, options: StageInOptions) -> dict[str, str]:
+    item = json.loads((LANDSAT / f"{LANDSAT.name}.json").read_text())
+    item["assets"] = {"product": {"href": "./P.SAFE"}}
+    (tmp_path / "data/item.json").write_text(json.dumps(item))
+    staged = stage_in({"a": refer(tmp_path / "data/item.json", "Directory")}, tmp_path / "in", options)
+    product = next(Path(staged["a"]["path"]).rglob("P.SAFE"))
+    return {path.relative_to(product).as_posix(): path.read_text() for path in product.rglob("*") if path.is_file()}
+
+
+def write_product(tmp_path: Path, *links: str) -> Path:
+    """A product whose bands are behind links, one of which leads to the product itself."""
+    product, archive = tmp_path / "data/P.SAFE", tmp_path / "archive"
+    for path in (product / "manifest.safe", archive / "GRANULE/B02.jp2"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    for name in links:
+        (product / name).symlink_to(archive / "GRANULE")
+    (archive / "GRANULE/up").symlink_to(product)
+    return product
+
+
+def test_a_folder_asset_has_what_is_behind_links_in_it(tmp_path: Path) -> None:
+    write_product(tmp_path, "GRANULE", "COPY")
+    assert stage_product(tmp_path, StageInOptions()) == {
+        "manifest.safe": "manifest.safe",
+        "GRANULE/B02.jp2": "B02.jp2",
+        "COPY/B02.jp2": "B02.jp2",
+    }
+
+
+def test_a_folder_of_more_files_than_a_job_may_have_is_refused(tmp_path: Path) -> None:
+    write_product(tmp_path, "GRANULE", "COPY")
+    with pytest.raises(StagingError, match="more than 2 files") as caught:
+        stage_product(tmp_path, StageInOptions(max_files=2))
+    assert caught.value.kind is Kind.REFUSED
+
+
+def test_links_behind_links_lead_into_the_allowed_roots_too(tmp_path: Path) -> None:
+    product = write_product(tmp_path, "GRANULE")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "archive/GRANULE/more").symlink_to(tmp_path / "secret")
+    options = StageInOptions(allowed_roots=(tmp_path / "data", tmp_path / "archive"))
+    with pytest.raises(StagingError, match="archive") as caught:
+        stage_product(tmp_path, options)
+    assert caught.value.kind is Kind.REFUSED
+    with pytest.raises(StagingError, match="archive"):
+        stage_in({"a": refer(product, "Directory")}, tmp_path / "in", options)
