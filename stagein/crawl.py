@@ -1,15 +1,69 @@
 """Reads a STAC document and all documents that it links to, within limits."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from stagein.paging import Query
+from stagein.progress import check_bytes
+from stagein.settings import StageInOptions
+from stagein.sources.protocol import LARGEST_DOCUMENT_BYTES
 from stagein.stac import Document, read_features
 from zoo_staging.errors import Kind, StagingError, merge_errors
 from zoo_staging.pool import run_pool
 from zoo_staging.stac import StacType
 
 ReadDocument = Callable[[Query], Awaitable[Document]]
+# the items of public catalogs have 10 to 60 kB
+DOCUMENT_BYTES_PER_ITEM = 64 << 10
+
+
+class DocumentBudget:
+    """Counts the bytes of all documents of a stage-in, which are held in memory until it ends.
+
+    They may have 64 KiB for each item that a catalog may have and for each reference, and the size of one large
+    document; and no more than all inputs may have.
+    """
+
+    def __init__(self, options: StageInOptions) -> None:
+        self._options = options
+        self._references = 0
+        self._bytes = 0
+
+    def include_reference(self) -> None:
+        """Allow for the documents of one more reference."""
+        self._references += 1
+
+    @contextmanager
+    def count(self, href: str) -> Iterator[Callable[[int], None]]:
+        """Count the bytes of the document at `href` by the function yielded; none of them if it cannot be read.
+
+        Raises `StagingError` beyond the limit.
+        """
+        own = 0
+
+        def add(size_bytes: int) -> None:
+            nonlocal own
+            own += size_bytes
+            self._bytes += size_bytes
+            self._check(href)
+
+        try:
+            yield add
+        except BaseException:
+            self._bytes -= own
+            raise
+
+    def _check(self, href: str) -> None:
+        check_bytes(self._bytes, href, self._options.max_bytes)
+        most = LARGEST_DOCUMENT_BYTES + DOCUMENT_BYTES_PER_ITEM * (self._options.max_items + self._references)
+        if self._bytes > most:
+            raise StagingError(
+                Kind.REFUSED,
+                href,
+                f"with it the STAC documents of this job have more than {most} bytes",
+                "Use a smaller collection or single items, or raise STAGEIN_MAX_ITEMS.",
+            )
 
 
 @dataclass

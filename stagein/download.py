@@ -91,6 +91,8 @@ class Downloader:
         async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
             size = _agree_on_size(transfer, content)
             self._rename(partial, content)
+            if size is not None and content.size_bytes is None:
+                content = replace(content, chunks=_stop_beyond(size, content.chunks, transfer))
             if is_suspicious(content, transfer.href, transfer.media_type):
                 content = replace(content, chunks=_check_beginning(content, transfer))
             self._progress.expect(transfer, size)
@@ -116,9 +118,9 @@ class Downloader:
 
     async def _bring_small(self, content: Content, partial: "PartialFile", size: int) -> None:
         """Download a small file into memory; count its bytes when it is complete."""
-        data = b""
+        data = bytearray()
         async for chunk in content.chunks:
-            data = bytes(chunk) if not data else data + chunk
+            data += chunk
         checksum = partial.transfer.checksum
         _verify(partial.transfer, size, len(data), checksum.compute(data) if checksum else None)
 
@@ -160,6 +162,8 @@ class Downloader:
             source, rest = self._sources.get(partial.transfer.href), ByteRange(offset, part.end, part.validator)
             async with self._streams, source.open(partial.transfer.href, rest) as content:
                 async for chunk in content.chunks:
+                    if offset + len(chunk) > part.end:
+                        raise NoRangesError(partial.transfer.href)
                     await self._write(partial, chunk, offset)
                     offset += len(chunk)
             if offset < part.end:
@@ -181,6 +185,19 @@ class Downloader:
             await self._workers.run(keep)
         partial.size_bytes += len(chunk)
         self._progress.add(partial.transfer, len(chunk))
+
+
+async def _stop_beyond(size: int, chunks: AsyncIterator[Chunk], transfer: Transfer) -> AsyncIterator[Chunk]:
+    """Yield chunks up to the size that the metadata states; raises `StagingError` when more arrives.
+
+    For a source that does not say itself how much it sends.
+    """
+    came = 0
+    async for chunk in chunks:
+        came += len(chunk)
+        if came > size:
+            raise _wrong_size(transfer, f"more than {size} bytes arrived")
+        yield chunk
 
 
 async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterator[Chunk]:
@@ -208,13 +225,13 @@ def _check(content: Content, transfer: Transfer, start: bytes) -> bytes:
 def _agree_on_size(transfer: Transfer, content: Content) -> int | None:
     stated, offered = transfer.size_bytes, content.size_bytes
     if stated is not None and offered is not None and stated != offered:
-        raise StagingError(
-            Kind.SIZE,
-            transfer.href,
-            f"the source has {offered} bytes, its metadata states {stated}",
-            "The publisher must correct the stated size or the file.",
-        )
+        raise _wrong_size(transfer, f"the source has {offered} bytes")
     return stated if offered is None else offered
+
+
+def _wrong_size(transfer: Transfer, found: str) -> StagingError:
+    reason = f"{found}, its metadata states {transfer.size_bytes}"
+    return StagingError(Kind.SIZE, transfer.href, reason, "The publisher must correct the stated size or the file.")
 
 
 def _verify(transfer: Transfer, size: int | None, came: int, digest_hex: str | None) -> None:

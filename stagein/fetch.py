@@ -5,13 +5,12 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from stagein.content_check import CHECKED_BYTES, find_login, is_suspicious
-from stagein.crawl import Found, walk
+from stagein.crawl import DocumentBudget, Found, walk
 from stagein.layout import AssetFile, CatalogFolder, build_catalog_folder
 from stagein.paging import Query
 from stagein.plan import Reference, Where
@@ -80,6 +79,7 @@ class Fetcher:
         self._folder = folder
         self._options = options
         self._documents: dict[Query, asyncio.Task[Document]] = {}
+        self._budget = DocumentBudget(options)
 
     async def prepare(self, reference: Reference) -> Staged:
         """Plan the downloads of one reference."""
@@ -87,7 +87,7 @@ class Fetcher:
         options = _select(reference, self._options)
         if reference.is_local:
             path = check_local(Path(reference.href), self._options.allowed_roots)
-            if self._options.allowed_roots is not None:
+            if self._options.allowed_roots is not None and path.is_dir():
                 check_links(path, self._options.allowed_roots)
             if reference.cwl_class == "File" or path.is_dir():
                 _warn_of_selection(reference)
@@ -111,12 +111,16 @@ class Fetcher:
         """Try a missing object as a prefix; raises `error` if it is neither."""
         if error.kind is not Kind.NOT_FOUND or get_scheme(href) not in STORES:
             raise error
-        with suppress(StagingError):
-            if entries := await self._list_prefix(href):
-                return entries
-        raise error
+        try:
+            entries = await self._list_prefix(href)
+        except StagingError as other:
+            raise (other if other.kind is Kind.REFUSED else error) from None
+        if not entries:
+            raise error
+        return entries
 
     async def _prepare_catalog(self, reference: Reference, place: Path, options: StageInOptions) -> Staged:
+        self._budget.include_reference()
         found = await walk(
             reference.href,
             self._read_once,
@@ -191,9 +195,11 @@ class Fetcher:
     async def _read(self, query: Query) -> Document:
         data, href = bytearray(), query.href
         async with self._sources.ask(query) as content:
-            async for chunk in content.chunks:
-                data += chunk
-                check_document_size(len(data), href)
+            with self._budget.count(href) as add:
+                async for chunk in content.chunks:
+                    data += chunk
+                    check_document_size(len(data), href)
+                    add(len(chunk))
             final = content.href
             login = (
                 find_login(content, href, bytes(data[:CHECKED_BYTES])) if is_suspicious(content, href, None) else None

@@ -5,7 +5,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -159,9 +159,12 @@ class _Run:
     async def _list_below(self, href: str) -> list[Entry]:
         if get_scheme(href) not in STORES:
             return []
-        with suppress(StagingError):  # the original error is more informative
+        try:
             return await self.sources.get(href).list_folder(f"{href.rstrip('/')}/") or []
-        return []
+        except StagingError as error:
+            if error.kind is Kind.REFUSED:
+                raise
+            return []  # the original error is more informative
 
 
 def _can_be_left_out(transfer: Transfer, error: StagingError) -> bool:

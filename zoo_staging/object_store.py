@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 CHUNK_BYTES = 4 << 20
+PAGE_OBJECTS = 1000
 CloudStore = GCSStore | AzureStore
 Store = S3Store | CloudStore
 
@@ -178,13 +179,22 @@ async def read_object(
     return S3Object(end - start, chunks, result.meta["e_tag"])
 
 
-async def list_objects(bucket: Store, prefix: str, href: str) -> list[tuple[str, int]]:
-    """Return keys and sizes (in bytes) of the objects below `prefix`, a folder, sorted."""
+async def list_objects(
+    bucket: Store, prefix: str, href: str, *, read_timeout_seconds: float
+) -> AsyncIterator[tuple[str, int]]:
+    """Yield keys and sizes (in bytes) of the objects below `prefix`, a folder, as the service lists them.
+
+    `href` names the folder in errors, which are `StagingError`s.
+    """
     try:
-        found = await obstore.list(bucket, prefix=prefix).collect_async()
+        pages = obstore.list(bucket, prefix=prefix, chunk_size=PAGE_OBJECTS)
+        while True:
+            for entry in await within(read_timeout_seconds, anext(pages)):
+                yield entry["path"], entry["size"]
+    except StopAsyncIteration:
+        return
     except (BaseError, OSError, ValueError) as error:
         raise translate(error, href) from error
-    return sorted((entry["path"], entry["size"]) for entry in found)
 
 
 async def _stream(stream: "BytesStream", href: str, read_timeout_seconds: float) -> AsyncIterator[bytes]:

@@ -25,14 +25,15 @@ async def open_http(options: StageInOptions) -> AsyncIterator[Source]:
             proxies=options.proxies,
         )
     ) as client:
-        yield HttpSource(client)
+        yield HttpSource(client, options.max_files)
 
 
 class HttpSource:
     """Addresses of http and https."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, max_files: int | None) -> None:
         self._client = client
+        self._max_files = max_files
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Start reading the answer from `href`."""
@@ -44,7 +45,7 @@ class HttpSource:
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """Return the files of a zarr store with consolidated metadata; HTTP cannot list any other folder."""
-        return await list_zarr(self._read, href)
+        return await list_zarr(self._read, href, self._max_files)
 
     async def _read(self, href: str) -> bytes | None:
         data = bytearray()

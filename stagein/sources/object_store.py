@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from urllib.parse import quote
 
+from stagein.progress import check_files
 from stagein.settings import PREFIX, StageInOptions
 from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
@@ -37,11 +38,15 @@ class S3Source:
         scheme, bucket, prefix = split_url(href)
         if prefix and not prefix.endswith("/"):
             return None
+        options, found = self._options, []
         with _naming_settings(scheme):
-            found = await list_objects(self._open_bucket(scheme, bucket), prefix, href)
+            opened, timeout = self._open_bucket(scheme, bucket), options.read_timeout_seconds
+            async for listed in list_objects(opened, prefix, href, read_timeout_seconds=timeout):
+                found.append(listed)
+                check_files(len(found), href, options.max_files)
         return [
             Entry(f"{scheme}://{bucket}/{quote(key)}", key.removeprefix(prefix), size)
-            for key, size in found
+            for key, size in sorted(found)
             if key != prefix and not key.endswith("/")
         ]
 

@@ -1,15 +1,18 @@
 """Lists files of a zarr store on a web server: HTTP cannot list folders, but consolidated metadata names all arrays.
 
-Zarr v2: `.zmetadata`, or `.zarray` of a single array. Zarr v3: `zarr.json` with `consolidated_metadata`, or of a single
-array. The metadata does not list existing chunks: a missing one has the fill value (zarr specification).
+Zarr v2: `.zmetadata`, or `.zarray` of a single array, with its `.zattrs` if it has any. Zarr v3: `zarr.json` with
+`consolidated_metadata`, or of a single array. The metadata does not list existing chunks: a missing one has the fill
+value (zarr specification).
 """
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice, product
+from math import prod
 from typing import Any
 from urllib.parse import quote
 
+from stagein.progress import check_files
 from stagein.sources.protocol import Entry
 from zoo_staging.errors import Kind, StagingError
 
@@ -19,10 +22,10 @@ ReadDocument = Callable[[str], Awaitable[bytes | None]]
 """Returns the bytes at an address; None where nothing is there."""
 
 
-async def list_zarr(read: ReadDocument, href: str) -> list[Entry] | None:
+async def list_zarr(read: ReadDocument, href: str, max_files: int | None = None) -> list[Entry] | None:
     """Return all files of the zarr store at `href`, chunks as possibly missing; None where its metadata is missing.
 
-    Raises `StagingError` (`REFUSED`) for more than a million chunks, (`CONTENT`) for invalid metadata.
+    Raises `StagingError` (`REFUSED`) for more than a million chunks or `max_files`, (`CONTENT`) for invalid metadata.
     """
     base = href.rstrip("/")
     for name, find in (("zarr.json", _find_v3), (".zmetadata", _find_v2), (".zarray", _find_v2_array)):
@@ -31,27 +34,42 @@ async def list_zarr(read: ReadDocument, href: str) -> list[Entry] | None:
             continue
         try:
             metadata, found = find(json.loads(data))
-            chunks = list(islice(found, MOST_CHUNKS + 1))
+            chunks = _take(found)
+        except _TooManyChunksError:
+            raise _refuse(base) from None
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
             missing = f"it has no member {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
             reason = f"invalid zarr metadata: {missing:.200}"
             raise StagingError(Kind.CONTENT, f"{base}/{name}", reason, "Correct the zarr store.") from error
         if metadata is None:
             return None
-        _check_count(chunks, base)
+        check_files(len(metadata) + len(chunks), base, max_files)
+        # an array alone has its attributes, such as scale and offset, in a file that only a request shows
+        if name == ".zarray" and await read(f"{base}/.zattrs") is not None:
+            metadata = [".zattrs"]
         files = [Entry(f"{base}/{quote(path)}", path, None) for path in dict.fromkeys((name, *metadata))]
         return files + [Entry(f"{base}/{quote(path)}", path, None, may_be_missing=True) for path in chunks]
     return None
 
 
-def _check_count(chunks: list[str], href: str) -> None:
-    if len(chunks) > MOST_CHUNKS:
-        raise StagingError(
-            Kind.REFUSED,
-            href,
-            f"a zarr store with more than {MOST_CHUNKS} chunks, too many to download over HTTP",
-            "Put it in object storage, or use a part of it.",
-        )
+class _TooManyChunksError(Exception):
+    """A store has more chunks than are downloaded."""
+
+
+def _take(chunks: Iterator[str]) -> list[str]:
+    taken = list(islice(chunks, MOST_CHUNKS + 1))
+    if len(taken) > MOST_CHUNKS:
+        raise _TooManyChunksError
+    return taken
+
+
+def _refuse(href: str) -> StagingError:
+    return StagingError(
+        Kind.REFUSED,
+        href,
+        f"a zarr store with more than {MOST_CHUNKS} chunks, too many to download over HTTP",
+        "Put it in object storage, or use a part of it.",
+    )
 
 
 Found = tuple[list[str] | None, Iterator[str]]
@@ -96,8 +114,20 @@ def _list_v3_chunks(node: Mapping[str, Any], place: str) -> Iterator[str]:
 
 
 def _count(shape: list[int], chunks: list[int]) -> Iterator[tuple[str, ...]]:
-    """Yield the indices of all chunks: along each axis, as many as are needed to cover it."""
+    """Yield the indices of all chunks: along each axis, as many as are needed to cover it.
+
+    Raises `_TooManyChunksError` before any is yielded: `product` keeps the numbers of every axis in memory.
+    """
     counts = [-(-int(length) // int(chunk)) for length, chunk in zip(shape, chunks, strict=True)]
-    # `product` keeps the numbers of every axis in memory
-    axes = [range(min(count, MOST_CHUNKS + 1)) for count in counts]
-    return (tuple(map(str, indices)) for indices in product(*axes))
+    if any(count <= 0 for count in counts):
+        return iter(())
+    if _is_large(counts):
+        raise _TooManyChunksError
+    return (tuple(map(str, indices)) for indices in product(*map(range, counts)))
+
+
+def _is_large(counts: list[int]) -> bool:
+    """Whether the product exceeds the limit; axes of one chunk, and what lies beyond the limit, are not multiplied."""
+    several = [count for count in counts if count > 1]
+    # each at least doubles the product
+    return len(several) > MOST_CHUNKS.bit_length() or prod(several) > MOST_CHUNKS

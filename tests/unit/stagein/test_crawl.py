@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
-from stagein.crawl import Found, walk
+from stagein.crawl import DOCUMENT_BYTES_PER_ITEM, DocumentBudget, Found, walk
 from stagein.paging import Query
+from stagein.settings import StageInOptions
+from stagein.sources.protocol import LARGEST_DOCUMENT_BYTES
 from stagein.stac import Document, check_document
 from tests.unit.stagein.items import build_catalog, build_collection, build_item, link
 from zoo_staging.errors import Kind, StagingError
@@ -111,3 +113,32 @@ def test_all_broken_links_are_reported_together() -> None:
     web = Web({ROOT: build_catalog("r", [link("item", "a.json"), link("item", "b.json")])})
     with pytest.raises(StagingError, match=r"^https://h/a\.json: does not exist \(and 1 more\)"):
         web.walk()
+
+
+def read_documents(budget: DocumentBudget, *sizes: int) -> None:
+    for number, size in enumerate(sizes):
+        with budget.count(f"https://h/{number}.json") as add:
+            add(size)
+
+
+def test_the_documents_of_a_job_are_limited_as_a_whole() -> None:
+    most = LARGEST_DOCUMENT_BYTES + 3 * DOCUMENT_BYTES_PER_ITEM
+    budget = DocumentBudget(StageInOptions(max_items=2))
+    budget.include_reference()
+    read_documents(budget, LARGEST_DOCUMENT_BYTES, most - LARGEST_DOCUMENT_BYTES)
+    with pytest.raises(StagingError, match=rf"https://h/0\.json: .* {most} bytes") as caught:
+        read_documents(budget, 1)
+    assert (caught.value.kind, "STAGEIN_MAX_ITEMS" in caught.value.remedy) == (Kind.REFUSED, True)
+
+
+def test_documents_count_towards_the_bytes_of_the_inputs() -> None:
+    with pytest.raises(StagingError, match="limit of 100 bytes"):
+        read_documents(DocumentBudget(StageInOptions(max_bytes=100)), 60, 41)
+
+
+def test_a_document_that_could_not_be_read_does_not_count() -> None:
+    budget = DocumentBudget(StageInOptions(max_bytes=100))
+    with pytest.raises(OSError, match="broken off"), budget.count("https://h/a.json") as add:
+        add(90)
+        raise OSError("broken off")
+    read_documents(budget, 90)

@@ -47,3 +47,16 @@ def test_what_several_transfers_refer_to_is_downloaded_once(tmp_path: Path) -> N
     transfer(source, Transfer(HREF, tmp_path / "a/x.tif", is_side=True), Transfer(HREF, tmp_path / "b/x.tif"))
     assert source.opened == [HREF]
     assert [(tmp_path / folder / "x.tif").read_bytes() for folder in "ab"] == [b"II*\0"] * 2
+
+
+def test_no_more_is_read_of_a_small_file_than_its_metadata_states(tmp_path: Path) -> None:
+    source = Memory({HREF: [b"x" * 6] * 1000}, sized=False)
+    with pytest.raises(StagingError, match="more than 10 bytes arrived, its metadata states 10") as caught:
+        transfer(source, Transfer(HREF, tmp_path / "x.tif", 10))
+    assert (caught.value.kind, source.chunks_sent) == (Kind.SIZE, 2)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_small_file_of_several_chunks_arrives_as_a_whole(tmp_path: Path) -> None:
+    transfer(Memory({HREF: [b"II", b"*\0"]}, sized=False), Transfer(HREF, tmp_path / "x.tif", 4))
+    assert (tmp_path / "x.tif").read_bytes() == b"II*\0"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.unit
 HREF = "https://h/cube.zarr"
 
 
-def list_store(documents: dict[str, Any], href: str = HREF) -> list[Entry] | None:
+def list_store(documents: dict[str, Any], href: str = HREF, max_files: int | None = None) -> list[Entry] | None:
     async def read(address: str) -> bytes | None:
         path = address.removeprefix(f"{HREF}/")
         return json.dumps(documents[path]).encode() if path in documents else None
 
-    return asyncio.run(list_zarr(read, href))
+    return asyncio.run(list_zarr(read, href, max_files))
 
 
 def split(entries: list[Entry] | None) -> tuple[list[str], list[str]]:
@@ -84,3 +85,29 @@ def test_too_many_chunks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StagingError, match="10 chunks") as caught:
         list_store({".zarray": {"shape": [10**9, 10**9], "chunks": [1, 1]}})
     assert caught.value.kind is Kind.REFUSED
+
+
+def test_an_array_alone_has_its_attributes_where_there_are_any() -> None:
+    array = {"shape": [2], "chunks": [2]}
+    files, _ = split(list_store({".zarray": array, ".zattrs": {"scale_factor": 0.0001}}))
+    assert files == [".zarray", ".zattrs"]
+
+
+@pytest.mark.parametrize("axes", [20, 400, 100_000])
+def test_chunks_of_many_axes_are_counted_before_any_is_listed(axes: int) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(StagingError, match="1000000 chunks"):
+            list_store({".zarray": {"shape": [10**9] * axes, "chunks": [1] * axes}})
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_axis_without_chunks_leaves_none() -> None:
+    assert split(list_store({".zarray": {"shape": [10**9] * 3 + [0], "chunks": [1] * 4}})) == ([".zarray"], [])
+
+
+def test_no_more_chunks_are_listed_than_a_job_may_have_files() -> None:
+    with pytest.raises(StagingError, match="more than 10 files"):
+        list_store({".zarray": {"shape": [100], "chunks": [1]}}, max_files=10)
