@@ -12,7 +12,7 @@ export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa clients hera5
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa clients hera5 browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,7 +37,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(PYTEST) tests/attacks
 
-test-live: env-dev images cluster argo postgres keycloak opa hera5 ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo postgres keycloak opa hera5 browser ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(PYTEST_LIVE) tests/live
 
@@ -134,7 +134,12 @@ go: env-dev
 	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/go.lock; }
 
 azurite: env-dev
-	@$(BIN)/python dev/azurite/install.py >/dev/null
+	@$(BIN)/python dev/npm.py azurite >/dev/null
+
+# Chromium, and what checks pages for barriers
+browser: env-dev clients
+	@sh dev/packages.sh browser
+	@$(BIN)/python dev/npm.py axe >/dev/null
 
 # scripts of an older Hera, in an environment of their own
 hera5: env-dev

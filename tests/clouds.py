@@ -30,7 +30,8 @@ from tests.require import require
 from tests.servers import run_server
 from zoo_staging.settings import CloudOptions
 
-_INSTALL = Path(__file__).parents[1] / "dev" / "azurite" / "install.py"
+_INSTALL = Path(__file__).parents[1] / "dev" / "npm.py"
+_PROGRAM = Path("azurite", "dist", "src", "blob", "main.js")
 _SECONDS = 60
 # the account that every Azurite has; both are in its manual
 _ACCOUNT = "devstoreaccount1"
@@ -121,10 +122,13 @@ class GoogleServer:
 @contextmanager
 def serve_azure() -> Iterator[AzureServer]:
     """Serve Azure Blob Storage from memory with Azurite, which is installed where it is not there yet."""
-    installed = subprocess.run([sys.executable, str(_INSTALL)], stdout=subprocess.PIPE, text=True, check=False)
+    installed = subprocess.run(
+        [sys.executable, str(_INSTALL), "azurite"], stdout=subprocess.PIPE, text=True, check=False
+    )
     require(installed.returncode == 0, "needs Azurite, which could not be installed; its messages are above")
     words = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry", "--silent"]
-    command = [*installed.stdout.split("\n")[:-1], *words, "--skipApiVersionCheck"]
+    folder, node = installed.stdout.splitlines()
+    command = [node, str(Path(folder) / _PROGRAM), *words, "--skipApiVersionCheck"]
     with run_server(command, r"successfully listens on (http://\S+)") as (url, _):
         yield AzureServer(CloudOptions(azure_account=_ACCOUNT, azure_key=_KEY, azure_endpoint=f"{url}/{_ACCOUNT}"))
 

@@ -4,11 +4,13 @@ import gzip
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -20,6 +22,7 @@ from tests.values import ROOT
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 HTML = {"Accept": BROWSER}
 HUB = "/api/catalogs/user/catalogs/ws-one"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 HOSTILE = {
     "cwlVersion": "v1.2",
@@ -164,14 +167,17 @@ def test_a_job_that_runs_is_looked_at_again_and_one_that_has_ended_is_not(server
     assert not any("live." in (one["src"] or "") for one in ended.list_all("script"))
 
 
-def submit(server: Server, path: str, **headers: str) -> tuple[int, str]:
-    """Press a button: return the status, and the address to go on with."""
+def submit(
+    server: Server, path: str, fields: Mapping[str, str] = NOTHING, headers: Mapping[str, str] = NOTHING
+) -> tuple[int, str]:
+    """Send a form: return the status, and the address to go on with or else the page."""
     sent = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", **HTML, **headers}
     connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     with closing(connection):
-        connection.request("POST", path, b"", sent)
+        connection.request("POST", path, urlencode(fields), sent)
         answer = connection.getresponse()
-        return answer.status, (answer.getheader("Location") or "").removeprefix(server.url)
+        following = (answer.getheader("Location") or "").removeprefix(server.url)
+        return answer.status, following or answer.read().decode()
 
 
 def test_buttons_run_again_and_remove_and_lead_to_the_next_page(server: Server) -> None:
@@ -197,11 +203,37 @@ def test_buttons_start_a_job_that_was_created_and_dismiss_it(server: Server) -> 
     assert server.wait(other)["status"] == "dismissed"
 
 
-@pytest.mark.parametrize("button", ["again", "dismiss", "start"])
-def test_no_page_of_another_site_presses_a_button(server: Server, job: str, button: str) -> None:
-    path = f"/jobs/{job}/{button}"
-    assert submit(server, path, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
-    assert submit(server, path, **{"Sec-Fetch-Site": "", "Origin": "http://elsewhere.example"})[0] == 403
+def test_a_form_that_is_filled_in_runs_and_one_that_does_not_fit_says_so_beside_the_field(server: Server) -> None:
+    status, page = submit(server, "/processes/echo/execution", {"message": "by form", "unknown": ""})
+    assert status == 303
+    job = page.removeprefix("/jobs/")
+    assert server.request("GET", f"/jobs/{job}/inputs").json == {"message": "by form"}
+    server.wait(job, "successful")
+    status, page = submit(server, "/processes/echo/execution", {"message": "kept", "more": "x"})
+    assert (status, "inputs.unknown" in page, "kept" in page) == (400, True, True)
+    assert submit(server, "/processes/nothing/execution", {})[0] == 404
+
+
+def test_a_form_can_be_checked_and_what_a_job_was_given_edited(server: Server, job: str) -> None:
+    before = server.request("GET", "/jobs?limit=1").json["numberTotal"]
+    status, page = submit(server, "/processes/echo/execution?dryRun=true", {"message": "checked"})
+    assert (status, "panel passed" in page) == (200, True)
+    assert server.request("GET", "/jobs?limit=1").json["numberTotal"] == before
+    edited = Page(urllib.request.urlopen(f"{server.url}/jobs/{job}/edit?f=html", timeout=60).read().decode())
+    assert ("message", "shown") in {(one.get("name"), one.get("value")) for one in edited.list_all("input")}
+
+
+def test_programs_that_send_json_as_a_form_learn_that_it_is_none(server: Server) -> None:
+    sent = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = server.request("POST", "/processes/echo/execution", b'{"inputs": {}}', sent)
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (415, "request.media-type")
+
+
+@pytest.mark.parametrize("path", ["/jobs/{}/again", "/jobs/{}/dismiss", "/jobs/{}/start", "/processes/echo/execution"])
+def test_no_page_of_another_site_presses_a_button(server: Server, job: str, path: str) -> None:
+    path = path.format(job)
+    assert submit(server, path, headers={"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert submit(server, path, headers={"Sec-Fetch-Site": "", "Origin": "http://elsewhere.example"})[0] == 403
     assert server.request("GET", f"/jobs/{job}").status == 200
 
 

@@ -118,9 +118,9 @@ def test_a_job_that_waits_knows_how_many_are_before_it(api: Api, tmp_path: Path)
     ("status", "actions"),
     [
         (Status.CREATED, ["Start", "Dismiss"]),
-        (Status.ACCEPTED, ["Run again", "Dismiss"]),
-        (Status.RUNNING, ["Run again", "Dismiss"]),
-        (Status.SUCCESSFUL, ["Run again", "Remove"]),
+        (Status.ACCEPTED, ["Run again", "Edit inputs", "Dismiss"]),
+        (Status.RUNNING, ["Run again", "Edit inputs", "Dismiss"]),
+        (Status.SUCCESSFUL, ["Run again", "Edit inputs", "Remove"]),
     ],
 )
 def test_every_action_shows_its_call_of_the_api(api: Api, tmp_path: Path, status: Status, actions: list[str]) -> None:

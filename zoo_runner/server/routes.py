@@ -58,6 +58,8 @@ from zoo_runner.server.pages.addresses import read_format
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
 from zoo_runner.server.pages.job_list_page import build_filters
 from zoo_runner.server.pages.job_page import read_job_page
+from zoo_runner.server.pages.process_page import build_process_page
+from zoo_runner.server.pages.submitting import is_form, submit_form
 from zoo_runner.server.parameters import (
     After,
     Cursor,
@@ -114,7 +116,8 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
     async def describe_process(call: of, request: Request, process_id: str) -> Response:
         """Describe a process with its inputs and outputs."""
         if prefers_html(request.scope):
-            return Document(await api.read(processes.describe_process, call, process_id), "process", call.base)
+            process = await api.read(processes.describe_process, call, process_id)
+            return Document(process, "process", call.base, view=lambda: build_process_page(process, call))
         return answer_description(request, await api.read(kept.find, call, process_id))
 
     @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
@@ -161,6 +164,8 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
 
         With `dryRun` nothing runs, and the answer lists what would fail: inputs, sources that do not answer, sizes.
         """
+        if is_form(request):
+            return await submit_form(api, call, process_id, request, dry_run=dry_run)
         body = await read_execute(request, api)
         if dry_run:
             return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
@@ -271,6 +276,13 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
     def repeat_job(call: of, job_id: str) -> Response:
         """Execute a process once more with the inputs of a job."""
         return see_other(call.link("jobs", jobs.repeat_job(api, call, job_id).id))
+
+    @router.get("/jobs/{job_id}/edit", include_in_schema=False)
+    def edit_by_form(call: of, job_id: str) -> Response:
+        """Show the form of the process of a job, with the inputs of the job filled in."""
+        job, inputs = jobs.get_job(api, call, job_id), unstarted.get_inputs(api, call, job_id)
+        process = processes.describe_process(api, call, job.process_id)
+        return Document(process, "process", call.base, view=lambda: build_process_page(process, call, inputs, job_id))
 
 
 def _add_validation(router: APIRouter, api: Api, of: Any) -> None:

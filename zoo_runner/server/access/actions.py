@@ -20,6 +20,7 @@ ACTIONS: Mapping[str, str] = {
     "dismiss_by_form": "job.dismiss",
     "start_by_form": "job.start",
     "repeat_job": "process.execute",
+    "edit_by_form": "job.inputs",
     "create_job": "job.create",
     "edit_job": "job.edit",
     "start_job": "job.start",

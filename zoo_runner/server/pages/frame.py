@@ -12,6 +12,7 @@ _TITLES = {
     "api": "Operations",
     "conformance": "Conformance classes",
     "definition": "Definition",
+    "edit": "Edit inputs",
     "execution": "Execution",
     "files": "Files",
     "inputs": "Inputs",

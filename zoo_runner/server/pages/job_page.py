@@ -35,6 +35,7 @@ class Action:
     href: str
     command: str
     is_grave: bool = False
+    method: str = "post"
 
 
 @dataclass(frozen=True)
@@ -138,20 +139,18 @@ def choose_log(
     diagnosis: Diagnosis | None,
     log_of: Mapping[str, str],
 ) -> str:
-    """Choose the log that a page opens: the one asked for, that of the step that failed or runs, or the job log."""
+    """Choose the log that a page opens: the one asked for, that of the step that failed, or the job log."""
     if asked in names:
         return str(asked)
     if diagnosis and diagnosis.step in log_of:
         return log_of[str(diagnosis.step)]
-    for state in ("failed", "running"):
-        found = [log_of[row.bar.name] for row in timeline.rows if row.bar.state == state and row.bar.name in log_of]
-        if found:
-            return found[-1]
-    return JOB_LOG
+    failed = [log_of[row.bar.name] for row in timeline.rows if row.bar.state == "failed" and row.bar.name in log_of]
+    return failed[-1] if failed else JOB_LOG
 
 
 def _read_log(job: Job, call: Call, name: str, names: tuple[str, ...], asked: Mapping[str, str]) -> ShownLog | None:
-    if name not in names:
+    if name not in names and job.status in FINAL:
+        # it was removed
         return None
     path, searched = locate_log(job, name), asked.get("find", "")[:200]
     before = asked.get("before", "")
@@ -160,7 +159,7 @@ def _read_log(job: Job, call: Call, name: str, names: tuple[str, ...], asked: Ma
         if searched
         else (lambda: read_window(path, int(before) if before.isdecimal() and len(before) < 19 else None))
     )
-    return ShownLog(name, names, read(), call.link("jobs", job.id, "logs", name), searched)
+    return ShownLog(name, names or (name,), read(), call.link("jobs", job.id, "logs", name), searched)
 
 
 def list_actions(job: Job, call: Call) -> tuple[Action, ...]:
@@ -175,6 +174,8 @@ def list_actions(job: Job, call: Call) -> tuple[Action, ...]:
             "    -H 'Content-Type: application/json' -d @-"
         )
         actions.append(Action("Run again", f"{own}/again", again))
+        edit = f"curl -s {_quote(f'{own}/inputs')}"
+        actions.append(Action("Edit inputs", f"{own}/edit", edit, method="get"))
     if job.status is Status.CREATED and call.may("job.start"):
         start = f"curl -X POST {_quote(f'{own}/results')} -H 'Prefer: respond-async'"
         actions.append(Action("Start", f"{own}/start", start))

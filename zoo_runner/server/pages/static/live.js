@@ -3,7 +3,11 @@
 const LEAST_PAUSE_MS = 700;
 const EVENTS = ["status", "log", "StageStarted", "StepStarted", "StepEnded", "StepReused", "EngineLine", "Transferred", "Published"];
 const shown = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
-const source = new EventSource(document.getElementById("events").dataset.events);
+const { events, log: logName } = document.getElementById("events").dataset;
+const source = new EventSource(events);
+const here = new URL(location.href);
+// the log that is read stays, whichever one a new visit would open
+if (logName) here.searchParams.set("log", logName);
 let isWaiting = false;
 let isStale = false;
 
@@ -19,7 +23,7 @@ async function refresh() {
   isStale = false;
   const begun = performance.now();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(here, { headers: { Accept: "text/html" }, cache: "no-store" });
     if (answer.ok) update(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch { /* the server is away: the source of events connects again, and reports what is new */ }
   // a page that takes long is asked for less often

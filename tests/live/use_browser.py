@@ -1,0 +1,202 @@
+"""A person's way through the pages in headless Chromium; prints what was seen as JSON. It has its own environment.
+
+Usage: python use_browser.py ADDRESS AXE [FOLDER]     with a folder, pictures of the pages are written there
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+PROGRAMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser")
+WIDTHS = (360, 768, 1280, 3840)
+PICTURE = {"width": 1280, "height": 960}
+WAIT_MS = 120_000
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
+_LOG_LINES = "() => document.querySelectorAll('[data-place]').length"
+
+
+class Visit:
+    """A browser that takes note of what goes wrong in it."""
+
+    def __init__(self, browser: Browser, address: str, axe: str, theme: str) -> None:
+        self.address, self.axe, self.theme = address, axe, theme
+        self.context: BrowserContext = browser.new_context(color_scheme=theme, viewport=PICTURE)
+        self.context.set_default_timeout(WAIT_MS)
+        self.page: Page = self.context.new_page()
+        self.errors: list[str] = []
+        self.barriers: dict[str, list[str]] = {}
+        self.too_wide: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda one: self.errors.append(one.text) if one.type == "error" else None)
+
+    def open(self, path: str) -> Page:
+        """Go to a page."""
+        self.page.goto(f"{self.address}{path}")
+        return self.page
+
+    def look(self, name: str, folder: Path | None) -> None:
+        """Check the page that is open for barriers, and at each width for what does not fit."""
+        self.page.evaluate(self.axe)
+        found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+        if violations := [_describe(one) for one in found["violations"]]:
+            self.barriers[name] = violations
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": PICTURE["height"]})
+            if self.page.evaluate(_OVERFLOW) > 0:
+                self.too_wide.append(f"{name} at {width}")
+        self.page.set_viewport_size(PICTURE)
+        if folder:
+            self.page.screenshot(path=folder / f"page-{name}-{self.theme}.png")
+
+
+def _describe(violation: dict[str, Any]) -> str:
+    places = [f"{node['target']} {node.get('failureSummary', '')}" for node in violation["nodes"][:3]]
+    return f"{violation['id']}: {violation['help']}: {places}"
+
+
+def run_and_watch(visit: Visit) -> dict[str, Any]:
+    """Fill in the form, and watch the job to its end on one page that is never loaded again."""
+    page = visit.open("/processes/scene.html")
+    page.keyboard.press("Tab")
+    first_stop = page.evaluate("() => document.activeElement.textContent")
+    page.get_by_label("Index").select_option("ndvi")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    page.evaluate("() => { window.isSamePage = true; }")
+    page.wait_for_function("() => document.querySelectorAll('.timeline rect.step').length > 0")
+    # only what is longer than its box can be scrolled
+    page.wait_for_function(
+        "() => { const log = document.getElementById('log'); return log.scrollHeight > 1.2 * log.clientHeight; }"
+    )
+    before = page.evaluate(_LOG_LINES)
+    page.evaluate("() => { document.getElementById('log').scrollTop = 0; document.getElementById('wrap').focus(); }")
+    page.wait_for_function("() => document.querySelector('#status .status').textContent === 'successful'")
+    return {
+        "first stop": first_stop,
+        "same page": page.evaluate("() => window.isSamePage === true"),
+        "log grew": page.evaluate(_LOG_LINES) > before,
+        "log stayed": page.evaluate("() => document.getElementById('log').scrollTop") == 0,
+        "focus stayed": page.evaluate("() => document.activeElement.id") == "wrap",
+        "bars": page.locator(".timeline rect.step.succeeded").count(),
+        "address": page.url,
+    }
+
+
+def edit_and_fail(visit: Visit, address: str) -> dict[str, Any]:
+    """Run the job again with another input, and read why it failed."""
+    page = visit.page
+    page.goto(address)
+    page.get_by_role("button", name="Edit inputs").click()
+    kept = page.get_by_label("Index").input_value()
+    page.get_by_label("fail").select_option("true")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    page.wait_for_function("() => document.querySelector('#status .status').textContent === 'failed'")
+    page.reload()
+    return {
+        "kept": kept,
+        "cause": page.locator(".panel .cause").inner_text(),
+        "log": page.locator("#log-title code").inner_text(),
+        "failed bars": page.locator(".timeline rect.step.failed").count(),
+        "address": page.url,
+    }
+
+
+def refuse(visit: Visit) -> dict[str, Any]:
+    """Fill in what does not fit."""
+    page = visit.open("/processes/scene.html")
+    page.get_by_label("Index").select_option("evi")
+    page.get_by_label("Most clouds").fill("many")
+    page.get_by_role("button", name="Check without running").click()
+    page.wait_for_selector(".field.wrong")
+    return {
+        "wrong": page.locator(".field.wrong label").all_inner_texts(),
+        "kept": page.get_by_label("Most clouds").input_value(),
+    }
+
+
+def narrow(visit: Visit) -> dict[str, Any]:
+    """Show the jobs that failed, by the form; the choice is in the address."""
+    page = visit.open("/jobs.html")
+    page.get_by_label("failed", exact=True).check()
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**status=failed**")
+    return {"statuses": sorted(set(page.locator("tbody .status").all_inner_texts()))}
+
+
+def switch(visit: Visit) -> dict[str, Any]:
+    """Switch the theme, which the next page keeps."""
+    page = visit.open("/")
+    before = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.locator("button.theme").click()
+    visit.open("/jobs.html")
+    after = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.locator("button.theme").click()
+    return {"switched": before != after}
+
+
+def read_without_scripts(browser: Browser, addresses: dict[str, str]) -> dict[str, Any]:
+    """Read a page with scripts switched off."""
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(addresses["failed"])
+        return {"log": page.locator("[data-place]").count() > 0, "bars": page.locator(".timeline rect").count() > 1}
+
+
+@contextmanager
+def visiting(browser: Browser, address: str, axe: str, theme: str) -> Iterator[Visit]:
+    """Visit the pages in light or dark."""
+    visit = Visit(browser, address, axe, theme)
+    try:
+        yield visit
+    finally:
+        visit.context.close()
+
+
+def main(address: str, axe_file: str, pictures: str | None = None) -> None:
+    """Go the whole way, and print what was seen."""
+    axe, folder = Path(axe_file).read_text(encoding="utf-8"), Path(pictures) if pictures else None
+    program = next(path for path in PROGRAMS if Path(path).exists())
+    seen: dict[str, Any] = {}
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program) as browser:
+        with visiting(browser, address, axe, "light") as visit:
+            seen["run"] = run_and_watch(visit)
+            seen["fail"] = edit_and_fail(visit, seen["run"]["address"])
+            seen["narrow"], seen["switch"] = narrow(visit), switch(visit)
+            seen["errors"] = visit.errors
+        addresses = {"succeeded": seen["run"]["address"], "failed": seen["fail"]["address"]}
+        seen["plain"] = read_without_scripts(browser, addresses)
+        for theme in ("light", "dark"):
+            with visiting(browser, address, axe, theme) as visit:
+                for name, page in list_pages(addresses).items():
+                    visit.page.goto(page if page.startswith("http") else f"{address}{page}")
+                    visit.look(name, folder)
+                seen.setdefault("refused", refuse(visit))
+                visit.look("form-refused", folder)
+                seen[theme] = {"barriers": visit.barriers, "too wide": visit.too_wide, "errors": visit.errors}
+    sys.stdout.write(json.dumps(seen, indent=2))
+
+
+def list_pages(addresses: dict[str, str]) -> dict[str, str]:
+    """List the pages to be looked at."""
+    return {
+        "start": "/",
+        "processes": "/processes.html",
+        "process": "/processes/scene.html",
+        "jobs": "/jobs.html",
+        "job": addresses["succeeded"],
+        "job-failed": addresses["failed"],
+        "results": f"{addresses['succeeded']}/results",
+        "logs": f"{addresses['succeeded']}/logs",
+        "problem": "/jobs/nobody",
+    }
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,65 @@
+"""The form of a process that was sent: a job, or the same page with what is wrong beside each field."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import InputError
+from zoo_runner.server import jobs, preflight, processes
+from zoo_runner.server.answers import see_other
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.bodies import find_media_type, read_body
+from zoo_runner.server.documents import ProblemAt, ProcessDescription
+from zoo_runner.server.key_values import read_key_values
+from zoo_runner.server.pages.document import Document, prefers_html
+from zoo_runner.server.pages.process_form import build_query
+from zoo_runner.server.pages.process_page import build_refused_page
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+def is_form(request: Request) -> bool:
+    """Whether a request is the form of a page; programs that send JSON as a form learn that it is none."""
+    return find_media_type(request) == FORM_TYPE and prefers_html(request.scope)
+
+
+async def submit_form(api: Api, call: Call, process_id: str, request: Request, *, dry_run: bool) -> Response:
+    """Execute a process with what was filled in, and lead to its job; raises `ProcessNotFoundError`."""
+    body = (await read_body(request, api)).decode("utf-8", "replace")
+    sent = parse_qsl(body, keep_blank_values=True)
+    return await run_in_threadpool(_submit, api, call, process_id, sent, dry_run)
+
+
+def _submit(api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], dry_run: bool) -> Response:
+    process, package = processes.describe_process(api, call, process_id), jobs.load_package(api, call, process_id)
+    try:
+        given = read_key_values(build_query(process["inputs"], sent), package).request
+        if dry_run:
+            return _answer_check(api, call, process, given, dict(sent))
+        job = jobs.accept_execution(api, call, process_id, given)
+    except InputError as error:
+        found = error.diagnosis
+        if found.level is not Level.USER:
+            raise
+        problems: tuple[ProblemAt, ...] = tuple(
+            {"code": one.code, "pointer": one.pointer, "message": one.message} for one in found.problems
+        )
+        other: ProblemAt = {"code": found.code, "pointer": "", "message": found.cause}
+        page = build_refused_page(process, call, dict(sent), problems or (other,), found.remedy)
+        return Document(process, "process", call.base, view=lambda: page, status_code=error.http_status)
+    return see_other(call.at(job.workspace).link("jobs", job.id))
+
+
+def _answer_check(
+    api: Api, call: Call, process: ProcessDescription, given: Mapping[str, Any], filled: Mapping[str, str]
+) -> Response:
+    found = preflight.examine_execution(api, call, process["id"], given)
+    problems: tuple[ProblemAt, ...] = tuple(
+        {"code": one["code"], "pointer": one["pointer"], "message": one["message"]} for one in found["problems"]
+    )
+    page = build_refused_page(process, call, filled, problems, checked=found)
+    return Document(process, "process", call.base, view=lambda: page)
