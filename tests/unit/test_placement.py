@@ -282,4 +282,4 @@ def test_a_server_warns_where_its_workspaces_share_credentials(
     storage = replace(configuration.workspace.storage, variables=variables)
     configuration = replace(configuration, workspace=replace(configuration.workspace, storage=storage))
     warn_of_shared_credentials(configuration, IdentitySettings(issuer=issuer))
-    assert ("share those of the server" in caplog.text) == (issuer != "" and "AWS_SECRET_ACCESS_KEY" in variables)
+    assert bool(caplog.records) == (issuer != "" and "AWS_SECRET_ACCESS_KEY" in variables)

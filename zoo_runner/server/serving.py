@@ -90,7 +90,7 @@ def serve(
 
 
 def warn_of_shared_credentials(configuration: Configuration, identity: IdentitySettings) -> None:
-    """Log that members of a workspace reach data of others, where workspaces are told apart and credentials are not."""
+    """Log that members of a workspace reach data of others, where it has no credentials of its own."""
     common = configuration.workspace.storage.variables
     if identity.issuer and drop_credentials(common) != dict(common):
         logger.warning(
