@@ -64,6 +64,7 @@ bench: env-dev bench-servers images postgres ## compare with similar tools (25 m
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
 	@$(BIN)/python -m bench.api
 	@$(BIN)/python -m bench.job_list
+	@$(BIN)/python -m bench.authorisation
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster

@@ -60,6 +60,10 @@ of it in their own workspace. This page is written by the test that tries each o
 for what is not. *Not found*, which a member gets for what is another workspace's, is the answer for what is nowhere.
 Without a token all of it is refused with 401.
 
+`/login`, `/login/callback` and `/logout` are open and of no workspace; `/session` shows callers what is known of
+themselves (`tests/live/test_login.py`). What pods of one job reach of others is tried in
+`tests/live/test_attacks_on_pods.py`. How long an answer takes is not compared.
+
 | operation | action | a member, another workspace's | others, private | others, public or user service |
 | --- | --- | --- | --- | --- |
 """
