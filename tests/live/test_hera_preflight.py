@@ -34,7 +34,7 @@ data: {HTTP_PROXY: proxy.example.org, VOLUME_CLAIM: NAME}
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: NAME-other}
-data: {PVC_NAME: NAME-pending}
+data: {VOLUME_CLAIM: NAME-pending}
 ---
 apiVersion: v1
 kind: ServiceAccount

@@ -100,5 +100,5 @@ def test_a_server_continues_a_failed_job(site: Site, tmp_path: Path, s3: S3Serve
         assert "first" in log
         gone = server.request("POST", f"/jobs/{failed['jobID']}/retry", {})
         assert gone.json["diagnosis"]["code"] == "job.nothing-kept"
-    (text,) = (s3.folder / "results" / "served").rglob("text*")
+    (text,) = (s3.folder / "results" / "served").rglob("out.txt")
     assert text.read_text().split() == ["first", "second", "third"]

@@ -129,7 +129,9 @@ class ClusterEngine(ABC):
             try:
                 results = _read_results(get_outcome(), self._cluster.image, cancellation)
             except RunnerError as error:
-                if not (self._workspace.keeps_results and self._is_worth_keeping(names, watcher.begun, error)):
+                # a server keeps no results for later commands, and continues jobs
+                keeps = self._workspace.keeps_results or self.continues
+                if not (keeps and self._is_worth_keeping(names, watcher.begun, error)):
                     raise
                 # of a volume that has run others before, the first one's count
                 noted = notes[0]() if notes and not names.generation else {}
