@@ -165,6 +165,55 @@ def test_there_are_no_other_files_than_results(server: Server, path: str) -> Non
     assert server.request("GET", f"/jobs/{job}/files/{path}").status == 404
 
 
+LARGE_BYTES, MOST_MORE_MIB = 128 << 20, 64
+
+
+@pytest.fixture(scope="module")
+def with_large_file(server: Server) -> str:
+    """A job whose output is larger than what the server may take to send it."""
+    job = server.execute("echo", {})
+    server.wait(job, "successful")
+    href = server.request("GET", f"/jobs/{job}/results").json["text"]["href"]
+    folder = Path(server.environ["ZOO_RUNNER_RESULTS_FOLDER"]) / "default" / job
+    with (folder / href.partition("/files/")[2]).open("r+b") as file:
+        file.truncate(LARGE_BYTES)
+    return job
+
+
+def find_file(server: Server, job: str) -> str:
+    return str(server.request("GET", f"/jobs/{job}/results").json["text"]["href"])
+
+
+def measure_most_mib(server: Server) -> float:
+    """The most memory that the server has taken since it started (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def test_a_result_file_is_read_by_ranges(server: Server, with_large_file: str) -> None:
+    href = find_file(server, with_large_file)
+    head = server.request("HEAD", href).headers
+    assert (head["content-length"], head["accept-ranges"]) == (str(LARGE_BYTES), "bytes")
+    for path in (href, f"/jobs/{with_large_file}/results/text"):
+        part = server.request("GET", path, headers={"Range": "bytes=0-4"})
+        assert (part.status, part.body) == (206, b"Hello")
+        assert part.headers["content-range"] == f"bytes 0-4/{LARGE_BYTES}"
+        behind = server.request("GET", path, headers={"Range": f"bytes={LARGE_BYTES}-"})
+        assert (behind.status, behind.json["diagnosis"]["code"]) == (416, "request.range")
+    for condition in ({"If-None-Match": head["etag"]}, {"If-Modified-Since": head["last-modified"]}):
+        assert server.request("GET", href, headers=condition).status == 304
+    assert server.request("GET", href, headers={"If-None-Match": '"other"', "Range": "bytes=-1"}).body == b"\0"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "multipart/related"])
+def test_a_large_result_takes_no_memory_of_the_server(server: Server, with_large_file: str, accept: str) -> None:
+    before = measure_most_mib(server)
+    path = f"/jobs/{with_large_file}/results" if accept != "*/*" else find_file(server, with_large_file)
+    answer = server.request("GET", path, headers={"Accept": accept})
+    assert (answer.status, len(answer.body) >= LARGE_BYTES) == (200, True)
+    assert measure_most_mib(server) - before < MOST_MORE_MIB
+
+
 def test_without_a_preference_the_answer_is_the_results(server: Server) -> None:
     answer = server.request("POST", "/processes/echo/execution", {"inputs": {"message": "now"}})
     assert answer.status == 200

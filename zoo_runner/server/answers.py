@@ -66,18 +66,33 @@ def answer_file(
 ) -> Response:
     """Answer with a file of this machine, or with the ranges of it that are asked for (RFC 9110, section 14).
 
-    Raises `InputError` where it has none of them; what is no range is passed over, and so is one of an execution.
+    A client that has it already learns just that (section 13.1). Raises `InputError` where the file has none of the
+    ranges; what is no range is passed over, and so is one of an execution.
     """
+    found = path.stat()
+    answer = FileResponse(path, 200, {**SANDBOXED, **(headers or {})}, media_type, stat_result=found)
+    if _is_known(request, answer.headers):
+        kept = {name: answer.headers[name] for name in ("etag", "last-modified")}
+        return Response(status_code=304, headers=kept)
     asked = request.headers.get("range")
     if asked is not None and (request.method != "GET" or not _RANGES.fullmatch(asked)):
         replace_headers(request, {"range": ""})
-    elif asked is not None and not _has_range(asked, path.stat().st_size):
+    elif asked is not None and not _has_range(asked, found.st_size):
         raise InputError(
-            f"the file has {path.stat().st_size} bytes, and none of those asked for: {asked[:200]}",
+            f"the file has {found.st_size} bytes, and none of those asked for: {asked[:200]}",
             "Ask for a range of bytes that it has.",
             code="request.range",
         )
-    return FileResponse(path, media_type=media_type, headers={**SANDBOXED, **(headers or {})})
+    return answer
+
+
+def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
+    """Whether the client that asks has the file as it is now; an entity tag counts more than a time."""
+    if request.method != "GET":
+        return False
+    if tags := request.headers.get("if-none-match"):
+        return requests.has_tag(tags, headers["etag"])
+    return request.headers.get("if-modified-since") == headers["last-modified"]
 
 
 def _has_range(asked: str, size: int) -> bool:

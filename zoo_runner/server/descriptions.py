@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import ProcessDescription
 from zoo_runner.server.processes import build_process_description
+from zoo_runner.server.requests import has_tag
 
 _MOST_BYTES = 16 << 20
 _Key = tuple[str, str, int, str, bool]
@@ -74,10 +75,6 @@ def answer_description(request: Request, description: Description) -> Response:
     """Answer with a description, or that the client has it (304; RFC 9110, section 13.1.2)."""
     headers = {"ETag": description.tag, "Vary": "Accept", "Cache-Control": "no-cache"}
     known = request.headers.get("if-none-match")
-    if known is not None and _has_tag(known, description.tag):
+    if known is not None and has_tag(known, description.tag):
         return Response(status_code=304, headers=headers)
     return Response(description.body, media_type="application/json", headers=headers)
-
-
-def _has_tag(known: str, tag: str) -> bool:
-    return known.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in known.split(",")}

@@ -122,6 +122,11 @@ def read_last_event(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch(r"\d{1,9}", text) else None
 
 
+def has_tag(known: str, tag: str) -> bool:
+    """Whether If-None-Match names an entity tag (RFC 9110, section 13.1.2)."""
+    return known.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in known.split(",")}
+
+
 def get_media_type(content_type: str) -> str:
     """Return a media type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()

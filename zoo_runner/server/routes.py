@@ -331,7 +331,11 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
         return Document(logs.list_logs(jobs.get_job(api, call, job_id), call), base=call.base)
 
     text: dict[str, Any] = {"content": {"text/plain": {}}}
-    parts: dict[int | str, dict[str, Any]] = {200: text, 206: {**text, "description": "The range asked for."}}
+    parts: dict[int | str, dict[str, Any]] = {
+        200: text,
+        206: {**text, "description": "The range asked for."},
+        304: _HAS_IT,
+    }
 
     @router.get("/jobs/{job_id}/logs/{name}", tags=["jobs"], responses=parts)
     def get_log(call: of, request: Request, job_id: str, name: str, follow: Follow = False) -> Response:
@@ -493,8 +497,10 @@ _EXECUTE = _describe_body("application/json")
 _DOCUMENT = _describe_body("application/json")
 _JOB = _describe_body(*requests.JOB_TYPES)
 _UPLOAD = _describe_body(deploying.FORM_TYPE)
+_HAS_IT: dict[str, Any] = {"description": "The client has it, by its entity tag or its time."}
 _ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": {}}},
     206: {"content": {"*/*": {}}, "description": "The range asked for."},
     204: {"description": "It lies at the link."},
+    304: _HAS_IT,
 }
