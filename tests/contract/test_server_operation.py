@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from tests.contract.stores import LONG, build_job, create
 from tests.contract.test_resolver import a_silent_server
-from tests.serving import ASYNC, LONGEST_SECONDS, Server, serving
+from tests.serving import ASYNC, LONGEST_SECONDS, Answer, Server, serving
 from tests.site import Site
 from tests.values import ROOT
 from tests.waiting import wait_for
@@ -70,6 +70,28 @@ def test_a_server_that_is_stopped_waits_for_no_resolution_and_for_no_job_of_a_re
         refused = deployment.result()
         assert (refused.status, refused.json["diagnosis"]["code"]) == (503, "request.interrupted")
         assert (waiting.result().status, waiting.result().json["status"]) == (201, "running")
+
+
+def test_sources_that_never_answer_hold_up_nobody_but_those_who_name_them(site: Site, tmp_path: Path) -> None:
+    limits = site.having(ZOO_RUNNER_PACKAGE_HOSTS="127.0.0.1", ZOO_RUNNER_WORKSPACE_PREFIX="/hubs")
+    with serving(limits.environ, tmp_path) as server, a_silent_server() as (url, came), ThreadPoolExecutor(45) as pool:
+
+        def deploy(number: int) -> Answer:
+            return server.request("POST", "/processes", {"executionUnit": {"href": f"{url}/{number}.cwl"}})
+
+        assert server.openapi["paths"]  # read once, before many need it
+        deployments = [pool.submit(deploy, number) for number in range(45)]
+        assert came.wait(LONGEST_SECONDS)
+        # the others have all places or wait for them
+        refused = next(as_completed(deployments, LONGEST_SECONDS)).result()
+        assert (refused.status, refused.json["diagnosis"]["code"]) == (503, "request.busy")
+        assert int(refused.headers["retry-after"]) > 0
+        for path in ("/jobs", "/processes", "/health", "/health/ready"):
+            assert server.request("GET", path).status == 200
+        assert server.deploy(ECHO, "/hubs/other") == "echo"
+        server.stop()
+        codes = {one.result().json["diagnosis"]["code"] for one in deployments}
+        assert codes <= {"request.busy", "request.interrupted"}
 
 
 def _count(server: Server, status: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from zoo_runner.config.settings import Settings
@@ -21,14 +22,19 @@ Fetch = Callable[[str, int], bytes]
 """Fetches a URL, at most so many bytes of it."""
 
 
-def build_fetch(settings: Settings) -> Fetch:
-    """Return what fetches the documents of packages, within the rules on hosts of these settings."""
+def build_fetch(settings: Settings, until: float | None = None) -> Fetch:
+    """Return what fetches the documents of packages, within the rules on hosts of these settings.
+
+    Nothing is waited for beyond `until`, a time of the monotonic clock.
+    """
     hosts = settings.package_hosts
     reach = replace(settings.reach, hosts=(*settings.reach.hosts, *hosts), only=hosts)
-    return lambda url, max_bytes: fetch_over_http(url, max_bytes, settings.proxies, reach)
+    return lambda url, max_bytes: fetch_over_http(url, max_bytes, settings.proxies, reach, until)
 
 
-def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, reach: Reach = ANYWHERE) -> bytes:
+def fetch_over_http(
+    url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, reach: Reach = ANYWHERE, until: float | None = None
+) -> bytes:
     """Fetch a document over HTTP(S) with the stagers' client and its rules on addresses. Raises `PackageError`."""
     import asyncio
 
@@ -47,7 +53,12 @@ def fetch_over_http(url: str, max_bytes: int, proxies: Proxies = NO_PROXIES, rea
         return content
 
     try:
-        return asyncio.run(fetch())
+        # a server that sends a little now and then would hold up its client for ever
+        return asyncio.run(asyncio.wait_for(fetch(), None if until is None else until - monotonic()))
+    except asyncio.TimeoutError as error:
+        remedy = "Look at its server, or send the documents with the request."
+        cause = f"cannot fetch {url}: it did not arrive in time"
+        raise PackageError(cause, remedy, code="package.unreachable") from error
     except StagingError as error:
         codes = {Kind.NOT_FOUND: "package.not-found", Kind.REFUSED: "package.refused"}
         code = codes.get(error.kind, "package.unreachable")

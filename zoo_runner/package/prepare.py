@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
+from time import monotonic
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -30,8 +32,11 @@ UPLOAD_HOST = "upload.invalid"
 """Stands in addresses for the documents of a request; no such host can exist (RFC 2606)."""
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 LONGEST_CPU_SECONDS = 180
-LONGEST_SECONDS = 600
-"""What resolving a package may take; of memory, `_LARGEST_BYTES`: a hostile one could take any amount."""
+LONGEST_SECONDS, LONGEST_REQUEST_SECONDS = 600.0, 60.0
+"""What resolving a package may take, and what where a request waits for it; of memory, `_LARGEST_BYTES`.
+
+A hostile one could take any amount.
+"""
 _LARGEST_BYTES = 4 << 30
 
 
@@ -46,6 +51,7 @@ def prepare_upload(
     workflow: str | None,
     settings: Settings,
     run: Resolve = resolve_in_new_process,
+    seconds: float = LONGEST_SECONDS,
 ) -> Package:
     """Load a package from the texts of its documents, by name; `main` is the one that has the workflow.
 
@@ -57,7 +63,7 @@ def prepare_upload(
         reference = f"{reference}#{workflow}"
     if settings.package_hosts:
         settings = replace(settings, package_hosts=(*settings.package_hosts, UPLOAD_HOST))
-    package = _prepare(reference, _without_private(settings), files, run)
+    package = _prepare(reference, _without_private(settings), files, run, seconds)
     # a step would ask this host for it
     for location in _list_locations(package.document):
         if location.startswith(f"https://{UPLOAD_HOST}/"):
@@ -73,21 +79,23 @@ def _list_locations(node: Any) -> Iterator[str]:
         yield from _list_locations(member)
 
 
-def prepare_public(reference: str, settings: Settings, run: Resolve = resolve_in_new_process) -> Package:
+def prepare_public(
+    reference: str, settings: Settings, run: Resolve = resolve_in_new_process, seconds: float = LONGEST_SECONDS
+) -> Package:
     """Load a package from an address that a client has sent: one in a private network only if its host is listed.
 
     Raises `PackageError`.
     """
-    return _prepare(reference, _without_private(settings), NO_FILES, run)
+    return _prepare(reference, _without_private(settings), NO_FILES, run, seconds)
 
 
 def _without_private(settings: Settings) -> Settings:
     return replace(settings, reach=replace(settings.reach, private=False))
 
 
-def _build_fetch(settings: Settings, files: Mapping[str, str]) -> Fetch:
+def _build_fetch(settings: Settings, files: Mapping[str, str], until: float | None = None) -> Fetch:
     """Return what fetches documents; `files` are those at UPLOAD_HOST, by their path below the first folder."""
-    over_http = build_fetch(settings)
+    over_http = build_fetch(settings, until)
 
     def fetch(url: str, max_bytes: int) -> bytes:
         if not files or urlsplit(url).hostname != UPLOAD_HOST:
@@ -118,12 +126,12 @@ def _prepare(
     settings: Settings,
     files: Mapping[str, str] = NO_FILES,
     run: Resolve = resolve_in_new_process,
+    seconds: float = LONGEST_SECONDS,
 ) -> Package:
-    kept = load_kept_package(reference, settings, _build_fetch(settings, files))
-    return kept or _resolve_in_child(reference, settings, files, run)
-
-
-def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, str], run: Resolve) -> Package:
+    until = monotonic() + seconds
+    fetch = _build_fetch(settings, files, until)
+    if kept := load_kept_package(reference, settings, fetch):
+        return kept
     order = {
         "reference": reference,
         "files": dict(files),
@@ -134,7 +142,7 @@ def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, st
         "reach": asdict(settings.reach),
         "proxies": asdict(settings.proxies),
         "cpu_seconds": LONGEST_CPU_SECONDS,
-        "seconds": LONGEST_SECONDS,
+        "seconds": max(1, ceil(until - monotonic())),
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
     child = run(order, settings)
@@ -143,8 +151,8 @@ def _resolve_in_child(reference: str, settings: Settings, files: Mapping[str, st
     if child.returncode == -signal.SIGXCPU:
         raise _too_large(reference, f"{LONGEST_CPU_SECONDS} s of CPU time")
     if child.returncode == -signal.SIGALRM:
-        raise _too_large(reference, f"{LONGEST_SECONDS} s")
-    package = load_kept_package(reference, settings, _build_fetch(settings, files))
+        raise _too_large(reference, f"{seconds:g} s")
+    package = load_kept_package(reference, settings, fetch)
     if package is None:
         raise EngineError(
             f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",

@@ -27,12 +27,15 @@ from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
+from zoo_runner.server.places import Limit, Places
 from zoo_runner.server.vault import Vault, open_vault
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
 
 UPLOADS = "uploads"
 """The place of files that clients have sent, beside the results of jobs, whose names are their ids."""
+
+_RESOLVING, _RESOLVING_LATER = Limit(most=6, share=3), Limit(most=40, share=10)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +45,8 @@ T = TypeVar("T")
 class Api:
     """The server's own parts; one for the whole process. `wake` has the workers look at a job now.
 
-    `arriving` are the bytes of files that each workspace is being sent.
+    `resolving` are the places for what waits for sources of others: packages and dry runs. `arriving` are the bytes of
+    files that each workspace is being sent.
     """
 
     store: SqlStore
@@ -53,6 +57,7 @@ class Api:
     endings: Endings = field(default_factory=Endings)
     following: Following = field(default_factory=Following)
     resolver: WarmResolver = field(default_factory=WarmResolver)
+    resolving: Places = field(default_factory=lambda: Places(_RESOLVING, _RESOLVING_LATER))
     arriving: Counter[str] = field(default_factory=Counter)
     wake: Callable[[str], None] = lambda _: None
 

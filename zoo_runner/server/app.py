@@ -66,6 +66,7 @@ _CORS: dict[str, Any] = {
 }
 logger = logging.getLogger(__name__)
 
+_RETRY_SECONDS = "10"
 _HTTP_CODES = {404: "request.unknown-path", 405: "request.method"}
 
 
@@ -294,7 +295,9 @@ def _answer_problem(request: Request, error: RunnerError, masker: Masker, base: 
     accept = request.headers.get("accept", "")
     plain = accept in ("", "application/json") or ("application/json" in accept and "problem+json" not in accept)
     challenge = find_challenge(error.diagnosis.code)
-    headers = {"WWW-Authenticate": challenge} if challenge else None
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    if problem["status"] == 503:
+        headers["Retry-After"] = _RETRY_SECONDS
     media_type = None if plain else "application/problem+json"
     status = problem["status"]
     return Document(problem, "problem", base, status_code=status, headers=headers, media_type=media_type)

@@ -11,7 +11,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.argo.template.source import load_template
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.prepare import prepare_public, prepare_upload
+from zoo_runner.package.prepare import LONGEST_REQUEST_SECONDS, prepare_public, prepare_upload
 from zoo_runner.package.resolver import Resolve
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
@@ -85,7 +85,7 @@ def load_deployment(deployment: Deployment, configuration: Configuration, run: R
     """Load the package of a deployment; raises `PackageError`, `EngineError` where Argo Workflows is asked for it."""
     if deployment.template is not None:
         files = {_NAME: load_template(configuration, deployment.template)}
-        return prepare_upload(files, _NAME, None, configuration.settings, run)
+        return prepare_upload(files, _NAME, None, configuration.settings, run, LONGEST_REQUEST_SECONDS)
     try:
         return _load(deployment, configuration.settings, run)
     except PackageError as error:
@@ -99,13 +99,13 @@ def load_deployment(deployment: Deployment, configuration: Configuration, run: R
 def _load(deployment: Deployment, settings: Settings, run: Resolve) -> Package:
     if deployment.files:
         main = next(iter(deployment.files))
-        return prepare_upload(deployment.files, main, deployment.workflow, settings, run)
+        return prepare_upload(deployment.files, main, deployment.workflow, settings, run, LONGEST_REQUEST_SECONDS)
     href = str(deployment.href)
     if not href.lower().startswith(("http://", "https://")):
         raise PackageError(f"{href!r} is not a web address", "Give an http or https address.", code="package.reference")
     if deployment.workflow:
         href = f"{href.partition('#')[0]}#{deployment.workflow}"
-    return prepare_public(href, settings, run)
+    return prepare_public(href, settings, run, LONGEST_REQUEST_SECONDS)
 
 
 def _decode(body: bytes, what: str) -> str:

@@ -35,6 +35,7 @@ _STATUSES = {
     "request.method": 405,
     "request.range": 416,
     "request.interrupted": 503,
+    "request.busy": 503,
     "request.invalid": 400,
     "request.cursor": 400,
     "request.cross-site": 403,

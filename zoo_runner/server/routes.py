@@ -133,15 +133,15 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
-    deployed = _answer(ProcessSummary, 201) | _answer(Preflight)
+    deployed, run = _answer(ProcessSummary, 201) | _answer(Preflight), api.resolving.run
 
     @router.post("/processes", tags=["processes"], status_code=201, responses=deployed, **_DEPLOY)
     async def deploy_process(call: of, request: Request, dry_run: DryRun, workflow: Workflow = None) -> Response:
         """Deploy an application package; with `dryRun`, report what would be refused and what is wrong with it."""
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
-            return JSONResponse(await run_in_threadpool(preflight.examine_deployment, api, call, deployment))
-        summary = await run_in_threadpool(processes.deploy_process, api, call, deployment)
+            return JSONResponse(await run(call.workspace, preflight.examine_deployment, api, call, deployment))
+        summary = await run(call.workspace, processes.deploy_process, api, call, deployment)
         return JSONResponse(summary, 201, headers={"Location": call.link("processes", summary["id"])})
 
     @router.put("/processes/{process_id}", tags=["processes"], status_code=204, responses=_answer(Preflight), **_DEPLOY)
@@ -151,13 +151,15 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
         """Put another package in the place of a process; with `dryRun`, report what would be refused."""
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
-            found = await run_in_threadpool(preflight.examine_deployment, api, call, deployment, process_id)
+            found = await run(call.workspace, preflight.examine_deployment, api, call, deployment, process_id)
             return JSONResponse(found)
-        await run_in_threadpool(processes.replace_process, api, call, process_id, deployment)
+        await run(call.workspace, processes.replace_process, api, call, process_id, deployment)
         return Response(status_code=204)
 
 
 def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
+    run = api.resolving.run
+
     @router.post("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED, **_EXECUTE)
     async def execute_process(call: of, process_id: str, request: Request, dry_run: DryRun) -> Response:
         """Execute a process; with `Prefer: respond-async` the answer is the job, else its results.
@@ -168,7 +170,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
             return await submit_form(api, call, process_id, request, dry_run=dry_run)
         body = await read_execute(request, api)
         if dry_run:
-            return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
+            return JSONResponse(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
         return await answer_execution(api, call.at(job.workspace), job, request, body)
 
@@ -185,7 +187,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         request = replace_headers(request, given.headers)
         body = choose_form(given.request, package, request.headers.get("accept", ""))
         if dry_run:
-            return JSONResponse(await run_in_threadpool(preflight.examine_execution, api, call, process_id, body))
+            return JSONResponse(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
         return await answer_execution(api, call.at(job.workspace), job, request, body)
 
@@ -287,9 +289,10 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
 
 def _add_validation(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/validation", tags=["jobs"], **describe_document(Preflight))
-    def validate_job(call: of, job_id: str) -> Response:
+    async def validate_job(call: of, job_id: str) -> Response:
         """Report what would fail if a job ran as it is now, such as one that was created and not started."""
-        return Document(preflight.examine_job(api, call, jobs.get_job(api, call, job_id)), base=call.base)
+        job = await run_in_threadpool(jobs.get_job, api, call, job_id)
+        return Document(await api.resolving.run(call.workspace, preflight.examine_job, api, call, job), base=call.base)
 
 
 def _add_results(router: APIRouter, api: Api, of: Any) -> None:

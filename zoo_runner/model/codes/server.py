@@ -21,6 +21,7 @@ HARVEST = (
     Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),
 )
 REQUEST = (
+    Code("request.busy", _E, "The server has no room for more requests of this kind now.", "Send it again later."),
     Code("request.cursor", _U, "The cursor of a list is invalid.", "Follow the `next` link of a page."),
     Code(
         "request.cross-site",
