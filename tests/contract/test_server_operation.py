@@ -1,10 +1,13 @@
 """How a server is run: its limits, and how it stops."""
 
 import json
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -14,12 +17,13 @@ import pytest
 
 from tests.contract.stores import LONG, build_job, create
 from tests.contract.test_resolver import a_silent_server
-from tests.serving import ASYNC, LONGEST_SECONDS, Answer, Server, serving
+from tests.serving import ASYNC, CWL, LONGEST_SECONDS, Answer, Server, serving
 from tests.site import Site
 from tests.values import ROOT
 from tests.waiting import wait_for
 from zoo_runner.model.job import Status
 from zoo_runner.server.housekeeping import end_overdue
+from zoo_runner.server.workers import end_processes
 from zoo_runner.store.sql import open_sql_store
 
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
@@ -92,6 +96,40 @@ def test_sources_that_never_answer_hold_up_nobody_but_those_who_name_them(site: 
         server.stop()
         codes = {one.result().json["diagnosis"]["code"] for one in deployments}
         assert codes <= {"request.busy", "request.interrupted"}
+
+
+@contextmanager
+def sending_half_a_body(server: Server) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.port), LONGEST_SECONDS) as connection:
+        head = f"POST /processes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {CWL}\r\nContent-Length: 100\r\n\r\nx"
+        connection.sendall(head.encode())
+        yield connection
+
+
+def test_a_server_that_is_stopped_waits_for_no_body_and_begins_no_job(site: Site, tmp_path: Path) -> None:
+    limits = site.having(ZOO_RUNNER_SHUTDOWN_LIMIT="12", ZOO_RUNNER_BODY_TIMEOUT="600")
+    with serving(limits.environ, tmp_path) as server, sending_half_a_body(server):
+        server.deploy(SLOW)
+        running, waiting = server.execute("slow", {"seconds": 3}), server.execute("slow", {"seconds": 3})
+        server.wait(running, "running")
+        server.stop()
+    with closing(open_sql_store(f"sqlite:///{site.state / 'runner.db'}")) as store:
+        statuses = [store.jobs.get(job).status for job in (running, waiting)]
+    assert statuses == [Status.SUCCESSFUL, Status.ACCEPTED]
+
+
+def test_a_body_that_does_not_go_on_is_refused(site: Site, tmp_path: Path) -> None:
+    limits = site.having(ZOO_RUNNER_BODY_TIMEOUT="0.5")
+    with serving(limits.environ, tmp_path) as server, sending_half_a_body(server) as connection:
+        answer = connection.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert server.deploy(ECHO) == "echo"
+
+
+def test_the_time_to_stop_is_one_for_all_workers() -> None:
+    many = [subprocess.Popen(["sleep", str(LONGEST_SECONDS)], text=True) for _ in range(3)]
+    end_processes(many, monotonic())
+    assert [process.wait(LONGEST_SECONDS) for process in many] == [-signal.SIGKILL] * 3
 
 
 def _count(server: Server, status: str) -> int:

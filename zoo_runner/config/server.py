@@ -75,7 +75,16 @@ class ServerSettings:
         "Longest time that the answer to a dismissal waits for the running job to stop, in seconds.",
     )
     shutdown_seconds: float = setting(
-        "ZOO_RUNNER_SHUTDOWN_LIMIT", 30.0, "Time that running jobs get to end when the server is stopped, in seconds."
+        "ZOO_RUNNER_SHUTDOWN_LIMIT",
+        30.0,
+        "Time that running jobs and open requests get to end when the server is stopped, in seconds; it begins for all"
+        " of them with the signal.",
+    )
+    body_seconds: float = setting(
+        "ZOO_RUNNER_BODY_TIMEOUT",
+        30.0,
+        "Longest time that the next piece of a request's body may take to arrive, in seconds; then the request is"
+        " refused.",
     )
     max_body_mib: float = setting("ZOO_RUNNER_MAX_BODY_MIB", 16.0, "Largest body of a request, in MiB.")
     unstarted_max_mib: float = setting(

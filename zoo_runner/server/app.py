@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
+from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import InputError, RunnerError, SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
@@ -26,6 +27,7 @@ from zoo_runner.server.access.sessions import Personal
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.access.workspaces import WORKSPACE
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.bodies import BodiesInTime
 from zoo_runner.server.cross_site import ensure_own_post
 from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
@@ -91,8 +93,7 @@ def build_app(
     )
     app.add_middleware(MoreMethods)
     app.add_middleware(PageAddresses)
-    if api.settings.rate_limit:
-        app.add_middleware(Limited, rate=read_rate(api.settings.rate_limit))
+    _add_limits(app, api.settings)
     app.add_middleware(Audited, log=api.store.audit)
     add_metrics(app, api, count_workers)
     if origins := api.settings.cors_origins:
@@ -116,6 +117,12 @@ def build_app(
         hub = replace(plain, hub=True)
         _add_api(app, api, f"/{prefix}/{{workspace}}", hub, hub)
     return app
+
+
+def _add_limits(app: FastAPI, settings: ServerSettings) -> None:
+    app.add_middleware(BodiesInTime, seconds=settings.body_seconds)
+    if settings.rate_limit:
+        app.add_middleware(Limited, rate=read_rate(settings.rate_limit))
 
 
 def _open_provider(api: Api) -> Provider | None:

@@ -1,15 +1,42 @@
 """Reads the bodies of requests: bounded, and parsed in threads, so that other requests do not wait for a large one."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.server import deploying, requests
 from zoo_runner.server.api import Api
 from zoo_runner.server.forms import read_parts
+
+
+class BodiesInTime:
+    """ASGI middleware: refuses a request whose body stops arriving before its end."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        has_arrived = scope["type"] != "http"
+
+        async def receive_in_time() -> Message:
+            nonlocal has_arrived
+            if has_arrived:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._seconds)
+            except asyncio.TimeoutError as error:
+                cause = f"nothing more of the body arrived for {self._seconds:g} s"
+                raise InputError(cause, "Send the request again.", code="request.timeout") from error
+            has_arrived = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_in_time, send)
 
 
 async def read_body(request: Request, api: Api) -> bytes:

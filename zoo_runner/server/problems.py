@@ -36,6 +36,7 @@ _STATUSES = {
     "request.range": 416,
     "request.interrupted": 503,
     "request.busy": 503,
+    "request.timeout": 408,
     "request.invalid": 400,
     "request.cursor": 400,
     "request.cross-site": 403,

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -42,17 +43,21 @@ def open_store(settings: ServerSettings, configuration: Configuration) -> SqlSto
 
 
 class _Server(uvicorn.Server):
-    """The HTTP server; when it is asked to stop, it ends what it would wait for: streams, and requests that wait."""
+    """The HTTP server; when it is asked to stop, it ends what it would wait for: streams, and requests that wait.
 
-    def __init__(self, config: uvicorn.Config, api: Api) -> None:
+    Workers take no job from that moment on, and their time begins.
+    """
+
+    def __init__(self, config: uvicorn.Config, api: Api, pool: WorkerPool) -> None:
         super().__init__(config)
-        self._api = api
+        self._api, self._pool = api, pool
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Act on SIGTERM or SIGINT."""
         for part in (self._api.following, self._api.endings):
             part.stop()
         self._api.resolver.interrupt()
+        self._pool.begin_stop()
         super().handle_exit(sig, frame)
 
 
@@ -86,7 +91,7 @@ def serve(
         keep_echo(api)
         api = replace(api, wake=wake)
         hosts, tracing = list_hosts(settings, address[0]), _open_tracing(settings, "server", stack)
-        _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address)
+        _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address, pool)
 
 
 def warn_of_shared_credentials(configuration: Configuration, identity: IdentitySettings) -> None:
@@ -122,7 +127,7 @@ def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> Wo
     return pool
 
 
-def _listen(api: Api, app: FastAPI, address: tuple[str, int]) -> None:
+def _listen(api: Api, app: FastAPI, address: tuple[str, int], pool: WorkerPool) -> None:
     """Answer requests until SIGTERM or SIGINT."""
     host, port = address
     # uvicorn stops on these itself, and raises them again once it has stopped
@@ -137,9 +142,11 @@ def _listen(api: Api, app: FastAPI, address: tuple[str, int]) -> None:
         access_log=False,
         server_header=False,
         forwarded_allow_ips=list(api.settings.trusted_proxies),
+        # clients that neither send nor read shall not keep the server from stopping
+        timeout_graceful_shutdown=ceil(api.settings.shutdown_seconds),
     )
     logger.info("serving at http://%s:%d/", host, port)
-    _Server(config, api).run()
+    _Server(config, api, pool).run()
     logger.info("the server stops")
 
 

@@ -5,7 +5,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ class WorkerPool:
         self._processes: list[subprocess.Popen[str]] = []
         self._threads: list[threading.Thread] = []
         self._lock, self._stopping = threading.Lock(), threading.Event()
+        self._stopped_at: float | None = None
         for number in range(count):
             thread = threading.Thread(target=self._keep_one, name=f"worker-{number}", daemon=True)
             self._threads.append(thread)
@@ -38,22 +40,30 @@ class WorkerPool:
             for process in self._processes:
                 _write(process, f"{job_id}\n")
 
+    def begin_stop(self) -> None:
+        """Have the workers take no further job, from now on; may be called by a signal's handler."""
+        self._stopped_at = self._stopped_at or monotonic()
+        # the lock may be held by what the signal has interrupted
+        threading.Thread(target=self._end_orders, name="stopper", daemon=True).start()
+
     def stop(self, seconds: float) -> None:
-        """Take no further job, give those that run so much time to end, and stop what runs then."""
-        self._stopping.set()
-        with self._lock:
-            processes = list(self._processes)
-        for process in processes:
-            with contextlib.suppress(OSError, ValueError):
-                process.stdin and process.stdin.close()
-        for process in processes:
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                # what it ran is found by whoever takes its lease
-                process.kill()
+        """Take no further job, give those that run so much time to end, and stop what runs then.
+
+        The time counts from `begin_stop`, where that was called before.
+        """
+        processes = self._end_orders()
+        end_processes(processes, (self._stopped_at or monotonic()) + seconds)
         for thread in self._threads:
             thread.join()
+
+    def _end_orders(self) -> "list[subprocess.Popen[str]]":
+        """Close what the workers read, which has them stop after their jobs; return them."""
+        self._stopping.set()
+        with self._lock:
+            for process in self._processes:
+                with contextlib.suppress(OSError, ValueError):
+                    process.stdin and process.stdin.close()
+            return list(self._processes)
 
     def _keep_one(self) -> None:
         while not self._stopping.is_set():
@@ -81,6 +91,16 @@ class WorkerPool:
         if self._stopping.is_set() and process.stdin:
             process.stdin.close()
         return process
+
+
+def end_processes(processes: "Iterable[subprocess.Popen[str]]", until: float) -> None:
+    """Wait for the end of processes until a time of the monotonic clock, and kill those that run then."""
+    for process in processes:
+        try:
+            process.wait(max(0.0, until - monotonic()))
+        except subprocess.TimeoutExpired:
+            # what it ran is found by whoever takes its lease
+            process.kill()
 
 
 def _write(process: "subprocess.Popen[str]", text: str) -> None:

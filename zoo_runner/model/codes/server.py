@@ -42,6 +42,7 @@ REQUEST = (
     Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
     Code("request.range", _U, "The file has none of the bytes asked for.", "Ask for a range that it has."),
     Code("request.subscriber", _U, "An address for callbacks is invalid or not allowed.", "Correct what is shown."),
+    Code("request.timeout", _U, "The body of the request did not arrive in time.", "Send the request again."),
     Code("request.too-large", _U, "The body is too large.", "Refer to large data by href."),
     Code("request.too-many", _U, "The client has sent too many requests.", "Wait, and send fewer."),
     Code("request.unknown-path", _U, "There is nothing at this path.", "See the OpenAPI document."),
