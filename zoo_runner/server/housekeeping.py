@@ -18,7 +18,7 @@ from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.server.api import Api, find_retention, find_shortest_retention
 from zoo_runner.server.jobs import remove_ended_job
-from zoo_runner.server.uploads import remove_expired_uploads
+from zoo_runner.server.uploads import remove_expired_uploads, remove_rests
 from zoo_runner.store.protocol import JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
@@ -81,6 +81,7 @@ class Housekeeper:
         for kept in (self._api.store.sessions, self._api.store.tokens):
             kept.remove_expired(clock.now())
         remove_expired_uploads(self._api, self._stopped)
+        remove_rests(self._api.configuration.workspace.folders.scratch)
         if removed := remove_expired(self._api, self._stopped):
             logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
         if removed := remove_unstarted(self._api, self._stopped):

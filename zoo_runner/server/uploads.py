@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -37,6 +38,7 @@ PATH = "files"
 _SECONDS_PER_HOUR = 3600
 # a job that was accepted just before is stored by then, and keeps its files
 _GRACE_SECONDS = 3600.0
+_REST, _REST_SECONDS = "upload-", 3600.0
 _WAITING = (Status.ACCEPTED, Status.RUNNING)
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ async def receive_upload(api: Api, call: Call, request: Request) -> Upload:
     folder = find_folder(place)
     _ensure_within_reach(api, workspace, folder)
     destination = f"{folder or place}/{upload_id}"
-    scratch = workspace.folders.scratch / f"upload-{upload_id}"
+    scratch = workspace.folders.scratch / f"{_REST}{upload_id}"
     most_bytes = int(api.settings.max_upload_mib * 2**20)
     try:
         async with _reserving(api, workspace.name, request, read_size(request, most_bytes)):
@@ -215,6 +217,28 @@ def remove_expired_uploads(api: Api, stopped: threading.Event) -> int:
         except RunnerError as error:
             logger.warning("the files %s could not be removed: %s", upload.id, error)
     return removed
+
+
+def remove_rests(scratch: Path) -> int:
+    """Remove what a server that was killed had received in part, below the scratch folder of all workspaces.
+
+    A server that still receives writes a piece now and then, or refuses the request. Returns of how many uploads.
+    """
+    removed, until = 0, time() - _REST_SECONDS
+    for pattern in (f"{_REST}*", f"ws-*/{_REST}*"):
+        for folder in scratch.glob(pattern):
+            if max(_list_times(folder), default=until) < until:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+    return removed
+
+
+def _list_times(folder: Path) -> Iterator[float]:
+    """List when the parts of a folder were changed."""
+    for path in (folder, *folder.rglob("*")):
+        # another server may remove it at this moment
+        with suppress(OSError):
+            yield path.lstat().st_mtime
 
 
 def _list_needed(api: Api) -> Iterator[str]:
