@@ -44,6 +44,7 @@ _STATUSES = {
     "job.not-ended": 404,
     "process.immutable": 403,
     "job.locked": 423,
+    "job.nothing-kept": 409,
     "job.media-type": 415,
     "job.schema": 422,
     "job.too-many-unstarted": 429,
