@@ -223,6 +223,37 @@ def test_a_form_can_be_checked_and_what_a_job_was_given_edited(server: Server, j
     assert ("message", "shown") in {(one.get("name"), one.get("value")) for one in edited.list_all("input")}
 
 
+def deploy(server: Server, path: str, package: str, process_id: str) -> tuple[int, str]:
+    """Fill in the form that deploys, with no file chosen."""
+    fields = {"href": "", "package": package, "w": "", "id": process_id}
+    lines = ["--sep", 'Content-Disposition: form-data; name="files"; filename=""', "", ""]
+    for name, value in fields.items():
+        lines += ["--sep", f'Content-Disposition: form-data; name="{name}"', "", value]
+    sent = {"Content-Type": "multipart/form-data; boundary=sep", "Sec-Fetch-Site": "same-origin", **HTML}
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    with closing(connection):
+        connection.request("POST", path, "\r\n".join([*lines, "--sep--", ""]), sent)
+        answer = connection.getresponse()
+        return answer.status, (answer.getheader("Location") or "") or answer.read().decode()
+
+
+def test_a_package_is_checked_and_deployed_from_a_form(server: Server) -> None:
+    status, page = deploy(server, "/processes?dryRun=true", ECHO.read_text(), "pasted")
+    assert (status, "panel passed" in page) == (200, True)
+    assert server.request("GET", "/processes/pasted").status == 404
+    status, page = deploy(server, "/processes", ECHO.read_text(), "pasted")
+    assert (status, page.endswith("/processes/pasted")) == (303, True)
+    assert "process.exists" in deploy(server, "/processes", ECHO.read_text(), "pasted")[1]
+    status, page = deploy(server, "/processes", "class: Nothing", "wrong")
+    assert (status, "class: Nothing" in page) == (400, True)
+
+
+def test_a_text_among_the_results_is_shown(server: Server, job: str) -> None:
+    page = get(server, f"/jobs/{job}/results")
+    assert "shown" in page.text.split()
+    assert len(page.list_all("pre")) == 1
+
+
 def test_programs_that_send_json_as_a_form_learn_that_it_is_none(server: Server) -> None:
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = server.request("POST", "/processes/echo/execution", b'{"inputs": {}}', sent)
@@ -265,7 +296,7 @@ def test_the_log_that_is_watched_is_reported_as_it_grows(server: Server) -> None
     assert kinds[-1] == "status"
     assert "log" in kinds
     missing = server.request("GET", f"/jobs/{running}/events?log=nothing")
-    assert (missing.status, missing.json["diagnosis"]["code"]) == (404, "job.not-found")
+    assert (missing.status, missing.json["diagnosis"]["code"]) == (404, "job.no-log")
 
 
 def test_what_users_have_written_is_text(server: Server) -> None:

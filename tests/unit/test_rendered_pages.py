@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from tests.markup import EVIL, Page
+from zoo_runner.server.documents import PreflightProblem
+from zoo_runner.server.pages.deploy_form import DeployPage
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_list_page import build_filters
 from zoo_runner.server.pages.rendering import render
+from zoo_runner.server.pages.results_page import ShownFile
 
 BASE = "https://eo.example/api"
 LINKS = [
@@ -57,7 +60,14 @@ PAGES: dict[str, Any] = {
     "processes": {"processes": [PROCESS], "links": LINKS},
     "results": {EVIL: {"href": "javascript:alert(1)", "type": EVIL}, "stac": {"links": LINKS, "title": EVIL}},
 }
-VIEWS: dict[str, Any] = {"jobs": build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL)))}
+FINDING: PreflightProblem = {"code": EVIL, "level": "error", "pointer": EVIL, "message": EVIL, "remedy": EVIL}
+VIEWS: dict[str, Any] = {
+    "jobs": build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))),
+    "processes": DeployPage(
+        filled=dict.fromkeys(("href", "package", "w", "id"), EVIL), found={"valid": False, "problems": [FINDING]}
+    ),
+    "results": [ShownFile(EVIL, EVIL, "javascript:alert(1)", EVIL, EVIL, is_cut=True)],
+}
 
 
 def show(page: str, document: Any, path: str = "/x", query: bytes = b"") -> str:

@@ -76,6 +76,11 @@ def _examine_package(api: Api, package: Package, configuration: Configuration) -
     return [_describe(error.diagnosis.code, "", error.diagnosis.cause, error.diagnosis.remedy) for error in found]
 
 
+def describe_refusal(error: RunnerError) -> Preflight:
+    """Describe why a request was refused; raises the error where it is no fault of the request."""
+    return _build(_list_problems(error))
+
+
 def _ensure_free(api: Api, call: Call, process_id: str) -> None:
     try:
         api.store.processes.get(call.workspace, process_id)

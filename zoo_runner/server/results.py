@@ -164,7 +164,7 @@ def _build_no_output(job: Job, what: str, remedy: str) -> JobNotFoundError:
 
 def read_result_file(job: Job, call: Call, path: str) -> Content:
     """Read a file of results that lie on this machine; raises `JobNotFoundError`."""
-    file = _find_file(job.destination, path)
+    file = find_result_file(job, path)
     if file is None:
         raise JobNotFoundError(f"job {job.id} has no file {path!r}", "See its results for those that there are.")
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
@@ -178,9 +178,9 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
     return Content(json.dumps(_with_links(document, job, call)).encode(), media_type)
 
 
-def _find_file(destination: str, path: str) -> Path | None:
-    """Find a file below a folder of this machine, links followed; None where there is none, or cannot be any."""
-    folder = Path(destination)
+def find_result_file(job: Job, path: str) -> Path | None:
+    """Find a file of results that lie on this machine, links followed; None where there is none, or cannot be any."""
+    destination, folder = job.destination, Path(job.destination)
     try:
         file = (folder / path).resolve()
         known = "://" not in destination and file.is_relative_to(folder.resolve()) and file.is_file()

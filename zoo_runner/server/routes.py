@@ -55,10 +55,12 @@ from zoo_runner.server.documents import (
 )
 from zoo_runner.server.key_values import choose_form, read_key_values
 from zoo_runner.server.pages.addresses import read_format
+from zoo_runner.server.pages.deploy_form import DeployPage, is_deploy_form, submit_deployment
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
 from zoo_runner.server.pages.job_list_page import build_filters
 from zoo_runner.server.pages.job_page import read_job_page
 from zoo_runner.server.pages.process_page import build_process_page
+from zoo_runner.server.pages.results_page import list_shown_files
 from zoo_runner.server.pages.submitting import is_form, submit_form
 from zoo_runner.server.parameters import (
     After,
@@ -107,7 +109,8 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/processes", tags=["processes"], **describe_document(ProcessList))
     async def list_processes(call: of, request: Request, limit: Limit = 100, cursor: Cursor = None) -> Response:
         """List the deployed processes, by id."""
-        return Document(await api.read(processes.list_processes, call, limit, cursor), "processes", call.base)
+        listed = await api.read(processes.list_processes, call, limit, cursor)
+        return Document(listed, "processes", call.base, view=lambda: DeployPage(call.may("process.deploy")))
 
     kept, described = Descriptions(), describe_document(ProcessDescription)
     described["responses"][304] = {"description": "The client has it: `If-None-Match` names its entity tag."}
@@ -138,6 +141,8 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
     @router.post("/processes", tags=["processes"], status_code=201, responses=deployed, **_DEPLOY)
     async def deploy_process(call: of, request: Request, dry_run: DryRun, workflow: Workflow = None) -> Response:
         """Deploy an application package; with `dryRun`, report what would be refused and what is wrong with it."""
+        if is_deploy_form(request):
+            return await submit_deployment(api, call, request, dry_run=dry_run)
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
             return JSONResponse(await run(call.workspace, preflight.examine_deployment, api, call, deployment))
@@ -302,7 +307,8 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         job = jobs.get_job(api, call, job_id)
         if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
             return answer_content(request, results.get_multipart(job, call))
-        return Document(results.get_results(job, call, as_collection=api.shows_collection(call)), "results", call.base)
+        document = results.get_results(job, call, as_collection=api.shows_collection(call))
+        return Document(document, "results", call.base, view=lambda: list_shown_files(document, job, call))
 
     @router.post("/jobs/{job_id}/results", tags=["jobs"], **describe_document(StatusInfo))
     async def start_job(call: of, job_id: str, request: Request) -> Response:
