@@ -31,6 +31,9 @@ async def submit_form(api: Api, call: Call, process_id: str, request: Request, *
     """Execute a process with what was filled in, and lead to its job; raises `ProcessNotFoundError`."""
     body = (await read_body(request, api)).decode("utf-8", "replace")
     sent = parse_qsl(body, keep_blank_values=True)
+    if dry_run:
+        # it waits for sources of others, as every dry run does
+        return await api.resolving.run(call.workspace, _submit, api, call, process_id, sent, dry_run)
     return await run_in_threadpool(_submit, api, call, process_id, sent, dry_run)
 
 
