@@ -15,8 +15,10 @@ from zoo_runner.engines import open_engine
 from zoo_runner.execution import kept_results
 from zoo_runner.execution.context import open_context
 from zoo_runner.execution.download import download_results
+from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, StageOutError
+from zoo_runner.model.events import Event, StageStarted
 from zoo_runner.model.job import Status
 from zoo_runner.server.api import open_context as open_server_context
 
@@ -61,6 +63,27 @@ def find_scratch(site: Site) -> Path:
 
 def read_texts(folder: Path) -> list[str]:
     return [path.read_text() for path in folder.rglob("a.txt")]
+
+
+def test_results_are_kept_too_where_the_time_limit_passes_while_they_are_stored(
+    tmp_path: Path, package_cache: Path
+) -> None:
+    site, cancellation = Site(tmp_path, package_cache), Cancellation(3600)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage is Stage.STAGE_OUT:
+            cancellation.cancel(Reason.TIME_LIMIT)
+
+    outputs = {"out": {"type": "File", "outputBinding": {"glob": "a.txt"}}}
+    tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "id": "main", "inputs": {}, "outputs": outputs}
+    package = tmp_path / "late.cwl"
+    package.write_text(json.dumps({**tool, "baseCommand": ["sh", "-c", "echo work > a.txt"]}))
+    outcome = site.run(site.accept(package, job_id="kept"), cancellation=cancellation, on=stop).outcome
+    assert outcome.diagnosis
+    assert (outcome.diagnosis.code, outcome.diagnosis.stage) == ("job.time-limit", Stage.STAGE_OUT)
+    assert "zoo-runner publish kept" in outcome.diagnosis.remedy
+    assert publish(site).exit_code == 0
+    assert read_texts(site.results) == ["work\n"]
 
 
 def test_results_stay_kept_where_the_message_says_until_they_can_be_published(site: Site) -> None:

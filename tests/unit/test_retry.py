@@ -27,9 +27,11 @@ from zoo_runner.model.errors import (
     DismissedError,
     EngineError,
     InputError,
+    NotReachedError,
     RunnerError,
     StageInError,
     StageOutError,
+    TimeLimitError,
     ToolError,
 )
 from zoo_runner.model.events import StepReused
@@ -318,3 +320,21 @@ def test_what_is_kept_is_what_another_command_needs(
 ) -> None:
     engine: Any = open_engine("argo-native", configuration_in(tmp_path))
     assert engine._is_worth_keeping(NEXT if generation else FIRST, begun, error) is kept
+
+
+@pytest.mark.parametrize("name", ["argo", "argo-native", "calrissian"])
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (EngineError("the pod ran out of memory", "Raise its limit.", code="engine.no-result"), True),
+        (TimeLimitError("later than 5 s", "Raise the limit."), True),
+        (DismissedError("cancelled", "Nothing."), False),
+        (NotReachedError("no answer", "Look."), False),
+    ],
+)
+def test_results_are_kept_whatever_ended_the_job_in_stage_out(
+    name: str, error: RunnerError, kept: bool, tmp_path: Path
+) -> None:
+    engine: Any = open_engine(name, configuration_in(tmp_path))
+    begun = {Stage.EXECUTE, Stage.STAGE_OUT}
+    assert engine._is_worth_keeping(FIRST, begun, error.move_to(Stage.STAGE_OUT)) is kept

@@ -10,9 +10,18 @@ from zoo_runner.inputs.neighbours import add_secondary_files
 from zoo_runner.inputs.package_files import find_remote_files, place_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.errors import EngineError, RunnerError, StageInError, StageOutError, ToolError
+from zoo_runner.model.errors import (
+    DismissedError,
+    EngineError,
+    NotReachedError,
+    RunnerError,
+    StageInError,
+    StageOutError,
+    ToolError,
+)
 from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
+from zoo_runner.model.outcomes import build_defect
 from zoo_runner.model.package import Document, Package
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
@@ -46,7 +55,6 @@ def run_stages(
     staged = run_stage_in(job, storage, report, cancellation)
     cancellation.check()
     outputs = run_execute(job, staged, execute, report)
-    cancellation.check()
     return run_stage_out(job, storage, outputs, report, cancellation)
 
 
@@ -134,11 +142,15 @@ def list_sources(job: JobSpec) -> Mapping[str, Any]:
 def run_stage_out(
     job: JobSpec, storage: StorageProfile, outputs: dict[str, Any], report: Report, cancellation: Cancellation
 ) -> Results:
-    """Store the outputs of a job at its destination; raises `StageOutError`."""
+    """Store the outputs of a job at its destination.
+
+    Raises `StageOutError`, or another `RunnerError` of this stage: a time limit may pass here too.
+    """
     from stageout.stage import stage_out
 
     report(StageStarted(Stage.STAGE_OUT, job.destination))
-    with translated(StageOutError), switching(cancellation) as switch:
+    with _storing(), translated(StageOutError), switching(cancellation) as switch:
+        cancellation.check()
         options = replace(
             load_stage_out_options(storage, job.id, job.workflow_id),
             title=job.package.process.get("label"),
@@ -150,6 +162,27 @@ def run_stage_out(
     for warning in put.warnings:
         report(EngineLine("warning", f"stage-out: {warning}"))
     return Results(put.document, put.collection, put.collection_href, put.outputs)
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Have whatever ends a job from here on say that it did so in stage-out: its steps have succeeded."""
+    try:
+        yield
+    except RunnerError as error:
+        error.move_to(Stage.STAGE_OUT)
+        raise
+    except Exception as error:
+        raise build_defect(error).move_to(Stage.STAGE_OUT) from error
+
+
+def leaves_results(error: RunnerError) -> bool:
+    """Whether the results of a job that ended so can be stored later: it was not dismissed, and its steps succeeded.
+
+    Pure; of errors that were raised after the job had been started.
+    """
+    stage_out = error.diagnosis.stage is Stage.STAGE_OUT
+    return stage_out and not isinstance(error, DismissedError | NotReachedError)
 
 
 def build_nothing_kept(handle: Handle) -> EngineError:

@@ -21,7 +21,7 @@
 Exit 0 is success, 1 an internal error of the runner, 2 also a wrong command line.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
 from zoo_runner.model.codes import CODES
@@ -65,6 +65,11 @@ class RunnerError(Exception):
         error = cls(diagnosis.cause, diagnosis.remedy)
         error.diagnosis = diagnosis
         return error
+
+    def move_to(self: _Error, stage: Stage) -> _Error:
+        """Return this error with another stage, where what ended a job says nothing of when it did."""
+        self.diagnosis = replace(self.diagnosis, stage=stage)
+        return self
 
 
 class SettingsError(RunnerError):

@@ -11,6 +11,9 @@ from zoo_runner.model.events import mask_event
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 
+DEFECT = RunnerError.default_code
+"""The code of an error that nobody foresaw."""
+
 
 def catch_outcome(
     work: Callable[[], Results], masker: Masker, log: str | None = None, keep_trace: Callable[[str], object] = str
@@ -23,12 +26,12 @@ def catch_outcome(
         return Outcome(Status.SUCCESSFUL, work())
     except (NotReachedError, JobBusyError):
         raise
-    except RunnerError as error:
-        return build_failure(error, masker, log)
-    except Exception as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
-        with suppress(OSError):  # a full disk is often why: the outcome counts more than the trace
-            keep_trace(masker.mask("".join(traceback.format_exception(error))))
-        return build_failure(build_defect(error), masker, log)
+    except Exception as error:  # noqa: BLE001 the entry point of the job: an internal error must not lose its logs
+        failure = error if isinstance(error, RunnerError) else build_defect(error)
+        if failure.diagnosis.code == DEFECT:
+            with suppress(OSError):  # a full disk is often why: the outcome counts more than the trace
+                keep_trace(masker.mask("".join(traceback.format_exception(error))))
+        return build_failure(failure, masker, log)
 
 
 def build_failure(error: RunnerError, masker: Masker | None = None, log: str | None = None) -> Outcome:
@@ -50,8 +53,9 @@ def restore_error(outcome: Outcome) -> RunnerError | None:
 
 
 def has_failed_in_stage_out(outcome: Outcome | None) -> bool:
-    """Whether a job failed while its results were stored, so that they may have been kept."""
-    return bool(outcome and outcome.diagnosis and outcome.diagnosis.stage is Stage.STAGE_OUT)
+    """Whether a job failed while its results were stored, for whatever reason, so that they may have been kept."""
+    failed = outcome is not None and outcome.status is Status.FAILED
+    return bool(failed and outcome and outcome.diagnosis and outcome.diagnosis.stage is Stage.STAGE_OUT)
 
 
 def may_have_kept(outcome: Outcome | None) -> bool:
@@ -68,7 +72,7 @@ def build_defect(error: BaseException) -> RunnerError:
         f"internal error: {type(error).__name__}: {error}",
         "Report it with the job log; the job itself may be sound.",
         level=Level.ENGINE,
-        code="runner.defect",
+        code=DEFECT,
     )
 
 

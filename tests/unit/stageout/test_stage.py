@@ -59,12 +59,18 @@ def write_text(path: Path, text: str = "hello") -> Path:
     return path
 
 
-def write_raster(path: Path, west: float = 500_000) -> Path:
+def write_raster(path: Path, west: float = 500_000, crs: str = "EPSG:32633") -> Path:
     profile = {"driver": "GTiff", "width": 4, "height": 2, "count": 1, "dtype": "int16", "nodata": -9999}
-    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, west, 0, -10, 5_500_000)}
+    place = {"crs": crs, "transform": Affine(10, 0, west, 0, -10, 5_500_000)}
     with rasterio.open(path, "w", **profile, **place) as dataset:
         dataset.write(numpy.ones((1, 2, 4), "int16"))
     return path
+
+
+def test_a_raster_in_a_reference_system_of_a_local_site_is_published_without_its_place(tmp_path: Path) -> None:
+    local = write_raster(tmp_path / "plan.tif", crs='LOCAL_CS["site",UNIT["metre",1]]')
+    results = put({"plan": describe_file(local)}, tmp_path / "to")
+    assert results.document["plan"]["href"] == (tmp_path / "to/plan/plan.tif").as_uri()
 
 
 def test_literals_null_arrays_and_records_are_their_own_results(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.kubernetes.smoke_test import open_smoke_test
 from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
-from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kept
+from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kept, leaves_results
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -129,6 +129,8 @@ class ClusterEngine(ABC):
             try:
                 results = _read_results(get_outcome(), self._cluster.image, cancellation)
             except RunnerError as error:
+                if Stage.STAGE_OUT in watcher.begun:
+                    error.move_to(Stage.STAGE_OUT)
                 # a server keeps no results for later commands, and continues jobs
                 keeps = self._workspace.keeps_results or self.continues
                 if not (keeps and self._is_worth_keeping(names, watcher.begun, error)):
@@ -246,7 +248,7 @@ class ClusterEngine(ABC):
 
     def _is_worth_keeping(self, names: Names, begun: Collection[Stage], error: RunnerError) -> bool:
         """Whether a job that failed may have left something on its volume that another command needs."""
-        if isinstance(error, StageOutError):
+        if leaves_results(error):
             # before the results, the destination itself is tried
             return Stage.STAGE_OUT in begun
         if isinstance(error, DismissedError | NotReachedError) or not self.continues:

@@ -17,7 +17,8 @@ from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Na
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.engines.kubernetes.submission import is_same
 from zoo_runner.model import clock
-from zoo_runner.model.errors import RunnerError, StageOutError
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.errors import RunnerError
 
 _KEPT = "zoo-runner/kept"
 _UNTIL = "zoo-runner/kept-until"
@@ -34,7 +35,7 @@ def keep_volume(
     After a failed stage-out these are the results, else the outputs of the steps that ended. Where that is not
     permitted, they are lost with the job, and the error says what would keep them.
     """
-    has_results = isinstance(error, StageOutError)
+    has_results = error.diagnosis.stage is Stage.STAGE_OUT
     what = "The results" if has_results else "The outputs of the steps that succeeded"
     then = f"`zoo-runner publish {job_id}` tries again" if has_results else f"`zoo-runner retry {job_id}` continues it"
     cluster, names = job.cluster, job.names

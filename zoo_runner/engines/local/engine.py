@@ -38,13 +38,14 @@ from zoo_runner.engines.pipeline import (
     build_not_continuable,
     build_nothing_kept,
     check_destination,
+    leaves_results,
     run_stage_out,
     run_stages,
 )
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError, SettingsError, StageOutError
+from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError, SettingsError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.package import Package
@@ -218,8 +219,8 @@ class LocalEngine:
 
             try:
                 return run_stages(job, self._workspace.storage, execute, report, cancellation)
-            except StageOutError as error:
-                if not self._workspace.keeps_results:
+            except RunnerError as error:
+                if not (self._workspace.keeps_results and leaves_results(error)):
                     raise
                 raise keep_outputs(job.paths.scratch, job.id, outputs, error) from error
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.scratch_folder import CONTROL, KEPT, MONITORS, place_beside, remove_beside
-from zoo_runner.model.errors import StageOutError
+from zoo_runner.model.errors import RunnerError
 
 OUTPUTS = "outputs"
 
 
-def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: StageOutError) -> StageOutError:
+def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: RunnerError) -> RunnerError:
     """Record the CWL output object of a job beside its files; return the error, which then says where they are.
 
     On a disk that is full nothing is kept.
@@ -28,7 +28,7 @@ def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: Sta
     except OSError:
         return error
     place = f"The results are kept in {scratch / OUTPUTS}: `zoo-runner publish {job_id}` tries again."
-    return StageOutError.restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
+    return type(error).restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
 
 
 def read_kept(scratch: Path) -> dict[str, Any] | None:
