@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 from zoo_runner.engines.cwl_process.signals import KILLED, explain_exit_code, is_of_shell
 from zoo_runner.engines.cwl_process.tool_failures import find_tool_failure
+from zoo_runner.engines.cwl_process.words import cut_lines, cut_text, words
 from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines
 
 _TAIL_LINES = 8
 _LONGEST_REASON = 500
-_COMPLAINT = re.compile(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
+_MOST_COMPLAINTS, _FIRST_COMPLAINTS = 1000, 200
+_COMPLAINT = words(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z]Error\b", re.IGNORECASE)
 # the path through an engine's own code: Python, and its marks below; JavaScript
-_FRAME = re.compile(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
-_ENDED = re.compile(r"\[(?:job|step|workflow) ?[^]]*\] completed \w+|Cannot collect workflow output")
-_REFUSED_STEP = re.compile(
-    r"\[(?:job|step) (?P<step>[^]]+)\] (?:completed (?:permanent|temporary)Fail|Cannot make job)"
-)
+_FRAME = words(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
+_ENDED = words(r"\[(?:job|step|workflow) ?[^]]*\] completed \w+|Cannot collect workflow output")
+_REFUSED_STEP = words(r"\[(?:job|step) (?P<step>[^]]+)\] (?:completed (?:permanent|temporary)Fail|Cannot make job)")
 _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
@@ -34,13 +34,20 @@ class Findings:
         """Keep what a diagnosis may need of an event."""
         match event:
             case StepLines():
-                self.tails.setdefault(event.step, deque(maxlen=_TAIL_LINES)).extend(event.lines[-_TAIL_LINES:])
+                tail = self.tails.setdefault(event.step, deque(maxlen=_TAIL_LINES))
+                tail.extend(cut_lines(event.lines[-_TAIL_LINES:]))
             case StepEnded():
                 self.ended.append(event)
             case EngineLine(severity="error" | "warning"):
-                self.complaints.append(event.text)
+                self.add_complaint(event.text)
             case _:
                 pass
+
+    def add_complaint(self, text: str) -> None:
+        """Keep what an engine said; of very much the first and the last."""
+        self.complaints.append(cut_text(text))
+        if len(self.complaints) > 2 * _MOST_COMPLAINTS:
+            del self.complaints[_FIRST_COMPLAINTS : -(_MOST_COMPLAINTS - _FIRST_COMPLAINTS)]
 
     @property
     def failed(self) -> StepEnded | None:
@@ -55,7 +62,7 @@ class Findings:
 def diagnose_execution(findings: Findings) -> RunnerError:
     """Build the error for an execution that failed."""
     failed = findings.failed
-    text = "\n".join((*findings.complaints, *_tail(findings, failed)))
+    text = cut_text("\n".join((*findings.complaints, *_tail(findings, failed))))
     for pattern, explain in _CAUSES:
         match = pattern.search(text)
         if match and not (explain in (_glob_nothing, _wrong_type) and _was_refused(findings, failed)):
@@ -217,8 +224,9 @@ def _no_gpu(step: str, asked: int, there: int) -> EngineError:
 
 
 def _format_differs(match: re.Match[str], findings: Findings, step: StepEnded | None) -> RunnerError:
-    found = re.search(r'"format": "(?P<format>[^"]+)"', match["file"])
-    name = re.search(r'"basename": "(?P<name>[^"]+)"', match["file"])
+    file, _, _ = match["file"].partition("\n}")
+    found = re.search(r'"format": "(?P<format>[^"]+)"', file)
+    name = re.search(r'"basename": "(?P<name>[^"]+)"', file)
     subject = f"step {match['step']!r}" if match["step"] else "the package"
     return ToolError(
         f"{subject} accepts files of format {match['wanted']} for its input {match['input']!r},"
@@ -301,52 +309,49 @@ def _runtime_broken(match: re.Match[str], findings: Findings, step: StepEnded | 
 
 
 _CAUSES = (
-    (re.compile(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
-    (re.compile(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
-    (re.compile(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"), _tool_time_limit),
-    (re.compile(r"Outside of the job: (?P<why>[^\n]+)"), _outside),
+    (words(r"\[job (?P<step>[^]]+)\] ran out of memory at its limit of (?P<limit>\d+) MiB"), _out_of_memory),
+    (words(r"\[job (?P<step>[^]]+)\] changed its input: (?P<files>[^\n]+)"), _input_changed),
+    (words(r"\[job (?P<step>[^]]+)\] exceeded time limit of (?P<seconds>\d+) seconds"), _tool_time_limit),
+    (words(r"Outside of the job: (?P<why>[^\n]+)"), _outside),
     (
-        re.compile(
-            r"Error collecting output for parameter [^\n]*?: (?P<why>the link [^\n]+ leads out of the job[^\n]*)"
-        ),
+        words(r"Error collecting output for parameter [^\n]*?: (?P<why>the link [^\n]+ leads out of the job[^\n]*)"),
         _outside,
     ),
-    (re.compile(r"No space left on device|Disk quota exceeded"), _disk_full),
+    (words(r"No space left on device|Disk quota exceeded"), _disk_full),
     # before the missing tool: podman's network may lack a program of this machine
-    (re.compile(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
-    (re.compile(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
+    (words(r"^Error: (?P<why>(?:plugin type=|netavark)[^\n]+)", re.MULTILINE), _runtime_broken),
+    (words(r"^'(?P<tool>[^']+)' not found: ", re.MULTILINE), _tool_missing),
     (
-        re.compile(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
+        words(r"exec: \"?(?P<tool>[^\":\s]+)\"?: (?:executable file not found|no such file)"),
         _tool_missing,
     ),
-    (re.compile(r"(?:runc|crun|OCI runtime)\S* (?:error|create failed)[^\n]*?: (?P<why>[^\n]+)"), _runtime_broken),
+    (words(r"(?:runc|crun|OCI runtime)\S* (?:error|create failed)[^\n]*?: (?P<why>[^\n]+)"), _runtime_broken),
     (
-        re.compile(
-            r"Error collecting output for parameter '?(?P<output>[^':\s]+)'?:.*?"
-            r"Did not find output file with glob pattern: (?P<glob>\[.*?['\"]\])",
-            re.DOTALL,
+        words(
+            r"Error collecting output for parameter '?(?P<output>[^':\s]+)'?:[\s\S]*?"
+            r"Did not find output file with glob pattern: (?P<glob>\[[^\n]{0,300}?['\"]\])"
         ),
         _glob_nothing,
     ),
     (
-        re.compile(
+        words(
             r"\[job (?P<step>[^]]+)\] Job error:\s+Error validating output record. [Tt]he '(?P<output>[^']+)' field"
             r" is not valid because\s+(?P<why>[^\n]+)"
         ),
         _wrong_type,
     ),
     (
-        re.compile(
-            r'Job "(?P<step>[^"]+)" cannot be run, requests more resources \((?P<asked>\{.*?\})\)'
-            r".*max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+), max CUDA (?P<gpus>\d+)"
+        words(
+            r'Job "(?P<step>[^"]+)" cannot be run, requests more resources \((?P<asked>\{[^{}\n]*\})\)'
+            r"[^\n]{0,300}?max ram (?P<ram>[\d.]+), max cores (?P<cores>[\d.]+), max CUDA (?P<gpus>\d+)"
         ),
         _too_small,
     ),
     (
-        re.compile(
+        words(
             r"(?:\[step (?P<step>[^]]+)\] Cannot make job|Cannot run the package): Expected value of '(?P<input>[^']+)'"
-            r" to have format (?P<wanted>.+?) but\s+File has (?:an incompatible|no 'format').*?(?P<file>\{.*?^\})",
-            re.DOTALL | re.MULTILINE,
+            r" to have format (?P<wanted>[^{}]{1,300}?) but\s+File has (?:an incompatible|no 'format')"
+            r"[^{]*(?P<file>\{[\s\S]{0,4000})"
         ),
         _format_differs,
     ),

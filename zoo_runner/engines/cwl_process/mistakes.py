@@ -7,40 +7,41 @@ import re
 
 from zoo_runner.engines.cwl_process.known_errors import explain_general_error, explain_known_error
 from zoo_runner.engines.cwl_process.tool_failures import find_tool_failure
+from zoo_runner.engines.cwl_process.words import words
 from zoo_runner.model.errors import InputError, PackageError, RunnerError, ToolError
 
 _PLACE = r"(?:package\.json:\d+:\d+: )?"
-_STEP = re.compile(r"\[(?:step|job) (?P<step>[^]]+)\]")
-_SCRIPT_FAILED = re.compile(r"Expression evaluation error:")
-_SCRIPT_REASON = re.compile(rf"Expression evaluation error:\s+{_PLACE}(?P<why>[^\n]+)")
+_STEP = words(r"\[(?:step|job) (?P<step>[^]]+)\]")
+_SCRIPT_FAILED = words(r"Expression evaluation error:")
+_SCRIPT_REASON = words(rf"Expression evaluation error:\s+{_PLACE}(?P<why>[^\n]+)")
 _NO_JAVASCRIPT = "without specifying InlineJavascriptRequirement"
-_SCRIPT_ERROR = re.compile(rf"^{_PLACE}(?P<why>\w*Error: [^\n]+)", re.MULTILINE)
-_UNREADY = re.compile(rf"\[step (?P<step>[^]]+)\] Cannot make job: {_PLACE}(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){{0,3}})")
-_UNCOLLECTED = re.compile(
+_SCRIPT_ERROR = words(rf"^{_PLACE}(?P<why>\w*Error: [^\n]+)", re.MULTILINE)
+_UNREADY = words(rf"\[step (?P<step>[^]]+)\] Cannot make job: {_PLACE}(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){{0,3}})")
+_UNCOLLECTED = words(
     r"\[job (?P<step>[^]]+)\] Job error:\s+"
     rf"Error collecting output for parameter '?(?P<output>[^':\s]+)'?: {_PLACE}"
     r"(?P<why>[^\n]+)"
 )
-_NO_PICK = re.compile(r"^.*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE)
-_UNDECLARED = re.compile(
-    r"(?P<what>[^\n:]*\b(?P<requirement>\w+Requirement)\s+(?:is not declared|not in requirements))"
-)
-_UNSUPPORTED = re.compile(r"Unsupported requirement (?P<requirement>\S+?)\.?(?:\s|$)")
-_NO_SECONDARY = re.compile(r"Missing required secondary file '(?P<name>[^']+)' from file object")
-_WRONG_ORDER = re.compile(r"Invalid job input record:\s+(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){0,3})")
-_NOT_UTF8 = re.compile(r"UnicodeEncodeError|surrogates not allowed|UnicodeDecodeError: 'utf-8'")
-_JOB_ERROR = re.compile(rf"\[job (?P<step>[^]]+)\] Job error:\s+{_PLACE}(?P<why>[^\n]+)")
-_NO_JSON = re.compile(r"Exception while running job: (?P<why>[^\n]+: line \d+ column \d+ \(char \d+\))")
-_NOT_RUN = re.compile(r"Exception while running job: (?:\[Errno \d+\] )?(?P<why>[^\n]+)")
+_NO_PICK = words(r"^[^\n]*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE)
+_UNDECLARED = words(r"\b(?P<requirement>\w+Requirement)\s+(?:is not declared|not in requirements)")
+_UNSUPPORTED = words(r"Unsupported requirement (?P<requirement>\S+?)\.?(?:\s|$)")
+_NO_SECONDARY = words(r"Missing required secondary file '(?P<name>[^']+)' from file object")
+_WRONG_ORDER = words(r"Invalid job input record:\s+(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){0,3})")
+_NOT_UTF8 = words(r"UnicodeEncodeError|surrogates not allowed|UnicodeDecodeError: 'utf-8'")
+_JOB_ERROR = words(rf"\[job (?P<step>[^]]+)\] Job error:\s+{_PLACE}(?P<why>[^\n]+)")
+_NO_JSON = words(r"Exception while running job: (?P<why>[^\n]+: line \d+ column \d+ \(char \d+\))")
+_NOT_RUN = words(r"Exception while running job: (?:\[Errno \d+\] )?(?P<why>[^\n]+)")
 
 
 def explain_mistake(text: str) -> RunnerError | None:
     """Find a mistake in the package in the messages of an engine; None where they are about something else."""
     if undeclared := _UNDECLARED.search(text):
+        before = re.split(r"[\n:]", text[: undeclared.start()])[-1]
+        what = f"{before}{undeclared[0]}".strip()
         return ToolError(
-            f"the package uses a feature without declaring it: {undeclared['what'].strip()}",
+            f"the package uses a feature without declaring it: {what}",
             f"Add {undeclared['requirement']} to the requirements of the workflow.",
-            evidence=(undeclared[0].strip(),),
+            evidence=(what,),
             code="step.requirement-missing",
         )
     if _SCRIPT_FAILED.search(text):

@@ -1,0 +1,39 @@
+"""Patterns for what a package or its tools print, which may have been written to keep a search busy for hours.
+
+A search goes back over each repeat: two without a bound in one pattern take time that grows with the square or the
+cube of the text, and `re` lets no other thread run meanwhile. Here each repeat has a bound, lines are cut, and so is
+the text as a whole: the time of a search is linear in the text, and the text is short.
+"""
+
+import re
+from collections.abc import Iterable
+
+LONGEST_LINE = 2000
+"""Characters of a line that are looked at, and shown as evidence."""
+_LONGEST_START, _LONGEST_END = 16_000, 32_000
+_MOST = 1000
+_BOUNDS = {"+": f"{{1,{_MOST}}}", "*": f"{{0,{_MOST}}}"}
+# an escape, a set of characters, or a repeat
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(?P<repeat>[+*])", re.DOTALL)
+
+
+def words(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """Compile a pattern, with a bound for each `+` and `*`.
+
+    >>> words(r"got [^+]+").pattern
+    'got [^+]{1,1000}'
+    """
+    return re.compile(_PART.sub(lambda part: _BOUNDS[part[0]] if part["repeat"] else part[0], pattern), flags)
+
+
+def cut_lines(lines: Iterable[str]) -> Iterable[str]:
+    """Cut each line to what is looked at."""
+    return (line[:LONGEST_LINE] for line in lines)
+
+
+def cut_text(text: str) -> str:
+    """Cut each line of a text, and leave out the middle of a very long one."""
+    short = "\n".join(cut_lines(text.splitlines()))
+    if len(short) <= _LONGEST_START + _LONGEST_END:
+        return short
+    return f"{short[:_LONGEST_START]}\n{short[-_LONGEST_END:]}"
