@@ -77,6 +77,14 @@ def test_a_run_that_waits_is_given_its_job_on_stdin(tmp_path: Path) -> None:
     assert not scratch.exists(), "what the job named is removed where the parent is gone"
 
 
+def test_a_run_that_does_not_read_its_long_job_can_be_cancelled() -> None:
+    with supervised(["sleep", "300"], waits=True) as (process, stdin, _):
+        stdin.write(json.dumps({"paths": ["x" * 100] * 100_000}).encode() + b"\n")
+        stdin.write(b"cancel\n")
+        stdin.flush()
+        assert process.wait(60) == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize("how", ["cancel", "end of the parent"])
 def test_a_run_that_waits_in_vain_ends(how: str) -> None:
     command = ["sh", "-c", "echo $$; exec cat"]

@@ -48,6 +48,7 @@ _CANNOT_START = 127
 _REFUSED = 125
 _TOO_LARGE = 124
 _LONGEST_ID = 80
+_CHUNK_BYTES = 1 << 16
 _LONGEST_WAIT_SECONDS = 86400.0
 _MOST_DESCRIPTORS = 16384
 _PR_SET_PDEATHSIG = 1
@@ -95,6 +96,32 @@ def wait_until_readable(descriptors: Iterable[int], seconds: float | None = None
         found = waiting.poll(max(0, int(left * 1000) + 1))
         if found or (until is not None and time.monotonic() >= until):
             return [descriptor for descriptor, _ in found]
+
+
+class LifeLine:
+    """The lines of the parent, each read as a whole, in time linear in its length; the pipe may have more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._unread = bytearray()
+
+    @property
+    def has_line(self) -> bool:
+        """Whether another line was read already: the pipe itself does not show it."""
+        return b"\n" in self._unread
+
+    def read_line(self) -> bytes:
+        """Return the next line; an empty one at the end: what the parent did not finish does not count."""
+        looked = 0
+        while (end := self._unread.find(b"\n", looked)) < 0:
+            looked = len(self._unread)
+            chunk = os.read(self.descriptor, _CHUNK_BYTES)
+            if not chunk:
+                return b""
+            self._unread += chunk
+        line = bytes(self._unread[: end + 1])
+        del self._unread[: end + 1]
+        return line
 
 
 def _wait_for_child(pid: int, seconds: float | None, also: int | None = None) -> str:
@@ -218,8 +245,8 @@ def _become(order: "dict[str, Any]", source: int, report: int) -> None:
 
 def main() -> int:
     """Run what stdin says; see the module's text."""
-    lifeline = sys.stdin.fileno()
-    first = _read_line(lifeline)
+    lifeline = LifeLine(sys.stdin.fileno())
+    first = lifeline.read_line()
     if not first:
         raise SystemExit("the parent ended before it said what to run")
     order = json.loads(first)
@@ -240,7 +267,7 @@ def main() -> int:
     if steps:
         _remove(steps.list_containers(), order["remover"], steps.environment)
     remove_groups(order.get("groups", ()))
-    if order.get("scratch") and _is_orphan(lifeline):
+    if order.get("scratch") and _is_orphan(lifeline.descriptor):
         _find_modules()
         from pathlib import Path
 
@@ -262,7 +289,7 @@ def _raise_limit() -> None:
 
 
 def _follow(
-    child: int, pipe: int | None, order: "dict[str, Any]", lifeline: int, endings: dict[int, str]
+    child: int, pipe: int | None, order: "dict[str, Any]", lifeline: LifeLine, endings: dict[int, str]
 ) -> "StepServer | None":
     """Wait until the run ends, or end it where the parent asks for it or is gone; pass on the job that it waits for.
 
@@ -275,12 +302,12 @@ def _follow(
 
     disk: DiskWatch | None = None
     steps: StepServer | None = None
-    while (change := _wait_for_child(child, disk.seconds if disk else None, also=lifeline)) != "ended":
+    while (change := _wait_for_change(child, disk.seconds if disk else None, lifeline)) != "ended":
         if change == "late":
             if disk and (reason := disk.look(descendants(os.getpid()))):
                 end(_TOO_LARGE, reason)
             continue
-        line = _read_line(lifeline)
+        line = lifeline.read_line()
         if pipe is None or not line.startswith(b"{"):
             _stop(child)
             return steps
@@ -289,10 +316,32 @@ def _follow(
             steps = _start_server(order["scratch"], order["programs"], lambda reason: end(_REFUSED, reason))
         if order.get("disk_bytes"):
             disk = _watch_disk(child, order)
-        with contextlib.suppress(OSError), open(pipe, "wb") as job:  # it may just have ended  # noqa: PTH123
-            job.write(line)
+        _hand_over(child, pipe, line, lifeline)
         pipe = None
     return steps
+
+
+def _wait_for_change(child: int, seconds: float | None, lifeline: LifeLine) -> str:
+    """Wait as `_wait_for_child` does, also for a line of the parent."""
+    return "readable" if lifeline.has_line else _wait_for_child(child, seconds, also=lifeline.descriptor)
+
+
+def _hand_over(child: int, pipe: int, job: bytes, lifeline: LifeLine) -> None:
+    """Write the job to the command, as fast as that reads it, until it ends or the parent wants something else."""
+    os.set_blocking(pipe, False)
+    handle, left = os.pidfd_open(child), memoryview(job)
+    waiting = select.poll()
+    waiting.register(pipe, select.POLLOUT)
+    for descriptor in (handle, lifeline.descriptor):
+        waiting.register(descriptor, select.POLLIN)
+    try:
+        while left and not lifeline.has_line and [found for found, _ in waiting.poll()] == [pipe]:
+            left = left[os.write(pipe, left) :]
+    except OSError:  # it may just have ended
+        pass
+    finally:
+        os.close(handle)
+        os.close(pipe)
 
 
 def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[str], None]) -> "StepServer":
@@ -328,20 +377,6 @@ def _is_orphan(lifeline: int) -> bool:
         if not os.read(lifeline, 64):
             return True
     return False
-
-
-def _read_line(descriptor: int) -> bytes:
-    """Read to the first newline without buffering past it, so that select still sees what comes after.
-
-    Returns an empty line at the end; what the parent did not finish does not count.
-    """
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = os.read(descriptor, 1)
-        if not byte:
-            return b""
-        line += byte
-    return line
 
 
 if __name__ == "__main__":
