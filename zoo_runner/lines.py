@@ -15,17 +15,23 @@ def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iter
     >>> list(iterate_lines(iter([b"one\ntw", b"o\nthree", b""]).__next__))
     [['one'], ['two'], ['three']]
     """
-    rest = b""
+    rest = bytearray()
     while chunk := read():
-        whole, newline, rest = (rest + chunk).rpartition(b"\n")
-        lines = _split(_drop_returns(whole), longest) if newline else []
+        lines: list[str] = []
+        whole, newline, last = chunk.rpartition(b"\n")
+        if newline:
+            lines = _split(_drop_returns(bytes(rest) + whole), longest)
+            rest.clear()
+        # never copied: a line may come in a thousand chunks
+        rest += last
         if longest and len(rest) >= longest:
-            *cut, rest = _cut(rest, longest)
+            *cut, last = _cut(bytes(rest), longest)
             lines += map(_decode, cut)
+            rest[:] = last
         if lines:
             yield lines
     if rest:
-        yield [_decode(_drop_returns(rest))]
+        yield [_decode(_drop_returns(bytes(rest)))]
 
 
 def _drop_returns(lines: bytes) -> bytes:

@@ -1,4 +1,5 @@
 import doctest
+import time
 
 import pytest
 
@@ -34,3 +35,10 @@ def test_a_line_without_end_is_cut(size: int) -> None:
 def test_a_whole_batch_arrives_at_once() -> None:
     given = iter([b"1\n2\n3\n", b""])
     assert list(iterate_lines(lambda: next(given))) == [["1", "2", "3"]]
+
+
+def test_a_line_that_comes_in_very_many_chunks_takes_time_in_proportion_to_its_length() -> None:
+    given = iter([*[b"x" * 64] * (1 << 18), b"\nend", b""])
+    began = time.process_time()
+    assert [len(line) for batch in iterate_lines(lambda: next(given)) for line in batch] == [64 << 18, 3]
+    assert time.process_time() - began < 8

@@ -9,13 +9,15 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
-from zoo_runner.lines import iterate_lines
+from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _KEPT_COMPLAINTS = 200
 _CHUNK_BYTES = 1 << 20
+LONGEST_EVENT = 64 << 20
+"""Bytes after which a line of stdout is cut: no launcher writes such an event."""
 
 
 class Supervised:
@@ -58,7 +60,7 @@ class Supervised:
     def follow(self, on_lines: Callable[[list[str]], None], cancellation: Cancellation) -> int:
         """Pass on the lines of stdout, as many at once as there are, until the command ends; return its exit code."""
         with cancellation.calling(self.stop):
-            for lines in iterate_lines(self._read_some):
+            for lines in iterate_lines(self._read_some, LONGEST_EVENT):
                 on_lines(lines)
             return self._process.wait()
 
@@ -92,8 +94,8 @@ class Supervised:
 
     def _read_complaints(self, stream: IO[bytes]) -> None:
         with stream:
-            for line in stream:
-                self._complaints.append(line.decode("utf-8", "replace").rstrip())
+            for lines in iterate_lines(lambda: cast(BufferedReader, stream).read1(_CHUNK_BYTES), LONGEST_LINE):
+                self._complaints.extend(line.rstrip() for line in lines[-_KEPT_COMPLAINTS:])
                 del self._complaints[:-_KEPT_COMPLAINTS]
 
 

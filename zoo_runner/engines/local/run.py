@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from zoo_runner.engines.cwl_process.parameters import ORDER, PACKAGE, build_laun
 from zoo_runner.engines.cwl_process.resources import Machine
 from zoo_runner.engines.cwl_process.scratch_folder import MONITORS, place_beside, remove_beside
 from zoo_runner.engines.cwl_process.step_server import REFUSED
-from zoo_runner.engines.cwl_process.supervised import Supervised
+from zoo_runner.engines.cwl_process.supervised import LONGEST_EVENT, Supervised
 from zoo_runner.engines.local.containers import (
     CONTAINER_IDS,
     limits_memory,
@@ -38,10 +38,12 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import read_unlinked, write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.events import EngineLine, Report, decode_event
+from zoo_runner.model.events import EngineLine, Event, Report, decode_event
 from zoo_runner.model.package import Package
 
 _SIGNALLED = 128
+# a character has up to four bytes, and lines are cut by these
+_LONGEST_LINE = LONGEST_EVENT // 4
 _CLIENT = Path(step_client.__file__)
 # by the supervisor's exit code
 _ENDED = {TOO_LARGE: build_too_much, REFUSED: build_refused}
@@ -106,6 +108,18 @@ def _build_ended(code: int, complaints: Sequence[str]) -> EngineError:
     """Build the error of a run that the supervisor ended; the last line, which is its own, has the reason."""
     _, _, reason = (complaints[-1] if complaints else "").partition("ended: ")
     return _ENDED[code](reason or "not in the log")
+
+
+def read_events(lines: Iterable[str]) -> Iterator[Event]:
+    """Read the events that a launcher printed, who may be a package's; raises `EngineError` where it is none.
+
+    Other lines are left out.
+    """
+    for line in lines:
+        if len(line) >= _LONGEST_LINE:
+            raise build_refused(f"a line of {_LONGEST_LINE} characters or more")
+        if (event := decode_event(line)) is not None:
+            yield event
 
 
 class Run:
@@ -262,14 +276,13 @@ class Run:
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
         def on_lines(lines: list[str]) -> None:
-            for event in map(decode_event, lines):
-                if event is not None:
-                    findings.add(event)
-                    self._report(event)
+            for event in read_events(lines):
+                findings.add(event)
+                self._report(event)
 
         self._launcher.hand_over(order)
         code = self._launcher.follow(on_lines, self._cancellation)
         for text in self._launcher.complaints:
-            findings.complaints.append(text)
+            findings.add_complaint(text)
             self._report(EngineLine("warning", text))
         return code
