@@ -10,6 +10,7 @@ from zoo_runner.execution.retention import find_expired, remove_job
 from zoo_runner.model import clock
 from zoo_runner.model.errors import JobNotFoundError, StageOutError
 from zoo_runner.model.job import Job, Status
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.store.files import FileStore
 from zoo_runner.store.protocol import JobQuery
@@ -83,7 +84,7 @@ def collect(folder: Path, *words: str, **environ: str) -> Result:
 def keep_results(folder: Path, job_id: str) -> Path:
     scratch = folder / "scratch" / job_id
     scratch.mkdir(parents=True)
-    keep_outputs(scratch, job_id, {}, StageOutError("full", "Make room."))
+    keep_outputs(scratch, job_id, {}, Masker(), StageOutError("full", "Make room."))
     return scratch
 
 

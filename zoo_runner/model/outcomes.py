@@ -1,5 +1,6 @@
 """The one place where exceptions become the outcome of a job."""
 
+import errno
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -67,12 +68,23 @@ def may_have_kept(outcome: Outcome | None) -> bool:
 
 
 def build_defect(error: BaseException) -> RunnerError:
-    """Describe an error that nobody foresaw."""
+    """Describe an error that no part of a job has explained: a full disk, or one that nobody foresaw."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _build_disk_full(error)
     return EngineError(
         f"internal error: {type(error).__name__}: {error}",
         "Report it with the job log; the job itself may be sound.",
         level=Level.ENGINE,
         code=DEFECT,
+    )
+
+
+def _build_disk_full(error: OSError) -> RunnerError:
+    what = f"cannot write {error.filename}" if error.filename else "a file of the job cannot be written"
+    return EngineError(
+        f"the disk is full: {what} ({error.strerror})",
+        "Free space, or give the job a larger disk: ZOO_RUNNER_SCRATCH, on a cluster DEFAULT_VOLUME_SIZE.",
+        code="resources.disk-full",
     )
 
 

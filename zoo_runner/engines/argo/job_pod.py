@@ -21,6 +21,7 @@ from threading import Timer
 from typing import Any
 
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
+from zoo_runner.engines.kept_outputs import reserve_record, write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
@@ -30,7 +31,7 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     read_bundle,
     run_program,
 )
-from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, name_job_folder
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, RECORD_MODE, name_job_folder
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine
 from zoo_runner.engines.pipeline import Staged, check_destination, run_execute, run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
@@ -91,6 +92,11 @@ class Node:
     report: Report
     cancellation: Cancellation
 
+    def record_outputs(self, outputs: Mapping[str, Any]) -> None:
+        """Keep the output object for the node that stores the results, or for a later publication."""
+        masker = Masker([*self.settings.secrets, *self.job.secrets])
+        write_record(self.volume.outputs, outputs, masker, RECORD_MODE)
+
 
 def stage_in(node: Node) -> LastLine:
     """Check that the destination can be written to, and fetch the inputs."""
@@ -105,7 +111,7 @@ def run(node: Node) -> LastLine:
     staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
     with evaluating(node.job, node.steps, node.settings, node.report) as execution:
         outputs = run_execute(node.job, staged, lambda one: execution.execute(one, node.cancellation), node.report)
-    write_anew(node.volume.outputs, encode_json(outputs))
+    node.record_outputs(outputs)
     return Handover()
 
 
@@ -162,6 +168,7 @@ def _prepare(bundle: bytes, volume: Volume) -> None:
     for left in (volume.folder / "run").glob("*"):
         remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     unpack_bundle(bundle, volume.folder)
+    reserve_record(volume.outputs, RECORD_MODE)
     if not volume.started.exists():
         write_anew(volume.started, str(time.time()).encode())
 

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.engines.kept_outputs import reserve_record, try_to_write_record
 from zoo_runner.engines.kubernetes.bundle import open_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
@@ -21,12 +22,11 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     read_bundle,
     run_program,
 )
-from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, WORK_FOLDER
+from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, RECORD_MODE, WORK_FOLDER
 from zoo_runner.engines.pipeline import Staged, check_destination, run_stages
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
-from zoo_runner.files import encode_json, write_anew
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
@@ -68,11 +68,13 @@ def _run_job(
         evaluating(job, steps, settings, emit) as execution,
     ):
         check_destination(job, settings.storage)
+        record, masker = Path(WORK_FOLDER) / OUTPUTS_FILE, Masker([*settings.secrets, *job.secrets])
+        reserve_record(record, RECORD_MODE)
 
         def execute(staged: Staged) -> dict[str, Any]:
             outputs = execution.execute(staged, limited)
             # if they cannot be stored, they can be later
-            write_anew(Path(WORK_FOLDER) / OUTPUTS_FILE, encode_json(outputs))
+            try_to_write_record(record, outputs, masker, emit, RECORD_MODE)
             return outputs
 
         return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))

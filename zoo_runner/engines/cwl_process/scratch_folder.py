@@ -13,7 +13,9 @@ from zoo_runner.removal import remove_tree
 CONTROL = "control"
 KEPT = "unpublished.json"
 MONITORS = "monitors"
-_NAMES = (CONTROL, KEPT, MONITORS)
+RESERVED = ".reserved"
+"""What the name of a record has behind it until the record is written."""
+_NAMES = (CONTROL, KEPT, f"{KEPT}{RESERVED}", MONITORS)
 
 
 def place_beside(scratch: Path, name: str) -> Path:

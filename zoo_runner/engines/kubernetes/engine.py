@@ -129,8 +129,7 @@ class ClusterEngine(ABC):
             try:
                 results = _read_results(get_outcome(), self._cluster.image, cancellation)
             except RunnerError as error:
-                if Stage.STAGE_OUT in watcher.begun:
-                    error.move_to(Stage.STAGE_OUT)
+                watcher.place(error)
                 # a server keeps no results for later commands, and continues jobs
                 keeps = self._workspace.keeps_results or self.continues
                 if not (keeps and self._is_worth_keeping(names, watcher.begun, error)):
@@ -320,6 +319,11 @@ class _StageWatcher:
         if isinstance(event, StageStarted):
             self.begun.add(event.stage)
         self._report(event)
+
+    def place(self, error: RunnerError) -> None:
+        """Give what ended the job its stage: of a pod that is lost, the error does not say what it did."""
+        if Stage.STAGE_OUT in self.begun:
+            error.move_to(Stage.STAGE_OUT)
 
 
 def _check_destination(job: JobSpec) -> None:

@@ -28,7 +28,7 @@ from zoo_runner.engines.local.containers import (
 )
 from zoo_runner.engines.local.control import Control, has_listener, send_cancel
 from zoo_runner.engines.local.given import PrivateFolders
-from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest
+from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest, reserve_room
 from zoo_runner.engines.local.machine import examine_machine, find_folders
 from zoo_runner.engines.local.places import StepPlace, find_trusted, find_unnamed, list_names, place_steps
 from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
@@ -48,6 +48,7 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError, SettingsError
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
 from zoo_runner.removal import remove_tree
 
@@ -96,6 +97,8 @@ class LocalEngine:
         if job.id in self._submitted:
             return
         _make_scratch(scratch)
+        if self._workspace.keeps_results:
+            reserve_room(scratch)
         control = Control(scratch)
         try:
             with control.listening(cancellation):
@@ -222,7 +225,7 @@ class LocalEngine:
             except RunnerError as error:
                 if not (self._workspace.keeps_results and leaves_results(error)):
                     raise
-                raise keep_outputs(job.paths.scratch, job.id, outputs, error) from error
+                raise keep_outputs(job.paths.scratch, job.id, outputs, Masker(job.secrets), error) from error
 
     def _explain_missing(self, handle: Handle) -> EngineError:
         """Say why this process cannot follow a job: another one runs it, or ran it and is gone."""

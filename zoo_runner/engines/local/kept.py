@@ -6,28 +6,37 @@ The record of them lies beside that folder: no launcher has written it.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.scratch_folder import CONTROL, KEPT, MONITORS, place_beside, remove_beside
+from zoo_runner.engines.kept_outputs import reserve_record, write_record
 from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.masking import Masker
 
 OUTPUTS = "outputs"
 
 
-def keep_outputs(scratch: Path, job_id: str, outputs: dict[str, Any], error: RunnerError) -> RunnerError:
+def reserve_room(scratch: Path) -> None:
+    """Take room for the record: what steps write and results often share a disk, which is full when it is needed."""
+    reserve_record(place_beside(scratch, KEPT))
+
+
+def keep_outputs(
+    scratch: Path, job_id: str, outputs: Mapping[str, Any], masker: Masker, error: RunnerError
+) -> RunnerError:
     """Record the CWL output object of a job beside its files; return the error, which then says where they are.
 
-    On a disk that is full nothing is kept.
+    Where that is not possible, it says that they are lost.
     """
-    try:
-        place_beside(scratch, KEPT).write_text(json.dumps(outputs), encoding="utf-8")
-    except OSError:
-        return error
     place = f"The results are kept in {scratch / OUTPUTS}: `zoo-runner publish {job_id}` tries again."
+    try:
+        write_record(place_beside(scratch, KEPT), outputs, masker)
+    except OSError as failed:
+        place = f"The results are lost: {scratch.parent} has no room to record them ({failed.strerror})."
     return type(error).restore(replace(error.diagnosis, remedy=f"{error.diagnosis.remedy} {place}"))
 
 

@@ -26,7 +26,7 @@ from zoo_runner.engines.kubernetes.manifests import list_earlier_folders
 from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_lines
 from zoo_runner.engines.pipeline import Staged, run_execute
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.files import encode_json, read_unlinked, write_anew, write_json
+from zoo_runner.files import read_unlinked, write_json
 from zoo_runner.model.codec import from_plain
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.events import Event, StageStarted
@@ -98,7 +98,7 @@ def finish(node: Node) -> LastLine:
     run = node.job.paths.scratch
     outputs = json.loads(read_unlinked(run / OUTPUTS))
     checked = run_execute(node.job, Staged({}, {}), lambda _: outputs, lambda _: None)
-    write_anew(node.volume.outputs, encode_json(checked))
+    node.record_outputs(checked)
     return stage_out(node)
 
 
