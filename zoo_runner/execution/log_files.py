@@ -1,13 +1,15 @@
 """Files that lines are appended to, each at once: kept open, because a tool may print a hundred thousand lines."""
 
 import contextlib
+import errno
 import os
+import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
 
-# a neighbour may have put a link into a public folder
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# a neighbour may have put a link into a public folder, or a pipe that nobody reads
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 # of all jobs of a process: a scattered package may have thousands of steps, a worker hundreds of jobs, a process
 # few files
 _KEPT_OPEN = 64
@@ -76,10 +78,14 @@ def _leads_to(path: Path, handle: int) -> bool:
 
 def _open_for_appending(path: Path) -> int:
     try:
-        return os.open(path, _FLAGS, 0o666)
+        handle = os.open(path, _FLAGS, 0o666)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, _FLAGS, 0o666)
+        handle = os.open(path, _FLAGS, 0o666)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 LOG_FILES = LogFiles()
