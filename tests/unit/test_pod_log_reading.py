@@ -1,5 +1,6 @@
 """A pod's log is followed to the end of its container, whatever ends the streams that bring it."""
 
+import doctest
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.kubernetes import logs
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader
@@ -74,6 +76,24 @@ def test_a_stream_that_is_over_before_the_container_is_taken_up_again() -> None:
     with serve(answers) as (cluster, asked):
         assert follow(cluster, ended_after="three") == ["one", "two", "three"]
     assert asked == ["", "2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z"]
+
+
+def write_local(hour: int, offset: str, text: str) -> str:
+    return f"2026-10-25T{hour:02}:30:00.000000001{offset} {text}"
+
+
+def test_the_times_of_a_node_that_is_not_in_utc_are_compared_in_utc() -> None:
+    # summer time ends: the clock of the node is at half past two twice
+    one, two = write_local(2, "+02:00", "one"), write_local(2, "+01:00", "two")
+    three = write_local(3, "+01:00", "three")
+    answers: Answers = [[one], [one, two], [two, three], [three]]
+    with serve(answers) as (cluster, asked):
+        assert follow(cluster, ended_after="three") == ["one", "two", "three"]
+    assert asked == ["", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]
+
+
+def test_the_example_of_the_module_is_right() -> None:
+    assert doctest.testmod(logs).failed == 0
 
 
 def test_the_log_of_a_container_that_has_ended_is_read_once() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from datetime import datetime, timezone
+from functools import lru_cache
 
 from zoo_runner.engines.kubernetes.background import Background
 from zoo_runner.engines.kubernetes.connection import Connection
@@ -63,7 +65,8 @@ async def read_log(
         try:
             async for lines in connection.read_stream(path, what, query, _SILENCE_SECONDS):
                 stamped = [line.partition(" ") for line in lines]
-                fresh = [(time, text) for time, _, text in stamped if time > last]
+                timed = [(read_time(stamp), text) for stamp, _, text in stamped]
+                fresh = [(time, text) for time, text in timed if time > last]
                 if fresh:
                     patience.note_success()
                     last = fresh[-1][0]
@@ -75,6 +78,27 @@ async def read_log(
         if over:
             return
         await _wait(ended, patience.next_wait_seconds(), whole)
+
+
+def read_time(stamp: str) -> str:
+    """Return the time that kubelet puts before a line, in UTC, as a text that sorts as times do.
+
+    Containers write the local time of their node, whose offset changes where it has summer time.
+
+    >>> read_time("2026-11-29T18:00:00.000000001+08:00")
+    '2026-11-29T10:00:00.000000001'
+    """
+    if stamp.endswith("Z"):
+        return stamp[:-1]
+    return f"{_to_utc(stamp[:19], stamp[-6:])}{stamp[19:-6]}"
+
+
+@lru_cache(maxsize=16)
+def _to_utc(seconds: str, offset: str) -> str:
+    try:
+        return datetime.fromisoformat(f"{seconds}{offset}").astimezone(timezone.utc).isoformat()[:19]
+    except ValueError:  # no time
+        return seconds
 
 
 async def _wait(ended: asyncio.Event, seconds: float, whole: bool) -> None:
