@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -181,6 +182,37 @@ def test_of_a_step_that_prints_without_end_the_log_has_a_limit_and_counts_the_re
     assert "ZOO_RUNNER_LOG_MAX_MIB" in lines[11]
     assert lines[12].startswith("590 more lines")
     assert len(paths.job_log.read_text()) < 3000
+
+
+def test_of_all_steps_of_a_job_the_log_has_a_limit_too(paths: JobPaths) -> None:
+    log = JobLog(paths, Masker(), most_bytes=1000)
+    for number in range(20):
+        log(StepLines(f"s{number}", ("x" * 99,) * 20))
+        log(StepEnded(f"s{number}", 0.0, 1.0, 0, None, None))
+    steps = [path.read_text() for path in paths.log_folder.glob("*.log")]
+    assert sum(text.count("x" * 99) for text in steps) == 80
+    assert paths.job_log.read_text().count("x" * 99) == 80
+    assert paths.step_log("s19").read_text().startswith("20 more lines were not kept")
+    assert "8 times ZOO_RUNNER_LOG_MAX_MIB" in paths.step_log("s7").read_text()
+
+
+def test_a_pipe_in_the_place_of_a_log_stops_no_job(log: JobLog, paths: JobPaths, tmp_path: Path) -> None:
+    other = job_paths(job_id="j2", folder=tmp_path)
+    log(StepLines("a", ("one",)))
+    for path in (paths.job_log, paths.step_log("a")):
+        path.unlink()
+        os.mkfifo(path)
+    log(StepLines("a", ("two",)))
+    with JobLog(other, Masker()) as another:
+        another(StepLines("b", ("three",)))
+    assert read_texts(other.job_log) == ["[b] three"]
+    assert read_texts(paths.kept_log) == ["[a] one", "[a] two"]
+    reading = os.open(paths.job_log, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        log(StepLines("a", ("four",)))
+        assert os.read(reading, 100) == b"", "a pipe that somebody reads gets nothing either"
+    finally:
+        os.close(reading)
 
 
 def test_of_each_step_as_much_is_kept(paths: JobPaths) -> None:

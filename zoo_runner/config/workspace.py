@@ -46,8 +46,8 @@ class _Variables:
     log_max_mib: float = setting(
         "ZOO_RUNNER_LOG_MAX_MIB",
         MOST_LOG_BYTES / 2**20,
-        "Most of what a step prints that its log and the job log keep, in MiB; of the rest they have the number of"
-        " lines.",
+        "Most of what a step prints that its log and the job log keep, in MiB, and of all steps of a job 8 times as"
+        " much; of the rest they have the number of lines.",
     )
     retention_days: float | None = setting(
         "ZOO_RUNNER_RETENTION_DAYS",

@@ -34,6 +34,8 @@ from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
 
 _LONG_TEXT = 1 << 20
+# a scattered package may have thousands of steps, and each of them may print without end
+_FULL_STEPS = 8
 
 
 @dataclass
@@ -49,13 +51,13 @@ class JobLog:
 
     Nothing gets into a file unmasked. The job log is one file with two names, in `temp` and in the job's private
     folder: where `temp` is emptied by others while the job runs, it gets its name there again, and step logs are
-    created anew. Of what a step prints, `most_bytes` are kept; the number of further lines is logged. Raises
-    `SettingsError` where the logs' folder cannot be created.
+    created anew. Of what a step prints, `most_bytes` are kept, of all steps together eight times as much; the number of
+    further lines is logged. Raises `SettingsError` where the logs' folder cannot be created.
     """
 
     def __init__(self, paths: JobPaths, masker: Masker, most_bytes: int = MOST_LOG_BYTES) -> None:
         self.paths, self.masker = paths, masker
-        self._most_bytes = most_bytes
+        self._most_bytes, self._left_bytes = most_bytes, _FULL_STEPS * most_bytes
         self._printed: dict[str, Printed] = {}
         self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
@@ -126,17 +128,19 @@ class JobLog:
     @_write_event.register
     def _(self, event: StepLines) -> None:
         printed = self._printed.setdefault(event.step, Printed())
-        if printed.kept_bytes >= self._most_bytes:
+        room = min(self._most_bytes - printed.kept_bytes, self._left_bytes)
+        if room <= 0:
             printed.more_lines += len(event.lines)
             return
         lines = self._clean_lines(event.lines)
-        kept = _take_lines(lines, self._most_bytes - printed.kept_bytes)
+        kept = _take_lines(lines, room)
         self._write_step(event.step, kept)
-        printed.kept_bytes += sum(map(len, kept)) + len(kept)
+        size = sum(map(len, kept)) + len(kept)
+        printed.kept_bytes += size
+        self._left_bytes -= size
         printed.more_lines += len(lines) - len(kept)
-        if printed.kept_bytes >= self._most_bytes:
-            limit = f"{self._most_bytes / 2**20:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
-            self._write_step(event.step, [f"what the step prints from here on is not kept: its limit is {limit}"])
+        if size >= room:
+            self._write_step(event.step, [self._explain_limit()])
 
     @_write_event.register
     def _(self, event: StepEnded) -> None:
@@ -219,6 +223,14 @@ class JobLog:
             for step in self._usage
         ]
         self._replace(self.paths.usage, {"job": self.paths.job_id, "steps": steps})
+
+    def _explain_limit(self) -> str:
+        mebibytes = self._most_bytes / 2**20
+        limit = f"its limit is {mebibytes:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
+        if self._left_bytes <= 0:
+            limit = f"that of all steps of a job is {_FULL_STEPS * mebibytes:g} MiB ({_FULL_STEPS} times"
+            limit += " ZOO_RUNNER_LOG_MAX_MIB)"
+        return f"what the step prints from here on is not kept: {limit}"
 
     def _stage_log(self, stage: Stage) -> Path | None:
         return {Stage.STAGE_IN: self.paths.stage_in_log, Stage.STAGE_OUT: self.paths.stage_out_log}.get(stage)

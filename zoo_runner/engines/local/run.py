@@ -17,6 +17,7 @@ from zoo_runner.engines.cwl_process.container_programs import ContainerFrame
 from zoo_runner.engines.cwl_process.control_groups import name_groups
 from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, build_too_much, diagnose_execution
 from zoo_runner.engines.cwl_process.disk import TOO_LARGE
+from zoo_runner.engines.cwl_process.engine_lines import EngineLines
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import ORDER, PACKAGE, build_launch_parameters
 from zoo_runner.engines.cwl_process.resources import Machine
@@ -275,10 +276,15 @@ class Run:
         return programs
 
     def _supervise(self, order: dict[str, Any], findings: Findings) -> int:
+        def note(event: Event) -> None:
+            findings.add(event)
+            self._report(event)
+
+        said = EngineLines(note)
+
         def on_lines(lines: list[str]) -> None:
             for event in read_events(lines):
-                findings.add(event)
-                self._report(event)
+                said.report(event) if isinstance(event, EngineLine) else note(event)
 
         self._launcher.hand_over(order)
         code = self._launcher.follow(on_lines, self._cancellation)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.diagnose import Findings, build_refused, diagnose_execution
+from zoo_runner.engines.cwl_process.engine_lines import EngineLines
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.parameters import PACKAGE, build_launch_parameters
 from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
@@ -33,8 +34,6 @@ from zoo_runner.model.job import Outcome
 from zoo_runner.model.outcomes import restore_error
 
 _KEPT_COMPLAINTS = 200
-# more than any package makes cwltool say
-_MOST_SAID_BYTES = 64 << 20
 _LARGEST_FAILURE_BYTES = 1 << 20
 # what the last lines may take that the other container has printed
 _COMPLAINT_SECONDS = 1.0
@@ -91,7 +90,7 @@ class Execution:
     ) -> None:
         self._spec, self._broker, self._observe, self._explain = spec, broker, observe, explain
         self._complaints: list[str] = []
-        self._said_bytes = 0
+        self._engine_lines = EngineLines(observe)
         self._offer = Offer(folder)
         self._channel: Channel | None = None
         self._joined: Future[Channel] = Future()
@@ -157,7 +156,7 @@ class Execution:
         """Take a line of the log or a request for a step; raises `ValueError` for anything else."""
         match message:
             case {"line": str(text), "severity": "info" | "warning" | "error" as severity}:
-                self._report_line(severity, text)
+                self._engine_lines.report(EngineLine(severity, text))
             case {"step": dict(request), "number": int(number)}:
 
                 def answer(code: int | None) -> None:
@@ -169,15 +168,6 @@ class Execution:
                 self._broker.start(request, answer)
             case _:
                 raise ValueError(f"unknown message with {', '.join(sorted(message))[:100]}")
-
-    def _report_line(self, severity: str, text: str) -> None:
-        """Report a line of the engine; nothing after so many of them that nobody could read them."""
-        if self._said_bytes > _MOST_SAID_BYTES:
-            return
-        self._said_bytes += len(text) + 1
-        if self._said_bytes > _MOST_SAID_BYTES:
-            text = f"what the engine logs from here on is not kept: its limit is {_MOST_SAID_BYTES >> 20} MiB"
-        self._observe(EngineLine(severity, text[:LONGEST_LINE]))
 
     def _find_error(self, end: Mapping[str, Any] | None, cancellation: Cancellation) -> RunnerError:
         """Find why there are no outputs: what the broker saw comes first, which the other container cannot forge."""
