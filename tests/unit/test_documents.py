@@ -1,3 +1,4 @@
+import json
 import threading
 from pathlib import Path
 
@@ -74,14 +75,21 @@ def test_a_document_is_read_once(tmp_path: Path) -> None:
     assert [file.uri for file in documents.files] == [ENTRY]
 
 
-def test_a_remote_import_is_fetched_once_ever_and_the_entry_each_time(tmp_path: Path) -> None:
-    other = "https://cwl.example/types.yml"
-    web = Web({ENTRY: b"one", other: b"two"})
-    for _ in range(3):
-        documents = Documents(ENTRY, settings_in(tmp_path), web)
-        assert (documents.read(ENTRY), documents.read(other)) == (b"one", b"two")
-    assert web.asked.count(ENTRY) == 3
-    assert web.asked.count(other) == 1
+def test_a_document_of_the_web_that_another_refers_to_is_asked_for_again_as_that_is(tmp_path: Path) -> None:
+    tool = "https://cwl.example/tool.cwl"
+    head = {"cwlVersion": "v1.2", "inputs": {}, "outputs": {}}
+    steps = {"one": {"run": "tool.cwl", "in": {}, "out": []}}
+    entry = json.dumps({**head, "class": "Workflow", "steps": steps}).encode()
+    old, new = (
+        json.dumps({**head, "class": "CommandLineTool", "baseCommand": name}).encode() for name in ("old", "new")
+    )
+    web = Web({ENTRY: entry, tool: old})
+    first = load_package(ENTRY, settings_in(tmp_path), web)
+    assert load_package(ENTRY, settings_in(tmp_path), web) == first
+    web.pages[tool] = new
+    second = json.dumps(load_package(ENTRY, settings_in(tmp_path), web).document)
+    assert '"new"' in second and '"old"' not in second
+    assert web.asked.count(tool) == web.asked.count(ENTRY) == 3
 
 
 def test_a_remote_document_may_not_refer_to_local_files(tmp_path: Path) -> None:

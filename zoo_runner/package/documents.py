@@ -1,4 +1,4 @@
-"""Reads CWL documents: local files, and URLs within rules (hosts, size); each remote file is fetched once."""
+"""Reads CWL documents: local files, and URLs within rules (hosts, size)."""
 
 import errno
 import os
@@ -11,7 +11,6 @@ from time import monotonic
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import SourceFile
 from zoo_runner.package.community_schemas import find_document
@@ -104,8 +103,9 @@ def is_local(uri: str) -> bool:
 class Documents:
     """Reads the documents of one package and remembers what it read.
 
-    The EO community's well-known documents are included and never fetched. Remote documents other than the entry are
-    kept in `cache` by URL and never fetched twice; a remote document may not refer to local files.
+    The EO community's well-known documents are included and never fetched. All others on the web are asked for anew by
+    each `Documents`: a package is never made of a new document and an old one that it refers to. A remote document may
+    not refer to local files.
     """
 
     def __init__(self, entry_uri: str, settings: Settings, fetch: Fetch | None = None) -> None:
@@ -173,12 +173,7 @@ class Documents:
                 "Move it there, or ask the operator to add the host to ZOO_RUNNER_PACKAGE_HOSTS.",
                 code="package.refused",
             )
-        kept = self._settings.cache / "documents" / sha256(uri.encode()).hexdigest()
-        if uri != self._entry and kept.exists():
-            return kept.read_bytes()
-        content = self._fetch(uri, self._max_bytes)
-        write_atomically(kept, content)
-        return content
+        return self._fetch(uri, self._max_bytes)
 
 
 def _regular_size_bytes(path: Path) -> int:
