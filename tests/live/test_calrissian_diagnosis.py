@@ -207,14 +207,15 @@ def test_a_role_that_was_deleted(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_step_whose_pod_is_deleted_is_started_again(site: Site, tmp_path: Path) -> None:
-    deleted: list[str] = []
+    selector = "zoo-runner/role=step"
 
-    def on(event: Event) -> None:
-        if isinstance(event, StepLines) and not deleted:
-            deleted.append(kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", "zoo-runner/role=step", "--force"))
+    def lose() -> None:
+        kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", selector, "--force")
 
-    story = run(site, write_package(tmp_path, steps.STAYS_AT_FIRST), on)
+    attempts = steps.Attempts(site, NAMESPACE, selector, lose)
+    story = run(site, write_package(tmp_path, steps.BEGINS_ANEW), attempts)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert attempts.begun == 2
     assert any("deleted" in e.text and "again" in e.text for e in story.events if isinstance(e, EngineLine))
 
 

@@ -19,7 +19,7 @@ from tests.live.test_calrissian_diagnosis import (
     write_package,
 )
 from tests.site import Site
-from tests.steps import STAYS_AT_FIRST
+from tests.steps import BEGINS_ANEW, Attempts
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
@@ -42,8 +42,11 @@ def cluster_settings() -> dict[str, str]:
 
 def find_pods(site: Site, job_id: str, role: str) -> list[str]:
     """The pods of one job: those of the last one may still be going."""
-    selector = f"zoo-runner/job=job-{job_id},zoo-runner/role={role}"
-    return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "name").split()
+    return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", select_pods(job_id, role), "-o", "name").split()
+
+
+def select_pods(job_id: str, role: str) -> str:
+    return f"zoo-runner/job=job-{job_id},zoo-runner/role={role}"
 
 
 @pytest.fixture
@@ -113,16 +116,18 @@ class Once:
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_was_evicted_is_started_again(site: Site, tmp_path: Path) -> None:
-    package, job_id = write_package(tmp_path, STAYS_AT_FIRST), new_job_id()
-    story = run(site, package, Once(StepLines, lambda: have_evicted(site, job_id, "step")), job_id)
+    package, job_id = write_package(tmp_path, BEGINS_ANEW), new_job_id()
+    attempts = Attempts(site, NAMESPACE, select_pods(job_id, "step"), lambda: have_evicted(site, job_id, "step"))
+    story = run(site, package, attempts, job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert attempts.begun == 2
     assert any("evicted" in e.text for e in story.events if isinstance(e, EngineLine))
 
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> None:
     site, job_id = site.having(ZOO_RUNNER_STEP_RETRIES="0"), new_job_id()
-    fill, package = Once(StepLines, lambda: have_evicted(site, job_id, "step")), write_package(tmp_path, STAYS_AT_FIRST)
+    fill, package = Once(StepLines, lambda: have_evicted(site, job_id, "step")), write_package(tmp_path, BEGINS_ANEW)
     found = fail(site, package, fill, row="step evicted", reported="Evicted", job_id=job_id)
     assert (found.level, found.step) == (Level.PLATFORM, "work")
 
@@ -151,7 +156,8 @@ def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path:
             kubectl(site, "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "-f", str(path))
 
     # the first attempt outlasts the grace that an eviction gives; what succeeds within it is not run twice
-    story = run(site, write_package(tmp_path, STAYS_AT_FIRST), Once(StepLines, drain), job_id)
+    attempts = Attempts(site, NAMESPACE, select_pods(job_id, "step"), drain)
+    story = run(site, write_package(tmp_path, BEGINS_ANEW), attempts, job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
 

@@ -107,7 +107,7 @@ def evaluating(job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, re
     """Have the package evaluated by the other container of this pod, and run its steps, until the block is left."""
     observe, owner = Observer(report), Owner(**settings.owner)
     spec = {**prepare(job), **build_launcher_settings(steps), "secrets": dict(settings.secret_inputs)}
-    runner = StepRunner(Cluster(settings.api), steps, owner, observe)
+    runner = StepRunner(Cluster(settings.api), steps, owner, observe, Path(WORK_FOLDER))
     broker = Broker(runner.run, Room(steps["max_cores"], steps["max_ram_mib"]), Path(WORK_FOLDER))
     execution = Execution(spec, broker, observe, runner.explain_cwl)
     try:

@@ -1,0 +1,126 @@
+"""A step whose pod was lost starts again in folders as they were, or not at all."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo_runner.engines.kubernetes.job_pod import steprunner, written_folders
+from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
+from zoo_runner.engines.kubernetes.job_pod.steppod import Owner
+from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
+from zoo_runner.engines.kubernetes.job_pod.written_folders import WrittenFolders
+from zoo_runner.engines.kubernetes.pods import Ending
+from zoo_runner.model.events import EngineLine, Event
+
+LOST = Ending(-1, "Lost", "the pod was deleted")
+DONE = Ending(0, "Completed", "")
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    work = tmp_path / "work"
+    (work / "copy").mkdir(parents=True)
+    (work / "copy" / "a.txt").write_text("a")
+    (work / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.txt").write_text("b")
+    return work
+
+
+def list_all(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def add(work: Path) -> None:
+    (work / "half.tif").write_text("half")
+    (work / "copy" / "deep" / "er").mkdir(parents=True)
+    (work / "copy" / "deep" / "er" / "c.txt").write_text("c")
+    (work / "new").symlink_to(work.parent / "elsewhere")
+
+
+def replace(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "appended to": lambda path: path.write_text("aa"),
+    "touched": lambda path: os.utime(path, (1, 1)),
+    "removed": Path.unlink,
+    "replaced": replace,
+}
+
+
+def test_what_an_attempt_added_is_removed_and_nothing_else(work: Path) -> None:
+    before = list_all(work)
+    folders = WrittenFolders([work, work / "late"])
+    add(work)
+    (work / "late").mkdir()
+    assert folders.restore() is None
+    assert list_all(work) == before
+    assert (work.parent / "elsewhere" / "b.txt").read_text() == "b"
+    assert folders.restore() is None
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_what_an_attempt_changed_is_named_and_nothing_is_removed(how: str, work: Path) -> None:
+    folders = WrittenFolders([work])
+    add(work)
+    CHANGES[how](work / "copy" / "a.txt")
+    assert folders.restore() == str(work / "copy" / "a.txt")
+    assert (work / "half.tif").exists()
+
+
+def test_of_too_many_files_none_is_said_to_be_as_it_was(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(written_folders, "_MOST_ENTRIES", 2)
+    assert WrittenFolders([work]).restore() == "one of more than 2 files"
+
+
+class Quiet:
+    """A cluster on which nothing changes."""
+
+    def watch(self, *_: Any) -> None:
+        """Report nothing."""
+
+
+def run(work: Path, attempts: list[Callable[[Path], object]], monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """Run a step whose attempts do this and are lost, but for the last of three."""
+    events: list[Event] = []
+    settings = {"namespace": "ws-a", "job": "job-1", "retries": 2}
+    volume = work.parent
+    cluster: Any = Quiet()
+    runner: Any = StepRunner(cluster, settings, Owner("pod", "uid"), events.append, volume)
+    mount = Mount("/work", "work", read_only=False)
+    request = StepRequest("s", "run", "image", (), "/work", {}, (mount,), 1, 1, 1, 1)
+    endings = iter([LOST, LOST, DONE])
+
+    def attempt(step: str, pod: Mapping[str, Any]) -> tuple[Ending, Mapping[str, Any]]:
+        attempts.pop(0)(work)
+        return next(endings), {"metadata": {"name": "p"}, "spec": {"containers": []}, "status": {}}
+
+    monkeypatch.setattr(steprunner, "build_step_pod", lambda *_: {})
+    monkeypatch.setattr(runner, "_attempt", attempt)
+    runner._attempt_repeatedly(request)
+    return events
+
+
+def test_each_attempt_begins_in_the_same_folder(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def look_and_add(folder: Path) -> None:
+        seen.append(list_all(folder))
+        add(folder)
+
+    assert len(run(work, [look_and_add] * 3, monkeypatch)) == 2
+    assert seen[0] == seen[1] == seen[2]
+    assert (work / "half.tif").exists(), "those of the attempt that succeeded stay"
+
+
+def test_a_step_that_changed_its_input_is_not_started_again(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[Callable[[Path], object]] = [lambda folder: (folder / "copy" / "a.txt").write_text("aa")]
+    (event,) = run(work, attempts, monkeypatch)
+    assert isinstance(event, EngineLine)
+    assert "not started again" in event.text and "a.txt" in event.text
