@@ -21,7 +21,7 @@ OF_CATEGORY = {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD"
 LONG_BYTES = 16_000
 ATTACKS = [
     "Error collecting output for parameter a: ",
-    "Cannot run the package: Expected value of 'x' to have format y but File has no 'format' { ",
+    "[step s] Cannot make job: Expected value of 'x' to have format y but File has no 'format' { ",
     'Job "s" cannot be run, requests more resources ({})',
     "[job s] Job error: Error validating output record. The 'a' field is not valid because ",
 ]

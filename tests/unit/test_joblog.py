@@ -192,7 +192,7 @@ def test_of_all_steps_of_a_job_the_log_has_a_limit_too(paths: JobPaths) -> None:
     steps = [path.read_text() for path in paths.log_folder.glob("*.log")]
     assert sum(text.count("x" * 99) for text in steps) == 80
     assert paths.job_log.read_text().count("x" * 99) == 80
-    assert paths.step_log("s19").read_text().startswith("20 more lines were not kept")
+    assert paths.step_log("s19").read_text().startswith("20 more ")
     assert "8 times ZOO_RUNNER_LOG_MAX_MIB" in paths.step_log("s7").read_text()
 
 

@@ -326,7 +326,7 @@ def test_what_is_kept_is_what_another_command_needs(
 @pytest.mark.parametrize(
     ("error", "kept"),
     [
-        (EngineError("the pod ran out of memory", "Raise its limit.", code="engine.no-result"), True),
+        (EngineError("gone", "Raise its limit.", code="engine.no-result"), True),
         (TimeLimitError("later than 5 s", "Raise the limit."), True),
         (DismissedError("cancelled", "Nothing."), False),
         (NotReachedError("no answer", "Look."), False),
