@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import RunnerError
@@ -42,7 +41,9 @@ def is_deploy_form(request: Request) -> bool:
 async def submit_deployment(api: Api, call: Call, request: Request, *, dry_run: bool) -> Response:
     """Deploy what was filled in, and lead to the process; raises `InputError` for a form that cannot be read."""
     body = await read_body(request, api)
-    return await run_in_threadpool(lambda: _submit(api, call, read_parts(request.headers, body), dry_run))
+    return await api.resolving.run(
+        call.workspace, lambda: _submit(api, call, read_parts(request.headers, body), dry_run)
+    )
 
 
 def _submit(api: Api, call: Call, parts: list[Part], dry_run: bool) -> Response:
