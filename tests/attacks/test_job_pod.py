@@ -135,7 +135,7 @@ LINKS = (
     "a folder of steps that is a link",
     "a folder below that is a link",
     "a link to nothing",
-    "a link that leads back",
+    "a link to itself",
 )
 
 
