@@ -11,6 +11,30 @@ from zoo_staging.media import BINARY, get_media_type
 
 CHECKED_BYTES = 64 << 10
 
+# the first bytes of formats that have a signature; of a text format, what a message in another one does not begin with
+_SIGNATURES = tuple(
+    (re.compile(media_type), re.compile(start, re.S))
+    for media_type, start in (
+        (r"image/(tiff|vnd\.stac\.geotiff)", rb"II[*+]\0|MM\0[*+]"),
+        (r"image/png", rb"\x89PNG\r\n\x1a\n"),
+        (r"image/jpe?g", rb"\xff\xd8\xff"),
+        (r"image/(jp2|jpx|jpeg2000|j2k)", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+        # HDF5 may begin with other bytes, netCDF is HDF5 or its own format, HDF4 has the same media type
+        (r".*(hdf5?|netcdf)", rb".*\x89HDF\r\n\x1a\n|CDF[\x01\x02\x05]|\x0e\x03\x13\x01"),
+        (r"application/zip", rb"PK[\x03\x05\x07]"),
+        (r"application/(x-)?gzip", rb"\x1f\x8b"),
+        (r".*parquet", rb"PAR1"),
+        (r"application/pdf", rb".{0,1024}%PDF"),
+        (r".*sqlite3?", rb"SQLite format 3\0"),
+        (r".*(laszip|laz)", rb"LASF"),
+        (r".*flatgeobuf", rb"fgb"),
+        (r"text/csv|text/tab-separated-values", rb"(?!(\xef\xbb\xbf)?\s*([{<]))"),
+        (r".*[/+]xml", rb"(\xef\xbb\xbf)?\s*<"),
+        (r".*json", rb"(\xef\xbb\xbf)?\s*[^<\s]"),
+    )
+)
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_TEXT_BYTES = 1 << 10
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _MESSAGES = frozenset({"application/json", "application/problem+json", "application/xml", "text/xml"})
 _BINARY = re.compile(
@@ -26,15 +50,15 @@ _PASSWORD = re.compile(rb"""type\s*=\s*["']?password""", re.I)
 def is_suspicious(content: Content, href: str, announced: str | None) -> bool:
     """Whether the beginning of the file at `href` has to be checked.
 
-    That is where it is served as a page, a message, or without media type; and where it is no text, and not served as
-    what it is: some servers call all that they send `application/octet-stream`, their error pages too.
+    That is where it is served as a page, a message, or without media type, or not as what it is: some servers call all
+    that they send `application/octet-stream`, their error pages too.
     """
     if get_scheme(content.href) not in ("http", "https"):
         return False
     if (content.media_type or "text/html") in _PAGES | _MESSAGES:
         return True
     expected = _find_expected(href, announced)
-    return expected is not None and content.media_type != expected and bool(_BINARY.match(expected))
+    return expected is not None and content.media_type != expected
 
 
 def find_foreign(content: Content, href: str, announced: str | None, start: bytes) -> StagingError | None:
@@ -45,9 +69,20 @@ def find_foreign(content: Content, href: str, announced: str | None, start: byte
     expected = _find_expected(href, announced)
     if _HTML.match(start):
         return _judge_page(content, href, expected, start)
-    if content.media_type in _MESSAGES and expected and _BINARY.match(expected) and _MESSAGE.match(start):
+    if expected is None or not start:
+        return None
+    if content.media_type in _MESSAGES and _BINARY.match(expected) and _MESSAGE.match(start):
         return _foreign(content, href, expected, "a message", start)
+    # data of another kind than its publisher says may be good; text in place of it is a message
+    lacks_signature = content.media_type != expected and _lacks_signature(expected, start)
+    if lacks_signature and not _CONTROLS.search(start[:_TEXT_BYTES]):
+        return _foreign(content, href, expected, "text", start)
     return None
+
+
+def _lacks_signature(expected: str, start: bytes) -> bool:
+    found = next((signature for media_type, signature in _SIGNATURES if media_type.fullmatch(expected)), None)
+    return found is not None and not found.match(start)
 
 
 def find_login(content: Content, href: str, start: bytes) -> StagingError | None:
@@ -68,7 +103,7 @@ def _judge_page(content: Content, href: str, expected: str | None, start: bytes)
     if content.href == f"{href}/":
         reason = "a folder on a web server, which HTTP cannot list"
         return StagingError(Kind.UNSUPPORTED, href, reason, "Give the address of a file.")
-    if expected is None or expected.startswith("text/") or expected.endswith("xml"):
+    if expected is None or expected in ("text/plain", "text/markdown"):
         return None
     if _LOGIN_TITLE.search(start):
         return StagingError(Kind.FORBIDDEN, href, f"a login page was sent instead of {expected}", LOGIN_REMEDY)

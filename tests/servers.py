@@ -5,6 +5,7 @@ Plain context managers, so that any test or fixture can use them; they listen on
 
 import hashlib
 import json
+import mimetypes
 import re
 import shutil
 import ssl
@@ -104,7 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         data = target.read_bytes()
         tag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+        media_type, _ = mimetypes.guess_type(path)
         headers = {
+            **({"Content-Type": media_type} if media_type else {}),
             "ETag": tag,
             "Accept-Ranges": "bytes",
             "Last-Modified": self.date_time_string(int(target.stat().st_mtime)),

@@ -342,7 +342,7 @@ def test_missing_data_names_the_asset_the_item_and_the_settings_that_select_asse
 
 
 def test_assets_of_a_collection_without_items_are_staged(origin: Origin, tmp_path: Path) -> None:
-    origin.put("c/points.parquet", b"points")
+    origin.put("c/points.parquet", b"PAR1")
     collection = build_collection("points", [], assets={"data": {"href": "./points.parquet"}})
     staged = stage_in({"a": directory(put_json(origin, "c/collection.json", collection))}, tmp_path, origin.options)
     assert (Path(staged["a"]["path"]) / "points/points.parquet").read_bytes() == b"points"

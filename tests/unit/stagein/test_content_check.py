@@ -6,6 +6,7 @@ import pytest
 
 from stagein.content_check import find_foreign, find_login, is_suspicious
 from stagein.sources.protocol import Content
+from zoo_staging.media import BINARY
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +55,6 @@ def test_what_is_sent_in_place_of_an_image_is_found_by_its_bytes(
         ("text/html", HREF),
         (None, "https://h/report.html"),
         (None, "https://h/notes.txt"),
-        ("application/xml", "https://h/product.xml"),
         (None, "https://h/download"),
     ],
 )
@@ -91,3 +91,58 @@ def test_what_the_server_calls_as_it_was_announced_is_not_looked_at() -> None:
     assert is_suspicious(serve(""), HREF, None)
     assert not is_suspicious(serve("text/csv"), "https://h/a.csv", None)
     assert not is_suspicious(serve("", "s3://bucket/a.tif"), "s3://bucket/a.tif", "image/tiff")
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "start"),
+    [
+        ("a.csv", "text/html", PAGE),
+        ("product.xml", "text/html", PAGE),
+        ("a.csv", "application/json", b'{"error": "quota exceeded"}'),
+        ("a.csv", "application/octet-stream", b"<Error><Code>Expired</Code></Error>"),
+        ("product.xml", "text/plain", b"Error: request limit reached"),
+        ("item.json", "text/plain", b"<error/>"),
+        *(
+            (f"a.{suffix}", "text/plain", b"Error: request limit reached")
+            for suffix in ("tif", "png", "jp2", "nc", "h5")
+        ),
+        *(
+            (f"a.{suffix}", BINARY, b"version https://git-lfs.github.com/spec/v1")
+            for suffix in ("zip", "gz", "parquet")
+        ),
+    ],
+)
+def test_a_page_or_message_in_place_of_data_is_found_whatever_the_server_calls_it(
+    name: str, media_type: str, start: bytes
+) -> None:
+    href = f"https://h/{name}"
+    assert is_suspicious(serve(media_type, href), href, None)
+    assert judge(start, media_type, None, href=href) == "content"
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("a.tif", b"II*\0"),
+        ("a.tif", b"MM\0*"),
+        ("a.tif", b"II+\0"),
+        ("a.png", b"\x89PNG\r\n\x1a\n"),
+        ("a.png", b"\xff\xd8\xff\xe0\0\x10JFIF\0"),
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n"),
+        ("a.nc", b"CDF\x01\0"),
+        ("a.nc", b"\x89HDF\r\n\x1a\n"),
+        ("a.h5", b"a user block".ljust(512) + b"\x89HDF\r\n\x1a\n"),
+        ("a.zip", b"PK\x03\x04"),
+        ("a.gz", b"\x1f\x8b\x08"),
+        ("a.pdf", b"%PDF-1.7\n"),
+        ("a.csv", b"name,value\n"),
+        ("a.geojson", b'{"type": "Feature"}'),
+        ("product.xml", b"\xef\xbb\xbf<?xml version='1.0'?>"),
+        ("product.xml", b"\xff\xfe<\0?\0x\0m\0l\0"),
+        ("notes.txt", b'{"any": "text"}'),
+        ("empty.tif", b""),
+    ],
+)
+def test_data_is_taken_whatever_the_server_calls_it(name: str, start: bytes) -> None:
+    for media_type in ("text/plain", "application/octet-stream", ""):
+        assert judge(start, media_type, None, href=f"https://h/{name}") is None
