@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stageout.item import STAC_VERSION, Bbox, format_time, merge_bboxes
+from stageout.item import STAC_VERSION, format_time, merge_bboxes
+from stageout.model import Bbox
 from stageout.names import RESULT_COLLECTION
 from stageout.storage import Storage, add_storage
 from zoo_staging.hrefs import build_relative_href

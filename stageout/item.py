@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from stageout.model import FoundData, FoundFile, RasterFacts
+from stageout.model import Bbox, FoundData, FoundFile, RasterFacts
 from stageout.raster import build_footprint
 from stageout.storage import Storage, add_storage
 from zoo_staging.media import BINARY, GEOJSON, JSON, build_roles, get_media_type
@@ -15,8 +15,6 @@ from zoo_staging.names import find_folder
 STAC_VERSION = "1.1.0"
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 PROJECTION_EXTENSION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
-
-Bbox = tuple[float, float, float, float]
 
 _SHA2_256 = "1220"  # multihash: code 0x12 (sha2-256), 0x20 bytes
 

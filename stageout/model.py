@@ -8,6 +8,9 @@ from typing import Any, Literal
 from zoo_staging.settings import CloudOptions, S3Options
 from zoo_staging.stac import StacType
 
+Bbox = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
 
 @dataclass(frozen=True)
 class RasterFacts:
@@ -18,7 +21,7 @@ class RasterFacts:
     objects.
     """
 
-    bbox: tuple[float, float, float, float] | None
+    bbox: Bbox | None
     geometry: Mapping[str, Any] | None
     projection: Mapping[str, Any]
     bands: tuple[Mapping[str, Any], ...]

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stageout.model import RasterFacts
+from stageout.model import Bbox, RasterFacts
 
 EXTRA_MISSING = (
     "rasterio is not installed: Items of raster files have neither extent nor projection nor bands; install "
     "zoo-runner[raster] (settings.extra-missing)"
 )
+WHOLE_CIRCLE = 360.0
 _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 
 
@@ -39,34 +40,62 @@ def read_raster(path: Path, warnings: list[str]) -> RasterFacts | None:
 
 
 def _describe(dataset: Any) -> RasterFacts:
-    bbox = _read_bbox(dataset) if dataset.crs else None
+    west, south, east, north = dataset.bounds
+    # of a raster whose rows go north, the library has the top below the bottom
+    bounds = min(west, east), min(south, north), max(west, east), max(south, north)
+    bbox = _read_bbox(dataset, bounds) if dataset.crs else None
     return RasterFacts(
         bbox=bbox,
         geometry=build_footprint(bbox) if bbox else None,
-        projection=_read_projection(dataset) if dataset.crs else {},
+        projection=_read_projection(dataset, bounds) if dataset.crs else {},
         bands=tuple(_read_band(dataset, index) for index in range(dataset.count)),
         cloud_optimized=dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG",
     )
 
 
-def _read_bbox(dataset: Any) -> tuple[float, float, float, float] | None:
+def _read_bbox(dataset: Any, bounds: Bbox) -> Bbox | None:
     from rasterio.warp import transform_bounds  # type: ignore[import-untyped]  # it ships none
 
-    west, south, east, north = transform_bounds(dataset.crs, "OGC:CRS84", *dataset.bounds, densify_pts=21)
-    if not all(math.isfinite(value) for value in (west, south, east, north)):
+    try:
+        corners = transform_bounds(dataset.crs, "OGC:CRS84", *bounds, densify_pts=21)
+    except Exception:  # noqa: BLE001 as above; a local system has no place on Earth
         return None
-    return round(west, 7), round(south, 7), round(east, 7), round(north, 7)
+    return wrap_bbox(*corners) if all(map(math.isfinite, corners)) else None
 
 
-def _read_projection(dataset: Any) -> Mapping[str, Any]:
-    authority = dataset.crs.to_authority()
-    reference = {"proj:code": ":".join(authority)} if authority else {"proj:wkt2": dataset.crs.to_wkt()}
+def wrap_bbox(west: float, south: float, east: float, north: float) -> Bbox:
+    """Return a box with longitudes from -180 to 180, west > east across the antimeridian (RFC 7946, section 5.2).
+
+    Grids of climate models have longitudes from 0 to 360, and the outer cells of many reach beyond the poles.
+    """
+    if east - west >= WHOLE_CIRCLE - 1e-6:
+        west, east = -180.0, 180.0
+    if west >= 180 or west < -180:
+        west = (west + 180) % 360 - 180
+    if east > 180 or east <= -180:
+        east = 180 - (180 - east) % 360
+    return round(west, 7), round(max(south, -90.0), 7), round(east, 7), round(min(north, 90.0), 7)
+
+
+def _read_projection(dataset: Any, bounds: Bbox) -> Mapping[str, Any]:
     return {
-        **reference,
-        "proj:bbox": list(dataset.bounds),
+        **_read_reference(dataset.crs),
+        "proj:bbox": list(bounds),
         "proj:shape": [dataset.height, dataset.width],
         "proj:transform": list(dataset.transform)[:6],
     }
+
+
+def _read_reference(crs: Any) -> Mapping[str, str]:
+    """Return the code of a reference system if there is one for exactly this system, else its definition (WKT2)."""
+    from rasterio.crs import CRS  # type: ignore[import-untyped]  # it ships none
+    from rasterio.enums import WktVersion  # type: ignore[import-untyped]  # as above
+
+    # the library takes what is similar, too
+    authority = crs.to_authority()
+    if authority and CRS.from_authority(*authority) == crs:
+        return {"proj:code": ":".join(authority)}
+    return {"proj:wkt2": crs.to_wkt(version=WktVersion.WKT2_2019)}
 
 
 def _read_band(dataset: Any, index: int) -> Mapping[str, Any]:
@@ -79,7 +108,7 @@ def _read_band(dataset: Any, index: int) -> Mapping[str, Any]:
     }
 
 
-def build_footprint(bbox: tuple[float, float, float, float]) -> Mapping[str, Any]:
+def build_footprint(bbox: Bbox) -> Mapping[str, Any]:
     """Return a bounding box as GeoJSON geometry, cut at the antimeridian (RFC 7946, section 3.1.9)."""
     west, south, east, north = bbox
     if west <= east:
