@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.packed import COLOUR, DOUBLES, build_package, full, record
 from tests.unit.refusals import Expected, assert_refused
+from zoo_runner.inputs.community import compute_bounds
 from zoo_runner.inputs.joborder import build_job_order, read_execute_request
 from zoo_runner.model.errors import InputError
 from zoo_runner.package.extensions import SECRETS
@@ -320,6 +321,27 @@ def test_geojson_without_bbox_gets_the_one_that_the_type_demands_and_keeps_its_p
     bounds = [7.5, 50, 7.5, 50]
     accepted = request("#geojson.yaml/Feature", feature)
     assert accepted == {"bbox": bounds, **feature, "geometry": {"bbox": bounds, **point}}
+
+
+def build_rectangle(west: float, east: float) -> list[list[list[float]]]:
+    return [[[west, -20], [east, -20], [east, -15], [west, -15], [west, -20]]]
+
+
+@pytest.mark.parametrize(
+    ("spans", "bounds"),
+    [
+        ([(177, 180), (-180, -178)], [177, -20, -178, -15]),
+        ([(-180, -178), (177, 180), (170, 171)], [170, -20, -178, -15]),
+        ([(-180, 0), (0, 180)], [-180, -20, 180, -15]),
+        ([(-180, 180)], [-180, -20, 180, -15]),
+        ([(-10, 20), (30, 180)], [-10, -20, 180, -15]),
+    ],
+)
+def test_geojson_that_is_cut_at_the_antimeridian_gets_the_box_across_it(
+    spans: list[tuple[float, float]], bounds: list[float]
+) -> None:
+    geometry = {"type": "MultiPolygon", "coordinates": [build_rectangle(*span) for span in spans]}
+    assert compute_bounds({"type": "Feature", "geometry": geometry}) == bounds
 
 
 # Execute requests

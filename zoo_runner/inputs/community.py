@@ -62,25 +62,46 @@ def _check_bbox(checker: Checker, shape: Record, value: Any, path: ValuePath) ->
 def _check_geojson(checker: Checker, shape: Record, value: Mapping[str, Any], path: ValuePath) -> Any:
     """Check GeoJSON; members beyond the type are allowed, a bbox is optional (RFC 7946, sections 5, 6.1)."""
     known = {member.name for member in shape.fields}
-    bounds = _bounds(value)
+    bounds = compute_bounds(value)
     if bounds and "bbox" in known:
         value = {"bbox": bounds, **value}
     extra = {key: member for key, member in value.items() if key not in known}
     return check_members(checker, extra, path) | check_fields(checker, shape, value, path)
 
 
-def _bounds(geojson: Mapping[str, Any]) -> list[float]:
-    """Return west, south, east, north of a geometry or feature; empty where there are no coordinates."""
+def compute_bounds(geojson: Mapping[str, Any]) -> list[float]:
+    """Return west, south, east, north of a geometry or feature; empty where there are no coordinates.
+
+    West > east for one that is cut at the antimeridian (RFC 7946, sections 3.1.9 and 5.2).
+    """
     geometry = geojson.get("geometry")
     holder = geometry if isinstance(geometry, Mapping) else geojson
-    positions = list(_positions(holder.get("coordinates"), DEEPEST_COORDINATES))
-    if not positions:
+    several = holder.get("type") in ("MultiPolygon", "MultiLineString")
+    coordinates = holder.get("coordinates")
+    parts = coordinates if several and isinstance(coordinates, list) else [coordinates]
+    found = [list(zip(*positions, strict=True)) for part in parts if (positions := [*_positions(part)])]
+    if not found:
         return []
-    columns = list(zip(*positions, strict=True))
-    return [min(columns[0]), min(columns[1]), max(columns[0]), max(columns[1])]
+    west, east = _join([(min(longitudes), max(longitudes)) for longitudes, _ in found])
+    latitudes = [latitude for _, column in found for latitude in column]
+    return [west, min(latitudes), east, max(latitudes)]
 
 
-def _positions(coordinates: Any, levels: int) -> Iterator[tuple[float, float]]:
+def _join(spans: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the span of longitudes around several; across the antimeridian where some end and some begin there."""
+    spans = sorted(spans)
+    west, east = spans[0][0], max(end for _, end in spans)
+    if (west, east) != (-180, 180):
+        return west, east
+    gap, reached = 0.0, spans[0][1]
+    for begin, end in spans[1:]:
+        if begin - reached > gap:
+            gap, west, east = begin - reached, begin, reached
+        reached = max(reached, end)
+    return west, east
+
+
+def _positions(coordinates: Any, levels: int = DEEPEST_COORDINATES) -> Iterator[tuple[float, float]]:
     match coordinates:
         case [int() | float() as x, int() | float() as y, *_]:
             yield x, y
