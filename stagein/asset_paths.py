@@ -3,6 +3,7 @@
 A `manifest.safe` refers to `measurement/...`, a zarr store has folders: plain names would break them.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from zoo_staging.hrefs import LOCAL, get_scheme
 from zoo_staging.names import safe_name
 
+_UNFIT = re.compile("[/\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 Folder = tuple[str, ...]
 """Host, then folders of an address."""
 
@@ -35,8 +37,8 @@ def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[s
 
 
 def fix_part(part: str) -> str:
-    """Return a part of a path unchanged, unless it could lead outside or a disk would not accept it."""
-    plain = part not in ("", ".", "..") and "/" not in part and part.isprintable() and len(part.encode()) <= 255
+    """Return a part of a path unchanged, unless it could lead outside, break a line, or a disk would not accept it."""
+    plain = part not in ("", ".", "..") and not _UNFIT.search(part) and len(part.encode()) <= 255
     return part if plain else safe_name(part)
 
 

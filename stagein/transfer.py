@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from stagein.asset_paths import fix_part
@@ -19,7 +20,6 @@ from zoo_staging.checksum import Checksum
 from zoo_staging.destination import STORES
 from zoo_staging.errors import Kind, StagingError, merge_errors
 from zoo_staging.hrefs import get_scheme
-from zoo_staging.names import unique_name
 from zoo_staging.pool import run_pool
 from zoo_staging.progress import Report
 
@@ -90,15 +90,30 @@ def _put_strictest_first(group: list[Transfer]) -> list[Transfer]:
 
 
 def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
-    """Plan the files of a remote folder below `place`, under their own names where a disk accepts them."""
-    taken: dict[PurePosixPath, set[str]] = {}
-    transfers = []
-    for entry in entries:
-        *folders, name = entry.path.split("/")
-        parent = PurePosixPath(*map(fix_part, folders))
-        path = parent / unique_name(fix_part(name), taken.setdefault(parent, set()))
+    """Plan the files of a remote folder below `place`, under their own names where a disk accepts them.
+
+    A warning names those that get another name: what refers to them does not find them.
+    """
+    files = [(entry, "/".join(map(fix_part, entry.path.split("/")))) for entry in entries]
+    taken = {path[:end] for _, path in files for end, letter in enumerate(path) if letter == "/"}
+    transfers, renamed = [], []
+    for entry, wanted in files:
+        path = _number(wanted, taken)
+        taken.add(path)
+        if path != entry.path:
+            renamed.append(f"{entry.path!r:.100} as {path!r:.100}")
         transfers.append(Transfer(entry.href, place / path, entry.size_bytes, may_be_missing=entry.may_be_missing))
+    if renamed:
+        shown = ", ".join(renamed[:5])
+        logger.warning("%s: files with names that a disk does not take: %d, stored %s", place.name, len(renamed), shown)
     return transfers
+
+
+def _number(wanted: str, taken: Container[str]) -> str:
+    """Return a path, or another like it where it is a file or folder already, as `a` beside `a/b` in object storage."""
+    path = PurePosixPath(wanted)
+    numbered = (str(path.with_name(f"{path.stem}-{number}{path.suffix}")) for number in count(2))
+    return next(each for each in chain([wanted], numbered) if each not in taken)
 
 
 @dataclass

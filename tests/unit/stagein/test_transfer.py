@@ -8,8 +8,8 @@ import pytest
 
 from stagein.progress import Transfer
 from stagein.settings import StageInOptions
-from stagein.sources import SourceTable
-from stagein.transfer import Transferral, transfer_all
+from stagein.sources import Entry, SourceTable
+from stagein.transfer import Transferral, plan_folder, transfer_all
 from tests.unit.stagein.sources import Memory
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.progress import ignore
@@ -60,3 +60,20 @@ def test_no_more_is_read_of_a_small_file_than_its_metadata_states(tmp_path: Path
 def test_a_small_file_of_several_chunks_arrives_as_a_whole(tmp_path: Path) -> None:
     transfer(Memory({HREF: [b"II", b"*\0"]}, sized=False), Transfer(HREF, tmp_path / "x.tif", 4))
     assert (tmp_path / "x.tif").read_bytes() == b"II*\0"
+
+
+def plan(*paths: str) -> list[str]:
+    planned = plan_folder([Entry(f"s3://b/p/{path}", path, 1) for path in paths], Path("/in/x"))
+    return [one.target.relative_to("/in/x").as_posix() for one in planned]
+
+
+def test_files_of_a_folder_keep_their_names(caplog: pytest.LogCaptureFixture) -> None:
+    names = ["aB.json", "Ab.json", "A/x.tif", "a/x.tif", "x\u00a0y.tif", "été 🛰.tif", ".zattrs"]
+    assert plan(*names) == names
+    assert caplog.records == []
+
+
+def test_a_file_that_gets_another_name_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    assert plan("a", "a/b", "a-2", "x\ny.tif", "x_y.tif") == ["a-2", "a/b", "a-2-2", "x_y.tif", "x_y-2.tif"]
+    (record,) = caplog.records
+    assert all(name in record.getMessage() for name in ("4", "'a' as 'a-2'", "'x_y.tif' as 'x_y-2.tif'"))
