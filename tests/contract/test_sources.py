@@ -345,7 +345,7 @@ def test_assets_of_a_collection_without_items_are_staged(origin: Origin, tmp_pat
     origin.put("c/points.parquet", b"PAR1")
     collection = build_collection("points", [], assets={"data": {"href": "./points.parquet"}})
     staged = stage_in({"a": directory(put_json(origin, "c/collection.json", collection))}, tmp_path, origin.options)
-    assert (Path(staged["a"]["path"]) / "points/points.parquet").read_bytes() == b"points"
+    assert (Path(staged["a"]["path"]) / "points/points.parquet").read_bytes() == b"PAR1"
 
 
 def test_what_does_not_exist_is_named(origin: Origin, tmp_path: Path) -> None:
