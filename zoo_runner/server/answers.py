@@ -35,7 +35,7 @@ async def wait_for_end(api: Api, call: Call, job: Job, prefer: str) -> Job:
     if call.hub or requests.prefers_async(prefer):
         return job
     seconds = requests.read_wait_seconds(prefer, api.settings.sync_seconds)
-    return await api.endings.wait_aside(api.store, job.id, seconds)
+    return await api.endings.wait_aside(api.store, call.workspace, job.id, seconds)
 
 
 def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:

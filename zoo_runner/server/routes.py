@@ -221,7 +221,7 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         """Stop a job, or remove one that has ended."""
         job = await run_in_threadpool(jobs.dismiss_job, api, call, job_id)
         if job.status not in FINAL:
-            job = await api.endings.wait_aside(api.store, job_id, api.settings.dismiss_seconds)
+            job = await api.endings.wait_aside(api.store, call.workspace, job_id, api.settings.dismiss_seconds)
         return Document(jobs.describe_job(job, call), "job", call.base)
 
 
@@ -271,7 +271,7 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
         before = await run_in_threadpool(jobs.get_job, api, call, job_id)
         job = await run_in_threadpool(jobs.dismiss_job, api, call, job_id)
         if job.status not in FINAL:
-            await api.endings.wait_aside(api.store, job_id, api.settings.dismiss_seconds)
+            await api.endings.wait_aside(api.store, call.workspace, job_id, api.settings.dismiss_seconds)
         return see_other(call.link("jobs") if before.status in FINAL else call.link("jobs", job_id))
 
     @router.post("/jobs/{job_id}/start", include_in_schema=False)

@@ -8,10 +8,11 @@ from time import monotonic
 from anyio import CapacityLimiter, to_thread
 
 from zoo_runner.model.job import FINAL, Job
+from zoo_runner.server.places import Limit, Places
 from zoo_runner.store.sql import SqlStore
 
 _LOOK_SECONDS = 1.0
-_MOST_WAITING = 500
+_WAITING = Limit(500, 100)
 
 
 class Endings:
@@ -20,7 +21,7 @@ class Endings:
     def __init__(self) -> None:
         self._lock, self._waiting, self._stopping = threading.Lock(), dict[str, list[threading.Event]](), False
         # threads of their own: those who wait must not take those that answer
-        self._limiter = CapacityLimiter(_MOST_WAITING)
+        self._limiter, self._places = CapacityLimiter(_WAITING.most), Places(_WAITING, Limit(0, 0))
 
     def notify(self, job_id: str) -> None:
         """Wake those who wait for a job: it may have ended."""
@@ -33,9 +34,15 @@ class Endings:
         # those who wait look soon; the lock may be held by what the signal has interrupted
         self._stopping = True
 
-    async def wait_aside(self, store: SqlStore, job_id: str, seconds: float) -> Job:
-        """Do what `wait` does in a thread, without taking one of those that answer other requests."""
-        return await to_thread.run_sync(self.wait, store, job_id, seconds, limiter=self._limiter)
+    async def wait_aside(self, store: SqlStore, workspace: str, job_id: str, seconds: float) -> Job:
+        """Do what `wait` does in a thread, without taking one of those that answer other requests.
+
+        Where as many wait as may, of all or of the workspace of the caller, the job is returned as it is.
+        """
+        with self._places.try_take(workspace) as found:
+            if not found:
+                return await to_thread.run_sync(store.jobs.get, job_id)
+            return await to_thread.run_sync(self.wait, store, job_id, seconds, limiter=self._limiter)
 
     def wait(self, store: SqlStore, job_id: str, seconds: float) -> Job:
         """Wait for the end of a job, so long at most, and return it as it is then; raises `JobNotFoundError`."""
