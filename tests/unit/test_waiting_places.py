@@ -11,7 +11,7 @@ from zoo_runner.store.sql import SqlStore
 
 
 class Store:
-    """A store whose one job runs until it is told to end."""
+    """A store with one job, which has the status that the test sets."""
 
     def __init__(self) -> None:
         self.jobs, self.status = self, Status.RUNNING
