@@ -43,6 +43,12 @@ test_others_read_public_processes_and_their_jobs_that_have_ended if {
 	not ask(ben, "job.results", {"job": object.union(ended, {"has_ended": false})}).allow
 	not ask(ben, "job.results", {"job": object.union(ended, {"process": "hidden"})}).allow
 
+	# lists that are narrowed to processes show no others either
+	every action in ["job.status", "job.logs", "job.results"] {
+		ask(ben, action, {"job": ended}).allow
+		not ask(ben, action, {"job": object.union(ended, {"status": "running", "has_ended": false})}).allow
+	}
+
 	# a process of the same id in another workspace
 	not ask(ben, "job.results", {"job": object.union(ended, {"deployed_in": "gamma"})}).allow
 }

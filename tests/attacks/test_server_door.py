@@ -237,6 +237,9 @@ BODIES: dict[str, bytes] = {
     "not JSON": b"{" * 1000,
     "no text": b"\xff\xfe\x00",
     "half a character": b'{"inputs": {"x": "\\ud800"}}',
+    "half a character as bytes": b'{"inputs": {"x": "\xed\xa0\x80"}}',
+    "a null character": b'{"inputs": {"x": "\\u0000"}}',
+    "no number": b'{"inputs": {"x": NaN}}',
 }
 
 

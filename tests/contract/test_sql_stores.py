@@ -246,7 +246,9 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     database = Database(build_engine(url))
     with database.writing() as connection:
         upgrade(connection, schema)
-        body = json.dumps(to_plain(build_job(started=NOW, finished="2026-01-01T00:00:07.000Z")))
+        odd = {"message": 'a null character \0, "deployed_in": "no"'}
+        job = build_job(started=NOW, finished="2026-01-01T00:00:07.000Z", inputs=odd, deployed_in="other")
+        body = json.dumps(to_plain(job))
         values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
         values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
         values["addresses"] = json.dumps({"successful": "http://a", "failed": "http://b", "dismissed": "http://b"})
@@ -254,6 +256,7 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
             *OLD_ROWS,
             *(OLD_TIMES if schema > "0001" else ()),
             *(SEARCH_TEXT if schema > "0007" else ()),
+            *(DEPLOYED_IN if schema > "0011" else ()),
             *(OLD_CALLBACK if schema == "0003" else ()),
             *(CALLBACK if schema > "0003" else ()),
         ):
@@ -261,6 +264,7 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     database.close()
     store = open_sql_store(url)
     assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
+    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", deployed_in="other")).jobs] == ["job-1"]
     for words in ("OB-1", "P"):
         assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == ["job-1"]
     assert store.processes.get("ws", "p") == build_process()
@@ -286,6 +290,7 @@ OLD_ROWS = (
 )
 OLD_TIMES = ("UPDATE jobs SET started = 1767225600.0, finished = 1767225607.0",)
 SEARCH_TEXT = ("UPDATE jobs SET search_text = 'job-1 p'",)
+DEPLOYED_IN = ("UPDATE jobs SET deployed_in = 'other'",)
 OLD_CALLBACK = (
     "INSERT INTO callbacks (job_id, base, hub, addresses, known, tried, attempts, due)"
     " VALUES ('job-1', 'http://here', false, :addresses, 'running', 'running', 0, 0)",
@@ -326,6 +331,25 @@ def test_whatever_the_database_library_raises_is_an_error_of_the_runner(store: S
     with pytest.raises(EngineError) as caught, store.database.reading():
         raise sqlalchemy.exc.TimeoutError("all connections are in use")
     assert caught.value.diagnosis.code == "store.unreachable"
+
+
+def test_what_the_database_says_is_in_the_log_and_not_in_the_error(
+    store: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(EngineError) as caught, store.database.reading() as connection:
+        connection.execute(sqlalchemy.text("SELECT private_value FROM nowhere"))
+    assert "nowhere" not in f"{caught.value} {caught.value.diagnosis}"
+    assert "nowhere" in caplog.text
+
+
+def test_jobs_are_narrowed_by_the_workspace_of_their_process_whatever_their_records_have(store: SqlStore) -> None:
+    odd = {"message": "a\0b", "other": "\ud800"}
+    for number, place in enumerate((None, "ws", "other")):
+        create(store, build_job(number, inputs=odd, deployed_in=place))
+    for place, found in (("ws", [1, 0]), ("other", [2]), ("none", [])):
+        query = JobQuery(workspace="ws", deployed_in=place)
+        assert [job.id for job in store.jobs.find(query).jobs] == [build_job(number).id for number in found]
+        assert store.jobs.count(query) == len(found)
 
 
 @pytest.fixture

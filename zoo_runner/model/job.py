@@ -8,6 +8,7 @@ from typing import Any
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import StepEnded, StepReused
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.portable import make_portable, make_text_portable
 
 
 class Status(str, Enum):
@@ -36,9 +37,11 @@ class Results:
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
     def masked(self, masker: Masker) -> "Results":
-        """Return the results without secrets."""
-        document, collection = masker.mask_data(self.document), masker.mask_data(self.collection)
-        return Results(document, collection, masker.mask(self.collection_href), masker.mask_data(self.outputs))
+        """Return the results without secrets, as every store can hold them: tools write what they like."""
+        document, collection, outputs = (
+            make_portable(masker.mask_data(part)) for part in (self.document, self.collection, self.outputs)
+        )
+        return Results(document, collection, make_text_portable(masker.mask(self.collection_href)), outputs)
 
 
 @dataclass(frozen=True)

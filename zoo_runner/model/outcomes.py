@@ -11,6 +11,7 @@ from zoo_runner.model.errors import DismissedError, EngineError, JobBusyError, N
 from zoo_runner.model.events import mask_event
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.portable import make_text_portable
 
 DEFECT = RunnerError.default_code
 """The code of an error that nobody foresaw."""
@@ -89,11 +90,17 @@ def _build_disk_full(error: OSError) -> RunnerError:
 
 
 def mask_outcome(outcome: Outcome, masker: Masker) -> Outcome:
-    """Return an outcome as it may be stored: without secrets."""
+    """Return an outcome as it may be stored: without secrets, and of text that every store can hold."""
+
+    def write(text: str) -> str:
+        return make_text_portable(masker.mask(text))
+
     return replace(
         outcome,
         results=outcome.results.masked(masker) if outcome.results else None,
-        diagnosis=outcome.diagnosis.masked(masker.mask) if outcome.diagnosis else None,
+        diagnosis=outcome.diagnosis.masked(lambda text: make_text_portable(masker.mask(text)))
+        if outcome.diagnosis
+        else None,
         usage=tuple(mask_event(step, masker.mask) for step in outcome.usage),
         published=masker.mask(outcome.published) if outcome.published else None,
         reused=tuple(mask_event(step, masker.mask) for step in outcome.reused),

@@ -12,11 +12,12 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package, SourceFile
+from zoo_runner.model.portable import find_unportable
 from zoo_runner.package.documents import Documents, Fetch, as_uri, is_remote, join_uri
 from zoo_runner.package.processes import find_runs
 
 # part of the cache key: raise it when resolving gives another result than a cached package
-_FORMAT = 6
+_FORMAT = 7
 _ORDERED_SECTIONS = ("inputs", "outputs")
 
 
@@ -69,6 +70,12 @@ def _resolve(uri: str, documents: Documents) -> Package:
     check_documents(documents, entry_uri, root["cwlVersion"])
     packed, rewrite = pack_documents(documents, entry_uri)
     packed.update({key: value for key, value in root.items() if ":" in key and key not in packed})
+    if found := find_unportable(packed):
+        raise PackageError(
+            f"{uri}: {found.reason}, at {found.pointer} of the packed document",
+            "Write complete characters, none of which is U+0000, and finite numbers.",
+            code="package.invalid",
+        )
     entry = next((new for old, new in rewrite.items() if old == entry_uri), "#main")
     for process in packed["$graph"]:
         if process["id"] == entry:

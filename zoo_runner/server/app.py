@@ -38,6 +38,7 @@ from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logge
 from zoo_runner.server.login import Login, add_login, open_login, redirect_to_login
 from zoo_runner.server.methods import MoreMethods, list_methods
 from zoo_runner.server.metrics import add_metrics
+from zoo_runner.server.null_characters import NullsRefused
 from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.pages.addresses import PageAddresses
 from zoo_runner.server.pages.assets import add_assets
@@ -91,7 +92,32 @@ def build_app(
         responses=ERRORS,
         dependencies=[Depends(ensure_acceptable), Depends(_refuse_others(api))],
     )
+    _add_middleware(app, api, login, hosts, tracing, count_workers)
+    _add_errors(app, api, login)
+    for add in (add_documents, add_assets):
+        add(app)
+    add_health(app, api, count_workers)
+    if login:
+        add_login(app, api, login, identity)
+    plain = _Calls(api, identity, open_admission(api))
+    _add_api(app, api, "", plain, replace(plain, identity=build_identity(None), admission=Members()))
+    if prefix := api.settings.workspace_prefix.strip("/"):
+        hub = replace(plain, hub=True)
+        _add_api(app, api, f"/{prefix}/{{workspace}}", hub, hub)
+    return app
+
+
+def _add_middleware(
+    app: FastAPI,
+    api: Api,
+    login: Login | None,
+    hosts: Iterable[str],
+    tracing: Tracing | None,
+    count_workers: Callable[[], int],
+) -> None:
+    """Add what every request passes, from the inside to the outside."""
     app.add_middleware(MoreMethods)
+    app.add_middleware(NullsRefused)
     app.add_middleware(PageAddresses)
     _add_limits(app, api.settings)
     app.add_middleware(Audited, log=api.store.audit)
@@ -105,18 +131,6 @@ def build_app(
     if tracing:
         app.add_middleware(Traced, tracing=tracing)
     app.add_middleware(Logged)
-    _add_errors(app, api, login)
-    for add in (add_documents, add_assets):
-        add(app)
-    add_health(app, api, count_workers)
-    if login:
-        add_login(app, api, login, identity)
-    plain = _Calls(api, identity, open_admission(api))
-    _add_api(app, api, "", plain, replace(plain, identity=build_identity(None), admission=Members()))
-    if prefix := api.settings.workspace_prefix.strip("/"):
-        hub = replace(plain, hub=True)
-        _add_api(app, api, f"/{prefix}/{{workspace}}", hub, hub)
-    return app
 
 
 def _add_limits(app: FastAPI, settings: ServerSettings) -> None:

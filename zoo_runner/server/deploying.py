@@ -13,6 +13,7 @@ from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.prepare import LONGEST_REQUEST_SECONDS, prepare_public, prepare_upload
 from zoo_runner.package.resolver import Resolve
+from zoo_runner.server.requests import read_json
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
 PACKAGE_TYPES = ("application/ogcapppkg+json", "application/json")
@@ -116,10 +117,7 @@ def _decode(body: bytes, what: str) -> str:
 
 
 def _read_package(body: bytes, workflow: str | None) -> Deployment:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
+    document = read_json(body)
     if not isinstance(document, dict) or "executionUnit" not in document:
         raise _invalid("the body lacks executionUnit", "Send an object with the member executionUnit.")
     described = document.get("processDescription", {})

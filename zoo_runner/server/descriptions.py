@@ -4,7 +4,6 @@ Each is kept under what its content follows from: the process, the number of its
 The number is asked of the database for every request, so that nothing is stale when another server replaces a process.
 """
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from threading import Lock
 
 from fastapi import Request, Response
 
+from zoo_runner.model.portable import write_json
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import ProcessDescription
 from zoo_runner.server.processes import build_process_description
@@ -67,7 +67,7 @@ class Descriptions:
 
 
 def _encode(document: ProcessDescription) -> Description:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    body = write_json(document)
     return Description(body, f'"{sha256(body).hexdigest()[:32]}"')
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
 
 from zoo_runner.model import clock
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.server.api import Api
 from zoo_runner.server.documents import Health
+from zoo_runner.server.json_answer import JsonAnswer
 
 MEDIA_TYPE = "application/health+json"
 _ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ def add_health(app: FastAPI, api: Api, count_workers: Callable[[], int]) -> None
 def _answer(checks: _Parts) -> Response:
     sound = all(check["status"] == "pass" for part in checks.values() for check in part)
     document: Health = {"status": "pass" if sound else "fail", "checks": checks}
-    return JSONResponse(document, 200 if sound else 503, media_type=MEDIA_TYPE)
+    return JsonAnswer(document, 200 if sound else 503, media_type=MEDIA_TYPE)
 
 
 def _check_database(api: Api) -> _Parts:

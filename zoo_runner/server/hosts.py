@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import InputError
+from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.problems import build_problem
 
 ANY = "*"
@@ -53,7 +53,7 @@ class HostsCompared:
             code="request.host",
         )
         problem = build_problem(error)
-        await JSONResponse(problem, problem["status"], media_type="application/problem+json")(scope, receive, send)
+        await JsonAnswer(problem, problem["status"], media_type="application/problem+json")(scope, receive, send)
 
 
 def build_comparison(hosts: Iterable[str]) -> Callable[[bytes], bool]:

@@ -225,13 +225,21 @@ def _write_lines(jobs: Iterator[Job], call: Call) -> Iterator[str]:
 
 
 def _narrow(query: JobQuery, call: Call) -> JobQuery | None:
-    """Narrow a query to the workspace, and to what the caller may see of it; None where that is nothing."""
+    """Narrow a query to the workspace, and to what the caller may see of it; None where that is nothing.
+
+    Who sees some processes only is shown the jobs of these that have ended.
+    """
     query = replace(query, workspace=call.workspace)
     if call.visible is None:
         return query
     shown = call.visible.intersection(query.process_ids) if query.process_ids else call.visible
+    statuses = FINAL.intersection(query.statuses) if query.statuses else FINAL
+    if not (shown and statuses):
+        return None
     # processes of other workspaces may have the same ids
-    return replace(query, process_ids=tuple(sorted(shown)), deployed_in=call.workspace) if shown else None
+    return replace(
+        query, process_ids=tuple(sorted(shown)), statuses=tuple(sorted(statuses)), deployed_in=call.workspace
+    )
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:

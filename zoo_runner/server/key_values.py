@@ -29,7 +29,7 @@ from zoo_runner.package.cwltypes import (
     without_null,
 )
 from zoo_runner.server.parameters import DRY_RUNS
-from zoo_runner.server.requests import accepts, check_execute, ensure_characters
+from zoo_runner.server.requests import accepts, check_execute, ensure_portable
 
 _MEMBER = re.compile(r"(.+)\[(\w+)\]", re.DOTALL)
 _NUMBERS = re.compile(r"[-+\d.eE]+(,[-+\d.eE]+)+")
@@ -77,7 +77,7 @@ def read_key_values(query: str, package: Package) -> KeyValues:
     if wanted := {name: one for name, one in found.outputs.items() if one.pop("include", "true") == "true"}:
         more["outputs"] = wanted
     whole = {**more, "inputs": {**read_words(found.words, package), **_join(found)}}
-    ensure_characters(whole)
+    ensure_portable(whole, "the address")
     headers = {header: found.response[name] for name, header in _HEADERS.items() if name in found.response}
     return KeyValues(check_execute(whole), headers)
 

@@ -3,10 +3,10 @@
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoo_runner.model.errors import InputError, SettingsError
+from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.problems import build_problem
 
 # who watches the server must not be kept from it by others
@@ -40,5 +40,5 @@ class Limited:
             f"more than {self._rate} from {client}", "Wait as long as Retry-After says.", code="request.too-many"
         )
         problem, wait = build_problem(error), str(self._rate.get_expiry())
-        answer = JSONResponse(problem, 429, {"Retry-After": wait}, media_type="application/problem+json")
+        answer = JsonAnswer(problem, 429, {"Retry-After": wait}, media_type="application/problem+json")
         await answer(scope, receive, send)

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Status
+from zoo_runner.model.portable import find_unportable
 from zoo_runner.server.parameters import JobParameters
 from zoo_runner.store.protocol import JobQuery
 
@@ -47,15 +48,20 @@ def read_job(body: bytes, media_type: str, schema: str) -> Mapping[str, Any]:
 
 
 def _read_object(body: bytes) -> Mapping[str, Any]:
-    try:
-        request = json.loads(body or b"{}")
-        if b"\\ud" in body.lower():
-            ensure_characters(request)
-    except (ValueError, RecursionError) as error:
-        raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
+    request = read_json(body or b"{}")
     if not isinstance(request, dict):
         raise _invalid("the body is not an object", 'Send an object such as {"inputs": {…}}.')
     return request
+
+
+def read_json(body: bytes) -> Any:
+    """Read a body in JSON (RFC 8259: in UTF-8); raises `InputError`, also for what not everything can hold."""
+    try:
+        document = json.loads(body.decode("utf-8-sig"))
+        ensure_portable(document, "the body")
+    except (ValueError, RecursionError) as error:
+        raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
+    return document
 
 
 def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -65,12 +71,13 @@ def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:
     return request
 
 
-def ensure_characters(request: Mapping[str, Any]) -> None:
-    """Refuse half of a surrogate pair, which no answer and no store can hold; raises `InputError`."""
-    try:
-        json.dumps(request, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise _invalid("a text has half of a surrogate pair", "Send complete characters.") from error
+def ensure_portable(document: Any, what: str) -> None:
+    """Refuse what not every store and reader of JSON can hold; raises `InputError`."""
+    if found := find_unportable(document):
+        raise _invalid(
+            f"{what}: {found.reason}, at {found.pointer or 'its top'}",
+            "Send complete characters, none of which is U+0000, and finite numbers (RFC 7493).",
+        )
 
 
 def prefers_async(prefer: str) -> bool:

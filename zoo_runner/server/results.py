@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from urllib.parse import quote, unquote
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import FINAL, Job, Outcome, Results
+from zoo_runner.model.portable import make_text_portable, write_json
 from zoo_runner.server.api import Call
 
 MULTIPART = "multipart/related"
@@ -21,6 +23,9 @@ _JSON_SUFFIXES = (".json", ".geojson")
 MOST_INLINE_BYTES = 16 << 20
 """A document has this much of files by value, and in larger files nothing is made an address of this server."""
 _CHUNK_BYTES = 1 << 18
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", re.ASCII)
+# what an address is written with (RFC 3986, section 2); all else is encoded
+_OF_ADDRESSES = ":/?#[]@!$&'()*+,;=%-._~"
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
         document = json.loads(file.read_bytes())
     except (ValueError, RecursionError):
         return whole
-    return Content(json.dumps(_with_links(document, job, call)).encode(), media_type)
+    return Content(write_json(_with_links(document, job, call)), media_type)
 
 
 def find_result_file(job: Job, path: str) -> Path | None:
@@ -239,9 +244,19 @@ def _build_content(value: Any, job: Job, call: Call, *, by_reference: bool = Fal
     if _is_link(value):
         offered = f"{call.link('jobs', job.id, 'files')}/"
         if by_reference or not value["href"].startswith(offered):
-            return Content(link=value["href"])
+            return Content(link=write_address(value["href"]))
         found = read_result_file(job, call, unquote(value["href"].removeprefix(offered)))
-        return replace(found, media_type=str(value.get("type", found.media_type)))
+        return replace(found, media_type=_choose_media_type(value.get("type"), found.media_type))
     if isinstance(value, str):
-        return Content(value.encode(), "text/plain")
-    return Content(json.dumps(value).encode())
+        return Content(make_text_portable(value).encode(), "text/plain")
+    return Content(write_json(value))
+
+
+def write_address(href: str) -> str:
+    """Return an address as headers can have it: a tool may have written it."""
+    return quote(make_text_portable(href), safe=_OF_ADDRESSES)
+
+
+def _choose_media_type(said: Any, guessed: str) -> str:
+    """Return the media type that a tool has written, if it can be one."""
+    return said if isinstance(said, str) and _MEDIA_TYPE.fullmatch(said) else guessed

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
@@ -53,6 +53,7 @@ from zoo_runner.server.documents import (
     UploadInfo,
     Usage,
 )
+from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.key_values import choose_form, read_key_values
 from zoo_runner.server.pages.addresses import read_format
 from zoo_runner.server.pages.deploy_form import DeployPage, is_deploy_form, submit_deployment
@@ -132,7 +133,7 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/processes/{process_id}/package", tags=["processes"], responses={200: {"content": {CWL_JSON: {}}}})
     def get_package(call: of, process_id: str) -> Response:
         """Get the package back, resolved and packed into one CWL document."""
-        return JSONResponse(processes.get_package(api, call, process_id), media_type=CWL_JSON)
+        return JsonAnswer(processes.get_package(api, call, process_id), media_type=CWL_JSON)
 
 
 def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
@@ -145,9 +146,9 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
             return await submit_deployment(api, call, request, dry_run=dry_run)
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
-            return JSONResponse(await run(call.workspace, preflight.examine_deployment, api, call, deployment))
+            return JsonAnswer(await run(call.workspace, preflight.examine_deployment, api, call, deployment))
         summary = await run(call.workspace, processes.deploy_process, api, call, deployment)
-        return JSONResponse(summary, 201, headers={"Location": call.link("processes", summary["id"])})
+        return JsonAnswer(summary, 201, headers={"Location": call.link("processes", summary["id"])})
 
     @router.put("/processes/{process_id}", tags=["processes"], status_code=204, responses=_answer(Preflight), **_DEPLOY)
     async def replace_process(
@@ -157,7 +158,7 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
             found = await run(call.workspace, preflight.examine_deployment, api, call, deployment, process_id)
-            return JSONResponse(found)
+            return JsonAnswer(found)
         await run(call.workspace, processes.replace_process, api, call, process_id, deployment)
         return Response(status_code=204)
 
@@ -175,7 +176,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
             return await submit_form(api, call, process_id, request, dry_run=dry_run)
         body = await read_execute(request, api)
         if dry_run:
-            return JSONResponse(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
+            return JsonAnswer(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
         return await answer_execution(api, call.at(job.workspace), job, request, body)
 
@@ -192,7 +193,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         request = replace_headers(request, given.headers)
         body = choose_form(given.request, package, request.headers.get("accept", ""))
         if dry_run:
-            return JSONResponse(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
+            return JsonAnswer(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
         job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
         return await answer_execution(api, call.at(job.workspace), job, request, body)
 
@@ -232,14 +233,14 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
         body = await read_job(request, api)
         job = await run_in_threadpool(unstarted.create_job, api, call, body)
         headers = {"Location": call.link("jobs", job.id)}
-        return JSONResponse(jobs.describe_job(job, call), 201, headers=headers)
+        return JsonAnswer(jobs.describe_job(job, call), 201, headers=headers)
 
     @router.patch("/jobs/{job_id}", tags=["jobs"], responses=_answer(StatusInfo), **_JOB)
     async def edit_job(call: of, job_id: str, request: Request) -> Response:
         """Change the request of a job that was not started."""
         body = await read_job(request, api)
         job = await run_in_threadpool(unstarted.edit_job, api, call, job_id, body)
-        return JSONResponse(jobs.describe_job(job, call))
+        return JsonAnswer(jobs.describe_job(job, call))
 
     @router.post("/jobs/{job_id}/retry", tags=["jobs"], status_code=201, responses=_answer(StatusInfo, 201), **_JOB)
     async def retry_job(call: of, job_id: str, request: Request) -> Response:
@@ -249,7 +250,7 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
         """
         body = await read_job(request, api)
         job = await run_in_threadpool(retries.retry_job, api, call, job_id, body)
-        return JSONResponse(jobs.describe_job(job, call), 201, headers={"Location": call.link("jobs", job.id)})
+        return JsonAnswer(jobs.describe_job(job, call), 201, headers={"Location": call.link("jobs", job.id)})
 
     @router.get("/jobs/{job_id}/definition", tags=["jobs"], **describe_document(Definition))
     def get_definition(call: of, job_id: str) -> Response:
@@ -380,7 +381,7 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
         """Send files to be inputs of jobs, as a form; the answer has the addresses by which inputs refer to them."""
         upload = await uploads.receive_upload(api, call, request)
         headers = {"Location": call.link(uploads.PATH, upload.id)}
-        return JSONResponse(uploads.describe_upload(upload, call), 201, headers=headers)
+        return JsonAnswer(uploads.describe_upload(upload, call), 201, headers=headers)
 
     @router.get("/files/{upload_id}", tags=["files"], **describe_document(UploadInfo))
     def describe_files(call: of, upload_id: str) -> Response:
@@ -424,7 +425,7 @@ def _add_tokens(router: APIRouter, api: Api, of: Any) -> None:
         made = await run_in_threadpool(personal_tokens.create_token, api, call, body)
         audit.find_note(request).ids["token_id"] = made["id"]
         headers = {"Location": call.link("tokens", made["id"]), "Cache-Control": "no-store"}
-        return JSONResponse(made, 201, headers)
+        return JsonAnswer(made, 201, headers)
 
     @router.get("/tokens", tags=["workspace"], **describe_document(TokenList))
     def list_tokens(call: of) -> Response:

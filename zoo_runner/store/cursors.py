@@ -5,6 +5,7 @@ import binascii
 import json
 
 from zoo_runner.model.errors import InputError
+from zoo_runner.model.portable import find_unportable
 
 
 def write_cursor(*place: str) -> str:
@@ -18,7 +19,8 @@ def read_cursor(cursor: str, length: int) -> tuple[str, ...]:
         place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
         place = None
-    if not isinstance(place, list) or len(place) != length or not all(isinstance(part, str) for part in place):
+    known = isinstance(place, list) and len(place) == length and all(isinstance(part, str) for part in place)
+    if not known or find_unportable(place):
         raise InputError(
             f"invalid cursor {cursor[:60]!r}",
             "Use the `next` link of the page before, or leave the cursor out for the first page.",

@@ -15,7 +15,7 @@ ACTIONS: Mapping[str, str] = {
     "execute_by_address": "process.execute",
     "list_jobs": "job.list",
     "get_job": "job.status",
-    "stream_events": "job.status",
+    "stream_events": "job.logs",
     "dismiss_job": "job.dismiss",
     "dismiss_by_form": "job.dismiss",
     "start_by_form": "job.start",

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from zoo_runner.model.errors import InputError
+from zoo_runner.model.portable import make_text_portable
+from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.pages.addresses import FORMAT, read_format
 from zoo_runner.server.pages.encoding import encode
 from zoo_runner.server.pages.frame import build_frame
@@ -30,7 +32,7 @@ def describe_document(model: Any, status: int = 200) -> dict[str, Any]:
     return {"responses": {status: {"model": model, "content": {HTML: {}}}}, "dependencies": [Depends(check_format)]}
 
 
-class Document(JSONResponse):
+class Document(JsonAnswer):
     """A document of the API; `page` names the template that shows it, `base` is the address of the API it is of.
 
     `view` builds what the page shows beside the document; it is called for pages only, in a thread.
@@ -67,7 +69,7 @@ class Document(JSONResponse):
     def _render(self, scope: Scope) -> tuple[bytes, Mapping[str, str]]:
         view = self._view() if self._view else None
         page = render(self._page, self._content, build_frame(scope, self._base), view)
-        return encode(page.encode(), scope)
+        return encode(make_text_portable(page).encode(), scope)
 
 
 def prefers_html(scope: Scope) -> bool:

@@ -1,6 +1,7 @@
 """The connection to the database, its transactions, and its schema: created and migrated when it is opened."""
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _BUSY_SECONDS = 30
+_LONGEST_SAID = 300
 # after half a minute without an answer a connection is lost, on the side of the client and on that of the database
 # (libpq, section 34.1.2; PostgreSQL, section 20.3.2)
 _LOST_CONNECTIONS = {
@@ -47,6 +49,8 @@ _LOST_CLIENTS = {
 }
 # a primary that became a standby writes no more, and an idle transaction was ended (PostgreSQL, appendix A)
 _LOST_STATES = ("25006", "25P03")
+
+logger = logging.getLogger(__name__)
 
 
 class Database:
@@ -251,13 +255,16 @@ def _translated() -> Iterator[None]:
     except RunnerError:
         raise
     except (SQLAlchemyError, sqlite3.Error) as error:
-        # the statement's values may hold what is private
-        reason = type(error).__name__ if not isinstance(error, DBAPIError) else error.orig
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        # what the database says may have values of a record, or its address: that is for the operator
+        logger.warning("the database failed: %s", " ".join(str(cause).split())[:_LONGEST_SAID])
+        state = getattr(cause, "sqlstate", None)
+        reason = f"{type(cause).__name__}, SQLSTATE {state}" if state else type(cause).__name__
         is_away = isinstance(error, OperationalError | InterfaceError | TimeoutError | sqlite3.Error)
         is_away = is_away or (isinstance(error, DBAPIError) and error.connection_invalidated)
         raise (NotReachedError if is_away else EngineError)(
-            f"the database did not do its part: {' '.join(str(reason).split())[:300]}",
-            "Check that the database is up and that this user may write to it.",
+            f"the database failed: {reason}",
+            "Check that the database is up and that this user may write to it; the log has what it said.",
             level=Level.PLATFORM,
             code="store.unreachable",
         ) from error

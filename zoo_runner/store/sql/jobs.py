@@ -7,18 +7,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     ColumnElement,
     Connection,
     and_,
-    cast,
     delete,
     func,
     literal,
     or_,
     select,
     tuple_,
-    type_coerce,
     update,
 )
 
@@ -113,7 +110,7 @@ class SqlJobs:
         return _build_page(rows, query.limit), total
 
     def _count(self, connection: Connection, query: JobQuery) -> int:
-        conditions = self._build_conditions(replace(query, cursor=None))
+        conditions = _conditions(replace(query, cursor=None))
         return connection.execute(select(func.count()).select_from(JOBS).where(*conditions)).scalar_one()
 
     def _select(
@@ -122,21 +119,10 @@ class SqlJobs:
         columns = (JOBS.c.created, JOBS.c.id)
         order = [column.asc() if oldest_first else column.desc() for column in columns]
         # the page is found in an index, which has all that lists are narrowed by; records are read of this page only
-        page = select(JOBS.c.id).where(*self._build_conditions(query)).order_by(*order)
+        page = select(JOBS.c.id).where(*_conditions(query)).order_by(*order)
         found = page.limit(most).offset(skip).subquery()
         statement = select(JOBS.c.body, JOBS.c.version).join(found, found.c.id == JOBS.c.id).order_by(*order)
         return connection.execute(statement).all()
-
-    def _build_conditions(self, query: JobQuery) -> list[ColumnElement[bool]]:
-        conditions = _conditions(query)
-        if query.deployed_in is not None:
-            # few lists ask for it: it has no column
-            record = type_coerce(JOBS.c.body, JSON) if self._database.is_file else cast(JOBS.c.body, JSON)
-            place = func.coalesce(record["deployed_in"].as_string(), JOBS.c.workspace)
-            conditions.append(place == query.deployed_in)
-        if query.text is not None:
-            conditions.append(JOBS.c.search_text.contains(query.text.lower(), autoescape=True))
-        return conditions
 
     def load_package(self, digest: str) -> Package:
         """Return the package of a job; raises `JobNotFoundError` where no job ever brought it."""
@@ -256,11 +242,9 @@ def _write_time(seconds: float) -> str:
 
 
 def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
-    conditions = _conditions_of_duration(query)
+    conditions = [*_conditions_of_process(query), *_conditions_of_duration(query)]
     if query.workspace is not None:
         conditions.append(JOBS.c.workspace == query.workspace)
-    if query.process_ids:
-        conditions.append(JOBS.c.process_id.in_(query.process_ids))
     if query.statuses:
         conditions.append(JOBS.c.status.in_([status.value for status in query.statuses]))
     if query.created_from is not None:
@@ -269,6 +253,17 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
         conditions.append(JOBS.c.created <= query.created_to)
     if query.cursor is not None:
         conditions.append(tuple_(JOBS.c.created, JOBS.c.id) < tuple_(*read_cursor(query.cursor, 2)))
+    return conditions
+
+
+def _conditions_of_process(query: JobQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.process_ids:
+        conditions.append(JOBS.c.process_id.in_(query.process_ids))
+    if query.deployed_in is not None:
+        conditions.append(JOBS.c.deployed_in == query.deployed_in)
+    if query.text is not None:
+        conditions.append(JOBS.c.search_text.contains(query.text.lower(), autoescape=True))
     return conditions
 
 
@@ -315,4 +310,5 @@ def build_columns(job: Job) -> dict[str, Any]:
         "version": job.version,
         "body": json.dumps(to_plain(job)),
         "search_text": write_search_text(job),
+        "deployed_in": job.deployed_in or job.workspace,
     }

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0011"
+OLDEST, NEWEST = "0001", "0012"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -81,13 +81,18 @@ JOBS = Table(
     Column("body", Text, nullable=False),
     # its names in lower case: to look through one text that is compared byte by byte takes a third of the time
     Column("search_text", sorted_text(384), nullable=False, server_default=text("''")),
+    # the workspace of its process
+    Column("deployed_in", String(255), nullable=False, server_default=text("''")),
 )
 _UNFINISHED = text("status IN ('accepted', 'running')")
 Index("jobs_newest", JOBS.c.created, JOBS.c.id)
 # all that lists are narrowed by, so that jobs that do not match are passed over without reading their records
 Index(
     "jobs_of_workspace",
-    *(JOBS.c[name] for name in ("workspace", "created", "id", "status", "process_id", "started", "finished")),
+    *(
+        JOBS.c[name]
+        for name in ("workspace", "created", "id", "status", "process_id", "started", "finished", "deployed_in")
+    ),
     JOBS.c.search_text,
 )
 Index("jobs_by_status", JOBS.c.workspace, JOBS.c.status, JOBS.c.created, JOBS.c.id)
