@@ -19,7 +19,7 @@ from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import InputError, PackageError, ProcessNotFoundError, SettingsError
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import FINAL, Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.model.workspace import StorageProfile
@@ -142,12 +142,25 @@ def test_access_documents_without_an_agent_that_reads_them_are_refused(api: Api,
 
 
 def test_a_list_shows_jobs_of_the_processes_that_are_visible_and_not_of_others_with_their_names(api: Api) -> None:
-    own, others = build_job(1, workspace="alpha", process_id="shown"), build_job(2, workspace="alpha")
-    create(api.store, own, replace(others, process_id="shown", deployed_in="gamma"))
+    ended = {"workspace": "alpha", "process_id": "shown", "status": Status.SUCCESSFUL}
+    create(api.store, build_job(1, **ended), build_job(2, **ended, deployed_in="gamma"))
     listed = list_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery())
     assert ([job["id"] for job in listed["jobs"]], listed["numberTotal"]) == (["job-1"], 1)
     # whoever sees all of the workspace sees both
     assert list_jobs(api, build_call(), JobQuery())["numberTotal"] == 2
+
+
+def test_a_list_of_some_processes_shows_what_has_ended_only(api: Api) -> None:
+    for number, status in enumerate(Status):
+        create(api.store, build_job(number, workspace="alpha", process_id="shown", status=status))
+
+    def list_statuses(*wanted: Status) -> set[str]:
+        listed = list_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery(statuses=wanted))
+        return {job["status"] for job in listed["jobs"]}
+
+    assert list_statuses() == set(FINAL)
+    assert list_statuses(Status.RUNNING, Status.FAILED) == {Status.FAILED}
+    assert list_statuses(Status.RUNNING, Status.CREATED) == set()
 
 
 def test_a_started_job_has_its_own_package_whatever_became_of_the_process(api: Api) -> None:

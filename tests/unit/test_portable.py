@@ -83,8 +83,9 @@ def test_no_body_brings_it_in(name: str) -> None:
 
 
 def test_the_answer_says_where_it_is() -> None:
-    with pytest.raises(RunnerError, match=r"half of a surrogate pair .* at /inputs/x"):
+    with pytest.raises(RunnerError) as caught:
         read_execute(b'{"inputs": {"x": "\\ud800"}}', "application/json")
+    assert "/inputs/x" in caught.value.diagnosis.cause
 
 
 @pytest.mark.parametrize("text", ["a\0", "\ud800"])

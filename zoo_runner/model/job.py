@@ -136,4 +136,6 @@ class Job:
             updated=now,
             started=now if status is Status.RUNNING else self.started,
             finished=now if status in FINAL else None,
+            # it said what the job did
+            message=None if status in FINAL else self.message,
         )

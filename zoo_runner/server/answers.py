@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import jobs, requests, results
+from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages.document import Document
 
@@ -25,9 +26,16 @@ async def answer_execution(api: Api, call: Call, job: Job, request: Request, bod
     if job.status in FINAL and not (call.hub or requests.prefers_async(prefer)):
         return await run_in_threadpool(answer_results, api, job, call, body, request)
     headers = {"Location": call.link("jobs", job.id)}
-    if prefer:
+    if requests.prefers_async(prefer):
         headers["Preference-Applied"] = "respond-async"
     return Document(jobs.describe_job(job, call), "job", call.base, status_code=201, headers=headers)
+
+
+def note_job(request: Request, call: Call, job: Job) -> Job:
+    """Have the audit log and, whatever fails from here on, the answer name the job of a request; returns the job."""
+    find_note(request).ids |= {"job_id": job.id, "process_id": job.process_id}
+    request.state.job = (job.id, call.at(job.workspace).link("jobs", job.id))
+    return job
 
 
 async def wait_for_end(api: Api, call: Call, job: Job, prefer: str) -> Job:

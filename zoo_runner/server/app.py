@@ -312,11 +312,15 @@ def _answer_problem(request: Request, error: RunnerError, masker: Masker, base: 
     A client that asked for plain JSON, or for nothing, gets that media type.
     """
     problem = masker.mask_data(build_problem(error))
+    headers = {}
+    if job := getattr(request.state, "job", None):
+        # the client learns of a job that goes on, or has a log, although its request failed
+        problem["jobID"], headers["Location"] = job
     find_note(request).code = error.diagnosis.code
     accept = request.headers.get("accept", "")
     plain = accept in ("", "application/json") or ("application/json" in accept and "problem+json" not in accept)
-    challenge = find_challenge(error.diagnosis.code)
-    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    if challenge := find_challenge(error.diagnosis.code):
+        headers["WWW-Authenticate"] = challenge
     if problem["status"] == 503:
         headers["Retry-After"] = _RETRY_SECONDS
     media_type = None if plain else "application/problem+json"

@@ -126,13 +126,14 @@ class Preflight(TypedDict):
 
 
 class Problem(TypedDict):
-    """An error (exception.yaml, RFC 7807)."""
+    """An error (exception.yaml, RFC 7807); `jobID` is the job of a request that failed after it was accepted."""
 
     type: str
     title: str
     status: int
     detail: str
     diagnosis: NotRequired[DiagnosisInfo]
+    jobID: NotRequired[str]
 
 
 class StatusInfo(TypedDict):

@@ -168,7 +168,9 @@ def _build_no_output(job: Job, what: str, remedy: str) -> JobNotFoundError:
 
 
 def read_result_file(job: Job, call: Call, path: str) -> Content:
-    """Read a file of results that lie on this machine; raises `JobNotFoundError`."""
+    """Read a file of results that lie on this machine; raises `JobNotFoundError`, and as `_find_results`."""
+    # what is there before the end, or after a failure, are no results
+    _find_results(job)
     file = find_result_file(job, path)
     if file is None:
         raise JobNotFoundError(f"job {job.id} has no file {path!r}", "See its results for those that there are.")

@@ -30,6 +30,7 @@ from zoo_runner.server.answers import (
     answer_content,
     answer_execution,
     answer_file,
+    note_job,
     replace_headers,
     see_other,
     wait_for_end,
@@ -147,7 +148,10 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
             return JsonAnswer(await run(call.workspace, preflight.examine_deployment, api, call, deployment))
+        if deployment.process_id:
+            audit.find_note(request).ids["process_id"] = deployment.process_id
         summary = await run(call.workspace, processes.deploy_process, api, call, deployment)
+        audit.find_note(request).ids["process_id"] = summary["id"]
         return JsonAnswer(summary, 201, headers={"Location": call.link("processes", summary["id"])})
 
     @router.put("/processes/{process_id}", tags=["processes"], status_code=204, responses=_answer(Preflight), **_DEPLOY)
@@ -177,7 +181,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         body = await read_execute(request, api)
         if dry_run:
             return JsonAnswer(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
-        job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
+        job = note_job(request, call, await run_in_threadpool(jobs.accept_execution, api, call, process_id, body))
         return await answer_execution(api, call.at(job.workspace), job, request, body)
 
     @router.get("/processes/{process_id}/execution", tags=["jobs"], status_code=201, responses=_EXECUTED)
@@ -194,7 +198,7 @@ def _add_execution(router: APIRouter, api: Api, of: Any) -> None:
         body = choose_form(given.request, package, request.headers.get("accept", ""))
         if dry_run:
             return JsonAnswer(await run(call.workspace, preflight.examine_execution, api, call, process_id, body))
-        job = await run_in_threadpool(jobs.accept_execution, api, call, process_id, body)
+        job = note_job(request, call, await run_in_threadpool(jobs.accept_execution, api, call, process_id, body))
         return await answer_execution(api, call.at(job.workspace), job, request, body)
 
 
@@ -231,7 +235,7 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
     async def create_job(call: of, request: Request) -> Response:
         """Create a job without starting it: an execute request with the member `process`, its address."""
         body = await read_job(request, api)
-        job = await run_in_threadpool(unstarted.create_job, api, call, body)
+        job = note_job(request, call, await run_in_threadpool(unstarted.create_job, api, call, body))
         headers = {"Location": call.link("jobs", job.id)}
         return JsonAnswer(jobs.describe_job(job, call), 201, headers=headers)
 
@@ -314,7 +318,7 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
     @router.post("/jobs/{job_id}/results", tags=["jobs"], **describe_document(StatusInfo))
     async def start_job(call: of, job_id: str, request: Request) -> Response:
         """Start a job that was created before; the answer is its status, at its end unless the client does not wait."""
-        job = await run_in_threadpool(unstarted.start_job, api, call, job_id)
+        job = note_job(request, call, await run_in_threadpool(unstarted.start_job, api, call, job_id))
         job = await wait_for_end(api, call, job, request.headers.get("prefer", ""))
         return Document(jobs.describe_job(job, call), "job", call.base)
 
@@ -380,6 +384,7 @@ def _add_files(router: APIRouter, api: Api, of: Any) -> None:
     async def send_files(call: of, request: Request) -> Response:
         """Send files to be inputs of jobs, as a form; the answer has the addresses by which inputs refer to them."""
         upload = await uploads.receive_upload(api, call, request)
+        audit.find_note(request).ids["upload_id"] = upload.id
         headers = {"Location": call.link(uploads.PATH, upload.id)}
         return JsonAnswer(uploads.describe_upload(upload, call), 201, headers=headers)
 

@@ -2,13 +2,11 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo_runner.model import clock
@@ -21,9 +19,8 @@ from zoo_runner.store.sql.audit import SqlAudit
 
 UNRECORDED = frozenset({"workspace.read", "workspace.usage", "process.list", "process.read", "job.list", "job.status"})
 """Actions that show descriptions and states; recorded only where they are denied."""
-_DENIED = 403
+_DENIED, _INTERNAL = 403, 500
 _NOTE = "zoo_runner.audit"
-_JOB = re.compile(r"/jobs/([^/>?]+)")
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +29,8 @@ logger = logging.getLogger(__name__)
 class Note:
     """What is known of a request so far; `action` is empty until it is known who calls.
 
-    `workspace` is that of the path, `calling` another that gets the job.
+    `workspace` is that of the path, `calling` another that gets the job. `ids` are those of the path, and of what the
+    request has made.
     """
 
     workspace: str = ""
@@ -60,15 +58,29 @@ class Audited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        note = scope[_NOTE] = Note()
+        note, status = Note(), 0
+        scope[_NOTE] = note
 
         async def send_recorded(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_recorded(note, message["status"]):
-                for entry in _build_entries(note, message, scope):
-                    await run_in_threadpool(self._add, entry)
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                await self._record(note, status, scope)
             await send(message)
 
-        await self._app(scope, receive, send_recorded)
+        try:
+            await self._app(scope, receive, send_recorded)
+        except Exception:
+            # it is answered outside of this; what was done before is done
+            if not status:
+                note.code = "runner.defect"
+                await self._record(note, _INTERNAL, scope)
+            raise
+
+    async def _record(self, note: Note, status: int, scope: Scope) -> None:
+        if _is_recorded(note, status):
+            for entry in _build_entries(note, status, scope):
+                await run_in_threadpool(self._add, entry)
 
     def _add(self, entry: AuditEntry) -> None:
         try:
@@ -82,19 +94,17 @@ def _is_recorded(note: Note, status: int) -> bool:
     return bool(note.action) and (note.action not in UNRECORDED or status == _DENIED)
 
 
-def _build_entries(note: Note, message: Message, scope: Scope) -> list[AuditEntry]:
+def _build_entries(note: Note, status: int, scope: Scope) -> list[AuditEntry]:
     """Build the entry of a request, and the same for the workspace that gets its job where that is another."""
-    headers = Headers(raw=message["headers"])
-    made = _JOB.search(headers.get("location", "") or headers.get("link", ""))
     client = scope.get("client")
     entry = AuditEntry(
         time=clock.now(),
         workspace=note.workspace,
         caller=note.caller,
         action=note.action,
-        status=message["status"],
+        status=status,
         process=note.ids.get("process_id"),
-        job=note.ids.get("job_id") or (made[1] if made else None),
+        job=note.ids.get("job_id"),
         upload=note.ids.get("upload_id"),
         code=note.code,
         decision=note.decision,
