@@ -18,7 +18,7 @@ from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import mask_outcome
-from zoo_runner.model.portable import Unportable, find_unportable, make_portable, write_json
+from zoo_runner.model.portable import find_unportable, make_portable, write_json
 from zoo_runner.package.loading import load_package
 from zoo_runner.server.deploying import read_deployment
 from zoo_runner.server.json_answer import JsonAnswer
@@ -27,24 +27,23 @@ from zoo_runner.server.requests import read_execute, read_job
 from zoo_runner.server.results import write_address
 from zoo_runner.store.cursors import read_cursor
 
-HALF, NULL = "half of a surrogate pair (U+D800)", "a null character (U+0000)"
-
 
 @pytest.mark.parametrize(
     ("value", "found"),
     [
         ({"a": ["x", "ü😀", 1, 1.5, None, True]}, None),
         ({"a": "\\u0000"}, None),
-        ({"a": ["x", {"b/~": "y\ud800"}]}, Unportable("/a/1/b~1~0", f"the text has {HALF}")),
-        ({"a": {"\ud800": 1}}, Unportable("/a", f"the name of a member has {HALF}")),
-        ({"a": "y\0"}, Unportable("/a", f"the text has {NULL}")),
-        ("\0", Unportable("", f"the text has {NULL}")),
-        ([math.nan], Unportable("/0", "the number has no finite value")),
-        ([-math.inf], Unportable("/0", "the number has no finite value")),
+        ({"a": ["x", {"b/~": "y\ud800"}]}, "/a/1/b~1~0"),
+        ({"a": {"\ud800": 1}}, "/a"),
+        ({"a": "y\0"}, "/a"),
+        ("\0", ""),
+        ([math.nan], "/0"),
+        ([-math.inf], "/0"),
     ],
 )
-def test_what_not_everything_can_hold_is_found_with_its_place(value: Any, found: Unportable | None) -> None:
-    assert find_unportable(value) == found
+def test_what_not_everything_can_hold_is_found_with_its_place(value: Any, found: str | None) -> None:
+    fault = find_unportable(value)
+    assert (fault and fault.pointer) == found
     assert find_unportable(make_portable(value)) is None
     json.loads(write_json(value).decode(), parse_constant=pytest.fail)
 

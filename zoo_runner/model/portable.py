@@ -34,7 +34,7 @@ def find_unportable(value: Any) -> Unportable | None:
         if isinstance(one, Mapping):
             for key, member in one.items():
                 if reason := _judge(key):
-                    return Unportable(pointer, f"the name of a member has {reason}")
+                    return Unportable(pointer, f"a member's name has {reason}")
                 waiting.append((f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", member))
         elif isinstance(one, list | tuple):
             waiting += [(f"{pointer}/{number}", member) for number, member in enumerate(one)]
