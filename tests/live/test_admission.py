@@ -241,7 +241,7 @@ ATTACKS: dict[str, tuple[Manifest, str]] = {
         "other hosts",
     ),
     "names for other hosts": (build_step(hostAliases=[{"ip": "10.0.0.1", "hostnames": ["s3"]}]), "names of hosts"),
-    "the name of a service": (build_step(hostname="db-0", subdomain="db"), "names of hosts"),
+    "a name by which a service finds it": (build_step(hostname="db-0", subdomain="db"), "names of hosts"),
     "a mount whose path has variables": (
         having(STEP, *CONTAINER, volumeMounts=[{"name": "work", "mountPath": "/x", "subPathExpr": "$(A)"}]),
         "mounts",

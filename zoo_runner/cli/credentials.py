@@ -118,7 +118,9 @@ def _add_secrets(cli: click.Group, read: ReadConfiguration) -> None:
 
 def _open_vault(store: "SqlStore") -> "Vault":
     from zoo_runner.config.server import load_server_settings
-    from zoo_runner.server.vault import open_vault
+
+    with extra("cryptography"):
+        from zoo_runner.server.vault import open_vault
 
     return open_vault(store.secrets, load_server_settings(dict(os.environ)))  # noqa: TID251
 

@@ -21,6 +21,7 @@ EXTRAS = {
     "opentelemetry": "otel",
     "psycopg": "server",
     "sqlalchemy": "server",
+    "cryptography": "server",
     "uvicorn": "server",
 }
 """The extra that brings each optional module. (`stageout` uses rasterio, of the extra `raster`, where it is there.)"""
