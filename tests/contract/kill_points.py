@@ -21,8 +21,7 @@ from zoo_runner.config.service import load_service_configuration
 from zoo_runner.execution.accept import accept, draft_job
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.package.loading import load_package
-from zoo_runner.server.api import open_context
-from zoo_runner.server.serving import open_store
+from zoo_runner.server.installation import open_context, open_store
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import SqlStore
 

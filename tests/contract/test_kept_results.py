@@ -20,7 +20,7 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, StageOutError
 from zoo_runner.model.events import Event, StageStarted
 from zoo_runner.model.job import Status
-from zoo_runner.server.api import open_context as open_server_context
+from zoo_runner.server.installation import open_context as open_server_context
 
 pytestmark = pytest.mark.contract
 

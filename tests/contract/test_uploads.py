@@ -23,7 +23,8 @@ from zoo_runner.config.server import load_server_settings
 from zoo_runner.model import clock
 from zoo_runner.model.job import Status
 from zoo_runner.model.upload import Upload, UploadedFile
-from zoo_runner.server.api import Api, open_context
+from zoo_runner.server.api import Api
+from zoo_runner.server.installation import open_context
 from zoo_runner.server.uploads import remove_expired_uploads
 from zoo_runner.store.sql import open_sql_store
 

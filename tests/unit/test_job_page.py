@@ -15,7 +15,8 @@ from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.events import StepEnded, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.problems import Problem
-from zoo_runner.server.api import Api, Call, open_context
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.installation import open_context
 from zoo_runner.server.jobs import describe_job
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_page import JobPage, read_job_page

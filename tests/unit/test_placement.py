@@ -27,11 +27,12 @@ from zoo_runner.server.access.admission import Admitted, Asked, open_admission
 from zoo_runner.server.access.documents import AccessDocument, AccessDocuments
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
-from zoo_runner.server.api import Api, Call, open_context
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.app import build_app, find_secrets
 from zoo_runner.server.callbacks import build_message, find_call_of
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.hidden_settings import hide_settings
+from zoo_runner.server.installation import open_context
 from zoo_runner.server.jobs import list_jobs, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import prepare_process
 from zoo_runner.server.serving import warn_of_shared_credentials

@@ -18,7 +18,8 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Quota
-from zoo_runner.server.api import Api, Call, open_context
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.installation import open_context
 from zoo_runner.server.quotas import describe_usage, ensure_within
 from zoo_runner.store.protocol import Share
 from zoo_runner.store.sql import open_sql_store

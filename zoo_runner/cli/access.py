@@ -72,7 +72,7 @@ def _add_audit(cli: click.Group, read: ReadConfiguration) -> None:
         from zoo_runner.model.codec import to_plain
 
         with extra("sqlalchemy"), extra("fastapi"), extra("uvicorn"):
-            from zoo_runner.server.serving import open_store
+            from zoo_runner.server.installation import open_store
 
         if since and not re.fullmatch(SINCE, since):
             raise click.BadParameter(

@@ -140,7 +140,7 @@ def _open(read: ReadConfiguration) -> "Iterator[SqlStore]":
     from zoo_runner.config.server import load_server_settings
 
     with extra("sqlalchemy"), extra("fastapi"), extra("uvicorn"):
-        from zoo_runner.server.serving import open_store
+        from zoo_runner.server.installation import open_store
 
     with closing(open_store(load_server_settings(dict(os.environ)), read())) as store:  # noqa: TID251
         yield store

@@ -68,7 +68,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
         from zoo_runner.config.server import load_server_settings
 
         with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
-            from zoo_runner.server.serving import work
+            from zoo_runner.server.working import work
 
         environ = _read_environ(log_format)
         hide_process()

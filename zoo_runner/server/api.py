@@ -1,39 +1,31 @@
 """What every operation is given: the store, the settings, and of one request its workspace and its addresses."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
-from zoo_runner.config.profiles import Profile, Profiles, apply_profile, apply_secrets
+from zoo_runner.config.profiles import Profile
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.engines import open_engine
-from zoo_runner.engines.protocol import Engine
 from zoo_runner.execution.context import Context
-from zoo_runner.execution.keeper import Keeper
-from zoo_runner.model.errors import InputError, SettingsError
-from zoo_runner.model.ids import file_name
+from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Job
-from zoo_runner.model.workspace import Folders, Quota, Workspace, lend_storage
+from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
+from zoo_runner.server.installation import find_configuration, find_profile
 from zoo_runner.server.places import Limit, Places
 from zoo_runner.server.vault import Vault, open_vault
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
-
-UPLOADS = "uploads"
-"""The place of files that clients have sent, beside the results of jobs, whose names are their ids."""
 
 _RESOLVING, _RESOLVING_LATER = Limit(most=6, share=3), Limit(most=40, share=10)
 
@@ -72,7 +64,7 @@ class Api:
 
     def find_profile(self, workspace: str) -> Profile:
         """Return what the operator says of a workspace."""
-        return _find_profile(self.settings, workspace)
+        return find_profile(self.settings, workspace)
 
     def shows_collection(self, call: "Call") -> bool:
         """Whether results are a STAC Collection: as the profile of the workspace says, else at a data hub's API."""
@@ -147,126 +139,3 @@ class Call:
             following = f"{href}?{urlencode([*words, ('cursor', cursor)])}"
             links.append({"href": following, "rel": "next", "type": "application/json"})
         return links
-
-
-@cache
-def _open_profiles(path: Path) -> Profiles:
-    return Profiles(path)
-
-
-def _find_profile(settings: ServerSettings, workspace: str) -> Profile:
-    return _open_profiles(settings.workspaces).find(workspace) if settings.workspaces else Profile()
-
-
-def _read_none(_: str) -> Mapping[str, str]:
-    return {}
-
-
-def find_configuration(
-    settings: ServerSettings,
-    configuration: Configuration,
-    name: str,
-    storage_of: str | None = None,
-    read_secrets: Callable[[str], Mapping[str, str]] = _read_none,
-) -> Configuration:
-    """Return what applies to a workspace: the server's own, and for any other one folders of its own below it.
-
-    Its profile says what else is its own, and its jobs may read what its clients have sent. With `storage_of` it has
-    the storage of that workspace. `read_secrets` returns what members have set as secrets of a workspace. Raises
-    `SettingsError` for profiles or credentials that cannot be read.
-    """
-    workspace = configuration.workspace
-    if name != workspace.name:
-        own, part = workspace.folders, file_name(name)
-        folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}")
-        workspace = replace(workspace, name=name, namespace=None, folders=folders)
-    workspace = apply_secrets(apply_profile(workspace, _find_profile(settings, name)), read_secrets(name))
-    storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))
-    if folder and storage.allowed_roots is not None:
-        workspace = replace(workspace, storage=replace(storage, allowed_roots=(*storage.allowed_roots, folder)))
-    if storage_of is not None and storage_of != name:
-        workspace = lend_storage(
-            workspace, find_configuration(settings, configuration, storage_of, None, read_secrets).workspace
-        )
-    return replace(configuration, workspace=workspace)
-
-
-def build_limits(settings: ServerSettings) -> Callable[[str], int | None] | None:
-    """Build what says how many jobs of a workspace may run at once; None where no workspace has a limit of its own."""
-    if settings.workspaces is None:
-        return None
-    profiles = _open_profiles(settings.workspaces)
-    return lambda workspace: profiles.find(workspace).quota.running_jobs
-
-
-def find_retention(settings: ServerSettings, configuration: Configuration, workspace: str) -> float | None:
-    """Return how many days the jobs of a workspace are kept; None: for ever."""
-    own = _find_profile(settings, workspace).retention_days
-    return configuration.workspace.limits.retention_days if own is None else own
-
-
-def find_shortest_retention(settings: ServerSettings, configuration: Configuration) -> float | None:
-    """Return the fewest days that the jobs of any workspace are kept; None where all are kept for ever."""
-    own = configuration.workspace.limits.retention_days
-    profiles = _open_profiles(settings.workspaces).list_by_name().values() if settings.workspaces else ()
-    return min((days for days in (own, *(one.retention_days for one in profiles)) if days is not None), default=None)
-
-
-def build_destination(settings: ServerSettings, workspace: Workspace, name: str) -> str:
-    """Say where something is stored, such as the results of a job by its id.
-
-    It is below the workspace's destination, or in the server's own folder.
-    """
-    own, given = file_name(workspace.storage_of or workspace.name), workspace.storage.destination
-    if given:
-        return f"{given.rstrip('/')}/{own}/{name}"
-    return str(Path(settings.results) / own / name)
-
-
-def find_folder(destination: str) -> Path | None:
-    """Return the folder of this machine that a destination is; None for a place in a bucket."""
-    parts = urlsplit(destination)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return None if parts.scheme else Path(destination).absolute()
-
-
-def _use_registries(configuration: Configuration) -> Configuration:
-    """Return a configuration whose pods pull images with the credentials of the workspace too."""
-    known, own = configuration.kubernetes_settings, configuration.workspace.pull_credentials
-    if not own or isinstance(known, SettingsError):
-        return configuration
-    known = replace(known, pull_credentials=(*known.pull_credentials, *own))
-    return replace(configuration, kubernetes_settings=known)
-
-
-def open_context(store: SqlStore, settings: ServerSettings, configuration: Configuration) -> Context:
-    """Open what it takes to work on the jobs of all workspaces."""
-
-    lock, vault = threading.Lock(), open_vault(store.secrets, settings)
-
-    opened: dict[tuple[str, str, str | None], list[tuple[Workspace, Engine]]] = {}
-
-    def find_engine(name: str, workspace: Workspace) -> Engine:
-        # its jobs are in a database, where nobody could publish what was kept
-        # and neither quotas nor how long jobs are kept matter to an engine
-        limits = replace(workspace.limits, retention_days=None)
-        workspace = replace(workspace, keeps_results=False, limits=limits, quota=Quota())
-        with lock:  # a local engine knows what it submitted: two of one name would not
-            known = opened.setdefault((name, workspace.name, workspace.storage_of), [])
-            # a profile that was changed makes another engine for the jobs that begin then
-            for of, engine in known:
-                if of == workspace:
-                    return engine
-            engine = open_engine(name, _use_registries(replace(configuration, workspace=workspace)))
-            known.append((workspace, engine))
-            return engine
-
-    keeper = Keeper(store.jobs, min(5.0, settings.lease_seconds / 3), settings.lease_seconds)
-    return Context(
-        store.jobs,
-        store.events,
-        lambda name: find_configuration(settings, configuration, name, None, vault.read).workspace,
-        find_engine,
-        keeper,
-    )

@@ -25,7 +25,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.ids import file_name
-from zoo_runner.server.api import find_folder
+from zoo_runner.server.installation import find_folder
 from zoo_runner.store.sql import SqlStore
 from zoo_runner.store.sql.presence import using_alone
 from zoo_runner.store.sql.schema import NEWEST, OLDEST

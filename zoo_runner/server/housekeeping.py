@@ -16,7 +16,8 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
-from zoo_runner.server.api import Api, find_retention, find_shortest_retention
+from zoo_runner.server.api import Api
+from zoo_runner.server.installation import find_retention, find_shortest_retention
 from zoo_runner.server.jobs import remove_ended_job
 from zoo_runner.server.uploads import remove_expired_uploads, remove_rests
 from zoo_runner.store.protocol import JobQuery, JobStore

@@ -25,9 +25,10 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.server.access.workspaces import choose_calling, find_workspaces
-from zoo_runner.server.api import Api, Call, build_destination
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import keep_request, show_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
+from zoo_runner.server.installation import build_destination
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure

@@ -11,8 +11,9 @@ from zoo_runner.model.job import Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.requirements import find_all
-from zoo_runner.server.api import Api, Call, build_destination, find_folder
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import Usage, Used
+from zoo_runner.server.installation import build_destination, find_folder
 from zoo_runner.store.protocol import JobQuery
 
 _MIB = 2**20

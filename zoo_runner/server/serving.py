@@ -8,7 +8,6 @@ from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,28 +17,21 @@ from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import EngineError
 from zoo_runner.server.access.development import ensure_on_this_machine
-from zoo_runner.server.api import Api, open_context
+from zoo_runner.server.api import Api
 from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
 from zoo_runner.server.callbacks import Notifier
 from zoo_runner.server.echo import keep_echo
 from zoo_runner.server.hosts import list_hosts
 from zoo_runner.server.housekeeping import Housekeeper
+from zoo_runner.server.installation import open_context, open_store
 from zoo_runner.server.log_lines import set_up_logging
-from zoo_runner.server.tracing import Tracing, open_tracing
-from zoo_runner.server.worker import Worker
+from zoo_runner.server.tracing import keep_tracing
 from zoo_runner.server.workers import WorkerPool
-from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.notices import Listener, send_notice
 from zoo_staging.variables import drop_credentials
 
 logger = logging.getLogger(__name__)
-
-
-def open_store(settings: ServerSettings, configuration: Configuration) -> SqlStore:
-    """Open the database of the settings; raises `SettingsError`, `EngineError`."""
-    state = configuration.workspace.folders.state
-    return open_sql_store(settings.database or f"sqlite:///{state / 'runner.db'}")
 
 
 class _Server(uvicorn.Server):
@@ -90,7 +82,7 @@ def serve(
 
         keep_echo(api)
         api = replace(api, wake=wake)
-        hosts, tracing = list_hosts(settings, address[0]), _open_tracing(settings, "server", stack)
+        hosts, tracing = list_hosts(settings, address[0]), keep_tracing(settings, "server", stack)
         _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address, pool)
 
 
@@ -102,14 +94,6 @@ def warn_of_shared_credentials(configuration: Configuration, identity: IdentityS
             "workspaces without credentials in their profile (ZOO_RUNNER_WORKSPACES) share those of the server: who may"
             " run jobs in one reads all that these read, such as results of other workspaces in the same bucket"
         )
-
-
-def _open_tracing(settings: ServerSettings, part: str, stack: ExitStack) -> Tracing | None:
-    """Open what sends the spans of this process; `stack` has the last ones sent."""
-    tracing = open_tracing(settings, part)
-    if tracing:
-        stack.callback(tracing.close)
-    return tracing
 
 
 def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> WorkerPool:
@@ -148,35 +132,6 @@ def _listen(api: Api, app: FastAPI, address: tuple[str, int], pool: WorkerPool) 
     logger.info("serving at http://%s:%d/", host, port)
     _Server(config, api, pool).run()
     logger.info("the server stops")
-
-
-def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> bool:
-    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT; running jobs end first.
-
-    Returns whether it is to be started anew: it has run enough jobs, or takes too much memory. Jobs on a cluster that
-    it followed are free for any worker then.
-    """
-    set_up_logging(settings, configuration.workspace.secrets, "worker")
-    store = open_store(settings, configuration)
-    with ExitStack() as stack:
-        stack.callback(store.close)
-        context = open_context(store, settings, configuration)
-        engine = context.find_engine(configuration.settings.engine, configuration.workspace)
-        most_jobs = settings.remote_jobs if engine.capabilities.remote else 1
-        worker = Worker(context, store.jobs, settings, most_jobs, _open_tracing(settings, "worker", stack))
-        if source is None:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: worker.stop())
-        listener = Listener(store.database, worker.look_at)
-        worker.run(source, sink)
-        listener.stop()
-        if not worker.worn:
-            return False
-        logger.info("the worker starts anew")
-        # one that cannot be given back ends by itself
-        with suppress(EngineError):
-            store.jobs.release_all(context.owner)
-        return True
 
 
 def backup(

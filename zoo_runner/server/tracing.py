@@ -8,13 +8,11 @@ Sources: W3C Trace Context (`traceparent`); semantic conventions of OpenTelemetr
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import TYPE_CHECKING
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo_runner.config.extras import extra
 from zoo_runner.config.server import ServerSettings
@@ -26,6 +24,7 @@ from zoo_runner.model.job import Job, Status
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _CURRENT: ContextVar["RequestSpan | None"] = ContextVar("span", default=None)
 _NAME = "traceparent"
@@ -196,17 +195,17 @@ def open_tracing(settings: ServerSettings, part: str) -> Tracing | None:
 class Traced:
     """ASGI middleware: a span for each request."""
 
-    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+    def __init__(self, app: "ASGIApp", tracing: Tracing) -> None:
         self._app, self._tracing = app, tracing
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status = 500
 
-        async def send_noted(message: Message) -> None:
+        async def send_noted(message: "Message") -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -219,3 +218,11 @@ class Traced:
                 await self._app(scope, receive, send_noted)
             finally:
                 span.conclude(scope["method"], getattr(scope.get("route"), "path", None), status)
+
+
+def keep_tracing(settings: ServerSettings, part: str, stack: ExitStack) -> Tracing | None:
+    """Open what sends the spans of this process; `stack` has the last ones sent."""
+    tracing = open_tracing(settings, part)
+    if tracing:
+        stack.callback(tracing.close)
+    return tracing

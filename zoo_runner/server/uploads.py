@@ -25,8 +25,9 @@ from zoo_runner.model.masking import list_texts
 from zoo_runner.model.problems import ValuePath, build_problem
 from zoo_runner.model.upload import Upload
 from zoo_runner.model.workspace import StorageProfile, Workspace
-from zoo_runner.server.api import UPLOADS, Api, Call, build_destination, find_folder
+from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import UploadInfo
+from zoo_runner.server.installation import UPLOADS, build_destination, find_folder
 from zoo_runner.server.receiving import discard, read_size, receive_files
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.selection import iterate_jobs

@@ -6,9 +6,7 @@ key encrypts, and all of them decrypt, so that a new one is put before the old o
 
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING, Any
 
 from zoo_runner.config.profiles import REGISTRIES, is_credential
 from zoo_runner.config.server import ServerSettings
@@ -16,6 +14,10 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError, SettingsError
 from zoo_runner.model.secret import StoredSecret
 from zoo_runner.store.sql.secrets import SqlSecrets
+
+# a server without keys has no use for it, and neither have its workers
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 # what is shorter would be masked in every word of a log
 _LEAST_CHARACTERS, _MOST_CHARACTERS = 8, 65_536
@@ -68,12 +70,16 @@ class Vault:
         fernet = self._fernet
         if fernet is None:
             return 0
+        from cryptography.fernet import InvalidToken
+
         try:
             return self._store.replace_all(lambda encrypted: fernet.rotate(encrypted).decode())
         except InvalidToken as error:
             raise _build_key_error("a secret") from error
 
-    def _decrypt(self, fernet: MultiFernet, secret: StoredSecret) -> str:
+    def _decrypt(self, fernet: "MultiFernet", secret: StoredSecret) -> str:
+        from cryptography.fernet import InvalidToken
+
         try:
             workspace, name, value = json.loads(fernet.decrypt(secret.encrypted))
         except InvalidToken as error:
@@ -98,7 +104,11 @@ def open_vault(store: SqlSecrets, settings: ServerSettings) -> Vault:
     return Vault(store, (*kept, *settings.encryption_keys))
 
 
-def _build_fernet(keys: tuple[str, ...]) -> MultiFernet | None:
+def _build_fernet(keys: tuple[str, ...]) -> "MultiFernet | None":
+    if not keys:
+        return None
+    from cryptography.fernet import Fernet, MultiFernet
+
     try:
         fernets = [Fernet(key) for key in keys]
     except ValueError as error:
@@ -106,7 +116,7 @@ def _build_fernet(keys: tuple[str, ...]) -> MultiFernet | None:
             "a key of ZOO_RUNNER_ENCRYPTION_KEYS or its file is no Fernet key",
             "Use 32 random bytes in URL-safe base64: head -c 32 /dev/urandom | base64 | tr +/ -_",
         ) from error
-    return MultiFernet(fernets) if fernets else None
+    return MultiFernet(fernets)
 
 
 def _build_key_error(what: str) -> SettingsError:

@@ -31,8 +31,8 @@ from zoo_runner.model.errors import (
 )
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
-from zoo_runner.server.api import build_limits
 from zoo_runner.server.hidden_settings import hide_settings
+from zoo_runner.server.installation import build_limits
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.tracing import StageTimes, Tracing
 from zoo_runner.store.protocol import JobQueue, Share

@@ -1,0 +1,46 @@
+"""A worker as a process: it opens what it needs, works, and stops."""
+
+import logging
+import signal
+from contextlib import ExitStack, suppress
+from typing import TextIO
+
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.config.server import ServerSettings
+from zoo_runner.model.errors import EngineError
+from zoo_runner.server.installation import open_context, open_store
+from zoo_runner.server.log_lines import set_up_logging
+from zoo_runner.server.tracing import keep_tracing
+from zoo_runner.server.worker import Worker
+from zoo_runner.store.sql.notices import Listener
+
+logger = logging.getLogger(__name__)
+
+
+def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> bool:
+    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT; running jobs end first.
+
+    Returns whether it is to be started anew: it has run enough jobs, or takes too much memory. Jobs on a cluster that
+    it followed are free for any worker then.
+    """
+    set_up_logging(settings, configuration.workspace.secrets, "worker")
+    store = open_store(settings, configuration)
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        context = open_context(store, settings, configuration)
+        engine = context.find_engine(configuration.settings.engine, configuration.workspace)
+        most_jobs = settings.remote_jobs if engine.capabilities.remote else 1
+        worker = Worker(context, store.jobs, settings, most_jobs, keep_tracing(settings, "worker", stack))
+        if source is None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: worker.stop())
+        listener = Listener(store.database, worker.look_at)
+        worker.run(source, sink)
+        listener.stop()
+        if not worker.worn:
+            return False
+        logger.info("the worker starts anew")
+        # one that cannot be given back ends by itself
+        with suppress(EngineError):
+            store.jobs.release_all(context.owner)
+        return True
