@@ -422,9 +422,14 @@ def test_a_part_of_a_log_is_read(server: Server) -> None:
     assert (answer.status, answer.body) == (206, whole[5:10])
 
 
-def test_a_failed_job_reports_why(server: Server) -> None:
-    process = server.deploy(next(FAILING.glob("*.cwl")))
-    status = server.wait(server.execute(process, {}))
+@pytest.fixture(scope="module")
+def failed(server: Server) -> Any:
+    """The status of a job whose tool fails."""
+    return server.wait(server.execute(server.deploy(next(FAILING.glob("*.cwl"))), {}))
+
+
+def test_a_failed_job_reports_why(server: Server, failed: Any) -> None:
+    status = failed
     fits(status, standard.STATUS_INFO)
     assert status["status"] == "failed"
     assert status["diagnosis"]["code"].startswith("step.")
@@ -434,9 +439,8 @@ def test_a_failed_job_reports_why(server: Server) -> None:
     assert answer.json["diagnosis"]["code"] == status["diagnosis"]["code"]
 
 
-def test_a_job_of_which_nothing_is_kept_is_not_continued(server: Server) -> None:
-    process = server.deploy(next(FAILING.glob("*.cwl")))
-    job = server.wait(server.execute(process, {}))["jobID"]
+def test_a_job_of_which_nothing_is_kept_is_not_continued(server: Server, failed: Any) -> None:
+    job = failed["jobID"]
     for body, expected in (
         ({}, (409, "job.nothing-kept")),
         ({"memory": {"step": 8}}, (400, "request.invalid")),

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.contract
 
 DATA = Path(__file__).parents[1] / "data"
 LANDSAT = DATA / "landsat-p035r032-sr" / "LT50350322008174PAC01"
+TIFF = b"II*\x00pixels"
 QUICK = StageInOptions(first_wait_seconds=0.01, longest_wait_seconds=5, read_timeout_seconds=10)
 
 
@@ -733,11 +734,11 @@ def test_a_content_coding_that_was_not_asked_for_and_is_not_known_is_refused(
     assert all_files(tmp_path / "in") == []
 
 
-@pytest.mark.parametrize("packed", [zlib.compress(b"pixels" * 1000), zlib.compress(b"pixels" * 1000)[2:-4]])
+@pytest.mark.parametrize("packed", [zlib.compress(TIFF * 1000), zlib.compress(TIFF * 1000)[2:-4]])
 def test_deflate_is_undone_with_and_without_its_header(web: Web, tmp_path: Path, packed: bytes) -> None:
     web.server.fail_always("a.tif", Fault(body=packed, headers={"Content-Encoding": "deflate"}))
     staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
-    assert Path(staged["a"]["path"]).read_bytes() == b"pixels" * 1000
+    assert Path(staged["a"]["path"]).read_bytes() == TIFF * 1000
 
 
 @pytest.mark.parametrize("stated", [5, 7])
@@ -750,18 +751,18 @@ def test_a_length_that_is_not_that_of_the_metadata_is_an_error_with_both(web: We
 
 @pytest.mark.parametrize("name", ["a.tif", "a.csv.gz"])
 def test_a_content_coding_is_undone_unless_the_file_is_compressed(web: Web, tmp_path: Path, name: str) -> None:
-    packed = gzip.compress(b"pixels" * 1000)
+    packed = gzip.compress(TIFF * 1000)
     web.server.fail_always(name, Fault(body=packed, headers={"Content-Encoding": "gzip"}))
     staged = stage_in({"a": file(f"{web.server.url}/{name}")}, tmp_path / "in", QUICK)
-    assert Path(staged["a"]["path"]).read_bytes() == (packed if name.endswith(".gz") else b"pixels" * 1000)
+    assert Path(staged["a"]["path"]).read_bytes() == (packed if name.endswith(".gz") else TIFF * 1000)
 
 
 def test_a_compressed_answer_that_is_cut_off_is_tried_again(web: Web, tmp_path: Path) -> None:
-    packed = gzip.compress(b"pixels" * 1000)
+    packed = gzip.compress(TIFF * 1000)
     faults = [Fault(body=body, headers={"Content-Encoding": "gzip"}) for body in (packed[:-5], packed)]
     web.server.fail("a.tif", *faults)
     staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
-    assert Path(staged["a"]["path"]).read_bytes() == b"pixels" * 1000
+    assert Path(staged["a"]["path"]).read_bytes() == TIFF * 1000
 
 
 def test_a_folder_on_a_web_server_that_cannot_be_listed_is_refused_with_the_reason(web: Web, tmp_path: Path) -> None:
@@ -1167,9 +1168,9 @@ def test_a_secondary_file_never_takes_the_name_that_the_server_gives(web: Web, t
 
 @pytest.mark.parametrize("named", [{"location": "a.tif"}, {"location": "value", "basename": "b.tif"}])
 def test_a_name_that_the_address_or_the_caller_gives_is_kept(web: Web, tmp_path: Path, named: dict[str, str]) -> None:
-    href = web.put(named["location"], b"data")
+    href = web.put(named["location"], TIFF)
     other = {"Content-Disposition": 'attachment; filename="other.tif"'}
-    web.server.fail_always(named["location"], Fault(headers=other, body=b"data"))
+    web.server.fail_always(named["location"], Fault(headers=other, body=TIFF))
     staged = stage_in({"a": {"class": "File", **named, "location": href}}, tmp_path / "in", QUICK)
     assert Path(staged["a"]["path"]).name == named.get("basename", "a.tif")
 
