@@ -6,12 +6,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from fastapi import Request
 from fastapi.routing import APIRoute
 
 from tests.unit.messages import Check
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.server.access import policy
 from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.admission import Asked
+from zoo_runner.server.access.audit import Note
 from zoo_runner.server.access.policy import Decision, Policy
 from zoo_runner.server.api import Api
 from zoo_runner.server.routes import build_router
@@ -75,6 +78,26 @@ def test_every_operation_has_a_name_in_policies() -> None:
     names = {route.name for route in router.routes if isinstance(route, APIRoute)}
     assert names - set(ACTIONS) == set()
     assert set(ACTIONS) - names == {"get_landing_page", "get_conformance"}
+
+
+def test_what_a_page_asks_further_does_not_replace_the_decision_of_its_request() -> None:
+    async def decide(question: bytes) -> bytes:
+        action = json.loads(question)["input"]["action"]
+        return json.dumps({"result": {"allow": action == "job.inputs"}, "decision_id": f"of {action}"}).encode()
+
+    async def read(find: Any, *given: Any) -> Any:
+        return {"process": None, "job": None}
+
+    note, route = Note(), SimpleNamespace(name="edit_by_form")
+    request = Request({"type": "http", "route": route, "path_params": {}, "zoo_runner.audit": note})
+    asked = Asked(cast(Api, SimpleNamespace(read=read)), Policy(decide, 2.0))
+
+    async def admit() -> tuple[bool, bool]:
+        admitted = await asked.admit(request, None, "alpha")
+        return await asyncio.to_thread(lambda: (admitted.may("process.execute"), admitted.may("job.inputs")))
+
+    assert asyncio.run(admit()) == (False, True)
+    assert note.decision == "of job.inputs"
 
 
 def test_a_denial_says_who_may_not_do_what_and_why(check: Check) -> None:

@@ -10,7 +10,7 @@ from fastapi import Request
 from zoo_runner.model.errors import EngineError, JobNotFoundError, ProcessNotFoundError, RunnerError, SettingsError
 from zoo_runner.model.job import FINAL
 from zoo_runner.server.access.actions import ACTIONS, OPERATORS_ONLY
-from zoo_runner.server.access.audit import find_note
+from zoo_runner.server.access.audit import Note, find_note
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, DocumentStore
 from zoo_runner.server.access.fetching import Service
 from zoo_runner.server.access.policy import Policy, deny
@@ -68,16 +68,18 @@ class Asked:
         """
         facts = await self._api.read(_find_facts, workspace, request.path_params)
         action, loop = ACTIONS[request.scope["route"].name], asyncio.get_running_loop()
-        admitted = await self._ask(request, caller, action, workspace, facts)
+        note = find_note(request)
+        admitted = await self._ask(note, caller, action, workspace, facts)
 
         def admit_job(calling: str, process_id: str) -> None:
-            find_note(request).calling = calling
+            note.calling = calling
             of_job = {"process": _find_process(self._api, workspace, process_id), "job": None}
-            asked = self._ask(request, caller, "job.create", calling, of_job)
+            asked = self._ask(note, caller, "job.create", calling, of_job)
             asyncio.run_coroutine_threadsafe(asked, loop).result()
 
         def may(other: str) -> bool:
-            asked = self._ask(request, caller, other, workspace, facts)
+            # the audit log has the decision that let the request in, not those on what its page may offer
+            asked = self._ask(Note(), caller, other, workspace, facts)
             try:
                 asyncio.run_coroutine_threadsafe(asked, loop).result()
             except RunnerError:
@@ -87,7 +89,7 @@ class Asked:
         return replace(admitted, admit_job=admit_job, may=may)
 
     async def _ask(
-        self, request: Request, caller: Caller | None, action: str, workspace: str, facts: Mapping[str, Any]
+        self, note: Note, caller: Caller | None, action: str, workspace: str, facts: Mapping[str, Any]
     ) -> Admitted:
         published = await self._documents.find(workspace) if self._documents else NOTHING_PUBLISHED
         question = {
@@ -99,7 +101,7 @@ class Asked:
             **facts,
         }
         decision = await self._policy.find(question, published.digest if published and self._documents else "")
-        find_note(request).decision = decision.number
+        note.decision = decision.number
         if not decision.allow:
             raise _unavailable(workspace) if published is None else deny(question, decision)
         return Admitted(decision.processes, published or NOTHING_PUBLISHED)
