@@ -22,6 +22,12 @@ FILE_VARIABLES = (
 """Those that name a file of credentials."""
 
 
+CREDENTIAL_VARIABLES = frozenset(
+    f"{prefix}{name}" for prefix in ("", *PREFIXES) for name in (*S3_SECRETS, *CLOUD_SECRETS, KEY_ID)
+)
+"""Keys, tokens and ids of keys; no files and no addresses."""
+
+
 def is_staging_variable(name: str) -> bool:
     """Whether a stager may read a variable."""
     return name.startswith(PREFIXES) or name in _SHARED

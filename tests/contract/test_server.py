@@ -200,6 +200,12 @@ def test_a_result_file_is_read_by_ranges(server: Server, with_large_file: str) -
         assert part.headers["content-range"] == f"bytes 0-4/{LARGE_BYTES}"
         behind = server.request("GET", path, headers={"Range": f"bytes={LARGE_BYTES}-"})
         assert (behind.status, behind.json["diagnosis"]["code"]) == (416, "request.range")
+    for passed_over in (f"bytes={'9' * 5000}-", "bytes=5-2", "bytes=0-4,x"):
+        assert (
+            server.request("GET", f"/jobs/{with_large_file}/logs/job.log", headers={"Range": passed_over}).status == 200
+        )
+    other = {"If-Range": '"other"', "Range": f"bytes={LARGE_BYTES}-"}
+    assert server.request("HEAD", href, headers=other).status == 200
     for condition in ({"If-None-Match": head["etag"]}, {"If-Modified-Since": head["last-modified"]}):
         assert server.request("GET", href, headers=condition).status == 304
     assert server.request("GET", href, headers={"If-None-Match": '"other"', "Range": "bytes=-1"}).body == b"\0"

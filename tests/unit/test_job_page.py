@@ -9,15 +9,17 @@ import pytest
 
 from tests.contract.stores import PACKAGE, build_job
 from tests.markup import EVIL, Page
+from tests.unit.messages import Check
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.errors import InputError
 from zoo_runner.model.events import StepEnded, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.problems import Problem
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.installation import open_context
-from zoo_runner.server.jobs import describe_job
+from zoo_runner.server.jobs import describe_job, repeat_job
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.rendering import render
@@ -134,3 +136,10 @@ def test_every_action_shows_its_call_of_the_api(api: Api, tmp_path: Path, status
 def test_a_job_of_a_process_of_another_workspace_is_not_run_again_here(api: Api, tmp_path: Path) -> None:
     job = create(api, tmp_path, status=Status.SUCCESSFUL, deployed_in="other")
     assert [action.title for action in show(api, job, call())[0].actions] == ["Remove"]
+
+
+def test_who_may_not_read_the_inputs_of_a_job_does_not_run_it_again(api: Api, tmp_path: Path, check: Check) -> None:
+    job = fail(api, tmp_path)
+    with pytest.raises(InputError) as caught:
+        repeat_job(api, call("job.inputs"), job.id)
+    check(caught.value, "policy.denied", job.id)

@@ -22,7 +22,7 @@ from zoo_runner.server.access.login import (
     read_code,
     write_attempt,
 )
-from zoo_runner.server.access.sessions import Sessions
+from zoo_runner.server.access.sessions import Sessions, build_login_address
 from zoo_runner.server.access.tokens import ensure_login
 from zoo_runner.server.api import Api
 from zoo_runner.server.cross_site import ensure_same_origin
@@ -186,3 +186,12 @@ def test_settings_of_logins_that_cannot_be_are_refused(settings: dict[str, str])
 def test_an_attempt_is_worth_nothing_in_another_form() -> None:
     extra = base64.urlsafe_b64encode(json.dumps({**ATTEMPT.__dict__, "more": "x"}).encode()).decode()
     assert read_attempt(extra) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/jobs/1/logs/step one.log", "/jobs/1/logs/step%20one.log"), ("/" * 2002, "/")]
+)
+def test_a_login_leads_back_to_any_page(path: str, expected: str) -> None:
+    scope = {"type": "http", "path": path, "query_string": b"", "headers": [], "server": ("eo.example", 80)}
+    address = build_login_address(Request({**scope, "scheme": "http", "method": "GET"}), "http://eo.example")
+    assert parse_qs(urlsplit(address).query)["next"] == [expected]

@@ -8,7 +8,14 @@ from zoo_runner.config.identity import IdentitySettings, load_identity_settings
 from zoo_runner.model.errors import InputError, SettingsError
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.development import ensure_on_this_machine, open_development_token
-from zoo_runner.server.access.personal_tokens import PREFIX, build_token, digest_token, ensure_scope, list_scopes
+from zoo_runner.server.access.personal_tokens import (
+    PREFIX,
+    build_token,
+    digest_token,
+    ensure_scope,
+    is_in_scope,
+    list_scopes,
+)
 from zoo_runner.server.access.tokens import Caller
 
 TEXT = "only-for-tests-of-development"
@@ -30,6 +37,14 @@ def test_a_token_never_makes_tokens_writes_secrets_or_reads_the_audit_log() -> N
     assert withheld
     assert {action.partition(".")[0] for action in withheld} <= {"token", "secret", "audit"}
     assert {action for action in ACTIONS.values() if action.startswith(("token.", "audit."))} <= set(withheld)
+
+
+def test_a_page_shows_only_what_the_scopes_of_its_token_are_for() -> None:
+    caller = build_caller("job.status", "process.*")
+    asked = ("job.status", "process.read", "job.logs", "job.inputs")
+    assert [is_in_scope(caller, action) for action in asked] == [True, True, False, False]
+    assert is_in_scope(None, "job.logs")
+    assert is_in_scope(Caller("ada", frozenset()), "job.logs")
 
 
 def test_a_scope_is_an_action_or_a_family(check: Check) -> None:

@@ -107,6 +107,9 @@ def test_keys_come_from_a_file_before_those_of_the_environment(store: SqlStore, 
         ("HTTPS_PROXY", False),
         ("ZOO_RUNNER_DATABASE", False),
         ("PATH", False),
+        # as many as one likes, and what no environment can hold
+        ("STAGEIN_2_AWS_ACCESS_KEY_ID", False),
+        ("STAGEIN_=AWS_ACCESS_KEY_ID", False),
     ],
 )
 def test_members_set_keys_and_no_places(name: str, may: bool) -> None:

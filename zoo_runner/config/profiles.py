@@ -19,11 +19,9 @@ from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import find_secrets, split_secrets
 from zoo_runner.model.workspace import Quota, Workspace
 from zoo_staging.variables import (
-    FILE_VARIABLES,
-    KEY_ID,
+    CREDENTIAL_VARIABLES,
     PREFIXES,
     drop_credentials,
-    is_secret_variable,
     is_staging_variable,
 )
 
@@ -229,8 +227,7 @@ def is_credential(name: str) -> bool:
 
     Addresses and files are the operator's: a member could have the server read or connect to what is not theirs.
     """
-    is_staged = is_staging_variable(name) and name not in FILE_VARIABLES
-    return name == REGISTRIES or (is_staged and (is_secret_variable(name) or name.endswith(KEY_ID)))
+    return name == REGISTRIES or name in CREDENTIAL_VARIABLES
 
 
 def apply_secrets(workspace: Workspace, given: Mapping[str, str]) -> Workspace:

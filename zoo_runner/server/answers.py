@@ -16,7 +16,8 @@ from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages.document import Document
 
-_RANGES = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+)){0,9}")
+_RANGE = r"\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})\s*"
+_RANGES = re.compile(f"bytes={_RANGE}(?:,{_RANGE}){{0,9}}", re.ASCII)
 
 
 async def answer_execution(api: Api, call: Call, job: Job, request: Request, body: Mapping[str, Any]) -> Response:
@@ -82,10 +83,13 @@ def answer_file(
     if _is_known(request, answer.headers):
         kept = {name: answer.headers[name] for name in ("etag", "last-modified")}
         return Response(status_code=304, headers=kept)
-    asked = request.headers.get("range")
-    if asked is not None and (request.method != "GET" or not _RANGES.fullmatch(asked)):
+    asked, version = request.headers.get("range"), request.headers.get("if-range")
+    if asked is None or version not in (None, answer.headers["etag"], answer.headers["last-modified"]):
+        # of another version than the client has, the whole file is sent
+        return answer
+    if request.method != "GET" or not _is_range(asked):
         replace_headers(request, {"range": ""})
-    elif asked is not None and not _has_range(asked, found.st_size):
+    elif not _has_range(asked, found.st_size):
         raise InputError(
             f"the file has {found.st_size} bytes, and none of those asked for: {asked[:200]}",
             "Ask for a range of bytes that it has.",
@@ -103,8 +107,18 @@ def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
     return request.headers.get("if-modified-since") == headers["last-modified"]
 
 
+def _is_range(asked: str) -> bool:
+    return _RANGES.fullmatch(asked) is not None and all(
+        not (start and end) or int(start) <= int(end) for start, end in _split_ranges(asked)
+    )
+
+
+def _split_ranges(asked: str) -> list[list[str]]:
+    return [part.strip().split("-") for part in asked.partition("=")[2].split(",")]
+
+
 def _has_range(asked: str, size: int) -> bool:
-    pairs = [part.strip().split("-") for part in asked.partition("=")[2].split(",")]
+    pairs = _split_ranges(asked)
     return any(int(start) < size if start else int(end) > 0 and size > 0 for start, end in pairs)
 
 

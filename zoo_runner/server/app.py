@@ -7,13 +7,14 @@ from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.model.errors import InputError, RunnerError, SettingsError
+from zoo_runner.model.errors import InputError, NotReachedError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.access.actions import ACTIONS
@@ -21,7 +22,7 @@ from zoo_runner.server.access.admission import Admission, Members, open_admissio
 from zoo_runner.server.access.audit import Audited, find_note
 from zoo_runner.server.access.callers import Identity, Means, build_identity, find_challenge
 from zoo_runner.server.access.development import open_development_token
-from zoo_runner.server.access.personal_tokens import ensure_scope
+from zoo_runner.server.access.personal_tokens import ensure_scope, is_in_scope
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.sessions import Personal
 from zoo_runner.server.access.tokens import Caller
@@ -198,7 +199,7 @@ class _Calls:
             visible=admitted.visible,
             published=admitted.published,
             admit_job=admitted.admit_job,
-            may=admitted.may,
+            may=lambda other: is_in_scope(caller, other) and admitted.may(other),
             hub_base=f"{root}/{prefix}" if prefix else None,
         )
         return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
@@ -254,19 +255,21 @@ def _add_errors(app: FastAPI, api: Api, login: Login | None) -> None:
 
     @app.exception_handler(RunnerError)
     async def answer_error(request: Request, error: RunnerError) -> Response:
-        return answer(request, error)
+        return await answer(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def answer_invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return answer(request, InputError(f"{where}: {first['msg']}", "Correct the parameter.", code="request.invalid"))
+        return await answer(
+            request, InputError(f"{where}: {first['msg']}", "Correct the parameter.", code="request.invalid")
+        )
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, error: HTTPException) -> Response:
         code = _HTTP_CODES.get(error.status_code, "request.invalid")
         problem = InputError(f"{request.method} {request.url.path}: {error.detail}", "See /api.", code=code)
-        response = answer(request, problem)
+        response = await answer(request, problem)
         response.headers.update(error.headers or {})
         if error.status_code == 405:
             response.headers["Allow"] = ", ".join(list_methods(request.scope))
@@ -276,20 +279,22 @@ def _add_errors(app: FastAPI, api: Api, login: Login | None) -> None:
     async def answer_gone(request: Request, error: ClientDisconnect) -> Response:
         # nobody reads it, but it is no internal error
         cause = "the client closed the connection before its request ended"
-        return answer(request, InputError(cause, "Send the request again.", code="request.invalid"))
+        return await answer(request, InputError(cause, "Send the request again.", code="request.invalid"))
 
     @app.exception_handler(Exception)
     async def answer_defect(request: Request, error: Exception) -> Response:
-        return answer(request, build_defect(error))
+        return await answer(request, build_defect(error))
 
 
 _build_masker = lru_cache(maxsize=64)(Masker)
 
 
-def _answer_error(api: Api, login: Login | None, request: Request, error: RunnerError) -> Response:
+async def _answer_error(api: Api, login: Login | None, request: Request, error: RunnerError) -> Response:
     if redirect := redirect_to_login(request, login, error.diagnosis.code):
         return redirect
-    secrets = find_secrets(api, CURRENT_WORKSPACE.get())
+    # the database that does not answer has those of the workspace
+    workspace = None if isinstance(error, NotReachedError) else CURRENT_WORKSPACE.get()
+    secrets = await run_in_threadpool(find_secrets, api, workspace)
     base = getattr(request.state, "base", _find_base(api, request))
     return _answer_problem(request, hide_settings(error), _build_masker(secrets), base)
 
@@ -301,8 +306,8 @@ def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:
         return own
     try:
         return tuple(dict.fromkeys((*own, *api.find_configuration(workspace).workspace.secrets)))
-    except SettingsError:
-        # nobody could have read them either
+    except RunnerError:
+        # what cannot be read now is in no answer
         return own
 
 

@@ -133,15 +133,25 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
 
 
 def repeat_job(api: Api, call: Call, job_id: str) -> Job:
-    """Create a job with the request of another one; raises as `accept_execution`, and `JobNotFoundError`."""
+    """Create a job with the inputs of another one; raises as `accept_execution`, and `JobNotFoundError`.
+
+    Whoever has the new job can read its inputs. Nobody is called back about it.
+    """
     job = get_job(api, call, job_id)
+    if not call.may("job.inputs"):
+        raise InputError(
+            f"the inputs of job {job_id} may not be read by this caller, and so not be used again",
+            "Execute the process with inputs of your own.",
+            code="policy.denied",
+        )
     if job.deployed_in not in (None, call.workspace):
         raise InputError(
             f"job {job_id} ran a process of the workspace {job.deployed_in}",
             "Execute the process there, with the inputs of the job.",
             code="request.invalid",
         )
-    return accept_execution(api, call, job.process_id, show_request(job))
+    request = {name: value for name, value in show_request(job).items() if name != "subscriber"}
+    return accept_execution(api, call, job.process_id, request)
 
 
 def keep_callback(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> None:

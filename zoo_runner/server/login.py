@@ -1,5 +1,6 @@
 """The paths by which people log in and out with a browser, and learn who they are."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
@@ -9,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from zoo_runner.config.identity import LOOPBACK
-from zoo_runner.model.errors import InputError, SettingsError
+from zoo_runner.model.errors import EngineError, InputError, SettingsError
 from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.access.callers import Identity
 from zoo_runner.server.access.login import begin_attempt, build_address, read_attempt, read_code, write_attempt
@@ -44,7 +45,7 @@ def open_login(api: Api, provider: Provider | None, find_base: FindBase) -> Logi
     address = api.settings.base_url
     if address and not _is_safe(address):
         raise SettingsError(
-            f"ZOO_RUNNER_BASE_URL={address!r} is not https: nobody can log in with a browser there",
+            f"ZOO_RUNNER_BASE_URL={address!r} is not https: logins there are not secure",
             "Set it to the https address of this server, or unset ZOO_RUNNER_OIDC_CLIENT.",
         )
     is_secure = urlsplit(address).scheme == "https"
@@ -105,9 +106,10 @@ def _add_entry(app: FastAPI, api: Api, login: Login) -> None:
 
 def _find_safe_base(sessions: Sessions, request: Request) -> str:
     base = sessions.find_base(request)
-    if not _is_safe(base):
+    # where only a proxy knows of https, the cookies would not be marked as secure
+    if not _is_safe(base) or not (sessions.is_secure or urlsplit(base).hostname in LOOPBACK):
         raise InputError(
-            f"nobody can log in at {base}, as others could read the session on the way",
+            f"logins at {base} are not secure: others could read the session",
             "Use the https address of this server. Operators: set ZOO_RUNNER_BASE_URL to it.",
             code="login.insecure",
         )
@@ -125,12 +127,13 @@ def _add_exit(app: FastAPI, login: Login) -> None:
             sessions.ensure_own(request)
             note, caller = find_note(request), await run_in_threadpool(sessions.end, secret)
             note.action, note.caller = "session.end" if caller else "", caller
-        base, endpoints = sessions.find_base(request), await login.provider.find_endpoints()
+        base = sessions.find_base(request)
         links: list[Link] = [{"href": f"{base}{LOGIN}", "rel": "login", "title": "Log in again"}]
-        if endpoints.end_session:
-            query = urlencode({"client_id": login.provider.client})
-            href = f"{endpoints.end_session}?{query}"
-            links.append({"href": href, "rel": "logout", "title": "Log out at the provider too"})
+        # the session here has ended, also where the provider does not answer
+        with suppress(EngineError):
+            if end_session := (await login.provider.find_endpoints()).end_session:
+                href = f"{end_session}?{urlencode({'client_id': login.provider.client})}"
+                links.append({"href": href, "rel": "logout", "title": "Log out at the provider too"})
         response = Document({"title": "Logged out", "links": links}, "logged_out", base)
         sessions.delete_cookie(response, "session")
         return response

@@ -98,7 +98,8 @@ class Places:
         self._taken[workspace] -= 1
         self._taken += Counter()  # forgets workspaces that have none
         for waiter in tuple(self._waiting):
-            if self._places.has_room(self._taken, waiter.workspace):
+            # one that was cancelled has not left yet
+            if not waiter.turn.done() and self._places.has_room(self._taken, waiter.workspace):
                 self._waiting.remove(waiter)
                 self._taken[waiter.workspace] += 1
                 waiter.turn.set_result(None)

@@ -179,10 +179,10 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
     if file.suffix not in _JSON_SUFFIXES or file.stat().st_size > MOST_INLINE_BYTES:
         return whole
     try:
-        document = json.loads(file.read_bytes())
+        return Content(write_json(_with_links(json.loads(file.read_bytes()), job, call)), media_type)
     except (ValueError, RecursionError):
+        # no JSON, or with more levels than can be followed
         return whole
-    return Content(write_json(_with_links(document, job, call)), media_type)
 
 
 def find_result_file(job: Job, path: str) -> Path | None:

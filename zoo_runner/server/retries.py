@@ -51,7 +51,7 @@ def retry_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> 
 
 def _read(changes: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     if unknown := sorted(changes.keys() - set(_MEMBERS)):
-        raise _invalid(f"{unknown[0]!r} is no member of a retry", f"Members are: {', '.join(_MEMBERS)}.")
+        raise _invalid(f"unknown member of a retry: {unknown[0]!r}", f"Members are: {', '.join(_MEMBERS)}.")
     inputs, memory = (changes.get(name, {}) for name in _MEMBERS)
     if not isinstance(inputs, Mapping):
         raise _invalid("inputs is not an object", "Give an object with one member per input that changes.")

@@ -104,8 +104,10 @@ def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> Wo
         api.endings.notify(job_id)
         notifier.wake()
 
+    # from here on the database is in use: no job is taken, and none accepted, before
+    listener = Listener(api.store.database, end)
     pool = WorkerPool(api.settings.workers, variables, end)
-    for stop in (Housekeeper(api, end).stop, notifier.stop, Listener(api.store.database, end).stop):
+    for stop in (Housekeeper(api, end).stop, notifier.stop, listener.stop):
         stack.callback(stop)
     stack.callback(pool.stop, api.settings.shutdown_seconds)
     return pool

@@ -45,13 +45,13 @@ class Vault:
             )
         if not is_credential(name):
             raise _invalid(
-                f"{name[:100]!r} is no name of a secret",
+                f"invalid name of a secret: {name[:100]!r}",
                 "Use a key, token or key id of stage-in or stage-out, such as AWS_SECRET_ACCESS_KEY or"
                 f" STAGEIN_AWS_ACCESS_KEY_ID, or {REGISTRIES}.",
             )
         if not isinstance(value, str) or not _LEAST_CHARACTERS <= len(value) <= _MOST_CHARACTERS:
             wanted = f"Send {_LEAST_CHARACTERS} to {_MOST_CHARACTERS} characters as `value`."
-            raise _invalid(f"the value of {name} is no text, too short or too long", wanted)
+            raise _invalid(f"the value of {name} is not a text, too short or too long", wanted)
         if name == REGISTRIES:
             _ensure_registries(value)
         plain = json.dumps([workspace, name, value]).encode()
@@ -113,7 +113,7 @@ def _build_fernet(keys: tuple[str, ...]) -> "MultiFernet | None":
         fernets = [Fernet(key) for key in keys]
     except ValueError as error:
         raise SettingsError(
-            "a key of ZOO_RUNNER_ENCRYPTION_KEYS or its file is no Fernet key",
+            "a key of ZOO_RUNNER_ENCRYPTION_KEYS or its file is not a Fernet key",
             "Use 32 random bytes in URL-safe base64: head -c 32 /dev/urandom | base64 | tr +/ -_",
         ) from error
     return MultiFernet(fernets)
@@ -134,7 +134,7 @@ def _ensure_registries(value: str) -> None:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("auths"), dict):
         raise _invalid(
-            f"the value of {REGISTRIES} is no Docker configuration",
+            f"the value of {REGISTRIES} is not a Docker configuration",
             'Send {"auths": {"<registry>": {"auth": "…"}}} as a text.',
         )
 

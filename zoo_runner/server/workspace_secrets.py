@@ -18,7 +18,7 @@ def list_secrets(api: Api, call: Call) -> SecretList:
 def put_secret(api: Api, call: Call, name: str, request: Mapping[str, Any]) -> None:
     """Set a secret of a workspace; raises `InputError`, and `SettingsError` where the server keeps none."""
     if set(request) != {"value"}:
-        raise InputError("the body has not just `value`", 'Send {"value": "…"}.', code="request.invalid")
+        raise InputError("the body is not an object with `value` alone", 'Send {"value": "…"}.', code="request.invalid")
     api.vault.put(call.workspace, name, request["value"], call.caller)
 
 

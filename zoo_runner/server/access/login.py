@@ -34,9 +34,14 @@ class Attempt:
     path: str
 
 
+def is_path(path: str) -> bool:
+    """Whether a login may lead there: a path of this server."""
+    return _PATH.fullmatch(path) is not None
+
+
 def begin_attempt(path: str) -> Attempt:
     """Begin a login; raises `InputError` (`request.invalid`) for what is no path of this server."""
-    if not _PATH.fullmatch(path):
+    if not is_path(path):
         raise InputError(
             f"next is {path[:200]!r}", "Give a path of this server, such as /jobs.", code="request.invalid"
         )
@@ -58,7 +63,7 @@ def read_attempt(cookie: str | None) -> Attempt | None:
     except (ValueError, TypeError):
         return None
     texts = all(isinstance(value, str) and value for value in asdict(attempt).values())
-    return attempt if texts and _PATH.fullmatch(attempt.path) else None
+    return attempt if texts and is_path(attempt.path) else None
 
 
 def build_address(endpoint: str, settings: IdentitySettings, attempt: Attempt, redirect: str) -> str:

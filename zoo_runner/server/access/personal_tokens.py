@@ -31,9 +31,14 @@ def list_scopes() -> frozenset[str]:
     return frozenset(actions | {f"{_get_family(action)}.*" for action in actions})
 
 
+def is_in_scope(caller: Caller | None, action: str) -> bool:
+    """Whether the token of a request is for an action, or the request has no personal token."""
+    return caller is None or caller.scopes is None or bool({action, f"{_get_family(action)}.*"} & caller.scopes)
+
+
 def ensure_scope(caller: Caller | None, action: str) -> None:
     """Refuse what the token of a request is not for; raises `InputError` (`identity.scope`)."""
-    if caller is None or caller.scopes is None or {action, f"{_get_family(action)}.*"} & caller.scopes:
+    if caller is None or caller.scopes is None or is_in_scope(caller, action):
         return
     raise InputError(
         f"the personal token is not for this ({action}); it is for {', '.join(sorted(caller.scopes))}",
@@ -57,7 +62,7 @@ def build_token(
         raise _invalid(f"{unknown[0]} is unknown", "Give title, scopes and days.")
     title, scopes, days = request.get("title", ""), request.get("scopes"), request.get("days", most_days)
     if not isinstance(title, str) or len(title) > _MOST_TITLE or not (title or " ").isprintable():
-        raise _invalid("title is no text of one line", f"Give at most {_MOST_TITLE} characters.")
+        raise _invalid("title is not a text of one line", f"Give at most {_MOST_TITLE} characters.")
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
         raise _invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
     text = PREFIX + secrets.token_urlsafe(32)
@@ -69,9 +74,9 @@ def build_token(
 def _read_scopes(given: Any) -> tuple[str, ...]:
     known = list_scopes()
     if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
-        raise _invalid("scopes is no list of texts", f"Give one or more of {', '.join(sorted(known))}.")
+        raise _invalid("scopes is not a list of texts", f"Give one or more of {', '.join(sorted(known))}.")
     if unknown := sorted(set(given) - known):
-        raise _invalid(f"{unknown[0][:60]!r} is no scope", f"Give one or more of {', '.join(sorted(known))}.")
+        raise _invalid(f"invalid scope {unknown[0][:60]!r}", f"Give one or more of {', '.join(sorted(known))}.")
     return tuple(sorted(set(given)))
 
 
@@ -131,7 +136,7 @@ def describe_token(token: PersonalToken) -> TokenInfo:
 def _get_owner(call: Call) -> str:
     if call.caller is None:
         raise InputError(
-            "a token needs an owner, and this server asks nobody who calls",
+            "a token needs an owner, and this server does not identify its callers",
             "Ask the operator to set ZOO_RUNNER_OIDC_ISSUER.",
             code="token.no-owner",
         )

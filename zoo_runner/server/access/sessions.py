@@ -8,7 +8,7 @@ Sources: RFC 6265bis (`__Host-`, SameSite), W3C Fetch Metadata Request Headers.
 import secrets
 from collections.abc import Callable
 from hashlib import sha256
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.security import APIKeyCookie
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.session import Session
+from zoo_runner.server.access.login import is_path
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api
 from zoo_runner.server.cross_site import ensure_same_origin
@@ -35,15 +36,15 @@ FindBase = Callable[[Request], str]
 
 def build_login_address(request: Request, base: str) -> str:
     """Build the address of a login that leads back to the page of a request."""
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return f"{base}{LOGIN}?{urlencode({'next': path})}"
+    path = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    return f"{base}{LOGIN}?{urlencode({'next': path if is_path(path) else '/'})}"
 
 
 class Sessions:
     """The sessions of the server; their cookie is for this host only, and with https never sent without it."""
 
     def __init__(self, api: Api, find_base: FindBase, *, is_secure: bool) -> None:
-        self._api, self.find_base, self._is_secure = api, find_base, is_secure
+        self._api, self.find_base, self.is_secure = api, find_base, is_secure
         self.scheme = APIKeyCookie(
             name=self.name("session"),
             scheme_name="session",
@@ -53,15 +54,15 @@ class Sessions:
 
     def name(self, part: str) -> str:
         """Return what a cookie is called; of these names browsers take them from this host only."""
-        return f"{'__Host-' if self._is_secure else ''}zoo-runner-{part}"
+        return f"{'__Host-' if self.is_secure else ''}zoo-runner-{part}"
 
     def set_cookie(self, response: Response, part: str, value: str, seconds: float) -> None:
         """Have the browser keep a value for so long, and send it to this host only."""
-        response.set_cookie(self.name(part), value, int(seconds), secure=self._is_secure, httponly=True, samesite="lax")
+        response.set_cookie(self.name(part), value, int(seconds), secure=self.is_secure, httponly=True, samesite="lax")
 
     def delete_cookie(self, response: Response, part: str) -> None:
         """Have the browser forget a value."""
-        response.delete_cookie(self.name(part), secure=self._is_secure, httponly=True, samesite="lax")
+        response.delete_cookie(self.name(part), secure=self.is_secure, httponly=True, samesite="lax")
 
     def begin(self, caller: Caller) -> tuple[str, float]:
         """Begin the session of a person; returns its secret, and for how many seconds it holds."""

@@ -121,7 +121,7 @@ def ensure_operator(caller: Caller, action: str) -> None:
     """Refuse a caller who does not operate this server; raises `InputError` (`identity.role`)."""
     if OPERATOR not in caller.roles:
         raise InputError(
-            f"{caller.name} has not the role {OPERATOR}, which is needed for this ({action})",
+            f"{caller.name} lacks the role {OPERATOR}, which this requires ({action})",
             "Ask an operator of this server.",
             code="identity.role",
         )

@@ -20,6 +20,7 @@ from zoo_runner.server.pages.process_form import build_query
 from zoo_runner.server.pages.process_page import build_refused_page
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 10_000
 
 
 def is_form(request: Request) -> bool:
@@ -29,12 +30,21 @@ def is_form(request: Request) -> bool:
 
 async def submit_form(api: Api, call: Call, process_id: str, request: Request, *, dry_run: bool) -> Response:
     """Execute a process with what was filled in, and lead to its job; raises `ProcessNotFoundError`."""
-    body = (await read_body(request, api)).decode("utf-8", "replace")
-    sent = parse_qsl(body, keep_blank_values=True)
+    body = await read_body(request, api)
+    sent = await run_in_threadpool(_read_form, body)
     if dry_run:
         # it waits for sources of others, as every dry run does
         return await api.resolving.run(call.workspace, _submit, api, call, process_id, sent, dry_run)
     return await run_in_threadpool(_submit, api, call, process_id, sent, dry_run)
+
+
+def _read_form(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise InputError(
+            f"the form has more than {_MOST_FIELDS} fields", "Send JSON instead.", code="request.too-large"
+        ) from error
 
 
 def _submit(api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], dry_run: bool) -> Response:

@@ -30,22 +30,28 @@ class Listener:
     """A thread that calls `on_notice` with the id of each job, until it is stopped.
 
     After it has connected again it is called with an empty id: there may have been notices meanwhile. The database is
-    in use (`presence`) while it runs.
+    in use (`presence`) while it runs, from when it has been created; a restore that is under way is waited for.
     """
 
     def __init__(self, database: Database, on_notice: Callable[[str], None]) -> None:
         self._database, self._on_notice = database, on_notice
-        self._stopped = threading.Event()
+        self._stopped, self._held = threading.Event(), threading.Event()
         work = self._hold if database.is_file else self._run
         threading.Thread(target=work, name="listener-of-notices", daemon=True).start()
+        self._held.wait()
 
     def stop(self) -> None:
         """Call nobody any more."""
         self._stopped.set()
 
     def _hold(self) -> None:
-        with hold_file(self._database):
-            self._stopped.wait()
+        try:
+            with hold_file(self._database):
+                self._held.set()
+                self._stopped.wait()
+        except OSError as error:
+            logger.warning("a restore would not notice that the database is in use: %s", error)
+            self._held.set()
 
     def _run(self) -> None:
         import psycopg
@@ -54,12 +60,14 @@ class Listener:
             try:
                 self._listen()
             except psycopg.Error as error:
+                self._held.set()
                 logger.warning("no notices of jobs until the database answers: %s", " ".join(str(error).split())[:200])
                 self._stopped.wait(_RETRY_SECONDS)
 
     def _listen(self) -> None:
         with self._database.connect_alone() as connection:
             hold_session(connection)
+            self._held.set()
             connection.execute(f"LISTEN {CHANNEL}".encode())
             self._on_notice("")
             while not self._stopped.is_set():

@@ -17,7 +17,8 @@ from zoo_runner.store.sql.database import Database
 if TYPE_CHECKING:
     import psycopg
 
-_KEY = "hashtext('zoo-runner'), hashtext('in use')"
+# several installations may share a database, each with a schema of its own
+_KEY = "hashtext('zoo-runner in use'), hashtext(current_schema())"
 
 
 def hold_session(connection: "psycopg.Connection[Any]") -> None:
@@ -55,7 +56,8 @@ def using_alone(database: Database) -> Iterator[None]:
 
 @contextmanager
 def _opened(database: Database) -> Iterator[int]:
-    descriptor = os.open(f"{database.path}.in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # whoever may read the file can lock it: a restore by root and a server by its user use one
+    descriptor = os.open(f"{database.path}.in-use", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         yield descriptor
     finally:

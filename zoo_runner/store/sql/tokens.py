@@ -26,7 +26,11 @@ class SqlTokens:
         with self._database.writing() as connection:
             # two that are made at once must not both find room
             self._database.take_turn(connection, f"tokens of {token.owner}")
-            own = TOKENS.c.workspace == token.workspace, TOKENS.c.owner == token.owner
+            own = (
+                TOKENS.c.workspace == token.workspace,
+                TOKENS.c.owner == token.owner,
+                TOKENS.c.expires > token.created,
+            )
             if connection.execute(select(func.count()).select_from(TOKENS).where(*own)).scalar_one() >= most:
                 raise InputError(
                     f"{token.owner} has {most} tokens in the workspace {token.workspace}, and may not have more",
