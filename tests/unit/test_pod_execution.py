@@ -33,7 +33,7 @@ class Pod:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ran, self.events = folder, list[StepRequest](), list[Event]()
-        self.code: int | RunnerError = 0
+        self.code: int | Exception = 0
         self.explained: RunnerError | None = None
         (folder / "volume").mkdir()
 
@@ -61,7 +61,7 @@ class Pod:
 
     def _run_step(self, request: StepRequest) -> int:
         self.ran.append(request)
-        if isinstance(self.code, RunnerError):
+        if isinstance(self.code, Exception):
             raise self.code
         return self.code
 
@@ -103,6 +103,13 @@ def test_an_error_of_the_cluster_is_that_of_the_job_whatever_the_other_container
     pod.code = EngineError("no room", "Wait.", code="cluster.quota")
     with pytest.raises(EngineError, match="no room"):
         pod.run(ask(PLAIN))
+
+
+def test_an_error_that_nobody_foresaw_is_answered_and_ends_the_job(pod: Pod) -> None:
+    pod.code = PermissionError(13, "Permission denied", "/job/run/out")
+    with pytest.raises(EngineError, match="/job/run/out") as caught:
+        pod.run(ask(PLAIN))
+    assert caught.value.diagnosis.code == "runner.defect"
 
 
 def test_an_error_that_the_other_container_found_is_that_of_the_job(pod: Pod) -> None:

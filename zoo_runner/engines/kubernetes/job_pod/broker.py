@@ -12,6 +12,7 @@ from zoo_runner.engines.cwl_process.diagnose import build_refused
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest, ensure_unlinked, read_request
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.outcomes import build_defect
 
 RunStep = Callable[[StepRequest], int]
 """Runs a step to its end and returns its exit code; raises `RunnerError` if something else than the tool failed."""
@@ -105,6 +106,8 @@ class Broker:
             self.has_refused = True
         except RunnerError as error:
             self._note(error)
+        except Exception as error:  # noqa: BLE001 without an answer the package waits until the time limit of the job
+            self._note(build_defect(error))
         finally:
             with self._lock:
                 self._open, self._open_bytes = self._open - 1, self._open_bytes - size
