@@ -10,6 +10,8 @@ from zoo_runner.engines.local.containers import (
     ensure_images,
     find_container_needs,
     find_missing_images,
+    name_containers,
+    remove_containers_of,
 )
 from zoo_runner.engines.local.places import place_steps
 from zoo_runner.model.cancellation import Cancellation, Reason
@@ -104,6 +106,19 @@ def test_an_engine_that_was_asked_for_by_name_must_answer(programs: Programs) ->
     with pytest.raises(EngineError, match="docker") as caught:
         choose_runtime(HINTED, "docker")
     assert caught.value.diagnosis.code == "containers.unavailable"
+
+
+@pytest.mark.parametrize("job_id", ["run", "r.n"])
+def test_the_containers_of_a_job_are_removed_and_not_those_of_neighbours(
+    job_id: str, programs: Programs, tmp_path: Path
+) -> None:
+    own, other = (f"{name_containers(one)}{'0a' * 16}" for one in (job_id, "rxn"))
+    neighbours = [f"{name_containers(job_id)}2-{'0a' * 16}", f"{name_containers(job_id)}2", f"x{own}", other]
+    listed = "\n".join((*neighbours, f"{own},alias"))
+    script = f'if [ "$1" = ps ]; then echo "{listed}"; else echo "$@" >> {tmp_path}/asked; fi'
+    settings = load_settings({"ZOO_RUNNER_ISOLATION": "isolated"})
+    remove_containers_of(job_id, tmp_path, programs.put("podman", script), settings)
+    assert (tmp_path / "asked").read_text().split() == ["rm", "--force", own]
 
 
 def test_an_image_that_is_there_is_not_pulled(programs: Programs) -> None:

@@ -5,6 +5,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.types import Message
 from tests.values import settings_in
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import PackageError, RunnerError
+from zoo_runner.model.events import StepReused
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import mask_outcome
@@ -111,7 +113,9 @@ def test_no_package_brings_it_in(value: str, tmp_path: Path) -> None:
 def test_results_and_diagnoses_are_stored_without_it() -> None:
     diagnosis = Diagnosis(Stage.EXECUTE, Level.USER, "the tool says \ud800", "Look.", evidence=("\0",))
     outcome = Outcome(Status.FAILED, Results({"x": "\ud800"}, {"y": math.nan}, "file:///c", {"z": "\0"}), diagnosis)
+    outcome = replace(outcome, published="s3://b/\ud800", reused=(StepReused("a\0", "j1"),))
     kept = mask_outcome(outcome, Masker())
+    assert (kept.published, kept.reused) == ("s3://b/\ufffd", (StepReused("a\ufffd", "j1"),))
     assert kept.results == Results({"x": "\ufffd"}, {"y": None}, "file:///c", {"z": "\ufffd"})
     assert kept.diagnosis
     assert (kept.diagnosis.cause, kept.diagnosis.evidence) == ("the tool says \ufffd", ("\ufffd",))

@@ -98,10 +98,8 @@ def mask_outcome(outcome: Outcome, masker: Masker) -> Outcome:
     return replace(
         outcome,
         results=outcome.results.masked(masker) if outcome.results else None,
-        diagnosis=outcome.diagnosis.masked(lambda text: make_text_portable(masker.mask(text)))
-        if outcome.diagnosis
-        else None,
-        usage=tuple(mask_event(step, masker.mask) for step in outcome.usage),
-        published=masker.mask(outcome.published) if outcome.published else None,
-        reused=tuple(mask_event(step, masker.mask) for step in outcome.reused),
+        diagnosis=outcome.diagnosis.masked(write) if outcome.diagnosis else None,
+        usage=tuple(mask_event(step, write) for step in outcome.usage),
+        published=write(outcome.published) if outcome.published else None,
+        reused=tuple(mask_event(step, write) for step in outcome.reused),
     )

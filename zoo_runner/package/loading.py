@@ -24,8 +24,8 @@ _ORDERED_SECTIONS = ("inputs", "outputs")
 def load_package(reference: str, settings: Settings, fetch: Fetch | None = None) -> Package:
     """Load an application package from a path or URL, with or without `#id`.
 
-    A package whose files have not changed comes from the cache, without cwltool and (but for its own URL) without
-    network. Raises `PackageError`.
+    A package whose documents have not changed comes from the cache, without cwltool. Those on the web are requested
+    each time, to compare them. Raises `PackageError`.
     """
     uri = as_uri(reference)
     documents = Documents(uri, settings, fetch)

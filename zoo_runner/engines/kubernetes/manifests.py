@@ -14,9 +14,9 @@ from zoo_runner.package.requirements import find_all
 JOB_ACCOUNT, STEP_ACCOUNT = "zoo-runner-job", "zoo-runner-step"
 WORK_FOLDER, BUNDLE_FOLDER = "/job", "/bundle"
 OUTPUTS_FILE = "outputs.json"
-# another pod reads it, whose user may be another
-RECORD_MODE = 0o644
 """Where the output object of the package is in the job's folder, until its results are stored; no step mounts it."""
+# another pod reads what is recorded there, whose user may be another
+RECORD_MODE = 0o644
 CHANNEL_FOLDER = "/channel"
 """Where the two containers of a job pod meet."""
 MAIN, CWL = "job", "cwl"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -124,6 +125,18 @@ def name_containers(job_id: str) -> str:
     return f"zoo-runner-{job_id}-"
 
 
+def select_containers(names: Iterable[str], job_id: str) -> list[str]:
+    """Select the containers of an isolated job by their whole names; pure.
+
+    The id of another job may begin with this one, and `.` in an id stands for itself.
+
+    >>> select_containers([f"zoo-runner-{job}-{'0a' * 16}" for job in ("ndvi", "ndvi-2")], "ndvi")
+    ['zoo-runner-ndvi-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a']
+    """
+    own = re.compile(re.escape(name_containers(job_id)) + "[0-9a-f]{32}")
+    return [name for name in names if own.fullmatch(name)]
+
+
 def remove_containers_of(job_id: str, scratch: Path, runtime: str, settings: Settings) -> None:
     """Remove the containers of a job whose supervisor was killed, which would have done it.
 
@@ -134,10 +147,11 @@ def remove_containers_of(job_id: str, scratch: Path, runtime: str, settings: Set
     if settings.isolation != "isolated":
         remove_containers(str(scratch / CONTAINER_IDS), remover, variables)
         return
-    words = [runtime, "ps", "--all", "--quiet", f"--filter=name={name_containers(job_id)}"]
+    words = [runtime, "ps", "--all", "--format={{.Names}}"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         found = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True)
-        if left := found.stdout.split():
+        # a container may have several names, which are one word
+        if left := select_containers(found.stdout.replace(",", " ").split(), job_id):
             subprocess.run([*remover, *left], env=variables, capture_output=True, timeout=_PROBE_SECONDS, check=True)
 
 
