@@ -1,5 +1,6 @@
 """Removes what steps left behind, which may be made so that it is hard to remove; needs the standard library only."""
 
+import contextlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,5 +24,8 @@ def remove_tree(folder: str | Path) -> None:
 
 
 def _insist(folder: str | Path) -> None:
-    for words in (["find", folder, *_OPEN_FOLDERS], ["rm", "-rf", "--", folder]):
-        subprocess.run(words, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # from the folder that it is in, which may be an open one (/proc/self/fd) that no other process could name
+    name, place = f"./{Path(folder).name}", Path(folder).parent
+    for words in (["find", name, *_OPEN_FOLDERS], ["rm", "-rf", "--", name]):
+        with contextlib.suppress(OSError):
+            subprocess.run(words, cwd=place, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

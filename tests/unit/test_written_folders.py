@@ -1,6 +1,8 @@
 """A step whose pod was lost starts again in folders as they were, or not at all."""
 
+import errno
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from zoo_runner.engines.kubernetes.job_pod import steprunner, written_folders
 from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.steppod import Owner
 from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
-from zoo_runner.engines.kubernetes.job_pod.written_folders import WrittenFolders
+from zoo_runner.engines.kubernetes.job_pod.written_folders import MarkRoom, WrittenFolders
 from zoo_runner.engines.kubernetes.pods import Ending
 from zoo_runner.model.events import EngineLine, Event
 
@@ -54,29 +56,93 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+def note(*roots: Path, most: int = 1000) -> WrittenFolders:
+    return WrittenFolders(roots, MarkRoom(most)).__enter__()
+
+
 def test_what_an_attempt_added_is_removed_and_nothing_else(work: Path) -> None:
     before = list_all(work)
-    folders = WrittenFolders([work, work / "late"])
+    folders = note(work, work / "late", work.parent / "later")
     add(work)
     (work / "late").mkdir()
+    (work.parent / "later").mkdir()
+    (work / "copy" / "deep").chmod(0o500)
     assert folders.restore() is None
     assert list_all(work) == before
+    assert not (work.parent / "later").exists()
     assert (work.parent / "elsewhere" / "b.txt").read_text() == "b"
     assert folders.restore() is None
 
 
 @pytest.mark.parametrize("how", CHANGES)
 def test_what_an_attempt_changed_is_named_and_nothing_is_removed(how: str, work: Path) -> None:
-    folders = WrittenFolders([work])
+    folders = note(work)
     add(work)
     CHANGES[how](work / "copy" / "a.txt")
-    assert folders.restore() == str(work / "copy" / "a.txt")
+    assert folders.restore() == f"it has changed {work / 'copy' / 'a.txt'}"
     assert (work / "half.tif").exists()
 
 
-def test_of_too_many_files_none_is_said_to_be_as_it_was(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(written_folders, "_MOST_ENTRIES", 2)
-    assert "2" in (WrittenFolders([work]).restore() or "")
+def test_a_folder_that_an_attempt_replaced_by_a_link_is_not_followed(work: Path) -> None:
+    folders = note(work)
+    (work / "copy").rename(work / "moved")
+    (work / "copy").symlink_to(work.parent / "elsewhere")
+    assert folders.restore() == f"it has changed {work / 'copy'}"
+    assert (work.parent / "elsewhere" / "b.txt").exists()
+
+
+def test_other_numbers_of_inodes_are_no_change(work: Path) -> None:
+    folders, copy = note(work), work / "copy"
+    other = shutil.copytree(copy, work.parent / "other", copy_function=shutil.copy2)
+    shutil.rmtree(copy)
+    other.rename(copy)
+    assert folders.restore() is None
+
+
+def test_what_python_cannot_remove_is_removed_by_another_process(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    before, folders = list_all(work), note(work)
+    add(work)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    assert folders.restore() is None
+    assert list_all(work) == before
+
+
+def test_what_cannot_be_removed_is_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = note(work)
+    add(work)
+    # as by another user: what removes a tree raises nothing
+    monkeypatch.setattr(written_folders, "remove_tree", lambda path: None)
+    assert folders.restore() == f"it has left {work / 'copy' / 'deep'}, which cannot be removed"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_folder_that_cannot_be_looked_into_counts_as_changed(
+    when: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: str) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    folders = note(work) if when == "after" else None
+    monkeypatch.setattr(written_folders, "_open", refuse)
+    reason = (folders or note(work)).restore() or ""
+    assert str(work) in reason and "Permission denied" in reason
+
+
+def test_of_too_many_files_none_is_said_to_be_as_it_was(work: Path) -> None:
+    assert "only 2 files" in (note(work, most=2).restore() or "")
+
+
+def test_steps_that_run_together_share_what_is_remembered_and_give_it_back(work: Path) -> None:
+    room = MarkRoom(6)
+    with WrittenFolders([work, work / "copy"], room) as first:
+        assert first.restore() is None
+        with WrittenFolders([work], room) as second:
+            assert "only 6 files" in (second.restore() or "")
+    with WrittenFolders([work], room) as third:
+        assert third.restore() is None
 
 
 class Quiet:
@@ -123,4 +189,4 @@ def test_a_step_that_changed_its_input_is_not_started_again(work: Path, monkeypa
     attempts: list[Callable[[Path], object]] = [lambda folder: (folder / "copy" / "a.txt").write_text("aa")]
     (event,) = run(work, attempts, monkeypatch)
     assert isinstance(event, EngineLine)
-    assert "not started again" in event.text and "a.txt" in event.text
+    assert "not started again: it has changed" in event.text and "a.txt" in event.text

@@ -19,7 +19,7 @@ from zoo_runner.engines.kubernetes.errors import ApiError, is_too_large
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest, ensure_unlinked
 from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, show_pod
 from zoo_runner.engines.kubernetes.job_pod.used import Used, read_used
-from zoo_runner.engines.kubernetes.job_pod.written_folders import WrittenFolders
+from zoo_runner.engines.kubernetes.job_pod.written_folders import MarkRoom, WrittenFolders
 from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import (
@@ -54,7 +54,7 @@ class StepRunner:
         self, cluster: Cluster, settings: Mapping[str, Any], owner: Owner, emit: Callable[[Event], None], volume: Path
     ) -> None:
         self._cluster, self._settings, self._owner, self._emit = cluster, settings, owner, emit
-        self._volume = volume
+        self._volume, self._mark_room = volume.resolve(), MarkRoom()
         self._masker = Masker()
         self._stopped = threading.Event()
         self._queues: dict[str, queue.Queue[tuple[str, Manifest]]] = {}
@@ -64,8 +64,8 @@ class StepRunner:
     def run(self, request: StepRequest) -> int:
         """Run a step to its end and return its exit code; a step whose pod is lost is started again, a few times.
 
-        Its folders are then as before; where it has changed files that were there, it is not started again. Raises
-        `RunnerError` if something other than the tool failed.
+        Its folders are then as before; where they cannot be made so (see `WrittenFolders`), it is not started again.
+        Raises `RunnerError` if something other than the tool failed.
         """
         started, step = time.time(), request.step
         self._emit(StepStarted(step, request.command, started))
@@ -85,20 +85,20 @@ class StepRunner:
     def _attempt_repeatedly(self, request: StepRequest) -> tuple[Ending, Manifest]:
         left = int(self._settings["retries"])
         written = [self._volume / one.source for one in request.mounts if left and not one.read_only]
-        folders = WrittenFolders(written)
-        while True:
-            tag = "".join(random.choices(string.ascii_lowercase, k=6))
-            ending, pod = self._attempt(request.step, build_step_pod(request, self._settings, tag, self._owner))
-            error = explain_ending(pod, ending)
-            last = left == 0 or self._stopped.is_set()
-            if error is None or last or error.diagnosis.level is not Level.PLATFORM:
-                return ending, pod
-            ensure_unlinked(request.mounts, self._volume)
-            if changed := folders.restore():
-                self._emit(EngineLine("warning", f"{error}; it is not started again, because it has changed {changed}"))
-                return ending, pod
-            left -= 1
-            self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
+        with WrittenFolders(written, self._mark_room) as folders:
+            while True:
+                tag = "".join(random.choices(string.ascii_lowercase, k=6))
+                ending, pod = self._attempt(request.step, build_step_pod(request, self._settings, tag, self._owner))
+                error = explain_ending(pod, ending)
+                last = left == 0 or self._stopped.is_set()
+                if error is None or last or error.diagnosis.level is not Level.PLATFORM:
+                    return ending, pod
+                ensure_unlinked(request.mounts, self._volume)
+                if reason := folders.restore():
+                    self._emit(EngineLine("warning", f"{error}; it is not started again: {reason}"))
+                    return ending, pod
+                left -= 1
+                self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
 
     def _attempt(self, step: str, manifest: Manifest) -> tuple[Ending, Manifest]:
         name = manifest["metadata"]["name"]
