@@ -180,6 +180,12 @@ def submit(
         return answer.status, following or answer.read().decode()
 
 
+def list_recorded(server: Server, member: str, value: str) -> list[str]:
+    """List the actions that the audit log has of a job or process."""
+    entries = [json.loads(line) for line in server.request("GET", "/audit").body.splitlines()]
+    return [entry["action"] for entry in entries if entry[member] == value]
+
+
 def test_buttons_run_again_and_remove_and_lead_to_the_next_page(server: Server) -> None:
     first = server.execute("echo", {"message": "again"})
     server.wait(first, "successful")
@@ -187,6 +193,9 @@ def test_buttons_run_again_and_remove_and_lead_to_the_next_page(server: Server) 
     assert (status, page.startswith("/jobs/")) == (303, True)
     second = page.removeprefix("/jobs/")
     server.wait(second, "successful")
+    assert list_recorded(server, "job", second) == ["process.execute"]
+    get(server, page)
+    assert set(list_recorded(server, "job", second)) == {"process.execute", "job.logs", "job.inputs"}
     assert server.request("GET", f"/jobs/{second}/inputs").json == {"message": "again"}
     assert submit(server, f"/jobs/{first}/dismiss") == (303, "/jobs")
     assert server.request("GET", f"/jobs/{first}").status == 404
@@ -207,6 +216,7 @@ def test_a_form_that_is_filled_in_runs_and_one_that_does_not_fit_says_so_beside_
     status, page = submit(server, "/processes/echo/execution", {"message": "by form", "unknown": ""})
     assert status == 303
     job = page.removeprefix("/jobs/")
+    assert list_recorded(server, "job", job) == ["process.execute"]
     assert server.request("GET", f"/jobs/{job}/inputs").json == {"message": "by form"}
     server.wait(job, "successful")
     status, page = submit(server, "/processes/echo/execution", {"message": "kept", "more": "x"})
@@ -243,6 +253,7 @@ def test_a_package_is_checked_and_deployed_from_a_form(server: Server) -> None:
     assert server.request("GET", "/processes/pasted").status == 404
     status, page = deploy(server, "/processes", ECHO.read_text(), "pasted")
     assert (status, page.endswith("/processes/pasted")) == (303, True)
+    assert list_recorded(server, "process", "pasted") == ["process.deploy"]
     assert "process.exists" in deploy(server, "/processes", ECHO.read_text(), "pasted")[1]
     status, page = deploy(server, "/processes", "class: Nothing", "wrong")
     assert (status, "class: Nothing" in page) == (400, True)

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from tests.contract.stores import build_job
 from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.job import Status
-from zoo_runner.server.access.audit import Audited, find_note
+from zoo_runner.server.access.audit import SHOWN_SECONDS, Audited, find_note
 from zoo_runner.server.answers import note_job
 from zoo_runner.server.api import Call
 from zoo_runner.store.sql.audit import SqlAudit
@@ -66,6 +66,37 @@ def test_an_entry_names_what_a_request_has_made_however_it_ended(
     assert (entry.workspace, entry.process, entry.job) == ("alpha", "echo", "job-1")
     # what its answer names too, if the request fails
     assert scope["state"]["job"] == ("job-1", "http://here/jobs/job-1")
+
+
+def test_what_a_page_shows_beside_the_status_is_recorded_once_a_minute_for_each_caller() -> None:
+    log, now = Log(), [0.0]
+
+    async def show(scope: Scope, receive: Receive, send: Send) -> None:
+        note = find_note(Request(scope))
+        note.workspace, note.action, note.ids, note.decision = "alpha", "job.status", {"job_id": "job-1"}, "of status"
+        note.caller = scope["caller"]
+        note.shown, note.asked = {"job.logs", "job.inputs"}, {"job.logs": "of logs", "job.inputs": None}
+        await Response()(scope, receive, send)
+
+    async def send(_: Message) -> None: ...
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    audited = Audited(show, cast(SqlAudit, log), lambda: now[0])
+
+    def list_new(caller: str) -> list[tuple[str, str | None, str | None]]:
+        before = len(log.entries)
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "caller": caller}
+        asyncio.run(audited(scope, receive, send))
+        return [(entry.action, entry.job, entry.decision) for entry in log.entries[before:]]
+
+    both = [("job.inputs", "job-1", None), ("job.logs", "job-1", "of logs")]
+    assert list_new("ada") == both
+    assert list_new("ada") == []
+    assert list_new("ben") == both
+    now[0] += SHOWN_SECONDS
+    assert list_new("ada") == both
 
 
 @pytest.mark.parametrize("status", [Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED])

@@ -101,6 +101,9 @@ def test_nobody_sees_on_the_page_what_the_path_of_its_own_would_refuse(api: Api,
     job = fail(api, tmp_path)
     view, page = show(api, job, call("job.logs", "job.inputs", "job.dismiss"))
     assert (view.log, view.inputs, view.actions) == (None, None, ())
+    assert view.list_shown() == set()
+    assert show(api, job, call("job.inputs"))[0].list_shown() == {"job.logs"}
+    assert show(api, job, call())[0].list_shown() == {"job.logs", "job.inputs"}
     assert Page(page).list_all("form") == []
 
 

@@ -98,6 +98,7 @@ def test_what_a_page_asks_further_does_not_replace_the_decision_of_its_request()
 
     assert asyncio.run(admit()) == (False, True)
     assert note.decision == "of job.inputs"
+    assert note.asked == {"process.execute": "of process.execute", "job.inputs": "of job.inputs"}
 
 
 def test_a_denial_says_who_may_not_do_what_and_why(check: Check) -> None:

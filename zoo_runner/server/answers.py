@@ -39,6 +39,12 @@ def note_job(request: Request, call: Call, job: Job) -> Job:
     return job
 
 
+def lead_to_job(request: Request, call: Call, job: Job) -> Response:
+    """Have the audit log name the job that a form has created or started, and lead to its page."""
+    note_job(request, call, job)
+    return see_other(call.at(job.workspace).link("jobs", job.id))
+
+
 async def wait_for_end(api: Api, call: Call, job: Job, prefer: str) -> Job:
     """Wait for the end of a job as long as its client and the server want, and return it as it is then."""
     if call.hub or requests.prefers_async(prefer):

@@ -1,6 +1,7 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -9,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 
 from zoo_runner.model.errors import InputError
-from zoo_runner.model.job import FINAL
+from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import (
     deploying,
     jobs,
@@ -30,6 +31,7 @@ from zoo_runner.server.answers import (
     answer_content,
     answer_execution,
     answer_file,
+    lead_to_job,
     note_job,
     replace_headers,
     see_other,
@@ -60,7 +62,7 @@ from zoo_runner.server.pages.addresses import read_format
 from zoo_runner.server.pages.deploy_form import DeployPage, is_deploy_form, submit_deployment
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
 from zoo_runner.server.pages.job_list_page import build_filters
-from zoo_runner.server.pages.job_page import read_job_page
+from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.process_page import build_process_page
 from zoo_runner.server.pages.results_page import list_shown_files
 from zoo_runner.server.pages.submitting import is_form, submit_form
@@ -216,10 +218,11 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         return Document(listed, "jobs", call.base, view=lambda: build_filters(call.query))
 
     @router.get("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
-    def get_job(call: of, job_id: str) -> Response:
+    def get_job(call: of, job_id: str, request: Request) -> Response:
         """Show the status of a job."""
         job = jobs.get_job(api, call, job_id)
-        return Document(jobs.describe_job(job, call), "job", call.base, view=lambda: read_job_page(api, call, job))
+        view = partial(_show_job, api, call, job, request)
+        return Document(jobs.describe_job(job, call), "job", call.base, view=view)
 
     @router.delete("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     async def dismiss_job(call: of, job_id: str) -> Response:
@@ -228,6 +231,13 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         if job.status not in FINAL:
             job = await api.endings.wait_aside(api.store, call.workspace, job_id, api.settings.dismiss_seconds)
         return Document(jobs.describe_job(job, call), "job", call.base)
+
+
+def _show_job(api: Api, call: Call, job: Job, request: Request) -> JobPage:
+    """Read the page of a job; the audit log has what it shows beside the status."""
+    page = read_job_page(api, call, job)
+    audit.find_note(request).shown |= page.list_shown()
+    return page
 
 
 def _add_management(router: APIRouter, api: Api, of: Any) -> None:
@@ -253,7 +263,7 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
         The body may have `inputs` that change, and `memory` of steps, such as `{"mosaic": "8Gi"}`.
         """
         body = await read_job(request, api)
-        job = await run_in_threadpool(retries.retry_job, api, call, job_id, body)
+        job = note_job(request, call, await run_in_threadpool(retries.retry_job, api, call, job_id, body))
         return JsonAnswer(jobs.describe_job(job, call), 201, headers={"Location": call.link("jobs", job.id)})
 
     @router.get("/jobs/{job_id}/definition", tags=["jobs"], **describe_document(Definition))
@@ -280,14 +290,14 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
         return see_other(call.link("jobs") if before.status in FINAL else call.link("jobs", job_id))
 
     @router.post("/jobs/{job_id}/start", include_in_schema=False)
-    def start_by_form(call: of, job_id: str) -> Response:
+    def start_by_form(call: of, job_id: str, request: Request) -> Response:
         """Start a job that was created before."""
-        return see_other(call.link("jobs", unstarted.start_job(api, call, job_id).id))
+        return lead_to_job(request, call, unstarted.start_job(api, call, job_id))
 
     @router.post("/jobs/{job_id}/again", include_in_schema=False)
-    def repeat_job(call: of, job_id: str) -> Response:
+    def repeat_job(call: of, job_id: str, request: Request) -> Response:
         """Execute a process once more with the inputs of a job."""
-        return see_other(call.link("jobs", jobs.repeat_job(api, call, job_id).id))
+        return lead_to_job(request, call, jobs.repeat_job(api, call, job_id))
 
     @router.get("/jobs/{job_id}/edit", include_in_schema=False)
     def edit_by_form(call: of, job_id: str) -> Response:

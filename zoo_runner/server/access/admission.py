@@ -78,12 +78,15 @@ class Asked:
             asyncio.run_coroutine_threadsafe(asked, loop).result()
 
         def may(other: str) -> bool:
-            # the audit log has the decision that let the request in, not those on what its page may offer
-            asked = self._ask(Note(), caller, other, workspace, facts)
+            # the entry of the request has the decision that let it in, not those on what its page may show
+            aside = Note()
+            asked = self._ask(aside, caller, other, workspace, facts)
             try:
                 asyncio.run_coroutine_threadsafe(asked, loop).result()
             except RunnerError:
                 return False
+            finally:
+                note.asked[other] = aside.decision
             return True
 
         return replace(admitted, admit_job=admit_job, may=may)

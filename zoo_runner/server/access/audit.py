@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from time import monotonic
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,12 +14,16 @@ from zoo_runner.model import clock
 from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.errors import RunnerError
+from zoo_runner.server.access.remembered import Remembered
 from zoo_runner.server.api import Api
 from zoo_runner.server.log_lines import get_request_id
 from zoo_runner.store.sql.audit import SqlAudit
 
 UNRECORDED = frozenset({"workspace.read", "workspace.usage", "process.list", "process.read", "job.list", "job.status"})
 """Actions that show descriptions and states; recorded only where they are denied."""
+SHOWN_SECONDS = 60.0
+"""How long what a page shows beside its document is not recorded again: browsers load the page of a job many times."""
+_REMEMBERED_BYTES = 4 << 20
 _DENIED, _INTERNAL = 403, 500
 _NOTE = "zoo_runner.audit"
 
@@ -30,7 +35,8 @@ class Note:
     """What is known of a request so far; `action` is empty until it is known who calls.
 
     `workspace` is that of the path, `calling` another that gets the job. `ids` are those of the path, and of what the
-    request has made.
+    request has made. `shown` are the actions whose content a page shows beside its document, such as the log of a job,
+    `asked` the decisions on them by action.
     """
 
     workspace: str = ""
@@ -42,6 +48,8 @@ class Note:
     decision: str | None = None
     code: str | None = None
     ids: dict[str, str] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+    asked: dict[str, str | None] = field(default_factory=dict)
 
 
 def find_note(request: Request) -> Note:
@@ -53,8 +61,9 @@ def find_note(request: Request) -> Note:
 class Audited:
     """ASGI middleware: what is worth an entry is stored before its answer is sent."""
 
-    def __init__(self, app: ASGIApp, log: SqlAudit) -> None:
-        self._app, self._log = app, log
+    def __init__(self, app: ASGIApp, log: SqlAudit, clock: Callable[[], float] = monotonic) -> None:
+        self._app, self._log, self._clock = app, log, clock
+        self._shown: Remembered[float] = Remembered(_REMEMBERED_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -78,9 +87,20 @@ class Audited:
             raise
 
     async def _record(self, note: Note, status: int, scope: Scope) -> None:
-        if _is_recorded(note, status):
-            for entry in _build_entries(note, status, scope):
-                await run_in_threadpool(self._add, entry)
+        entries = [
+            *(_build_entries(note, status, scope) if _is_recorded(note, status) else ()),
+            *(entry for entry in _build_shown(note, status, scope) if self._is_new(entry)),
+        ]
+        for entry in entries:
+            await run_in_threadpool(self._add, entry)
+
+    def _is_new(self, entry: AuditEntry) -> bool:
+        who = (entry.caller, entry.by, entry.token, entry.client)
+        key = json.dumps((entry.workspace, entry.job, entry.action, *who))
+        if self._clock() < (self._shown.get(key) or 0.0):
+            return False
+        self._shown.put(key, self._clock() + SHOWN_SECONDS)
+        return True
 
     def _add(self, entry: AuditEntry) -> None:
         try:
@@ -115,6 +135,15 @@ def _build_entries(note: Note, status: int, scope: Scope) -> list[AuditEntry]:
         secret=note.ids.get("secret_name"),
     )
     return [entry, *([replace(entry, workspace=note.calling)] if note.calling else ())]
+
+
+def _build_shown(note: Note, status: int, scope: Scope) -> list[AuditEntry]:
+    """Build the entries of what a page shows beside its document."""
+    return [
+        replace(entry, action=action, decision=note.asked.get(action))
+        for action in sorted(note.shown)
+        for entry in _build_entries(note, status, scope)
+    ]
 
 
 def export_entries(api: Api, workspace: str, since: str | None) -> Iterator[str]:

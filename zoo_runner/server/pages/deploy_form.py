@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.server import preflight, processes
+from zoo_runner.server.access.audit import Note, find_note
 from zoo_runner.server.answers import see_other
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
@@ -42,17 +43,20 @@ async def submit_deployment(api: Api, call: Call, request: Request, *, dry_run: 
     """Deploy what was filled in, and lead to the process; raises `InputError` for a form that cannot be read."""
     body = await read_body(request, api)
     return await api.resolving.run(
-        call.workspace, lambda: _submit(api, call, read_parts(request.headers, body), dry_run)
+        call.workspace, lambda: _submit(api, call, read_parts(request.headers, body), find_note(request), dry_run)
     )
 
 
-def _submit(api: Api, call: Call, parts: list[Part], dry_run: bool) -> Response:
+def _submit(api: Api, call: Call, parts: list[Part], note: Note, dry_run: bool) -> Response:
     filled = {name: content.decode("utf-8", "replace") for name, file_name, content in parts if file_name is None}
     status = 200
     try:
         deployment = read_deploy_form(parts)
         if not dry_run:
-            return see_other(call.link("processes", processes.deploy_process(api, call, deployment)["id"]))
+            if deployment.process_id:
+                note.ids["process_id"] = deployment.process_id
+            note.ids["process_id"] = processes.deploy_process(api, call, deployment)["id"]
+            return see_other(call.link("processes", note.ids["process_id"]))
         found = preflight.examine_deployment(api, call, deployment)
     except RunnerError as error:
         if error.diagnosis.level is not Level.USER:

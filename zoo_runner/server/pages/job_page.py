@@ -67,6 +67,11 @@ class JobPage:
     actions: tuple[Action, ...]
     last_event: int
 
+    def list_shown(self) -> set[str]:
+        """List the actions whose content is shown beside the status."""
+        shown = {"job.logs": self.log, "job.inputs": self.inputs}
+        return {action for action, content in shown.items() if content is not None}
+
 
 def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
     """Read what the page of a job shows; its request chooses the log (`log`), a part of it (`before`) or `find`."""

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import InputError
 from zoo_runner.server import jobs, preflight, processes
-from zoo_runner.server.answers import see_other
+from zoo_runner.server.answers import lead_to_job
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
 from zoo_runner.server.documents import ProblemAt, ProcessDescription
@@ -34,8 +34,8 @@ async def submit_form(api: Api, call: Call, process_id: str, request: Request, *
     sent = await run_in_threadpool(_read_form, body)
     if dry_run:
         # it waits for sources of others, as every dry run does
-        return await api.resolving.run(call.workspace, _submit, api, call, process_id, sent, dry_run)
-    return await run_in_threadpool(_submit, api, call, process_id, sent, dry_run)
+        return await api.resolving.run(call.workspace, _submit, api, call, process_id, sent, request, dry_run)
+    return await run_in_threadpool(_submit, api, call, process_id, sent, request, dry_run)
 
 
 def _read_form(body: bytes) -> list[tuple[str, str]]:
@@ -47,7 +47,9 @@ def _read_form(body: bytes) -> list[tuple[str, str]]:
         ) from error
 
 
-def _submit(api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], dry_run: bool) -> Response:
+def _submit(
+    api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], request: Request, dry_run: bool
+) -> Response:
     process, package = processes.describe_process(api, call, process_id), jobs.load_package(api, call, process_id)
     try:
         given = read_key_values(build_query(process["inputs"], sent), package).request
@@ -64,7 +66,7 @@ def _submit(api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], 
         other: ProblemAt = {"code": found.code, "pointer": "", "message": found.cause}
         page = build_refused_page(process, call, dict(sent), problems or (other,), found.remedy)
         return Document(process, "process", call.base, view=lambda: page, status_code=error.http_status)
-    return see_other(call.at(job.workspace).link("jobs", job.id))
+    return lead_to_job(request, call, job)
 
 
 def _answer_check(
