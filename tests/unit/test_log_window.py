@@ -1,5 +1,6 @@
 """The part of a log that a page shows."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,26 @@ def test_lines_with_a_text_are_found_in_the_whole_log_and_marked(log: Path) -> N
     assert list_texts(window) == ["an Error here, an error there", "ERROR"]
     assert [text for text, is_found in window.lines[0].parts if is_found] == ["Error", "error"]
     assert (window.searched_from, window.is_full) == (0, False)
+
+
+def test_a_search_keeps_no_more_lines_than_it_shows(log: Path) -> None:
+    log.write_text("e\n" * 100_000)
+    tracemalloc.start()
+    try:
+        window = find_lines(log, "e")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(window.lines), window.lines[-1].place, window.is_full) == (500, 199_998, True)
+    assert most < 2 << 20
+
+
+def test_a_text_is_found_anywhere_in_a_long_line(log: Path) -> None:
+    for before in range((16 << 10) - 6, (16 << 10) + 2):
+        log.write_text("x" * before + "error" + "x" * 20_000 + "\nnot here\n")
+        assert len(find_lines(log, "Error").lines) == 1, before
+    log.write_text("x" * ((16 << 10) - 3) + "err\nor\n")
+    assert find_lines(log, "error").lines == ()
 
 
 def test_what_changes_its_length_in_lower_case_is_found_and_not_marked(log: Path) -> None:

@@ -21,13 +21,21 @@ def list_logs(job: Job, call: Call) -> LogList:
 def list_links(job: Job, call: Call) -> list[Link]:
     """Build the links to the logs, with the titles that platforms look for."""
     href = call.link("jobs", job.id, "logs")
-    links: list[Link] = []
-    if Path(job.log).is_file():
-        links.append({"href": f"{href}/{JOB_LOG}", "rel": "related", "type": "text/plain", "title": "Job log"})
-    for path in sorted(Path(job.log_folder).glob("*.log")):
-        title = f"Tool log {path.name}"
-        links.append({"href": f"{href}/{path.name}", "rel": "related", "type": "text/plain", "title": title})
-    return links
+    return [
+        {
+            "href": f"{href}/{name}",
+            "rel": "related",
+            "type": "text/plain",
+            "title": "Job log" if name == JOB_LOG else f"Tool log {name}",
+        }
+        for name in list_names(job)
+    ]
+
+
+def list_names(job: Job) -> tuple[str, ...]:
+    """List the names of the logs of a job that exist now, the job log first."""
+    own = (JOB_LOG,) if Path(job.log).is_file() else ()
+    return (*own, *sorted(path.name for path in Path(job.log_folder).glob("*.log")))
 
 
 def find_log(job: Job, name: str) -> Path:

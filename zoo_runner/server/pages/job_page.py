@@ -1,9 +1,8 @@
 """What the page of a job shows beside its status: why, when, its logs, its inputs, and what can be done."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from shlex import quote
 from time import time
 from typing import Any
 
@@ -15,7 +14,7 @@ from zoo_runner.model.ids import file_name
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.server import unstarted
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.logs import JOB_LOG, locate_log
+from zoo_runner.server.logs import JOB_LOG, list_names, locate_log
 from zoo_runner.server.pages.log_window import LogWindow, find_lines, read_window
 from zoo_runner.server.pages.timeline import QUEUE, Request, Timeline, build_timeline, find_requests
 from zoo_runner.store.protocol import JobQuery
@@ -79,7 +78,7 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
     events = [event for _, event in numbered]
     timeline = build_timeline(job, events, _load_requests(api, job), time())
     asked, diagnosis = dict(call.query), job.outcome.diagnosis if job.outcome else None
-    names = list_log_names(job)
+    names = list_names(job)
     log_of = map_logs(timeline, names)
     chosen = choose_log(asked.get("log"), names, timeline, diagnosis, log_of)
     return JobPage(
@@ -117,12 +116,6 @@ def _count_ahead(api: Api, job: Job) -> int | None:
         return None
     waiting = JobQuery(workspace=job.workspace, statuses=(Status.ACCEPTED,), created_to=job.created)
     return max(api.store.jobs.count(waiting) - 1, 0)
-
-
-def list_log_names(job: Job) -> tuple[str, ...]:
-    """List the logs of a job that exist now, the job log first."""
-    own = (JOB_LOG,) if Path(job.log).is_file() else ()
-    return (*own, *sorted(path.name for path in Path(job.log_folder).glob("*.log")))
 
 
 def map_logs(timeline: Timeline, names: tuple[str, ...]) -> dict[str, str]:
@@ -174,22 +167,18 @@ def list_actions(job: Job, call: Call) -> tuple[Action, ...]:
     is_here = job.deployed_in in (None, job.workspace)
     if is_here and job.status is not Status.CREATED and call.may("process.execute") and call.may("job.inputs"):
         again = (
-            f"curl -s {_quote(f'{own}/definition')} |\n"
-            f"  curl -X POST {_quote(f'{process}/execution')} -H 'Prefer: respond-async' \\\n"
+            f"curl -s {quote(f'{own}/definition')} |\n"
+            f"  curl -X POST {quote(f'{process}/execution')} -H 'Prefer: respond-async' \\\n"
             "    -H 'Content-Type: application/json' -d @-"
         )
         actions.append(Action("Run again", f"{own}/again", again))
-        edit = f"curl -s {_quote(f'{own}/inputs')}"
+        edit = f"curl -s {quote(f'{own}/inputs')}"
         actions.append(Action("Edit inputs", f"{own}/edit", edit, method="get"))
     if job.status is Status.CREATED and call.may("job.start"):
-        start = f"curl -X POST {_quote(f'{own}/results')} -H 'Prefer: respond-async'"
+        start = f"curl -X POST {quote(f'{own}/results')} -H 'Prefer: respond-async'"
         actions.append(Action("Start", f"{own}/start", start))
     if call.may("job.dismiss"):
         ended = job.status in FINAL
-        command = f"curl -X DELETE {_quote(own)}"
+        command = f"curl -X DELETE {quote(own)}"
         actions.append(Action("Remove" if ended else "Dismiss", f"{own}/dismiss", command, is_grave=True))
     return tuple(actions)
-
-
-def _quote(href: str) -> str:
-    return shlex.quote(href)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ WINDOW_BYTES, MOST_LINES = 128 << 10, 2000
 SEARCHED_BYTES = 64 << 20
 _MOST_FOUND = 500
 _LONGEST_LINE = 4000
+_SEARCHED_AT_ONCE = 16 << 10
 _WARNINGS, _ERRORS = ("warning", "warn"), ("error", "failed", "fatal", "traceback", "critical")
 
 # what the job log has before each line
@@ -71,26 +73,35 @@ def _read_before(file: BinaryIO, end: int, size: int) -> LogWindow:
 
 
 def find_lines(path: Path, text: str) -> LogWindow:
-    """Find the lines of a log that have a text, in upper or lower case; the last ones where there are many."""
+    """Find the lines of a log that have a text, in upper or lower case; the last ones where there are many.
+
+    A line longer than 16 KiB is searched, and found, in parts of that size.
+    """
+    wanted, before, count = text.lower(), "", 0
+    found: deque[tuple[int, str]] = deque(maxlen=_MOST_FOUND)
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             start = max(size - SEARCHED_BYTES, 0)
             file.seek(start)
-            found = [(place, line) for place, line in _read_lines(file, start, size) if text.lower() in line.lower()]
+            for place, part in _read_parts(file, start, size):
+                line = part.rstrip(b"\r\n").decode("utf-8", "replace")
+                lower = before + line.lower()
+                if wanted in lower:
+                    found.append((place, line))
+                    count += 1
+                # a text may begin in one part of a line and end in the next
+                before = "" if part.endswith(b"\n") else lower[max(len(lower) - len(wanted) + 1, 0) :]
     except OSError:
         return LogWindow((), 0)
-    kept = found[-_MOST_FOUND:]
-    lines = tuple(_build_line(place, line, text) for place, line in kept)
-    return LogWindow(lines, size, None, start, len(found) > len(kept))
+    lines = tuple(_build_line(place, line, text) for place, line in found)
+    return LogWindow(lines, size, None, start, count > len(lines))
 
 
-def _read_lines(file: BinaryIO, place: int, end: int) -> Iterator[tuple[int, str]]:
-    for line in file:
-        yield place, line.rstrip(b"\r\n").decode("utf-8", "replace")
-        place += len(line)
-        if place >= end:
-            return
+def _read_parts(file: BinaryIO, place: int, end: int) -> Iterator[tuple[int, bytes]]:
+    while place < end and (part := file.readline(_SEARCHED_AT_ONCE)):
+        yield place, part
+        place += len(part)
 
 
 def _split(data: bytes, place: int) -> Iterator[tuple[int, str]]:
