@@ -64,11 +64,19 @@ def test_each_document_is_asked_for_once_and_the_schema_never(own_cache: Site, w
     assert list(package.types.values()) == [f"{web.url}/types.yml#kind"]
 
 
-def test_a_second_load_asks_for_the_entry_only(own_cache: Site, web: FileServer, url: str) -> None:
+def test_a_second_load_asks_for_each_document_once_more(own_cache: Site, web: FileServer, url: str) -> None:
     first = load_package(url, own_cache.settings)
+    asked = set(web.requests)
     web.requests.clear()
     assert load_package(url, own_cache.settings) == first
-    assert web.requests == ["main.cwl"]
+    assert sorted(web.requests) == sorted(asked)
+
+
+def test_a_changed_tool_is_used_by_the_next_load(own_cache: Site, web: FileServer, url: str) -> None:
+    first = load_package(url, own_cache.settings)
+    (tool,) = (name for name in set(web.requests) if name.endswith(".cwl") and name != "main.cwl")
+    web.put(tool, (web.folder / tool).read_bytes() + b"\ndoc: corrected\n")
+    assert load_package(url, own_cache.settings).digest != first.digest
 
 
 def test_a_changed_entry_is_resolved_anew(own_cache: Site, web: FileServer, url: str) -> None:

@@ -18,7 +18,7 @@ from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.contract
 
-DATA = b"through the proxy"
+DATA = b"II*\x00through the proxy"
 
 
 class _Handler(BaseHTTPRequestHandler):
