@@ -118,7 +118,8 @@ class Server:
         """Hold an answer against the OpenAPI document."""
         operation = self._find_operation(method, path.partition("?")[0])
         if operation is None:
-            assert answer.status in (404, 405) or method in ("HEAD", "OPTIONS") or _UNDESCRIBED.match(path)
+            refused = 400 if "%00" in path else 404
+            assert answer.status in (refused, 405) or method in ("HEAD", "OPTIONS") or _UNDESCRIBED.match(path)
             return
         responses = operation["responses"]
         described = responses.get(str(answer.status)) or responses.get(f"{answer.status // 100}XX")

@@ -349,7 +349,7 @@ def test_no_address_of_a_log_leads_elsewhere(name: str, server: Server, bobs: st
 )
 def test_no_workspace_has_a_name_that_is_a_path(workspace: str, server: Server) -> None:
     answer = server.request("GET", f"/workspaces/{workspace}/jobs")
-    assert answer.status == 404, answer.body
+    assert answer.status == (400 if "%00" in workspace else 404), answer.body
 
 
 @pytest.mark.usefixtures("copiers")

@@ -115,7 +115,9 @@ def test_what_cannot_be_removed_is_named(work: Path, monkeypatch: pytest.MonkeyP
     add(work)
     # as by another user: what removes a tree raises nothing
     monkeypatch.setattr(written_folders, "remove_tree", lambda path: None)
-    assert folders.restore() == f"it has left {work / 'copy' / 'deep'}, which cannot be removed"
+    why = folders.restore()
+    assert why
+    assert str(work / "copy" / "deep") in why
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
